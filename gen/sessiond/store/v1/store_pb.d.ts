@@ -123,6 +123,20 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: repeated sessiond.v1.SessionStatusPayload.Past statuses = 15;
    */
   statuses: SessionStatusPayload_Past[];
+
+  /**
+   * When the last engine logged in; an engine that closes long after has not failed in a row.
+   *
+   * @generated from field: google.protobuf.Timestamp opened_at = 16;
+   */
+  openedAt?: Timestamp | undefined;
+
+  /**
+   * When another connection last took over this device; the second time within an hour is not answered.
+   *
+   * @generated from field: google.protobuf.Timestamp replaced_at = 17;
+   */
+  replacedAt?: Timestamp | undefined;
 };
 
 /**

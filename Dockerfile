@@ -1,0 +1,25 @@
+# The scripts and tests need the dev dependencies; the image does not: only what package.json calls dependencies goes in.
+FROM node:24-bookworm-slim AS modules
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production \
+    WHATSAPP_API_HOSTNAME=0.0.0.0 \
+    WAHA_LOCAL_STORE_BASE_DIR=/data \
+    WAHA_LOG_FORMAT=JSON \
+    WAHA_PRINT_QR=false
+WORKDIR /app
+COPY --from=modules /app/node_modules node_modules
+COPY package.json ./
+COPY gen gen
+COPY src src
+RUN install -d -o node -g node -m 700 /data
+USER node
+VOLUME /data
+EXPOSE 3000
+# SIGTERM has to reach Node itself, so no shell and no npm in between.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.WHATSAPP_API_PORT || 3000}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts"]

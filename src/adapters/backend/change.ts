@@ -1,0 +1,49 @@
+import { create } from "@bufbuild/protobuf";
+import { type Delivery, DeliverySchema, type Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { Commit, NewEvent } from "../../ports/backend.ts";
+import type { Endpoints } from "./endpoints.ts";
+
+/** What one commit or removal adds to the log, the queue and the endpoints. */
+export interface Change {
+  readonly events: Event[];
+  readonly deliveries: readonly Delivery[];
+  /** Those to write. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A commit's change, its events numbered after `seq`. Throws where it contradicts itself. */
+export function changeBy(session: string, commit: Commit, endpoints: Endpoints, seq: bigint): Change {
+  const { record, endpoints: named } = commit;
+  if (record.name !== session) throw new TypeError(`a record of "${record.name}" under a lease of "${session}"`);
+  const open = (named ?? endpoints.of(session).filter((endpoint) => !endpoint.removed)).map(({ id }) => id);
+  return {
+    ...logged(session, commit.events, new Set(open), seq),
+    endpoints: named ? endpoints.changesTo(session, named) : [],
+  };
+}
+
+/** A removal's change: what is logged at last still goes to the endpoints there were. */
+export function changeByRemoval(session: string, last: readonly NewEvent[], endpoints: Endpoints, seq: bigint): Change {
+  const open = endpoints.of(session).filter((endpoint) => !endpoint.removed);
+  return {
+    ...logged(session, last, new Set(open.map(({ id }) => id)), seq),
+    endpoints: endpoints.changesTo(session, []),
+  };
+}
+
+function logged(session: string, added: readonly NewEvent[], open: ReadonlySet<string>, seq: bigint) {
+  const events: Event[] = [];
+  const deliveries: Delivery[] = [];
+  for (const { event, endpointIds } of added) {
+    if (event.session !== session) throw new TypeError(`an event of "${event.session}" under a lease of "${session}"`);
+    const numbered = { ...event, seq: seq + BigInt(events.length + 1) };
+    events.push(numbered);
+    for (const endpointId of new Set(endpointIds)) {
+      if (!open.has(endpointId)) throw new TypeError(`session "${session}" has no endpoint "${endpointId}"`);
+      const id = `${event.id.replace("evt_", "dlv_")}_${endpointId}`;
+      deliveries.push(create(DeliverySchema, { id, endpointId, event: numbered }));
+    }
+  }
+  return { events, deliveries };
+}

@@ -1,0 +1,178 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Delivery } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { EndpointName } from "./endpoints.ts";
+
+/** Reads one endpoint's deliveries where they are stored. Those in flight are still there. */
+export interface DeliveryReader {
+  /** Never attempted yet, with a `seq` after that, in order of `seq`. */
+  firstAttempts(endpoint: EndpointName, afterSeq: bigint, limit: number): Promise<Delivery[]>;
+  /** To be retried, due at `fromMs` or later, soonest first. */
+  retries(endpoint: EndpointName, fromMs: number, limit: number): Promise<Delivery[]>;
+}
+
+/** How many deliveries of one endpoint are under way at once. */
+const maxInFlight = 8;
+/** How many deliveries of one kind one endpoint holds in memory. */
+const pageSize = 4;
+
+/** A delivery's event's place in the log, which names it within its queue. */
+export const seqOf = (delivery: Delivery): bigint => delivery.event?.seq ?? 0n;
+
+/** When a retry is due (Unix ms). */
+export const dueMsOf = (delivery: Delivery): number => (delivery.dueAt ? timestampMs(delivery.dueAt) : 0);
+
+/** It has been attempted before. */
+export const isRetry = (delivery: Delivery): boolean => delivery.dueAt !== undefined;
+
+/**
+ * What is pending for one endpoint, of which it holds a few in memory. First attempts go one at a time, in order of `seq`;
+ * retries when they are due, beside them.
+ */
+export class DeliveryQueue {
+  readonly name: EndpointName;
+  readonly #firsts: Delivery[] = [];
+  /** What was stored up to here has been held, or is. */
+  #heldSeq = 0n;
+  #moreStored: boolean;
+  #firstInFlight: bigint | undefined;
+  readonly #due: Delivery[] = [];
+  readonly #retrying = new Set<bigint>();
+  /** All retries stored that are due before are held or in flight. */
+  #retriesFromMs: number;
+  #loading = false;
+  #retryTookTurn = false;
+
+  /** `stored`: what the store may have of it from before. */
+  constructor(name: EndpointName, stored: { firsts: boolean; retriesFromMs: number }) {
+    this.name = name;
+    this.#moreStored = stored.firsts;
+    this.#retriesFromMs = stored.retriesFromMs;
+  }
+
+  /** A first attempt is stored, the newest of all. */
+  add(delivery: Delivery): void {
+    const seq = seqOf(delivery);
+    if (seq <= this.#heldSeq) return;
+    if (this.#moreStored || this.#loading || this.#firsts.length >= pageSize) {
+      this.#moreStored = true;
+      return;
+    }
+    this.#firsts.push(delivery);
+    this.#heldSeq = seq;
+  }
+
+  /** Takes one that may go out now. */
+  take(): Delivery | undefined {
+    if (this.#inFlight >= maxInFlight) return undefined;
+    const first = this.#firstInFlight === undefined ? this.#firsts[0] : undefined;
+    const retry = this.#due[0];
+    // By turns, so that neither kind holds up the other.
+    if (retry && !(first && this.#retryTookTurn)) {
+      this.#due.shift();
+      this.#retrying.add(seqOf(retry));
+      this.#retryTookTurn = true;
+      return retry;
+    }
+    if (!first) return undefined;
+    this.#firsts.shift();
+    this.#firstInFlight = seqOf(first);
+    this.#retryTookTurn = false;
+    return first;
+  }
+
+  /** One taken is settled in the store; due again at `retryAtMs`, if ever. */
+  settled(delivery: Delivery, retryAtMs = Number.POSITIVE_INFINITY): void {
+    if (isRetry(delivery)) this.#retrying.delete(seqOf(delivery));
+    else this.#firstInFlight = undefined;
+    this.#retriesFromMs = Math.min(this.#retriesFromMs, retryAtMs);
+  }
+
+  /** Whether `take()` or `load()` has something to do. */
+  isReady(nowMs: number): boolean {
+    const takes =
+      this.#inFlight < maxInFlight &&
+      (this.#due.length > 0 || (this.#firsts.length > 0 && this.#firstInFlight === undefined));
+    return takes || (!this.#loading && (this.#lacksFirsts() || this.#lacksRetries(nowMs)));
+  }
+
+  /** When a retry falls due that is not held yet (Unix ms). */
+  get wakeAtMs(): number | undefined {
+    return this.#loading || this.#retriesFromMs === Number.POSITIVE_INFINITY ? undefined : this.#retriesFromMs;
+  }
+
+  /** Nothing of it is stored any more. */
+  get isEmpty(): boolean {
+    return (
+      !this.#loading &&
+      !this.#moreStored &&
+      this.#inFlight === 0 &&
+      this.#firsts.length === 0 &&
+      this.#due.length === 0 &&
+      this.#retriesFromMs === Number.POSITIVE_INFINITY
+    );
+  }
+
+  /** Fetches what is wanted next. If it rejects, it can be called again. */
+  async load(reader: DeliveryReader, nowMs: number): Promise<void> {
+    if (this.#loading) return;
+    this.#loading = true;
+    try {
+      if (this.#lacksFirsts()) await this.#loadFirsts(reader);
+      if (this.#lacksRetries(nowMs)) await this.#loadRetries(reader, nowMs);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  get #inFlight(): number {
+    return this.#retrying.size + (this.#firstInFlight === undefined ? 0 : 1);
+  }
+
+  #seqsInFlight(): Set<bigint> {
+    return new Set(this.#firstInFlight === undefined ? this.#retrying : [...this.#retrying, this.#firstInFlight]);
+  }
+
+  #lacksFirsts(): boolean {
+    return this.#moreStored && this.#firsts.length === 0 && this.#firstInFlight === undefined;
+  }
+
+  #lacksRetries(nowMs: number): boolean {
+    return this.#due.length === 0 && this.#inFlight < maxInFlight && this.#retriesFromMs <= nowMs;
+  }
+
+  async #loadFirsts(reader: DeliveryReader): Promise<void> {
+    // What is added while the store is read may be missing in its answer.
+    this.#moreStored = false;
+    try {
+      const page = await reader.firstAttempts(this.name, this.#heldSeq, pageSize);
+      for (const delivery of page) this.#firsts.push(delivery);
+      const last = page.at(-1);
+      if (last) this.#heldSeq = seqOf(last);
+      if (page.length === pageSize) this.#moreStored = true;
+    } catch (error) {
+      this.#moreStored = true;
+      throw error;
+    }
+  }
+
+  async #loadRetries(reader: DeliveryReader, nowMs: number): Promise<void> {
+    const fromMs = this.#retriesFromMs;
+    const known = this.#seqsInFlight();
+    const limit = known.size + pageSize + 1;
+    // What is settled while the store is read lowers it again.
+    this.#retriesFromMs = Number.POSITIVE_INFINITY;
+    try {
+      const stored = await reader.retries(this.name, fromMs, limit);
+      // One that was in flight before or is now will be looked for again when it is settled.
+      for (const seq of this.#seqsInFlight()) known.add(seq);
+      const fresh = stored.filter((delivery) => !known.has(seqOf(delivery)));
+      const due = fresh.filter((delivery) => dueMsOf(delivery) <= nowMs).slice(0, pageSize);
+      for (const delivery of due) this.#due.push(delivery);
+      const next = fresh[due.length];
+      if (next) this.#retriesFromMs = Math.min(this.#retriesFromMs, dueMsOf(next));
+    } catch (error) {
+      this.#retriesFromMs = fromMs;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { type Lease, LeaseLost } from "../../ports/backend.ts";
+
+/** What an engine keeps, by kind. */
+export type DataKind = "credentials" | "chats";
+
+/** Throws LeaseLost once its lease or handle is no longer the current one. */
+export type Guard = () => void;
+
+interface Owner {
+  readonly epoch: bigint;
+  readonly handles: Map<DataKind, object>;
+}
+
+/** Who may write which session, within one process. */
+export class Ownership {
+  #epoch: bigint;
+  readonly #owners = new Map<string, Owner>();
+
+  /** Epochs given out grow from `afterEpoch` on, over all sessions. */
+  constructor(afterEpoch: bigint) {
+    this.#epoch = afterEpoch;
+  }
+
+  /** Takes a session from whoever had it, and ends its handles. */
+  acquire(session: string): Lease {
+    this.#epoch += 1n;
+    this.#owners.set(session, { epoch: this.#epoch, handles: new Map() });
+    return { session, epoch: this.#epoch };
+  }
+
+  /** Does nothing for a lease that is lost. */
+  release(lease: Lease): void {
+    if (this.#find(lease)) this.#owners.delete(lease.session);
+  }
+
+  /** Throws LeaseLost unless the lease is the current one. */
+  check(lease: Lease): void {
+    if (!this.#find(lease)) throw new LeaseLost(`another owner has session "${lease.session}"`);
+  }
+
+  /** A new handle of one kind, which ends the one before. Under a lost lease it is at an end already. */
+  handle(lease: Lease, kind: DataKind): Guard {
+    const token = {};
+    const owner = this.#find(lease);
+    owner?.handles.set(kind, token);
+    return () => {
+      this.check(lease);
+      if (owner?.handles.get(kind) !== token) {
+        throw new LeaseLost(`this handle on the ${kind} of session "${lease.session}" is at its end`);
+      }
+    };
+  }
+
+  /** Ends all handles on a session's engine data; its lease stays. */
+  endHandles(session: string): void {
+    this.#owners.get(session)?.handles.clear();
+  }
+
+  #find(lease: Lease): Owner | undefined {
+    const owner = this.#owners.get(lease.session);
+    return owner?.epoch === lease.epoch ? owner : undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { Snapshot } from "../../ports/backend.ts";
+import { followLatest, followLog, type LogPage } from "./followers.ts";
+import { Notifier } from "./notifier.ts";
+
+/** All who read the log or watch a session, and what wakes them. */
+export class Readers {
+  readonly #log = new Notifier();
+  readonly #sessions = new Notifier();
+
+  /** See Backend.events; `readPage` reads what is written so far. */
+  events(
+    session: string | undefined,
+    afterSeq: bigint,
+    signal: AbortSignal,
+    readPage: (afterSeq: bigint) => Promise<LogPage>,
+  ): AsyncIterable<Event> {
+    return followLog(() => this.#log.subscribe(session, signal), readPage, afterSeq);
+  }
+
+  /** See Backend.watch. */
+  watch(session: string, signal: AbortSignal, read: () => Promise<Snapshot>): AsyncIterable<Snapshot> {
+    return followLatest(() => this.#sessions.subscribe(session, signal), read);
+  }
+
+  /** A session's change is written and can be read, with these events. */
+  publish(session: string, events: readonly Event[], seq: bigint): void {
+    const [first] = events;
+    if (first) this.#log.publish(session, first.seq);
+    this.#sessions.publish(session, seq);
+  }
+
+  /** Ends all, those to come included. */
+  close(): void {
+    this.#log.close();
+    this.#sessions.close();
+  }
+}

@@ -1,0 +1,142 @@
+import {
+  type BaileysEventMap,
+  BufferJSON,
+  jidNormalizedUser,
+  proto,
+  type WAMessage,
+  type WAMessageKey,
+} from "@whiskeysockets/baileys";
+import { LeaseLost } from "../../ports/backend.ts";
+import type { ChatStore } from "../../ports/engine.ts";
+import type { Clock, Logger } from "../../ports/system.ts";
+import { errorFields } from "./logger.ts";
+
+/** What becomes of a stored value: the new one, null for none. */
+type Change = (old: Uint8Array | undefined) => Uint8Array | null;
+
+/** Chats may lose this much in a crash. */
+const flushAfterMs = 1_000;
+const maxWaiting = 500;
+
+const contactKey = (jid: string) => `contact:${jidNormalizedUser(jid)}`;
+const chatKey = (jid: string) => `chat:${jidNormalizedUser(jid)}`;
+const messageKey = ({ remoteJid, id }: WAMessageKey) => `message:${jidNormalizedUser(remoteJid ?? "")}:${id}`;
+
+/** Keeps contacts, chats and messages as Baileys reports them, written in batches. Losing them is bearable: no error leaves here. */
+export class ChatKeeper {
+  readonly #store: ChatStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #waiting = new Map<string, Change[]>();
+  #cancelFlush: (() => void) | undefined;
+  #flushed: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(store: ChatStore, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Takes what the events say into the store. */
+  record(events: Partial<BaileysEventMap>): void {
+    const history = events["messaging-history.set"];
+    const messages = [...(history?.messages ?? []), ...(events["messages.upsert"]?.messages ?? [])];
+    const contacts = [events["contacts.upsert"], events["contacts.update"], history?.contacts];
+    const chats = [events["chats.upsert"], events["chats.update"], history?.chats];
+    for (const message of messages) this.#change(messageKey(message.key), () => encodeMessage(message));
+    for (const { key, update } of events["messages.update"] ?? []) this.#change(messageKey(key), updated(update));
+    for (const contact of contacts.flatMap((some) => some ?? [])) this.#merge(contactKey, contact);
+    for (const { messages: _, ...chat } of chats.flatMap((some) => some ?? [])) this.#merge(chatKey, chat);
+    for (const id of events["chats.delete"] ?? []) this.#change(chatKey(id), () => null);
+    const deleted = events["messages.delete"];
+    if (deleted && "keys" in deleted) for (const key of deleted.keys) this.#change(messageKey(key), () => null);
+  }
+
+  /** A message's content, for Baileys to send it again. */
+  async message(key: WAMessageKey): Promise<proto.IMessage | undefined> {
+    await this.#flush();
+    try {
+      const [stored] = await this.#store.read([messageKey(key)]);
+      return (stored && proto.WebMessageInfo.decode(stored).message) ?? undefined;
+    } catch (error) {
+      this.#report(error);
+      return undefined;
+    }
+  }
+
+  /** Writes what waits. */
+  async close(): Promise<void> {
+    await this.#flush();
+    this.#closed = true;
+  }
+
+  #merge(keyOf: (jid: string) => string, fields: { id?: string | null | undefined }): void {
+    if (fields.id) this.#change(keyOf(fields.id), merged(fields));
+  }
+
+  #change(key: string, change: Change): void {
+    if (this.#closed) return;
+    const changes = this.#waiting.get(key);
+    if (changes) changes.push(change);
+    else this.#waiting.set(key, [change]);
+    if (this.#waiting.size >= maxWaiting) void this.#flush();
+    else this.#cancelFlush ??= this.#clock.schedule(flushAfterMs, () => void this.#flush());
+  }
+
+  /** Never rejects. */
+  #flush(): Promise<void> {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    this.#flushed = this.#flushed.then(() => this.#write());
+    return this.#flushed;
+  }
+
+  async #write(): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting.size === 0 || this.#closed) return;
+    this.#waiting = new Map();
+    try {
+      const keys = [...waiting.keys()];
+      const stored = await this.#store.read(keys);
+      const changes = keys.map((key, i): [string, Uint8Array | null] => {
+        const value = (waiting.get(key) ?? []).reduce<Uint8Array | null | undefined>(
+          (old, change) => change(old ?? undefined),
+          stored[i],
+        );
+        return [key, value ?? null];
+      });
+      await this.#store.write(new Map(changes));
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    // Whoever holds the lease now keeps the chats.
+    if (error instanceof LeaseLost) this.#closed = true;
+    else this.#logger.warn(errorFields(error), "could not keep chats");
+  }
+}
+
+const encodeMessage = (message: WAMessage): Uint8Array =>
+  proto.WebMessageInfo.encode(proto.WebMessageInfo.fromObject(message)).finish();
+
+const updated =
+  (update: Partial<WAMessage>): Change =>
+  (old) =>
+    old ? encodeMessage({ ...proto.WebMessageInfo.decode(old), ...update } as WAMessage) : null;
+
+const merged =
+  (fields: object): Change =>
+  (old) =>
+    Buffer.from(JSON.stringify({ ...(old && parse(old)), ...fields }, BufferJSON.replacer));
+
+/** What cannot be read any more is replaced. */
+function parse(bytes: Uint8Array): object {
+  try {
+    return Object(JSON.parse(Buffer.from(bytes).toString(), BufferJSON.reviver));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,93 @@
+import type { CloseCause } from "../../domain/session.ts";
+
+/** What an engine's `closed` event says. */
+export interface Closed {
+  readonly cause: CloseCause;
+  /** One sentence without secrets. */
+  readonly message: string;
+  readonly untilMs?: number;
+}
+
+/** WhatsApp's codes, in `<failure reason>` and `<stream:error code>`, and those Baileys gives to lost connections. */
+const statuses = new Map<number, Closed>([
+  [401, { cause: "logged_out", message: "WhatsApp no longer knows this device" }],
+  [402, { cause: "temp_banned", message: "WhatsApp has banned the account for a time" }],
+  [403, { cause: "banned", message: "WhatsApp has banned the account" }],
+  [405, { cause: "client_outdated", message: "WhatsApp no longer accepts this version of the client" }],
+  [406, { cause: "banned", message: "WhatsApp has banned the account" }],
+  [408, { cause: "unreachable", message: "The connection to WhatsApp was lost" }],
+  [409, { cause: "rejected", message: "WhatsApp rejects the client (409)" }],
+  [411, { cause: "rejected", message: "WhatsApp rejects the client: multi-device is off for the account (411)" }],
+  [419, { cause: "rejected", message: "WhatsApp rejects the client (419)" }],
+  [428, { cause: "unreachable", message: "WhatsApp closed the connection" }],
+  [429, { cause: "rate_limited", message: "WhatsApp asks to connect less often" }],
+  [440, { cause: "replaced", message: "Another connection took over this device" }],
+  [503, { cause: "unreachable", message: "WhatsApp is not available (503)" }],
+  [515, { cause: "restart_required", message: "WhatsApp asks for a new connection" }],
+  [516, { cause: "unreachable", message: "WhatsApp ended the stream (516)" }],
+]);
+
+/** How Baileys words its own reasons to end a socket (its lib/Socket/socket.js). */
+const qrRefsUsedUp = "QR refs attempts ended";
+const fromWhatsApp = /^(Stream Errored|Connection Failure)/;
+const fromWebSocket = /^WebSocket Error/;
+
+/** A ban's `expire` is a number of seconds (whatsmeow, events.TemporaryBan); what is as large as this is a date. */
+const firstDateSeconds = 1_000_000_000;
+
+/** The circumstances under which a socket ended. */
+export interface Circumstances {
+  /** Whether WhatsApp had said anything on it before. */
+  readonly connected: boolean;
+  readonly nowMs: number;
+  /** What could not be reached, if it is that: "WhatsApp", or "WhatsApp through the proxy …". */
+  readonly peer: string;
+}
+
+/** Why Baileys ended a socket. */
+export function closedBy(error: unknown, { connected, nowMs, peer }: Circumstances): Closed {
+  if (error === undefined) return { cause: "unreachable", message: "The connection was closed" };
+  if (!isBoom(error)) return connected ? crashed : handshakeFailed;
+  if (error.message === qrRefsUsedUp) return { cause: "pairing_timeout", message: "No phone scanned a code in time" };
+  if (fromWebSocket.test(error.message)) {
+    return { cause: "unreachable", message: `Could not connect to ${peer}${networkFailure(error.data)}` };
+  }
+  const status = error.output.statusCode;
+  const known = statuses.get(status);
+  if (known) return status === 402 ? { ...known, ...expiryOf(error.data, nowMs) } : known;
+  if (!connected && !fromWhatsApp.test(error.message)) return handshakeFailed;
+  return { cause: "bad_session", message: `WhatsApp or the client gave up the connection (${status})` };
+}
+
+/** Baileys' errors: an HTTP-like status, and whatever led to them. */
+interface Boom extends Error {
+  readonly output: { readonly statusCode: number };
+  readonly data?: unknown;
+}
+
+const isBoom = (error: unknown): error is Boom => error instanceof Error && "isBoom" in error && error.isBoom === true;
+
+const crashed: Closed = { cause: "engine_crashed", message: "The engine failed unexpectedly" };
+const handshakeFailed: Closed = { cause: "unreachable", message: "The handshake with WhatsApp failed" };
+
+/** Why the HTTP upgrade to a WebSocket was refused. */
+export function upgradeRefusedBy(status: number): Closed {
+  const message = `The WebSocket upgrade was refused with HTTP status ${status}`;
+  if (status === 407) return { cause: "unreachable", message: "The proxy does not accept the credentials (407)" };
+  return { cause: status === 429 ? "rate_limited" : "unreachable", message };
+}
+
+function expiryOf(attributes: unknown, nowMs: number): { untilMs?: number } {
+  if (typeof attributes !== "object" || attributes === null || !("expire" in attributes)) return {};
+  const seconds = Number(attributes.expire);
+  if (!Number.isFinite(seconds) || seconds <= 0) return {};
+  return { untilMs: seconds >= firstDateSeconds ? seconds * 1000 : nowMs + seconds * 1000 };
+}
+
+/** Codes of errno and TLS say enough and show nothing of the network; texts show addresses, but the proxy agents' do not. */
+function networkFailure(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  if ("code" in error && typeof error.code === "string") return `: ${error.code}`;
+  if (/socks|proxy connection|^socket closed/i.test(error.message)) return `: ${error.message}`;
+  return error.message.includes("timed out") ? ": timed out" : "";
+}

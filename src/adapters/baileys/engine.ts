@@ -1,0 +1,307 @@
+import type { IncomingMessage } from "node:http";
+import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WASocket } from "@whiskeysockets/baileys";
+import { Engine_Kind, type Me } from "../../../gen/sessiond/v1/session_pb.js";
+import { LeaseLost } from "../../ports/backend.ts";
+import {
+  type Engine,
+  type EngineEvent,
+  type EngineFactory,
+  type EngineOptions,
+  PairingCodeRefused,
+  type UnlinkResult,
+} from "../../ports/engine.ts";
+import type { Clock, Logger } from "../../ports/system.ts";
+import { AuthStore, CredentialsUnreadable } from "./auth-state.ts";
+import { ChatKeeper } from "./chat-store.ts";
+import { type Closed, closedBy, upgradeRefusedBy } from "./close-cause.ts";
+import { installConsoleGuard } from "./console-guard.ts";
+import { EventQueue } from "./event-queue.ts";
+import { errorFields } from "./logger.ts";
+import { honourShownSecret, requestCode } from "./pairing.ts";
+import { uploadFirstPreKeys } from "./pre-keys.ts";
+import { proxyOf, type SessionProxy } from "./proxy.ts";
+import { hangUp, openSocket, type SocketSettings } from "./socket.ts";
+import { isSameMe, meOf, messageEvents, qrEvent, refsIn } from "./translate.ts";
+import { unlinkDevice } from "./unlink.ts";
+import { guardListeners } from "./web-socket.ts";
+
+/** How NOWEB engines work. Everything but the clock has a default. */
+export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock">> {
+  readonly clock: Clock;
+  /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
+  readonly loginTimeoutMs?: number;
+  readonly pairingCodeTimeoutMs?: number;
+  readonly logoutTimeoutMs?: number;
+}
+
+type Settings = SocketSettings &
+  Required<Pick<BaileysOptions, "loginTimeoutMs" | "pairingCodeTimeoutMs" | "logoutTimeoutMs">>;
+
+const defaults = {
+  connectTimeoutMs: 20_000,
+  keepAliveIntervalMs: 30_000,
+  queryTimeoutMs: 60_000,
+  loginTimeoutMs: 180_000,
+  pairingCodeTimeoutMs: 10_000,
+  logoutTimeoutMs: 4_000,
+};
+
+/** A reader this far behind is worth a line in the log, and again each time as many more wait. */
+const backlogWarning = 1_000;
+/** Baileys and `ws` have limits of their own, which tell more; this one is for when they do not see the trouble. */
+const graceMs = 1_000;
+
+/** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Takes libsignal off the console for good. */
+export function createBaileysFactory(options: BaileysOptions): EngineFactory {
+  installConsoleGuard();
+  const settings = { ...defaults, ...options };
+  return {
+    kind: Engine_Kind.NOWEB,
+    capabilities: { screenshot: false },
+    open: (engineOptions) => new BaileysEngine(settings, engineOptions),
+  };
+}
+
+/** The life of one socket. Whatever ends it goes through `#end`, and the first reason counts. */
+class BaileysEngine implements Engine {
+  readonly events = new EventQueue<EngineEvent>();
+  readonly #settings: Settings;
+  readonly #options: EngineOptions;
+  readonly #logger: Logger;
+  readonly #opening: Promise<void>;
+  readonly #loggedIn = Promise.withResolvers<void>();
+  readonly #ending = Promise.withResolvers<void>();
+  readonly #socketClosed = Promise.withResolvers<void>();
+  #stage: "connecting" | "pairing" | "paired" | "open" = "connecting";
+  #auth: AuthStore | undefined;
+  #socket: WASocket | undefined;
+  #chats: ChatKeeper | undefined;
+  #proxy: SessionProxy | undefined;
+  #qrs = { refs: 0, shown: 0 };
+  #me: Me | undefined;
+  /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
+  #order: Promise<void> = Promise.resolve();
+  #codes: Promise<unknown> = Promise.resolve();
+  #cancelDeadline = () => {};
+  #closed: Closed | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(settings: Settings, options: EngineOptions) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#opening = this.#open().catch((error) => this.#fail(error));
+  }
+
+  requestPairingCode(phoneNumber: string): Promise<string> {
+    const code = this.#codes.then(async () => {
+      if (!this.#socket || !this.#auth || this.#stage !== "pairing" || this.#closed) {
+        throw new PairingCodeRefused("The session does not wait for a phone");
+      }
+      try {
+        return await requestCode(this.#socket, phoneNumber, this.#settings.pairingCodeTimeoutMs);
+      } finally {
+        this.#auth.credsChanged();
+      }
+    });
+    this.#codes = code.catch(() => {});
+    return code;
+  }
+
+  async logout(): Promise<UnlinkResult> {
+    const { clock, logoutTimeoutMs } = this.#settings;
+    const timeUp = Promise.withResolvers<void>();
+    const cancel = clock.schedule(logoutTimeoutMs, timeUp.resolve);
+    // Instead of an answer WhatsApp may end the connection, with the same meaning.
+    const unlinked = await Promise.race([this.#unlink(), this.#ending.promise, timeUp.promise]);
+    cancel();
+    await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest);
+    return this.#closed?.cause === "logged_out" ? "unlinked" : "unknown";
+  }
+
+  async screenshot(): Promise<Uint8Array> {
+    throw new Error("a NOWEB engine has no picture: see its capabilities");
+  }
+
+  close(): Promise<void> {
+    return this.#end(closedOnRequest);
+  }
+
+  async #open(): Promise<void> {
+    const { config, credentials, chats } = this.#options;
+    this.#auth = await AuthStore.open(credentials, (error) => this.#fail(error));
+    if (this.#closed) return;
+    if (config.proxy) this.#proxy = proxyOf(config.proxy);
+    if (config.noweb?.store?.enabled) this.#chats = new ChatKeeper(chats, this.#settings.clock, this.#logger);
+    const keeper = this.#chats;
+    this.#socket = openSocket(this.#settings, {
+      auth: this.#auth,
+      config,
+      logger: this.#logger,
+      proxy: this.#proxy,
+      findMessage: keeper && ((key) => keeper.message(key)),
+    });
+    this.#listen(this.#socket, this.#auth);
+    this.#setDeadline(this.#settings.connectTimeoutMs + graceMs, {
+      cause: "unreachable",
+      message: `Could not connect to ${this.#peer}: timed out`,
+    });
+  }
+
+  #listen(socket: WASocket, auth: AuthStore): void {
+    const { ws, ev } = socket;
+    const warn = (error: unknown) => this.#logger.warn(errorFields(error), "a stanza could not be handled");
+    honourShownSecret(socket);
+    uploadFirstPreKeys(socket, warn);
+    ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => {
+      this.#qrs.refs = this.#qrs.shown + refsIn(stanza);
+    });
+    ws.on("open", () => this.#setDeadline(this.#settings.loginTimeoutMs, noLogin));
+    // Baileys listens for it too, but only to pass it on, and with a listener `ws` leaves the rest to it.
+    ws.on("unexpected-response", (_request: unknown, response: IncomingMessage) => {
+      void this.#end(upgradeRefusedBy(response.statusCode ?? 0));
+    });
+    guardListeners(ws, (error, vital) => (vital ? this.#lose(error) : warn(error)));
+    ev.process((events) => {
+      try {
+        this.#handle(events, socket, auth);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  #handle(events: Partial<BaileysEventMap>, socket: WASocket, auth: AuthStore): void {
+    const { creds } = auth.state;
+    if (events["creds.update"]) auth.credsChanged();
+    const update = events["connection.update"];
+    if (update?.qr) this.#showQr(update.qr);
+    if (update?.isNewLogin) this.#reportPaired(auth);
+    if (update?.connection === "open") this.#reportOpened(creds);
+    if (update?.connection === "close") {
+      // What Baileys still holds back would be lost, although WhatsApp has its receipts already.
+      socket.ev.flush();
+      this.#socketClosed.resolve();
+      this.#lose(update.lastDisconnect?.error);
+    }
+    const upsert = events["messages.upsert"];
+    for (const event of upsert ? messageEvents(upsert.messages, creds) : []) this.#emit(event);
+    this.#chats?.record(events);
+    const me = meOf(creds);
+    if (this.#stage === "open" && me && !isSameMe(me, this.#me)) {
+      this.#me = me;
+      this.#emit({ type: "me_changed", me });
+    }
+  }
+
+  #showQr(value: string): void {
+    if (this.#stage === "connecting") this.#stage = "pairing";
+    this.#cancelDeadline();
+    this.#qrs.shown += 1;
+    const { clock, qrTimeoutMs } = this.#settings;
+    const { refs, shown: serial } = this.#qrs;
+    this.#emit(qrEvent({ value, serial, refs, issuedAtMs: clock.nowMs(), qrTimeoutMs }));
+  }
+
+  #reportPaired(auth: AuthStore): void {
+    this.#stage = "paired";
+    this.#setDeadline(this.#settings.loginTimeoutMs, noRestart);
+    const me = meOf(auth.state.creds);
+    this.#order = this.#order.then(async () => {
+      try {
+        await auth.flush();
+        if (me) this.#push({ type: "paired", me });
+      } catch {
+        // The failure has ended the engine already; the login is not durable.
+      }
+    });
+  }
+
+  #reportOpened(creds: AuthenticationCreds): void {
+    this.#stage = "open";
+    this.#cancelDeadline();
+    this.#me = meOf(creds);
+    if (this.#me) this.#emit({ type: "opened", me: this.#me });
+    this.#loggedIn.resolve();
+  }
+
+  #emit(event: EngineEvent): void {
+    this.#order = this.#order.then(() => this.#push(event));
+  }
+
+  #push(event: EngineEvent): void {
+    this.events.push(event);
+    const waiting = this.events.size;
+    if (waiting > 0 && waiting % backlogWarning === 0) this.#logger.warn({ waiting }, "events wait to be recorded");
+  }
+
+  async #unlink(): Promise<boolean> {
+    if (!this.#auth?.state.creds.account) return false;
+    await this.#loggedIn.promise;
+    return this.#socket ? unlinkDevice(this.#socket, this.#settings.logoutTimeoutMs) : false;
+  }
+
+  get #peer(): string {
+    return this.#proxy ? `WhatsApp through the proxy ${this.#proxy.name}` : "WhatsApp";
+  }
+
+  #setDeadline(delayMs: number, closed: Closed): void {
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#settings.clock.schedule(delayMs, () => void this.#end(closed));
+    if (this.#closed) this.#cancelDeadline();
+  }
+
+  /** The connection is gone, or of no use any more. */
+  #lose(error: unknown): void {
+    const connected = this.#stage !== "connecting";
+    const closed = closedBy(error, { connected, nowMs: this.#settings.clock.nowMs(), peer: this.#peer });
+    if (closed.cause === "engine_crashed" && !this.#closed) this.#logger.error(errorFields(error), "engine failed");
+    void this.#end(closed);
+  }
+
+  /** The engine itself cannot go on. */
+  #fail(error: unknown): void {
+    if (error instanceof LeaseLost) {
+      this.#logger.debug({}, "a newer engine has the session's data");
+    } else if (!this.#closed) {
+      this.#logger.error(errorFields(error), "engine failed");
+    }
+    void this.#end(failedBy(error));
+  }
+
+  #end(closed: Closed): Promise<void> {
+    this.#closed ??= closed;
+    this.#ending.resolve();
+    this.#ended ??= this.#tearDown(this.#closed);
+    return this.#ended;
+  }
+
+  async #tearDown(closed: Closed): Promise<void> {
+    this.#cancelDeadline();
+    try {
+      await this.#opening;
+      if (this.#socket) {
+        await hangUp(this.#socket);
+        await this.#socketClosed.promise;
+      }
+      await this.#order;
+      await this.#chats?.close();
+      await this.#auth?.close();
+      this.#proxy?.close();
+    } catch (error) {
+      this.#logger.error(errorFields(error), "engine did not close cleanly");
+    }
+    this.#push({ type: "closed", ...closed });
+    this.events.end();
+  }
+}
+
+const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
+const noLogin: Closed = { cause: "unreachable", message: "WhatsApp did not answer the login in time" };
+const noRestart: Closed = { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" };
+
+function failedBy(error: unknown): Closed {
+  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
+  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
+  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
+}

@@ -1,0 +1,44 @@
+/** Events on their way to the one reader: kept in order until they are asked for. */
+export class EventQueue<T> implements AsyncIterable<T> {
+  readonly #waiting: T[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #read = false;
+
+  /** How many events wait to be read. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Adds an event; does nothing after `end()`. */
+  push(event: T): void {
+    if (this.#ended) return;
+    this.#waiting.push(event);
+    this.#wake?.();
+  }
+
+  /** What is waiting is still read; then the iteration ends. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** To be called once. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    if (this.#read) throw new Error("the events of an engine can be read only once");
+    this.#read = true;
+    for (;;) {
+      const event = this.#waiting.shift();
+      if (event !== undefined) yield event;
+      else if (this.#ended) return;
+      else await this.#more();
+    }
+  }
+
+  async #more(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
+    this.#wake = undefined;
+  }
+}

@@ -1,0 +1,182 @@
+import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import {
+  isLidUser,
+  jidDecode,
+  normalizeMessageContent,
+  type proto,
+  toNumber,
+  type WAMessage,
+} from "@whiskeysockets/baileys";
+import {
+  MessagePayload_Ack as Ack,
+  type MessagePayload,
+  type MessagePayload_ReplyTo,
+  MessagePayload_ReplyToSchema,
+  MessagePayloadSchema,
+} from "../../../gen/sessiond/v1/event_pb.js";
+
+type Content = proto.IMessage;
+
+/** The account that messages are seen from, as Baileys' creds have it. */
+export interface Account {
+  readonly id: string;
+  readonly lid?: string | undefined;
+}
+
+const none = () => undefined;
+
+/**
+ * The kinds of content that people send each other, and the text of each. Whatever is not listed, new kinds of protocol messages
+ * included, is no message: reactions, votes, edits and revocations are other events.
+ */
+const texts = {
+  conversation: (m) => m.conversation,
+  extendedTextMessage: (m) => m.extendedTextMessage?.text,
+  imageMessage: (m) => m.imageMessage?.caption,
+  videoMessage: (m) => m.videoMessage?.caption,
+  ptvMessage: (m) => m.ptvMessage?.caption,
+  audioMessage: none,
+  documentMessage: (m) => m.documentMessage?.caption,
+  stickerMessage: none,
+  stickerPackMessage: (m) => m.stickerPackMessage?.caption,
+  contactMessage: (m) => m.contactMessage?.displayName,
+  contactsArrayMessage: (m) => m.contactsArrayMessage?.displayName,
+  locationMessage: (m) => m.locationMessage?.name ?? m.locationMessage?.comment,
+  liveLocationMessage: (m) => m.liveLocationMessage?.caption,
+  pollCreationMessage: (m) => m.pollCreationMessage?.name,
+  pollCreationMessageV2: (m) => m.pollCreationMessageV2?.name,
+  pollCreationMessageV3: (m) => m.pollCreationMessageV3?.name,
+  eventMessage: (m) => m.eventMessage?.name,
+  buttonsMessage: (m) => m.buttonsMessage?.contentText,
+  buttonsResponseMessage: (m) => m.buttonsResponseMessage?.selectedDisplayText,
+  listMessage: (m) => m.listMessage?.description,
+  listResponseMessage: (m) => m.listResponseMessage?.title,
+  templateMessage: (m) => m.templateMessage?.hydratedTemplate?.hydratedContentText,
+  templateButtonReplyMessage: (m) => m.templateButtonReplyMessage?.selectedDisplayText,
+  interactiveMessage: (m) => m.interactiveMessage?.body?.text,
+  interactiveResponseMessage: (m) => m.interactiveResponseMessage?.body?.text,
+  highlyStructuredMessage: none,
+  productMessage: (m) => m.productMessage?.body,
+  orderMessage: (m) => m.orderMessage?.message,
+  invoiceMessage: (m) => m.invoiceMessage?.note,
+  groupInviteMessage: (m) => m.groupInviteMessage?.caption,
+  newsletterAdminInviteMessage: (m) => m.newsletterAdminInviteMessage?.caption,
+  albumMessage: none,
+  sendPaymentMessage: none,
+  requestPaymentMessage: none,
+} as const satisfies { [Kind in keyof Content]?: (content: Content) => string | null | undefined };
+
+type Kind = keyof typeof texts;
+
+const kinds = Object.keys(texts).filter((key): key is Kind => key in texts);
+const mediaKinds = new Set<Kind>([
+  "imageMessage",
+  "videoMessage",
+  "ptvMessage",
+  "audioMessage",
+  "documentMessage",
+  "stickerMessage",
+]);
+
+/** The message as an event, or undefined if it is none that a user wrote. */
+export function messagePayload(message: WAMessage, me: Account): MessagePayload | undefined {
+  const content = normalizeMessageContent(message.message);
+  if (!content || content.protocolMessage || message.category === "peer") return undefined;
+  const kind = kindOf(content);
+  const { key } = message;
+  if (!kind || !key.remoteJid || !key.id) return undefined;
+
+  const fromMe = key.fromMe === true;
+  const chat = chatId(inNumbers(key.remoteJid, key.remoteJidAlt, fromMe ? me : undefined));
+  const mine = chatId(me.id);
+  const author = authorOf(message, chat);
+  const participant = author && chatId(author);
+  return create(MessagePayloadSchema, {
+    id: [fromMe, chat, key.id, ...(participant ? [participant] : [])].join("_"),
+    timestamp: toNumber(message.messageTimestamp ?? 0),
+    from: fromMe ? mine : chat,
+    fromMe,
+    to: fromMe ? chat : mine,
+    ...(participant && { participant }),
+    body: texts[kind](content) ?? "",
+    hasMedia: mediaKinds.has(kind),
+    ack: ackOf(message.status),
+    vCards: vCardsOf(content),
+    ...replyTo(content, kind),
+    data: jsonObject(message),
+  });
+}
+
+const kindOf = (content: Content) => kinds.find((kind) => content[kind] !== null && content[kind] !== undefined);
+
+/** A WhatsApp id as events show it: without the device, phone numbers at c.us. */
+export function chatId(jid: string): string {
+  const decoded = jidDecode(jid);
+  if (!decoded) return jid;
+  return `${decoded.user}@${decoded.server === "s.whatsapp.net" ? "c.us" : decoded.server}`;
+}
+
+/** The phone number's id where WhatsApp names somebody by a LID and the stanza knew both. `sender`: whose number the other is not. */
+function inNumbers(jid: string, other: string | null | undefined, sender: Account | undefined): string {
+  if (!other || !isLidUser(jid) || isLidUser(other)) return jid;
+  // In one's own messages the other name is the sender's, not the chat's, unless the chat is with oneself.
+  const isSenders = sender && jidDecode(other)?.user === jidDecode(sender.id)?.user;
+  const withOneself = sender?.lid !== undefined && jidDecode(jid)?.user === jidDecode(sender.lid)?.user;
+  return isSenders && !withOneself ? jid : other;
+}
+
+/** Who wrote it, where that is not the chat itself: in groups and status updates. */
+function authorOf({ key, participant }: WAMessage, chat: string): string | undefined {
+  if (chat.endsWith("@c.us") || chat.endsWith("@lid")) return undefined;
+  const author = key.participant || participant;
+  return author ? inNumbers(author, key.participantAlt, undefined) : undefined;
+}
+
+/** Baileys counts from ERROR = 0; a message that came in has no status and has reached this device. */
+const ackOf = (status: WAMessage["status"]): Ack =>
+  status === null || status === undefined ? Ack.DEVICE : Math.min(Math.max(status - 1, Ack.ERROR), Ack.PLAYED);
+
+const vCardsOf = (content: Content): string[] =>
+  [content.contactMessage, ...(content.contactsArrayMessage?.contacts ?? [])].flatMap(
+    (contact) => contact?.vcard ?? [],
+  );
+
+function replyTo(content: Content, kind: Kind): { replyTo?: MessagePayload_ReplyTo } {
+  const part = content[kind];
+  const context = typeof part === "object" && part && "contextInfo" in part ? part.contextInfo : undefined;
+  if (!context?.stanzaId) return {};
+  const quoted = normalizeMessageContent(context.quotedMessage);
+  const quotedKind = quoted && kindOf(quoted);
+  return {
+    replyTo: create(MessagePayload_ReplyToSchema, {
+      id: context.stanzaId,
+      participant: context.participant ? chatId(context.participant) : "",
+      body: (quoted && quotedKind && texts[quotedKind](quoted)) ?? "",
+    }),
+  };
+}
+
+/** The sender key it distributes would let its reader decrypt the group. */
+const withheld = "senderKeyDistributionMessage";
+
+const jsonObject = (value: object): JsonObject =>
+  Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) => {
+      const json = key === withheld ? undefined : jsonValue(item);
+      return json === undefined ? [] : [[key, json]];
+    }),
+  );
+
+/** Bytes become base64, 64-bit integers numbers; what JSON does not know is left out. */
+function jsonValue(value: unknown): JsonValue | undefined {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value !== "object") return undefined;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  if (Array.isArray(value)) return value.map((item) => jsonValue(item) ?? null);
+  if ("low" in value && "high" in value && "toNumber" in value && typeof value.toNumber === "function") {
+    return jsonValue(value.toNumber());
+  }
+  return jsonObject(value);
+}

@@ -1,0 +1,27 @@
+import { type BinaryNode, getNextPreKeysNode, INITIAL_PREKEY_COUNT, type WASocket } from "@whiskeysockets/baileys";
+
+/**
+ * Uploads a new device's pre-keys before Baileys finds that there are none. Baileys' own upload leaves a timer of 30 s behind that
+ * nothing can stop (lib/Socket/socket.js, uploadPreKeys), which would keep a process that has closed everything alive. Should this
+ * upload fail, Baileys makes its own. To be called before anything comes in.
+ */
+export function uploadFirstPreKeys(socket: WASocket, onFailure: (error: unknown) => void): void {
+  const { ws } = socket;
+  const listeners = ws.listeners("CB:success");
+  ws.removeAllListeners("CB:success");
+  ws.on("CB:success", async (stanza: BinaryNode) => {
+    await upload(socket).catch(onFailure);
+    await Promise.all(listeners.map((listener) => Reflect.apply(listener, ws, [stanza])));
+  });
+}
+
+async function upload({ authState, ev, query }: WASocket): Promise<void> {
+  const { creds, keys } = authState;
+  if (creds.firstUnuploadedPreKeyId > 1 || !creds.me) return;
+  const node = await keys.transaction(async () => {
+    const next = await getNextPreKeysNode(authState, INITIAL_PREKEY_COUNT);
+    ev.emit("creds.update", next.update);
+    return next.node;
+  }, creds.me.id);
+  await query(node);
+}

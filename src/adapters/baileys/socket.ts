@@ -1,0 +1,81 @@
+import { makeWASocket, type proto, type WAMessageKey, type WASocket } from "@whiskeysockets/baileys";
+import type { SessionConfig } from "../../../gen/sessiond/v1/session_pb.js";
+import type { Clock, Logger } from "../../ports/system.ts";
+import type { AuthStore } from "./auth-state.ts";
+import { baileysLogger } from "./logger.ts";
+import type { SessionProxy } from "./proxy.ts";
+import { boundClose } from "./web-socket.ts";
+
+/** How sockets behave; the same for all sessions. */
+export interface SocketSettings {
+  readonly clock: Clock;
+  /** WhatsApp's address; the library's if left out. */
+  readonly waWebSocketUrl?: string | undefined;
+  /** What the phone lists the device as; the library's if left out. */
+  readonly deviceName?: string | undefined;
+  readonly browserName?: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly keepAliveIntervalMs: number;
+  readonly queryTimeoutMs: number;
+  /** How long each QR code lives; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
+  readonly qrTimeoutMs?: number | undefined;
+}
+
+/** What is a session's own about its socket. */
+export interface SocketParts {
+  readonly auth: AuthStore;
+  readonly config: SessionConfig;
+  readonly logger: Logger;
+  readonly proxy: SessionProxy | undefined;
+  readonly findMessage: ((key: WAMessageKey) => Promise<proto.IMessage | undefined>) | undefined;
+}
+
+/** A silent peer gets this long to answer the end of a WebSocket. */
+const closeLimitMs = 1_000;
+const osVersion = "14.4.1";
+
+/** Opens a socket to WhatsApp; it connects on its own from the next turn on. */
+export function openSocket(settings: SocketSettings, parts: SocketParts): WASocket {
+  const { config, proxy, findMessage } = parts;
+  const { noweb } = config;
+  const { waWebSocketUrl, deviceName, browserName, qrTimeoutMs } = settings;
+  const socket = makeWASocket({
+    auth: parts.auth.state,
+    logger: baileysLogger(parts.logger, config.debug),
+    browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
+    connectTimeoutMs: settings.connectTimeoutMs,
+    keepAliveIntervalMs: settings.keepAliveIntervalMs,
+    defaultQueryTimeoutMs: settings.queryTimeoutMs,
+    ...(waWebSocketUrl !== undefined && { waWebSocketUrl }),
+    ...(qrTimeoutMs !== undefined && { qrTimeout: qrTimeoutMs }),
+    ...(proxy && { agent: proxy.agent, fetchAgent: proxy.agent, options: downloadsThrough(proxy) }),
+    // A second try would come when the engine is closed already: a failed write ends it.
+    transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+    emitOwnEvents: false,
+    enableRecentMessageCache: false,
+    markOnlineOnConnect: noweb?.markOnline ?? true,
+    syncFullHistory: noweb?.store?.fullSync ?? false,
+    shouldSyncHistoryMessage: () => noweb?.store?.enabled ?? false,
+    ...(findMessage && { getMessage: findMessage }),
+  });
+  boundClose(socket.ws, settings.clock, closeLimitMs);
+  return socket;
+}
+
+/** The dispatcher is made when Baileys asks for it: most sessions never download anything. */
+const downloadsThrough = (proxy: SessionProxy): RequestInit => ({
+  get dispatcher() {
+    // Baileys hands it to Node's own fetch, whose undici has types of its own for the same thing.
+    return proxy.dispatcher as unknown as NonNullable<RequestInit["dispatcher"]>;
+  },
+});
+
+/** Ends the socket; resolves when it is closed, and nothing waits for it any more. Idempotent. */
+export async function hangUp(socket: WASocket): Promise<void> {
+  await socket.end(undefined);
+  await socket.ws.close();
+  // Baileys no longer listens for the end itself, but queries without an answer do, and their timers would outlive the socket.
+  socket.ws.emit("error", new Error("Connection Closed"));
+  socket.ws.removeAllListeners();
+  socket.ws.on("error", () => {});
+}

@@ -1,0 +1,19 @@
+import { S_WHATSAPP_NET, type WASocket } from "@whiskeysockets/baileys";
+
+/** Removes this device from the account; false if WhatsApp does not confirm it. For a socket that is logged in. */
+export async function unlinkDevice(socket: WASocket, limitMs: number): Promise<boolean> {
+  const jid = socket.user?.id;
+  if (!jid) return false;
+  // Baileys' own logout() sends the same and hangs up without waiting for the answer.
+  const answer: unknown = await socket
+    .query(
+      {
+        tag: "iq",
+        attrs: { to: S_WHATSAPP_NET, type: "set", xmlns: "md" },
+        content: [{ tag: "remove-companion-device", attrs: { jid, reason: "user_initiated" } }],
+      },
+      limitMs,
+    )
+    .catch(() => undefined);
+  return answer !== undefined;
+}

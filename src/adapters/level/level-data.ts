@@ -1,0 +1,35 @@
+import type { DataStore } from "../backend/guarded-data.ts";
+import type { DataKind } from "../backend/ownership.ts";
+import type { Database, Operation } from "./database.ts";
+import type { GroupWriter } from "./group-writer.ts";
+import { keyOf, rangeOf } from "./key.ts";
+
+/** Chats can be fetched again; a login cannot. */
+const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
+
+/** One session's engine data of one kind. */
+export const levelData = (database: Database, writer: GroupWriter, session: string, kind: DataKind): DataStore => ({
+  read: (keys) => database.getMany(keys.map((key) => keyOf(kind, session, key))),
+  async write(changes, guard) {
+    const operations = changes.map(([name, value]): Operation => {
+      const key = keyOf(kind, session, name);
+      return value ? { type: "put", key, value } : { type: "del", key };
+    });
+    await writer.write({
+      sync: synced[kind],
+      build: (group) => {
+        guard();
+        group.push(...operations);
+      },
+    });
+  },
+});
+
+/** What removes all engine data of a session. */
+export async function dataRemovals(database: Database, session: string): Promise<Operation[]> {
+  const operations: Operation[] = [];
+  for (const kind of ["credentials", "chats"] as const satisfies DataKind[]) {
+    for await (const key of database.keys(rangeOf(kind, session))) operations.push({ type: "del", key });
+  }
+  return operations;
+}

@@ -1,0 +1,161 @@
+import { clone } from "@bufbuild/protobuf";
+import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { Backend, Claim, Commit, Lease, NewEvent, Pairing, Snapshot } from "../../ports/backend.ts";
+import type { ChatStore, Credentials, EngineData } from "../../ports/engine.ts";
+import type { Clock } from "../../ports/system.ts";
+import { type Change, changeBy, changeByRemoval } from "../backend/change.ts";
+import { DeliveryQueues } from "../backend/delivery-queues.ts";
+import { Endpoints } from "../backend/endpoints.ts";
+import { EventWindow } from "../backend/event-window.ts";
+import { type DataStore, guardedData } from "../backend/guarded-data.ts";
+import { type DataKind, Ownership } from "../backend/ownership.ts";
+import { Readers } from "../backend/readers.ts";
+import { MemoryDeliveryStore } from "./delivery-store.ts";
+
+/** A backend that lasts as long as the process: for tests. */
+export const openMemoryBackend = (options: { clock: Clock }): Backend => new MemoryBackend(options.clock);
+
+type Bytes = Map<string, Uint8Array>;
+
+class MemoryBackend implements Backend {
+  readonly #ownership = new Ownership(0n);
+  readonly #records = new Map<string, SessionRecord>();
+  readonly #pairings = new Map<string, Pairing>();
+  readonly #data = { credentials: new Map<string, Bytes>(), chats: new Map<string, Bytes>() };
+  readonly #log = new EventWindow(0n);
+  readonly #endpoints = new Endpoints();
+  readonly #deliveries = new MemoryDeliveryStore(this.#endpoints);
+  readonly #queues: DeliveryQueues;
+  readonly #readers = new Readers();
+  #seq = 0n;
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#queues = new DeliveryQueues(this.#deliveries, clock);
+  }
+
+  async list(): Promise<{ records: SessionRecord[]; seq: bigint }> {
+    this.#assertOpen();
+    const names = [...this.#records.keys()].sort();
+    return { records: names.flatMap((name) => this.#record(name) ?? []), seq: this.#seq };
+  }
+
+  async get(session: string): Promise<Snapshot> {
+    this.#assertOpen();
+    return { record: this.#record(session), pairing: this.#pairings.get(session), seq: this.#seq };
+  }
+
+  async acquire(session: string): Promise<Lease> {
+    return this.#ownership.acquire(session);
+  }
+
+  async release(lease: Lease): Promise<void> {
+    this.#ownership.release(lease);
+  }
+
+  async commit(lease: Lease, commit: Commit): Promise<Event[]> {
+    this.#assertOpen();
+    this.#ownership.check(lease);
+    const { session } = lease;
+    const change = changeBy(session, commit, this.#endpoints, this.#seq);
+    this.#records.set(session, clone(SessionRecordSchema, commit.record));
+    if (commit.pairing) this.#pairings.set(session, commit.pairing);
+    else if (commit.pairing === null) this.#pairings.delete(session);
+    if (commit.wipe) this.#wipe(session);
+    return this.#apply(session, change);
+  }
+
+  async remove(lease: Lease, last: readonly NewEvent[]): Promise<Event[]> {
+    this.#assertOpen();
+    this.#ownership.check(lease);
+    const { session } = lease;
+    const change = changeByRemoval(session, last, this.#endpoints, this.#seq);
+    this.#records.delete(session);
+    this.#pairings.delete(session);
+    this.#wipe(session);
+    this.#log.drop(session);
+    return this.#apply(session, change);
+  }
+
+  credentials(lease: Lease): Credentials {
+    return this.#handle(lease, "credentials");
+  }
+
+  chats(lease: Lease): ChatStore {
+    return this.#handle(lease, "chats");
+  }
+
+  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event> {
+    return this.#readers.events(session, afterSeq, signal, async (cursor) => this.#log.page(session, cursor));
+  }
+
+  watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
+    return this.#readers.watch(session, signal, () => this.get(session));
+  }
+
+  claims(signal: AbortSignal): AsyncIterable<Claim> {
+    return this.#queues.claims(signal);
+  }
+
+  async check(): Promise<void> {
+    this.#assertOpen();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#readers.close();
+    this.#queues.close();
+  }
+
+  #apply(session: string, { events, deliveries, endpoints }: Change): Event[] {
+    this.#seq += BigInt(events.length);
+    this.#log.add(events);
+    for (const endpoint of endpoints) this.#endpoints.set(session, endpoint);
+    for (const delivery of deliveries) this.#deliveries.add(session, delivery);
+    this.#queues.add(session, deliveries);
+    for (const { id, removed } of endpoints) {
+      const name = { session, endpointId: id };
+      if (removed && !this.#queues.has(name)) this.#deliveries.emptied(name);
+    }
+    this.#readers.publish(session, events, this.#seq);
+    return events;
+  }
+
+  #record(session: string): SessionRecord | undefined {
+    const record = this.#records.get(session);
+    return record && clone(SessionRecordSchema, record);
+  }
+
+  #wipe(session: string): void {
+    this.#data.credentials.delete(session);
+    this.#data.chats.delete(session);
+    this.#ownership.endHandles(session);
+  }
+
+  #handle(lease: Lease, kind: DataKind): EngineData {
+    return guardedData(this.#ownership.handle(lease, kind), this.#bytes(lease.session, this.#data[kind]));
+  }
+
+  #bytes(session: string, data: Map<string, Bytes>): DataStore {
+    return {
+      read: async (keys) => {
+        this.#assertOpen();
+        return keys.map((key) => data.get(session)?.get(key)?.slice());
+      },
+      write: async (changes) => {
+        this.#assertOpen();
+        const bytes = data.get(session) ?? new Map<string, Uint8Array>();
+        data.set(session, bytes);
+        for (const [key, value] of changes) {
+          if (value) bytes.set(key, value);
+          else bytes.delete(key);
+        }
+      },
+    };
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new Error("the backend is closed");
+  }
+}

@@ -1,0 +1,55 @@
+import { randomBytes } from "node:crypto";
+import type { Clock, Random } from "../../ports/system.ts";
+
+/** The longest wait one Node timer can do: it keeps its delay in 31 bits and fires at once beyond. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** The machine's time and Node's timers. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  schedule(delayMs, callback) {
+    const dueMs = performance.now() + delayMs;
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number) => {
+      timer = setTimeout(
+        () => {
+          if (leftMs > maxTimerMs) wait(dueMs - performance.now());
+          else callback();
+        },
+        Math.min(leftMs, maxTimerMs),
+      );
+    };
+    wait(delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Crockford's base 32: no I, L, O or U (the ULID specification, github.com/ulid/spec). */
+const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const ulidLength = 26;
+const randomnessBytes = 10;
+const randomnessBits = BigInt(randomnessBytes * 8);
+
+/** The operating system's randomness. ULIDs grow from call to call, within a millisecond and when the clock goes back too. */
+export const systemRandom: Random = {
+  ulid: monotonicUlid(),
+  hex: (bytes) => randomBytes(bytes).toString("hex"),
+  // 48 bits: as many as a double holds without rounding up to 1.
+  unit: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+};
+
+function monotonicUlid(): Random["ulid"] {
+  let last = -1n;
+  return (nowMs) => {
+    const time = BigInt(Math.trunc(nowMs));
+    const fresh = (time << randomnessBits) | BigInt(`0x${randomBytes(randomnessBytes).toString("hex")}`);
+    last = time > last >> randomnessBits ? fresh : last + 1n;
+    return crockford(last);
+  };
+}
+
+function crockford(value: bigint): string {
+  const text: string[] = [];
+  for (let rest = value, i = 0; i < ulidLength; i++, rest >>= 5n) text.push(digits.charAt(Number(rest & 31n)));
+  return text.reverse().join("");
+}

@@ -1,0 +1,40 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
+import type { SessionManager } from "../app/session-manager.ts";
+import { invalidArgument, SessionError } from "../domain/errors.ts";
+import { phoneNumber } from "../domain/phone-number.ts";
+import { type DrawQr, pngBody } from "./picture.ts";
+import { qrCode, qrStream } from "./qr-stream.ts";
+
+/** What AuthService works with. */
+export interface AuthServiceOptions {
+  readonly manager: SessionManager;
+  readonly drawQr: DrawQr;
+}
+
+/** AuthService over a manager. */
+export function createAuthService({ manager, drawQr }: AuthServiceOptions): ServiceImpl<typeof AuthService> {
+  return {
+    getQr: async ({ session }, { signal }) => ({
+      qr: await qrCode(await manager.pairing(session, signal), drawQr),
+    }),
+    async getQrBody({ session, format }, { signal }) {
+      const { value } = await manager.pairing(session, signal);
+      if (format !== "raw") return pngBody(await drawQr(value));
+      return { contentType: "application/json", data: new TextEncoder().encode(JSON.stringify({ value })) };
+    },
+    async requestCode({ session, phoneNumber: text, method }, { signal }) {
+      if (method) {
+        throw new SessionError("METHOD_NOT_SUPPORTED", "A method of sending the code is not supported: leave it out.");
+      }
+      const number = phoneNumber(text);
+      if (typeof number !== "string") throw invalidArgument([number]);
+      return { code: await manager.requestCode(session, number, signal) };
+    },
+    async authorizeCode({ session }) {
+      await manager.get(session);
+      throw new SessionError("METHOD_NOT_SUPPORTED", "The method is not implemented by the engine.", { session });
+    },
+    qrStream: ({ session }, { signal }) => qrStream(manager, session, drawQr, signal),
+  };
+}

@@ -1,0 +1,43 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { type ErrorReason, type SessionError, shuttingDown } from "../domain/errors.ts";
+
+const codes = {
+  SESSION_NOT_FOUND: Code.NotFound,
+  SESSION_NOT_STARTED: Code.NotFound,
+  SESSION_ALREADY_EXISTS: Code.AlreadyExists,
+  SESSION_ALREADY_STARTED: Code.FailedPrecondition,
+  SESSION_STATUS_UNEXPECTED: Code.FailedPrecondition,
+  CODE_STATUS_UNEXPECTED: Code.FailedPrecondition,
+  INVALID_ARGUMENT: Code.InvalidArgument,
+  PAIRING_CODE_REFUSED: Code.FailedPrecondition,
+  METHOD_NOT_SUPPORTED: Code.Unimplemented,
+  NOT_A_BROWSER: Code.FailedPrecondition,
+  ENGINE_UNAVAILABLE: Code.FailedPrecondition,
+  STORE_UNAVAILABLE: Code.Unavailable,
+  SHUTTING_DOWN: Code.Unavailable,
+} as const satisfies Record<ErrorReason, Code>;
+
+/** Whose reasons these are, in google.rpc.ErrorInfo. */
+const domain = "sessiond";
+/** When a call that came too early can be tried again. */
+const retryDelayMs = 1_000;
+
+/** A failed call as every protocol reports it: its code, and google.rpc details for programs. */
+export function connectErrorOf(error: SessionError): ConnectError {
+  const { reason, message, metadata, violations } = error;
+  const details: ConstructorParameters<typeof ConnectError>[3] = [
+    { desc: ErrorInfoSchema, value: { reason, domain, metadata: { ...metadata } } },
+  ];
+  if (violations.length > 0) {
+    details.push({ desc: BadRequestSchema, value: { fieldViolations: violations.map((v) => ({ ...v })) } });
+  }
+  if (codes[reason] === Code.Unavailable || metadata.status === "STARTING") {
+    details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(retryDelayMs) } });
+  }
+  return new ConnectError(message, codes[reason], undefined, details);
+}
+
+/** What to throw when what a stream reads has ended before the stream: the caller's reason, else the server's. */
+export const endOf = (signal: AbortSignal): unknown => (signal.aborted ? signal.reason : shuttingDown());

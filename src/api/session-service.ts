@@ -1,0 +1,63 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import type { SessionManager } from "../app/session-manager.ts";
+import { meOf, statusOf } from "../domain/session.ts";
+import { type DrawQr, pngBody } from "./picture.ts";
+import { configView, sessionView, type ViewOptions } from "./session-view.ts";
+import { statusStream } from "./status-stream.ts";
+
+/** What SessionService works with. */
+export interface SessionServiceOptions extends ViewOptions {
+  readonly manager: SessionManager;
+  readonly drawQr: DrawQr;
+  nowMs(): number;
+}
+
+/** The session of calls that name none and need one: WAHA's. */
+const defaultName = "default";
+
+/** SessionService over a manager. */
+export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
+  const { manager, drawQr, nowMs } = options;
+  const shown = (record: SessionRecord) => ({ session: sessionView(record, options) });
+  return {
+    async listSessions({ all, metadata }) {
+      const records = await manager.list({ all, metadata });
+      return { sessions: records.map((record) => sessionView(record, options)) };
+    },
+    getSession: async ({ session }) => shown(await manager.get(session)),
+    createSession: async ({ name, engine, config, start = true }) =>
+      shown(await manager.create({ name, engine, config, start })),
+    updateSession: async ({ session, config }) => shown(await manager.update(session, config)),
+    async deleteSession({ session }) {
+      await manager.delete(session);
+      return {};
+    },
+    startSession: async ({ session }) => shown(await manager.start(session)),
+    stopSession: async ({ session }) => shown(await manager.stop(session)),
+    restartSession: async ({ session }) => shown(await manager.restart(session)),
+    logoutSession: async ({ session }) => shown(await manager.logout(session)),
+    async getMe({ session }) {
+      const me = meOf(await manager.get(session));
+      return me ? { me } : {};
+    },
+    async getScreenshot({ session }, { signal }) {
+      const shot = await manager.screenshot(session || defaultName, signal);
+      return pngBody("png" in shot ? shot.png : await drawQr(shot.qr));
+    },
+    statusStream: ({ session }, { signal }) => statusStream(manager, session, nowMs, signal),
+    async startSessionDeprecated({ name, config }) {
+      const record = await manager.startDeprecated(name || defaultName, config);
+      return { name: record.name, status: statusOf(record), config: configView(record, options) };
+    },
+    async stopSessionDeprecated({ name, logout }) {
+      await manager.stopDeprecated(name || defaultName, logout);
+      return {};
+    },
+    async logoutSessionDeprecated({ name }) {
+      await manager.delete(name || defaultName);
+      return {};
+    },
+  };
+}

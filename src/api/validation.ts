@@ -1,0 +1,97 @@
+import { type DescMessage, isMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
+import { Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
+import * as session from "../../gen/sessiond/v1/session_service_pb.js";
+import { configViolations } from "../domain/config-violations.ts";
+import { invalidArgument, type Violation } from "../domain/errors.ts";
+import { phoneNumber } from "../domain/phone-number.ts";
+import { sessionNameViolations } from "../domain/session-name.ts";
+
+/** How a QR code can be asked for over REST. */
+const qrFormats = ["image", "raw"];
+
+type Rule = readonly [typeName: string, check: (message: Message) => Violation[]];
+
+function rule<Desc extends DescMessage>(desc: Desc, check: (message: MessageShape<Desc>) => Violation[]): Rule {
+  return [desc.typeName, (message) => (isMessage(message, desc) ? check(message) : [])];
+}
+
+/** The rule of requests that name a session and nothing else. */
+const named = (message: { session: string }) => sessionNameViolations(message.session, "session");
+
+/** A name that may be left out. */
+const optionalName = (name: string, field: string) => (name === "" ? [] : sessionNameViolations(name, field));
+
+const rules: ReadonlyMap<string, Rule[1]> = new Map([
+  rule(session.ListSessionsRequestSchema, () => []),
+  rule(session.GetSessionRequestSchema, named),
+  rule(session.CreateSessionRequestSchema, ({ name, config, engine }) => [
+    ...optionalName(name, "name"),
+    ...configViolations(config),
+    ...engineViolations(engine),
+  ]),
+  rule(session.UpdateSessionRequestSchema, (message) => [...named(message), ...configViolations(message.config)]),
+  rule(session.DeleteSessionRequestSchema, named),
+  rule(session.StartSessionRequestSchema, named),
+  rule(session.StopSessionRequestSchema, named),
+  rule(session.RestartSessionRequestSchema, named),
+  rule(session.LogoutSessionRequestSchema, named),
+  rule(session.GetMeRequestSchema, named),
+  rule(session.GetScreenshotRequestSchema, (message) => optionalName(message.session, "session")),
+  rule(session.StatusStreamRequestSchema, (message) => optionalName(message.session, "session")),
+  rule(session.StartSessionDeprecatedRequestSchema, ({ name, config }) => [
+    ...optionalName(name, "name"),
+    ...configViolations(config),
+  ]),
+  rule(session.StopSessionDeprecatedRequestSchema, ({ name }) => optionalName(name, "name")),
+  rule(session.LogoutSessionDeprecatedRequestSchema, ({ name }) => optionalName(name, "name")),
+  rule(auth.GetQrRequestSchema, named),
+  rule(auth.GetQrBodyRequestSchema, (message) => [...named(message), ...formatViolations(message.format)]),
+  rule(auth.RequestCodeRequestSchema, (message) => [...named(message), ...phoneViolations(message.phoneNumber)]),
+  rule(auth.AuthorizeCodeRequestSchema, (message) => [...named(message), ...codeViolations(message.code)]),
+  rule(auth.QrStreamRequestSchema, named),
+]);
+
+/** Everything wrong with a request; nothing for a message that has no rules. */
+export const violationsOf = (message: Message): Violation[] => rules.get(message.$typeName)?.(message) ?? [];
+
+/** Whether requests of this type are checked at all. */
+export const hasRule = (desc: DescMessage): boolean => rules.has(desc.typeName);
+
+/** Refuses requests that break a rule, before anything is done. */
+export const validation: Interceptor = (next) => async (req) => {
+  if (req.stream) return next({ ...req, message: checkedStream(req.message) });
+  checked(req.message);
+  return next(req);
+};
+
+function checked<T extends Message>(message: T): T {
+  const violations = violationsOf(message);
+  if (violations.length > 0) throw invalidArgument(violations);
+  return message;
+}
+
+async function* checkedStream<T extends Message>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  for await (const message of messages) yield checked(message);
+}
+
+function engineViolations(engine: Engine_Kind): Violation[] {
+  // Protobuf lets a number pass that no engine has.
+  if (Engine_Kind[engine] !== undefined) return [];
+  const known = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map((kind) => Engine_Kind[kind]);
+  return [{ field: "engine", description: `must be one of the following values: ${known.join(", ")}` }];
+}
+
+function formatViolations(format: string): Violation[] {
+  if (format === "" || qrFormats.includes(format)) return [];
+  return [{ field: "format", description: `must be one of the following values: ${qrFormats.join(", ")}` }];
+}
+
+function phoneViolations(text: string): Violation[] {
+  const number = phoneNumber(text);
+  return typeof number === "string" ? [] : [number];
+}
+
+const codeViolations = (code: string): Violation[] =>
+  code === "" ? [{ field: "code", description: "should not be empty" }] : [];

@@ -1,0 +1,309 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import {
+  Session_DesiredState as Desired,
+  Engine_Kind,
+  type SessionConfig,
+  SessionConfigSchema,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { keepSecrets } from "../domain/config.ts";
+import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
+import { type SessionInput, statusOf } from "../domain/session.ts";
+import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
+import { type RunnerDeps, SessionRunner } from "./session-runner.ts";
+
+export type { Pairing, Snapshot } from "../ports/backend.ts";
+
+export interface SessionManagerOptions extends RunnerDeps {
+  /** The engine of sessions that name none. */
+  readonly defaultEngine: Engine_Kind;
+  /** Which sessions of an earlier process start again: those that were wanted running, all, or none. */
+  readonly restart: "wanted" | "all" | "none";
+  /** Sessions to start at boot in any case, created if there are none. */
+  readonly names: readonly string[];
+}
+
+/** A session to be created. */
+export interface NewSession {
+  /** Empty: one is made up. */
+  readonly name: string;
+  readonly engine: Engine_Kind;
+  readonly config: SessionConfig | undefined;
+  readonly start: boolean;
+}
+
+/** How long a caller who wants a code waits for a session that is STARTING. */
+const pairingWaitMs = 5_000;
+
+/** Everything that can be done with sessions: what the API calls. Rejects with SessionError for reasons a caller can understand. */
+export class SessionManager {
+  readonly #options: SessionManagerOptions;
+  readonly #runners = new Map<string, Promise<SessionRunner>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: SessionManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Sessions by name; stopped ones only with `all`; only those whose metadata has all the pairs given. */
+  async list(filter: { all: boolean; metadata: Record<string, string> }): Promise<SessionRecord[]> {
+    const wanted = Object.entries(filter.metadata);
+    const { records } = await this.#options.backend.list();
+    return records.filter(
+      (record) =>
+        (filter.all || statusOf(record) !== Status.STOPPED) &&
+        wanted.every(
+          ([key, value]) => Object.hasOwn(record.config?.metadata ?? {}, key) && record.config?.metadata[key] === value,
+        ),
+    );
+  }
+
+  /** The session's record as it is now. */
+  async get(session: string): Promise<SessionRecord> {
+    const { record } = await this.#options.backend.get(session);
+    if (!record) throw sessionNotFound(session);
+    return record;
+  }
+
+  /** Creates a session and, with `start`, starts it, in one write. */
+  async create(request: NewSession): Promise<SessionRecord> {
+    const name = request.name || `session_${this.#options.random.hex(16)}`;
+    const engine = request.engine || this.#options.defaultEngine;
+    if (!this.#options.engines.has(engine)) {
+      throw new SessionError("ENGINE_UNAVAILABLE", `The engine ${Engine_Kind[engine]} is not available on this server`);
+    }
+    const exists = new SessionError(
+      "SESSION_ALREADY_EXISTS",
+      `Session '${name}' already exists. Use PUT to update it.`,
+      { session: name },
+    );
+    const loading = this.#runners.get(name);
+    if (
+      loading &&
+      (await loading.then(
+        (runner) => !runner.removed,
+        () => false,
+      ))
+    )
+      throw exists;
+    if (this.#runners.has(name)) throw exists;
+    let saved: SessionRecord | undefined;
+    await this.#load(name, async () => {
+      if ((await this.#options.backend.get(name)).record) throw exists;
+      const config = request.config ? keepSecrets(request.config, undefined) : create(SessionConfigSchema);
+      const runner = await this.#runnerFor(name, this.#newRecord(name, engine, config));
+      saved = await (request.start ? runner.dispatch({ type: "start" }) : runner.save());
+      return runner;
+    });
+    if (!saved) throw sessionNotFound(name);
+    return saved;
+  }
+
+  /** Replaces the configuration; where it says "***", what is stored stays. A session that is not stopped is restarted with it. */
+  update(session: string, config: SessionConfig | undefined): Promise<SessionRecord> {
+    return this.#dispatch(session, (record) => ({
+      type: "configure",
+      config: keepSecrets(config ?? create(SessionConfigSchema), record.config),
+    }));
+  }
+
+  /** Removes a session and all it has. Idempotent. */
+  async delete(session: string): Promise<void> {
+    try {
+      await this.#dispatch(session, { type: "delete" });
+    } catch (error) {
+      if (!(error instanceof SessionError && error.reason === "SESSION_NOT_FOUND")) throw error;
+    }
+  }
+
+  start(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, { type: "start" });
+  }
+
+  stop(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, { type: "stop" });
+  }
+
+  restart(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, { type: "restart" });
+  }
+
+  logout(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, { type: "logout" });
+  }
+
+  /** Creates or updates a session and starts it; one that runs already is refused. */
+  async startDeprecated(session: string, config: SessionConfig | undefined): Promise<SessionRecord> {
+    const { record } = await this.#options.backend.get(session);
+    if (!record) return this.create({ name: session, engine: Engine_Kind.KIND_UNSPECIFIED, config, start: true });
+    const status = statusOf(record);
+    if (status !== Status.STOPPED && status !== Status.FAILED) {
+      throw new SessionError("SESSION_ALREADY_STARTED", `Session '${session}' is already started.`, { session });
+    }
+    await this.update(session, config);
+    return this.start(session);
+  }
+
+  /** Stops a session, or deletes it with `logout`. */
+  async stopDeprecated(session: string, logout: boolean): Promise<void> {
+    await (logout ? this.delete(session) : this.stop(session));
+  }
+
+  /** What a phone can scan now. A session that is STARTING is waited for, for 5 seconds at most. */
+  async pairing(session: string, signal: AbortSignal): Promise<Pairing> {
+    const { record, pairing } = await this.#awaitPairing(session, signal);
+    if (pairing) return pairing;
+    throw new SessionError(
+      "SESSION_STATUS_UNEXPECTED",
+      "Session status is not as expected. Try again later or restart the session",
+      { session, status: Status[statusOf(record)] ?? "", expected: "SCAN_QR_CODE" },
+    );
+  }
+
+  /** A pairing code for a phone (7 to 15 digits), "ABCD-ABCD", once WhatsApp has accepted the request. */
+  async requestCode(session: string, phoneNumber: string, signal: AbortSignal): Promise<string> {
+    const { record, pairing } = await this.#awaitPairing(session, signal);
+    if (!pairing) {
+      const status = Status[statusOf(record)] ?? "";
+      throw new SessionError(
+        "CODE_STATUS_UNEXPECTED",
+        `Can request code only in SCAN_QR_CODE status. The current status is ${status}`,
+        { session, status, expected: "SCAN_QR_CODE" },
+      );
+    }
+    return (await this.#runner(session)).requestCode(phoneNumber);
+  }
+
+  /** What the session shows: a picture of its page, or the QR value to draw for an engine without one. */
+  async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
+    const { record, pairing } = await this.#options.backend.get(session);
+    if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
+    if (this.#options.engines.get(record.engine)?.capabilities.screenshot) {
+      const { engine } = await this.#runner(session);
+      if (engine) return { png: await engine.screenshot() };
+      throw new SessionError("ENGINE_UNAVAILABLE", "The session has no page open now", { session });
+    }
+    if (pairing) return { qr: pairing.value };
+    throw new SessionError("NOT_A_BROWSER", "Can not get screenshot for non chrome based engine.", { session });
+  }
+
+  /** The session now, then whenever it has changed; states in between may be skipped. */
+  watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
+    return this.#options.backend.watch(session, signal);
+  }
+
+  /** The log of one session or of all after `afterSeq`, without gap or repeat. */
+  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event> {
+    return this.#options.backend.events(session, afterSeq, signal);
+  }
+
+  snapshot(session: string): Promise<Snapshot> {
+    return this.#options.backend.get(session);
+  }
+
+  snapshotAll(): Promise<{ records: SessionRecord[]; seq: bigint }> {
+    return this.#options.backend.list();
+  }
+
+  /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start. */
+  async boot(): Promise<void> {
+    const { restart, names, logger } = this.#options;
+    const { records } = await this.#options.backend.list();
+    const known = new Set(records.map((record) => record.name));
+    const restored = records.map(async ({ name }) => {
+      await this.#runner(name);
+      if (restart === "all" || names.includes(name)) await this.start(name);
+    });
+    const created = names
+      .filter((name) => !known.has(name))
+      .map((name) => this.create({ name, engine: Engine_Kind.KIND_UNSPECIFIED, config: undefined, start: true }));
+    const results = await Promise.allSettled([...restored, ...created]);
+    const failed = results.filter((result) => result.status === "rejected");
+    for (const { reason } of failed) logger.error({ err: reason }, "a session could not be restored");
+    if (results.length > 0) logger.info({ sessions: results.length, failed: failed.length }, "sessions restored");
+  }
+
+  /** Closes all engines and gives all sessions up; what is written stays as it is. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const closed = [...this.#runners.values()].map(async (loading) => (await loading.catch(() => undefined))?.close());
+    await Promise.all(closed);
+  }
+
+  async #dispatch(
+    session: string,
+    input: SessionInput | ((record: SessionRecord) => SessionInput),
+  ): Promise<SessionRecord> {
+    const runner = await this.#runner(session);
+    try {
+      return await runner.dispatch(input);
+    } finally {
+      if (runner.removed) this.#runners.delete(session);
+    }
+  }
+
+  /** The session's runner. A session met for the first time in this process has no engine, whatever its record says: that is mended first. */
+  #runner(session: string): Promise<SessionRunner> {
+    const open = async () => {
+      const record = await this.get(session);
+      const runner = await this.#runnerFor(session, record);
+      await runner.dispatch(this.#options.restart === "none" ? { type: "stop" } : { type: "resume" });
+      return runner;
+    };
+    return this.#runners.get(session) ?? this.#load(session, open);
+  }
+
+  /** One runner per name, however many ask at once; a failure is forgotten, so that the next caller tries again. */
+  #load(session: string, open: () => Promise<SessionRunner>): Promise<SessionRunner> {
+    if (this.#closing.signal.aborted) throw shuttingDown();
+    const loading = open();
+    this.#runners.set(session, loading);
+    loading.catch(() => this.#runners.delete(session));
+    return loading;
+  }
+
+  async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
+    const lease: Lease = await this.#options.backend.acquire(session);
+    return new SessionRunner(this.#options, lease, record);
+  }
+
+  #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {
+    const now = timestampFromMs(this.#options.clock.nowMs());
+    return create(SessionRecordSchema, {
+      name,
+      engine,
+      config,
+      desiredState: Desired.STOPPED,
+      phase: Phase.STOPPED,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+    });
+  }
+
+  /** The snapshot at SCAN_QR_CODE with its pairing, or the one without at which waiting has no more sense. */
+  async #awaitPairing(session: string, signal: AbortSignal): Promise<{ record: SessionRecord; pairing?: Pairing }> {
+    const waiting = new AbortController();
+    const cancel = this.#options.clock.schedule(pairingWaitMs, () => waiting.abort());
+    try {
+      let last: SessionRecord | undefined;
+      const until = AbortSignal.any([signal, waiting.signal, this.#closing.signal]);
+      for await (const { record, pairing } of this.#options.backend.watch(session, until)) {
+        if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
+        if (statusOf(record) === Status.SCAN_QR_CODE && pairing) return { record, pairing };
+        if (statusOf(record) !== Status.STARTING && statusOf(record) !== Status.SCAN_QR_CODE) return { record };
+        last = record;
+      }
+      return { record: last ?? (await this.get(session)) };
+    } finally {
+      cancel();
+    }
+  }
+}

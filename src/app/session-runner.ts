@@ -1,0 +1,324 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type Endpoint,
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import {
+  type Engine_Kind,
+  type ProxyConfig,
+  SessionConfigSchema,
+  type WebhookConfig,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
+import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
+import { deletedEvent, messageEvents, rememberedAfter, statusEvent } from "../domain/event.ts";
+import {
+  type CloseCause,
+  type SessionEffect,
+  type SessionInput,
+  type SessionPolicy,
+  transition,
+  wakeAtMs,
+} from "../domain/session.ts";
+import { type Backend, type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
+import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
+import type { Clock, Logger, Random } from "../ports/system.ts";
+import { settledWithin } from "./time-box.ts";
+
+/** What runners need, the same for all of them. */
+export interface RunnerDeps {
+  readonly backend: Backend;
+  readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly policy: Omit<SessionPolicy, "jitter">;
+  /** Called for every event of every session, whatever the session's configuration. */
+  readonly globalWebhook: WebhookConfig | undefined;
+  /** The proxy of sessions that configure none. */
+  readonly defaultProxy: ProxyConfig | undefined;
+}
+
+/** No step of a session waits longer than this for its engine. */
+const engineDeadlineMs = 5_000;
+/** The store refuses writes (a full disk, say): how long until the same event is offered again. */
+const storeRetryMs = 1_000;
+/** Longest wait a timer can hold; `wake` before its time means nothing and sets the next. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/**
+ * Runs one session: input → transition → commit → effects, one at a time, in the order of arrival. It is the only writer of
+ * its session as long as it holds the lease, and has at most one engine.
+ */
+export class SessionRunner {
+  readonly #deps: RunnerDeps;
+  readonly #lease: Lease;
+  readonly #logger: Logger;
+  #record: SessionRecord;
+  #engine: Engine | undefined;
+  #pairing: Pairing | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #cancelWake = () => {};
+  #endpoints: readonly Endpoint[] | undefined;
+  #state: "running" | "removed" | "closed" = "running";
+
+  constructor(deps: RunnerDeps, lease: Lease, record: SessionRecord) {
+    this.#deps = deps;
+    this.#lease = lease;
+    this.#record = record;
+    this.#logger = deps.logger.child({ session: record.name });
+  }
+
+  /** Whether the session is gone for good. */
+  get removed(): boolean {
+    return this.#state === "removed";
+  }
+
+  /** Writes the record as it is, for a session that is new and not to be started. */
+  save(): Promise<SessionRecord> {
+    return this.#enqueue(async () => {
+      await this.#commit({ record: this.#record, events: [] });
+      return this.#record;
+    });
+  }
+
+  /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
+  dispatch(input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
+    return this.#enqueue(async () => {
+      await this.#apply(typeof input === "function" ? input(this.#record) : input);
+      return this.#record;
+    });
+  }
+
+  /** Asks the engine for a pairing code, "ABCD-ABCD", and offers it beside the QR. */
+  async requestCode(phoneNumber: string): Promise<string> {
+    const engine = this.#engine;
+    if (!engine || !this.#pairing)
+      throw new SessionError("PAIRING_CODE_REFUSED", "The session does not wait for a phone");
+    const code = await engine.requestPairingCode(phoneNumber).catch((error: unknown) => {
+      if (error instanceof PairingCodeRefused) throw new SessionError("PAIRING_CODE_REFUSED", error.message);
+      throw error;
+    });
+    const shown = `${code.slice(0, 4)}-${code.slice(4)}`;
+    await this.#enqueue(async () => {
+      if (engine !== this.#engine || !this.#pairing) return;
+      await this.#commit({ record: this.#record, events: [], pairing: { ...this.#pairing, code: shown } });
+    });
+    return shown;
+  }
+
+  /** The open engine, if there is one. */
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  /** Closes the engine and gives the session up, without changing what is written. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#state = "closed";
+    this.#cancelWake();
+    const settled = this.#tail.catch(() => {});
+    await this.#closeEngine();
+    await settled;
+    // A step under way may have opened one more.
+    await this.#closeEngine();
+    await this.#deps.backend.release(this.#lease);
+  }
+
+  #enqueue<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => {
+      if (this.#state === "removed") throw sessionNotFound(this.#record.name);
+      if (this.#state === "closed") throw shuttingDown();
+      return step();
+    });
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  async #apply(input: SessionInput, pairing?: Pairing): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs();
+    const policy = { ...this.#deps.policy, jitter: this.#deps.random.unit() };
+    const { state, effects } = transition(this.#record, input, nowMs, policy);
+    if (state === this.#record && effects.length === 0) return this.#scheduleWake();
+    const announces = effects.some((effect) => effect.type === "announce");
+    const statuses = announces ? rememberedAfter(state, nowMs) : state.statuses;
+    const record = { ...state, statuses, updatedAt: timestampFromMs(nowMs) };
+    await this.#commit({
+      record,
+      events: announces ? this.#addressed([statusEvent(record, this.#eventContext(nowMs))], record) : [],
+      wipe: effects.some((effect) => effect.type === "wipe"),
+      pairing: record.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
+    });
+    this.#scheduleWake();
+    for (const effect of effects) await this.#perform(effect);
+  }
+
+  async #commit(commit: Commit): Promise<void> {
+    const endpoints = this.#endpointsOf(commit.record);
+    await this.#deps.backend.commit(this.#lease, {
+      ...commit,
+      ...(endpoints !== this.#endpoints && { endpoints }),
+    });
+    this.#endpoints = endpoints;
+    this.#record = commit.record;
+    if (commit.pairing !== undefined) this.#pairing = commit.pairing ?? undefined;
+  }
+
+  /** The same array as long as nothing has changed, so that unchanged endpoints are not written again. */
+  #endpointsOf(record: SessionRecord): readonly Endpoint[] {
+    if (this.#endpoints && record.config === this.#record.config) return this.#endpoints;
+    return endpointsOf(record.config?.webhooks ?? [], this.#deps.globalWebhook);
+  }
+
+  #addressed(events: readonly Event[], record: SessionRecord) {
+    const endpoints = this.#endpointsOf(record);
+    return events.map((event) => ({ event, endpointIds: endpointIdsFor(event.name, endpoints) }));
+  }
+
+  #eventContext(nowMs: number) {
+    return { nowMs, ulid: () => this.#deps.random.ulid(nowMs) };
+  }
+
+  async #perform(effect: SessionEffect): Promise<void> {
+    switch (effect.type) {
+      case "announce":
+      case "wipe":
+        // Written with the state.
+        return;
+      case "close_engine":
+        return this.#closeEngine();
+      case "open_engine":
+        return this.#openEngine();
+      case "unlink_engine":
+        return this.#unlinkEngine();
+      case "remove":
+        return this.#remove();
+    }
+  }
+
+  async #openEngine(): Promise<void> {
+    if (this.#state !== "running") return;
+    const factory = this.#deps.engines.get(this.#record.engine);
+    if (!factory)
+      return this.#apply(closedBy("engine_crashed", "The session's engine is not available on this server"));
+    const { backend, defaultProxy } = this.#deps;
+    const config = this.#record.config ?? create(SessionConfigSchema);
+    const engine = factory.open({
+      session: this.#record.name,
+      config: config.proxy || !defaultProxy ? config : { ...config, proxy: defaultProxy },
+      credentials: backend.credentials(this.#lease),
+      chats: backend.chats(this.#lease),
+      logger: this.#record.config?.debug ? this.#logger.child({}, "debug") : this.#logger,
+    });
+    this.#engine = engine;
+    void this.#pump(engine);
+  }
+
+  /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
+  async #pump(engine: Engine): Promise<void> {
+    try {
+      for await (const event of engine.events) await this.#take(engine, event);
+    } catch (error) {
+      this.#logger.error({ err: error }, "engine failed");
+    }
+    // An engine that ends without saying why has crashed.
+    if (engine === this.#engine) await this.#take(engine, closedBy("engine_crashed", "The engine ended unexpectedly"));
+  }
+
+  async #take(engine: Engine, event: EngineEvent): Promise<void> {
+    while (engine === this.#engine) {
+      try {
+        return await this.#enqueue(async () => {
+          if (engine === this.#engine) await this.#onEvent(event);
+        });
+      } catch (error) {
+        if (error instanceof LeaseLost) return this.#abandon(engine);
+        if (error instanceof SessionError) return;
+        this.#logger.error(
+          { err: error, event: event.type },
+          "could not record what the engine reported; trying again",
+        );
+        await new Promise<void>((resolve) => this.#deps.clock.schedule(storeRetryMs, resolve));
+      }
+    }
+  }
+
+  async #onEvent(event: EngineEvent): Promise<void> {
+    switch (event.type) {
+      case "message": {
+        const events = messageEvents(this.#record, event.message, this.#eventContext(this.#deps.clock.nowMs()));
+        return this.#commit({ record: this.#record, events: this.#addressed(events, this.#record) });
+      }
+      case "qr": {
+        const { type, ...pairing } = event;
+        return this.#apply({ type }, pairing);
+      }
+      case "closed": {
+        this.#logger.info({ cause: event.cause, reason: event.message }, "engine closed");
+        const engine = this.#engine;
+        // Whoever opens the next engine must find none; if the commit fails, this event is offered again.
+        await this.#apply(event);
+        if (engine === this.#engine) this.#engine = undefined;
+        return;
+      }
+      default:
+        return this.#apply(event);
+    }
+  }
+
+  async #unlinkEngine(): Promise<void> {
+    const engine = this.#engine;
+    if (engine) {
+      const result = await settledWithin(this.#deps.clock, engineDeadlineMs, engine.logout());
+      this.#logger.info({ unlinked: result ?? "unknown" }, "logged out");
+    }
+    await this.#closeEngine();
+    await this.#apply({ type: "unlinked" });
+  }
+
+  async #closeEngine(): Promise<void> {
+    const engine = this.#engine;
+    if (!engine) return;
+    // From here on its reports are those of a former engine.
+    this.#engine = undefined;
+    const closed = engine.close().then(() => true);
+    if (!(await settledWithin(this.#deps.clock, engineDeadlineMs, closed))) {
+      this.#logger.warn({}, "engine did not close in time; going on without it");
+    }
+  }
+
+  async #remove(): Promise<void> {
+    const context = this.#eventContext(this.#deps.clock.nowMs());
+    await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
+    this.#state = "removed";
+    this.#cancelWake();
+    await this.#deps.backend.release(this.#lease);
+  }
+
+  async #abandon(engine: Engine): Promise<void> {
+    this.#logger.warn({}, "another process runs this session now");
+    this.#state = "closed";
+    this.#cancelWake();
+    this.#engine = undefined;
+    await engine.close();
+  }
+
+  #scheduleWake(): void {
+    this.#cancelWake();
+    const atMs = wakeAtMs(this.#record);
+    if (atMs === undefined || this.#state !== "running") return;
+    const delayMs = Math.min(Math.max(0, atMs - this.#deps.clock.nowMs()), maxTimerMs);
+    this.#cancelWake = this.#deps.clock.schedule(delayMs, () => {
+      this.dispatch({ type: "wake" }).catch((error: unknown) => {
+        if (error instanceof SessionError || error instanceof LeaseLost) return;
+        this.#logger.error({ err: error }, "could not wake up; trying again");
+        this.#cancelWake = this.#deps.clock.schedule(storeRetryMs, () => this.#scheduleWake());
+      });
+    });
+  }
+}
+
+const closedBy = (cause: CloseCause, message: string) => ({ type: "closed", cause, message }) as const;

@@ -1,0 +1,179 @@
+/** Settings that may be shown: in logs, in answers. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly baseDirectory: string;
+  readonly defaultEngine: EngineName;
+  readonly restart: "wanted" | "all" | "none";
+  readonly startSessions: readonly string[];
+  readonly autoStartDelayMs: number;
+  readonly workerId: string;
+  readonly printQr: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "PRETTY" | "JSON";
+  readonly strictMode: boolean;
+  readonly showSecrets: boolean;
+  readonly maxBodyBytes: number;
+  /** Origins that browsers may call from. */
+  readonly corsOrigins: "*" | readonly string[];
+  readonly nowebUrl: string | undefined;
+  readonly deviceName: string | undefined;
+  readonly browserName: string | undefined;
+}
+
+/** Settings that are never shown. */
+export interface Secrets {
+  /** PEM texts for TLS on the port; undefined: cleartext. */
+  readonly tls: { readonly key: string; readonly cert: string } | undefined;
+  /** The endpoint called for every event of every session. */
+  readonly globalWebhook: GlobalWebhook | undefined;
+  /** The proxy of sessions that configure none. */
+  readonly proxy: { readonly server: string; readonly username?: string; readonly password?: string } | undefined;
+}
+
+export interface GlobalWebhook {
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly hmacKey: string | undefined;
+  readonly policy: string | undefined;
+  readonly delaySeconds: number | undefined;
+  readonly attempts: number | undefined;
+  readonly customHeaders: readonly { readonly name: string; readonly value: string }[];
+}
+
+export type EngineName = "NOWEB" | "WEBJS";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+/** A variable of the environment that cannot be understood. The message names it and never repeats a secret. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const engineNames = ["NOWEB", "WEBJS"] as const satisfies readonly EngineName[];
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const satisfies readonly LogLevel[];
+
+/** Reads the environment; `readFile` gives the text of a file named there. Rejects with ConfigError. The only reader of process.env. */
+export async function readConfig(
+  readFile: (path: string) => Promise<string>,
+  env: Environment = process.env,
+): Promise<{ config: Config; secrets: Secrets }> {
+  const read = reader(env);
+  const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
+  const config: Config = {
+    host: read.text("WHATSAPP_API_HOSTNAME") ?? "127.0.0.1",
+    port: read.integer("PORT", 0, 65_535) ?? read.integer("WHATSAPP_API_PORT", 0, 65_535) ?? 3000,
+    baseDirectory: read.text("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
+    defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
+    restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
+    startSessions: read.list("WHATSAPP_START_SESSION"),
+    autoStartDelayMs: (read.number("WAHA_AUTO_START_DELAY_SECONDS", 0, 86_400) ?? 0) * 1000,
+    workerId: read.text("WAHA_WORKER_ID") ?? "",
+    printQr: read.boolean("WAHA_PRINT_QR", true),
+    logLevel: read.boolean("DEBUG", false) ? "debug" : (read.oneOf("WAHA_LOG_LEVEL", logLevels) ?? "info"),
+    logFormat: read.oneOf("WAHA_LOG_FORMAT", ["PRETTY", "JSON"] as const) ?? "PRETTY",
+    strictMode: read.boolean("WAHA_HTTP_STRICT_MODE", false),
+    showSecrets: read.boolean("SESSIOND_SHOW_SECRETS", false),
+    maxBodyBytes: read.integer("SESSIOND_MAX_BODY_BYTES", 1, 2 ** 31) ?? 10 * 1024 * 1024,
+    corsOrigins: (read.text("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
+    nowebUrl: read.url("SESSIOND_NOWEB_URL", ["ws:", "wss:"]),
+    deviceName: read.text("WAHA_CLIENT_DEVICE_NAME"),
+    browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
+  };
+  const secrets: Secrets = {
+    tls: await tlsOf(read, readFile),
+    globalWebhook: globalWebhookOf(read),
+    proxy: proxyOf(read),
+  };
+  return { config, secrets };
+}
+
+async function tlsOf(read: Reader, readFile: (path: string) => Promise<string>): Promise<Secrets["tls"]> {
+  const keyFile = read.text("SESSIOND_TLS_KEY_FILE");
+  const certFile = read.text("SESSIOND_TLS_CERT_FILE");
+  if (!keyFile && !certFile) return undefined;
+  if (!keyFile) throw new ConfigError("SESSIOND_TLS_CERT_FILE is set, but SESSIOND_TLS_KEY_FILE is not");
+  if (!certFile) throw new ConfigError("SESSIOND_TLS_KEY_FILE is set, but SESSIOND_TLS_CERT_FILE is not");
+  const open = (name: string, path: string) =>
+    readFile(path).catch((error: Error) => {
+      throw new ConfigError(`${name}: ${error.message}`);
+    });
+  return { key: await open("SESSIOND_TLS_KEY_FILE", keyFile), cert: await open("SESSIOND_TLS_CERT_FILE", certFile) };
+}
+
+function globalWebhookOf(read: Reader): GlobalWebhook | undefined {
+  const url = read.url("WHATSAPP_HOOK_URL", ["http:", "https:"]);
+  if (!url) return undefined;
+  return {
+    url,
+    events: read.text("WHATSAPP_HOOK_EVENTS") ? read.list("WHATSAPP_HOOK_EVENTS") : ["*"],
+    hmacKey: read.text("WHATSAPP_HOOK_HMAC_KEY"),
+    policy: read.oneOf("WHATSAPP_HOOK_RETRIES_POLICY", ["constant", "linear", "exponential"] as const),
+    delaySeconds: read.number("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", 0, 3600),
+    attempts: read.integer("WHATSAPP_HOOK_RETRIES_ATTEMPTS", 0, 100),
+    customHeaders: read.list("WHATSAPP_HOOK_CUSTOM_HEADERS", ";").map((pair) => {
+      const colon = pair.indexOf(":");
+      if (colon < 1) throw new ConfigError("WHATSAPP_HOOK_CUSTOM_HEADERS must read Name:Value;Name:Value");
+      return { name: pair.slice(0, colon).trim(), value: pair.slice(colon + 1).trim() };
+    }),
+  };
+}
+
+function proxyOf(read: Reader): Secrets["proxy"] {
+  const server = read.text("WHATSAPP_PROXY_SERVER");
+  if (!server) return undefined;
+  const username = read.text("WHATSAPP_PROXY_SERVER_USERNAME");
+  const password = read.text("WHATSAPP_PROXY_SERVER_PASSWORD");
+  return { server, ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+}
+
+type Reader = ReturnType<typeof reader>;
+
+/** Typed access to variables; an empty one counts as not set, as in a compose file. */
+function reader(env: Environment) {
+  const text = (name: string) => env[name] || undefined;
+  const number = (name: string, min: number, max: number) => {
+    const value = text(name);
+    if (value === undefined) return undefined;
+    const result = Number(value);
+    if (!(result >= min && result <= max)) throw new ConfigError(`${name} must be a number from ${min} to ${max}`);
+    return result;
+  };
+  return {
+    text,
+    number,
+    integer(name: string, min: number, max: number) {
+      const value = number(name, min, max);
+      if (value !== undefined && !Number.isInteger(value)) throw new ConfigError(`${name} must be a whole number`);
+      return value;
+    },
+    boolean(name: string, fallback: boolean) {
+      const value = text(name)?.toLowerCase();
+      if (value === undefined) return fallback;
+      if (["true", "1", "yes", "on"].includes(value)) return true;
+      if (["false", "0", "no", "off"].includes(value)) return false;
+      throw new ConfigError(`${name} must be true or false`);
+    },
+    oneOf<T extends string>(name: string, values: readonly T[]): T | undefined {
+      const value = text(name);
+      const found = values.find((known) => known.toLowerCase() === value?.toLowerCase());
+      if (value !== undefined && found === undefined)
+        throw new ConfigError(`${name} must be one of ${values.join(", ")}`);
+      return found;
+    },
+    list(name: string, separator = ",") {
+      return (text(name) ?? "")
+        .split(separator)
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
+    },
+    url(name: string, protocols: readonly string[]) {
+      const value = text(name);
+      if (value !== undefined && !protocols.includes(URL.parse(value)?.protocol ?? "")) {
+        throw new ConfigError(`${name} must be a URL that begins with ${protocols.map((p) => `${p}//`).join(" or ")}`);
+      }
+      return value;
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import type {
+  CustomHeader,
+  ProxyConfig,
+  RetriesConfig,
+  SessionConfig,
+  WebhookConfig,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { retryPolicies } from "./delivery.ts";
+import type { Violation } from "./errors.ts";
+import { eventNames } from "./event.ts";
+
+const maxDelaySeconds = 3600;
+const maxAttempts = 100;
+
+/** Everything in a configuration that breaks a rule (wire.md, section 2). `path` is where the configuration was read. */
+export function configViolations(config: SessionConfig | undefined, path = "config"): Violation[] {
+  if (!config) return [];
+  return [
+    ...(config.proxy ? proxyViolations(config.proxy, `${path}.proxy`) : []),
+    ...config.webhooks.flatMap((webhook, i) => webhookViolations(webhook, `${path}.webhooks.${i}`)),
+  ];
+}
+
+const violationIf = (broken: boolean, field: string, description: string): Violation[] =>
+  broken ? [{ field, description }] : [];
+
+const proxyServer = /^(?:socks5:\/\/)?(?<host>\[[0-9A-Fa-f:.]+\]|[^\s:/?#@[\]\\%]+):(?<port>\d{1,5})$/;
+
+function proxyViolations({ server }: ProxyConfig, path: string): Violation[] {
+  const { host, port } = proxyServer.exec(server)?.groups ?? {};
+  const valid = host !== undefined && URL.canParse(`http://${host}:${port}`) && Number(port) > 0;
+  return violationIf(!valid, `${path}.server`, "must be host:port, without http:// or https://");
+}
+
+function webhookViolations(webhook: WebhookConfig, path: string): Violation[] {
+  return [
+    ...violationIf(!isWebhookUrl(webhook.url), `${path}.url`, "must be a URL address"),
+    ...webhook.events.flatMap((name, i) =>
+      violationIf(!isEventName(name), `${path}.events.${i}`, oneOf([...eventNames, "*"])),
+    ),
+    ...(webhook.retries ? retriesViolations(webhook.retries, `${path}.retries`) : []),
+    ...webhook.customHeaders.flatMap((header, i) => headerViolations(header, `${path}.customHeaders.${i}`)),
+  ];
+}
+
+// A parser forgives more than a URL may hold: blanks, and any number of slashes.
+const isWebhookUrl = (url: string) => /^https?:\/\/[^\s/\\]\S*$/i.test(url) && URL.canParse(url);
+
+const isEventName = (name: string) => name === "*" || eventNames.some((known) => known === name);
+
+const oneOf = (values: readonly string[]) => `must be one of the following values: ${values.join(", ")}`;
+
+function retriesViolations({ delaySeconds = 0, attempts = 0, policy }: RetriesConfig, path: string): Violation[] {
+  const knownPolicy = policy === undefined || retryPolicies.some((known) => known === policy);
+  return [
+    ...violationIf(!Number.isFinite(delaySeconds), `${path}.delaySeconds`, "must be a number"),
+    ...violationIf(delaySeconds < 0, `${path}.delaySeconds`, "must not be less than 0"),
+    ...violationIf(
+      delaySeconds > maxDelaySeconds,
+      `${path}.delaySeconds`,
+      `must not be greater than ${maxDelaySeconds}`,
+    ),
+    ...violationIf(attempts > maxAttempts, `${path}.attempts`, `must not be greater than ${maxAttempts}`),
+    ...violationIf(!knownPolicy, `${path}.policy`, oneOf(retryPolicies)),
+  ];
+}
+
+/** A token as HTTP has it (RFC 9110, section 5.6.2). */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** What frames a request belongs to who sends it; the X-Webhook ones are the daemon's. */
+const reservedHeader = /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect|x-webhook-.*)$/i;
+/** No request could carry another: without this, each delivery would fail. */
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function headerViolations({ name, value }: CustomHeader, path: string): Violation[] {
+  return [
+    ...violationIf(!headerName.test(name), `${path}.name`, "must be an HTTP header name"),
+    ...violationIf(
+      reservedHeader.test(name),
+      `${path}.name`,
+      "must not be Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Upgrade, Expect or X-Webhook-*",
+    ),
+    ...violationIf(
+      !headerValue.test(value),
+      `${path}.value`,
+      "must not contain CR, LF, NUL or what else HTTP cannot carry",
+    ),
+  ];
+}

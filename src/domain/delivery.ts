@@ -1,0 +1,84 @@
+import { create } from "@bufbuild/protobuf";
+import { type Endpoint, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { RetriesConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import { deletedEventName } from "./event.ts";
+
+/** What a receiver made of an attempt. */
+export type AttemptOutcome =
+  | { type: "answered"; status: number; retryAfterMs?: number }
+  | { type: "failed"; error: string };
+
+/** What becomes of a delivery after an attempt. */
+export type Verdict =
+  | { type: "done" }
+  | { type: "retry"; delayMs: number; reason: string }
+  | { type: "give_up"; reason: string };
+
+/** How waits between retries can grow. */
+export const retryPolicies = ["constant", "linear", "exponential"] as const;
+type RetryGrowth = (typeof retryPolicies)[number];
+
+/** WAHA's defaults (wire.md, section 5). */
+export const defaultRetries = { delaySeconds: 2, attempts: 15, policy: "constant" } as const;
+
+/** Longer waits than a day tell a receiver nothing. */
+const maxDelayMs = 86_400_000;
+const exponentialSpread = 0.2;
+
+const growth = {
+  constant: (delayMs) => delayMs,
+  linear: (delayMs, retry) => delayMs * retry,
+  exponential: (delayMs, retry, jitter) => delayMs * 2 ** (retry - 1) * (1 + exponentialSpread * (2 * jitter - 1)),
+} as const satisfies Record<RetryGrowth, (delayMs: number, retry: number, jitter: number) => number>;
+
+/** The id of the endpoint at a URL: the n-th of a session's endpoints with that URL, from 0. */
+function endpointId(url: string, n: number): string {
+  // FNV-1a, 64 bit: names an endpoint within its session, protects nothing.
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(`${n} ${url}`)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return `ep_${hash.toString(16).padStart(16, "0")}`;
+}
+
+/** The endpoints of a session: its own in their order, then the global one, if there is one. */
+export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookConfig | undefined): Endpoint[] {
+  const seen = new Map<string, number>();
+  const endpoints = webhooks.map((config) => {
+    const n = seen.get(config.url) ?? 0;
+    seen.set(config.url, n + 1);
+    return create(EndpointSchema, { id: endpointId(config.url, n), config });
+  });
+  if (global) endpoints.push(create(EndpointSchema, { id: "global", config: global }));
+  return endpoints;
+}
+
+/** Ids of the endpoints that want an event. The note of a removal is no webhook's, "*" or not. */
+export function endpointIdsFor(eventName: string, endpoints: readonly Endpoint[]): string[] {
+  if (eventName === deletedEventName) return [];
+  return endpoints.filter((e) => e.config?.events.some((name) => name === eventName || name === "*")).map((e) => e.id);
+}
+
+/** What follows from the attempt with number `attempt` (from 1); `jitter` in [0, 1). */
+export function verdictOn(
+  outcome: AttemptOutcome,
+  attempt: number,
+  retries: RetriesConfig | undefined,
+  jitter: number,
+): Verdict {
+  if (outcome.type === "answered" && outcome.status >= 200 && outcome.status < 300) return { type: "done" };
+  const reason = outcome.type === "answered" ? `answered ${outcome.status}` : outcome.error;
+  // 410 Gone: the receiver asks to be left alone.
+  if (outcome.type === "answered" && outcome.status === 410) return { type: "give_up", reason };
+  if (attempt > (retries?.attempts ?? defaultRetries.attempts)) return { type: "give_up", reason };
+  const grow = growth[growthOf(retries)];
+  const delayMs = grow((retries?.delaySeconds ?? defaultRetries.delaySeconds) * 1000, attempt, jitter);
+  const askedMs =
+    outcome.type === "answered" && (outcome.status === 429 || outcome.status === 503)
+      ? outcome.retryAfterMs
+      : undefined;
+  return { type: "retry", delayMs: Math.round(Math.min(Math.max(delayMs, askedMs ?? 0), maxDelayMs)), reason };
+}
+
+const growthOf = (retries: RetriesConfig | undefined): RetryGrowth =>
+  retryPolicies.find((policy) => policy === retries?.policy) ?? defaultRetries.policy;

@@ -1,0 +1,358 @@
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  Session_EngineState as EngineState,
+  type Me,
+  Session_StatusReason as Reason,
+  type SessionConfig,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
+
+/** A session's state is its record: what is decided here is what is written. */
+export type SessionState = SessionRecord;
+
+/** Why an engine can close. */
+export type CloseCause =
+  | "logged_out"
+  | "replaced"
+  | "restart_required"
+  | "banned"
+  | "temp_banned"
+  | "client_outdated"
+  | "rejected"
+  | "unreachable"
+  | "rate_limited"
+  | "pairing_timeout"
+  | "engine_crashed"
+  | "bad_session"
+  | "credentials_unreadable";
+
+/** What a cause leads to: give up, try again later, or its own rule. */
+type Consequence = "fail" | "fail_unpaired" | "fail_until" | "back_off" | "reconnect" | "retry_once";
+
+const causes = {
+  logged_out: { reason: Reason.LOGGED_OUT, leadsTo: "fail_unpaired" },
+  replaced: { reason: Reason.REPLACED, leadsTo: "retry_once" },
+  restart_required: { reason: Reason.RESTART_REQUIRED, leadsTo: "reconnect" },
+  banned: { reason: Reason.BANNED, leadsTo: "fail" },
+  temp_banned: { reason: Reason.TEMPORARILY_BANNED, leadsTo: "fail_until" },
+  client_outdated: { reason: Reason.CLIENT_OUTDATED, leadsTo: "fail" },
+  rejected: { reason: Reason.REJECTED, leadsTo: "fail" },
+  unreachable: { reason: Reason.UNREACHABLE, leadsTo: "back_off" },
+  rate_limited: { reason: Reason.UNREACHABLE, leadsTo: "back_off" },
+  pairing_timeout: { reason: Reason.PAIRING_TIMEOUT, leadsTo: "fail" },
+  engine_crashed: { reason: Reason.ENGINE_CRASHED, leadsTo: "back_off" },
+  bad_session: { reason: Reason.BAD_SESSION, leadsTo: "back_off" },
+  credentials_unreadable: { reason: Reason.CREDENTIALS_UNREADABLE, leadsTo: "fail" },
+} as const satisfies Record<CloseCause, { reason: Reason; leadsTo: Consequence }>;
+
+/** What can happen to a session: its owner's commands, its engine's reports, time, and a new process. */
+export type SessionInput =
+  | { type: "start" }
+  | { type: "stop" }
+  | { type: "restart" }
+  | { type: "logout" }
+  | { type: "delete" }
+  | { type: "configure"; config: SessionConfig }
+  /** The process is new: no engine is open, whatever the state says. */
+  | { type: "resume" }
+  /** `wakeAtMs()` has come. */
+  | { type: "wake" }
+  /** The effect `unlink_engine` is through, whatever came of it. */
+  | { type: "unlinked" }
+  | { type: "qr" }
+  | { type: "paired"; me: Me }
+  | { type: "opened"; me: Me }
+  | { type: "me_changed"; me: Me }
+  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
+
+/**
+ * What is to be done once the new state is written, in this order. All but `announce` follow from the state again after a
+ * crash; an announcement is written with the state.
+ */
+export type SessionEffect =
+  /** Write a session.status event with the new state. */
+  | { type: "announce" }
+  /** Remove credentials and chats, with the state. */
+  | { type: "wipe" }
+  /** Close the engine, if one is open. */
+  | { type: "close_engine" }
+  /** Log the engine out at WhatsApp, then report `unlinked`. */
+  | { type: "unlink_engine" }
+  | { type: "open_engine" }
+  /** Remove the session for good. */
+  | { type: "remove" };
+
+/** The new state, and what follows. No effects and the same state: the input meant nothing. */
+export interface Transition {
+  readonly state: SessionState;
+  readonly effects: readonly SessionEffect[];
+}
+
+/** How patient a session is. `jitter` is a fresh number in [0, 1) for each transition. */
+export interface SessionPolicy extends RetryPolicy {
+  readonly replacedRetryMs: number;
+  readonly replacedMemoryMs: number;
+  /** A connection that lived this long ends a row of failures. */
+  readonly stableAfterMs: number;
+}
+
+export const defaultPolicy = {
+  maxDelayMs: 900_000,
+  jitterShare: 0.1,
+  replacedRetryMs: 30_000,
+  replacedMemoryMs: 3_600_000,
+  stableAfterMs: 60_000,
+} as const;
+
+const statuses = {
+  [Phase.UNSPECIFIED]: Status.STOPPED,
+  [Phase.STOPPED]: Status.STOPPED,
+  [Phase.CONNECTING]: Status.STARTING,
+  [Phase.PAIRING]: Status.SCAN_QR_CODE,
+  [Phase.WORKING]: Status.WORKING,
+  [Phase.BACKING_OFF]: Status.STARTING,
+  [Phase.FAILED]: Status.FAILED,
+  [Phase.LOGGING_OUT]: Status.STARTING,
+  [Phase.DELETING]: Status.STOPPED,
+} as const satisfies Record<Phase, Status>;
+
+/** A session's status in WAHA's words: the only place that knows them. */
+export const statusOf = (state: SessionState): Status => statuses[state.phase];
+
+const engineStates = {
+  [Phase.UNSPECIFIED]: EngineState.CLOSED,
+  [Phase.STOPPED]: EngineState.CLOSED,
+  [Phase.CONNECTING]: EngineState.CONNECTING,
+  [Phase.PAIRING]: EngineState.PAIRING,
+  [Phase.WORKING]: EngineState.OPEN,
+  [Phase.BACKING_OFF]: EngineState.BACKING_OFF,
+  [Phase.FAILED]: EngineState.CLOSED,
+  [Phase.LOGGING_OUT]: EngineState.LOGGING_OUT,
+  [Phase.DELETING]: EngineState.LOGGING_OUT,
+} as const satisfies Record<Phase, EngineState>;
+
+/** What is so, finer than the status. */
+export const engineStateOf = (state: SessionState): EngineState => engineStates[state.phase];
+
+/** The account to show: none while stopped or proven unpaired. */
+export const meOf = (state: SessionState): Me | undefined =>
+  state.phase === Phase.STOPPED || state.credentialsDead ? undefined : state.me;
+
+/** When `wake` is due, if ever (Unix ms). */
+export function wakeAtMs(state: SessionState): number | undefined {
+  if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined) return undefined;
+  return timestampMs(state.wakeAt);
+}
+
+/**
+ * The whole conduct of a session. Total and pure: a late or meaningless input leaves the state as it is. An engine report must
+ * come from the current engine; the caller drops others.
+ */
+export function transition(state: SessionState, input: SessionInput, nowMs: number, policy: SessionPolicy): Transition {
+  switch (input.type) {
+    case "start":
+      return start(state, nowMs);
+    case "stop":
+      return stop(state);
+    case "restart":
+      return restart(asked(state, Desired.RUNNING), nowMs);
+    case "logout":
+      return logout(state);
+    case "delete":
+      return remove(state);
+    case "configure":
+      return configure(state, input.config, nowMs);
+    case "resume":
+      return resume(state, nowMs);
+    case "wake":
+      return wake(state, nowMs);
+    case "unlinked":
+      return unlinked(state);
+    case "qr":
+      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING, attempt: 0 }) : unchanged(state);
+    case "paired":
+      return isRunning(state) ? reach(state, { phase: Phase.CONNECTING, me: input.me }) : unchanged(state);
+    case "opened":
+      return isRunning(state) ? reach(forgiven(state), opened(input.me, nowMs)) : unchanged(state);
+    case "me_changed":
+      return isRunning(state) ? { state: { ...state, me: input.me }, effects: [] } : unchanged(state);
+    case "closed":
+      return isRunning(state) ? closed(state, input, nowMs, policy) : unchanged(state);
+  }
+}
+
+const unchanged = (state: SessionState): Transition => ({ state, effects: [] });
+
+const announced = (state: SessionState, ...effects: SessionEffect[]): Transition => ({
+  state,
+  effects: [{ type: "announce" }, ...effects],
+});
+
+/** Goes to a new state and announces it only if users see another status. */
+function reach(from: SessionState, to: Partial<SessionState>, ...effects: SessionEffect[]): Transition {
+  const state = { ...from, ...to };
+  return statusOf(state) === statusOf(from) ? { state, effects } : announced(state, ...effects);
+}
+
+/** An engine should be open in these phases. */
+const isRunning = ({ desiredState, phase }: SessionState) =>
+  desiredState === Desired.RUNNING && [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING].includes(phase);
+
+/** Seen at the start of an input only when the step that was leaving failed half-way: it is finished then. */
+const isLeaving = (state: SessionState) => state.phase === Phase.LOGGING_OUT || state.phase === Phase.DELETING;
+
+function asked(state: SessionState, desiredState: Desired): SessionState {
+  return { ...state, desiredState, revision: state.revision + 1 };
+}
+
+/** Nothing that went wrong before counts any more; when it was replaced is remembered. */
+function forgiven(state: SessionState): SessionState {
+  const { wakeAt: _, ...rest } = state;
+  return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "" };
+}
+
+const opened = (me: Me, nowMs: number) => ({ phase: Phase.WORKING, me, openedAt: timestampFromMs(nowMs) });
+
+/** A temporary ban is not over: connecting now would make it longer. */
+const mustWait = (state: SessionState, nowMs: number) =>
+  state.phase === Phase.FAILED &&
+  state.reason === Reason.TEMPORARILY_BANNED &&
+  state.wakeAt !== undefined &&
+  timestampMs(state.wakeAt) > nowMs;
+
+/** Opens a fresh engine, without the login where that is dead. */
+function open(from: SessionState, ...before: SessionEffect[]): Transition {
+  const effects: SessionEffect[] = [...before, { type: "open_engine" }];
+  if (!from.credentialsDead) return reach(forgiven(from), { phase: Phase.CONNECTING }, ...effects);
+  const { me: _, ...unpaired } = forgiven(from);
+  return reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, { type: "wipe" }, ...effects);
+}
+
+function start(state: SessionState, nowMs: number): Transition {
+  if (isLeaving(state)) return unlinked(asked(state, Desired.RUNNING));
+  if (isRunning(state) || state.phase === Phase.BACKING_OFF) return unchanged(state);
+  const wanted = asked(state, Desired.RUNNING);
+  return mustWait(state, nowMs) ? unchanged(wanted) : open({ ...wanted, attempt: 0 });
+}
+
+function stop(state: SessionState): Transition {
+  if (state.desiredState === Desired.STOPPED && state.phase === Phase.STOPPED) return unchanged(state);
+  const wanted = asked(state, Desired.STOPPED);
+  if (isLeaving(state)) return unlinked(wanted);
+  return reach(forgiven(wanted), { phase: Phase.STOPPED, attempt: 0 }, { type: "close_engine" });
+}
+
+function restart(wanted: SessionState, nowMs: number): Transition {
+  if (isLeaving(wanted)) return unlinked(wanted);
+  if (mustWait(wanted, nowMs)) return unchanged(wanted);
+  return open({ ...wanted, attempt: 0 }, { type: "close_engine" });
+}
+
+function configure(state: SessionState, config: SessionConfig, nowMs: number): Transition {
+  const configured = { ...asked(state, state.desiredState), config };
+  return state.desiredState === Desired.RUNNING ? restart(configured, nowMs) : unchanged(configured);
+}
+
+function logout(state: SessionState): Transition {
+  const wanted = asked(state, state.desiredState);
+  if (isLeaving(state)) return unlinked(wanted);
+  if (state.phase === Phase.WORKING) return reach(wanted, { phase: Phase.LOGGING_OUT }, { type: "unlink_engine" });
+  return unlinked({ ...wanted, phase: Phase.LOGGING_OUT }, statusOf(state));
+}
+
+function remove(state: SessionState): Transition {
+  const wanted = asked(state, Desired.STOPPED);
+  if (state.phase === Phase.DELETING) return unlinked(wanted);
+  if (state.phase === Phase.WORKING) return reach(wanted, { phase: Phase.DELETING }, { type: "unlink_engine" });
+  return reach(wanted, { phase: Phase.DELETING }, { type: "close_engine" }, { type: "remove" });
+}
+
+/** The login is gone at WhatsApp, or cannot be reached there: it goes here too. */
+function unlinked(state: SessionState, shown = statusOf(state)): Transition {
+  if (state.phase === Phase.DELETING) return { state, effects: [{ type: "close_engine" }, { type: "remove" }] };
+  if (state.phase !== Phase.LOGGING_OUT) return unchanged(state);
+  const { me: _, replacedAt: __, ...unpaired } = forgiven(state);
+  const running = state.desiredState === Desired.RUNNING;
+  const next = {
+    ...unpaired,
+    phase: running ? Phase.CONNECTING : Phase.STOPPED,
+    credentialsDead: false,
+    attempt: 0,
+  };
+  const effects: SessionEffect[] = [{ type: "wipe" }, { type: "close_engine" }];
+  if (running) effects.push({ type: "open_engine" });
+  return statusOf(next) === shown ? { state: next, effects } : announced(next, ...effects);
+}
+
+function resume(state: SessionState, nowMs: number): Transition {
+  if (isLeaving(state)) return unlinked(state);
+  if (state.desiredState !== Desired.RUNNING) {
+    return state.phase === Phase.STOPPED ? unchanged(state) : reach(forgiven(state), { phase: Phase.STOPPED });
+  }
+  if (state.phase === Phase.STOPPED) return open(state);
+  if (isRunning(state)) return open(state);
+  // Someone else may still be holding the device, so this wait is kept; any other has been long enough.
+  if (state.phase === Phase.BACKING_OFF) return state.reason === Reason.REPLACED ? wake(state, nowMs) : open(state);
+  return wake(state, nowMs);
+}
+
+function wake(state: SessionState, nowMs: number): Transition {
+  const atMs = wakeAtMs(state);
+  if (atMs === undefined || nowMs < atMs || isRunning(state) || isLeaving(state)) return unchanged(state);
+  return reconnected(state, open(state));
+}
+
+/** A further attempt keeps the reason of the last failure visible until one succeeds. */
+function reconnected(from: SessionState, to: Transition): Transition {
+  return { ...to, state: { ...to.state, reason: from.reason, reasonMessage: from.reasonMessage } };
+}
+
+function closed(
+  state: SessionState,
+  input: Extract<SessionInput, { type: "closed" }>,
+  nowMs: number,
+  policy: SessionPolicy,
+): Transition {
+  const { reason, leadsTo } = causes[input.cause];
+  const failed = { phase: Phase.FAILED, reason, reasonMessage: input.message };
+  const stable = state.openedAt !== undefined && nowMs - timestampMs(state.openedAt) >= policy.stableAfterMs;
+  const known = { ...state, attempt: stable && state.phase === Phase.WORKING ? 0 : state.attempt };
+  switch (leadsTo satisfies Consequence) {
+    case "fail":
+      return reach(known, failed);
+    case "fail_unpaired":
+      return reach(known, { ...failed, credentialsDead: true });
+    case "fail_until":
+      return reach(known, { ...failed, ...(input.untilMs && { wakeAt: timestampFromMs(input.untilMs) }) });
+    case "reconnect":
+      // Asked for once it is normal; asked for again before anything came of it, it is a failure like others.
+      if (state.reason === reason) return backOff(known, reason, input, nowMs, policy);
+      return reconnected({ ...known, reason, reasonMessage: input.message }, open(known));
+    case "retry_once": {
+      const again = state.replacedAt && nowMs - timestampMs(state.replacedAt) < policy.replacedMemoryMs;
+      if (again) return reach(known, failed);
+      const wakeAt = timestampFromMs(nowMs + policy.replacedRetryMs);
+      return reach(known, { ...failed, phase: Phase.BACKING_OFF, wakeAt, replacedAt: timestampFromMs(nowMs) });
+    }
+    case "back_off":
+      return backOff(known, reason, input, nowMs, policy);
+  }
+}
+
+/** WhatsApp asks for more patience with 429 than after a loss: five steps more (wire.md, section 4). */
+const rateLimitSteps = 5;
+
+function backOff(
+  state: SessionState,
+  reason: Reason,
+  input: Extract<SessionInput, { type: "closed" }>,
+  nowMs: number,
+  policy: SessionPolicy,
+): Transition {
+  const attempt = state.attempt + 1 + (input.cause === "rate_limited" ? rateLimitSteps : 0);
+  const wakeAt = timestampFromMs(nowMs + reconnectDelayMs(attempt, policy));
+  return reach(state, { phase: Phase.BACKING_OFF, reason, reasonMessage: input.message, attempt, wakeAt });
+}

@@ -1,0 +1,82 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  MessagePayload_Ack as Ack,
+  type Event,
+  type MessagePayload,
+  type SessionStatusPayload,
+} from "../../gen/sessiond/v1/event_pb.js";
+import {
+  Engine_Kind,
+  Session_StatusReason as Reason,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+
+/** What a receiver is told about the server itself. */
+export interface WebhookEnvironment {
+  readonly version: string;
+  readonly tier: string;
+  readonly browser: string | null;
+}
+
+/**
+ * The bytes of an event as they are posted (wire.md, section 5): the same for the same event each time, so that a
+ * signature and a receiver's own comparison hold over all retries.
+ */
+export function webhookBody(event: Event, environment: WebhookEnvironment): Uint8Array {
+  const engine = Engine_Kind[event.engine];
+  const { version, tier, browser } = environment;
+  return new TextEncoder().encode(
+    JSON.stringify({
+      id: event.id,
+      timestamp: event.time ? timestampMs(event.time) : 0,
+      event: event.name,
+      session: event.session,
+      ...(Object.keys(event.metadata).length > 0 && { metadata: event.metadata }),
+      me: event.me ? { id: event.me.id, pushName: event.me.pushName } : null,
+      payload: payload(event.payload),
+      engine,
+      environment: { version, engine, tier, browser },
+    }),
+  );
+}
+
+function payload(of: Event["payload"]): object {
+  switch (of.case) {
+    case "sessionStatus":
+      return statusPayload(of.value);
+    case "message":
+      return messagePayload(of.value);
+    case undefined:
+      return {};
+  }
+}
+
+const statusPayload = ({ name, status, statuses, statusReason }: SessionStatusPayload) => ({
+  name,
+  status: Status[status],
+  statuses: statuses.map((past) => ({
+    status: Status[past.status],
+    timestamp: past.time ? timestampMs(past.time) : 0,
+  })),
+  ...(status === Status.FAILED &&
+    statusReason !== Reason.STATUS_REASON_UNSPECIFIED && { statusReason: Reason[statusReason] }),
+});
+
+const messagePayload = (message: MessagePayload) => ({
+  id: message.id,
+  timestamp: message.timestamp,
+  from: message.from,
+  fromMe: message.fromMe,
+  to: message.to,
+  // WAHA names an author only within groups, and sends null elsewhere.
+  participant: message.participant ?? null,
+  body: message.body,
+  hasMedia: message.hasMedia,
+  ack: message.ack,
+  ackName: Ack[message.ack],
+  vCards: message.vCards,
+  replyTo: message.replyTo
+    ? { id: message.replyTo.id, participant: message.replyTo.participant, body: message.replyTo.body }
+    : null,
+  _data: message.data ?? {},
+});

@@ -1,0 +1,53 @@
+import { cors as connectCors } from "@connectrpc/connect";
+import { addVary, type HttpRequest, type HttpResponse, send } from "./exchange.ts";
+
+/** What pages of other origins may do (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+export type CorsOptions = {
+  /** The origins allowed: "*" for all, or a list such as ["https://example.com"]. */
+  origins: "*" | readonly string[];
+  methods: readonly string[];
+  /** undefined: whatever the page asks for. */
+  requestHeaders?: readonly string[] | undefined;
+  exposedHeaders: readonly string[];
+  /** Lets pages send cookies and HTTP authentication; takes a list of origins. */
+  credentials: boolean;
+  maxAgeSeconds?: number | undefined;
+};
+
+/** All origins, without credentials: what WAHA allows. */
+export const defaultCors: CorsOptions = {
+  origins: "*",
+  methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"],
+  exposedHeaders: [...connectCors.exposedHeaders, "X-Request-Id", "ETag", "Retry-After", "Idempotency-Replayed"],
+  credentials: false,
+};
+
+/** Sets the headers of an answer that CORS asks for. Answers OPTIONS itself, and returns true then. */
+export function applyCors(req: HttpRequest, res: HttpResponse, options: CorsOptions): boolean {
+  if (options.origins === "*") {
+    res.setHeader("Access-Control-Allow-Origin", "*");
+  } else {
+    addVary(res, "Origin");
+    const { origin } = req.headers;
+    if (typeof origin === "string" && options.origins.includes(origin)) {
+      res.setHeader("Access-Control-Allow-Origin", origin);
+      if (options.credentials) res.setHeader("Access-Control-Allow-Credentials", "true");
+    }
+  }
+  if (req.method !== "OPTIONS") {
+    res.setHeader("Access-Control-Expose-Headers", options.exposedHeaders.join(","));
+    return false;
+  }
+  answerPreflight(req, res, options);
+  return true;
+}
+
+function answerPreflight(req: HttpRequest, res: HttpResponse, options: CorsOptions): void {
+  const asked = req.headers["access-control-request-headers"];
+  const allowed = options.requestHeaders?.join(",") ?? asked;
+  const headers: Record<string, string> = { "Access-Control-Allow-Methods": options.methods.join(",") };
+  if (allowed !== undefined) headers["Access-Control-Allow-Headers"] = allowed;
+  if (options.requestHeaders === undefined) addVary(res, "Access-Control-Request-Headers");
+  if (options.maxAgeSeconds !== undefined) headers["Access-Control-Max-Age"] = String(options.maxAgeSeconds);
+  send(req, res, { status: 204, headers });
+}

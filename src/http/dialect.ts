@@ -1,0 +1,105 @@
+import { STATUS_CODES } from "node:http";
+import { Code } from "@connectrpc/connect";
+
+// WAHA's dialect of REST, and nothing but data: where its JSON and its status codes differ from what google.api.http,
+// the proto3 JSON mapping and Connect would give by themselves. The code that goes by these tables knows no service.
+
+/** The status of an answer without an error, by HTTP method where it is not 200. */
+export const successStatus: ReadonlyMap<string, number> = new Map([["POST", 201]]);
+
+/** The status of an error, by its code. */
+export const errorStatus = {
+  [Code.Canceled]: 499,
+  [Code.Unknown]: 500,
+  [Code.InvalidArgument]: 400,
+  [Code.DeadlineExceeded]: 504,
+  [Code.NotFound]: 404,
+  [Code.AlreadyExists]: 422,
+  [Code.PermissionDenied]: 403,
+  [Code.ResourceExhausted]: 429,
+  [Code.FailedPrecondition]: 422,
+  [Code.Aborted]: 409,
+  [Code.OutOfRange]: 400,
+  [Code.Unimplemented]: 422,
+  [Code.Internal]: 500,
+  [Code.Unavailable]: 503,
+  [Code.DataLoss]: 500,
+  [Code.Unauthenticated]: 401,
+} as const satisfies Record<Code, number>;
+
+/** Where the value of a key in an error body comes from: the error's message, or the metadata of its ErrorInfo. */
+export type ErrorBodySource = "message" | { metadata: string } | { commaList: string };
+
+/** Errors whose google.rpc.ErrorInfo says more than their code does, by its reason. */
+export const errorReasons: Readonly<
+  Record<string, { status: number; body?: Readonly<Record<string, ErrorBodySource>> }>
+> = {
+  REVISION_CONFLICT: { status: 412 },
+  SESSION_STATUS_UNEXPECTED: {
+    status: 422,
+    body: {
+      error: "message",
+      session: { metadata: "session" },
+      status: { metadata: "status" },
+      expected: { commaList: "expected" },
+    },
+  },
+};
+
+/** Statuses whose body is always the same. */
+export const fixedErrorBodies: Readonly<Record<number, object>> = {
+  401: { message: "Unauthorized", statusCode: 401 },
+  500: { statusCode: 500, message: "Internal server error" },
+};
+
+/** The body of every other error, its keys in this order. */
+export function errorBody(statusCode: number, message: string | readonly string[]): object {
+  return fixedErrorBodies[statusCode] ?? { statusCode, message, error: reasonPhrase(statusCode) };
+}
+
+function reasonPhrase(status: number): string {
+  return status === errorStatus[Code.Canceled] ? "Client Closed Request" : (STATUS_CODES[status] ?? "Error");
+}
+
+/** The message for a method and URL (path and query, as sent) that lead nowhere. */
+export function notFoundMessage(method: string, url: string): string {
+  return `Cannot ${method} ${url}`;
+}
+
+/** Fields shown as null when they are unset, and lists when they are empty; others that are unset are left out. */
+export const nullWhenUnset: ReadonlySet<string> = new Set([
+  "sessiond.v1.Session.me",
+  "sessiond.v1.SessionConfig.proxy",
+  "sessiond.v1.WebhookConfig.hmac",
+  "sessiond.v1.WebhookConfig.retries",
+  "sessiond.v1.WebhookConfig.custom_headers",
+  "sessiond.v1.GetVersionResponse.browser",
+]);
+
+/** Fields shown though they have their default: false, 0, "", [] or, for a message, the message with nothing set. */
+export const shownWhenDefault: ReadonlySet<string> = new Set([
+  "sessiond.v1.Session.name",
+  "sessiond.v1.Session.config",
+  "sessiond.v1.SessionConfig.webhooks",
+  "sessiond.v1.SessionConfig.debug",
+  "sessiond.v1.WebhookConfig.url",
+  "sessiond.v1.WebhookConfig.events",
+  "sessiond.v1.ProxyConfig.server",
+  "sessiond.v1.HmacConfig.key",
+  "sessiond.v1.CustomHeader.name",
+  "sessiond.v1.CustomHeader.value",
+  "sessiond.v1.Me.id",
+  "sessiond.v1.Me.push_name",
+  "sessiond.v1.RequestCodeResponse.code",
+  "sessiond.v1.StartSessionDeprecatedResponse.name",
+  "sessiond.v1.StartSessionDeprecatedResponse.config",
+  "sessiond.v1.GetServerStatusResponse.uptime",
+  "sessiond.v1.GetServerStatusResponse.worker",
+  "sessiond.v1.GetServerStatusResponse.Worker.id",
+]);
+
+/** Pictures (google.api.HttpBody of such a content type) come as JSON to those who prefer it, with these keys. */
+export const picture = { contentType: /^image\//, keys: { contentType: "mimetype", base64: "data" } } as const;
+
+/** The field that numbers the messages of a stream: the `id` of a server-sent event. */
+export const streamIdField = "seq";

@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+
+/** A request as Node.js hands it over, of HTTP/1.1 or HTTP/2. */
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+
+/** The response that goes with an HttpRequest. */
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** Answers one request. Never throws, and sees to its own errors. */
+export type RequestListener = (req: HttpRequest, res: HttpResponse) => void;
+
+/** An answer whose body is known in full. Without a body, Content-Length is 0 and there is no content type. */
+export type Answer = {
+  status: number;
+  contentType?: string;
+  body?: string | Uint8Array;
+  headers?: Readonly<Record<string, string>>;
+};
+
+/** An answer with `value` as its JSON body. */
+export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status, contentType: "application/json; charset=utf-8", body: JSON.stringify(value), headers };
+}
+
+/** Sends an answer, without its body where the request is a HEAD. */
+export function send(req: HttpRequest, res: HttpResponse, answer: Answer): void {
+  const body = writeHead(res, answer);
+  if (req.method === "HEAD" || body.byteLength === 0) res.end();
+  else res.end(body);
+}
+
+const LINGER_MS = 2_000;
+
+/**
+ * Sends an answer to a request whose body will not be read, and ends the connection (HTTP/1.1) or the stream (HTTP/2).
+ * What the client is still sending is thrown away for a moment: closing at once would reset the connection, and the
+ * client might never read the answer.
+ */
+export function sendAndClose(req: HttpRequest, res: HttpResponse, answer: Answer): void {
+  if ("stream" in res) {
+    const { stream } = res;
+    const body = writeHead(res, answer);
+    // NO_ERROR asks the client to stop sending without dropping the answer: RFC 9113, section 8.1.
+    res.end(body, () => stream.close());
+    return;
+  }
+  res.setHeader("Connection", "close");
+  res.write(writeHead(res, answer));
+  const timer = setTimeout(finish, LINGER_MS).unref();
+  function finish(): void {
+    clearTimeout(timer);
+    res.end();
+  }
+  req.once("end", finish);
+  req.once("close", finish);
+  req.resume();
+}
+
+function writeHead(res: HttpResponse, answer: Answer): Uint8Array {
+  const body = typeof answer.body === "string" ? Buffer.from(answer.body) : (answer.body ?? new Uint8Array());
+  res.statusCode = answer.status;
+  if (answer.contentType !== undefined) res.setHeader("Content-Type", answer.contentType);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
+  // RFC 9110, section 8.6: not with 204.
+  if (answer.status !== 204) res.setHeader("Content-Length", String(body.byteLength));
+  return body;
+}
+
+/** Whether there is nobody left to answer: the connection or the stream is closed. */
+export function isGone(res: HttpResponse): boolean {
+  return "stream" in res ? res.stream.destroyed : res.destroyed;
+}
+
+/** Says that the answer depends on a request header, besides those said already. */
+export function addVary(res: HttpResponse, name: string): void {
+  const present = res.getHeader("Vary");
+  res.setHeader("Vary", present === undefined ? name : `${present}, ${name}`);
+}

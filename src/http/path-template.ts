@@ -1,0 +1,101 @@
+/** One segment of a path template: fixed text (in lower case), "*" or "**". */
+export type TemplateSegment = { kind: "literal"; text: string } | { kind: "any" } | { kind: "rest" };
+
+/** A variable and the segments it takes: from `start` to before `end`, or to the path's end. */
+export type TemplateVariable = { fieldPath: string; start: number; end: number | undefined; multi: boolean };
+
+/** A parsed path template of google.api.http ("Path template syntax" in google/api/http.proto). */
+export type PathTemplate = {
+  segments: readonly TemplateSegment[];
+  variables: readonly TemplateVariable[];
+  /** What follows ":" at the end, in lower case; "" for none. */
+  verb: string;
+};
+
+/** One segment of a request's path, as it came and percent-decoded. */
+export type PathSegment = { raw: string; text: string };
+
+const LITERAL = /[^/{}=*:?#\s]+/y;
+const FIELD_PATH = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
+
+/** Parses a path template, or throws an Error that says what is wrong with it. */
+export function parsePathTemplate(template: string): PathTemplate {
+  const segments: TemplateSegment[] = [];
+  const variables: TemplateVariable[] = [];
+  let position = 0;
+
+  const fail = (expected: string): never => {
+    throw new Error(`expected ${expected} at character ${position + 1} of "${template}"`);
+  };
+  const take = (text: string): boolean => {
+    if (!template.startsWith(text, position)) return false;
+    position += text.length;
+    return true;
+  };
+  const takeMatch = (pattern: RegExp, what: string): string => {
+    pattern.lastIndex = position;
+    const found = pattern.exec(template)?.[0] ?? fail(what);
+    position += found.length;
+    return found;
+  };
+
+  function plainSegment(): void {
+    if (segments.at(-1)?.kind === "rest") fail('nothing after "**"');
+    if (take("**")) segments.push({ kind: "rest" });
+    else if (take("*")) segments.push({ kind: "any" });
+    else segments.push({ kind: "literal", text: takeMatch(LITERAL, "a path segment").toLowerCase() });
+  }
+
+  function variable(): void {
+    const fieldPath = takeMatch(FIELD_PATH, "a field's name");
+    const start = segments.length;
+    if (take("=")) {
+      do plainSegment();
+      while (take("/"));
+    } else {
+      if (segments.at(-1)?.kind === "rest") fail('nothing after "**"');
+      segments.push({ kind: "any" });
+    }
+    if (!take("}")) fail('"}"');
+    const isRest = segments.at(-1)?.kind === "rest";
+    const multi = isRest || segments.length - start > 1;
+    variables.push({ fieldPath, start, end: isRest ? undefined : segments.length, multi });
+  }
+
+  if (!take("/")) fail('"/"');
+  if (position < template.length) {
+    do {
+      if (take("{")) variable();
+      else plainSegment();
+    } while (take("/"));
+  }
+  const verb = take(":") ? takeMatch(LITERAL, "a verb").toLowerCase() : "";
+  if (position < template.length) fail('"/", ":" or the end');
+  return { segments, variables, verb };
+}
+
+/** Splits a request's path into its segments; a slash at the end counts for nothing. undefined: bad percent-encoding. */
+export function splitPath(path: string): PathSegment[] | undefined {
+  const trimmed = path.endsWith("/") ? path.slice(1, -1) : path.slice(1);
+  if (trimmed === "") return [];
+  try {
+    return trimmed.split("/").map((raw) => ({ raw, text: decodeURIComponent(raw) }));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a variable stands for in a path that matches its template. */
+export function captureVariable(variable: TemplateVariable, path: readonly PathSegment[]): string {
+  const captured = path.slice(variable.start, variable.end);
+  if (!variable.multi) return captured[0]?.text ?? "";
+  // Where slashes separate segments, an encoded one stays encoded: google/api/http.proto.
+  return captured
+    .map(({ raw }) =>
+      raw
+        .split(/(%2f)/i)
+        .map((part, index) => (index % 2 === 1 ? part : decodeURIComponent(part)))
+        .join(""),
+    )
+    .join("/");
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { closedBy, upgradeRefusedBy } from "../../../src/adapters/baileys/close-cause.ts";
+
+const nowMs = 1_767_225_600_000;
+const circumstances = { connected: true, nowMs, peer: "WhatsApp" };
+
+/** An error as Baileys makes it. */
+const boom = (statusCode: number, message: string, data?: unknown) =>
+  Object.assign(new Error(message), { isBoom: true, output: { statusCode }, data });
+
+describe("why a NOWEB engine closes", () => {
+  it("tells the end of the codes from a lost connection, which has the same status", () => {
+    assert.equal(closedBy(boom(408, "QR refs attempts ended"), circumstances).cause, "pairing_timeout");
+    assert.equal(closedBy(boom(408, "Connection was lost"), circumstances).cause, "unreachable");
+  });
+
+  it("calls a handshake that fails unreachable, and a bad stanza later a bad session", () => {
+    const connecting = { ...circumstances, connected: false };
+    assert.equal(closedBy(boom(400, "invalid noise leaf certificate"), connecting).cause, "unreachable");
+    assert.equal(closedBy(new Error("unable to authenticate data"), connecting).cause, "unreachable");
+    assert.equal(closedBy(boom(400, "Connection Failure"), connecting).cause, "bad_session");
+    assert.equal(closedBy(boom(500, "Invalid account signature"), circumstances).cause, "bad_session");
+  });
+
+  it("calls what is no error of the connection a crash", () => {
+    assert.equal(closedBy(new TypeError("x is not a function"), circumstances).cause, "engine_crashed");
+  });
+
+  it("reads the end of a ban as a number of seconds or as a date", () => {
+    const banned = (expire: string) => closedBy(boom(402, "Connection Failure", { expire }), circumstances).untilMs;
+    assert.equal(banned("60"), nowMs + 60_000);
+    assert.equal(banned("1767229200"), 1_767_229_200_000);
+    for (const nonsense of ["", "soon", "-1"]) assert.equal(banned(nonsense), undefined);
+  });
+
+  it("says what was wrong with the network, without addresses or secrets", () => {
+    const message = (error: unknown) => closedBy(boom(408, "WebSocket Error (…)", error), circumstances).message;
+    const refused = Object.assign(new Error("connect ECONNREFUSED 10.0.0.7:443"), { code: "ECONNREFUSED" });
+    assert.equal(message(refused), "Could not connect to WhatsApp: ECONNREFUSED");
+    assert.equal(
+      message(new Error("Socks5 Authentication failed")),
+      "Could not connect to WhatsApp: Socks5 Authentication failed",
+    );
+    assert.equal(message(new Error("something at 10.0.0.7")), "Could not connect to WhatsApp");
+  });
+
+  it("tells an upgrade that comes too often from one that is refused", () => {
+    assert.equal(upgradeRefusedBy(429).cause, "rate_limited");
+    assert.equal(upgradeRefusedBy(503).cause, "unreachable");
+    assert.match(upgradeRefusedBy(407).message, /proxy/);
+  });
+});

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Operation } from "../../../src/adapters/level/database.ts";
+import { GroupWriter } from "../../../src/adapters/level/group-writer.ts";
+
+const operation = (name: string): Operation => ({ type: "put", key: Buffer.from(name), value: Buffer.of() });
+
+const named = (operations: readonly Operation[]) => operations.map(({ key }) => Buffer.from(key).toString());
+
+/** Groups that are written when the test says so. */
+class Disk {
+  readonly groups: { names: string[]; sync: boolean }[] = [];
+  readonly #writes: PromiseWithResolvers<void>[] = [];
+  #arrived = Promise.withResolvers<void>();
+  readonly writer = new GroupWriter({
+    batch: (operations, { sync }) => {
+      const write = Promise.withResolvers<void>();
+      this.groups.push({ names: named(operations), sync });
+      this.#writes.push(write);
+      this.#arrived.resolve();
+      return write.promise;
+    },
+    seal: (operations) => operations.push(operation("seal")),
+    written: () => {},
+  });
+
+  write(name: string, sync = true): Promise<string> {
+    return this.writer.write({
+      sync,
+      build: (operations) => {
+        operations.push(operation(name));
+        return name;
+      },
+    });
+  }
+
+  async finish(error?: Error): Promise<void> {
+    if (this.#writes.length === 0) await this.#arrived.promise;
+    this.#arrived = Promise.withResolvers();
+    const write = this.#writes.shift();
+    if (error) write?.reject(error);
+    else write?.resolve();
+  }
+}
+
+test("what waits while a group is being written goes together into the next", async () => {
+  const disk = new Disk();
+  const first = disk.write("a");
+  await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  const waiting = [disk.write("b"), disk.write("c", false), disk.write("d")];
+  await disk.finish();
+  assert.equal(await first, "a");
+  await disk.finish();
+  assert.deepEqual(await Promise.all(waiting), ["b", "c", "d"]);
+  assert.deepEqual(disk.groups, [
+    { names: ["a", "seal"], sync: true },
+    { names: ["b", "c", "d", "seal"], sync: true },
+  ]);
+});
+
+test("a group that need not be on disk is not synced", async () => {
+  const disk = new Disk();
+  const writes = [disk.write("a", false), disk.write("b", false)];
+  await disk.finish();
+  await Promise.all(writes);
+  assert.deepEqual(disk.groups, [{ names: ["a", "b", "seal"], sync: false }]);
+});
+
+test("a write that is refused leaves nothing in its group, and its neighbours alone", async () => {
+  const disk = new Disk();
+  const before = disk.write("a");
+  const refused = disk.writer.write({
+    sync: true,
+    build: (operations) => {
+      operations.push(operation("torn"));
+      throw new Error("refused");
+    },
+  });
+  const after = disk.write("b");
+  await assert.rejects(refused, /refused/);
+  await disk.finish();
+  assert.deepEqual([await before, await after], ["a", "b"]);
+  assert.deepEqual(disk.groups[0]?.names, ["a", "b", "seal"]);
+});
+
+test("a write that reads first does so when all before it are written", async () => {
+  const disk = new Disk();
+  const order: string[] = [];
+  const first = disk.write("a").then(() => order.push("a is written"));
+  const reading = disk.writer.write({
+    sync: true,
+    prepare: async () => {
+      order.push("reads");
+    },
+    build: (operations) => operations.push(operation("b")),
+  });
+  const last = disk.write("c");
+  await disk.finish();
+  await disk.finish();
+  await Promise.all([first, reading, last]);
+  assert.deepEqual(order, ["a is written", "reads"]);
+  assert.deepEqual(
+    disk.groups.map((group) => group.names),
+    [
+      ["a", "seal"],
+      ["b", "c", "seal"],
+    ],
+  );
+});
+
+test("a write whose reading fails is refused alone", async () => {
+  const disk = new Disk();
+  const failing = disk.writer.write({
+    sync: true,
+    prepare: () => Promise.reject(new Error("unreadable")),
+    build: (operations) => operations.push(operation("never")),
+  });
+  const after = disk.write("a");
+  await assert.rejects(failing, /unreadable/);
+  await disk.finish();
+  assert.equal(await after, "a");
+});
+
+test("after a write has failed, all later ones are refused", async () => {
+  const disk = new Disk();
+  const failed = [disk.write("a"), disk.write("b")].map((write) => assert.rejects(write, /cannot be written/));
+  await disk.finish(new Error("disk full"));
+  await Promise.all(failed);
+  await assert.rejects(disk.write("c"), /cannot be written/);
+  assert.equal(disk.groups.length, 1);
+});
+
+test("closing waits for what was accepted, and refuses the rest", async () => {
+  const disk = new Disk();
+  const accepted = disk.write("a");
+  const closed = disk.writer.close();
+  await assert.rejects(disk.write("b"), /closed/);
+  await disk.finish();
+  await closed;
+  assert.equal(await accepted, "a");
+  await disk.writer.close();
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { systemClock, systemRandom } from "../../../src/adapters/node/system.ts";
+
+describe("the system's clock", () => {
+  it("calls once, not before the time", async () => {
+    const startMs = performance.now();
+    await new Promise<void>((resolve) => systemClock.schedule(20, resolve));
+    // Node's timers count whole milliseconds.
+    assert.ok(performance.now() - startMs >= 19);
+  });
+
+  it("does not call what was cancelled, and takes a cancellation at any time", async () => {
+    const calls: string[] = [];
+    const cancel = systemClock.schedule(0, () => calls.push("cancelled"));
+    cancel();
+    cancel();
+    await new Promise<void>((resolve) => systemClock.schedule(5, resolve));
+    assert.deepEqual(calls, []);
+  });
+
+  it("waits for longer than one of Node's timers can", (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    let nowMs = 0;
+    t.mock.method(performance, "now", () => nowMs);
+    const pass = (ms: number) => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+    };
+    const calls: string[] = [];
+    const thirtyDaysMs = 30 * 86_400_000;
+    systemClock.schedule(thirtyDaysMs, () => calls.push("called"));
+    const cancel = systemClock.schedule(thirtyDaysMs, () => calls.push("cancelled"));
+    pass(2 ** 31 - 1);
+    cancel();
+    pass(thirtyDaysMs - 2 ** 31);
+    assert.deepEqual(calls, []);
+    pass(1);
+    assert.deepEqual(calls, ["called"]);
+  });
+
+  it("tells Unix time in milliseconds", () => {
+    const beforeMs = Date.now();
+    const nowMs = systemClock.nowMs();
+    assert.ok(nowMs >= beforeMs && nowMs <= Date.now());
+  });
+});
+
+describe("the system's randomness", () => {
+  // The clock of these ULIDs is ahead of every other test's: they only grow.
+  const futureMs = 2 ** 47;
+
+  it("writes ULIDs as 26 characters of Crockford's base 32", () => {
+    assert.match(systemRandom.ulid(futureMs), /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
+  });
+
+  it("writes the time into the first ten", () => {
+    const earlier = systemRandom.ulid(futureMs + 1);
+    const later = systemRandom.ulid(futureMs + 33);
+    assert.equal(earlier.slice(0, 10), "4000000001");
+    assert.equal(later.slice(0, 10), "4000000011");
+  });
+
+  it("lets ULIDs of one millisecond grow", () => {
+    const ulids = Array.from({ length: 2000 }, () => systemRandom.ulid(futureMs + 100));
+    assert.deepEqual(ulids, ulids.toSorted());
+    assert.equal(new Set(ulids).size, ulids.length);
+    assert.equal(new Set(ulids.map((ulid) => ulid.slice(0, 10))).size, 1);
+  });
+
+  it("lets ULIDs grow while the clock goes back", () => {
+    const before = systemRandom.ulid(futureMs + 200);
+    assert.ok(systemRandom.ulid(futureMs) > before);
+  });
+
+  it("gives as many hexadecimal digits as asked for, new each time", () => {
+    assert.match(systemRandom.hex(16), /^[0-9a-f]{32}$/);
+    assert.notEqual(systemRandom.hex(16), systemRandom.hex(16));
+  });
+
+  it("gives numbers from 0 to below 1", () => {
+    const numbers = Array.from({ length: 1000 }, () => systemRandom.unit());
+    assert.ok(numbers.every((number) => number >= 0 && number < 1));
+    assert.ok(new Set(numbers).size > 900);
+  });
+});

@@ -1,0 +1,331 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import { createWebhookSender, type WebhookSenderOptions } from "../../../src/adapters/undici/webhook.ts";
+import type { WebhookRequest, WebhookSender } from "../../../src/ports/webhook.ts";
+import { epochMs, FakeClock } from "../../fake-clock.ts";
+import { openReceiver } from "../../webhook-receiver.ts";
+
+/** Signed by itself for localhost, 2020 to 2120. The key protects nothing. */
+const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxuRONrmEs+HPaOU7
+zpQnHme0t9M3ZzECR+lKUkBb3p2hRANCAAQgzpySoEu0yQJr0+PLnu5YKqZeZ+ib
+D7PU55Err+k7ZGYMzdIpwD2NLkdZnwPKj4b/zWfrGQB9FxwaA36ROIXm
+-----END PRIVATE KEY-----`;
+const cert = `-----BEGIN CERTIFICATE-----
+MIIBYTCCAQegAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCDOnJKgS7TJAmvT
+48ue7lgqpl5n6JsPs9TnkSuv6TtkZgzN0inAPY0uR1mfA8qPhv/NZ+sZAH0XHBoD
+fpE4heajSDBGMBQGA1UdEQQNMAuCCWxvY2FsaG9zdDAPBgNVHRMBAf8EBTADAQH/
+MB0GA1UdDgQWBBTkCDt/mZIEPM4lXRVQFzhzbVLVOjAKBggqhkjOPQQDAgNIADBF
+AiAyAqwk+WGhwGbvEz/OlWahDvg2yzsFifYIn0hX3ImtWAIhAKQpH7QZmNGJWjRM
+er/blaFOlK3QjBfTtsB8zDwI/Zwa
+-----END CERTIFICATE-----`;
+
+const never = new AbortController().signal;
+const body = new TextEncoder().encode('{"hello":"wörld"}');
+const to = (url: string, more: Partial<WebhookRequest> = {}): WebhookRequest => ({
+  url,
+  headers: { "Content-Type": "application/json", "X-Custom": "a b" },
+  body,
+  timeoutMs: 30_000,
+  ...more,
+});
+
+function openSender(more: Partial<WebhookSenderOptions> = {}) {
+  const clock = new FakeClock();
+  const sender: WebhookSender = createWebhookSender({ clock, ...more });
+  return { clock, sender, post: (request: WebhookRequest, signal = never) => sender.post(request, signal) };
+}
+
+/** A raw TCP or TLS server on a free port; it and its sockets end with the scope. */
+async function listening(server: Server) {
+  const sockets = new Set<Socket>();
+  const connected = once(server, "connection").then(([socket]: Socket[]) => socket as Socket);
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    /** The first connection to it. */
+    connected,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, "close");
+    },
+  };
+}
+
+/** A port of the loopback where nothing listens. */
+async function closedPort(): Promise<number> {
+  await using server = await listening(createTcpServer());
+  return server.port;
+}
+
+describe("the webhook sender", () => {
+  it("posts the bytes and headers it is given and tells the status", async () => {
+    await using receiver = await openReceiver((response) => response.writeHead(202).end("thanks"));
+    const { sender, post, clock } = openSender();
+    assert.deepEqual(await post(to(`${receiver.origin}/hook/a%20b?x=1&y=%2F#part`)), { type: "answered", status: 202 });
+    const [request] = receiver.requests;
+    assert.equal(request?.method, "POST");
+    assert.equal(request?.path, "/hook/a%20b?x=1&y=%2F");
+    assert.equal(request?.headers["content-type"], "application/json");
+    assert.equal(request?.headers["x-custom"], "a b");
+    assert.equal(request?.headers["content-length"], String(body.length));
+    assert.deepEqual(request?.body, Buffer.from(body));
+    assert.equal(clock.pending, 0, "the timer of the attempt is gone");
+    await sender.close();
+  });
+
+  for (const status of [200, 204, 304, 400, 404, 410, 500, 503]) {
+    it(`takes ${status} as an answer`, async () => {
+      await using receiver = await openReceiver((response) => response.writeHead(status).end());
+      const { sender, post } = openSender();
+      assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status });
+      await sender.close();
+    });
+  }
+
+  for (const status of [301, 302, 307, 308]) {
+    it(`does not follow a ${status}`, async () => {
+      await using receiver = await openReceiver((response) =>
+        response.writeHead(status, { Location: "/elsewhere" }).end(),
+      );
+      const { sender, post } = openSender();
+      assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status });
+      assert.equal(receiver.requests.length, 1);
+      await sender.close();
+    });
+  }
+
+  const retryAfters: [string, string, number | undefined][] = [
+    ["seconds", "120", 120_000],
+    ["no seconds", "0", 0],
+    ["a date", new Date(epochMs + 90_000).toUTCString(), 90_000],
+    ["a date in the past", new Date(epochMs - 90_000).toUTCString(), 0],
+    ["a fraction, which is not allowed", "1.5", undefined],
+    ["a negative number, which is not allowed", "-5", undefined],
+    ["words", "later, please", undefined],
+    ["nothing", "", undefined],
+  ];
+  for (const [name, value, retryAfterMs] of retryAfters) {
+    it(`reads a Retry-After that is ${name}`, async () => {
+      await using receiver = await openReceiver((response) => response.writeHead(429, { "Retry-After": value }).end());
+      const { sender, post } = openSender();
+      const expected = { type: "answered", status: 429, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+      assert.deepEqual(await post(to(receiver.origin)), expected);
+      await sender.close();
+    });
+  }
+
+  it("uses connections again", async () => {
+    await using receiver = await openReceiver((response) => response.end("x".repeat(1000)));
+    const { sender, post } = openSender();
+    for (let i = 0; i < 10; i++) assert.equal((await post(to(receiver.origin))).type, "answered");
+    // undici may take a second one while the first is not yet known to be free.
+    assert.ok(receiver.connections <= 2, `${receiver.connections} connections`);
+    await sender.close();
+  });
+
+  it("opens no more connections to one origin than it may", async () => {
+    await using receiver = await openReceiver();
+    const { sender, post } = openSender({ connectionsPerOrigin: 2 });
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => post(to(receiver.origin))));
+    assert.ok(outcomes.every((outcome) => outcome.type === "answered"));
+    assert.equal(receiver.requests.length, 10);
+    assert.ok(receiver.connections <= 2);
+    await sender.close();
+  });
+
+  it("takes the status as the answer, however long the body goes on", async () => {
+    await using receiver = await openReceiver((response) => {
+      const more = () => response.writable && response.write("x".repeat(16_384), () => setImmediate(more));
+      response.writeHead(200);
+      more();
+    });
+    const { sender, post } = openSender();
+    assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status: 200 });
+    await sender.close();
+  });
+
+  it("takes the status as the answer when the body breaks off", async () => {
+    await using receiver = await openReceiver((response) => {
+      response.writeHead(200, { "Content-Length": 100 });
+      response.write("x", () => response.destroy());
+    });
+    const { sender, post } = openSender();
+    assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status: 200 });
+    await sender.close();
+  });
+
+  it("waits for an answer until its time is up, and not longer", async () => {
+    await using receiver = await openReceiver(() => {});
+    const { sender, post, clock } = openSender();
+    const outcome = post(to(receiver.origin, { timeoutMs: 30_000 }));
+    await receiver.arrived(1);
+    clock.advance(30_000);
+    assert.deepEqual(await outcome, { type: "failed", error: "timed out" });
+    await sender.close();
+  });
+
+  it("waits for a connection until its time is up, and not longer", async () => {
+    const { sender, post, clock } = openSender({ connect: () => {} });
+    const outcome = post(to("http://127.0.0.1:9/"));
+    clock.advance(30_000);
+    assert.deepEqual(await outcome, { type: "failed", error: "timed out" });
+    await sender.close();
+  });
+
+  it("ends an attempt that is aborted, before or while it is made", async () => {
+    await using receiver = await openReceiver(() => {});
+    const { sender, post, clock } = openSender();
+    assert.deepEqual(await post(to(receiver.origin), AbortSignal.abort()), { type: "failed", error: "aborted" });
+    assert.equal(receiver.requests.length, 0);
+    const abort = new AbortController();
+    const outcome = post(to(receiver.origin), abort.signal);
+    await receiver.arrived(1);
+    abort.abort();
+    assert.deepEqual(await outcome, { type: "failed", error: "aborted" });
+    assert.equal(clock.pending, 0);
+    await sender.close();
+  });
+
+  it("leaves no connection behind when it closes, made or in the making", async () => {
+    await using silent = await listening(createTcpServer());
+    await using receiver = await openReceiver();
+    const { sender, post } = openSender();
+    await post(to(receiver.origin));
+    const abort = new AbortController();
+    const outcome = post(to(`https://127.0.0.1:${silent.port}/`), abort.signal);
+    const socket = await silent.connected;
+    abort.abort();
+    assert.deepEqual(await outcome, { type: "failed", error: "aborted" });
+    await sender.close();
+    await once(socket.resume(), "close");
+    await sender.close();
+  });
+
+  it("sends a URL's user and password as Basic authentication", async () => {
+    await using receiver = await openReceiver();
+    const { sender, post } = openSender();
+    await post(to(`http://ann:p%40ss%C3%BC@127.0.0.1:${receiver.port}/`));
+    await post(to(`http://ann:100%@127.0.0.1:${receiver.port}/`));
+    await post(to(`http://ann:secret@127.0.0.1:${receiver.port}/`, { headers: { authorization: "Bearer t" } }));
+    const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString("base64")}`;
+    assert.deepEqual(
+      receiver.requests.map((request) => request.headers.authorization),
+      [basic("ann:p@ssü"), basic("ann:100%"), "Bearer t"],
+    );
+    await sender.close();
+  });
+});
+
+describe("a failed webhook", () => {
+  it("says that the connection was refused, and not by whom", async () => {
+    const { sender, post } = openSender();
+    const outcome = await post(to(`http://127.0.0.1:${await closedPort()}/`));
+    assert.deepEqual(outcome, { type: "failed", error: "connection refused" });
+    await sender.close();
+  });
+
+  it("says that the name was not found", async () => {
+    const { sender, post } = openSender({
+      connect: (_, callback) =>
+        callback(Object.assign(new Error("getaddrinfo ENOTFOUND db.internal"), { code: "ENOTFOUND" }), null),
+    });
+    assert.deepEqual(await post(to("http://db.internal/")), { type: "failed", error: "name not found" });
+    await sender.close();
+  });
+
+  it("says nothing of an error it does not know", async () => {
+    const { sender, post } = openSender({ connect: (_, callback) => callback(new Error("10.0.0.7 is private"), null) });
+    assert.deepEqual(await post(to("http://db.internal/")), { type: "failed", error: "connection failed" });
+    await sender.close();
+  });
+
+  it("says that the connection closed before the answer", async () => {
+    await using receiver = await openReceiver((response) => response.destroy());
+    const { sender, post } = openSender();
+    assert.deepEqual(await post(to(receiver.origin)), { type: "failed", error: "connection closed before the answer" });
+    await sender.close();
+  });
+
+  it("says that the answer is not HTTP", async () => {
+    const server = createTcpServer((socket) => socket.once("data", () => socket.end("SSH-2.0-OpenSSH_9.6\r\n")));
+    await using receiver = await listening(server);
+    const { sender, post } = openSender();
+    const outcome = await post(to(`http://127.0.0.1:${receiver.port}/`));
+    assert.deepEqual(outcome, { type: "failed", error: "the answer is not HTTP" });
+    await sender.close();
+  });
+
+  for (const [name, headers] of [
+    ["a header with a line break", { "X-Custom": "a\r\nX-Injected: b" }],
+    ["a header with a NUL", { "X-Custom": "a\0b" }],
+    ["a header name with a line break", { "X-Custom\r\nX-Injected": "b" }],
+    ["a header of the connection's own", { "Transfer-Encoding": "chunked" }],
+  ] as [string, Record<string, string>][]) {
+    it(`does not send ${name}`, async () => {
+      await using receiver = await openReceiver();
+      const { sender, post } = openSender();
+      const outcome = await post(to(receiver.origin, { headers }));
+      assert.deepEqual(outcome, { type: "failed", error: "the request is not valid" });
+      assert.equal(receiver.requests.length, 0);
+      await sender.close();
+    });
+  }
+
+  for (const url of ["nonsense", "ftp://127.0.0.1/"]) {
+    it(`says that it cannot be sent to ${url}`, async () => {
+      const { sender, post } = openSender();
+      assert.deepEqual(await post(to(url)), { type: "failed", error: "the request is not valid" });
+      await sender.close();
+    });
+  }
+
+  it("says that the sender is closed", async () => {
+    await using receiver = await openReceiver();
+    const { sender, post } = openSender();
+    await sender.close();
+    assert.deepEqual(await post(to(receiver.origin)), { type: "failed", error: "the sender is closed" });
+  });
+});
+
+describe("a webhook over TLS", () => {
+  const tlsServer = () => createTlsServer({ key, cert }, (_, response) => response.end());
+
+  it("does not go to a receiver whose certificate nobody vouches for", async () => {
+    await using receiver = await listening(tlsServer());
+    const { sender, post } = openSender();
+    const outcome = await post(to(`https://localhost:${receiver.port}/`));
+    assert.deepEqual(outcome, { type: "failed", error: "TLS certificate not accepted" });
+    await sender.close();
+  });
+
+  it("goes to one whose certificate is trusted, by the name it is for and no other", async () => {
+    await using receiver = await listening(tlsServer());
+    const { sender, post } = openSender({ connect: { ca: cert } });
+    assert.deepEqual(await post(to(`https://localhost:${receiver.port}/`)), { type: "answered", status: 200 });
+    assert.deepEqual(await post(to(`https://127.0.0.1:${receiver.port}/`)), {
+      type: "failed",
+      error: "TLS certificate not accepted",
+    });
+    await sender.close();
+  });
+
+  it("fails where no TLS is spoken", async () => {
+    await using receiver = await openReceiver();
+    const { sender, post } = openSender();
+    const outcome = await post(to(`https://127.0.0.1:${receiver.port}/`));
+    assert.deepEqual(outcome, { type: "failed", error: "TLS handshake failed" });
+    await sender.close();
+  });
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { connectErrorOf, endOf } from "../../src/api/errors.ts";
+import {
+  type ErrorReason,
+  invalidArgument,
+  SessionError,
+  sessionNotFound,
+  sessionNotStarted,
+} from "../../src/domain/errors.ts";
+
+const codes = {
+  SESSION_NOT_FOUND: "NotFound",
+  SESSION_NOT_STARTED: "NotFound",
+  SESSION_ALREADY_EXISTS: "AlreadyExists",
+  SESSION_ALREADY_STARTED: "FailedPrecondition",
+  SESSION_STATUS_UNEXPECTED: "FailedPrecondition",
+  CODE_STATUS_UNEXPECTED: "FailedPrecondition",
+  INVALID_ARGUMENT: "InvalidArgument",
+  PAIRING_CODE_REFUSED: "FailedPrecondition",
+  METHOD_NOT_SUPPORTED: "Unimplemented",
+  NOT_A_BROWSER: "FailedPrecondition",
+  ENGINE_UNAVAILABLE: "FailedPrecondition",
+  STORE_UNAVAILABLE: "Unavailable",
+  SHUTTING_DOWN: "Unavailable",
+} as const satisfies Record<ErrorReason, keyof typeof Code>;
+
+const isReason = (name: string): name is ErrorReason => Object.hasOwn(codes, name);
+const details = (error: ConnectError) => error.details.map((detail) => ("desc" in detail ? detail : undefined));
+const names = (error: ConnectError) => details(error).map((detail) => detail?.desc.name);
+const detail = (error: ConnectError, name: string) => details(error).find((found) => found?.desc.name === name)?.value;
+
+suite("a failed call on the wire", () => {
+  for (const [reason, code] of Object.entries(codes)) {
+    test(`${reason} is ${code}, with its reason for programs`, () => {
+      assert.ok(isReason(reason));
+      const error = connectErrorOf(new SessionError(reason, "why", { session: "default" }));
+      assert.equal(Code[error.code], code);
+      assert.equal(error.rawMessage, "why");
+      assert.deepEqual(detail(error, ErrorInfoSchema.name), {
+        reason,
+        domain: "sessiond",
+        metadata: { session: "default" },
+      });
+    });
+  }
+
+  test("broken rules are told one by one", () => {
+    const violations = [
+      { field: "name", description: "should not be empty" },
+      { field: "config.webhooks.0.url", description: "must be a URL address" },
+    ];
+    const error = connectErrorOf(invalidArgument(violations));
+    assert.deepEqual(names(error), [ErrorInfoSchema.name, BadRequestSchema.name]);
+    assert.deepEqual(detail(error, BadRequestSchema.name), { fieldViolations: violations });
+  });
+
+  test("a caller is told to try again where waiting helps, and only there", () => {
+    const status = (status: string) => connectErrorOf(new SessionError("SESSION_STATUS_UNEXPECTED", "", { status }));
+    const retried = [status("STARTING"), connectErrorOf(new SessionError("SHUTTING_DOWN", ""))];
+    for (const error of retried) assert.deepEqual(names(error), [ErrorInfoSchema.name, RetryInfoSchema.name]);
+    const delay = detail(status("STARTING"), RetryInfoSchema.name);
+    assert.ok(delay && "retryDelay" in delay);
+    assert.deepEqual(names(status("FAILED")), [ErrorInfoSchema.name]);
+    assert.deepEqual(names(connectErrorOf(sessionNotFound("x"))), [ErrorInfoSchema.name]);
+  });
+
+  test("the words for a session that is not started are WAHA's", () => {
+    assert.equal(
+      connectErrorOf(sessionNotStarted("x")).rawMessage,
+      "We didn't find a session with name 'x'.\nPlease start it first by using POST /api/sessions/x/start request",
+    );
+  });
+
+  test("a stream that has nothing more to read ends for its caller's reason, else for the server's", () => {
+    const left = new AbortController();
+    const end = endOf(left.signal);
+    assert.ok(end instanceof SessionError && end.reason === "SHUTTING_DOWN");
+    left.abort("left");
+    assert.equal(endOf(left.signal), "left");
+  });
+});

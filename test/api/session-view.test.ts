@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  Engine_Kind,
+  Session_StatusReason as Reason,
+  SessionSchema,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { sessionView } from "../../src/api/session-view.ts";
+
+const atMs = 1_767_225_600_000;
+const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>
+  toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets }));
+
+suite("a session as callers see it", () => {
+  test("a stopped one shows its configuration and no account", () => {
+    const record = { name: "alice", engine: Engine_Kind.NOWEB, phase: Phase.STOPPED, desiredState: Desired.STOPPED };
+    assert.deepEqual(view({ ...record, revision: 1, me: { id: "7911@c.us" }, createdAt: timestampFromMs(atMs) }), {
+      name: "alice",
+      status: "STOPPED",
+      config: {},
+      engine: { engine: "NOWEB" },
+      desiredState: "DESIRED_STATE_STOPPED",
+      engineState: "ENGINE_STATE_CLOSED",
+      revision: 1,
+      createdAt: "2026-01-01T00:00:00Z",
+    });
+  });
+
+  test("one that backs off is STARTING, and tells why and until when", () => {
+    const record = {
+      name: "alice",
+      engine: Engine_Kind.WEBJS,
+      phase: Phase.BACKING_OFF,
+      desiredState: Desired.RUNNING,
+      me: { id: "7911@c.us", pushName: "Alice" },
+      reason: Reason.UNREACHABLE,
+      reasonMessage: "connection refused",
+      attempt: 3,
+      wakeAt: timestampFromMs(atMs),
+      updatedAt: timestampFromMs(atMs),
+    };
+    assert.deepEqual(view(record), {
+      name: "alice",
+      status: "STARTING",
+      config: {},
+      me: { id: "7911@c.us", pushName: "Alice" },
+      engine: { engine: "WEBJS" },
+      statusReason: "UNREACHABLE",
+      statusMessage: "connection refused",
+      desiredState: "DESIRED_STATE_RUNNING",
+      engineState: "ENGINE_STATE_BACKING_OFF",
+      attempt: 3,
+      nextAttemptAt: "2026-01-01T00:00:00Z",
+      updatedAt: "2026-01-01T00:00:00Z",
+    });
+  });
+
+  test("secrets are masked, unless the server is told to show them", () => {
+    const config = { webhooks: [{ url: "http://a.test", hmac: { key: "secret" } }], noweb: {} };
+    const noweb = { markOnline: true, store: { enabled: false, fullSync: false } };
+    const shown = (key: string) => ({ webhooks: [{ url: "http://a.test", hmac: { key } }], noweb });
+    const configOf = (json: ReturnType<typeof view>) =>
+      typeof json === "object" && json !== null && "config" in json ? json.config : undefined;
+    assert.deepEqual(configOf(view({ config })), shown("***"));
+    assert.deepEqual(configOf(view({ config }, true)), shown("secret"));
+  });
+});

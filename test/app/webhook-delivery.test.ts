@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { describe, it } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
+import { nodeSigner } from "../../src/adapters/node/signer.ts";
+import { createLogger } from "../../src/adapters/pino/logger.ts";
+import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
+import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
+import { endpointIdsFor, endpointsOf } from "../../src/domain/delivery.ts";
+import type { Lease } from "../../src/ports/backend.ts";
+import { epochMs, FakeClock } from "../fake-clock.ts";
+import { openReceiver, type Received, type WebhookReceiver } from "../webhook-receiver.ts";
+
+type Webhook = MessageInitShape<typeof WebhookConfigSchema>;
+
+/** A session "alice" with these webhooks, a dispatcher that runs, and a clock that stands still. */
+async function setUp(...webhooks: Webhook[]) {
+  const clock = new FakeClock();
+  const backend = openMemoryBackend({ clock });
+  const sender = createWebhookSender({ clock });
+  const dispatcher = new WebhookDispatcher({
+    backend,
+    sender,
+    clock,
+    random: { unit: () => 0.5 },
+    logger: createLogger({ level: "silent", format: "JSON" }),
+    environment: { version: "0.1.0", tier: "PLUS", browser: null },
+    signer: nodeSigner,
+  });
+  const lease: Lease = await backend.acquire("alice");
+  const endpoints = endpointsOf(
+    webhooks.map((webhook) => create(WebhookConfigSchema, { events: ["*"], ...webhook })),
+    undefined,
+  );
+  dispatcher.start();
+  return {
+    clock,
+    dispatcher,
+    async happen(...ids: string[]) {
+      const events = ids.map((id) => {
+        const event = create(EventSchema, { id: `evt_${id}`, name: "session.status", session: "alice" });
+        return { event, endpointIds: endpointIdsFor(event.name, endpoints) };
+      });
+      await backend.commit(lease, { record: create(SessionRecordSchema, { name: "alice" }), events, endpoints });
+    },
+    async [Symbol.asyncDispose]() {
+      const stopped = dispatcher.stop(0);
+      clock.advance(0);
+      await stopped;
+      await backend.close();
+      await sender.close();
+    },
+  };
+}
+
+/** Waits while others are at work, without moving the clock. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const eventOf = (request: Received): string => JSON.parse(request.body.toString()).id;
+const eventsOf = (receiver: WebhookReceiver): string[] => receiver.requests.map(eventOf);
+const sentAtMs = (request: Received): number => Number(request.headers["x-webhook-timestamp"]) - epochMs;
+
+describe("a webhook on its way", () => {
+  it("comes in the order of the events, each when the one before is answered", async () => {
+    let open = 0;
+    let most = 0;
+    await using receiver = await openReceiver((response) => {
+      most = Math.max(most, ++open);
+      setImmediate(() => {
+        open--;
+        response.end();
+      });
+    });
+    await using alice = await setUp({ url: receiver.origin });
+    const ids = Array.from({ length: 20 }, (_, i) => `${i}`);
+    await alice.happen(...ids.slice(0, 12));
+    await alice.happen(...ids.slice(12));
+    await receiver.arrived(20);
+    assert.deepEqual(
+      eventsOf(receiver),
+      ids.map((id) => `evt_${id}`),
+    );
+    assert.equal(most, 1);
+  });
+
+  it("comes again until it is taken, with its id, its body and a fresh time and signature", async () => {
+    const statuses = [500, 302, 200];
+    await using receiver = await openReceiver((response) => response.writeHead(statuses.shift() ?? 200).end());
+    await using alice = await setUp({
+      url: receiver.origin,
+      hmac: { key: "my-secret-key" },
+      retries: { policy: "linear" },
+    });
+    await alice.happen("1");
+    await until(() => alice.clock.nextAtMs === epochMs + 2000);
+    alice.clock.advance(2000);
+    await until(() => alice.clock.nextAtMs === epochMs + 6000);
+    alice.clock.advance(4000);
+    await receiver.arrived(3);
+    await until(() => alice.clock.pending === 0);
+    assert.deepEqual(receiver.requests.map(sentAtMs), [0, 2000, 6000]);
+    const [first] = receiver.requests;
+    for (const { headers, body } of receiver.requests) {
+      assert.deepEqual(body, first?.body);
+      assert.equal(headers["x-webhook-request-id"], first?.headers["x-webhook-request-id"]);
+      assert.equal(headers["x-webhook-hmac"], createHmac("sha512", "my-secret-key").update(body).digest("hex"));
+      const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+      const signature = createHmac("sha256", "my-secret-key").update(signed).digest("base64");
+      assert.equal(headers["webhook-signature"], `v1,${signature}`);
+    }
+    assert.equal(new Set(receiver.requests.map(({ headers }) => headers["webhook-signature"])).size, 3);
+  });
+
+  it("does not hold up later events while it waits for its next attempt", async () => {
+    await using receiver = await openReceiver((response, request) =>
+      response.writeHead(eventOf(request) === "evt_1" ? 500 : 200).end(),
+    );
+    await using alice = await setUp({ url: receiver.origin, retries: { attempts: 1 } });
+    await alice.happen("1", "2", "3");
+    await receiver.arrived(3);
+    await until(() => alice.clock.nextAtMs === epochMs + 2000 && alice.clock.pending === 1);
+    alice.clock.advance(2000);
+    await receiver.arrived(4);
+    await until(() => alice.clock.pending === 0);
+    assert.deepEqual(eventsOf(receiver), ["evt_1", "evt_2", "evt_3", "evt_1"]);
+  });
+
+  it("comes again 2 seconds after 30 without an answer", async () => {
+    await using receiver = await openReceiver((response) => {
+      if (receiver.requests.length > 1) response.end();
+    });
+    await using alice = await setUp({ url: receiver.origin });
+    await alice.happen("1");
+    await receiver.arrived(1);
+    alice.clock.advance(30_000);
+    await until(() => alice.clock.nextAtMs === epochMs + 32_000);
+    alice.clock.advance(2000);
+    await receiver.arrived(2);
+    assert.deepEqual(receiver.requests.map(sentAtMs), [0, 32_000]);
+  });
+
+  it("comes again when a receiver that is too busy says so", async () => {
+    const busy = { status: 429, headers: { "Retry-After": "60" } };
+    await using receiver = await openReceiver((response) => response.writeHead(busy.status, busy.headers).end());
+    await using alice = await setUp({ url: receiver.origin });
+    await alice.happen("1");
+    await until(() => alice.clock.nextAtMs === epochMs + 60_000);
+  });
+
+  it("never comes again to a receiver that is gone", async () => {
+    await using receiver = await openReceiver((response) => response.writeHead(410).end());
+    await using alice = await setUp({ url: receiver.origin });
+    await alice.happen("1");
+    await receiver.arrived(1);
+    await until(() => alice.clock.pending === 0);
+    alice.clock.advance(86_400_000);
+    assert.equal(receiver.requests.length, 1);
+  });
+
+  it("goes to each endpoint by itself: one that hangs, one that refuses, one that works", async () => {
+    await using hanging = await openReceiver(() => {});
+    await using working = await openReceiver();
+    const refusing = await openReceiver();
+    await refusing[Symbol.asyncDispose]();
+    await using alice = await setUp({ url: hanging.origin }, { url: refusing.origin }, { url: working.origin });
+    await alice.happen("1", "2", "3");
+    await working.arrived(3);
+    await hanging.arrived(1);
+    await until(() => alice.clock.nextAtMs === epochMs + 2000);
+    assert.deepEqual(eventsOf(hanging), ["evt_1"]);
+  });
+});

@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { suite, test } from "node:test";
+
+const root = resolve(import.meta.dirname, "..");
+const maxLines = 400;
+
+interface SourceFile {
+  /** From the root, with forward slashes. */
+  readonly path: string;
+  /** As written. */
+  readonly text: string;
+  /** Without comments; what stands in quotes is left out too. */
+  readonly code: string;
+  /** What it imports: paths from the root for files, names for packages. */
+  readonly imports: readonly string[];
+}
+
+// A regular expression can hold quotes, so it is taken for one token: after what cannot end a value.
+const token =
+  /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`|(?<=(?:[(,=:[!&|?{};+~]|=>|return)\s*)\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\//g;
+const isComment = (text: string) => text.startsWith("//") || text.startsWith("/*");
+
+function read(path: string): SourceFile {
+  const text = readFileSync(join(root, path), "utf8");
+  const uncommented = text.replace(token, (found) => (isComment(found) ? " " : found));
+  const code = text.replace(token, (found) => (isComment(found) ? " " : '""'));
+  return { path, text, code, imports: importsOf(path, uncommented) };
+}
+
+const importForms = [
+  /(?:^|;)\s*(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"']+)["']/gm,
+  /(?:^|;)\s*import\s*["']([^"']+)["']/gm,
+  /\bimport\(\s*["']([^"']+)["']/g,
+];
+
+function importsOf(path: string, code: string): string[] {
+  const names = importForms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1] ?? ""));
+  return names.map((name) => (name.startsWith(".") ? relative(root, resolve(root, dirname(path), name)) : name));
+}
+
+function filesOf(folder: string): SourceFile[] {
+  return globSync(`${folder}/**/*.{ts,js,mjs,cjs,mts,cts}`, { cwd: root }).sort().map(read);
+}
+
+const src = filesOf("src");
+const all = [...src, ...filesOf("test")];
+
+/** A place in src, whose files it holds, and what these may import. */
+interface Layer {
+  readonly name: string;
+  readonly files: RegExp;
+  readonly mayImport: readonly RegExp[];
+}
+
+const generated = /^gen\//;
+const protobuf = /^@bufbuild\/protobuf(\/|$)/;
+const layer = (name: string, files: RegExp, ...mayImport: RegExp[]): Layer => ({ name, files, mayImport });
+const pure = [generated, protobuf, /^src\/domain\//];
+
+/** A technology's own library, or Node's. The layers' own packages are not among them. */
+const library = /^(?!\.|src\/|gen\/|test\/|@connectrpc\/)/;
+
+function adapterLayer(name: string): Layer {
+  const folder = `src/adapters/${name}/`;
+  const own = new RegExp(`^${folder}`);
+  const open = [generated, library, /^src\/(domain|ports)\//, own];
+  // What the two embedded backends have in common is a room of its own, free of any technology.
+  if (name === "backend") return layer(folder, own, ...pure, /^src\/ports\//, own);
+  return layer(folder, own, ...open, ...(["level", "memory"].includes(name) ? [/^src\/adapters\/backend\//] : []));
+}
+
+const adapterNames = new Set(src.flatMap(({ path }) => /^src\/adapters\/([^/]+)\//.exec(path)?.[1] ?? []));
+
+/** "Who may import whom" of the architecture. */
+const layers: readonly Layer[] = [
+  layer("domain", /^src\/domain\//, ...pure),
+  layer("ports", /^src\/ports\//, generated, /^src\/(domain|ports)\//),
+  layer("app", /^src\/app\//, ...pure, /^src\/(ports|app)\//),
+  layer("api", /^src\/api\//, ...pure, /^@connectrpc\/connect$/, /^src\/(app|api)\//),
+  layer("http", /^src\/http\//, /^gen\/google\//, protobuf, /^@connectrpc\//, /^node:/, /^src\/http\//),
+  layer("config.ts", /^src\/config\.ts$/),
+  layer("main.ts", /^src\/main\.ts$/, /./),
+  ...Array.from(adapterNames, adapterLayer),
+];
+
+/** Every place where `pattern` stands in a file's code, as "path:line". */
+const placesOf = (files: readonly SourceFile[], pattern: RegExp) =>
+  files.flatMap(({ path, code }) =>
+    code.split("\n").flatMap((line) => (pattern.test(line) ? [`${path}: ${line.trim()}`] : [])),
+  );
+
+suite("the house", () => {
+  test("every source file belongs to a layer", () => {
+    assert.ok(src.length > 0);
+    assert.deepEqual(
+      src.filter(({ path }) => !layers.some(({ files }) => files.test(path))).map(({ path }) => path),
+      [],
+    );
+  });
+
+  for (const { name, files, mayImport } of layers) {
+    test(`${name} imports what it may, and nothing else`, () => {
+      const wrong = src
+        .filter(({ path }) => files.test(path))
+        .flatMap(({ path, imports }) =>
+          imports.filter((target) => !mayImport.some((allowed) => allowed.test(target))).map((to) => `${path} → ${to}`),
+        );
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  test("the sources import neither tests nor what a computed name leads to", () => {
+    const toTests = src.filter(({ imports }) => imports.some((target) => target.startsWith("test/")));
+    assert.deepEqual(
+      toTests.map(({ path }) => path),
+      [],
+    );
+    assert.deepEqual(placesOf(src, /\bimport\((?!\s*""\s*\))/), []);
+  });
+
+  test("only config.ts reads the environment", () => {
+    const elsewhere = src.filter(({ path }) => path !== "src/config.ts");
+    assert.deepEqual(placesOf(elsewhere, /\bprocess\s*(\?\.|\.)\s*env\b|\bprocess\[|\benv\b.*=\s*process\b/), []);
+    const byImport = elsewhere.filter(({ imports, code }) => imports.includes("node:process") && /\benv\b/.test(code));
+    assert.deepEqual(
+      byImport.map(({ path }) => path),
+      [],
+    );
+  });
+
+  test("the domain has no clock, no randomness and no promises", () => {
+    const domain = src.filter(({ path }) => path.startsWith("src/domain/"));
+    assert.deepEqual(
+      placesOf(domain, /\bDate\b|\bperformance\b|\bMath\.random\b|\bsetTimeout\b|\basync\b|\bPromise\b/),
+      [],
+    );
+  });
+
+  test("ports hold types and contracts; the only code in them is errors", () => {
+    const ports = src.filter(({ path }) => path.startsWith("src/ports/"));
+    assert.deepEqual(placesOf(ports, /\bfunction\b|^\s*(export\s+)?(const|let)\b|\bclass (?!\w+ extends Error\b)/), []);
+  });
+
+  test("no imports go round in a circle", () => {
+    const importsByPath = new Map(src.map(({ path, imports }) => [path, imports]));
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (path: string, way: readonly string[]): void => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(" → "));
+      if (done.has(path) || way.includes(path)) return;
+      for (const next of importsByPath.get(path) ?? []) visit(next, [...way, path]);
+      done.add(path);
+    };
+    for (const path of importsByPath.keys()) visit(path, []);
+    assert.deepEqual(circles, []);
+  });
+
+  test("nothing switches the type checker off", () => {
+    const anyType = /(?::|\bas|<|\bis)\s*any\b(?!\s*[?:(])|\bany\[\]|[,|&]\s*any\s*>|\bunknown as\b/;
+    assert.deepEqual(placesOf(all, anyType), []);
+    // In two parts, so that this file is not found.
+    const pragma = new RegExp(`@ts-${"(ignore|expect-error|nocheck)"}`);
+    assert.deepEqual(
+      all.filter(({ text }) => pragma.test(text)).map(({ path }) => path),
+      [],
+    );
+  });
+
+  test("there are no enums and no namespaces", () => {
+    assert.deepEqual(placesOf(all, /^\s*(?:export\s+|declare\s+|const\s+)*(?:enum|namespace)\s+\w/), []);
+  });
+
+  test("a file can be read at a sitting, and none is a barrel", () => {
+    const long = all.filter(({ text }) => text.trimEnd().split("\n").length > maxLines);
+    assert.deepEqual(
+      long.map(({ path }) => path),
+      [],
+    );
+    assert.deepEqual(
+      all.filter(({ path }) => /(^|\/)index\.\w+$/.test(path)).map(({ path }) => path),
+      [],
+    );
+    assert.deepEqual(placesOf(all, /^\s*export\s*\*/), []);
+  });
+});

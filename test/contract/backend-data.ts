@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LeaseLost } from "../../src/ports/backend.ts";
+import type { EngineData } from "../../src/ports/engine.ts";
+import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+
+const bytes = (text: string) => new Uint8Array(Buffer.from(text));
+
+const write = (data: EngineData, changes: Record<string, string | null>) =>
+  data.write(new Map(Object.entries(changes).map(([key, value]) => [key, value === null ? null : bytes(value)])));
+
+const read = async (data: EngineData, ...keys: string[]) =>
+  (await data.read(keys)).map((value) => value && Buffer.from(value).toString());
+
+async function assertEnded(data: EngineData): Promise<void> {
+  await assert.rejects(data.read(["key"]), LeaseLost);
+  await assert.rejects(write(data, { key: "value" }), LeaseLost);
+}
+
+/** Credentials and chats, and the handles on them. */
+export function dataContract(open: OpenBackend): void {
+  test("values are read in the order asked for, undefined where there is none", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const credentials = backend.credentials(lease);
+    await write(credentials, { one: "1", two: "2", empty: "" });
+    assert.deepEqual(await read(credentials, "two", "none", "one", "empty"), ["2", undefined, "1", ""]);
+    assert.deepEqual(await read(credentials), []);
+  });
+
+  test("null removes a key, and a write replaces what was there", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const credentials = backend.credentials(lease);
+    await write(credentials, { one: "1", two: "2" });
+    await write(credentials, { one: null, two: "II", never: null });
+    assert.deepEqual(await read(credentials, "one", "two"), [undefined, "II"]);
+  });
+
+  test("keys of any characters stay apart", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const keys = [
+      "",
+      "\0",
+      "\0\0",
+      "\u0001",
+      "a",
+      "a\0",
+      "a\0\u0001",
+      "a\0\u0002b",
+      "a:b/c!d",
+      "ü",
+      "\u{10ffff}",
+      "😀",
+    ];
+    const data = backend.credentials(lease);
+    await data.write(new Map(keys.map((key, n) => [key, Uint8Array.of(n)])));
+    assert.deepEqual(
+      (await data.read(keys)).map((value) => value?.[0]),
+      keys.map((_, n) => n),
+    );
+  });
+
+  test("credentials and chats of each session are kept apart", async (t) => {
+    const { backend } = await fixture(t, open);
+    const alice = await createSession(backend, "alice");
+    const bob = await createSession(backend, "bob");
+    await write(backend.credentials(alice.lease), { key: "alice's credentials" });
+    await write(backend.chats(alice.lease), { key: "alice's chats" });
+    await write(backend.credentials(bob.lease), { key: "bob's credentials" });
+    assert.deepEqual(await read(backend.credentials(alice.lease), "key"), ["alice's credentials"]);
+    assert.deepEqual(await read(backend.chats(alice.lease), "key"), ["alice's chats"]);
+    assert.deepEqual(await read(backend.credentials(bob.lease), "key"), ["bob's credentials"]);
+    assert.deepEqual(await read(backend.chats(bob.lease), "key"), [undefined]);
+  });
+
+  test("a caller may use its buffers again at once", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const data = backend.credentials(lease);
+    const buffer = Buffer.from("kept");
+    const changes = new Map([["key", buffer]]);
+    const written = data.write(changes);
+    buffer.fill(0);
+    changes.clear();
+    await written;
+    const [value] = await data.read(["key"]);
+    value?.fill(0);
+    assert.deepEqual(await read(data, "key"), ["kept"]);
+  });
+
+  test("a new handle ends the one before, of its kind only", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const former = backend.credentials(lease);
+    const chats = backend.chats(lease);
+    await write(former, { key: "value" });
+    const latter = backend.credentials(lease);
+    await assertEnded(former);
+    assert.deepEqual(await read(latter, "key"), ["value"]);
+    assert.deepEqual(await read(chats, "key"), [undefined]);
+  });
+
+  test("a write that waits when its handle ends is refused", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const former = backend.credentials(lease);
+    const outcomes = Promise.allSettled(Array.from({ length: 3 }, (_, n) => write(former, { [`key${n}`]: "late" })));
+    const latter = backend.credentials(lease);
+    const written = (await outcomes).map((outcome) => outcome.status === "fulfilled");
+    const found = (await read(latter, "key0", "key1", "key2")).map((value) => value !== undefined);
+    assert.deepEqual(found, written);
+  });
+
+  test("handles end with their lease", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const data = [backend.credentials(lease), backend.chats(lease)];
+    const later = await backend.acquire("alice");
+    for (const handle of data) await assertEnded(handle);
+    await assertEnded(backend.credentials(lease));
+    const current = backend.credentials(later);
+    await write(current, { key: "value" });
+    await assertEnded(backend.credentials(lease));
+    assert.deepEqual(await read(current, "key"), ["value"]);
+    await backend.release(later);
+    await assertEnded(current);
+  });
+
+  test("a wipe removes credentials and chats with the commit and ends all handles", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const bob = await createSession(backend, "bob");
+    await write(backend.credentials(bob.lease), { key: "bob's" });
+    const credentials = backend.credentials(lease);
+    const chats = backend.chats(lease);
+    await Promise.all([write(credentials, { one: "1", two: "2" }), write(chats, { three: "3" })]);
+    const waiting = Promise.allSettled([write(credentials, { four: "4" })]);
+    await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")], wipe: true });
+    await waiting;
+    await assertEnded(credentials);
+    await assertEnded(chats);
+    assert.deepEqual(await read(backend.credentials(lease), "one", "two", "four"), [undefined, undefined, undefined]);
+    assert.deepEqual(await read(backend.chats(lease), "three"), [undefined]);
+    assert.deepEqual(await read(backend.credentials(bob.lease), "key"), ["bob's"]);
+    assert.equal((await backend.get("alice")).record?.revision, 2);
+  });
+
+  test("a wipe under a lost lease leaves everything as it is", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const later = await backend.acquire("alice");
+    const credentials = backend.credentials(later);
+    await write(credentials, { key: "value" });
+    const commit = backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true });
+    await assert.rejects(commit, LeaseLost);
+    assert.deepEqual(await read(credentials, "key"), ["value"]);
+  });
+
+  test("a session's removal takes its engine data along", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const credentials = backend.credentials(lease);
+    await write(credentials, { key: "value" });
+    await backend.remove(lease, []);
+    await assertEnded(credentials);
+    const again = await createSession(backend, "alice");
+    assert.deepEqual(await read(backend.credentials(again.lease), "key"), [undefined]);
+  });
+
+  test("what cannot be read is a rejection, never undefined", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const credentials = backend.credentials(lease);
+    await backend.close();
+    await assert.rejects(credentials.read(["key"]));
+    await assert.rejects(write(credentials, { key: "value" }));
+  });
+}

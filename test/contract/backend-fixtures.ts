@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type Endpoint,
+  EndpointSchema,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import type { Backend, Claim, NewEvent, Pairing } from "../../src/ports/backend.ts";
+import type { Clock } from "../../src/ports/system.ts";
+import { epochMs, FakeClock } from "../fake-clock.ts";
+
+/** Opens an empty backend; what it leaves behind is for `t.after`. */
+export type OpenBackend = (t: TestContext, clock: Clock) => Promise<Backend>;
+
+/** One test's backend and what goes with it. */
+export interface Fixture {
+  readonly backend: Backend;
+  readonly clock: FakeClock;
+  /** Aborted when the test ends. */
+  readonly signal: AbortSignal;
+}
+
+/** An empty backend, closed when the test ends. */
+export async function fixture(t: TestContext, open: OpenBackend): Promise<Fixture> {
+  const clock = new FakeClock();
+  const backend = await open(t, clock);
+  const controller = new AbortController();
+  t.after(async () => {
+    controller.abort();
+    await backend.close();
+  });
+  return { backend, clock, signal: controller.signal };
+}
+
+export const recordOf = (name: string, revision = 1): SessionRecord => create(SessionRecordSchema, { name, revision });
+
+let ids = 0;
+
+/** An event with an id of its own. */
+export function eventOf(session: string, name = "session.status"): Event {
+  ids += 1;
+  const id = `evt_${String(ids).padStart(26, "0")}`;
+  return create(EventSchema, { id, session, name, time: timestampFromMs(epochMs) });
+}
+
+/** An event to be delivered to these endpoints. */
+export const newEvent = (session: string, ...endpointIds: string[]): NewEvent => ({
+  event: eventOf(session),
+  endpointIds,
+});
+
+export const endpointOf = (id: string, url = `http://receiver.test/${id}`): Endpoint =>
+  create(EndpointSchema, { id, config: { url, events: ["*"] } });
+
+export const pairingOf = (value: string): Pairing => ({
+  value,
+  serial: 1,
+  remaining: 5,
+  issuedAtMs: epochMs,
+  expiresAtMs: epochMs + 60_000,
+});
+
+/** Acquires a session and commits its record with these events, all delivered to each of the endpoints. */
+export async function createSession(backend: Backend, name: string, endpointIds: string[] = [], events = 0) {
+  const lease = await backend.acquire(name);
+  const logged = await backend.commit(lease, {
+    record: recordOf(name),
+    events: Array.from({ length: events }, () => newEvent(name, ...endpointIds)),
+    endpoints: endpointIds.map((id) => endpointOf(id)),
+  });
+  return { lease, events: logged };
+}
+
+/** Reads an iterable one by one. */
+export class Reader<T> {
+  readonly #iterator: AsyncIterator<T>;
+
+  constructor(iterable: AsyncIterable<T>) {
+    this.#iterator = iterable[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<T> {
+    const result = await this.#iterator.next();
+    assert.ok(!result.done, "the iterable has ended");
+    return result.value;
+  }
+
+  async take(count: number): Promise<T[]> {
+    const values: T[] = [];
+    while (values.length < count) values.push(await this.next());
+    return values;
+  }
+
+  /** Resolves when the iterable ends; fails if it goes on. */
+  async end(): Promise<void> {
+    const result = await this.#iterator.next();
+    assert.ok(result.done, "the iterable goes on");
+  }
+}
+
+/** All events there are. */
+export async function history(backend: Backend, session?: string): Promise<Event[]> {
+  const { seq } = await backend.list();
+  const marker = await createSession(backend, "history.marker", [], 1);
+  const controller = new AbortController();
+  const events: Event[] = [];
+  for await (const event of backend.events(undefined, 0n, controller.signal)) {
+    if (event.seq === marker.events[0]?.seq) break;
+    if (event.seq <= seq && (session === undefined || event.session === session)) events.push(event);
+  }
+  return events;
+}
+
+/** Long enough for anything that is on its way to arrive. */
+export async function quiet(backend: Backend): Promise<void> {
+  for (let round = 0; round < 5; round += 1) {
+    await backend.check();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Watches a promise without waiting for it. */
+export function arrival<T>(promise: Promise<T>): { arrived: boolean; promise: Promise<T> } {
+  const state = { arrived: false, promise };
+  promise.then(
+    () => {
+      state.arrived = true;
+    },
+    () => {},
+  );
+  return state;
+}
+
+/** What a claim is for, in short. */
+export const seqOf = (claim: Claim): bigint => claim.delivery.event?.seq ?? 0n;

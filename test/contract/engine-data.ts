@@ -1,0 +1,41 @@
+import { LeaseLost } from "../../src/ports/backend.ts";
+import type { EngineData } from "../../src/ports/engine.ts";
+
+/** Engine data in memory, which can be made to fail and tells what was done with it. */
+export class MemoryEngineData implements EngineData {
+  readonly values = new Map<string, Uint8Array>();
+  /** Every write that was applied, in order. */
+  readonly writes: ReadonlyMap<string, Uint8Array | null>[] = [];
+  /** What reads of a key that this matches reject with. */
+  failReads: { readonly keys: RegExp; readonly error: Error } | undefined;
+  /** What writes reject with. */
+  failWrites: Error | undefined;
+  #ended = false;
+
+  /** From here on each call rejects: the session has a newer handle. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  async read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    this.#assertHeld();
+    const { failReads } = this;
+    if (failReads && keys.some((key) => failReads.keys.test(key))) throw failReads.error;
+    return keys.map((key) => this.values.get(key));
+  }
+
+  async write(changes: ReadonlyMap<string, Uint8Array | null>): Promise<void> {
+    this.#assertHeld();
+    if (this.failWrites) throw this.failWrites;
+    const applied = new Map(changes);
+    for (const [key, value] of applied) {
+      if (value === null) this.values.delete(key);
+      else this.values.set(key, value);
+    }
+    this.writes.push(applied);
+  }
+
+  #assertHeld(): void {
+    if (this.#ended) throw new LeaseLost("the handle has ended");
+  }
+}

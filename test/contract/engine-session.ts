@@ -1,0 +1,99 @@
+import { create } from "@bufbuild/protobuf";
+import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import type { Logger } from "../../src/ports/system.ts";
+import { MemoryEngineData } from "./engine-data.ts";
+
+type EventOf<Type extends EngineEvent["type"]> = Extract<EngineEvent, { type: Type }>;
+
+/** An engine whose events a test reads one by one. */
+export class OpenEngine {
+  readonly engine: Engine;
+  /** All events read so far. */
+  readonly seen: EngineEvent[] = [];
+  readonly #events: AsyncIterator<EngineEvent>;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.#events = engine.events[Symbol.asyncIterator]();
+  }
+
+  /** The next event, or undefined when there are no more. */
+  async next(): Promise<EngineEvent | undefined> {
+    const { done, value } = await this.#events.next();
+    if (done) return undefined;
+    this.seen.push(value);
+    return value;
+  }
+
+  /** Reads on to the next event of this type; rejects if the events end before. */
+  async until<Type extends EngineEvent["type"]>(type: Type): Promise<EventOf<Type>> {
+    for (let event = await this.next(); event; event = await this.next()) {
+      if (event.type === type) return event as EventOf<Type>;
+    }
+    throw new Error(`no "${type}" came, but ${this.seen.map(describe).join(", ")}`);
+  }
+
+  /** Reads on to the end. */
+  async rest(): Promise<EngineEvent[]> {
+    const events: EngineEvent[] = [];
+    for (let event = await this.next(); event; event = await this.next()) events.push(event);
+    return events;
+  }
+}
+
+const describe = (event: EngineEvent) => (event.type === "closed" ? `closed (${event.cause})` : event.type);
+
+/** A session as its owner would keep it: what one engine writes, the next one reads. */
+export class EngineSession {
+  readonly credentials = new MemoryEngineData();
+  readonly chats = new MemoryEngineData();
+  readonly config = create(SessionConfigSchema);
+  /** The lines logged, with their fields, one text each. */
+  readonly log: string[] = [];
+  readonly #factory: EngineFactory;
+  readonly #engines: Engine[] = [];
+
+  constructor(factory: EngineFactory) {
+    this.#factory = factory;
+  }
+
+  open(factory = this.#factory): OpenEngine {
+    const { credentials, chats, config } = this;
+    const engine = factory.open({ session: "alice", config, credentials, chats, logger: this.#logger() });
+    this.#engines.push(engine);
+    return new OpenEngine(engine);
+  }
+
+  /** Opens an engine and, after a restart WhatsApp asks for, one more; resolves when it is logged in. */
+  async openLoggedIn(showCode: (engine: OpenEngine) => Promise<unknown>): Promise<OpenEngine> {
+    const pairing = this.open();
+    await pairing.until("qr");
+    await showCode(pairing);
+    await pairing.until("paired");
+    for (let event = await pairing.next(); event; event = await pairing.next()) {
+      if (event.type === "opened") return pairing;
+    }
+    const working = this.open();
+    await working.until("opened");
+    return working;
+  }
+
+  /** Closes whatever was opened. */
+  async close(): Promise<void> {
+    await Promise.all(this.#engines.map((engine) => engine.close()));
+  }
+
+  #logger(): Logger {
+    const line = (level: string) => (fields: object, message: string) => {
+      this.log.push(`${level} ${message} ${JSON.stringify(fields)}`);
+    };
+    return {
+      debug: line("debug"),
+      info: line("info"),
+      warn: line("warn"),
+      error: line("error"),
+      child: () => this.#logger(),
+    };
+  }
+}

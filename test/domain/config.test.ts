@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { keepSecrets, maskSecrets, shownConfig } from "../../src/domain/config.ts";
+import { SessionError } from "../../src/domain/errors.ts";
+
+type Config = MessageInitShape<typeof SessionConfigSchema>;
+
+const config = (init: Config) => create(SessionConfigSchema, init);
+const json = (of: ReturnType<typeof config>) => toJson(SessionConfigSchema, of);
+const secretConfig = () =>
+  config({
+    metadata: JSON.parse('{"__proto__":"plain","user.id":"123"}'),
+    proxy: { server: "localhost:3128", username: "user", password: "proxy-secret" },
+    webhooks: [
+      {
+        url: "https://user:url-secret@a.test/1",
+        hmac: { key: "key-1" },
+        customHeaders: [
+          { name: "Authorization", value: "Bearer 1" },
+          { name: "X-Plain", value: "plain" },
+        ],
+      },
+      { url: "https://a.test/2", hmac: { key: "key-2" } },
+    ],
+  });
+
+/** What `keepSecrets` refuses, in the words of the answer. */
+function refused(next: Config, stored?: Config): string {
+  try {
+    keepSecrets(config(next), stored && config(stored));
+  } catch (error) {
+    assert.ok(error instanceof SessionError);
+    assert.equal(error.reason, "INVALID_ARGUMENT");
+    return error.message;
+  }
+  return "";
+}
+
+suite("a configuration as it is shown", () => {
+  test("the defaults of noweb are filled in when it was sent, and only then", () => {
+    assert.deepEqual(json(shownConfig(undefined)), {});
+    assert.deepEqual(json(shownConfig(config({ debug: true }))), { debug: true });
+    assert.deepEqual(json(shownConfig(config({ noweb: {} }))), {
+      noweb: { markOnline: true, store: { enabled: false, fullSync: false } },
+    });
+    assert.deepEqual(json(shownConfig(config({ noweb: { markOnline: false, store: { enabled: true } } }))), {
+      noweb: { markOnline: false, store: { enabled: true, fullSync: false } },
+    });
+  });
+
+  test("no secret is left in the clear, and the rest is as it was", () => {
+    const shown = maskSecrets(secretConfig());
+    assert.deepEqual(json(shown), {
+      metadata: JSON.parse('{"__proto__":"plain","user.id":"123"}'),
+      proxy: { server: "localhost:3128", username: "user", password: "***" },
+      webhooks: [
+        {
+          url: "https://user:***@a.test/1",
+          hmac: { key: "***" },
+          customHeaders: [
+            { name: "Authorization", value: "***" },
+            { name: "X-Plain", value: "plain" },
+          ],
+        },
+        { url: "https://a.test/2", hmac: { key: "***" } },
+      ],
+    });
+    assert.equal(secretConfig().webhooks[0]?.hmac?.key, "key-1");
+  });
+
+  test("a header's value is a secret when its name looks like a credential's", () => {
+    const shown = (name: string) =>
+      maskSecrets(config({ webhooks: [{ url: "http://a.test", customHeaders: [{ name, value: "v" }] }] })).webhooks[0]
+        ?.customHeaders[0]?.value;
+    for (const name of [
+      "authorization",
+      "Cookie",
+      "X-Api-Key",
+      "apikey",
+      "x-auth",
+      "Proxy-Authorization",
+      "X-My-Token",
+      "CLIENT-SECRET",
+      "X-Password",
+      "Ocp-Apim-Subscription-Key",
+    ]) {
+      assert.equal(shown(name), "***", name);
+    }
+    for (const name of ["X-My-Custom-Header", "X-Tenant", "Content-Type", "X-Monkey", "X-Keyboard"]) {
+      assert.equal(shown(name), "v", name);
+    }
+  });
+
+  test("only a password is masked in a URL, wherever its at signs are", () => {
+    const shown = (url: string) => maskSecrets(config({ webhooks: [{ url }] })).webhooks[0]?.url;
+    const table = {
+      "https://a.test/x": "https://a.test/x",
+      "https://user@a.test/x": "https://user@a.test/x",
+      "https://user:p@ss:w@a.test/x?y@z": "https://user:***@a.test/x?y@z",
+      "https://u@v:pw@a.test": "https://u@v:***@a.test",
+      "http://:pw@a.test": "http://:***@a.test",
+      "http://a.test:80/x@y": "http://a.test:80/x@y",
+      "http://a.test?u:p@x": "http://a.test?u:p@x",
+    };
+    for (const [url, expected] of Object.entries(table)) assert.equal(shown(url), expected);
+  });
+});
+
+suite("a configuration that says ***", () => {
+  test("what was shown can be sent back and changes nothing", () => {
+    const stored = secretConfig();
+    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+  });
+
+  test("new secrets take the place of stored ones", () => {
+    const next = {
+      proxy: { server: "a:1", password: "new" },
+      webhooks: [{ url: "https://a.test/2", hmac: { key: "n" } }],
+    };
+    assert.deepEqual(json(keepSecrets(config(next), secretConfig())), json(config(next)));
+  });
+
+  test("webhooks keep their keys by URL when they change places, and by position when their URL changes", () => {
+    const mask = { hmac: { key: "***" } };
+    const keys = (urls: string[]) =>
+      keepSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
+        (webhook) => webhook.hmac?.key,
+      );
+    assert.deepEqual(keys(["https://a.test/2", "https://user:***@a.test/1"]), ["key-2", "key-1"]);
+    assert.deepEqual(keys(["https://b.test", "https://a.test/2"]), ["key-1", "key-2"]);
+    assert.deepEqual(keys(["https://user:changed@a.test/1"]), ["key-1"]);
+  });
+
+  test("two webhooks with one URL keep their own keys", () => {
+    const url = "https://a.test";
+    const stored = config({
+      webhooks: [
+        { url, hmac: { key: "1" } },
+        { url, hmac: { key: "2" } },
+      ],
+    });
+    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+  });
+
+  test("a header keeps its value by name, in any case and place", () => {
+    const stored = {
+      webhooks: [
+        {
+          url: "http://a.test",
+          customHeaders: [
+            { name: "X-Token", value: "t" },
+            { name: "Cookie", value: "c" },
+          ],
+        },
+      ],
+    };
+    const next = {
+      webhooks: [
+        {
+          url: "http://a.test",
+          customHeaders: [
+            { name: "cookie", value: "***" },
+            { name: "X-Stars", value: "***" },
+            { name: "x-token", value: "***" },
+          ],
+        },
+      ],
+    };
+    const kept = keepSecrets(config(next), config(stored)).webhooks[0]?.customHeaders.map(({ value }) => value);
+    assert.deepEqual(kept, ["c", "***", "t"]);
+  });
+
+  test("*** where nothing is stored is refused, all places at once, without a word on what is stored", () => {
+    const next: Config = {
+      proxy: { server: "a:1", password: "***" },
+      webhooks: [
+        { url: "https://u:***@a.test", hmac: { key: "***" }, customHeaders: [{ name: "Cookie", value: "***" }] },
+      ],
+    };
+    const all =
+      "config.proxy.password must not be ***; config.webhooks.0.url must not be ***; " +
+      "config.webhooks.0.hmac.key must not be ***; config.webhooks.0.customHeaders.0.value must not be ***";
+    assert.equal(refused(next), all);
+    assert.equal(refused(next, { webhooks: [{ url: "https://a.test" }] }), all);
+    assert.equal(
+      refused({ webhooks: [{ url: "https://a.test", customHeaders: [{ name: "X-A", value: "***" }] }] }),
+      "",
+    );
+  });
+});

@@ -1,0 +1,346 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  MeSchema,
+  Session_StatusReason as Reason,
+  SessionConfigSchema,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import {
+  type CloseCause,
+  defaultPolicy,
+  meOf,
+  type SessionInput,
+  statusOf,
+  transition,
+  wakeAtMs,
+} from "../../src/domain/session.ts";
+
+const nowMs = 1_700_000_000_000;
+const policy = { ...defaultPolicy, jitter: 0.5 };
+const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
+
+const stopped = () =>
+  create(SessionRecordSchema, { name: "default", phase: Phase.STOPPED, desiredState: Desired.STOPPED, revision: 1 });
+const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
+  ...stopped(),
+  desiredState: Desired.RUNNING,
+  phase,
+  ...more,
+});
+const step = (state: SessionRecord, input: SessionInput, atMs = nowMs) => transition(state, input, atMs, policy);
+const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
+  type: "closed",
+  cause,
+  message: "why",
+  ...(untilMs !== undefined && { untilMs }),
+});
+
+/** The status shown after each input, and the effects that led there. */
+function walk(state: SessionRecord, inputs: SessionInput[]) {
+  const seen: string[] = [];
+  for (const input of inputs) {
+    const next = step(state, input);
+    state = next.state;
+    seen.push(`${input.type}: ${Status[statusOf(state)]} ${next.effects.map((e) => e.type).join(" ")}`.trim());
+  }
+  return { state, seen };
+}
+
+suite("a session's transitions", () => {
+  test("a session goes from nothing to WORKING, each status announced once and SCAN_QR_CODE for each code", () => {
+    const { state, seen } = walk(stopped(), [
+      { type: "start" },
+      { type: "qr" },
+      { type: "qr" },
+      { type: "paired", me },
+      closed("restart_required"),
+      { type: "opened", me },
+      { type: "opened", me },
+    ]);
+    assert.deepEqual(seen, [
+      "start: STARTING announce open_engine",
+      "qr: SCAN_QR_CODE announce",
+      "qr: SCAN_QR_CODE announce",
+      "paired: STARTING announce",
+      "closed: STARTING open_engine",
+      "opened: WORKING announce",
+      "opened: WORKING",
+    ]);
+    assert.equal(state.attempt, 0, "the restart after pairing is no failure");
+    assert.equal(state.reason, Reason.STATUS_REASON_UNSPECIFIED);
+    assert.deepEqual(meOf(state), me);
+  });
+
+  test("start and stop are idempotent", () => {
+    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF]) {
+      const state = inPhase(phase);
+      assert.deepEqual(step(state, { type: "start" }), { state, effects: [] });
+    }
+    const once = step(inPhase(Phase.WORKING), { type: "stop" });
+    assert.deepEqual(
+      once.effects.map((e) => e.type),
+      ["announce", "close_engine"],
+    );
+    assert.deepEqual(step(once.state, { type: "stop" }), { state: once.state, effects: [] });
+  });
+
+  test("restart opens a new engine from every phase, and announces STARTING only where it was not seen already", () => {
+    for (const [phase, announces] of [
+      [Phase.STOPPED, true],
+      [Phase.CONNECTING, false],
+      [Phase.PAIRING, true],
+      [Phase.WORKING, true],
+      [Phase.BACKING_OFF, false],
+      [Phase.FAILED, true],
+    ] as const) {
+      const { state, effects } = step(inPhase(phase, { attempt: 7 }), { type: "restart" });
+      assert.equal(statusOf(state), Status.STARTING);
+      assert.equal(state.attempt, 0);
+      assert.deepEqual(
+        effects.map((e) => e.type),
+        announces ? ["announce", "close_engine", "open_engine"] : ["close_engine", "open_engine"],
+        Phase[phase],
+      );
+    }
+  });
+
+  test("a new configuration restarts what is not stopped and leaves a stopped session alone", () => {
+    const config = create(SessionConfigSchema, { debug: true });
+    const quiet = step(stopped(), { type: "configure", config });
+    assert.equal(quiet.state.config?.debug, true);
+    assert.deepEqual(quiet.effects, []);
+    assert.equal(quiet.state.revision, 2);
+    const loud = step(inPhase(Phase.WORKING), { type: "configure", config });
+    assert.deepEqual(
+      loud.effects.map((e) => e.type),
+      ["announce", "close_engine", "open_engine"],
+    );
+  });
+
+  test("logging out of a working session unlinks first, then wipes, then starts afresh without the account", () => {
+    const { state, seen } = walk(inPhase(Phase.WORKING, { me }), [
+      { type: "logout" },
+      { type: "unlinked" },
+      { type: "qr" },
+    ]);
+    assert.deepEqual(seen, [
+      "logout: STARTING announce unlink_engine",
+      "unlinked: STARTING wipe close_engine open_engine",
+      "qr: SCAN_QR_CODE announce",
+    ]);
+    assert.equal(state.me, undefined);
+  });
+
+  test("logging out of a stopped session wipes and leaves it stopped", () => {
+    const { state, effects } = step({ ...stopped(), me }, { type: "logout" });
+    assert.equal(statusOf(state), Status.STOPPED);
+    assert.equal(state.me, undefined);
+    assert.deepEqual(
+      effects.map((e) => e.type),
+      ["wipe", "close_engine"],
+    );
+  });
+
+  test("a logout that a crash cut in half is finished at the next boot", () => {
+    const half = step(inPhase(Phase.WORKING, { me }), { type: "logout" }).state;
+    const { state, effects } = step(half, { type: "resume" });
+    assert.equal(state.phase, Phase.CONNECTING);
+    assert.deepEqual(
+      effects.map((e) => e.type),
+      ["wipe", "close_engine", "open_engine"],
+    );
+  });
+
+  test("deleting unlinks a working session, announces STOPPED, and is finished at the next boot if cut in half", () => {
+    const half = step(inPhase(Phase.WORKING, { me }), { type: "delete" });
+    assert.deepEqual(
+      half.effects.map((e) => e.type),
+      ["announce", "unlink_engine"],
+    );
+    assert.equal(statusOf(half.state), Status.STOPPED);
+    for (const type of ["resume", "unlinked", "delete", "start"] as const) {
+      assert.deepEqual(
+        step(half.state, { type }).effects.map((e) => e.type),
+        ["close_engine", "remove"],
+        type,
+      );
+    }
+    assert.deepEqual(
+      step(stopped(), { type: "delete" }).effects.map((e) => e.type),
+      ["close_engine", "remove"],
+    );
+  });
+});
+
+suite("what a closed engine leads to", () => {
+  const causes: Record<CloseCause, [status: Status, reason: Reason, waitMs: number | undefined]> = {
+    logged_out: [Status.FAILED, Reason.LOGGED_OUT, undefined],
+    replaced: [Status.STARTING, Reason.REPLACED, 30_000],
+    restart_required: [Status.STARTING, Reason.RESTART_REQUIRED, 0],
+    banned: [Status.FAILED, Reason.BANNED, undefined],
+    temp_banned: [Status.FAILED, Reason.TEMPORARILY_BANNED, 5_000],
+    client_outdated: [Status.FAILED, Reason.CLIENT_OUTDATED, undefined],
+    rejected: [Status.FAILED, Reason.REJECTED, undefined],
+    unreachable: [Status.STARTING, Reason.UNREACHABLE, 1_000],
+    rate_limited: [Status.STARTING, Reason.UNREACHABLE, 8_000],
+    pairing_timeout: [Status.FAILED, Reason.PAIRING_TIMEOUT, undefined],
+    engine_crashed: [Status.STARTING, Reason.ENGINE_CRASHED, 1_000],
+    bad_session: [Status.STARTING, Reason.BAD_SESSION, 1_000],
+    credentials_unreadable: [Status.FAILED, Reason.CREDENTIALS_UNREADABLE, undefined],
+  };
+  for (const [cause, [status, reason, waitMs]] of Object.entries(causes) as [CloseCause, [Status, Reason, number]][]) {
+    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING]) {
+      test(`${cause} while ${Phase[phase]}: ${Status[status]}, ${Reason[reason]}`, () => {
+        const { state, effects } = step(inPhase(phase), closed(cause, nowMs + 5_000));
+        assert.equal(statusOf(state), status);
+        assert.equal(state.reason, reason);
+        assert.equal(state.reasonMessage, "why");
+        const opens = effects.some((e) => e.type === "open_engine");
+        const wake = wakeAtMs(state);
+        assert.equal(opens ? 0 : wake === undefined ? undefined : wake - nowMs, waitMs);
+      });
+    }
+  }
+
+  test("every cause means nothing to a session without an engine", () => {
+    for (const cause of Object.keys(causes) as CloseCause[]) {
+      for (const phase of [Phase.STOPPED, Phase.FAILED, Phase.BACKING_OFF, Phase.LOGGING_OUT, Phase.DELETING]) {
+        const state = inPhase(phase);
+        assert.deepEqual(step(state, closed(cause)), { state, effects: [] });
+      }
+    }
+  });
+
+  test("a login proven dead is kept until the next start, which wipes it and pairs afresh", () => {
+    const failed = step(inPhase(Phase.WORKING, { me }), closed("logged_out")).state;
+    assert.equal(meOf(failed), undefined);
+    const { state, effects } = step(failed, { type: "start" });
+    assert.deepEqual(
+      effects.map((e) => e.type),
+      ["announce", "wipe", "open_engine"],
+    );
+    assert.equal(state.credentialsDead, false);
+    assert.equal(state.me, undefined);
+  });
+
+  test("a device that is replaced tries once more after 30 s and then gives way", () => {
+    const first = step(inPhase(Phase.WORKING, { me }), closed("replaced"));
+    assert.deepEqual(step(first.state, { type: "wake" }, nowMs + 29_999), { state: first.state, effects: [] });
+    const second = step(first.state, { type: "wake" }, nowMs + 30_000);
+    assert.deepEqual(
+      second.effects.map((e) => e.type),
+      ["open_engine"],
+    );
+    const third = transition(
+      step(second.state, { type: "opened", me }, nowMs + 31_000).state,
+      closed("replaced"),
+      nowMs + 60_000,
+      policy,
+    );
+    assert.equal(statusOf(third.state), Status.FAILED);
+    assert.equal(third.state.reason, Reason.REPLACED);
+  });
+
+  test("a temporary ban is sat out, whoever asks, and then the session starts by itself", () => {
+    const banned = step(inPhase(Phase.WORKING, { me }), closed("temp_banned", nowMs + 60_000)).state;
+    for (const type of ["start", "restart", "wake", "resume"] as const) {
+      assert.equal(statusOf(step(banned, { type }, nowMs + 59_000).state), Status.FAILED, type);
+      assert.equal(statusOf(step(banned, { type }, nowMs + 60_000).state), Status.STARTING, type);
+    }
+  });
+
+  test("losses in a row wait longer each time, at most 15 minutes, and at most 20 attempts are made in an hour", () => {
+    let state: SessionRecord = inPhase(Phase.CONNECTING);
+    let atMs = nowMs;
+    const waits: number[] = [];
+    for (let i = 0; i < 22; i++) {
+      state = transition(state, closed("unreachable"), atMs, policy).state;
+      const wake = wakeAtMs(state) ?? Number.NaN;
+      waits.push((wake - atMs) / 1000);
+      atMs = wake;
+      const opened = step(state, { type: "wake" }, atMs);
+      assert.deepEqual(
+        opened.effects.map((e) => e.type),
+        ["open_engine"],
+      );
+      assert.equal(opened.state.reason, Reason.UNREACHABLE, "the reason stays visible while it tries");
+      state = opened.state;
+    }
+    assert.deepEqual(waits.slice(0, 8), [1, 1, 2, 3, 5, 8, 13, 21]);
+    assert.deepEqual(waits.slice(-3), [900, 900, 900]);
+    let [sum, attempts] = [0, 0];
+    for (const wait of waits) if (sum + wait <= 3600) [sum, attempts] = [sum + wait, attempts + 1];
+    assert.ok(attempts <= 20);
+  });
+
+  test("a connection that lived a minute ends a row of failures, a shorter one does not", () => {
+    const flapping = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 59_999) });
+    assert.equal(step(flapping, closed("unreachable")).state.attempt, 10);
+    const stable = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 60_000) });
+    assert.equal(step(stable, closed("unreachable")).state.attempt, 1);
+  });
+
+  test("a restart that WhatsApp asks for again and again before anything comes of it is a failure like others", () => {
+    const first = step(inPhase(Phase.CONNECTING), closed("restart_required"));
+    const second = step(first.state, closed("restart_required"));
+    assert.equal(second.state.phase, Phase.BACKING_OFF);
+  });
+});
+
+suite("a new process", () => {
+  test("opens an engine for every session that should have one", () => {
+    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF, Phase.STOPPED]) {
+      const { state, effects } = step(inPhase(phase, { me }), { type: "resume" });
+      assert.equal(state.phase, Phase.CONNECTING);
+      assert.ok(
+        effects.some((e) => e.type === "open_engine"),
+        Phase[phase],
+      );
+      assert.deepEqual(state.me, me);
+    }
+  });
+
+  test("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
+    const replaced = inPhase(Phase.BACKING_OFF, { reason: Reason.REPLACED, wakeAt: timestampFromMs(nowMs + 1) });
+    for (const state of [stopped(), inPhase(Phase.FAILED), replaced]) {
+      assert.deepEqual(step(state, { type: "resume" }), { state, effects: [] });
+    }
+    assert.equal(timestampMs(replaced.wakeAt ?? timestampFromMs(0)), nowMs + 1);
+  });
+});
+
+test("transition is total: any input in any phase gives a state, leaves its argument as it was, and is deterministic", () => {
+  const inputs: SessionInput[] = [
+    ...(["start", "stop", "restart", "logout", "delete", "resume", "wake", "unlinked", "qr"] as const).map((type) => ({
+      type,
+    })),
+    { type: "configure", config: create(SessionConfigSchema) },
+    { type: "paired", me },
+    { type: "opened", me },
+    { type: "me_changed", me },
+    closed("unreachable"),
+  ];
+  const phases = Object.values(Phase).filter((phase) => typeof phase === "number");
+  for (const phase of phases) {
+    for (const desiredState of [Desired.RUNNING, Desired.STOPPED]) {
+      for (const input of inputs) {
+        const state = Object.freeze(inPhase(phase, { desiredState, me }));
+        const next = step(state, input);
+        assert.deepEqual(step(state, input), next);
+        const opens = next.effects.filter((e) => e.type === "open_engine").length;
+        assert.ok(opens <= 1);
+        if (opens)
+          assert.equal(next.state.desiredState, Desired.RUNNING, "only a session wanted running gets an engine");
+      }
+    }
+  }
+});

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { MessagePayload_Ack as Ack, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import {
+  Engine_Kind,
+  Session_StatusReason as Reason,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { webhookBody } from "../../src/domain/webhook-body.ts";
+
+const environment = { version: "0.1.0", tier: "CORE", browser: null };
+const atMs = 1_767_225_600_123;
+
+const event = (init: MessageInitShape<typeof EventSchema>) =>
+  create(EventSchema, {
+    id: "evt_01",
+    time: timestampFromMs(atMs),
+    name: "session.status",
+    session: "default",
+    engine: Engine_Kind.NOWEB,
+    ...init,
+  });
+const status = (now: Status, statusReason = Reason.STATUS_REASON_UNSPECIFIED) =>
+  ({ case: "sessionStatus", value: { name: "default", status: now, statusReason } }) as const;
+const textOf = (init: MessageInitShape<typeof EventSchema>) =>
+  new TextDecoder().decode(webhookBody(event(init), environment));
+const payloadOf = (init: MessageInitShape<typeof EventSchema>) => JSON.parse(textOf(init)).payload;
+
+const ackNames = [
+  [Ack.ERROR, "ERROR"],
+  [Ack.PENDING, "PENDING"],
+  [Ack.SERVER, "SERVER"],
+  [Ack.DEVICE, "DEVICE"],
+  [Ack.READ, "READ"],
+  [Ack.PLAYED, "PLAYED"],
+] as const;
+
+describe("the body of a webhook", () => {
+  it("is session.status as the wire has it, key by key", () => {
+    assert.equal(
+      textOf({
+        metadata: { "user.id": "123" },
+        me: { id: "11111111111@c.us", pushName: "Ann" },
+        payload: {
+          case: "sessionStatus",
+          value: {
+            name: "default",
+            status: Status.WORKING,
+            statuses: [
+              { status: Status.STARTING, time: timestampFromMs(atMs - 1000) },
+              { status: Status.WORKING, time: timestampFromMs(atMs) },
+            ],
+          },
+        },
+      }),
+      '{"id":"evt_01","timestamp":1767225600123,"event":"session.status","session":"default","metadata":{"user.id":"123"},' +
+        '"me":{"id":"11111111111@c.us","pushName":"Ann"},"payload":{"name":"default","status":"WORKING","statuses":[' +
+        '{"status":"STARTING","timestamp":1767225599123},{"status":"WORKING","timestamp":1767225600123}]},"engine":"NOWEB",' +
+        '"environment":{"version":"0.1.0","engine":"NOWEB","tier":"CORE","browser":null}}',
+    );
+  });
+
+  it("leaves empty metadata out and says null for nobody", () => {
+    const body = JSON.parse(textOf({ payload: status(Status.STARTING) }));
+    assert.deepEqual(Object.keys(body), [
+      "id",
+      "timestamp",
+      "event",
+      "session",
+      "me",
+      "payload",
+      "engine",
+      "environment",
+    ]);
+    assert.equal(body.me, null);
+  });
+
+  it("says why only when the session is FAILED", () => {
+    assert.equal(payloadOf({ payload: status(Status.FAILED, Reason.LOGGED_OUT) }).statusReason, "LOGGED_OUT");
+    assert.ok(!("statusReason" in payloadOf({ payload: status(Status.STARTING, Reason.UNREACHABLE) })));
+  });
+
+  it("names the other engine and its browser", () => {
+    const body = JSON.parse(
+      new TextDecoder().decode(
+        webhookBody(event({ engine: Engine_Kind.WEBJS }), {
+          version: "0.1.0",
+          tier: "PLUS",
+          browser: "/usr/bin/chromium",
+        }),
+      ),
+    );
+    assert.equal(body.engine, "WEBJS");
+    assert.deepEqual(body.environment, {
+      version: "0.1.0",
+      engine: "WEBJS",
+      tier: "PLUS",
+      browser: "/usr/bin/chromium",
+    });
+  });
+
+  it("is a message as the wire has it, key by key", () => {
+    const payload: MessageInitShape<typeof EventSchema>["payload"] = {
+      case: "message",
+      value: {
+        id: "false_12036@g.us_3EB0",
+        timestamp: 1_767_225_600,
+        from: "12036@g.us",
+        fromMe: false,
+        to: "22222222222@c.us",
+        participant: "11111111111@c.us",
+        body: "hello",
+        hasMedia: true,
+        ack: Ack.DEVICE,
+        vCards: ["BEGIN:VCARD"],
+        replyTo: { id: "3EAF", participant: "22222222222@c.us", body: "hi" },
+        data: { key: { id: "3EB0" } },
+      },
+    };
+    assert.equal(
+      JSON.stringify(payloadOf({ name: "message", payload })),
+      '{"id":"false_12036@g.us_3EB0","timestamp":1767225600,"from":"12036@g.us","fromMe":false,"to":"22222222222@c.us",' +
+        '"participant":"11111111111@c.us","body":"hello","hasMedia":true,"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],' +
+        '"replyTo":{"id":"3EAF","participant":"22222222222@c.us","body":"hi"},"_data":{"key":{"id":"3EB0"}}}',
+    );
+  });
+
+  it("says null for the author and the answered message of a message that has none", () => {
+    const payload = payloadOf({ payload: { case: "message", value: { id: "true_1@c.us_3EB0", fromMe: true } } });
+    assert.equal(payload.participant, null);
+    assert.equal(payload.replyTo, null);
+    assert.deepEqual(payload.vCards, []);
+    assert.deepEqual(payload._data, {});
+  });
+
+  for (const [ack, name] of ackNames) {
+    it(`names the acknowledgement ${ack} ${name}`, () => {
+      const payload = payloadOf({ payload: { case: "message", value: { ack } } });
+      assert.deepEqual([payload.ack, payload.ackName], [ack, name]);
+    });
+  }
+
+  it("takes keys of metadata that mean something to JavaScript as plain keys", () => {
+    const metadata = JSON.parse('{"__proto__":"a","constructor":"b","toString":"c"}');
+    assert.match(textOf({ metadata }), /"metadata":\{"__proto__":"a","constructor":"b","toString":"c"\}/);
+  });
+
+  it("is the same bytes from memory and from disk", () => {
+    const metadata = JSON.parse('{"__proto__":"a","b":"ü\\u2028","10":"x","9":"y"}');
+    const data = JSON.parse('{"__proto__":{"z":1},"b":[1.5,null,"\\ud83d\\ude00"],"2":true,"1":1e21}');
+    const first = event({ metadata, payload: { case: "message", value: { data } } });
+    const again = fromBinary(EventSchema, toBinary(EventSchema, first));
+    assert.deepEqual(webhookBody(again, environment), webhookBody(first, environment));
+    assert.deepEqual(webhookBody(first, environment), webhookBody(first, environment));
+  });
+});

@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const main = new URL("../../src/main.ts", import.meta.url).pathname;
+
+/** A sessiond in a process of its own, as a user starts it, with its data in a directory that outlives it. */
+export class ServerProcess {
+  readonly directory: string;
+  /** Every log line so far, over all lives. */
+  readonly log: string[] = [];
+  readonly #env: Readonly<Record<string, string>>;
+  #child: ChildProcess | undefined;
+  #baseUrl = "";
+
+  private constructor(directory: string, env: Readonly<Record<string, string>>) {
+    this.directory = directory;
+    this.#env = env;
+  }
+
+  /** Starts one on a free port with these variables and nothing of the environment but what Node needs; `stop` it, or use `await using`. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    const server = new ServerProcess(await mkdtemp(join(tmpdir(), "sessiond-e2e-")), env);
+    await server.restart();
+    return server;
+  }
+
+  /** Where it listens now: another port after each restart. */
+  get baseUrl(): string {
+    return this.#baseUrl;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts it again on the same directory and waits until it listens. */
+  async restart(): Promise<void> {
+    const child = spawn(process.execPath, [main], {
+      cwd: this.directory,
+      env: {
+        PATH: process.env.PATH ?? "",
+        PORT: "0",
+        WAHA_LOCAL_STORE_BASE_DIR: join(this.directory, "sessions"),
+        WAHA_LOG_FORMAT: "JSON",
+        WAHA_PRINT_QR: "false",
+        ...this.#env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    const listening = Promise.withResolvers<string>();
+    // Not "exit": what it said last has been read by then.
+    child.once("close", (code, signal) =>
+      listening.reject(new Error(`the server ended: ${code ?? signal}\n${this.log.join("\n")}`)),
+    );
+    createInterface({ input: child.stderr }).on("line", (line) => this.log.push(line));
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      this.log.push(line);
+      const url = /"url":"([^"]+)"/.exec(line)?.[1];
+      if (url && line.includes('"msg":"listening"')) listening.resolve(url);
+    });
+    this.#baseUrl = await listening.promise;
+  }
+
+  /** Ends it with a signal, at once or orderly, and waits until it is gone; says how it ended. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | NodeJS.Signals | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+    return child.exitCode ?? child.signalCode;
+  }
+
+  /** Ends it orderly and removes its data. */
+  async stop(): Promise<void> {
+    await this.kill("SIGTERM");
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

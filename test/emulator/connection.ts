@@ -1,0 +1,192 @@
+/** One client's WebSocket: handshake, stanzas both ways, and the ways a test can make it fail. */
+import type { Duplex } from "node:stream";
+import { decodeBinaryNode, encodeBinaryNode, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
+import type { WebSocket } from "ws";
+import type { LinkedDevice } from "./device.ts";
+import {
+  FrameReader,
+  frame,
+  Handshake,
+  type HandshakeResult,
+  type ServerIdentity,
+  type Transport,
+} from "./noise-server.ts";
+import { type BinaryNode, stanza } from "./stanza.ts";
+
+/** What a connection tells the server it belongs to. */
+export interface ConnectionListener {
+  /** The handshake is done; the payload says whether the client registers or logs in. */
+  handshakeFinished(connection: Connection, client: HandshakeResult): void;
+  /** A stanza that is no answer to `request`. */
+  stanzaReceived(connection: Connection, node: BinaryNode): void;
+  closed(connection: Connection): void;
+  /** The emulator itself could not cope with something. */
+  fault(error: unknown): void;
+}
+
+/** A client's connection, from the WebSocket upgrade to its end. */
+export class Connection {
+  /** The linked device logged in here; undefined before the login and while pairing. */
+  device: LinkedDevice | undefined;
+  /** Resolves when the socket is closed. */
+  readonly ended: Promise<void>;
+  readonly #webSocket: WebSocket;
+  readonly #tcp: Duplex & { resetAndDestroy?: () => void };
+  readonly #listener: ConnectionListener;
+  readonly #frames = new FrameReader();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #requests = new Map<string, { resolve: (answer: BinaryNode) => void; reject: (error: Error) => void }>();
+  #handshake: Handshake | undefined;
+  #helloSent = false;
+  #transport: Transport | undefined;
+  #received: Promise<void> = Promise.resolve();
+  #state: "open" | "muted" | "ending" | "closed" = "open";
+  #nextId = 1;
+
+  constructor(webSocket: WebSocket, tcp: Duplex, identity: ServerIdentity, listener: ConnectionListener) {
+    this.#webSocket = webSocket;
+    this.#tcp = tcp;
+    this.#listener = listener;
+    this.#handshake = new Handshake(identity);
+    webSocket.on("message", (data) => this.#read(data as Buffer));
+    webSocket.on("error", () => webSocket.terminate());
+    this.ended = new Promise((resolve) => {
+      webSocket.on("close", () => {
+        this.#finish();
+        resolve();
+      });
+    });
+  }
+
+  /** Whether stanzas still reach the client. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Sends a stanza; does nothing on a connection that is muted or ending. */
+  send(node: BinaryNode): void {
+    if (this.#state !== "open" || !this.#transport) return;
+    this.#webSocket.send(frame(this.#transport.encrypt(encodeBinaryNode(node))));
+  }
+
+  /** Sends an `iq` of its own with a fresh id and resolves with the client's answer; rejects when it hangs up. */
+  request(attributes: Readonly<Record<string, string>>, content: BinaryNode[]): Promise<BinaryNode> {
+    const id = `emulator-${this.#nextId++}`;
+    const { promise, resolve, reject } = Promise.withResolvers<BinaryNode>();
+    if (this.#state !== "open") reject(new Error("the client is gone"));
+    this.#requests.set(id, { resolve, reject });
+    this.send(stanza("iq", { from: S_WHATSAPP_NET, to: S_WHATSAPP_NET, id, ...attributes }, content));
+    return promise;
+  }
+
+  /** Cuts the socket and all that is pending on it. The server does this when it stops. */
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  /** Runs `action` after `delayMs` unless the connection closes before. */
+  later(delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  /** A TCP reset, without a word. */
+  drop(): void {
+    this.#state = "ending";
+    if (this.#tcp.resetAndDestroy) this.#tcp.resetAndDestroy();
+    else this.#tcp.destroy();
+  }
+
+  /** A clean WebSocket close, without a word in WhatsApp's protocol. */
+  closeCleanly(): void {
+    if (this.#state !== "closed") this.#state = "ending";
+    this.#webSocket.close(1000);
+  }
+
+  /** A black hole: keeps reading, never answers again, not even the WebSocket's close. */
+  mute(): void {
+    this.#state = "muted";
+    this.#tcp.removeAllListeners("data");
+    this.#tcp.on("data", () => {});
+    this.#tcp.resume();
+  }
+
+  /** `<stream:error>` with a code (515, 503, …) and what else it holds, then the end of the stream. */
+  streamError(code?: number, content?: BinaryNode[]): void {
+    this.#endWith(stanza("stream:error", { code }, content));
+  }
+
+  /** Another connection took this one's place. */
+  conflictReplaced(): void {
+    this.streamError(undefined, [stanza("conflict", { type: "replaced" })]);
+  }
+
+  /** The account's owner removed this device. */
+  deviceRemoved(): void {
+    this.streamError(401, [stanza("conflict", { type: "device_removed" })]);
+  }
+
+  /** `<failure>`, WhatsApp's refusal of a login: 401, 402, 403, 405, 503, …; undefined for none given. */
+  failure(reason?: number, attributes: Readonly<Record<string, string>> = {}): void {
+    this.#endWith(stanza("failure", { reason, location: "emulator", ...attributes }));
+  }
+
+  #endWith(node: BinaryNode): void {
+    this.send(node);
+    this.send(stanza("xmlstreamend"));
+    if (this.#state === "open") this.closeCleanly();
+  }
+
+  #read(data: Buffer): void {
+    if (this.#state !== "open") return;
+    try {
+      for (const body of this.#frames.read(data)) this.#readFrame(body);
+    } catch (error) {
+      this.#listener.fault(error);
+      this.#webSocket.terminate();
+    }
+  }
+
+  #readFrame(body: Buffer): void {
+    if (this.#transport) {
+      const plaintext = this.#transport.decrypt(body);
+      // Decoding is asynchronous; the chain keeps the stanzas in order.
+      this.#received = this.#received
+        .then(async () => this.#handle(await decodeBinaryNode(plaintext)))
+        .catch((error) => this.#listener.fault(error));
+    } else if (this.#helloSent) {
+      const client = this.#handshake?.finish(body);
+      this.#handshake = undefined;
+      this.#transport = client?.transport;
+      if (client) this.#listener.handshakeFinished(this, client);
+    } else {
+      this.#webSocket.send(frame(this.#handshake?.hello(body) ?? Buffer.alloc(0)));
+      this.#helloSent = true;
+    }
+  }
+
+  #handle(node: BinaryNode): void {
+    if (this.#state === "muted") return;
+    const { id = "", type } = node.attrs;
+    const request = this.#requests.get(id);
+    if (node.tag === "iq" && request && (type === "result" || type === "error")) {
+      this.#requests.delete(id);
+      if (type === "result") request.resolve(node);
+      else request.reject(new Error("the client answered with an error"));
+      return;
+    }
+    this.#listener.stanzaReceived(this, node);
+  }
+
+  #finish(): void {
+    this.#state = "closed";
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    for (const request of this.#requests.values()) request.reject(new Error("the client hung up"));
+    this.#requests.clear();
+    this.#listener.closed(this);
+  }
+}

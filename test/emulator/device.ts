@@ -1,0 +1,74 @@
+/** A linked device as WhatsApp's servers know it: its credential, its keys, what waits for it. */
+import type { Connection } from "./connection.ts";
+import type { DeviceKeys } from "./key-bundle.ts";
+import { Ledger } from "./ledger.ts";
+import type { Phone } from "./phone.ts";
+import type { BinaryNode } from "./stanza.ts";
+
+/** A message on its way to a device; it stays until the device acknowledges it. */
+export interface StoredMessage {
+  readonly node: BinaryNode;
+  /** Answers a retry receipt: sends the message again, encrypted anew, or asks its sender to. */
+  readonly retry: (receipt: BinaryNode) => Promise<void>;
+}
+
+/** A `<failure>` to answer a login with. */
+export interface LoginRefusal {
+  readonly reason: number | undefined;
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** One companion device of a phone, from its pairing on; stays readable after it was unlinked. */
+export class LinkedDevice {
+  readonly phone: Phone;
+  /** The device's number within the account, never 0 (the phone) nor 99 (reads as "hosted" in Baileys). */
+  readonly id: number;
+  /** The key index of its signed identity. */
+  readonly keyIndex: number;
+  /** The Noise key it must log in with. */
+  readonly noiseKey: Buffer;
+  readonly keys: DeviceKeys;
+  readonly ledger = new Ledger();
+  /** Not yet acknowledged, by message id, in the order they were sent. */
+  readonly stored = new Map<string, StoredMessage>();
+  /** The login, if the device is online now. */
+  connection: Connection | undefined;
+  /** Whether the offline queue was flushed on this connection, so that new messages go out at once. */
+  active = false;
+  /** False after the phone unlinked it or it logged out. */
+  linked = true;
+  /** Answers the next login only. */
+  nextLoginRefusal: LoginRefusal | undefined;
+
+  constructor(phone: Phone, id: number, noiseKey: Buffer, keys: DeviceKeys) {
+    this.phone = phone;
+    this.id = id;
+    this.keyIndex = id;
+    this.noiseKey = noiseKey;
+    this.keys = keys;
+  }
+
+  get jid(): string {
+    return `${this.phone.number}:${this.id}@s.whatsapp.net`;
+  }
+
+  get lid(): string {
+    return `${this.phone.lidUser}:${this.id}@lid`;
+  }
+
+  /** Whether the device is logged in and has been given its offline queue. */
+  get online(): boolean {
+    return this.active && this.connection?.isOpen === true;
+  }
+
+  /** Makes the next login fail with `<failure reason="…">`. */
+  refuseNextLogin(reason?: number, attributes?: Readonly<Record<string, string>>): void {
+    this.nextLoginRefusal = attributes ? { reason, attributes } : { reason };
+  }
+
+  /** Stores a message for the device and sends it at once if the device is online. */
+  deliver(message: StoredMessage): void {
+    this.stored.set(message.node.attrs.id ?? "", message);
+    if (this.online) this.connection?.send(message.node);
+  }
+}

@@ -1,0 +1,97 @@
+/** Signal key bundles: what a server hands out so that somebody can start a session with a device. */
+import { type BinaryNode, child, childBytes, children, stanza } from "./stanza.ts";
+
+/** A public key with the id its owner knows it by. */
+export interface NumberedKey {
+  readonly keyId: number;
+  readonly publicKey: Buffer;
+}
+
+/** A device's keys for one new session; `preKey` is missing when they have run out. */
+export interface KeyBundle {
+  readonly registrationId: number;
+  readonly identityKey: Buffer;
+  readonly signedPreKey: NumberedKey & { readonly signature: Buffer };
+  readonly preKey?: NumberedKey | undefined;
+}
+
+const KEY_TYPE = Buffer.of(5);
+const ID_BYTES = 3;
+const KEY_BYTES = 32;
+const ENTRY_BYTES = ID_BYTES + KEY_BYTES;
+
+/** The `<user>` that answers an `encrypt get key` query for `jid`. */
+export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
+  const content = [
+    stanza("registration", {}, bigEndian(bundle.registrationId, 4)),
+    stanza("type", {}, KEY_TYPE),
+    stanza("identity", {}, bundle.identityKey),
+    stanza("skey", {}, [
+      ...keyStanzas(bundle.signedPreKey),
+      stanza("signature", {}, new Uint8Array(bundle.signedPreKey.signature)),
+    ]),
+  ];
+  if (bundle.preKey) content.push(stanza("key", {}, keyStanzas(bundle.preKey)));
+  return stanza("user", { jid }, content);
+}
+
+function keyStanzas(key: NumberedKey): BinaryNode[] {
+  return [stanza("id", {}, bigEndian(key.keyId, ID_BYTES)), stanza("value", {}, key.publicKey)];
+}
+
+function bigEndian(value: number, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  buffer.writeUIntBE(value, 0, bytes);
+  return buffer;
+}
+
+/** The public keys of one linked device. One-time keys are kept packed: there are 812 for each device. */
+export class DeviceKeys {
+  readonly identityKey: Buffer;
+  registrationId: number;
+  #signedPreKey: KeyBundle["signedPreKey"];
+  #preKeys: Buffer = Buffer.alloc(0);
+
+  constructor(identityKey: Buffer, registrationId: number, signedPreKey: KeyBundle["signedPreKey"]) {
+    this.identityKey = identityKey;
+    this.registrationId = registrationId;
+    this.#signedPreKey = signedPreKey;
+  }
+
+  /** One-time keys still unused. */
+  get preKeyCount(): number {
+    return this.#preKeys.length / ENTRY_BYTES;
+  }
+
+  /** Stores an `encrypt set` upload and returns how many one-time keys it held. */
+  upload(iq: BinaryNode): number {
+    const keys = children(child(iq, "list"), "key");
+    const packed = keys.flatMap((key) => [childBytes(key, "id"), childBytes(key, "value")]);
+    this.#preKeys = Buffer.concat([this.#preKeys, ...packed]);
+    this.registrationId = childBytes(iq, "registration").readUIntBE(0, 4);
+    this.rotate(iq);
+    return keys.length;
+  }
+
+  /** Replaces the signed prekey by the `<skey>` in `node`. */
+  rotate(node: BinaryNode): void {
+    const skey = child(node, "skey");
+    this.#signedPreKey = {
+      keyId: childBytes(skey, "id").readUIntBE(0, ID_BYTES),
+      publicKey: childBytes(skey, "value"),
+      signature: childBytes(skey, "signature"),
+    };
+  }
+
+  /** A bundle for one new session. Uses up a one-time key. */
+  take(): KeyBundle {
+    const { identityKey, registrationId } = this;
+    const entry = this.#preKeys.subarray(0, ENTRY_BYTES);
+    this.#preKeys = this.#preKeys.subarray(entry.length);
+    const preKey =
+      entry.length === 0
+        ? undefined
+        : { keyId: entry.readUIntBE(0, ID_BYTES), publicKey: Buffer.from(entry.subarray(ID_BYTES)) };
+    return { identityKey, registrationId, signedPreKey: this.#signedPreKey, preKey };
+  }
+}

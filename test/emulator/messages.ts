@@ -1,0 +1,186 @@
+/** Messages on their way between phones and linked devices, encrypted and acknowledged as WhatsApp does. */
+import { randomBytes } from "node:crypto";
+import { jidDecode, proto } from "@whiskeysockets/baileys";
+import type { LinkedDevice } from "./device.ts";
+import type { KeyBundle } from "./key-bundle.ts";
+import type { Phone } from "./phone.ts";
+import type { Ciphertext } from "./signal-peer.ts";
+import { type BinaryNode, child, children, childrenOf, stanza, unixTime } from "./stanza.ts";
+import type { WhatsApp } from "./whatsapp.ts";
+
+const FEW_PRE_KEYS = 5;
+
+/** Sends a text from a phone to an account: to its phone, to its devices, and a copy to the sender's own devices. */
+export async function sendText(whatsapp: WhatsApp, from: Phone, to: Phone, text: string): Promise<string> {
+  const id = newMessageId();
+  const content = { conversation: text };
+  const attributes = { id, type: "text", notify: from.name };
+  if (to !== from) {
+    to.receive({ id, from: from.number, to: to.number, text, content });
+    for (const device of to.devices) await sendFromPhone(whatsapp, from, device, content, attributes);
+  }
+  const copy = { deviceSentMessage: { destinationJid: to.jid, message: content } };
+  for (const device of from.devices) {
+    await sendFromPhone(whatsapp, from, device, copy, { ...attributes, recipient: to.jid });
+  }
+  return id;
+}
+
+/** Encrypts a message from a phone for one device and hands it over, or stores it until the device is online. */
+export async function sendFromPhone(
+  whatsapp: WhatsApp,
+  from: Phone,
+  device: LinkedDevice,
+  content: proto.IMessage,
+  attributes: Readonly<Record<string, string>>,
+): Promise<void> {
+  const plaintext = pad(proto.Message.encode(content).finish());
+  const send = async (count?: number): Promise<void> => {
+    const { type, body } = await from.signal.encrypt(addressOf(device), plaintext, () => takeBundle(device));
+    const enc = stanza("enc", { v: 2, type, count }, body);
+    const node = stanza("message", { ...attributes, from: from.jid, sender_lid: from.lid, t: unixTime() }, [enc]);
+    device.deliver({ node, retry });
+    whatsapp.changed();
+  };
+  const retry = async (receipt: BinaryNode): Promise<void> => {
+    from.signal.closeSession(addressOf(device));
+    await send(Number(child(receipt, "retry")?.attrs.count ?? 1));
+  };
+  await send();
+}
+
+/** Takes one of a device's key bundles, and tells the device when few are left. */
+export function takeBundle(device: LinkedDevice): KeyBundle {
+  const bundle = device.keys.take();
+  const { preKeyCount } = device.keys;
+  if (device.online && preKeyCount < FEW_PRE_KEYS) {
+    const attributes = { type: "encrypt", from: "@s.whatsapp.net", id: newMessageId(), t: unixTime() };
+    device.connection?.send(stanza("notification", attributes, [stanza("count", { value: preKeyCount })]));
+  }
+  return bundle;
+}
+
+/** Sends a device everything that was stored for it while it was away, and from then on whatever comes at once. */
+export function flushStored(device: LinkedDevice): void {
+  const { connection, stored } = device;
+  const counts = { count: stored.size, message: stored.size, receipt: 0, notification: 0, appdata: 0 };
+  connection?.send(stanza("ib", { from: "@s.whatsapp.net" }, [stanza("offline_preview", counts)]));
+  for (const { node } of stored.values()) {
+    connection?.send({ ...node, attrs: { ...node.attrs, offline: "0" } });
+  }
+  connection?.send(stanza("ib", { from: "@s.whatsapp.net" }, [stanza("offline", { count: stored.size })]));
+  device.active = true;
+}
+
+/** Takes a message from a device: acknowledges it and brings each part to the phone or device it is encrypted for. */
+export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
+  const { id = "", to = "" } = node.attrs;
+  const { connection } = device;
+  device.ledger.sent.push(id);
+  whatsapp.changed();
+  connection?.later(whatsapp.ackDelayMs, () =>
+    connection.send(stanza("ack", { class: "message", id, from: to, t: unixTime() })),
+  );
+  for (const [jid, enc] of encryptedParts(node)) {
+    const phone = whatsapp.accountOf(jid);
+    const deviceId = jidDecode(jid)?.device ?? 0;
+    if (!phone) continue;
+    if (deviceId === 0) void whatsapp.watch(receiveOnPhone(whatsapp, device, phone, node, enc));
+    else forward(device, phone.device(deviceId), node, enc);
+  }
+}
+
+/** Notes a device's receipt, and lets go of the message, or sends it again if the receipt asks for that. */
+export function takeReceipt(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
+  const { id = "", to, type, participant } = node.attrs;
+  device.connection?.send(stanza("ack", { class: "receipt", id, from: to, type, participant }));
+  const ids = [id, ...children(child(node, "list"), "item").map((item) => item.attrs.id ?? "")];
+  for (const messageId of ids) {
+    device.ledger.addReceipt(messageId, type ?? "delivery");
+    const message = device.stored.get(messageId);
+    if (type === "retry") void whatsapp.watch(message?.retry(node));
+    else device.stored.delete(messageId);
+  }
+  whatsapp.changed();
+}
+
+/** Notes a device's `<ack>` of a message. */
+export function takeAck(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
+  const { id = "", error = "" } = node.attrs;
+  if (node.attrs.class !== "message") return;
+  // Baileys follows a retry receipt with a refusal of the same message; the one it asked for is on its way.
+  if (error !== "" && device.ledger.receipts.get(id)?.at(-1) === "retry") return;
+  device.ledger.acks.set(id, error);
+  device.stored.delete(id);
+  whatsapp.changed();
+}
+
+async function receiveOnPhone(
+  whatsapp: WhatsApp,
+  device: LinkedDevice,
+  phone: Phone,
+  node: BinaryNode,
+  ciphertext: Ciphertext,
+): Promise<void> {
+  const { id = "", to = "", category } = node.attrs;
+  const message = proto.Message.decode(unpad(await phone.signal.decrypt(addressOf(device), ciphertext)));
+  if (category === "peer") return;
+  const copied = message.deviceSentMessage;
+  const recipient = phone === device.phone ? whatsapp.accountOf(copied?.destinationJid ?? to) : phone;
+  const content: proto.IMessage = copied?.message ?? message;
+  const text = content.conversation ?? content.extendedTextMessage?.text ?? undefined;
+  phone.receive({ id, from: device.phone.number, to: recipient?.number ?? to, text, content });
+  if (phone === device.phone) return;
+  const { connection } = device;
+  const receiptDelayMs = 2 * whatsapp.ackDelayMs;
+  connection?.later(receiptDelayMs, () => connection.send(stanza("receipt", { id, from: to, t: unixTime() })));
+}
+
+function forward(from: LinkedDevice, to: LinkedDevice | undefined, node: BinaryNode, ciphertext: Ciphertext): void {
+  if (!to) return;
+  const { id, type, to: recipient } = node.attrs;
+  const sender = { from: from.jid, sender_lid: from.phone.lid, notify: from.phone.name };
+  const copy = to.phone === from.phone ? { recipient } : {};
+  const content = [stanza("enc", { v: 2, type: ciphertext.type }, ciphertext.body)];
+  const identity = child(node, "device-identity");
+  if (identity) content.push(identity);
+  to.deliver({
+    node: stanza("message", { id, type, t: unixTime(), ...sender, ...copy }, content),
+    retry: async (receipt) => {
+      const { to: _, ...attributes } = receipt.attrs;
+      from.connection?.send({ ...receipt, attrs: { ...attributes, from: to.jid } });
+    },
+  });
+}
+
+// A message for several devices has a list of participants; one for a single device (peer, resent) has the enc itself.
+function encryptedParts(node: BinaryNode): [jid: string, ciphertext: Ciphertext][] {
+  const single = child(node, "enc");
+  const parts: [string | undefined, BinaryNode | undefined][] = single
+    ? [[node.attrs.to, single]]
+    : childrenOf(child(node, "participants")).map((to) => [to.attrs.jid, child(to, "enc")]);
+  return parts.flatMap(([jid, enc]) => {
+    const type = enc?.attrs.type;
+    if (!jid || !(enc?.content instanceof Uint8Array) || (type !== "pkmsg" && type !== "msg")) return [];
+    return [[jid, { type, body: Buffer.from(enc.content) }] as const satisfies [string, Ciphertext]];
+  });
+}
+
+/** A fresh message id of the phone's kind. */
+export function newMessageId(): string {
+  return randomBytes(16).toString("hex").toUpperCase();
+}
+
+function addressOf(device: LinkedDevice): string {
+  return `${device.phone.number}:${device.id}`;
+}
+
+// WhatsApp pads with 1 to 16 bytes, each of them the padding's length.
+function pad(plaintext: Uint8Array): Buffer {
+  const length = ((randomBytes(1)[0] ?? 0) & 0x0f) + 1;
+  return Buffer.concat([plaintext, Buffer.alloc(length, length)]);
+}
+
+function unpad(plaintext: Buffer): Buffer {
+  return plaintext.subarray(0, plaintext.length - (plaintext.at(-1) ?? 0));
+}

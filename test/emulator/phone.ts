@@ -1,0 +1,142 @@
+/** An emulated phone: one WhatsApp account with its own identity key, contacts' ends of conversations included. */
+import { randomInt } from "node:crypto";
+import type { proto } from "@whiskeysockets/baileys";
+import type { LinkedDevice, LoginRefusal } from "./device.ts";
+import { enterCode } from "./link-code.ts";
+import { sendText } from "./messages.ts";
+import { scanQr } from "./pairing.ts";
+import { SignalPeer } from "./signal-peer.ts";
+import type { WhatsApp } from "./whatsapp.ts";
+
+/** A message as it arrived, decrypted, on a phone. */
+export interface PhoneMessage {
+  readonly id: string;
+  /** The sending account's number; this phone's own when one of its devices sent the message. */
+  readonly from: string;
+  /** The number of the account it was sent to. */
+  readonly to: string;
+  /** The text, if it is a text message. */
+  readonly text: string | undefined;
+  readonly content: proto.IMessage;
+}
+
+/** What a phone is called. */
+export interface PhoneProfile {
+  /** The push name that contacts see. */
+  readonly name?: string | undefined;
+  /** The business name, for a business account. */
+  readonly biz?: string | undefined;
+}
+
+/** An account and its phone. Get one from `WhatsApp.phone()`. */
+export class Phone {
+  readonly number: string;
+  readonly lidUser: string;
+  readonly name: string;
+  readonly biz: string | undefined;
+  readonly signal: SignalPeer;
+  /** The raw id in the identities of this account's devices. */
+  readonly rawId = randomInt(2 ** 31);
+  /** Whether a device's first login is followed by an app state key share and a history sync, as with a real phone. */
+  sendsHistory = false;
+  /** Answers every login while it is set: a banned account. */
+  loginRefusal: LoginRefusal | undefined;
+  readonly #whatsapp: WhatsApp;
+  readonly #devices = new Map<number, LinkedDevice>();
+  readonly #inbox: PhoneMessage[] = [];
+  #nextDeviceId = 1;
+
+  constructor(whatsapp: WhatsApp, number: string, lidUser: string, profile: PhoneProfile) {
+    this.#whatsapp = whatsapp;
+    this.number = number;
+    this.lidUser = lidUser;
+    this.name = profile.name ?? `Phone ${number}`;
+    this.biz = profile.biz;
+    this.signal = new SignalPeer(number);
+  }
+
+  get jid(): string {
+    return `${this.number}@s.whatsapp.net`;
+  }
+
+  get lid(): string {
+    return `${this.lidUser}@lid`;
+  }
+
+  /** The devices linked now. */
+  get devices(): readonly LinkedDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  /** The linked device with this number. */
+  device(id: number): LinkedDevice | undefined {
+    return this.#devices.get(id);
+  }
+
+  /** A number for a new device: each pairing gets the next one, never 99. */
+  reserveDeviceId(): number {
+    const id = this.#nextDeviceId;
+    this.#nextDeviceId += id === 98 ? 2 : 1;
+    return id;
+  }
+
+  /** Makes a device part of the account; pairing calls it once everything is proven. */
+  link(device: LinkedDevice): void {
+    this.#devices.set(device.id, device);
+  }
+
+  /** Scans a QR code (the exact text that Baileys shows) and resolves when the device is paired. */
+  async scan(qrText: string): Promise<LinkedDevice> {
+    return scanQr(this.#whatsapp, this, qrText);
+  }
+
+  /** Types a pairing code. Rejects with "wrong code", which leaves the client free to be given the right one. */
+  async enterCode(code: string): Promise<LinkedDevice> {
+    return enterCode(this.#whatsapp, this, code);
+  }
+
+  /** Removes a device, or all: a live connection gets 401 device_removed, the next login a failure 401. */
+  async unlink(device?: LinkedDevice): Promise<void> {
+    for (const one of device ? [device] : this.devices) {
+      this.#devices.delete(one.id);
+      one.linked = false;
+      one.stored.clear();
+      one.connection?.deviceRemoved();
+    }
+    this.#whatsapp.changed();
+  }
+
+  /** Bans the account: live connections and every login get `<failure reason="…">` until `unban`. */
+  ban(reason = 403, attributes: Readonly<Record<string, string>> = {}): void {
+    this.loginRefusal = { reason, attributes };
+    for (const device of this.devices) device.connection?.failure(reason, attributes);
+  }
+
+  unban(): void {
+    this.loginRefusal = undefined;
+  }
+
+  /** Sends a text and returns its message id. Linked devices that are not connected get it at their next login. */
+  async sendTextTo(to: Phone | string, text: string): Promise<string> {
+    const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
+    return sendText(this.#whatsapp, this, recipient, text);
+  }
+
+  /** Takes the next message that arrived here and matches; waits for it if need be. */
+  async nextMessage(matches: (message: PhoneMessage) => boolean = () => true): Promise<PhoneMessage> {
+    let taken: PhoneMessage | undefined;
+    await this.#whatsapp.until(() => {
+      const index = this.#inbox.findIndex(matches);
+      if (index >= 0) [taken] = this.#inbox.splice(index, 1);
+      return taken !== undefined;
+    }, `a message for the phone ${this.number}`);
+    if (!taken) throw new Error("unreachable: the wait ended without a message");
+    return taken;
+  }
+
+  /** Puts a message into the inbox. */
+  receive(message: PhoneMessage): void {
+    this.#inbox.push(message);
+    this.#whatsapp.changed();
+  }
+}

@@ -141,18 +141,23 @@ suite("a stream", () => {
       () => new DOMException("This operation was aborted", "AbortError"),
     ];
     for (const reasonOf of ways) {
+      const waiting = Promise.withResolvers<void>();
       const { client, lines, ended } = serve({
         async *statusStream(_, { signal }) {
           yield {};
-          if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+          const left = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+          waiting.resolve();
+          await left;
           throw reasonOf(signal);
         },
       });
       const leaving = new AbortController();
-      const read = async () => {
-        for await (const _ of client.statusStream({}, { signal: leaving.signal })) leaving.abort();
-      };
-      assert.equal((await refused(read())).code, Code.Canceled);
+      const items = client.statusStream({}, { signal: leaving.signal })[Symbol.asyncIterator]();
+      await items.next();
+      const second = refused(items.next());
+      await waiting.promise;
+      leaving.abort();
+      assert.equal((await second).code, Code.Canceled);
       await ended;
       assert.deepEqual(
         lines.map(([level, fields]) => [level, "code" in fields && fields.code]),

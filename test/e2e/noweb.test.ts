@@ -1,25 +1,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { startWhatsApp } from "../emulator/whatsapp.ts";
-import { RestClient } from "./rest-client.ts";
+import { openHouse } from "./house.ts";
 import { ServerProcess } from "./server-process.ts";
-import { WebhookInbox } from "./webhook-inbox.ts";
-
-/** Everything a walk needs, on real parts; only WhatsApp is emulated. */
-async function house(env: Record<string, string> = {}) {
-  const stack = new AsyncDisposableStack();
-  const whatsapp = await startWhatsApp();
-  stack.defer(() => whatsapp.close());
-  const hook = stack.use(await WebhookInbox.open());
-  const server = stack.use(await ServerProcess.start({ SESSIOND_NOWEB_URL: whatsapp.url, ...env }));
-  const rest = new RestClient(() => server.baseUrl);
-  const config = { webhooks: [{ url: hook.url, events: ["session.status", "message", "message.any"] }] };
-  return { whatsapp, hook, server, rest, config, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
 
 suite("a session on NOWEB, over REST", () => {
   test("goes from nothing to WORKING by QR, survives kill -9, logs out and is deleted", async () => {
-    await using it = await house();
+    await using it = await openHouse();
     const { whatsapp, hook, server, rest, config } = it;
     const phone = whatsapp.phone(undefined, { name: "Alice" });
 
@@ -62,7 +48,7 @@ suite("a session on NOWEB, over REST", () => {
   });
 
   test("pairs by code, and receives and reports a text", async () => {
-    await using it = await house();
+    await using it = await openHouse();
     const { whatsapp, hook, rest, config } = it;
     const phone = whatsapp.phone(undefined, { name: "Alice" });
     const bob = whatsapp.phone(undefined, { name: "Bob" });
@@ -88,7 +74,7 @@ suite("a session on NOWEB, over REST", () => {
   });
 
   test("webhooks that could not be delivered are delivered after kill -9", async () => {
-    await using it = await house();
+    await using it = await openHouse();
     const { hook, server, rest, config } = it;
     hook.status = 500;
     await rest.post("/api/sessions", { name: "alice", config });
@@ -103,7 +89,7 @@ suite("a session on NOWEB, over REST", () => {
   });
 
   test("fifty sessions pair at once", async () => {
-    await using it = await house();
+    await using it = await openHouse();
     const { whatsapp, hook, rest, config } = it;
     const names = Array.from({ length: 50 }, (_, i) => `s${i}`);
     await Promise.all(

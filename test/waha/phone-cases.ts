@@ -268,9 +268,7 @@ export function registerPhoneCases(target: () => Target): void {
 }
 
 async function walkWith(walk: Walk, play: (walk: Walk) => Promise<void>): Promise<void> {
-  try {
-    await play(walk);
-  } finally {
-    await walk.remove();
-  }
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => walk.remove());
+  await play(walk);
 }

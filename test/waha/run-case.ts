@@ -18,19 +18,17 @@ export function registerCases({ title, cases }: CaseGroup, target: () => Target)
 async function runCase(row: RestCase, target: Target): Promise<void> {
   const context: MatchContext = { session: target.newName(), kind: settings.kind };
   const made = new Set<string>([context.session]);
-  try {
-    for (const { body, until } of row.given ?? []) {
-      const request = fill({ method: "POST", path: "/api/sessions", body }, context.session);
-      const { status, text } = await target.client.send(request);
-      const { name } = fill(Object(body), context.session);
-      made.add(String(name));
-      assert.equal(status, 201, `setting the case up was answered with ${status}: ${text}`);
-      if (until) await target.untilStatus(String(name), until);
-    }
-    for (const step of [row, ...(row.after ?? [])]) await runStep(step, target, context, made);
-  } finally {
-    await target.remove(made);
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => target.remove(made));
+  for (const { body, until } of row.given ?? []) {
+    const request = fill({ method: "POST", path: "/api/sessions", body }, context.session);
+    const { status, text } = await target.client.send(request);
+    const { name } = fill(Object(body), context.session);
+    made.add(String(name));
+    assert.equal(status, 201, `setting the case up was answered with ${status}: ${text}`);
+    if (until) await target.untilStatus(String(name), until);
   }
+  for (const step of [row, ...(row.after ?? [])]) await runStep(step, target, context, made);
 }
 
 async function runStep(step: Step, target: Target, context: MatchContext, made: Set<string>): Promise<void> {

@@ -51,10 +51,10 @@ export class Target {
 
   /** The server at WAHA_BASE_URL, or one of its own against an emulated WhatsApp. */
   static async open(): Promise<Target> {
-    const resources = new AsyncDisposableStack();
+    await using resources = new AsyncDisposableStack();
     if (settings.baseUrl !== undefined) {
       const phones = settings.scanUrl === undefined ? undefined : phonesAt(settings.scanUrl);
-      return new Target(settings.baseUrl, phones, resources);
+      return new Target(settings.baseUrl, phones, resources.move());
     }
     const whatsapp = await startWhatsApp();
     resources.defer(() => whatsapp.close());
@@ -66,7 +66,7 @@ export class Target {
       ...(settings.apiKey !== undefined && { WAHA_API_KEY: settings.apiKey }),
     });
     resources.use(server);
-    return new Target(server.baseUrl, phonesAt(control.url), resources);
+    return new Target(server.baseUrl, phonesAt(control.url), resources.move());
   }
 
   /** A name that nobody else uses. */
@@ -89,7 +89,10 @@ export class Target {
   /** Removes sessions, whether they are there or not. */
   async remove(sessions: Iterable<string>): Promise<void> {
     for (const session of sessions) {
-      const { status } = await this.client.send({ method: "DELETE", path: `/api/sessions/${session}` });
+      const { status } = await this.client.send({
+        method: "DELETE",
+        path: `/api/sessions/${encodeURIComponent(session)}`,
+      });
       if (status !== 200) throw new Error(`deleting ${session} was answered with ${status}`);
     }
   }

@@ -23,7 +23,9 @@ const skipOn = (reason: string) => ({ skip: settings.kind === "waha" ? reason : 
 
 async function scene(target: Target, play: (scene: Scene) => Promise<void>): Promise<void> {
   const session = target.newName();
-  await using hook = await WebhookInbox.open();
+  await using cleanup = new AsyncDisposableStack();
+  const hook = cleanup.use(await WebhookInbox.open());
+  cleanup.defer(() => target.remove([session]));
   const stage: Scene = {
     target,
     session,
@@ -41,11 +43,7 @@ async function scene(target: Target, play: (scene: Scene) => Promise<void>): Pro
       });
     },
   };
-  try {
-    await play(stage);
-  } finally {
-    await target.remove([session]);
-  }
+  await play(stage);
 }
 
 /** Reports how webhooks of a session that is not paired arrive; no phone is needed. */
@@ -205,16 +203,14 @@ async function triesAgain(target: Target): Promise<void> {
   const session = target.newName();
   const retries = { delaySeconds: 1, attempts: 5, policy: "constant" };
   const webhooks = [{ url: receiver.origin, events: ["session.status"], retries }];
-  try {
-    const body = { name: session, start: true, config: { webhooks } };
-    assert.equal((await target.client.send({ method: "POST", path: "/api/sessions", body })).status, 201);
-    // The two events, and once more the one that was answered with 500.
-    await receiver.arrived(3);
-    const ids = receiver.requests.map(({ headers }) => headers["x-webhook-request-id"]);
-    assert.equal(ids.filter((id) => id === ids[0]).length, 2, "the first one came twice");
-    const again = receiver.requests[ids.lastIndexOf(ids[0])];
-    assert.deepEqual(again?.body, receiver.requests[0]?.body);
-  } finally {
-    await target.remove([session]);
-  }
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => target.remove([session]));
+  const body = { name: session, start: true, config: { webhooks } };
+  assert.equal((await target.client.send({ method: "POST", path: "/api/sessions", body })).status, 201);
+  // The two events, and once more the one that was answered with 500.
+  await receiver.arrived(3);
+  const ids = receiver.requests.map(({ headers }) => headers["x-webhook-request-id"]);
+  assert.equal(ids.filter((id) => id === ids[0]).length, 2, "the first one came twice");
+  const again = receiver.requests[ids.lastIndexOf(ids[0])];
+  assert.deepEqual(again?.body, receiver.requests[0]?.body);
 }

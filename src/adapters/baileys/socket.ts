@@ -72,10 +72,16 @@ const downloadsThrough = (proxy: SessionProxy): RequestInit => ({
 
 /** Ends the socket; resolves when it is closed, and nothing waits for it any more. Idempotent. */
 export async function hangUp(socket: WASocket): Promise<void> {
+  const { ws } = socket;
   await socket.end(undefined);
-  await socket.ws.close();
-  // Baileys no longer listens for the end itself, but queries without an answer do, and their timers would outlive the socket.
-  socket.ws.emit("error", new Error("Connection Closed"));
-  socket.ws.removeAllListeners();
-  socket.ws.on("error", () => {});
+  await ws.close();
+  // Baileys no longer listens for the end itself, but its queries do, those under way and those still made in the course of
+  // what it was doing: told of the end, they take back their timers of up to a minute.
+  const tell = () => ws.emit("error", new Error("Connection Closed"));
+  tell();
+  ws.removeAllListeners();
+  ws.on("error", () => {});
+  ws.on("newListener", (event) => {
+    if (event === "error") process.nextTick(tell);
+  });
 }

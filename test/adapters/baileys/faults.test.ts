@@ -233,6 +233,28 @@ describe("a NOWEB engine in trouble", () => {
     }
   });
 
+  it("leaves no timer behind, whatever it was doing", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    await Promise.all(sessions.map((session) => session.close()));
+    await whatsapp.until(() => whatsapp.counters.connections === 0, "the end of all connections");
+    const before = timers();
+    const session = newSession();
+    const pairing = session.open();
+    const { value } = await pairing.until("qr");
+    await phone.scan(value);
+    // Pre-keys are being uploaded, and the answers to other queries are on their way.
+    await pairing.rest();
+    const loggedIn = new Promise((resolve) => whatsapp.once("login", resolve));
+    const { engine } = session.open();
+    await loggedIn;
+    await engine.close();
+    await whatsapp.until(() => whatsapp.counters.connections === 0, "the end of all connections");
+    // Baileys' buffer of events flushes itself within 100 ms.
+    const patience = Date.now() + 10_000;
+    while (timers() > before && Date.now() < patience) await new Promise(setImmediate);
+    assert.ok(timers() <= before, `${timers() - before} timers are left`);
+  });
+
   it("tells when the account gets a name", async () => {
     const engine = await working(newSession());
     await phone.sendTextTo(whatsapp.phone(), "hello");

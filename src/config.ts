@@ -2,6 +2,11 @@
 export interface Config {
   readonly host: string;
   readonly port: number;
+  readonly access: Access;
+  /** Paths that need no key. */
+  readonly openPaths: readonly string[];
+  /** Host names that a server without a key answers to, besides this machine's own. */
+  readonly allowedHosts: readonly string[];
   readonly baseDirectory: string;
   readonly defaultEngine: EngineName;
   readonly restart: "wanted" | "all" | "none";
@@ -21,8 +26,13 @@ export interface Config {
   readonly browserName: string | undefined;
 }
 
+/** Who may call: who has the key of Secrets, who has the key that the server has made itself, programs on this machine, or everybody. */
+export type Access = "key" | "generated_key" | "this_machine" | "everybody";
+
 /** Settings that are never shown. */
 export interface Secrets {
+  /** The API key, or "sha512:" and its hash in hexadecimal. */
+  readonly apiKey: string | undefined;
   /** PEM texts for TLS on the port; undefined: cleartext. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   /** The endpoint called for every event of every session. */
@@ -61,9 +71,14 @@ export async function readConfig(
 ): Promise<{ config: Config; secrets: Secrets }> {
   const read = reader(env);
   const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
+  const apiKey = apiKeyOf(read);
+  const host = read.text("WHATSAPP_API_HOSTNAME") ?? (apiKey === undefined ? "127.0.0.1" : "0.0.0.0");
   const config: Config = {
-    host: read.text("WHATSAPP_API_HOSTNAME") ?? "127.0.0.1",
+    host,
     port: read.integer("PORT", 0, 65_535) ?? read.integer("WHATSAPP_API_PORT", 0, 65_535) ?? 3000,
+    access: accessOf(read, apiKey, host),
+    openPaths: [...read.list("WAHA_API_KEY_EXCLUDE_PATH"), ...read.list("WHATSAPP_API_KEY_EXCLUDE_PATH")],
+    allowedHosts: read.list("SESSIOND_ALLOWED_HOSTS"),
     baseDirectory: read.text("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
     defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
     restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
@@ -82,11 +97,31 @@ export async function readConfig(
     browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
   };
   const secrets: Secrets = {
+    apiKey,
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
     proxy: proxyOf(read),
   };
   return { config, secrets };
+}
+
+function apiKeyOf(read: Reader): string | undefined {
+  const name = read.text("WAHA_API_KEY") ? "WAHA_API_KEY" : "WHATSAPP_API_KEY";
+  // HTTP takes no space at either end of a header.
+  const key = read.text(name)?.trim() || undefined;
+  if (key?.startsWith("sha512:") && !/^sha512:[0-9a-f]{128}$/i.test(key)) {
+    throw new ConfigError(`${name} must be the key itself, or sha512: and 128 hexadecimal digits`);
+  }
+  if (key !== undefined && read.boolean("WAHA_NO_API_KEY", false)) {
+    throw new ConfigError(`${name} asks for a key and WAHA_NO_API_KEY for none: set one of them`);
+  }
+  return key;
+}
+
+function accessOf(read: Reader, apiKey: string | undefined, host: string): Access {
+  if (apiKey !== undefined) return "key";
+  if (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host)) return "this_machine";
+  return read.boolean("WAHA_NO_API_KEY", false) ? "everybody" : "generated_key";
 }
 
 async function tlsOf(read: Reader, readFile: (path: string) => Promise<string>): Promise<Secrets["tls"]> {

@@ -10,11 +10,13 @@ import { SessionService } from "../gen/sessiond/v1/session_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
+import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
 import { nodeSigner } from "./adapters/node/signer.ts";
 import { systemClock as clock, systemRandom as random } from "./adapters/node/system.ts";
 import { createLogger } from "./adapters/pino/logger.ts";
 import { drawQr, drawQrText } from "./adapters/qrcode/draw.ts";
 import { createWebhookSender } from "./adapters/undici/webhook.ts";
+import { authentication } from "./api/authentication.ts";
 import { createRoutes } from "./api/routes.ts";
 import { violationsOf } from "./api/validation.ts";
 import { printQrs } from "./app/qr-printer.ts";
@@ -24,8 +26,11 @@ import { type Config, ConfigError, readConfig, type Secrets } from "./config.ts"
 import { defaultPolicy } from "./domain/session.ts";
 import { defaultCors } from "./http/cors.ts";
 import { createHandler } from "./http/handler.ts";
+import { createHostGuard } from "./http/host-guard.ts";
 import { createRest } from "./http/rest.ts";
+import { rpcsAt } from "./http/rpcs-at.ts";
 import { createServer } from "./http/server.ts";
+import type { Logger } from "./ports/system.ts";
 
 const { version } = packageJson;
 /** How long streams and calls may take to end once the server stops. */
@@ -42,6 +47,8 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   const directory = resolve(config.baseDirectory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const backend = await openLevelBackend({ directory: `${directory}/store`, clock });
+  const keySetting =
+    secrets.apiKey ?? (config.access === "generated_key" ? await ownKey(directory, logger) : undefined);
 
   const noweb = createBaileysFactory({
     clock,
@@ -67,8 +74,14 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, signer: nodeSigner, environment });
 
   const shutdown = new AbortController();
+  const services = [SessionService, AuthService, ServerService];
+  const open = rpcsAt(services, config.openPaths);
+  for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
+  const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
+  const admits = authentication({ verifyKey, open: open.rpcs, logger });
   const routes = createRoutes({
     manager,
+    admits,
     drawQr,
     clock,
     logger,
@@ -82,16 +95,20 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   });
   const router = { shutdownSignal: shutdown.signal };
   const rest = createRest({
-    services: [SessionService, AuthService, ServerService],
+    services,
+    admits,
     transport: createRouterTransport(routes, { router }),
     validate: violationsOf,
     strict: config.strictMode,
     maxBodyBytes: config.maxBodyBytes,
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
+  const origins = config.corsOrigins === "*" ? [] : config.corsOrigins;
+  const guard = config.access === "this_machine" ? createHostGuard({ hosts: config.allowedHosts, origins }) : undefined;
   const handler = createHandler({
     routes,
     rest,
+    guard,
     shutdownSignal: shutdown.signal,
     cors: { ...defaultCors, origins: config.corsOrigins },
   });
@@ -116,6 +133,24 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     await backend.close();
     logger.info({}, "stopped");
   };
+}
+
+/** The key that the server has made itself, as `keyVerifier` takes it. On the console and not in the log, since it is a secret. */
+async function ownKey(directory: string, logger: Logger): Promise<string> {
+  const path = `${directory}/api-key.sha512`;
+  const { setting, generated } = await keptKey(path);
+  if (generated === undefined) logger.info({ path }, "the API key is the one made at the first start");
+  else {
+    console.log(`
+No WAHA_API_KEY is set, and the server listens beyond this machine. So it has made an API key:
+
+  ${generated}
+
+Send it as X-Api-Key. It is not shown again: only its hash is kept, in ${path}.
+For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_NO_API_KEY=true.
+`);
+  }
+  return setting;
 }
 
 function globalWebhook({ globalWebhook: hook }: Secrets) {

@@ -21,7 +21,10 @@ export function createAuthService({ manager, drawQr }: AuthServiceOptions): Serv
     async getQrBody({ session, format }, { signal }) {
       const { value } = await manager.pairing(session, signal);
       if (format !== "raw") return pngBody(await drawQr(value));
-      return { contentType: "application/json", data: new TextEncoder().encode(JSON.stringify({ value })) };
+      return {
+        contentType: "application/json; charset=utf-8",
+        data: new TextEncoder().encode(JSON.stringify({ value })),
+      };
     },
     async requestCode({ session, phoneNumber: text, method }, { signal }) {
       if (method) {

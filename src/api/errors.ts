@@ -8,6 +8,8 @@ const codes = {
   SESSION_NOT_STARTED: Code.NotFound,
   SESSION_ALREADY_EXISTS: Code.AlreadyExists,
   SESSION_ALREADY_STARTED: Code.FailedPrecondition,
+  REVISION_CONFLICT: Code.Aborted,
+  IDEMPOTENCY_KEY_REUSED: Code.FailedPrecondition,
   SESSION_STATUS_UNEXPECTED: Code.FailedPrecondition,
   CODE_STATUS_UNEXPECTED: Code.FailedPrecondition,
   INVALID_ARGUMENT: Code.InvalidArgument,
@@ -15,6 +17,7 @@ const codes = {
   METHOD_NOT_SUPPORTED: Code.Unimplemented,
   NOT_A_BROWSER: Code.FailedPrecondition,
   ENGINE_UNAVAILABLE: Code.FailedPrecondition,
+  API_KEY_REQUIRED: Code.Unauthenticated,
   STORE_UNAVAILABLE: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
 } as const satisfies Record<ErrorReason, Code>;

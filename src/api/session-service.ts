@@ -1,9 +1,10 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import { meOf, statusOf } from "../domain/session.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
+import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
 import { configView, sessionView, type ViewOptions } from "./session-view.ts";
 import { statusStream } from "./status-stream.ts";
 
@@ -21,17 +22,31 @@ const defaultName = "default";
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
   const { manager, drawQr, nowMs } = options;
   const shown = (record: SessionRecord) => ({ session: sessionView(record, options) });
+  const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
+    responseHeader.set("etag", etagOf(record.revision));
+    return shown(record);
+  };
   return {
     async listSessions({ all, metadata }) {
       const records = await manager.list({ all, metadata });
       return { sessions: records.map((record) => sessionView(record, options)) };
     },
-    getSession: async ({ session }) => shown(await manager.get(session)),
-    createSession: async ({ name, engine, config, start = true }) =>
-      shown(await manager.create({ name, engine, config, start })),
-    updateSession: async ({ session, config }) => shown(await manager.update(session, config)),
-    async deleteSession({ session }) {
-      await manager.delete(session);
+    getSession: async ({ session }, context) => tagged(await manager.get(session), context),
+    async createSession({ name, engine, config, start = true }, context) {
+      const key = idempotencyKeyOf(context.requestHeader);
+      const request = { name, engine, config, start, ...(key !== undefined && { idempotencyKey: key }) };
+      const { record, replayed } = await manager.create(request);
+      if (replayed) context.responseHeader.set("idempotency-replayed", "true");
+      return tagged(record, context);
+    },
+    async updateSession({ session, config, expectedRevision }, context) {
+      return tagged(
+        await manager.update(session, config, expectedRevision ?? ifMatchOf(context.requestHeader)),
+        context,
+      );
+    },
+    async deleteSession({ session, expectedRevision }, context) {
+      await manager.delete(session, expectedRevision ?? ifMatchOf(context.requestHeader));
       return {};
     },
     startSession: async ({ session }) => shown(await manager.start(session)),

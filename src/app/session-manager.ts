@@ -17,6 +17,7 @@ import { keepSecrets } from "../domain/config.ts";
 import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { type SessionInput, statusOf } from "../domain/session.ts";
 import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
+import { type Created, Creations } from "./creations.ts";
 import { type RunnerDeps, SessionRunner } from "./session-runner.ts";
 
 export type { Pairing, Snapshot } from "../ports/backend.ts";
@@ -37,6 +38,8 @@ export interface NewSession {
   readonly engine: Engine_Kind;
   readonly config: SessionConfig | undefined;
   readonly start: boolean;
+  /** Names this call: a second one with the same key is answered as the first was. */
+  readonly idempotencyKey?: string;
 }
 
 /** How long a caller who wants a code waits for a session that is STARTING. */
@@ -47,9 +50,11 @@ export class SessionManager {
   readonly #options: SessionManagerOptions;
   readonly #runners = new Map<string, Promise<SessionRunner>>();
   readonly #closing = new AbortController();
+  readonly #creations: Creations;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
+    this.#creations = new Creations(async (session) => (await options.backend.get(session)).record);
   }
 
   /** Sessions by name; stopped ones only with `all`; only those whose metadata has all the pairs given. */
@@ -73,33 +78,27 @@ export class SessionManager {
   }
 
   /** Creates a session and, with `start`, starts it, in one write. */
-  async create(request: NewSession): Promise<SessionRecord> {
+  create(request: NewSession): Promise<Created> {
+    return this.#creations.once(request, () => this.#create(request));
+  }
+
+  async #create(request: NewSession): Promise<SessionRecord> {
     const name = request.name || `session_${this.#options.random.hex(16)}`;
     const engine = request.engine || this.#options.defaultEngine;
     if (!this.#options.engines.has(engine)) {
       throw new SessionError("ENGINE_UNAVAILABLE", `The engine ${Engine_Kind[engine]} is not available on this server`);
     }
-    const exists = new SessionError(
-      "SESSION_ALREADY_EXISTS",
-      `Session '${name}' already exists. Use PUT to update it.`,
-      { session: name },
-    );
-    const loading = this.#runners.get(name);
-    if (
-      loading &&
-      (await loading.then(
-        (runner) => !runner.removed,
-        () => false,
-      ))
-    )
-      throw exists;
-    if (this.#runners.has(name)) throw exists;
+    const message = `Session '${name}' already exists. Use PUT to update it.`;
+    const exists = new SessionError("SESSION_ALREADY_EXISTS", message, { session: name });
+    // One that is being removed, or whose loading fails, may be gone in a moment.
+    const known = await this.#runners.get(name)?.catch(() => undefined);
+    if ((known && !known.removed) || this.#runners.has(name)) throw exists;
     let saved: SessionRecord | undefined;
     await this.#load(name, async () => {
       if ((await this.#options.backend.get(name)).record) throw exists;
       const config = request.config ? keepSecrets(request.config, undefined) : create(SessionConfigSchema);
       const runner = await this.#runnerFor(name, this.#newRecord(name, engine, config));
-      saved = await (request.start ? runner.dispatch({ type: "start" }) : runner.save());
+      saved = await runner.create(request.start, request.idempotencyKey);
       return runner;
     });
     if (!saved) throw sessionNotFound(name);
@@ -107,17 +106,20 @@ export class SessionManager {
   }
 
   /** Replaces the configuration; where it says "***", what is stored stays. A session that is not stopped is restarted with it. */
-  update(session: string, config: SessionConfig | undefined): Promise<SessionRecord> {
-    return this.#dispatch(session, (record) => ({
-      type: "configure",
-      config: keepSecrets(config ?? create(SessionConfigSchema), record.config),
-    }));
+  update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
+    return this.#dispatch(session, (record) => {
+      checkRevision(record, expectedRevision);
+      return { type: "configure", config: keepSecrets(config ?? create(SessionConfigSchema), record.config) };
+    });
   }
 
   /** Removes a session and all it has. Idempotent. */
-  async delete(session: string): Promise<void> {
+  async delete(session: string, expectedRevision?: number): Promise<void> {
     try {
-      await this.#dispatch(session, { type: "delete" });
+      await this.#dispatch(session, (record) => {
+        checkRevision(record, expectedRevision);
+        return { type: "delete" };
+      });
     } catch (error) {
       if (!(error instanceof SessionError && error.reason === "SESSION_NOT_FOUND")) throw error;
     }
@@ -142,7 +144,7 @@ export class SessionManager {
   /** Creates or updates a session and starts it; one that runs already is refused. */
   async startDeprecated(session: string, config: SessionConfig | undefined): Promise<SessionRecord> {
     const { record } = await this.#options.backend.get(session);
-    if (!record) return this.create({ name: session, engine: Engine_Kind.KIND_UNSPECIFIED, config, start: true });
+    if (!record) return (await this.create(startedSession(session, config))).record;
     const status = statusOf(record);
     if (status !== Status.STOPPED && status !== Status.FAILED) {
       throw new SessionError("SESSION_ALREADY_STARTED", `Session '${session}' is already started.`, { session });
@@ -216,6 +218,7 @@ export class SessionManager {
   async boot(): Promise<void> {
     const { restart, names, logger } = this.#options;
     const { records } = await this.#options.backend.list();
+    this.#creations.remember(records);
     const known = new Set(records.map((record) => record.name));
     const restored = records.map(async ({ name }) => {
       await this.#runner(name);
@@ -223,7 +226,7 @@ export class SessionManager {
     });
     const created = names
       .filter((name) => !known.has(name))
-      .map((name) => this.create({ name, engine: Engine_Kind.KIND_UNSPECIFIED, config: undefined, start: true }));
+      .map((name) => this.create(startedSession(name, undefined)));
     const results = await Promise.allSettled([...restored, ...created]);
     const failed = results.filter((result) => result.status === "rejected");
     for (const { reason } of failed) logger.error({ err: reason }, "a session could not be restored");
@@ -301,9 +304,29 @@ export class SessionManager {
         if (statusOf(record) !== Status.STARTING && statusOf(record) !== Status.SCAN_QR_CODE) return { record };
         last = record;
       }
+      if (this.#closing.signal.aborted) throw shuttingDown();
       return { record: last ?? (await this.get(session)) };
     } finally {
       cancel();
     }
   }
+}
+
+const startedSession = (name: string, config: SessionConfig | undefined): NewSession => ({
+  name,
+  engine: Engine_Kind.KIND_UNSPECIFIED,
+  config,
+  start: true,
+});
+
+function checkRevision({ name, revision }: SessionRecord, expected: number | undefined): void {
+  if (expected === undefined || expected === revision) return;
+  throw new SessionError(
+    "REVISION_CONFLICT",
+    `Session '${name}' has changed: its revision is ${revision}, not ${expected}`,
+    {
+      session: name,
+      revision: String(revision),
+    },
+  );
 }

@@ -28,6 +28,7 @@ import {
 import { type Backend, type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
 import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
+import { createdWith } from "./creations.ts";
 import { settledWithin } from "./time-box.ts";
 
 /** What runners need, the same for all of them. */
@@ -66,6 +67,8 @@ export class SessionRunner {
   #cancelWake = () => {};
   #endpoints: readonly Endpoint[] | undefined;
   #state: "running" | "removed" | "closed" = "running";
+  /** Goes into the first record that is written. */
+  #creationKey: string | undefined;
 
   constructor(deps: RunnerDeps, lease: Lease, record: SessionRecord) {
     this.#deps = deps;
@@ -79,10 +82,12 @@ export class SessionRunner {
     return this.#state === "removed";
   }
 
-  /** Writes the record as it is, for a session that is new and not to be started. */
-  save(): Promise<SessionRecord> {
+  /** The first write of a session, started or not; with a key, what it answers is kept beside it. */
+  create(start: boolean, idempotencyKey: string | undefined): Promise<SessionRecord> {
     return this.#enqueue(async () => {
-      await this.#commit({ record: this.#record, events: [] });
+      this.#creationKey = idempotencyKey;
+      if (start) await this.#apply({ type: "start" });
+      else await this.#commit({ record: this.#record, events: [] });
       return this.#record;
     });
   }
@@ -161,12 +166,15 @@ export class SessionRunner {
 
   async #commit(commit: Commit): Promise<void> {
     const endpoints = this.#endpointsOf(commit.record);
+    const record = this.#creationKey === undefined ? commit.record : createdWith(this.#creationKey, commit.record);
     await this.#deps.backend.commit(this.#lease, {
       ...commit,
+      record,
       ...(endpoints !== this.#endpoints && { endpoints }),
     });
     this.#endpoints = endpoints;
-    this.#record = commit.record;
+    this.#record = record;
+    this.#creationKey = undefined;
     if (commit.pairing !== undefined) this.#pairing = commit.pairing ?? undefined;
   }
 

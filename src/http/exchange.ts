@@ -67,6 +67,17 @@ function writeHead(res: HttpResponse, answer: Answer): Uint8Array {
   return body;
 }
 
+/** Sends an answer to a request that is turned away before its body, if it has one, is read. */
+export function refuse(req: HttpRequest, res: HttpResponse, answer: Answer): void {
+  if (announcesBody(req)) sendAndClose(req, res, answer);
+  else send(req, res, answer);
+}
+
+function announcesBody(req: HttpRequest): boolean {
+  if ("stream" in req) return !req.stream.endAfterHeaders;
+  return Number(req.headers["content-length"] ?? 0) > 0 || req.headers["transfer-encoding"] !== undefined;
+}
+
 /** Whether there is nobody left to answer: the connection or the stream is closed. */
 export function isGone(res: HttpResponse): boolean {
   return "stream" in res ? res.stream.destroyed : res.destroyed;

@@ -2,7 +2,8 @@ import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { applyCors, type CorsOptions } from "./cors.ts";
 import { errorBody } from "./dialect.ts";
-import { jsonAnswer, type RequestListener, send } from "./exchange.ts";
+import { jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
+import type { HostGuard } from "./host-guard.ts";
 import { assignRequestId } from "./request-id.ts";
 
 /** What one port serves. */
@@ -16,11 +17,13 @@ export type HandlerOptions = {
   shutdownSignal?: AbortSignal | undefined;
   /** Gets every request whose path is not that of an RPC. */
   rest: RequestListener;
+  /** What it finds fault with is a 403 before anything else. undefined: requests for any host are answered. */
+  guard?: HostGuard | undefined;
   /** undefined: pages of other origins are not let in. */
   cors?: CorsOptions | undefined;
 };
 
-/** Answers every request of a server: names it, sees to CORS, and hands it to the protocol it is in. */
+/** Answers every request of a server: names it, asks the guard, sees to CORS, and hands it to the protocol it is in. */
 export function createHandler(options: HandlerOptions): RequestListener {
   const { shutdownSignal } = options;
   const adapter = connectNodeAdapter({
@@ -36,6 +39,11 @@ export function createHandler(options: HandlerOptions): RequestListener {
     req.on("error", ignore);
     res.on("error", ignore);
     assignRequestId(req, res);
+    const fault = options.guard?.(req);
+    if (fault !== undefined) {
+      refuse(req, res, jsonAnswer(403, errorBody(403, fault)));
+      return;
+    }
     if (options.cors !== undefined && applyCors(req, res, options.cors)) return;
     try {
       adapter(req, res);

@@ -1,4 +1,4 @@
-import { createRegistry, type DescService, type Message } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { notFoundMessage } from "./dialect.ts";
 import {
@@ -7,10 +7,10 @@ import {
   isGone,
   jsonAnswer,
   type RequestListener,
+  refuse,
   send,
-  sendAndClose,
 } from "./exchange.ts";
-import { copyResponseHeaders } from "./forward-headers.ts";
+import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import { readHttpBindings, rpcName } from "./http-rules.ts";
 import { captureVariable, type PathSegment, parsePathTemplate, splitPath } from "./path-template.ts";
 import { ClientGone, HttpProblem } from "./problem.ts";
@@ -31,7 +31,10 @@ export type PlainRequest = {
   variables: ReadonlyMap<string, string>;
 };
 
-/** A route that is no RPC: a page, a probe, metrics. An error it throws is answered as an RPC's would be. */
+/**
+ * A route that is no RPC: a page, a probe, metrics. Anybody may ask for it, unless it sees to that itself. An error it throws is
+ * answered as an RPC's would be.
+ */
 export type PlainRoute = {
   method: string;
   /** A path template as in google.api.http, such as "/docs/**". */
@@ -47,6 +50,8 @@ export type RestOptions = {
   transport: Transport;
   /** What is wrong with a request beyond its types, so that one answer can tell everything. */
   validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
+  /** Whether a request may become a call of this RPC, or learn that its path is none; asked before a body is read. Default: yes. */
+  admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
   /** Unknown properties and query parameters are a 400 instead of being ignored. */
   strict?: boolean | undefined;
   /** Default 10 MiB. */
@@ -61,12 +66,16 @@ export type RestOptions = {
   onError?: ((error: unknown, req: HttpRequest) => void) | undefined;
 };
 
-type Route = (
-  req: HttpRequest,
-  res: HttpResponse,
-  url: RequestUrl,
-  segments: readonly PathSegment[],
-) => void | Promise<void>;
+type Route = {
+  /** undefined: a plain route. */
+  rpc: DescMethod | undefined;
+  answer: (
+    req: HttpRequest,
+    res: HttpResponse,
+    url: RequestUrl,
+    segments: readonly PathSegment[],
+  ) => void | Promise<void>;
+};
 
 type RequestUrl = { path: string; query: string };
 
@@ -74,14 +83,19 @@ type RequestUrl = { path: string; query: string };
 export function createRest(options: RestOptions): RequestListener {
   const onError = options.onError ?? (() => {});
   const routes = createRoutes(options, onError);
+  const admits = options.admits ?? (() => true);
 
   async function serve(req: HttpRequest, res: HttpResponse): Promise<void> {
     const url = splitUrl(req.url ?? "/");
     const segments = splitPath(url.path);
+    const match = segments && routes.match(req.method ?? "", segments);
+    const isPlain = match !== undefined && match.target.rpc === undefined;
+    if (!isPlain && !admits(match?.target.rpc, requestHeaders(req))) {
+      throw new HttpProblem(401, "Unauthorized", { closes: true });
+    }
     if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
-    const match = routes.match(req.method ?? "", segments);
     if (match === undefined) throw new HttpProblem(404, notFoundMessage(req.method ?? "", req.url ?? ""));
-    await match.target(req, res, url, match.path);
+    await match.target.answer(req, res, url, match.path);
   }
 
   return (req, res) => {
@@ -109,21 +123,21 @@ function createRoutes(options: RestOptions, onError: (error: unknown, req: HttpR
     onError,
   };
   for (const binding of readHttpBindings(options.services)) {
-    const route: Route = async (req, res, url, segments) => {
+    const answer: Route["answer"] = async (req, res, url, segments) => {
       const message = await readRequest(binding, req, segments, url.query, requestOptions);
       await callRpc(binding, message, req, res, callOptions);
     };
     const label = `${rpcName(binding.rpc)} (${binding.httpMethod} ${binding.path})`;
-    routes.add(binding.httpMethod, binding.template, route, label);
+    routes.add(binding.httpMethod, binding.template, { rpc: binding.rpc, answer }, label);
   }
   for (const { method, path, handler } of options.extra ?? []) {
     const template = parsePathTemplate(path);
-    const route: Route = (req, res, url, segments) => {
+    const answer: Route["answer"] = (req, res, url, segments) => {
       const variables = template.variables.map((one) => [one.fieldPath, captureVariable(one, segments)] as const);
       const query = new URLSearchParams(url.query);
       return handler({ req, res, path: url.path, query, variables: new Map(variables) });
     };
-    routes.add(method, template, route, `${method} ${path}`);
+    routes.add(method, template, { rpc: undefined, answer }, `${method} ${path}`);
   }
   return routes;
 }
@@ -143,7 +157,7 @@ function answerError(
   }
   if (error instanceof ConnectError) copyResponseHeaders(res, error.metadata);
   const answer = jsonAnswer(status, body);
-  if (error instanceof HttpProblem && error.closes) sendAndClose(req, res, answer);
+  if (error instanceof HttpProblem && error.closes) refuse(req, res, answer);
   else send(req, res, answer);
 }
 

@@ -16,6 +16,8 @@ const codes = {
   SESSION_NOT_STARTED: "NotFound",
   SESSION_ALREADY_EXISTS: "AlreadyExists",
   SESSION_ALREADY_STARTED: "FailedPrecondition",
+  REVISION_CONFLICT: "Aborted",
+  IDEMPOTENCY_KEY_REUSED: "FailedPrecondition",
   SESSION_STATUS_UNEXPECTED: "FailedPrecondition",
   CODE_STATUS_UNEXPECTED: "FailedPrecondition",
   INVALID_ARGUMENT: "InvalidArgument",
@@ -23,6 +25,7 @@ const codes = {
   METHOD_NOT_SUPPORTED: "Unimplemented",
   NOT_A_BROWSER: "FailedPrecondition",
   ENGINE_UNAVAILABLE: "FailedPrecondition",
+  API_KEY_REQUIRED: "Unauthenticated",
   STORE_UNAVAILABLE: "Unavailable",
   SHUTTING_DOWN: "Unavailable",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;

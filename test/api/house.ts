@@ -93,6 +93,7 @@ export function openHouse(t: TestContext) {
     manager,
     clock,
     logger: silent,
+    admits: () => true,
     drawQr: async (value) => new TextEncoder().encode(`drawn ${value}`),
     showSecrets: false,
     version: "1.2.3",

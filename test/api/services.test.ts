@@ -207,7 +207,7 @@ suite("AuthService", () => {
     const image = await auth.getQrBody({ session });
     assert.deepEqual([image.contentType, text(image.data)], ["image/png", "drawn 2@a"]);
     const raw = await auth.getQrBody({ session, format: "raw" });
-    assert.deepEqual([raw.contentType, text(raw.data)], ["application/json", '{"value":"2@a"}']);
+    assert.deepEqual([raw.contentType, text(raw.data)], ["application/json; charset=utf-8", '{"value":"2@a"}']);
   });
 
   test("a session that is STARTING is waited for, but not for long", async (t) => {

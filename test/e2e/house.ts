@@ -5,12 +5,14 @@ import { WebhookInbox } from "./webhook-inbox.ts";
 
 /** Everything a walk needs, on real parts: a server, a receiver of its webhooks, and an emulated WhatsApp. */
 export async function openHouse(env: Record<string, string> = {}) {
-  const stack = new AsyncDisposableStack();
+  // Whatever cannot be opened, what was opened before it is closed again.
+  await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsApp();
   stack.defer(() => whatsapp.close());
   const hook = stack.use(await WebhookInbox.open());
   const server = stack.use(await ServerProcess.start({ SESSIOND_NOWEB_URL: whatsapp.url, ...env }));
   const rest = new RestClient(() => server.baseUrl);
   const config = { webhooks: [{ url: hook.url, events: ["session.status", "message", "message.any"] }] };
-  return { whatsapp, hook, server, rest, config, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const opened = stack.move();
+  return { whatsapp, hook, server, rest, config, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

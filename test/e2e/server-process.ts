@@ -24,7 +24,12 @@ export class ServerProcess {
   /** Starts one on a free port with these variables and nothing of the environment but what Node needs; `stop` it, or use `await using`. */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
     const server = new ServerProcess(await mkdtemp(join(tmpdir(), "sessiond-e2e-")), env);
-    await server.restart();
+    try {
+      await server.restart();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return server;
   }
 

@@ -10,7 +10,8 @@ import type { TargetKind } from "./rest-case.ts";
 /** Where the suite is pointed, read once from the environment; README.md tells the variables. */
 export const settings = {
   baseUrl: process.env.WAHA_BASE_URL || undefined,
-  apiKey: process.env.WAHA_API_KEY || undefined,
+  // A server of the suite's own has a key: without one it answers to no pages of other origins.
+  apiKey: process.env.WAHA_API_KEY || (process.env.WAHA_BASE_URL ? undefined : "waha-suite-key"),
   scanUrl: process.env.WAHA_SUITE_SCAN_URL || undefined,
   kind: targetKind(process.env.WAHA_SUITE_TARGET),
 };
@@ -62,6 +63,7 @@ export class Target {
     resources.defer(() => control.close());
     const server = await ServerProcess.start({
       SESSIOND_NOWEB_URL: whatsapp.url,
+      WHATSAPP_API_HOSTNAME: "127.0.0.1",
       WAHA_LOG_LEVEL: "info",
       ...(settings.apiKey !== undefined && { WAHA_API_KEY: settings.apiKey }),
     });

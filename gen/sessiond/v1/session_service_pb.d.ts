@@ -187,6 +187,13 @@ export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionReq
    * @generated from field: string name = 3;
    */
   name: string;
+
+  /**
+   * Only if the session still has this revision; else ABORTED. Metadata `if-match` with the answer's `etag` says the same.
+   *
+   * @generated from field: optional uint32 expected_revision = 4;
+   */
+  expectedRevision?: number | undefined;
 };
 
 /**
@@ -227,6 +234,13 @@ export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionReq
    * @generated from field: string session = 1;
    */
   session: string;
+
+  /**
+   * Only if the session still has this revision; else ABORTED. Metadata `if-match` with the answer's `etag` says the same.
+   *
+   * @generated from field: optional uint32 expected_revision = 2;
+   */
+  expectedRevision?: number | undefined;
 };
 
 /**
@@ -754,7 +768,8 @@ export declare const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Creates a session and, unless told otherwise, starts it. ALREADY_EXISTS if the name is taken.
+   * Creates a session and, unless told otherwise, starts it. ALREADY_EXISTS if the name is taken. A call with metadata
+   * `idempotency-key` may be repeated: it is answered as the first time, with `idempotency-replayed`, and creates nothing more.
    *
    * @generated from rpc sessiond.v1.SessionService.CreateSession
    */

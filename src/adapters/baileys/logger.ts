@@ -48,8 +48,12 @@ function plainFields(fields: unknown): Record<string, unknown> {
 
 const shortened = (text: string) => (text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text);
 
-/** An error as log fields: message and stack, without the properties that libraries hang on it (a proxy's password, say). */
-export function errorFields(error: unknown): { error: string; stack?: string } {
+/** An error as log fields: messages and stack, without the properties that libraries hang on it (a proxy's password, say). */
+export function errorFields(error: unknown): { error: string; stack?: string; cause?: string } {
   if (!(error instanceof Error)) return { error: shortened(inspect(error, { depth: 0 })) };
-  return { error: shortened(error.message), ...(error.stack !== undefined && { stack: error.stack }) };
+  return {
+    error: shortened(error.message),
+    ...(error.stack !== undefined && { stack: error.stack }),
+    ...(error.cause instanceof Error && { cause: shortened(error.cause.message) }),
+  };
 }

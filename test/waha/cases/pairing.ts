@@ -13,7 +13,8 @@ import {
 import { type CaseGroup, get, post, type RestCase, scanning, starting, stopped } from "../rest-case.ts";
 
 const qr = "/api/{session}/auth/qr";
-const raw = json(200, text(/^\{"value":"2@[^"]+"\}$/));
+// Baileys and WhatsApp Web put a link before the code since 2025; older engines give the code alone.
+const raw = json(200, text(/^\{"value":"(https:\/\/wa\.me\/settings\/linked_devices#)?2@[^"]+"\}$/));
 const asJson = json(200, pngAsJson);
 const picky = "WAHA takes application/json only where it is the whole header, and sends no Cache-Control";
 

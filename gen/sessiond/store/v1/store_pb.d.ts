@@ -137,6 +137,13 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: google.protobuf.Timestamp replaced_at = 17;
    */
   replacedAt?: Timestamp | undefined;
+
+  /**
+   * How the session was created, where that was asked for with an idempotency key.
+   *
+   * @generated from field: sessiond.store.v1.Creation creation = 18;
+   */
+  creation?: Creation | undefined;
 };
 
 /**
@@ -219,6 +226,33 @@ export enum SessionRecord_Phase {
  * Describes the enum sessiond.store.v1.SessionRecord.Phase.
  */
 export declare const SessionRecord_PhaseSchema: GenEnum<SessionRecord_Phase>;
+
+/**
+ * An answered call to create a session, so that the same call is answered the same way again.
+ *
+ * @generated from message sessiond.store.v1.Creation
+ */
+export declare type Creation = Message<"sessiond.store.v1.Creation"> & {
+  /**
+   * The caller's key.
+   *
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The session as it was then.
+   *
+   * @generated from field: sessiond.store.v1.SessionRecord answer = 2;
+   */
+  answer?: SessionRecord | undefined;
+};
+
+/**
+ * Describes the message sessiond.store.v1.Creation.
+ * Use `create(CreationSchema)` to create a new message.
+ */
+export declare const CreationSchema: GenMessage<Creation>;
 
 /**
  * Where webhooks of a session go, kept until the last of them is settled, even when the session is gone.

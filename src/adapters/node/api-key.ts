@@ -1,0 +1,63 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** How a setting says that it is not the key but its hash, as WAHA has it. */
+const hashPrefix = "sha512:";
+const hashSetting = /^sha512:[0-9a-f]{128}$/i;
+const keyBytes = 32;
+
+/**
+ * Checks keys against a setting: the plain key, or "sha512:" and its hash in hexadecimal. Keys come as headers do, a character for
+ * each byte. A wrong one takes as long as the right one, whatever they have in common.
+ */
+export function keyVerifier(setting: string): (presented: string) => boolean {
+  const expected = setting.startsWith(hashPrefix)
+    ? Buffer.from(setting.slice(hashPrefix.length), "hex")
+    : sha512(Buffer.from(setting));
+  return (presented) => timingSafeEqual(sha512(Buffer.from(presented, "latin1")), expected);
+}
+
+/** A key by the hash that is kept of it. */
+export interface KeptKey {
+  /** As `keyVerifier` takes it. */
+  readonly setting: string;
+  /** The key itself: only when it has just been made. */
+  readonly generated?: string;
+}
+
+/** Reads the hash in a file; where there is no file, makes a key and keeps its hash there. Rejects if the file holds anything else. */
+export async function keptKey(path: string): Promise<KeptKey> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) {
+    const generated = randomBytes(keyBytes).toString("hex");
+    const setting = hashPrefix + sha512(Buffer.from(generated)).toString("hex");
+    await writeDurably(path, `${setting}\n`);
+    return { setting, generated };
+  }
+  const setting = text.trim();
+  if (!hashSetting.test(setting)) throw new Error(`${path} holds no hash of an API key; delete it to get a new key`);
+  return { setting };
+}
+
+const sha512 = (data: Buffer): Buffer => createHash("sha512").update(data).digest();
+
+/** After a crash at any moment the file is there in full or not at all. */
+async function writeDurably(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  const file = await open(draft, "w", 0o600);
+  try {
+    // What a crash left there may have another mode.
+    await file.chmod(0o600);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+  const directory = await open(dirname(path));
+  await directory.sync().finally(() => directory.close());
+}

@@ -1,0 +1,45 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { SessionError } from "../domain/errors.ts";
+import { connectErrorOf } from "./errors.ts";
+import type { CallLogger } from "./interceptors.ts";
+
+/** Whether a call with these headers may be made; `method` is undefined where it leads nowhere. */
+export type Admits = (method: DescMethod | undefined, header: Headers) => boolean;
+
+/** Who may call. */
+export interface AuthenticationOptions {
+  /** Whether a key is the right one; undefined: nobody needs a key. */
+  readonly verifyKey: ((presented: string) => boolean) | undefined;
+  /** What needs no key, besides Ping and CheckHealth. */
+  readonly open: Iterable<DescMethod>;
+  readonly logger: Pick<CallLogger, "debug">;
+}
+
+/** The one judgement on keys: every protocol asks it, and REST asks it before it reads a body, too. */
+export function authentication({ verifyKey, open, logger }: AuthenticationOptions): Admits {
+  if (!verifyKey) return () => true;
+  const openMethods = new Set<DescMethod>([ServerService.method.ping, ServerService.method.checkHealth, ...open]);
+  return (method, header) => {
+    if (method && openMethods.has(method)) return true;
+    const key = presentedKey(header);
+    if (key !== "" && verifyKey(key)) return true;
+    logger.debug({ ...(method && { method: `${method.parent.typeName}/${method.name}` }) }, "call without the key");
+    return false;
+  };
+}
+
+/** Refuses calls of all kinds that are not admitted, before any message of theirs is read: connect's `requestGate`. */
+export function gate(admits: Admits): (context: Pick<HandlerContext, "method" | "requestHeader">) => void {
+  return ({ method, requestHeader }) => {
+    if (admits(method, requestHeader)) return;
+    // A missing key and a wrong one look alike: the caller knows which of them it sent.
+    throw connectErrorOf(new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer"));
+  };
+}
+
+/** The key a call brings, or "". */
+function presentedKey(header: Headers): string {
+  return header.get("x-api-key") ?? /^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "";
+}

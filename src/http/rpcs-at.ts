@@ -1,0 +1,48 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { readHttpBindings } from "./http-rules.ts";
+import { type PathTemplate, parsePathTemplate } from "./path-template.ts";
+
+/** The RPCs behind some paths, and the paths with no RPC behind them. */
+export type RpcsAt = { rpcs: DescMethod[]; unknown: string[] };
+
+/**
+ * Finds the RPCs whose REST paths are among `paths`, written as WAHA takes them: "health", "/api/server/version", with `*` for any
+ * one segment and `**` or `(.*)` for all that follow. A name where the route has a variable is no path of it.
+ */
+export function rpcsAt(services: readonly DescService[], paths: readonly string[]): RpcsAt {
+  const bindings = readHttpBindings(services);
+  const found = paths.map((path) => {
+    const pattern = patternOf(path);
+    return { path, hits: bindings.filter(({ template }) => pattern !== undefined && covers(pattern, template)) };
+  });
+  return {
+    rpcs: found.flatMap(({ hits }) => hits.map(({ rpc }) => rpc)),
+    unknown: found.filter(({ hits }) => hits.length === 0).map(({ path }) => path),
+  };
+}
+
+function patternOf(path: string): PathTemplate | undefined {
+  const trimmed = path.replace(/^\/+|\/+$/g, "");
+  try {
+    return parsePathTemplate(`/${trimmed.replaceAll("(.*)", "**")}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether every path of `template` is one of `pattern`. */
+function covers(pattern: PathTemplate, template: PathTemplate): boolean {
+  const [last] = pattern.segments.slice(-1);
+  const given = last?.kind === "rest" ? pattern.segments.slice(0, -1) : pattern.segments;
+  if (last?.kind === "rest" ? template.segments.length < given.length : template.segments.length !== given.length) {
+    return false;
+  }
+  return (
+    pattern.verb === template.verb &&
+    given.every((segment, index) => {
+      const other = template.segments[index];
+      if (segment.kind === "any") return other?.kind !== "rest";
+      return segment.kind === "literal" && other?.kind === "literal" && segment.text === other.text;
+    })
+  );
+}

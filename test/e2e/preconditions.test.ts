@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { openHouse } from "./house.ts";
+
+const key = (value: string) => ({ "idempotency-key": value });
+
+suite("a repeated create", () => {
+  test("is answered as the first was, also after a crash, and creates nothing more", async () => {
+    await using house = await openHouse();
+    const { rest, server } = house;
+    const body = { config: { metadata: { tenant: "a" }, webhooks: [] } };
+    const first = await rest.call("POST", "/api/sessions", body, key("order-1"));
+    assert.equal(first.status, 201);
+    assert.equal(first.headers.get("idempotency-replayed"), null);
+    await rest.put(`/api/sessions/${first.body.name}`, { config: { debug: true } });
+
+    const again = await rest.call("POST", "/api/sessions", body, key("order-1"));
+    assert.deepEqual([again.status, again.body], [201, first.body]);
+    assert.equal(again.headers.get("idempotency-replayed"), "true");
+    await server.kill("SIGKILL");
+    await server.restart();
+    assert.deepEqual((await rest.call("POST", "/api/sessions", body, key("order-1"))).body, first.body);
+    const { body: all } = await rest.get("/api/sessions?all=true");
+    assert.equal((all as unknown as unknown[]).length, 1);
+  });
+
+  test("creates one session, however many calls come at once", async () => {
+    await using house = await openHouse();
+    const calls = Array.from({ length: 8 }, () => house.rest.call("POST", "/api/sessions", { start: false }, key("k")));
+    const names = (await Promise.all(calls)).map(({ body }) => String(body.name));
+    assert.equal(new Set(names).size, 1);
+  });
+
+  test("with another body under the same key is refused, and so is a key that is no key", async () => {
+    await using house = await openHouse();
+    const { rest } = house;
+    await rest.call("POST", "/api/sessions", { name: "a", start: false }, key("k"));
+    const other = await rest.call("POST", "/api/sessions", { name: "b", start: false }, key("k"));
+    assert.equal(other.status, 422);
+    assert.equal((await rest.get("/api/sessions/b")).status, 404);
+    assert.equal((await rest.call("POST", "/api/sessions", {}, key("a b"))).status, 400);
+  });
+});
+
+suite("a revision that is expected", () => {
+  test("lets a change through when it is still so, and otherwise refuses it with 412 and changes nothing", async () => {
+    await using house = await openHouse();
+    const { rest } = house;
+    const { headers } = await rest.post("/api/sessions", { name: "a", start: false });
+    const etag = headers.get("etag") ?? "";
+    const put = (ifMatch: string, debug: boolean) =>
+      rest.call("PUT", "/api/sessions/a", { config: { debug } }, { "if-match": ifMatch });
+
+    const changed = await put(etag, true);
+    assert.equal(changed.status, 200);
+    assert.notEqual(changed.headers.get("etag"), etag);
+    const refused = await put(etag, false);
+    assert.deepEqual([refused.status, refused.body.error], [412, "Precondition Failed"]);
+    assert.equal((await rest.call("DELETE", "/api/sessions/a", undefined, { "if-match": etag })).status, 412);
+    assert.equal((await rest.delete("/api/sessions/a?expectedRevision=1")).status, 412);
+    assert.equal((await rest.get("/api/sessions/a")).body.config?.debug, true);
+
+    assert.equal((await put("*", false)).status, 200);
+    assert.equal((await put("nonsense", false)).status, 400);
+    const { revision } = (await rest.get("/api/sessions/a")).body;
+    assert.equal((await rest.delete(`/api/sessions/a?expectedRevision=${revision}`)).status, 200);
+  });
+});

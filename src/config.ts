@@ -8,6 +8,8 @@ export interface Config {
   /** Host names that a server without a key answers to, besides this machine's own. */
   readonly allowedHosts: readonly string[];
   readonly baseDirectory: string;
+  /** Opens the store even if it is a copy. */
+  readonly adoptStore: boolean;
   readonly defaultEngine: EngineName;
   readonly restart: "wanted" | "all" | "none";
   readonly startSessions: readonly string[];
@@ -19,11 +21,29 @@ export interface Config {
   readonly strictMode: boolean;
   readonly showSecrets: boolean;
   readonly maxBodyBytes: number;
+  readonly streams: { readonly heartbeatMs: number; readonly maxAgeMs: number };
+  /** How many streams can be open at the same time. */
+  readonly maxStreams: number;
+  /** Whether gRPC clients can ask for the protos. */
+  readonly reflection: boolean;
   /** Origins that browsers may call from. */
   readonly corsOrigins: "*" | readonly string[];
+  /** How many sessions begin to connect in a second, and how many are on their way at the same time. */
+  readonly connects: { readonly perSecond: number; readonly maxConnecting: number };
   readonly nowebUrl: string | undefined;
+  /** Signs with WebAssembly where libsignal has plain JavaScript. */
+  readonly nowebFastCurve: boolean;
   readonly deviceName: string | undefined;
   readonly browserName: string | undefined;
+  /** The browser of WEBJS; undefined: one is looked for, first along `searchPath`. */
+  readonly chromePath: string | undefined;
+  readonly chromeArgs: readonly string[];
+  readonly searchPath: string | undefined;
+  /** Serves the OpenAPI document and Swagger UI. */
+  readonly docs: boolean;
+  /** Whether /metrics is served; where there is a key it needs that. */
+  readonly metrics: boolean;
+  readonly webhooks: WebhookSettings;
 }
 
 /** Who may call: who has the key of Secrets, who has the key that the server has made itself, programs on this machine, or everybody. */
@@ -33,6 +53,10 @@ export type Access = "key" | "generated_key" | "this_machine" | "everybody";
 export interface Secrets {
   /** The API key, or "sha512:" and its hash in hexadecimal. */
   readonly apiKey: string | undefined;
+  /** Who may look at the documentation; undefined: everybody. */
+  readonly docsLogin: { readonly username: string; readonly password: string } | undefined;
+  /** What the store is sealed with, 32 bytes each: by the first, which takes the place of the others; undefined: by nothing. */
+  readonly sealKeys: { readonly current: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined;
   /** PEM texts for TLS on the port; undefined: cleartext. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   /** The endpoint called for every event of every session. */
@@ -51,6 +75,15 @@ export interface GlobalWebhook {
   readonly customHeaders: readonly { readonly name: string; readonly value: string }[];
 }
 
+/** How webhooks are sent, and how long it is kept what became of them. */
+export interface WebhookSettings {
+  /** Keeps them from the network inside. */
+  readonly guard: boolean;
+  /** CIDR blocks, addresses and hosts that they may go to all the same. */
+  readonly allow: readonly string[];
+  readonly retention: Readonly<Record<"events" | "delivered" | "failed", { maxCount: number; maxAgeMs: number }>>;
+}
+
 export type EngineName = "NOWEB" | "WEBJS";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
@@ -59,6 +92,7 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+type ReadFile = (path: string) => Promise<string>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const engineNames = ["NOWEB", "WEBJS"] as const satisfies readonly EngineName[];
@@ -73,13 +107,15 @@ export async function readConfig(
   const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
   const apiKey = apiKeyOf(read);
   const host = read.text("WHATSAPP_API_HOSTNAME") ?? (apiKey === undefined ? "127.0.0.1" : "0.0.0.0");
+  const access = accessOf(read, apiKey, host);
   const config: Config = {
     host,
     port: read.integer("PORT", 0, 65_535) ?? read.integer("WHATSAPP_API_PORT", 0, 65_535) ?? 3000,
-    access: accessOf(read, apiKey, host),
+    access,
     openPaths: [...read.list("WAHA_API_KEY_EXCLUDE_PATH"), ...read.list("WHATSAPP_API_KEY_EXCLUDE_PATH")],
     allowedHosts: read.list("SESSIOND_ALLOWED_HOSTS"),
     baseDirectory: read.text("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
+    adoptStore: read.boolean("SESSIOND_ADOPT_STORE", false),
     defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
     restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
     startSessions: read.list("WHATSAPP_START_SESSION"),
@@ -91,13 +127,32 @@ export async function readConfig(
     strictMode: read.boolean("WAHA_HTTP_STRICT_MODE", false),
     showSecrets: read.boolean("SESSIOND_SHOW_SECRETS", false),
     maxBodyBytes: read.integer("SESSIOND_MAX_BODY_BYTES", 1, 2 ** 31) ?? 10 * 1024 * 1024,
+    streams: {
+      heartbeatMs: (read.number("SESSIOND_STREAM_HEARTBEAT_SECONDS", 0.1, 3600) ?? 15) * 1000,
+      maxAgeMs: (read.number("SESSIOND_STREAM_MAX_AGE_SECONDS", 1, 2_592_000) ?? 86_400) * 1000,
+    },
+    maxStreams: read.integer("SESSIOND_MAX_STREAMS", 1, 1_000_000) ?? 20_000,
+    reflection: read.boolean("SESSIOND_REFLECTION", isLoopback(host)),
     corsOrigins: (read.text("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
+    connects: {
+      perSecond: read.number("SESSIOND_CONNECTS_PER_SECOND", 0.01, 10_000) ?? 20,
+      maxConnecting: read.integer("SESSIOND_MAX_CONNECTING", 1, 100_000) ?? 64,
+    },
+    nowebFastCurve: read.boolean("SESSIOND_NOWEB_FAST_CURVE", true),
     nowebUrl: read.url("SESSIOND_NOWEB_URL", ["ws:", "wss:"]),
     deviceName: read.text("WAHA_CLIENT_DEVICE_NAME"),
     browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
+    chromePath: read.text("SESSIOND_CHROME_PATH"),
+    chromeArgs: chromeArgsOf(read.text("WAHA_WEBJS_PUPPETER_ARGS") ?? ""),
+    searchPath: read.text("PATH"),
+    docs: read.boolean("WHATSAPP_SWAGGER_ENABLED", true),
+    metrics: read.boolean("SESSIOND_METRICS", access === "key" || access === "generated_key"),
+    webhooks: webhooksOf(read, host),
   };
   const secrets: Secrets = {
     apiKey,
+    docsLogin: docsLoginOf(read),
+    sealKeys: await sealKeysOf(read, readFile),
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
     proxy: proxyOf(read),
@@ -106,9 +161,10 @@ export async function readConfig(
 }
 
 function apiKeyOf(read: Reader): string | undefined {
-  const name = read.text("WAHA_API_KEY") ? "WAHA_API_KEY" : "WHATSAPP_API_KEY";
   // HTTP takes no space at either end of a header.
-  const key = read.text(name)?.trim() || undefined;
+  const trimmed = (name: string) => read.text(name)?.trim() || undefined;
+  const name = trimmed("WAHA_API_KEY") ? "WAHA_API_KEY" : "WHATSAPP_API_KEY";
+  const key = trimmed(name);
   if (key?.startsWith("sha512:") && !/^sha512:[0-9a-f]{128}$/i.test(key)) {
     throw new ConfigError(`${name} must be the key itself, or sha512: and 128 hexadecimal digits`);
   }
@@ -118,10 +174,60 @@ function apiKeyOf(read: Reader): string | undefined {
   return key;
 }
 
+/** Each argument begins with "--"; spaces within one are its own, with quotes around its value or without. */
+const chromeArgsOf = (text: string) =>
+  text
+    .trim()
+    .split(/\s+(?=--)/)
+    .filter((arg) => arg !== "")
+    .map((arg) => arg.replace(/^(--[\w-]+=)(["'])(.*)\2$/, "$1$3"));
+
 function accessOf(read: Reader, apiKey: string | undefined, host: string): Access {
   if (apiKey !== undefined) return "key";
-  if (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host)) return "this_machine";
+  if (isLoopback(host)) return "this_machine";
   return read.boolean("WAHA_NO_API_KEY", false) ? "everybody" : "generated_key";
+}
+
+/** Only programs on this machine reach it. */
+const isLoopback = (host: string) => /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i.test(host);
+
+function docsLoginOf(read: Reader): Secrets["docsLogin"] {
+  const username = read.text("WHATSAPP_SWAGGER_USERNAME");
+  const password = read.text("WHATSAPP_SWAGGER_PASSWORD");
+  if (username === undefined && password === undefined) return undefined;
+  if (username === undefined || password === undefined) {
+    throw new ConfigError("WHATSAPP_SWAGGER_USERNAME and WHATSAPP_SWAGGER_PASSWORD go together: set both or none");
+  }
+  return { username, password };
+}
+
+async function sealKeysOf(read: Reader, readFile: ReadFile): Promise<Secrets["sealKeys"]> {
+  const name = "SESSIOND_SECRET_KEY";
+  const text = await textOrFile(read, readFile, name);
+  const previous = await textOrFile(read, readFile, `${name}_PREVIOUS`);
+  if (text === undefined) {
+    if (previous !== undefined) throw new ConfigError(`${name}_PREVIOUS is set, but ${name} is not`);
+    return undefined;
+  }
+  const former = (previous ?? "").split(/[\s,]+/).filter((key) => key !== "");
+  return { current: sealKeyOf(name, text), previous: former.map((key) => sealKeyOf(`${name}_PREVIOUS`, key)) };
+}
+
+function sealKeyOf(name: string, text: string): Uint8Array {
+  const trimmed = text.trim();
+  const key = Buffer.from(trimmed, /^[0-9a-f]{64}$/i.test(trimmed) ? "hex" : "base64");
+  if (key.length === 32 && /^[\w+/=-]+$/.test(trimmed)) return key;
+  throw new ConfigError(`${name} must be 32 bytes as base64 or as 64 hexadecimal digits (openssl rand -base64 32)`);
+}
+
+/** A variable, or the text of the file that the one with _FILE after its name names. */
+async function textOrFile(read: Reader, readFile: ReadFile, name: string): Promise<string | undefined> {
+  const path = read.text(`${name}_FILE`);
+  if (path === undefined) return read.text(name);
+  if (read.text(name) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: set one of them`);
+  return readFile(path).catch((error: Error) => {
+    throw new ConfigError(`${name}_FILE: ${error.message}`);
+  });
 }
 
 async function tlsOf(read: Reader, readFile: (path: string) => Promise<string>): Promise<Secrets["tls"]> {
@@ -135,6 +241,22 @@ async function tlsOf(read: Reader, readFile: (path: string) => Promise<string>):
       throw new ConfigError(`${name}: ${error.message}`);
     });
   return { key: await open("SESSIOND_TLS_KEY_FILE", keyFile), cert: await open("SESSIOND_TLS_CERT_FILE", certFile) };
+}
+
+function webhooksOf(read: Reader, host: string): WebhookSettings {
+  const limits = (name: string, maxCount: number, maxAgeDays: number) => ({
+    maxCount: read.integer(`${name}_MAX`, 0, 10_000_000) ?? maxCount,
+    maxAgeMs: (read.number(`${name}_MAX_AGE_DAYS`, 0, 3_650) ?? maxAgeDays) * 86_400_000,
+  });
+  return {
+    guard: read.boolean("SESSIOND_WEBHOOK_GUARD", !isLoopback(host)),
+    allow: read.list("SESSIOND_WEBHOOK_ALLOW"),
+    retention: {
+      events: limits("SESSIOND_EVENT_LOG", 10_000, 7),
+      delivered: limits("SESSIOND_DELIVERY_LOG", 1_000, 7),
+      failed: limits("SESSIOND_DEAD_LETTERS", 10_000, 30),
+    },
+  };
 }
 
 function globalWebhookOf(read: Reader): GlobalWebhook | undefined {

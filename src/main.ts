@@ -1,38 +1,62 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { Health } from "../gen/health/v1/health_pb.js";
+import openApiDocument from "../gen/openapi.json" with { type: "json" };
 import { AuthService } from "../gen/sessiond/v1/auth_service_pb.js";
+import { EventService } from "../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../gen/sessiond/v1/server_service_pb.js";
 import { Engine_Kind, ProxyConfigSchema, WebhookConfigSchema } from "../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../gen/sessiond/v1/session_service_pb.js";
+import { StoreService } from "../gen/sessiond/v1/store_service_pb.js";
+import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
+import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
+import { processMemory } from "./adapters/node/memory.ts";
 import { nodeSigner } from "./adapters/node/signer.ts";
 import { systemClock as clock, systemRandom as random } from "./adapters/node/system.ts";
 import { createLogger } from "./adapters/pino/logger.ts";
+import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { drawQr, drawQrText } from "./adapters/qrcode/draw.ts";
+import { createSealer } from "./adapters/seal/aes-gcm.ts";
+import { allowListOf } from "./adapters/undici/address.ts";
 import { createWebhookSender } from "./adapters/undici/webhook.ts";
+import { createWwebjsFactory } from "./adapters/wwebjs/factory.ts";
 import { authentication } from "./api/authentication.ts";
+import { ServingState } from "./api/health-service.ts";
+import { defaultStreamPolicy } from "./api/live-stream.ts";
 import { createRoutes } from "./api/routes.ts";
+import { StreamTickets } from "./api/stream-tickets.ts";
 import { violationsOf } from "./api/validation.ts";
+import { ConnectGate } from "./app/connect-gate.ts";
+import { currentGauges } from "./app/metrics.ts";
 import { printQrs } from "./app/qr-printer.ts";
+import { keepRetention } from "./app/retention-keeper.ts";
 import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
+import { WebhookLog } from "./app/webhook-log.ts";
 import { type Config, ConfigError, readConfig, type Secrets } from "./config.ts";
 import { defaultPolicy } from "./domain/session.ts";
 import { defaultCors } from "./http/cors.ts";
 import { createHandler } from "./http/handler.ts";
 import { createHostGuard } from "./http/host-guard.ts";
+import { measured } from "./http/measured.ts";
+import { createMetricsRoute } from "./http/metrics-route.ts";
+import { createDocsRoutes } from "./http/openapi/docs.ts";
 import { createRest } from "./http/rest.ts";
 import { rpcsAt } from "./http/rpcs-at.ts";
 import { createServer } from "./http/server.ts";
 import type { Logger } from "./ports/system.ts";
 
 const { version } = packageJson;
+const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 /** How long streams and calls may take to end once the server stops. */
 const stopGraceMs = 3_000;
 
@@ -46,19 +70,35 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
 
   const directory = resolve(config.baseDirectory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const backend = await openLevelBackend({ directory: `${directory}/store`, clock });
+  const backend = await openLevelBackend({
+    directory: `${directory}/store`,
+    clock,
+    logger,
+    sealer: secrets.sealKeys && createSealer(secrets.sealKeys.current, secrets.sealKeys.previous),
+    adopt: config.adoptStore,
+  });
   const keySetting =
     secrets.apiKey ?? (config.access === "generated_key" ? await ownKey(directory, logger) : undefined);
 
   const noweb = createBaileysFactory({
     clock,
     waWebSocketUrl: config.nowebUrl,
+    fastCurve: config.nowebFastCurve,
+    deviceName: config.deviceName,
+    browserName: config.browserName,
+  });
+  const webjs = createWwebjsFactory({
+    clock,
+    profilesDirectory: `${directory}/webjs`,
+    chromePath: config.chromePath,
+    searchPath: config.searchPath,
+    extraArgs: config.chromeArgs,
     deviceName: config.deviceName,
     browserName: config.browserName,
   });
   const manager = new SessionManager({
     backend,
-    engines: new Map([[noweb.kind, noweb]]),
+    engines: new Map([noweb, webjs].map((factory) => [factory.kind, factory])),
     clock,
     random,
     logger,
@@ -68,19 +108,31 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     globalWebhook: globalWebhook(secrets),
     restart: config.restart,
     names: config.startSessions,
+    bootDelayMs: config.autoStartDelayMs,
+    gate: new ConnectGate(clock, config.connects),
   });
-  const sender = createWebhookSender({ clock });
+  const metrics = createMetrics(() => currentGauges(backend, clock.nowMs()));
+  const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
   const environment = { version, tier: "PLUS", browser: null };
-  const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, signer: nodeSigner, environment });
+  const dispatching = { backend, sender, clock, random, logger, metrics };
+  const dispatcher = new WebhookDispatcher({ ...dispatching, signer: nodeSigner, environment });
 
   const shutdown = new AbortController();
-  const services = [SessionService, AuthService, ServerService];
+  const services = [SessionService, AuthService, EventService, WebhookService, ServerService, StoreService];
   const open = rpcsAt(services, config.openPaths);
   for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
   const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
-  const admits = authentication({ verifyKey, open: open.rpcs, logger });
+  const checkStore = () => backend.check();
+  const tickets = new StreamTickets({ nowMs: () => clock.nowMs(), randomHex: (bytes) => random.hex(bytes) });
+  const keyOfTicket = (ticket: string) => tickets.keyOf(ticket);
+  // Probes have no key.
+  const keyless = [...open.rpcs, ...Health.methods];
+  const admits = authentication({ verifyKey, open: keyless, keyOfTicket, logger });
+  const serving = new ServingState({ clock, checkStore });
   const routes = createRoutes({
     manager,
+    webhookLog: new WebhookLog({ backend, clock, random }),
+    metrics,
     admits,
     drawQr,
     clock,
@@ -88,10 +140,17 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     showSecrets: config.showSecrets,
     version,
     engine: config.defaultEngine,
-    browser: undefined,
+    browser: config.chromePath,
     workerId: config.workerId,
     startedAtMs,
-    checkStore: () => backend.check(),
+    checkStore,
+    backUp: (nowMs) => backend.backup(`${directory}/backups/${new Date(nowMs).toISOString().replaceAll(":", "-")}`),
+    tickets,
+    serving,
+    streamPolicy: { ...defaultStreamPolicy, ...config.streams },
+    maxStreams: config.maxStreams,
+    memory: processMemory,
+    reflection: config.reflection,
   });
   const router = { shutdownSignal: shutdown.signal };
   const rest = createRest({
@@ -101,6 +160,11 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     validate: violationsOf,
     strict: config.strictMode,
     maxBodyBytes: config.maxBodyBytes,
+    heartbeatMs: config.streams.heartbeatMs,
+    extra: [
+      ...(config.docs ? createDocsRoutes({ document: openApiDocument, assetDirectory, login: secrets.docsLogin }) : []),
+      ...(config.metrics ? [createMetricsRoute(metrics.render, (header) => admits(undefined, header))] : []),
+    ],
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
   const origins = config.corsOrigins === "*" ? [] : config.corsOrigins;
@@ -112,9 +176,16 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     shutdownSignal: shutdown.signal,
     cors: { ...defaultCors, origins: config.corsOrigins },
   });
-  const server = createServer({ host: config.host, port: config.port, tls: secrets.tls, handler });
+  const server = createServer({
+    host: config.host,
+    port: config.port,
+    tls: secrets.tls,
+    handler: measured(handler, metrics.answered),
+  });
 
   dispatcher.start();
+  const keeping = new AbortController();
+  const kept = keepRetention({ backend, retention: config.webhooks.retention, clock, logger }, keeping.signal);
   await manager.boot();
   const { address, port } = await server.listen();
   const host = isIP(address) === 6 ? `[${address}]` : address;
@@ -124,12 +195,17 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
 
   return async () => {
     logger.info({}, "stopping");
-    shutdown.abort(new ConnectError("The server is shutting down", Code.Unavailable));
-    await server.close(stopGraceMs);
+    serving.drain();
+    const closed = server.close(stopGraceMs);
+    // A turn later, so that who watches health is told, and no client that is told to go away opens its streams here again.
+    setImmediate(() => shutdown.abort(new ConnectError("The server is shutting down", Code.Unavailable)));
+    await closed;
     await printing;
+    keeping.abort();
     await dispatcher.stop();
     await sender.close();
     await manager.close();
+    await kept;
     await backend.close();
     logger.info({}, "stopped");
   };
@@ -153,6 +229,14 @@ For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_
   return setting;
 }
 
+function allowed({ webhooks }: Config) {
+  try {
+    return allowListOf(webhooks.allow);
+  } catch (error) {
+    throw new ConfigError(`SESSIOND_WEBHOOK_ALLOW: ${error instanceof Error ? error.message : ""}`);
+  }
+}
+
 function globalWebhook({ globalWebhook: hook }: Secrets) {
   if (!hook) return undefined;
   const { url, events, hmacKey, policy, delaySeconds, attempts, customHeaders } = hook;
@@ -170,11 +254,32 @@ async function printQr(session: string, value: string): Promise<void> {
   console.log(`\nScan with WhatsApp to pair session '${session}':\n${await drawQrText(value)}`);
 }
 
+/** `restore [--force] <backup>`: puts a backup in the place of the store while no server runs on it. */
+async function restore(config: Config, args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { force: { type: "boolean", default: false } },
+  });
+  const [backup, ...more] = positionals;
+  if (backup === undefined || more.length > 0)
+    throw new ConfigError("usage: restore [--force] <directory of a backup>");
+  const directory = `${resolve(config.baseDirectory)}/store`;
+  const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });
+  console.log(`The store in ${directory} is now that of the backup: generation ${generation.writes}.`);
+  if (replaced) console.log(`What was there before is in ${replaced}. Never run it again: its sessions are the same.`);
+}
+
 try {
   const { config, secrets } = await readConfig((path) => readFile(path, "utf8"));
-  const stop = await serve(config, secrets);
-  // A second signal finds the default conduct again and ends a stop that hangs.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, stop);
+  const [command, ...args] = process.argv.slice(2);
+  if (command === "restore") await restore(config, args);
+  else if (command !== undefined) throw new ConfigError(`unknown command ${command}: there is only restore`);
+  else {
+    const stop = await serve(config, secrets);
+    // A second signal finds the default conduct again and ends a stop that hangs.
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, stop);
+  }
 } catch (error) {
   console.error(error instanceof ConfigError || error instanceof Error ? `sessiond: ${error.message}` : error);
   process.exitCode = 1;

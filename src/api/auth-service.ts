@@ -3,17 +3,20 @@ import type { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
+import { liveStream } from "./live-stream.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { qrCode, qrStream } from "./qr-stream.ts";
+import type { Streams } from "./streams.ts";
 
 /** What AuthService works with. */
 export interface AuthServiceOptions {
   readonly manager: SessionManager;
   readonly drawQr: DrawQr;
+  readonly streams: Streams;
 }
 
 /** AuthService over a manager. */
-export function createAuthService({ manager, drawQr }: AuthServiceOptions): ServiceImpl<typeof AuthService> {
+export function createAuthService({ manager, drawQr, streams }: AuthServiceOptions): ServiceImpl<typeof AuthService> {
   return {
     getQr: async ({ session }, { signal }) => ({
       qr: await qrCode(await manager.pairing(session, signal), drawQr),
@@ -38,6 +41,7 @@ export function createAuthService({ manager, drawQr }: AuthServiceOptions): Serv
       await manager.get(session);
       throw new SessionError("METHOD_NOT_SUPPORTED", "The method is not implemented by the engine.", { session });
     },
-    qrStream: ({ session }, { signal }) => qrStream(manager, session, drawQr, signal),
+    qrStream: (request, context) =>
+      liveStream((signal) => qrStream(manager, request, drawQr, signal), streams.optionsFor(context)),
   };
 }

@@ -4,6 +4,7 @@ import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
+import { ticketHeader } from "./stream-tickets.ts";
 
 /** Whether a call with these headers may be made; `method` is undefined where it leads nowhere. */
 export type Admits = (method: DescMethod | undefined, header: Headers) => boolean;
@@ -14,16 +15,19 @@ export interface AuthenticationOptions {
   readonly verifyKey: ((presented: string) => boolean) | undefined;
   /** What needs no key, besides Ping and CheckHealth. */
   readonly open: Iterable<DescMethod>;
+  /** The key that a ticket stands for: it opens streams and nothing else. */
+  readonly keyOfTicket?: (ticket: string) => string | undefined;
   readonly logger: Pick<CallLogger, "debug">;
 }
 
 /** The one judgement on keys: every protocol asks it, and REST asks it before it reads a body, too. */
-export function authentication({ verifyKey, open, logger }: AuthenticationOptions): Admits {
+export function authentication({ verifyKey, open, keyOfTicket, logger }: AuthenticationOptions): Admits {
   if (!verifyKey) return () => true;
   const openMethods = new Set<DescMethod>([ServerService.method.ping, ServerService.method.checkHealth, ...open]);
   return (method, header) => {
     if (method && openMethods.has(method)) return true;
-    const key = presentedKey(header);
+    const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
+    const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? presentedKey(header);
     if (key !== "" && verifyKey(key)) return true;
     logger.debug({ ...(method && { method: `${method.parent.typeName}/${method.name}` }) }, "call without the key");
     return false;
@@ -34,12 +38,15 @@ export function authentication({ verifyKey, open, logger }: AuthenticationOption
 export function gate(admits: Admits): (context: Pick<HandlerContext, "method" | "requestHeader">) => void {
   return ({ method, requestHeader }) => {
     if (admits(method, requestHeader)) return;
-    // A missing key and a wrong one look alike: the caller knows which of them it sent.
-    throw connectErrorOf(new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer"));
+    throw connectErrorOf(keyRequired());
   };
 }
 
+/** A missing key and a wrong one look alike: the caller knows which of them it sent. */
+export const keyRequired = () =>
+  new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer");
+
 /** The key a call brings, or "". */
-function presentedKey(header: Headers): string {
+export function presentedKey(header: Headers): string {
   return header.get("x-api-key") ?? /^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "";
 }

@@ -17,8 +17,17 @@ const codes = {
   METHOD_NOT_SUPPORTED: Code.Unimplemented,
   NOT_A_BROWSER: Code.FailedPrecondition,
   ENGINE_UNAVAILABLE: Code.FailedPrecondition,
+  CREDENTIALS_NOT_KEPT: Code.FailedPrecondition,
+  DELIVERY_NOT_FOUND: Code.NotFound,
+  DELIVERY_NOT_RESENDABLE: Code.FailedPrecondition,
+  ENDPOINT_NOT_FOUND: Code.NotFound,
+  ENDPOINT_DISABLED: Code.FailedPrecondition,
   API_KEY_REQUIRED: Code.Unauthenticated,
+  READER_TOO_SLOW: Code.ResourceExhausted,
+  TOO_MANY_STREAMS: Code.ResourceExhausted,
+  STREAM_TOO_OLD: Code.Unavailable,
   STORE_UNAVAILABLE: Code.Unavailable,
+  BACKUP_RUNNING: Code.ResourceExhausted,
   SHUTTING_DOWN: Code.Unavailable,
 } as const satisfies Record<ErrorReason, Code>;
 

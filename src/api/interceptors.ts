@@ -1,5 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { SessionError } from "../domain/errors.ts";
+import { SessionError, StoreUnavailable } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 
 /** Where calls are logged. */
@@ -11,6 +11,7 @@ export interface CallLogger {
 /** What reporting calls needs from outside. */
 export interface ReportingOptions {
   readonly logger: CallLogger;
+  readonly metrics?: { called(method: string, code: string, durationMs: number): void };
   nowMs(): number;
 }
 
@@ -18,7 +19,7 @@ export interface ReportingOptions {
  * Outermost: logs each call when it ends, and makes a ConnectError of whatever it throws. A caller is told the cause of what was
  * foreseen; anything else is logged with its cause and reported as INTERNAL without it.
  */
-export function reporting({ logger, nowMs }: ReportingOptions): Interceptor {
+export function reporting({ logger, metrics, nowMs }: ReportingOptions): Interceptor {
   return (next) => async (req) => {
     const startMs = nowMs();
     const method = `${req.service.typeName}/${req.method.name}`;
@@ -27,7 +28,11 @@ export function reporting({ logger, nowMs }: ReportingOptions): Interceptor {
       if (!known) logger.error({ err: error, method }, "call failed");
       return known ?? new ConnectError("Internal server error", Code.Internal);
     };
-    const ended = (code: string) => logger.debug({ method, code, durationMs: nowMs() - startMs }, "call");
+    const ended = (code: string) => {
+      const durationMs = nowMs() - startMs;
+      logger.debug({ method, code, durationMs }, "call");
+      metrics?.called(method, code, durationMs);
+    };
     try {
       const res = await next(req);
       if (res.stream) return { ...res, message: reported(res.message, failed, ended) };
@@ -63,6 +68,8 @@ async function* reported<T>(
 /** The error a caller may see; undefined for one that nobody foresaw. */
 function knownError(error: unknown, signal: AbortSignal): ConnectError | undefined {
   if (error instanceof SessionError) return connectErrorOf(error);
+  if (error instanceof StoreUnavailable)
+    return connectErrorOf(new SessionError("STORE_UNAVAILABLE", "The store takes no writes"));
   if (error instanceof ConnectError) return error;
   // The call was cut short from outside, which is no fault.
   const cut = error === signal.reason || (error instanceof Error && error.name === "AbortError");

@@ -4,6 +4,7 @@ import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sess
 import {
   type QrCode,
   QrCodeSchema,
+  type QrStreamRequest,
   type QrStreamResponse,
   type QrStreamResponse_Outcome,
   QrStreamResponse_OutcomeSchema,
@@ -40,7 +41,7 @@ export function qrItems(
     if (!seen) throw sessionNotStarted(session);
     return { seen, items: [outcome(Result.CANCELLED)] };
   }
-  const before = seen ?? { run: runOf(record), value: "", code: "" };
+  const before = seen ?? firstSeen({ record });
   const end = endOfPairing(record, before.run);
   if (end) return { seen: before, items: [end] };
   if (record.phase !== Phase.PAIRING || !pairing) return { seen: before, items: [] };
@@ -50,6 +51,13 @@ export function qrItems(
   if (code !== "" && code !== before.code) items.push({ case: "pairingCode", value: code });
   return { seen: { ...before, value, code: code || before.code }, items };
 }
+
+/** What a reader knows of the run that is on. */
+const firstSeen = ({ record }: Pick<Snapshot, "record">): Seen => ({
+  run: record ? runOf(record) : "",
+  value: "",
+  code: "",
+});
 
 /** How the pairing has ended by now, if it has. */
 function endOfPairing(record: SessionRecord, run: string): QrItem | undefined {
@@ -88,17 +96,18 @@ export async function qrCode(pairing: Pairing, drawQr: DrawQr): Promise<QrCode> 
 /** The code to scan now, then each new one, and at last how the pairing ended. */
 export async function* qrStream(
   manager: Pick<SessionManager, "watch">,
-  session: string,
+  { session, afterSeq }: Pick<QrStreamRequest, "session" | "afterSeq">,
   drawQr: DrawQr,
   signal: AbortSignal,
-): AsyncIterable<QrStreamResponse> {
+): AsyncGenerator<QrStreamResponse, void, void> {
   let seen: Seen | undefined;
   for await (const snapshot of manager.watch(session, signal)) {
-    const next = qrItems(session, seen, snapshot);
+    const isBack = seen === undefined && afterSeq > 0n;
+    const next = qrItems(session, isBack ? firstSeen(snapshot) : seen, snapshot);
     seen = next.seen;
     for (const item of next.items) {
       const sent = item.case === "qr" ? ({ case: "qr", value: await qrCode(item.value, drawQr) } as const) : item;
-      yield create(QrStreamResponseSchema, { item: sent });
+      yield create(QrStreamResponseSchema, { item: sent, seq: snapshot.seq });
       if (item.case === "outcome") return;
     }
   }

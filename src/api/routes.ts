@@ -1,34 +1,79 @@
 import type { ConnectRouter } from "@connectrpc/connect";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { Health } from "../../gen/health/v1/health_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
+import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
+import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
+import type { WebhookLog } from "../app/webhook-log.ts";
 import { createAuthService } from "./auth-service.ts";
 import { type Admits, gate } from "./authentication.ts";
-import { reporting } from "./interceptors.ts";
+import { createEventService } from "./event-service.ts";
+import { createHealthService, type ServingState } from "./health-service.ts";
+import { type ReportingOptions, reporting } from "./interceptors.ts";
+import type { StreamPolicy } from "./live-stream.ts";
 import type { DrawQr } from "./picture.ts";
+import { createReflectionServices } from "./reflection-service.ts";
 import { createServerService, type ServerServiceOptions } from "./server-service.ts";
 import { createSessionService } from "./session-service.ts";
 import type { ViewOptions } from "./session-view.ts";
+import { createStoreService, type StoreServiceOptions } from "./store-service.ts";
+import { type Memory, streamLimit } from "./stream-limit.ts";
+import type { StreamTickets } from "./stream-tickets.ts";
+import { Streams } from "./streams.ts";
 import { validation } from "./validation.ts";
+import { createWebhookService } from "./webhook-service.ts";
 
 /** What the API works with. */
-export interface RoutesOptions extends ViewOptions, ServerServiceOptions {
+export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreServiceOptions {
   readonly manager: SessionManager;
+  readonly webhookLog: WebhookLog;
+  readonly metrics?: NonNullable<ReportingOptions["metrics"]>;
   readonly drawQr: DrawQr;
   /** Judges every call before anything of it is read. */
   readonly admits: Admits;
+  readonly tickets: StreamTickets;
+  readonly streamPolicy: StreamPolicy;
+  /** How many streams can be open at the same time. */
+  readonly maxStreams: number;
+  readonly memory: Memory;
+  /** What grpc.health.v1 tells. */
+  readonly serving: ServingState;
+  /** Whether clients can ask for the protos. */
+  readonly reflection: boolean;
 }
+
+const apiServices = [SessionService, AuthService, EventService, WebhookService, ServerService, StoreService];
+const reflectionServices = [ServerReflection, ServerReflectionV1Alpha];
 
 /** All services, each call let in, reported and checked whatever the router. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
   const nowMs = () => options.clock.nowMs();
-  const interceptors = [reporting({ logger: options.logger, nowMs }), validation];
+  const interceptors = [
+    reporting({ logger: options.logger, nowMs, ...(options.metrics && { metrics: options.metrics }) }),
+    streamLimit({ maxOpen: options.maxStreams, memory: options.memory }),
+    validation,
+  ];
   const rules = { requestGate: gate(options.admits), interceptors };
+  const { clock, admits, tickets, streamPolicy: policy, manager } = options;
+  const streams = new Streams({ policy, clock, admits, tickets });
+  const services = [...apiServices, Health, ...(options.reflection ? reflectionServices : [])];
+  const names = services.map(({ typeName }) => typeName);
+  const reflection = createReflectionServices(services);
   return (router) => {
     router
-      .service(SessionService, createSessionService({ ...options, nowMs }), rules)
-      .service(AuthService, createAuthService(options), rules)
-      .service(ServerService, createServerService(options), rules);
+      .service(SessionService, createSessionService({ ...options, streams }), rules)
+      .service(AuthService, createAuthService({ ...options, streams }), rules)
+      .service(EventService, createEventService({ manager, streams, tickets }), rules)
+      .service(WebhookService, createWebhookService(options.webhookLog), rules)
+      .service(ServerService, createServerService(options), rules)
+      .service(StoreService, createStoreService(options), rules)
+      .service(Health, createHealthService(options.serving, names), rules);
+    if (!options.reflection) return;
+    router.service(ServerReflection, reflection.v1, rules).service(ServerReflectionV1Alpha, reflection.v1alpha, rules);
   };
 }

@@ -7,12 +7,13 @@ import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
 import { configView, sessionView, type ViewOptions } from "./session-view.ts";
 import { statusStream } from "./status-stream.ts";
+import type { Streams } from "./streams.ts";
 
 /** What SessionService works with. */
 export interface SessionServiceOptions extends ViewOptions {
   readonly manager: SessionManager;
   readonly drawQr: DrawQr;
-  nowMs(): number;
+  readonly streams: Streams;
 }
 
 /** The session of calls that name none and need one: WAHA's. */
@@ -20,7 +21,7 @@ const defaultName = "default";
 
 /** SessionService over a manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
-  const { manager, drawQr, nowMs } = options;
+  const { manager, drawQr, streams } = options;
   const shown = (record: SessionRecord) => ({ session: sessionView(record, options) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
@@ -52,7 +53,11 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
     startSession: async ({ session }) => shown(await manager.start(session)),
     stopSession: async ({ session }) => shown(await manager.stop(session)),
     restartSession: async ({ session }) => shown(await manager.restart(session)),
-    logoutSession: async ({ session }) => shown(await manager.logout(session)),
+    async logoutSession({ session }) {
+      const { record, unlinked } = await manager.logout(session);
+      return { session: { ...sessionView(record, options), remoteUnlinked: unlinked } };
+    },
+    restoreCredentials: async ({ session }) => shown(await manager.restoreCredentials(session)),
     async getMe({ session }) {
       const me = meOf(await manager.get(session));
       return me ? { me } : {};
@@ -61,7 +66,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
       const shot = await manager.screenshot(session || defaultName, signal);
       return pngBody("png" in shot ? shot.png : await drawQr(shot.qr));
     },
-    statusStream: ({ session }, { signal }) => statusStream(manager, session, nowMs, signal),
+    statusStream: (request, context) => statusStream(manager, request, streams.optionsFor(context)),
     async startSessionDeprecated({ name, config }) {
       const record = await manager.startDeprecated(name || defaultName, config);
       return { name: record.name, status: statusOf(record), config: configView(record, options) };

@@ -1,8 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
-import { type Session, type SessionConfig, SessionSchema } from "../../gen/sessiond/v1/session_pb.js";
+import {
+  type Session,
+  type SessionConfig,
+  SessionSchema,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
 import { maskSecrets, shownConfig } from "../domain/config.ts";
-import { engineStateOf, meOf, statusOf, wakeAtMs } from "../domain/session.ts";
+import { engineStateOf, failedAttemptsOf, meOf, statusOf, wakeAtMs } from "../domain/session.ts";
 
 /** How sessions are shown. */
 export interface ViewOptions {
@@ -26,8 +31,9 @@ export function sessionView(record: SessionRecord, options: ViewOptions): Sessio
     revision: record.revision,
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
-    attempt: record.attempt,
-    ...(wakeAtMs(record) !== undefined && record.wakeAt && { nextAttemptAt: record.wakeAt }),
+    attempt: failedAttemptsOf(record),
+    ...(awaitsAttempt(record) && { nextAttemptAt: record.wakeAt }),
+    health: record.health,
   });
 }
 
@@ -36,3 +42,7 @@ export function configView({ config }: SessionRecord, { showSecrets }: ViewOptio
   const shown = shownConfig(config);
   return showSecrets ? shown : maskSecrets(shown);
 }
+
+/** It waits for its next attempt to connect: of its other deadlines nobody needs to know. */
+const awaitsAttempt = (record: SessionRecord): record is SessionRecord & Required<Pick<SessionRecord, "wakeAt">> =>
+  wakeAtMs(record) !== undefined && [Status.STARTING, Status.FAILED].includes(statusOf(record));

@@ -1,15 +1,21 @@
 import { type DescMessage, isMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
-import { Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
+import * as events from "../../gen/sessiond/v1/event_service_pb.js";
+import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import * as session from "../../gen/sessiond/v1/session_service_pb.js";
+import { WebhookDelivery_State as DeliveryState } from "../../gen/sessiond/v1/webhook_pb.js";
+import * as webhook from "../../gen/sessiond/v1/webhook_service_pb.js";
 import { configViolations } from "../domain/config-violations.ts";
 import { invalidArgument, type Violation } from "../domain/errors.ts";
+import { deletedEventName, eventNames } from "../domain/event.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import { sessionNameViolations } from "../domain/session-name.ts";
 
 /** How a QR code can be asked for over REST. */
 const qrFormats = ["image", "raw"];
+/** How many deliveries a page holds at most. */
+const maxPageSize = 500;
 
 type Rule = readonly [typeName: string, check: (message: Message) => Violation[]];
 
@@ -22,6 +28,31 @@ const named = (message: { session: string }) => sessionNameViolations(message.se
 
 /** A name that may be left out. */
 const optionalName = (name: string, field: string) => (name === "" ? [] : sessionNameViolations(name, field));
+
+/** What a stream is of. */
+const streamedNames = ({ session, sessions }: { session: string; sessions: readonly string[] }) => [
+  ...optionalName(session, "session"),
+  ...sessions.flatMap((name, index) => sessionNameViolations(name, `sessions.${index}`)),
+];
+
+function untilViolations(until: readonly Status[]): Violation[] {
+  const known = [Status.STOPPED, Status.STARTING, Status.SCAN_QR_CODE, Status.WORKING, Status.FAILED];
+  const description = `must be one of the following values: ${known.map((status) => Status[status]).join(", ")}`;
+  return until.flatMap((status, index) => (known.includes(status) ? [] : [{ field: `until.${index}`, description }]));
+}
+
+function eventNameViolations(name: string, index: number): Violation[] {
+  if (name === "*" || name === deletedEventName || eventNames.some((known) => known === name)) return [];
+  const field = `names.${index}`;
+  return [
+    { field, description: `must be one of the following values: ${[...eventNames, deletedEventName, "*"].join(", ")}` },
+  ];
+}
+
+const consumerViolations = (consumer: string): Violation[] =>
+  /^[\w.-]{1,64}$/.test(consumer)
+    ? []
+    : [{ field: "consumer", description: "must be 1 to 64 characters of A-Z a-z 0-9 _ - and dot" }];
 
 const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(session.ListSessionsRequestSchema, () => []),
@@ -37,9 +68,11 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(session.StopSessionRequestSchema, named),
   rule(session.RestartSessionRequestSchema, named),
   rule(session.LogoutSessionRequestSchema, named),
+  rule(session.RestoreCredentialsRequestSchema, named),
+  rule(session.RestoreCredentialsRequestSchema, named),
   rule(session.GetMeRequestSchema, named),
   rule(session.GetScreenshotRequestSchema, (message) => optionalName(message.session, "session")),
-  rule(session.StatusStreamRequestSchema, (message) => optionalName(message.session, "session")),
+  rule(session.StatusStreamRequestSchema, (message) => [...streamedNames(message), ...untilViolations(message.until)]),
   rule(session.StartSessionDeprecatedRequestSchema, ({ name, config }) => [
     ...optionalName(name, "name"),
     ...configViolations(config),
@@ -51,6 +84,26 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(auth.RequestCodeRequestSchema, (message) => [...named(message), ...phoneViolations(message.phoneNumber)]),
   rule(auth.AuthorizeCodeRequestSchema, (message) => [...named(message), ...codeViolations(message.code)]),
   rule(auth.QrStreamRequestSchema, named),
+  rule(events.StreamEventsRequestSchema, (message) => [
+    ...streamedNames(message),
+    ...message.names.flatMap(eventNameViolations),
+    ...(message.consumer === "" ? [] : consumerViolations(message.consumer)),
+  ]),
+  rule(webhook.ListDeliveriesRequestSchema, (message) => [
+    ...named(message),
+    ...deliveryStateViolations(message.state),
+    ...(message.pageSize <= maxPageSize
+      ? []
+      : [{ field: "pageSize", description: `must not be greater than ${maxPageSize}` }]),
+  ]),
+  rule(webhook.GetDeliveryRequestSchema, named),
+  rule(webhook.ResendDeliveryRequestSchema, named),
+  rule(webhook.ResendFailedRequestSchema, named),
+  rule(webhook.SendTestEventRequestSchema, named),
+  rule(webhook.ListEndpointsRequestSchema, named),
+  rule(webhook.EnableEndpointRequestSchema, named),
+  rule(events.AckEventsRequestSchema, ({ consumer }) => consumerViolations(consumer)),
+  rule(events.CreateStreamTicketRequestSchema, () => []),
 ]);
 
 /** Everything wrong with a request; nothing for a message that has no rules. */
@@ -81,6 +134,11 @@ function engineViolations(engine: Engine_Kind): Violation[] {
   if (Engine_Kind[engine] !== undefined) return [];
   const known = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map((kind) => Engine_Kind[kind]);
   return [{ field: "engine", description: `must be one of the following values: ${known.join(", ")}` }];
+}
+
+function deliveryStateViolations(state: DeliveryState): Violation[] {
+  if (DeliveryState[state] !== undefined) return [];
+  return [{ field: "state", description: "must be one of the following values: PENDING, RETRYING, DELIVERED, FAILED" }];
 }
 
 function formatViolations(format: string): Violation[] {

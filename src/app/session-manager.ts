@@ -17,10 +17,12 @@ import { keepSecrets } from "../domain/config.ts";
 import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { type SessionInput, statusOf } from "../domain/session.ts";
 import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
+import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
-import { type RunnerDeps, SessionRunner } from "./session-runner.ts";
+import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
+import { SessionRunner } from "./session-runner.ts";
 
-export type { Pairing, Snapshot } from "../ports/backend.ts";
+export { LogTrimmed, type Pairing, type Snapshot } from "../ports/backend.ts";
 
 export interface SessionManagerOptions extends RunnerDeps {
   /** The engine of sessions that name none. */
@@ -29,6 +31,8 @@ export interface SessionManagerOptions extends RunnerDeps {
   readonly restart: "wanted" | "all" | "none";
   /** Sessions to start at boot in any case, created if there are none. */
   readonly names: readonly string[];
+  /** How long to wait at boot before sessions connect. */
+  readonly bootDelayMs?: number;
 }
 
 /** A session to be created. */
@@ -51,6 +55,7 @@ export class SessionManager {
   readonly #runners = new Map<string, Promise<SessionRunner>>();
   readonly #closing = new AbortController();
   readonly #creations: Creations;
+  #report: BootReport | undefined;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
@@ -137,8 +142,14 @@ export class SessionManager {
     return this.#dispatch(session, { type: "restart" });
   }
 
-  logout(session: string): Promise<SessionRecord> {
-    return this.#dispatch(session, { type: "logout" });
+  /** Logs out, and says what became of the device at WhatsApp. */
+  logout(session: string): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
+    return this.#run(session, (runner) => runner.logout());
+  }
+
+  /** Puts the login back that the session last connected with; the present one is kept in its stead. */
+  restoreCredentials(session: string): Promise<SessionRecord> {
+    return this.#run(session, (runner) => runner.restoreCredentials());
   }
 
   /** Creates or updates a session and starts it; one that runs already is refused. */
@@ -201,9 +212,29 @@ export class SessionManager {
     return this.#options.backend.watch(session, signal);
   }
 
-  /** The log of one session or of all after `afterSeq`, without gap or repeat. */
-  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event> {
-    return this.#options.backend.events(session, afterSeq, signal);
+  /** The log of one session or of all after `afterSeq`, up to `throughSeq` if given, without gap or repeat. Rejects with LogTrimmed where some of it is gone. */
+  events(
+    session: string | undefined,
+    afterSeq: bigint,
+    signal: AbortSignal,
+    throughSeq?: bigint,
+  ): AsyncIterable<Event> {
+    return this.#options.backend.events(session, afterSeq, signal, throughSeq);
+  }
+
+  /** The end of the log. */
+  lastSeq(): bigint {
+    return this.#options.backend.lastSeq();
+  }
+
+  /** Keeps, durably, how far a named reader of the log has come; resolves with where it is. */
+  acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
+    return this.#options.backend.acknowledge(consumer, cursor);
+  }
+
+  /** How far a named reader of the log has come; undefined if it is unknown. */
+  acknowledged(consumer: string): Promise<bigint | undefined> {
+    return this.#options.backend.acknowledged(consumer);
   }
 
   snapshot(session: string): Promise<Snapshot> {
@@ -214,39 +245,51 @@ export class SessionManager {
     return this.#options.backend.list();
   }
 
-  /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start. */
+  /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start; a line in the log follows. */
   async boot(): Promise<void> {
-    const { restart, names, logger } = this.#options;
+    const { restart, names, logger, clock, gate, bootDelayMs = 0 } = this.#options;
+    if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
     const { records } = await this.#options.backend.list();
     this.#creations.remember(records);
     const known = new Set(records.map((record) => record.name));
-    const restored = records.map(async ({ name }) => {
-      await this.#runner(name);
-      if (restart === "all" || names.includes(name)) await this.start(name);
-    });
-    const created = names
-      .filter((name) => !known.has(name))
-      .map((name) => this.create(startedSession(name, undefined)));
-    const results = await Promise.allSettled([...restored, ...created]);
-    const failed = results.filter((result) => result.status === "rejected");
-    for (const { reason } of failed) logger.error({ err: reason }, "a session could not be restored");
-    if (results.length > 0) logger.info({ sessions: results.length, failed: failed.length }, "sessions restored");
+    const isWanted = ({ name, desiredState }: SessionRecord) =>
+      restart === "all" || names.includes(name) || (restart === "wanted" && desiredState === Desired.RUNNING);
+    const created = names.filter((name) => !known.has(name));
+    const report = new BootReport(clock, logger, [...records.filter(isWanted).map(({ name }) => name), ...created]);
+    this.#report = report;
+    const boot = async (name: string, start: () => Promise<unknown>) => {
+      await start().catch((error: unknown) => {
+        logger.error({ err: error, session: name }, "a session could not be restored");
+        report.lost(name, error);
+      });
+    };
+    await Promise.all([
+      ...records.map(({ name }) =>
+        boot(name, async () => {
+          await this.#runner(name);
+          report.note(restart === "all" || names.includes(name) ? await this.start(name) : await this.get(name));
+        }),
+      ),
+      ...created.map((name) => boot(name, () => this.create(startedSession(name, undefined)))),
+    ]);
   }
 
   /** Closes all engines and gives all sessions up; what is written stays as it is. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#report?.close();
     const closed = [...this.#runners.values()].map(async (loading) => (await loading.catch(() => undefined))?.close());
     await Promise.all(closed);
   }
 
-  async #dispatch(
-    session: string,
-    input: SessionInput | ((record: SessionRecord) => SessionInput),
-  ): Promise<SessionRecord> {
+  #dispatch(session: string, input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
+    return this.#run(session, (runner) => runner.dispatch(input));
+  }
+
+  async #run<T>(session: string, command: (runner: SessionRunner) => Promise<T>): Promise<T> {
     const runner = await this.#runner(session);
     try {
-      return await runner.dispatch(input);
+      return await command(runner);
     } finally {
       if (runner.removed) this.#runners.delete(session);
     }
@@ -274,7 +317,7 @@ export class SessionManager {
 
   async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
     const lease: Lease = await this.#options.backend.acquire(session);
-    return new SessionRunner(this.#options, lease, record);
+    return new SessionRunner({ ...this.#options, onChange: (changed) => this.#report?.note(changed) }, lease, record);
   }
 
   #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {

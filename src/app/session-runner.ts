@@ -6,47 +6,38 @@ import {
   type SessionRecord,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
-import {
-  type Engine_Kind,
-  type ProxyConfig,
-  SessionConfigSchema,
-  Session_Status as Status,
-  type WebhookConfig,
-} from "../../gen/sessiond/v1/session_pb.js";
+import { SessionConfigSchema, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
 import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
-import { deletedEvent, messageEvents, rememberedAfter, statusEvent } from "../domain/event.ts";
+import {
+  deletedEvent,
+  healthEvent,
+  isReported,
+  messageEvents,
+  rememberedAfter,
+  rememberedMessagesAfter,
+  statusEvent,
+} from "../domain/event.ts";
 import {
   type CloseCause,
   type SessionEffect,
   type SessionInput,
-  type SessionPolicy,
   statusOf,
   transition,
   wakeAtMs,
 } from "../domain/session.ts";
-import { type Backend, type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
+import { type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
 import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
-import type { Clock, Logger, Random } from "../ports/system.ts";
+import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
+import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
 import { settledWithin } from "./time-box.ts";
 
-/** What runners need, the same for all of them. */
-export interface RunnerDeps {
-  readonly backend: Backend;
-  readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly policy: Omit<SessionPolicy, "jitter">;
-  /** Called for every event of every session, whatever the session's configuration. */
-  readonly globalWebhook: WebhookConfig | undefined;
-  /** The proxy of sessions that configure none. */
-  readonly defaultProxy: ProxyConfig | undefined;
-}
-
-/** No step of a session waits longer than this for its engine. */
-const engineDeadlineMs = 5_000;
+/** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
+const unlinkLimitMs = 4_000;
+const hurriedUnlinkLimitMs = 1_000;
+/** And this long for an engine to close: no stop takes 5 s. */
+const closeLimitMs = 3_000;
 /** The store refuses writes (a full disk, say): how long until the same event is offered again. */
 const storeRetryMs = 1_000;
 /** Longest wait a timer can hold; `wake` before its time means nothing and sets the next. */
@@ -65,6 +56,12 @@ export class SessionRunner {
   #pairing: Pairing | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #cancelWake = () => {};
+  /** When the gate lets this session in; unset unless it waits there. */
+  #turn: { readonly atMs: number } | undefined;
+  #leaveGate = () => {};
+  #unlinked: RemoteUnlinked = "false";
+  /** Resolves when the next command comes. */
+  #nextCommand = Promise.withResolvers<void>();
   #endpoints: readonly Endpoint[] | undefined;
   #state: "running" | "removed" | "closed" = "running";
   /** Goes into the first record that is written. */
@@ -94,9 +91,35 @@ export class SessionRunner {
 
   /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
   dispatch(input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
+    this.#nextCommand.resolve();
     return this.#enqueue(async () => {
       await this.#apply(typeof input === "function" ? input(this.#record) : input);
       return this.#record;
+    });
+  }
+
+  /** Logs out, and says what became of the device at WhatsApp. */
+  logout(): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
+    this.#nextCommand.resolve();
+    return this.#enqueue(async () => {
+      this.#unlinked = "false";
+      await this.#apply({ type: "logout" });
+      return { record: this.#record, unlinked: this.#unlinked };
+    });
+  }
+
+  /** Puts the login back that the session last connected with. */
+  restoreCredentials(): Promise<SessionRecord> {
+    this.#nextCommand.resolve();
+    return this.#enqueue(async () => {
+      const factory = this.#deps.engines.get(this.#record.engine);
+      await this.#closeEngine();
+      if (await factory?.restoreCredentials?.(this.#deps.backend.credentials(this.#lease))) {
+        await this.#apply({ type: "restored" });
+        return this.#record;
+      }
+      await this.#apply({ type: "resume" });
+      throw new SessionError("CREDENTIALS_NOT_KEPT", "No former login of the session is kept");
     });
   }
 
@@ -127,6 +150,7 @@ export class SessionRunner {
     if (this.#state !== "running") return;
     this.#state = "closed";
     this.#cancelWake();
+    this.#nextCommand.resolve();
     const settled = this.#tail.catch(() => {});
     await this.#closeEngine();
     await settled;
@@ -139,6 +163,7 @@ export class SessionRunner {
     const result = this.#tail.then(() => {
       if (this.#state === "removed") throw sessionNotFound(this.#record.name);
       if (this.#state === "closed") throw shuttingDown();
+      this.#nextCommand = Promise.withResolvers();
       return step();
     });
     this.#tail = result.catch(() => {});
@@ -153,15 +178,23 @@ export class SessionRunner {
     const announces = effects.some((effect) => effect.type === "announce");
     const statuses = announces ? rememberedAfter(state, nowMs) : state.statuses;
     const record = { ...state, statuses, updatedAt: timestampFromMs(nowMs) };
+    const context = this.#eventContext(nowMs);
+    const events = announces ? [statusEvent(record, context)] : [];
+    if (effects.some((effect) => effect.type === "announce_health")) {
+      events.push(healthEvent(record, this.#engine?.lastInboundAtMs, context));
+    }
     await this.#commit({
       record,
-      events: announces ? this.#addressed([statusEvent(record, this.#eventContext(nowMs))], record) : [],
+      events: this.#addressed(events, record),
       wipe: effects.some((effect) => effect.type === "wipe"),
       pairing: record.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
     });
     if (announces) this.#logger.info({ status: Status[statusOf(record)] }, "session status");
     this.#scheduleWake();
     for (const effect of effects) await this.#perform(effect);
+    const wiped = effects.some(({ type }) => type === "wipe" || type === "remove");
+    // What an engine keeps outside of the store goes with what it kept inside.
+    if (wiped && !this.#engine) await this.#deps.engines.get(this.#record.engine)?.discard?.(this.#record.name);
   }
 
   async #commit(commit: Commit): Promise<void> {
@@ -175,6 +208,7 @@ export class SessionRunner {
     this.#endpoints = endpoints;
     this.#record = record;
     this.#creationKey = undefined;
+    this.#deps.onChange?.(record);
     if (commit.pairing !== undefined) this.#pairing = commit.pairing ?? undefined;
   }
 
@@ -196,6 +230,7 @@ export class SessionRunner {
   async #perform(effect: SessionEffect): Promise<void> {
     switch (effect.type) {
       case "announce":
+      case "announce_health":
       case "wipe":
         // Written with the state.
         return;
@@ -215,23 +250,43 @@ export class SessionRunner {
     const factory = this.#deps.engines.get(this.#record.engine);
     if (!factory)
       return this.#apply(closedBy("engine_crashed", "The session's engine is not available on this server"));
+    const turn = this.#deps.gate?.enter(this.#turn) ?? { leave: () => {} };
+    if ("atMs" in turn) {
+      this.#turn = turn;
+      return this.#apply({ type: "postponed", untilMs: turn.atMs });
+    }
+    this.#turn = undefined;
+    this.#leaveGate = turn.leave;
+    try {
+      this.#engine = this.#opened(factory);
+    } catch (error) {
+      this.#logger.error({ err: error }, "engine could not be opened");
+      return this.#apply(closedBy("engine_crashed", "The engine could not be opened"));
+    }
+    void this.#pump(this.#engine);
+  }
+
+  #opened(factory: EngineFactory): Engine {
     const { backend, defaultProxy } = this.#deps;
-    const config = this.#record.config ?? create(SessionConfigSchema);
-    const engine = factory.open({
-      session: this.#record.name,
+    const { name, config = create(SessionConfigSchema) } = this.#record;
+    return factory.open({
+      session: name,
       config: config.proxy || !defaultProxy ? config : { ...config, proxy: defaultProxy },
       credentials: backend.credentials(this.#lease),
       chats: backend.chats(this.#lease),
-      logger: this.#record.config?.debug ? this.#logger.child({}, "debug") : this.#logger,
+      logger: config.debug ? this.#logger.child({}, "debug") : this.#logger,
     });
-    this.#engine = engine;
-    void this.#pump(engine);
   }
 
   /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
   async #pump(engine: Engine): Promise<void> {
     try {
-      for await (const event of engine.events) await this.#take(engine, event);
+      const events = engine.events[Symbol.asyncIterator]();
+      // To ask for the next one says that the last is committed: of an engine that is given up nothing is asked any more.
+      for (let next = await events.next(); !next.done && engine === this.#engine; next = await events.next()) {
+        await this.#take(engine, next.value);
+        if (engine !== this.#engine) return;
+      }
     } catch (error) {
       this.#logger.error({ err: error }, "engine failed");
     }
@@ -258,10 +313,14 @@ export class SessionRunner {
   }
 
   async #onEvent(event: EngineEvent): Promise<void> {
+    this.#leaveGate();
     switch (event.type) {
       case "message": {
-        const events = messageEvents(this.#record, event.message, this.#eventContext(this.#deps.clock.nowMs()));
-        return this.#commit({ record: this.#record, events: this.#addressed(events, this.#record) });
+        const { message } = event;
+        if (isReported(this.#record, message)) return;
+        const record = { ...this.#record, recentMessages: rememberedMessagesAfter(this.#record, message) };
+        const events = messageEvents(record, message, this.#eventContext(this.#deps.clock.nowMs()));
+        return this.#commit({ record, events: this.#addressed(events, record) });
       }
       case "qr": {
         const { type, ...pairing } = event;
@@ -283,8 +342,10 @@ export class SessionRunner {
   async #unlinkEngine(): Promise<void> {
     const engine = this.#engine;
     if (engine) {
-      const result = await settledWithin(this.#deps.clock, engineDeadlineMs, engine.logout());
-      this.#logger.info({ unlinked: result ?? "unknown" }, "logged out");
+      const hurry = { wanted: this.#nextCommand.promise, limitMs: hurriedUnlinkLimitMs };
+      const result = await settledWithin(this.#deps.clock, unlinkLimitMs, engine.logout(), hurry);
+      this.#unlinked = result === "unlinked" ? "true" : "unknown";
+      this.#logger.info({ unlinked: this.#unlinked }, "logged out");
     }
     await this.#closeEngine();
     await this.#apply({ type: "unlinked" });
@@ -292,11 +353,13 @@ export class SessionRunner {
 
   async #closeEngine(): Promise<void> {
     const engine = this.#engine;
+    this.#turn = undefined;
+    this.#leaveGate();
     if (!engine) return;
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
     const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, engineDeadlineMs, closed))) {
+    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }

@@ -1,14 +1,34 @@
 import type { Clock } from "../ports/system.ts";
 
-/** The value of `promise`, or undefined if it rejects or takes longer than `limitMs`. Never rejects. */
-export async function settledWithin<T>(clock: Clock, limitMs: number, promise: Promise<T>): Promise<T | undefined> {
+/**
+ * The value of `promise`, or undefined if it rejects or takes longer than `limitMs`; from the moment that `hurry` resolves no
+ * longer than its own limit. Never rejects.
+ */
+export async function settledWithin<T>(
+  clock: Clock,
+  limitMs: number,
+  promise: Promise<T>,
+  hurry?: { readonly wanted: Promise<void>; readonly limitMs: number },
+): Promise<T | undefined> {
   const late = Promise.withResolvers<undefined>();
-  const cancel = clock.schedule(limitMs, () => late.resolve(undefined));
+  const lateAfter = (ms: number) => clock.schedule(ms, () => late.resolve(undefined));
+  let cancel = lateAfter(limitMs);
+  let waiting = true;
+  hurry?.wanted.then(() => {
+    if (!waiting) return;
+    const before = cancel;
+    const cancelHurried = lateAfter(hurry.limitMs);
+    cancel = () => {
+      before();
+      cancelHurried();
+    };
+  });
   try {
     return await Promise.race([promise, late.promise]);
   } catch {
     return undefined;
   } finally {
+    waiting = false;
     cancel();
   }
 }

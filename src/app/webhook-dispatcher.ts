@@ -1,21 +1,31 @@
-import { type AttemptOutcome, type Verdict, verdictOn } from "../domain/delivery.ts";
-import { type Backend, type Claim, LeaseLost } from "../ports/backend.ts";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import { type AttemptOutcome, globalEndpointId, type Verdict, verdictOn } from "../domain/delivery.ts";
+import { defaultHealthPolicy, type HealthPolicy, healthAfter, type MadeAttempt } from "../domain/endpoint-health.ts";
+import { LeaseLost } from "../ports/backend.ts";
+import type { WebhookMetrics } from "../ports/metrics.ts";
+import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
 import type { WebhookSender } from "../ports/webhook.ts";
+import { disabledNote, isDisabling, loggedAttempt } from "./webhook-report.ts";
 import { type Attempt, type RequestContext, webhookRequest } from "./webhook-request.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherOptions extends RequestContext {
-  readonly backend: Pick<Backend, "claims">;
+  readonly backend: Pick<Outbox, "claims" | "endpoints">;
   readonly sender: WebhookSender;
   readonly clock: Clock;
-  readonly random: Pick<Random, "unit">;
+  readonly random: Pick<Random, "unit" | "ulid">;
   readonly logger: Logger;
+  readonly metrics?: WebhookMetrics;
+  /** When endpoints are spared and switched off. */
+  readonly health?: HealthPolicy;
   /** Attempts at a time. */
   readonly maxInFlight?: number;
 }
 
-const defaultMaxInFlight = 64;
+const defaultMaxInFlight = 512;
 /** How long `stop` waits for attempts in flight, unless told otherwise. */
 const defaultStopTimeoutMs = 10_000;
 /** The wait before a read or write of the queue that failed is tried again. */
@@ -82,7 +92,7 @@ export class WebhookDispatcher {
 
   #carry(claim: Claim): void {
     const carried = this.#attempt(claim)
-      .catch((error: unknown) => this.#options.logger.error({ err: error, ...names(claim) }, "webhook attempt failed"))
+      .catch((error: unknown) => this.#options.logger.error(line(claim, { err: error }), "webhook attempt failed"))
       .finally(() => {
         this.#inFlight.delete(carried);
         this.#onRoom?.();
@@ -97,22 +107,53 @@ export class WebhookDispatcher {
   }
 
   async #attempt(claim: Claim): Promise<void> {
-    const { clock, random, logger } = this.#options;
+    const { clock, random, logger, metrics } = this.#options;
     const { delivery, endpoint } = claim;
-    if (!delivery.event || !endpoint.config) {
-      return this.#settle(claim, { type: "give_up", reason: "the stored delivery is incomplete" });
+    const { event } = delivery;
+    if (!event || !endpoint.config) {
+      return this.#settle(claim, { type: "give_up", reason: "the stored delivery is incomplete" }, {});
+    }
+    if (endpoint.health?.disabledAt) {
+      const reason = `the endpoint is disabled: ${endpoint.health.disabledReason}`;
+      return this.#settle(claim, { type: "give_up", reason }, {});
     }
     const attempt = delivery.attempts + 1;
     const startMs = clock.nowMs();
+    if (delivery.log.length === 0 && event.time) metrics?.started(startMs - timestampMs(event.time));
+    const trusted = endpoint.id === globalEndpointId;
     const outcome = await this.#send(claim, {
       id: delivery.id,
-      event: delivery.event,
+      event,
       config: endpoint.config,
       nowMs: startMs,
+      trusted,
     });
-    logger.debug({ ...names(claim), attempt, ...outcome, durationMs: clock.nowMs() - startMs }, "webhook attempt");
+    const endMs = clock.nowMs();
+    logger.debug(line(claim, { attempt, ...outcome, durationMs: endMs - startMs }), "webhook attempt");
     if (outcome.type === "failed" && this.#sending.signal.aborted) return;
-    await this.#settle(claim, verdictOn(outcome, attempt, endpoint.config.retries, random.unit()));
+    const verdict = verdictOn(outcome, attempt, endpoint.config.retries, random.unit());
+    metrics?.attempted(verdict.type === "done" ? "success" : "failure", endMs - startMs);
+    await this.#settle(claim, verdict, {
+      attempt: loggedAttempt(outcome, verdict, { startMs, endMs }),
+      ...(await this.#health(claim, event, { outcome, attempt, nowMs: endMs })),
+    });
+  }
+
+  /** What an attempt tells of its endpoint, where that is news. */
+  async #health(claim: Claim, event: Event, made: MadeAttempt): Promise<Pick<AttemptReport, "health" | "events">> {
+    const { backend, clock, random, logger, health: policy = defaultHealthPolicy } = this.#options;
+    const after = () => healthAfter(claim.endpoint.health, made, policy);
+    if (!isDisabling(claim.endpoint.health, after())) return healthReport(claim.endpoint.health, after());
+    const endpoints = await backend.endpoints(event.session);
+    const before = claim.endpoint.health;
+    const health = after();
+    // Another attempt may have had the same answer meanwhile.
+    if (!health || !isDisabling(before, health)) return healthReport(before, health);
+    logger.warn(line(claim, { reason: health.disabledReason }), "webhook.disabled");
+    const nowMs = clock.nowMs();
+    const context = { nowMs, ulid: () => random.ulid(nowMs) };
+    const note: NewEvent = disabledNote(event, claim.endpoint, health, endpoints, context);
+    return { health, events: [note] };
   }
 
   /** A fault of ours counts as a failed attempt: the schedule then bounds how often it shows. */
@@ -120,24 +161,25 @@ export class WebhookDispatcher {
     try {
       return await this.#options.sender.post(webhookRequest(attempt, this.#options), this.#sending.signal);
     } catch (error) {
-      this.#options.logger.error({ err: error, ...names(claim) }, "sending a webhook threw");
+      this.#options.logger.error(line(claim, { err: error }), "sending a webhook threw");
       return { type: "failed", error: "internal error" };
     }
   }
 
   /** Writes the verdict, again and again while the queue cannot take it: another attempt would be a repeat. */
-  async #settle(claim: Claim, verdict: Verdict): Promise<void> {
-    const { logger } = this.#options;
+  async #settle(claim: Claim, verdict: Verdict, report: AttemptReport): Promise<void> {
+    const { logger, metrics } = this.#options;
     const { signal } = this.#sending;
     do {
       try {
-        await write(claim, verdict);
-        if (verdict.type === "give_up") logger.warn({ ...names(claim), reason: verdict.reason }, "webhook given up");
+        await write(claim, verdict, report);
+        if (verdict.type !== "retry") metrics?.settled(verdict.type === "done" ? "delivered" : "failed");
+        if (verdict.type === "give_up") logger.warn(line(claim, { reason: verdict.reason }), "webhook given up");
         return;
       } catch (error) {
         // Whoever took over settles what is left.
         if (error instanceof LeaseLost) return;
-        logger.error({ err: error, ...names(claim) }, "settling a webhook failed");
+        logger.error(line(claim, { err: error }), "settling a webhook failed");
         await this.#pause(backendRetryMs, signal);
       }
     } while (!signal.aborted);
@@ -152,25 +194,33 @@ export class WebhookDispatcher {
   }
 }
 
-function write(claim: Claim, verdict: Verdict): Promise<void> {
+function write(claim: Claim, verdict: Verdict, report: AttemptReport): Promise<void> {
   switch (verdict.type) {
     case "done":
-      return claim.done();
+      return claim.done(report);
     case "retry":
-      return claim.retry(verdict.delayMs);
+      return claim.retry(verdict.delayMs, report);
     case "give_up":
-      return claim.giveUp(verdict.reason);
+      return claim.giveUp(verdict.reason, report);
   }
 }
 
-/** What a log line calls a delivery. A URL's user and query stay out: they may be secrets. */
-function names({ delivery, endpoint }: Claim) {
-  const url = URL.parse(endpoint.config?.url ?? "");
+/** An endpoint that is well and stays so is not written. */
+const healthReport = (before: EndpointHealth | undefined, after: EndpointHealth | undefined) =>
+  before === after ? {} : { health: after ?? null };
+
+/** What a log line tells of a delivery. A URL's user and query stay out: they may be secrets. */
+function line({ delivery, endpoint }: Claim, more: object) {
   return {
     delivery: delivery.id,
     session: delivery.event?.session,
     event: delivery.event?.name,
     endpoint: endpoint.id,
-    url: url ? url.origin + url.pathname : undefined,
+    // Worked out only for lines that are written.
+    get url() {
+      const url = URL.parse(endpoint.config?.url ?? "");
+      return url ? url.origin + url.pathname : undefined;
+    },
+    ...more,
   };
 }

@@ -7,7 +7,7 @@ import type {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { retryPolicies } from "./delivery.ts";
 import type { Violation } from "./errors.ts";
-import { eventNames } from "./event.ts";
+import { disabledEventName, eventNames, healthEventName } from "./event.ts";
 
 const maxDelaySeconds = 3600;
 const maxAttempts = 100;
@@ -36,7 +36,7 @@ function webhookViolations(webhook: WebhookConfig, path: string): Violation[] {
   return [
     ...violationIf(!isWebhookUrl(webhook.url), `${path}.url`, "must be a URL address"),
     ...webhook.events.flatMap((name, i) =>
-      violationIf(!isEventName(name), `${path}.events.${i}`, oneOf([...eventNames, "*"])),
+      violationIf(!isEventName(name), `${path}.events.${i}`, oneOf(acceptedNames)),
     ),
     ...(webhook.retries ? retriesViolations(webhook.retries, `${path}.retries`) : []),
     ...webhook.customHeaders.flatMap((header, i) => headerViolations(header, `${path}.customHeaders.${i}`)),
@@ -46,7 +46,8 @@ function webhookViolations(webhook: WebhookConfig, path: string): Violation[] {
 // A parser forgives more than a URL may hold: blanks, and any number of slashes.
 const isWebhookUrl = (url: string) => /^https?:\/\/[^\s/\\]\S*$/i.test(url) && URL.canParse(url);
 
-const isEventName = (name: string) => name === "*" || eventNames.some((known) => known === name);
+const acceptedNames: readonly string[] = [...eventNames, healthEventName, disabledEventName, "*"];
+const isEventName = (name: string) => acceptedNames.includes(name);
 
 const oneOf = (values: readonly string[]) => `must be one of the following values: ${values.join(", ")}`;
 
@@ -67,8 +68,9 @@ function retriesViolations({ delaySeconds = 0, attempts = 0, policy }: RetriesCo
 
 /** A token as HTTP has it (RFC 9110, section 5.6.2). */
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** What frames a request belongs to who sends it; the X-Webhook ones are the daemon's. */
-const reservedHeader = /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect|x-webhook-.*)$/i;
+/** What frames a request belongs to who sends it; the X-Webhook ones and those of Standard Webhooks are the daemon's. */
+const reservedHeader =
+  /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect|te|x-webhook-.*|webhook-.*)$/i;
 /** No request could carry another: without this, each delivery would fail. */
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -78,7 +80,7 @@ function headerViolations({ name, value }: CustomHeader, path: string): Violatio
     ...violationIf(
       reservedHeader.test(name),
       `${path}.name`,
-      "must not be Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Upgrade, Expect or X-Webhook-*",
+      "must not be Host, Content-Length, Transfer-Encoding, Connection, Keep-Alive, Upgrade, Expect, TE, X-Webhook-* or Webhook-*",
     ),
     ...violationIf(
       !headerValue.test(value),

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type CustomHeader,
+  type HmacConfig,
   NowebConfigSchema,
   type SessionConfig,
   SessionConfigSchema,
@@ -17,8 +18,15 @@ const isCredential = ({ name }: CustomHeader) => credentialName.test(name);
 /** The password in a URL's "user:password@". */
 const urlPassword = /^([a-z][a-z0-9+.-]*:\/\/[^\\/?#:]*:)([^\\/?#]+)(?=@)/i;
 
-const maskedUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
+/** A URL with "***" for a password in it. */
+export const maskedUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
 const maskedText = (text: string) => (text === "" ? text : mask);
+
+const maskedHmac = (hmac: HmacConfig): HmacConfig => ({
+  ...hmac,
+  key: maskedText(hmac.key),
+  ...(hmac.previousKey !== undefined && { previousKey: maskedText(hmac.previousKey) }),
+});
 
 /** A configuration as it is shown: with the defaults of `noweb` where that was sent. */
 export function shownConfig(config: SessionConfig | undefined): SessionConfig {
@@ -38,7 +46,7 @@ export function maskSecrets(config: SessionConfig): SessionConfig {
     webhooks: webhooks.map((webhook) => ({
       ...webhook,
       url: maskedUrl(webhook.url),
-      ...(webhook.hmac && { hmac: { ...webhook.hmac, key: maskedText(webhook.hmac.key) } }),
+      ...(webhook.hmac && { hmac: maskedHmac(webhook.hmac) }),
       customHeaders: webhook.customHeaders.map((header) =>
         isCredential(header) ? { ...header, value: maskedText(header.value) } : header,
       ),
@@ -75,12 +83,21 @@ function keptWebhook(next: WebhookConfig, stored: WebhookConfig | undefined, pat
   return {
     ...next,
     url: keptUrl(next.url, stored?.url, `${path}.url`, keep),
-    ...(next.hmac && { hmac: { ...next.hmac, key: keep(next.hmac.key, stored?.hmac?.key, `${path}.hmac.key`) } }),
+    ...(next.hmac && { hmac: keptHmac(next.hmac, stored?.hmac, `${path}.hmac`, keep) }),
     customHeaders: next.customHeaders.map((header, i) =>
       isCredential(header)
         ? { ...header, value: keep(header.value, headers[i]?.value, `${path}.customHeaders.${i}.value`) }
         : header,
     ),
+  };
+}
+
+function keptHmac(next: HmacConfig, stored: HmacConfig | undefined, path: string, keep: Keep): HmacConfig {
+  const { key, previousKey } = next;
+  return {
+    ...next,
+    key: keep(key, stored?.key, `${path}.key`),
+    ...(previousKey !== undefined && { previousKey: keep(previousKey, stored?.previousKey, `${path}.previousKey`) }),
   };
 }
 

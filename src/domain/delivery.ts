@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { type Endpoint, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { type Delivery, type Endpoint, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { RetriesConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { deletedEventName } from "./event.ts";
 
 /** What a receiver made of an attempt. */
@@ -13,6 +14,9 @@ export type Verdict =
   | { type: "done" }
   | { type: "retry"; delayMs: number; reason: string }
   | { type: "give_up"; reason: string };
+
+/** The id of the endpoint that the server's owner has set up, for all sessions. */
+export const globalEndpointId = "global";
 
 /** How waits between retries can grow. */
 export const retryPolicies = ["constant", "linear", "exponential"] as const;
@@ -30,6 +34,30 @@ const growth = {
   linear: (delayMs, retry) => delayMs * retry,
   exponential: (delayMs, retry, jitter) => delayMs * 2 ** (retry - 1) * (1 + exponentialSpread * (2 * jitter - 1)),
 } as const satisfies Record<RetryGrowth, (delayMs: number, retry: number, jitter: number) => number>;
+
+/** What names a delivery within its session. */
+export interface DeliveryName {
+  readonly seq: bigint;
+  readonly endpointId: string;
+}
+
+const deliveryIdForm = /^dlv_[^_]+_([0-9]{1,20})_(.+)$/;
+
+/** The id of an event's delivery to an endpoint: nobody else's anywhere, and it tells its own place. */
+export const deliveryId = (eventId: string, { seq, endpointId }: DeliveryName): string =>
+  `${eventId.replace("evt_", "dlv_")}_${seq}_${endpointId}`;
+
+/** What an id names; undefined for what is no id of a delivery. */
+export function deliveryNameOf(id: string): DeliveryName | undefined {
+  const [, seq, endpointId] = deliveryIdForm.exec(id) ?? [];
+  return seq === undefined || endpointId === undefined ? undefined : { seq: BigInt(seq), endpointId };
+}
+
+/** How far a delivery has come. */
+export function stateOf({ settledAt, reason, dueAt }: Delivery): State {
+  if (settledAt) return reason === "" ? State.DELIVERED : State.FAILED;
+  return dueAt ? State.RETRYING : State.PENDING;
+}
 
 /** The id of the endpoint at a URL: the n-th of a session's endpoints with that URL, from 0. */
 function endpointId(url: string, n: number): string {
@@ -49,12 +77,12 @@ export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookC
     seen.set(config.url, n + 1);
     return create(EndpointSchema, { id: endpointId(config.url, n), config });
   });
-  if (global) endpoints.push(create(EndpointSchema, { id: "global", config: global }));
+  if (global) endpoints.push(create(EndpointSchema, { id: globalEndpointId, config: global }));
   return endpoints;
 }
 
 /** Ids of the endpoints that want an event. The note of a removal is no webhook's, "*" or not. */
-export function endpointIdsFor(eventName: string, endpoints: readonly Endpoint[]): string[] {
+export function endpointIdsFor(eventName: string, endpoints: readonly Pick<Endpoint, "id" | "config">[]): string[] {
   if (eventName === deletedEventName) return [];
   return endpoints.filter((e) => e.config?.events.some((name) => name === eventName || name === "*")).map((e) => e.id);
 }

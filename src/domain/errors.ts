@@ -13,8 +13,17 @@ export type ErrorReason =
   | "METHOD_NOT_SUPPORTED"
   | "NOT_A_BROWSER"
   | "ENGINE_UNAVAILABLE"
+  | "CREDENTIALS_NOT_KEPT"
+  | "DELIVERY_NOT_FOUND"
+  | "DELIVERY_NOT_RESENDABLE"
+  | "ENDPOINT_NOT_FOUND"
+  | "ENDPOINT_DISABLED"
   | "API_KEY_REQUIRED"
+  | "READER_TOO_SLOW"
+  | "TOO_MANY_STREAMS"
+  | "STREAM_TOO_OLD"
   | "STORE_UNAVAILABLE"
+  | "BACKUP_RUNNING"
   | "SHUTTING_DOWN";
 
 /** One rule broken: `field` is a dotted path ("config.webhooks.0.url"), `description` continues it ("must be a URL address"). */
@@ -41,6 +50,15 @@ export class SessionError extends Error {
     this.reason = reason;
     this.metadata = metadata;
     this.violations = violations;
+  }
+}
+
+/** The store takes no writes for now, and nothing of this one is kept; it goes on by itself once the disk does. */
+export class StoreUnavailable extends Error {
+  override readonly name = "StoreUnavailable";
+
+  constructor(cause: unknown) {
+    super("the store cannot be written to now", { cause });
   }
 }
 

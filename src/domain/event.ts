@@ -1,13 +1,15 @@
-import { clone, create } from "@bufbuild/protobuf";
+import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Event,
   EventSchema,
   type MessagePayload,
   MessagePayloadSchema,
+  SessionHealthPayloadSchema,
   type SessionStatusPayload_Past,
   SessionStatusPayload_PastSchema,
   SessionStatusPayloadSchema,
+  WebhookDisabledPayloadSchema,
 } from "../../gen/sessiond/v1/event_pb.js";
 import { meOf, type SessionState, statusOf } from "./session.ts";
 
@@ -39,6 +41,15 @@ export const eventNames = [
 /** The last entry of a removed session's log. For streams; no webhook can ask for it. */
 export const deletedEventName = "session.deleted";
 
+/** An endpoint was switched off: no name of WAHA's, posted to those who ask for it or for all. */
+export const disabledEventName = "webhook.disabled";
+
+/** A connection has stopped answering, or answers again: no name of WAHA's, posted to those who ask for it or for all. */
+export const healthEventName = "session.health";
+
+/** A test, posted to whoever it is meant for. */
+export const testEventName = "webhook.test";
+
 /** What every event needs from outside: when it happened, and a maker of ULIDs. */
 export interface EventContext {
   readonly nowMs: number;
@@ -67,6 +78,28 @@ export function statusEvent(state: SessionState, context: EventContext): Event {
   return event(state, "session.status", { case: "sessionStatus", value: payload }, context);
 }
 
+/** The event that tells whether a session's connection answers; `lastInboundAtMs`: when WhatsApp was last heard, if that is known. */
+export function healthEvent(state: SessionState, lastInboundAtMs: number | undefined, context: EventContext): Event {
+  const payload = create(SessionHealthPayloadSchema, {
+    name: state.name,
+    health: state.health,
+    ...(lastInboundAtMs !== undefined && { lastInboundAt: timestampFromMs(lastInboundAtMs) }),
+  });
+  return event(state, healthEventName, { case: "sessionHealth", value: payload }, context);
+}
+
+/** How many messages a session remembers to have reported. */
+const rememberedMessages = 100;
+
+/** Whether a message was reported already; WhatsApp sends again what it knows nobody to have. */
+export const isReported = (state: SessionState, { id }: MessagePayload): boolean => state.recentMessages.includes(id);
+
+/** The messages to remember once this one is reported. */
+export const rememberedMessagesAfter = (state: SessionState, { id }: MessagePayload): string[] => [
+  ...state.recentMessages.slice(1 - rememberedMessages),
+  id,
+];
+
 /** The events of one message: message.any for each, message for those of others. */
 export function messageEvents(state: SessionState, message: MessagePayload, context: EventContext): Event[] {
   const payload = { case: "message", value: message } as const;
@@ -78,6 +111,29 @@ export function messageEvents(state: SessionState, message: MessagePayload, cont
 /** The note that a session is gone. */
 export const deletedEvent = (state: SessionState, context: EventContext): Event =>
   event(state, deletedEventName, { case: undefined }, context);
+
+/** The event that tells that an endpoint was switched off; `about` is the event whose delivery led to it. */
+export function webhookDisabledEvent(
+  about: Event,
+  payload: MessageInitShape<typeof WebhookDisabledPayloadSchema>,
+  context: EventContext,
+): Event {
+  const { session, metadata, me, engine } = about;
+  return create(EventSchema, {
+    id: `evt_${context.ulid()}`,
+    time: timestampFromMs(context.nowMs),
+    name: disabledEventName,
+    session,
+    metadata,
+    ...(me && { me }),
+    engine,
+    payload: { case: "webhookDisabled", value: create(WebhookDisabledPayloadSchema, payload) },
+  });
+}
+
+/** An event that means nothing, to try an endpoint with. */
+export const testEvent = (state: SessionState, context: EventContext): Event =>
+  event(state, testEventName, { case: undefined }, context);
 
 function event(state: SessionState, name: string, payload: Event["payload"], context: EventContext): Event {
   const me = meOf(state);

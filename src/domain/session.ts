@@ -1,17 +1,16 @@
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   Session_DesiredState as Desired,
-  Session_EngineState as EngineState,
+  Session_Health as Health,
   type Me,
   Session_StatusReason as Reason,
   type SessionConfig,
-  Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
+import { isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
 
-/** A session's state is its record: what is decided here is what is written. */
-export type SessionState = SessionRecord;
+export { engineStateOf, failedAttemptsOf, meOf, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
 
 /** Why an engine can close. */
 export type CloseCause =
@@ -62,19 +61,27 @@ export type SessionInput =
   | { type: "wake" }
   /** The effect `unlink_engine` is through, whatever came of it. */
   | { type: "unlinked" }
+  /** The effect `open_engine` has to wait for its turn until then. */
+  | { type: "postponed"; untilMs: number }
+  /** A former login was put in place of the present one; no engine is open. */
+  | { type: "restored" }
   | { type: "qr" }
   | { type: "paired"; me: Me }
   | { type: "opened"; me: Me }
   | { type: "me_changed"; me: Me }
+  /** Whether the connection answers. */
+  | { type: "health"; healthy: boolean }
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
 
 /**
- * What is to be done once the new state is written, in this order. All but `announce` follow from the state again after a
+ * What is to be done once the new state is written, in this order. All but announcements follow from the state again after a
  * crash; an announcement is written with the state.
  */
 export type SessionEffect =
   /** Write a session.status event with the new state. */
   | { type: "announce" }
+  /** Write a session.health event with the new state. */
+  | { type: "announce_health" }
   /** Remove credentials and chats, with the state. */
   | { type: "wipe" }
   /** Close the engine, if one is open. */
@@ -95,8 +102,14 @@ export interface Transition {
 export interface SessionPolicy extends RetryPolicy {
   readonly replacedRetryMs: number;
   readonly replacedMemoryMs: number;
+  /** WhatsApp is given a new connection at once so often, and no oftener. */
+  readonly restartMemoryMs: number;
   /** A connection that lived this long ends a row of failures. */
   readonly stableAfterMs: number;
+  /** A connection that is neither logged in nor offers a code by then is given up, whatever its engine thinks. */
+  readonly connectDeadlineMs: number;
+  /** Codes that nobody uses and that no others follow are given up after this. */
+  readonly pairingDeadlineMs: number;
 }
 
 export const defaultPolicy = {
@@ -104,54 +117,34 @@ export const defaultPolicy = {
   jitterShare: 0.1,
   replacedRetryMs: 30_000,
   replacedMemoryMs: 3_600_000,
-  stableAfterMs: 60_000,
+  restartMemoryMs: 3_600_000,
+  // As long as the longest row of losses is apart: a connection that dies sooner again and again is tried 20 times an hour at most.
+  stableAfterMs: 600_000,
+  connectDeadlineMs: 300_000,
+  pairingDeadlineMs: 180_000,
 } as const;
-
-const statuses = {
-  [Phase.UNSPECIFIED]: Status.STOPPED,
-  [Phase.STOPPED]: Status.STOPPED,
-  [Phase.CONNECTING]: Status.STARTING,
-  [Phase.PAIRING]: Status.SCAN_QR_CODE,
-  [Phase.WORKING]: Status.WORKING,
-  [Phase.BACKING_OFF]: Status.STARTING,
-  [Phase.FAILED]: Status.FAILED,
-  [Phase.LOGGING_OUT]: Status.STARTING,
-  [Phase.DELETING]: Status.STOPPED,
-} as const satisfies Record<Phase, Status>;
-
-/** A session's status in WAHA's words: the only place that knows them. */
-export const statusOf = (state: SessionState): Status => statuses[state.phase];
-
-const engineStates = {
-  [Phase.UNSPECIFIED]: EngineState.CLOSED,
-  [Phase.STOPPED]: EngineState.CLOSED,
-  [Phase.CONNECTING]: EngineState.CONNECTING,
-  [Phase.PAIRING]: EngineState.PAIRING,
-  [Phase.WORKING]: EngineState.OPEN,
-  [Phase.BACKING_OFF]: EngineState.BACKING_OFF,
-  [Phase.FAILED]: EngineState.CLOSED,
-  [Phase.LOGGING_OUT]: EngineState.LOGGING_OUT,
-  [Phase.DELETING]: EngineState.LOGGING_OUT,
-} as const satisfies Record<Phase, EngineState>;
-
-/** What is so, finer than the status. */
-export const engineStateOf = (state: SessionState): EngineState => engineStates[state.phase];
-
-/** The account to show: none while stopped or proven unpaired. */
-export const meOf = (state: SessionState): Me | undefined =>
-  state.phase === Phase.STOPPED || state.credentialsDead ? undefined : state.me;
-
-/** When `wake` is due, if ever (Unix ms). */
-export function wakeAtMs(state: SessionState): number | undefined {
-  if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined) return undefined;
-  return timestampMs(state.wakeAt);
-}
 
 /**
  * The whole conduct of a session. Total and pure: a late or meaningless input leaves the state as it is. An engine report must
  * come from the current engine; the caller drops others.
  */
 export function transition(state: SessionState, input: SessionInput, nowMs: number, policy: SessionPolicy): Transition {
+  const next = step(state, input, nowMs, policy);
+  return next.state === state ? next : { ...next, state: settled(next.state, nowMs, policy) };
+}
+
+/** What holds in every phase: each wait for someone else has its end, and only a connection has a health. */
+function settled(state: SessionState, nowMs: number, policy: SessionPolicy): SessionState {
+  const limits: Partial<Record<Phase, number>> = {
+    [Phase.CONNECTING]: policy.connectDeadlineMs,
+    [Phase.PAIRING]: policy.pairingDeadlineMs,
+  };
+  const limitMs = limits[state.phase];
+  const health = state.phase === Phase.WORKING ? state.health : Health.UNSPECIFIED;
+  return { ...state, health, ...(limitMs !== undefined && { wakeAt: timestampFromMs(nowMs + limitMs) }) };
+}
+
+function step(state: SessionState, input: SessionInput, nowMs: number, policy: SessionPolicy): Transition {
   switch (input.type) {
     case "start":
       return start(state, nowMs);
@@ -166,19 +159,25 @@ export function transition(state: SessionState, input: SessionInput, nowMs: numb
     case "configure":
       return configure(state, input.config, nowMs);
     case "resume":
-      return resume(state, nowMs);
+      return resume(state, nowMs, policy);
     case "wake":
-      return wake(state, nowMs);
+      return wake(state, nowMs, policy);
+    case "postponed":
+      return postponed(state, input.untilMs);
+    case "restored":
+      return restored(state, nowMs);
     case "unlinked":
       return unlinked(state);
     case "qr":
-      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING, attempt: 0 }) : unchanged(state);
+      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING }) : unchanged(state);
     case "paired":
-      return isRunning(state) ? reach(state, { phase: Phase.CONNECTING, me: input.me }) : unchanged(state);
+      return isRunning(state) ? paired(state, input.me) : unchanged(state);
     case "opened":
       return isRunning(state) ? reach(forgiven(state), opened(input.me, nowMs)) : unchanged(state);
     case "me_changed":
       return isRunning(state) ? { state: { ...state, me: input.me }, effects: [] } : unchanged(state);
+    case "health":
+      return health(state, input.healthy);
     case "closed":
       return isRunning(state) ? closed(state, input, nowMs, policy) : unchanged(state);
   }
@@ -197,13 +196,6 @@ function reach(from: SessionState, to: Partial<SessionState>, ...effects: Sessio
   return statusOf(state) === statusOf(from) ? { state, effects } : announced(state, ...effects);
 }
 
-/** An engine should be open in these phases. */
-const isRunning = ({ desiredState, phase }: SessionState) =>
-  desiredState === Desired.RUNNING && [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING].includes(phase);
-
-/** Seen at the start of an input only when the step that was leaving failed half-way: it is finished then. */
-const isLeaving = (state: SessionState) => state.phase === Phase.LOGGING_OUT || state.phase === Phase.DELETING;
-
 function asked(state: SessionState, desiredState: Desired): SessionState {
   return { ...state, desiredState, revision: state.revision + 1 };
 }
@@ -214,7 +206,24 @@ function forgiven(state: SessionState): SessionState {
   return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "" };
 }
 
-const opened = (me: Me, nowMs: number) => ({ phase: Phase.WORKING, me, openedAt: timestampFromMs(nowMs) });
+const opened = (me: Me, nowMs: number) => ({
+  phase: Phase.WORKING,
+  me,
+  openedAt: timestampFromMs(nowMs),
+  health: Health.HEALTHY,
+});
+
+/** The restart that WhatsApp asks for next is part of pairing. */
+function paired(state: SessionState, me: Me): Transition {
+  const { restartedAt: _, ...rest } = state;
+  return reach(rest, { phase: Phase.CONNECTING, me, attempt: 0 });
+}
+
+function health(state: SessionState, healthy: boolean): Transition {
+  const health = healthy ? Health.HEALTHY : Health.SUSPECT;
+  if (!isRunning(state) || state.phase !== Phase.WORKING || state.health === health) return unchanged(state);
+  return { state: { ...state, health }, effects: [{ type: "announce_health" }] };
+}
 
 /** A temporary ban is not over: connecting now would make it longer. */
 const mustWait = (state: SessionState, nowMs: number) =>
@@ -287,7 +296,19 @@ function unlinked(state: SessionState, shown = statusOf(state)): Transition {
   return statusOf(next) === shown ? { state: next, effects } : announced(next, ...effects);
 }
 
-function resume(state: SessionState, nowMs: number): Transition {
+/** Many want to connect at once: this one waits, and says so. */
+function postponed(state: SessionState, untilMs: number): Transition {
+  if (!isRunning(state) || state.phase !== Phase.CONNECTING) return unchanged(state);
+  const reasonMessage = state.reasonMessage || "Waits for its turn to connect";
+  return reach(state, { phase: Phase.BACKING_OFF, reasonMessage, wakeAt: timestampFromMs(untilMs) });
+}
+
+function restored(state: SessionState, nowMs: number): Transition {
+  const wanted = { ...asked(state, state.desiredState), credentialsDead: false };
+  return state.desiredState === Desired.RUNNING ? restart(wanted, nowMs) : unchanged(wanted);
+}
+
+function resume(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   if (isLeaving(state)) return unlinked(state);
   if (state.desiredState !== Desired.RUNNING) {
     return state.phase === Phase.STOPPED ? unchanged(state) : reach(forgiven(state), { phase: Phase.STOPPED });
@@ -295,14 +316,24 @@ function resume(state: SessionState, nowMs: number): Transition {
   if (state.phase === Phase.STOPPED) return open(state);
   if (isRunning(state)) return open(state);
   // Someone else may still be holding the device, so this wait is kept; any other has been long enough.
-  if (state.phase === Phase.BACKING_OFF) return state.reason === Reason.REPLACED ? wake(state, nowMs) : open(state);
-  return wake(state, nowMs);
+  if (state.phase === Phase.BACKING_OFF)
+    return state.reason === Reason.REPLACED ? wake(state, nowMs, policy) : open(state);
+  return wake(state, nowMs, policy);
 }
 
-function wake(state: SessionState, nowMs: number): Transition {
+function wake(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   const atMs = wakeAtMs(state);
-  if (atMs === undefined || nowMs < atMs || isRunning(state) || isLeaving(state)) return unchanged(state);
-  return reconnected(state, open(state));
+  if (atMs === undefined || nowMs < atMs || isLeaving(state)) return unchanged(state);
+  return isRunning(state) ? overdue(state, nowMs, policy) : reconnected(state, open(state));
+}
+
+/** The engine has not come on in time, and has not noticed either. */
+function overdue(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
+  const cause = state.phase === Phase.PAIRING ? "pairing_timeout" : "unreachable";
+  const message =
+    state.phase === Phase.PAIRING ? "No phone used a code in time" : "The connection did not come about in time";
+  const { state: next, effects } = closed(state, { type: "closed", cause, message }, nowMs, policy);
+  return { state: next, effects: [...effects, { type: "close_engine" }] };
 }
 
 /** A further attempt keeps the reason of the last failure visible until one succeeds. */
@@ -319,7 +350,8 @@ function closed(
   const { reason, leadsTo } = causes[input.cause];
   const failed = { phase: Phase.FAILED, reason, reasonMessage: input.message };
   const stable = state.openedAt !== undefined && nowMs - timestampMs(state.openedAt) >= policy.stableAfterMs;
-  const known = { ...state, attempt: stable && state.phase === Phase.WORKING ? 0 : state.attempt };
+  const { wakeAt: _, ...rest } = state;
+  const known = { ...rest, attempt: stable && state.phase === Phase.WORKING ? 0 : state.attempt };
   switch (leadsTo satisfies Consequence) {
     case "fail":
       return reach(known, failed);
@@ -327,10 +359,13 @@ function closed(
       return reach(known, { ...failed, credentialsDead: true });
     case "fail_until":
       return reach(known, { ...failed, ...(input.untilMs && { wakeAt: timestampFromMs(input.untilMs) }) });
-    case "reconnect":
-      // Asked for once it is normal; asked for again before anything came of it, it is a failure like others.
-      if (state.reason === reason) return backOff(known, reason, input, nowMs, policy);
-      return reconnected({ ...known, reason, reasonMessage: input.message }, open(known));
+    case "reconnect": {
+      // Asked for once it is normal; asked for again soon after, it is a failure like others.
+      const again = state.restartedAt && nowMs - timestampMs(state.restartedAt) < policy.restartMemoryMs;
+      if (again) return backOff(known, reason, input, nowMs, policy);
+      const restarted = { ...known, reason, reasonMessage: input.message, restartedAt: timestampFromMs(nowMs) };
+      return reconnected(restarted, open(restarted));
+    }
     case "retry_once": {
       const again = state.replacedAt && nowMs - timestampMs(state.replacedAt) < policy.replacedMemoryMs;
       if (again) return reach(known, failed);

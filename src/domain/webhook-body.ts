@@ -3,10 +3,13 @@ import {
   MessagePayload_Ack as Ack,
   type Event,
   type MessagePayload,
+  type SessionHealthPayload,
   type SessionStatusPayload,
+  type WebhookDisabledPayload,
 } from "../../gen/sessiond/v1/event_pb.js";
 import {
   Engine_Kind,
+  Session_Health as Health,
   Session_StatusReason as Reason,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
@@ -46,6 +49,10 @@ function payload(of: Event["payload"]): object {
       return statusPayload(of.value);
     case "message":
       return messagePayload(of.value);
+    case "webhookDisabled":
+      return disabledPayload(of.value);
+    case "sessionHealth":
+      return healthPayload(of.value);
     case undefined:
       return {};
   }
@@ -60,6 +67,19 @@ const statusPayload = ({ name, status, statuses, statusReason }: SessionStatusPa
   })),
   ...(status === Status.FAILED &&
     statusReason !== Reason.STATUS_REASON_UNSPECIFIED && { statusReason: Reason[statusReason] }),
+});
+
+const disabledPayload = ({ endpointId, url, reason, failingSince }: WebhookDisabledPayload) => ({
+  endpointId,
+  url,
+  reason,
+  failingSince: failingSince ? timestampMs(failingSince) : 0,
+});
+
+const healthPayload = ({ name, health, lastInboundAt }: SessionHealthPayload) => ({
+  name,
+  health: Health[health].replace(/^HEALTH_/, ""),
+  lastInboundAt: lastInboundAt ? timestampMs(lastInboundAt) : null,
 });
 
 const messagePayload = (message: MessagePayload) => ({

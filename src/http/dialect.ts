@@ -74,6 +74,7 @@ export const nullWhenUnset: ReadonlySet<string> = new Set([
   "sessiond.v1.WebhookConfig.retries",
   "sessiond.v1.WebhookConfig.custom_headers",
   "sessiond.v1.GetVersionResponse.browser",
+  "sessiond.v1.GetMeResponse.me",
 ]);
 
 /** Fields shown though they have their default: false, 0, "", [] or, for a message, the message with nothing set. */
@@ -93,6 +94,16 @@ export const shownWhenDefault: ReadonlySet<string> = new Set([
   "sessiond.v1.RequestCodeResponse.code",
   "sessiond.v1.StartSessionDeprecatedResponse.name",
   "sessiond.v1.StartSessionDeprecatedResponse.config",
+  "sessiond.v1.ListDeliveriesResponse.deliveries",
+  "sessiond.v1.ListDeliveriesResponse.next_page_token",
+  "sessiond.v1.SendTestEventResponse.deliveries",
+  "sessiond.v1.ResendFailedResponse.resent",
+  "sessiond.v1.WebhookDelivery.attempt_count",
+  "sessiond.v1.WebhookDelivery.attempts",
+  "sessiond.v1.WebhookAttempt.latency_ms",
+  "sessiond.v1.WebhookEndpoint.events",
+  "sessiond.v1.WebhookEndpoint.disabled",
+  "sessiond.v1.WebhookEndpoint.consecutive_failures",
   "sessiond.v1.GetServerStatusResponse.uptime",
   "sessiond.v1.GetServerStatusResponse.worker",
   "sessiond.v1.GetServerStatusResponse.Worker.id",
@@ -101,5 +112,11 @@ export const shownWhenDefault: ReadonlySet<string> = new Set([
 /** Pictures (google.api.HttpBody of such a content type) come as JSON to those who prefer it, with these keys. */
 export const picture = { contentType: /^image\//, keys: { contentType: "mimetype", base64: "data" } } as const;
 
-/** The field that numbers the messages of a stream: the `id` of a server-sent event. */
+/** The field that numbers the messages of a stream: the `id` of a server-sent event, but for 0. */
 export const streamIdField = "seq";
+
+/** The fields of a request that say where a stream goes on: what EventSource sends back as Last-Event-ID. */
+export const resumeFields: ReadonlySet<string> = new Set(["after_seq", "cursor"]);
+
+/** The query parameter of a stream that stands for a key, and the header in which it goes on to the RPC. */
+export const streamTicket = { parameter: "ticket", header: "x-stream-ticket" } as const;

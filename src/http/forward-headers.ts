@@ -1,3 +1,4 @@
+import { streamTicket } from "./dialect.ts";
 import type { HttpRequest, HttpResponse } from "./exchange.ts";
 
 // What concerns one connection only (RFC 9110, section 7.6.1), the form of a body, or one protocol of the RPC.
@@ -20,6 +21,7 @@ const ownHeaders = new Set([
   "access-control-request-headers",
   "x-grpc-web",
   "x-user-agent",
+  streamTicket.header,
 ]);
 const ownPrefixes = [":", "content-", "connect-", "grpc-"];
 
@@ -31,7 +33,14 @@ export function requestHeaders(req: HttpRequest): Headers {
     if (value === undefined || !isForwarded(name) || named.has(name)) continue;
     for (const item of Array.isArray(value) ? value : [value]) appendValid(headers, name, item);
   }
+  const ticket = ticketOf(req);
+  if (ticket !== undefined) appendValid(headers, streamTicket.header, ticket);
   return headers;
+}
+
+function ticketOf({ url = "" }: HttpRequest): string | undefined {
+  const mark = url.indexOf("?");
+  return mark === -1 ? undefined : (new URLSearchParams(url.slice(mark)).get(streamTicket.parameter) ?? undefined);
 }
 
 /** Copies what an RPC has set, in its headers, its trailers or with its error, to the response. */

@@ -1,7 +1,7 @@
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { applyCors, type CorsOptions } from "./cors.ts";
-import { errorBody } from "./dialect.ts";
+import { errorBody, streamTicket } from "./dialect.ts";
 import { jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { assignRequestId } from "./request-id.ts";
@@ -11,7 +11,7 @@ export type HandlerOptions = {
   /** Registers the services, for Connect, gRPC and gRPC-Web. */
   routes: (router: ConnectRouter) => void;
   interceptors?: Interceptor[] | undefined;
-  /** The largest request message. Default 10 MiB. */
+  /** The largest request message. Default 4 MiB. */
   readMaxBytes?: number | undefined;
   /** When aborted, so are the signals of all calls. */
   shutdownSignal?: AbortSignal | undefined;
@@ -29,7 +29,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
   const adapter = connectNodeAdapter({
     routes: options.routes,
     interceptors: options.interceptors ?? [],
-    readMaxBytes: options.readMaxBytes ?? 10 * 1024 * 1024,
+    readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
     fallback: (req, res) => options.rest(req, res as Parameters<RequestListener>[1]),
     ...(shutdownSignal === undefined ? {} : { shutdownSignal }),
   });
@@ -39,6 +39,8 @@ export function createHandler(options: HandlerOptions): RequestListener {
     req.on("error", ignore);
     res.on("error", ignore);
     assignRequestId(req, res);
+    // A ticket comes in the address of a stream, and in no other way.
+    delete req.headers[streamTicket.header];
     const fault = options.guard?.(req);
     if (fault !== undefined) {
       refuse(req, res, jsonAnswer(403, errorBody(403, fault)));

@@ -1,8 +1,16 @@
-import type { DescField, DescMethodServerStreaming, DescMethodUnary, Message, Registry } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type Message,
+  type Registry,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Transport } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
 import { preferredType } from "./accept.ts";
-import { picture, streamIdField, successStatus } from "./dialect.ts";
+import { picture, resumeFields, streamIdField, successStatus } from "./dialect.ts";
 import { type Answer, addVary, type HttpRequest, type HttpResponse, isGone, jsonAnswer, send } from "./exchange.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import type { HttpBinding } from "./http-rules.ts";
@@ -35,7 +43,10 @@ export async function callRpc(
   const controller = new AbortController();
   res.once("close", () => controller.abort());
   if (binding.rpc.methodKind === "unary") await callUnary(binding, binding.rpc, message, req, res, controller, options);
-  else await callStream(binding, binding.rpc, message, req, res, controller, options);
+  else {
+    resume(binding.rpc, message, req);
+    await callStream(binding, binding.rpc, message, req, res, controller, options);
+  }
 }
 
 async function callUnary(
@@ -117,12 +128,23 @@ async function callStream(
   events.end();
 }
 
+const MAX_UINT64 = 2n ** 64n - 1n;
+
+/** A client that comes back goes on where it was, whatever its address says: it cannot change that. */
+function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpRequest): void {
+  const id = String(req.headers["last-event-id"] ?? "");
+  const field = rpc.input.fields.find((one) => resumeFields.has(one.name) && one.scalar === ScalarType.UINT64);
+  if (field === undefined || !/^\d{1,20}$/.test(id) || BigInt(id) > MAX_UINT64) return;
+  reflect(rpc.input, message).set(field, BigInt(id));
+}
+
 function toEvent(binding: HttpBinding, rpc: DescMethodServerStreaming, message: Message, registry: Registry) {
   const json = toRestJson(rpc.output, message, registry);
   const field = binding.responseField;
   const data = field === undefined ? json : fieldToRestJson(field, message, registry);
   const idField = rpc.output.fields.find(isStreamId);
-  return idField === undefined ? { data } : { id: String(fieldToRestJson(idField, message, registry)), data };
+  const id = idField === undefined ? "" : String(fieldToRestJson(idField, message, registry));
+  return id === "" || id === "0" ? { data } : { id, data };
 }
 
 function isStreamId(field: DescField): boolean {

@@ -1,6 +1,7 @@
 import { create, type DescField, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { readJsonBody, refuseLargeBody } from "./body.ts";
+import { streamTicket } from "./dialect.ts";
 import type { HttpRequest } from "./exchange.ts";
 import { openMessage } from "./fields.ts";
 import type { HttpBinding } from "./http-rules.ts";
@@ -35,7 +36,9 @@ export async function readRequest(
   const message = reflect(binding.rpc.input, create(binding.rpc.input));
   const violations = createViolations();
   const context: ReadContext = { strict: options.strict, violations, registry: options.registry, depth: 0 };
-  const parameters = parseQuery(query);
+  const isTicket = ([name]: readonly [name: string, value: string]) =>
+    name === streamTicket.parameter && binding.rpc.methodKind === "server_streaming";
+  const parameters = parseQuery(query).filter((parameter) => !isTicket(parameter));
   if (binding.body === undefined) refuseLargeBody(req, options.maxBodyBytes);
   else readBody(binding.body, message, await readJsonBody(req, options.maxBodyBytes), context);
   // A body that is the whole message leaves nothing to the query.

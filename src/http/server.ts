@@ -18,6 +18,9 @@ export type ServerLimits = {
   keepAliveTimeoutMs: number;
   /** Without any stream (HTTP/2). */
   idleSessionTimeoutMs: number;
+  /** Between two pings, each to be answered within `pingTimeoutMs` (HTTP/2). */
+  pingIntervalMs: number;
+  pingTimeoutMs: number;
   maxHeaderBytes: number;
   /** Requests at the same time on one connection (HTTP/2). */
   maxConcurrentStreams: number;
@@ -49,11 +52,14 @@ const defaultLimits: ServerLimits = {
   requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
   idleSessionTimeoutMs: 600_000,
+  pingIntervalMs: 10_000,
+  pingTimeoutMs: 8_000,
   maxHeaderBytes: 16_384,
   maxConcurrentStreams: 250,
 };
 
-const TCP_KEEP_ALIVE_MS = 60_000;
+// Then libuv probes ten times, a second apart: a dead peer is found within 15 seconds of silence.
+const TCP_KEEP_ALIVE_MS = 5_000;
 
 /** A server that does not listen yet. */
 export function createServer(options: ServerOptions): HttpServer {
@@ -67,7 +73,7 @@ export function createServer(options: ServerOptions): HttpServer {
     { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
     listener,
   );
-  http2.on("session", (session) => connections.addSession(session, limits.idleSessionTimeoutMs));
+  http2.on("session", (session) => connections.addSession(session, limits));
 
   const http1 = createHttp1Server(options, limits, listener);
   // HTTP/1.1 takes new sockets by this event; here each is asked first what it speaks.

@@ -1,6 +1,7 @@
-import type { Delivery, Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { ChatStore, Credentials } from "./engine.ts";
+import type { NewEvent, Outbox, Retention } from "./outbox.ts";
 
 /** The right to write one session, until somebody else acquires it. */
 export interface Lease {
@@ -12,6 +13,18 @@ export interface Lease {
 /** A write came under a lease, or an engine data handle, that is no longer the current one. Nothing was written. */
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
+}
+
+/** What a reader of the log would read next is no longer kept. */
+export class LogTrimmed extends Error {
+  override readonly name = "LogTrimmed";
+  /** The oldest place that still is. */
+  readonly oldestSeq: bigint;
+
+  constructor(oldestSeq: bigint) {
+    super(`the log begins at ${oldestSeq}`);
+    this.oldestSeq = oldestSeq;
+  }
 }
 
 /** What a phone is offered right now. Kept in memory only: it is a secret and stale within a minute. */
@@ -33,12 +46,6 @@ export interface Snapshot {
   readonly seq: bigint;
 }
 
-/** An event and the endpoints (of the session's own) it is to be delivered to. Its `seq` is given by the commit. */
-export interface NewEvent {
-  readonly event: Event;
-  readonly endpointIds: readonly string[];
-}
-
 /** One atomic change of one session. */
 export interface Commit {
   readonly record: SessionRecord;
@@ -51,20 +58,8 @@ export interface Commit {
   readonly pairing?: Pairing | null;
 }
 
-/** One due delivery, held until it is settled by exactly one of its three calls. A crash settles nothing: it is due again. */
-export interface Claim {
-  readonly delivery: Delivery;
-  readonly endpoint: Endpoint;
-  /** Delivered: removes it. */
-  done(): Promise<void>;
-  /** Counts the attempt and makes it due again after `delayMs`. */
-  retry(delayMs: number): Promise<void>;
-  /** Gives it up for good, saying why. */
-  giveUp(reason: string): Promise<void>;
-}
-
 /** Sessions, their event log, the delivery queue and who owns what: all that must survive. Durable when a call resolves, unless said otherwise. */
-export interface Backend {
+export interface Backend extends Outbox {
   /** All sessions by name, at one moment. */
   list(): Promise<{ records: SessionRecord[]; seq: bigint }>;
   /** One session at one moment. */
@@ -84,16 +79,23 @@ export interface Backend {
   /** A new handle on the session's chats; ends the one before. */
   chats(lease: Lease): ChatStore;
 
-  /** The log after `afterSeq`, of one session or of all: what is there, then what comes, without gap or repeat, read at the reader's pace. Ends by `signal`, or with the backend. */
-  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event>;
+  /**
+   * The log after `afterSeq`, of one session or of all: what is there, then what comes, without gap or repeat, read at the reader's pace.
+   * Ends by `signal`, with the backend, or after `throughSeq`. Rejects with LogTrimmed if what is to be read next is no longer kept.
+   */
+  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal, throughSeq?: bigint): AsyncIterable<Event>;
+  /** The end of the log: the place of the last event that readers can see. */
+  lastSeq(): bigint;
+  /** Keeps how far a named reader of the log has come, unless it is further already. Resolves with where it is. */
+  acknowledge(consumer: string, cursor: bigint): Promise<bigint>;
+  /** How far a named reader has come; undefined if it is unknown. */
+  acknowledged(consumer: string): Promise<bigint | undefined>;
   /** The session now, then whenever it has changed; states in between may be skipped. Ends by `signal`, or with the backend. */
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot>;
-
-  /**
-   * Due deliveries. First attempts for one session and endpoint come in `seq` order, the next one when the one before is settled;
-   * no endpoint waits for another. Reading on means room for one more in flight. Ends by `signal`, or with the backend.
-   */
-  claims(signal: AbortSignal): AsyncIterable<Claim>;
+  /** The `seq` from which on the log, of one session or of all, is complete; what came before may have been trimmed. 1 if nothing was. */
+  oldestSeq(session: string | undefined): Promise<bigint>;
+  /** Removes what is not to be kept any longer, in small writes between those of others; resolves with how many entries it was. Ends early by `signal`. */
+  trim(retention: Retention, signal: AbortSignal): Promise<number>;
 
   /** Resolves if a write reaches the disk. */
   check(): Promise<void>;

@@ -32,6 +32,8 @@ export type EngineEvent =
   | { type: "me_changed"; me: Me }
   /** A user's message, received or sent from another device; never a protocol message. */
   | { type: "message"; message: MessagePayload }
+  /** The connection does not answer any more, or answers again. Only between `opened` and the end. */
+  | { type: "health"; healthy: boolean }
   /** The end: nothing follows. `untilMs`: nothing may be tried before. `message`: one sentence without secrets. */
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
 
@@ -42,6 +44,8 @@ export type UnlinkResult = "unlinked" | "unknown";
 export interface Engine {
   /** To be read once. Ends after exactly one `closed`; what happens before it is read is kept. The next event is asked for only when the last one is committed. */
   readonly events: AsyncIterable<EngineEvent>;
+  /** When WhatsApp was last heard (Unix ms); left out where that is not known. */
+  readonly lastInboundAtMs?: number | undefined;
   /** Asks WhatsApp for a pairing code for a phone (7 to 15 digits); "ABCDEFGH". Only after the first `qr`. Rejects with PairingCodeRefused. */
   requestPairingCode(phoneNumber: string): Promise<string>;
   /** Unlinks the device at WhatsApp and closes. */
@@ -77,4 +81,11 @@ export interface EngineFactory {
   readonly capabilities: EngineCapabilities;
   /** Opens an engine at once; what goes wrong becomes `closed`. */
   open(options: EngineOptions): Engine;
+  /** Removes what the engine keeps outside of EngineData, if anything; to be called after a wipe or remove, when no engine is open. */
+  discard?(session: string): Promise<void>;
+  /**
+   * Puts back the login that an engine last connected with, and keeps the present one in its stead; false if there is none. When no
+   * engine is open.
+   */
+  restoreCredentials?(credentials: Credentials): Promise<boolean>;
 }

@@ -4,6 +4,8 @@ export interface WebhookRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly timeoutMs: number;
+  /** The server's own owner says where it goes: no destination is refused. */
+  readonly trusted?: boolean;
 }
 
 /** What became of an attempt. `error` is one sentence that says nothing of the network inside. */
@@ -21,6 +23,11 @@ export interface WebhookSender {
 
 /** Computes the codes that webhooks are signed with. */
 export interface Signer {
-  /** HMAC (RFC 2104) of `data`. */
-  hmac(algorithm: "sha256" | "sha512", key: Uint8Array, data: Uint8Array): Uint8Array;
+  /** HMAC (RFC 2104) of `data`, part after part; texts stand for their UTF-8 bytes. */
+  hmac(
+    algorithm: "sha256" | "sha512",
+    key: string | Uint8Array,
+    data: readonly (string | Uint8Array)[],
+    encoding: "hex" | "base64",
+  ): string;
 }

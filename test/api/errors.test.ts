@@ -25,8 +25,17 @@ const codes = {
   METHOD_NOT_SUPPORTED: "Unimplemented",
   NOT_A_BROWSER: "FailedPrecondition",
   ENGINE_UNAVAILABLE: "FailedPrecondition",
+  CREDENTIALS_NOT_KEPT: "FailedPrecondition",
+  DELIVERY_NOT_FOUND: "NotFound",
+  DELIVERY_NOT_RESENDABLE: "FailedPrecondition",
+  ENDPOINT_NOT_FOUND: "NotFound",
+  ENDPOINT_DISABLED: "FailedPrecondition",
   API_KEY_REQUIRED: "Unauthenticated",
   STORE_UNAVAILABLE: "Unavailable",
+  READER_TOO_SLOW: "ResourceExhausted",
+  TOO_MANY_STREAMS: "ResourceExhausted",
+  STREAM_TOO_OLD: "Unavailable",
+  BACKUP_RUNNING: "ResourceExhausted",
   SHUTTING_DOWN: "Unavailable",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;
 

@@ -6,8 +6,12 @@ import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { systemRandom } from "../../src/adapters/node/system.ts";
+import { ServingState } from "../../src/api/health-service.ts";
+import { defaultStreamPolicy } from "../../src/api/live-stream.ts";
 import { createRoutes } from "../../src/api/routes.ts";
+import { StreamTickets } from "../../src/api/stream-tickets.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
+import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { defaultPolicy, statusOf } from "../../src/domain/session.ts";
 import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
@@ -91,6 +95,7 @@ export function openHouse(t: TestContext) {
   });
   const routes = createRoutes({
     manager,
+    webhookLog: new WebhookLog({ backend, clock, random: systemRandom }),
     clock,
     logger: silent,
     admits: () => true,
@@ -102,6 +107,13 @@ export function openHouse(t: TestContext) {
     workerId: "",
     startedAtMs: clock.nowMs(),
     checkStore: () => backend.check(),
+    backUp: () => Promise.reject(new Error("nothing to back up")),
+    tickets: new StreamTickets({ nowMs: () => clock.nowMs(), randomHex: (bytes) => systemRandom.hex(bytes) }),
+    serving: new ServingState({ clock, checkStore: () => backend.check() }),
+    streamPolicy: defaultStreamPolicy,
+    maxStreams: 1_000,
+    memory: { release() {}, schedule() {} },
+    reflection: true,
   });
   const close = async () => {
     await manager.close();

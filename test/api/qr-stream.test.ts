@@ -122,7 +122,8 @@ suite("the stream of codes", () => {
     };
     const draw = async (value: string) => new TextEncoder().encode(`drawn ${value}`);
     const end = await (async () => {
-      for await (const { item } of qrStream({ watch }, "alice", draw, signal)) items.push(item);
+      for await (const { item } of qrStream({ watch }, { session: "alice", afterSeq: 0n }, draw, signal))
+        items.push(item);
     })().catch((error: unknown) => error);
     assert.ok(closed);
     return { items, end };

@@ -7,10 +7,14 @@ import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import { Session_StatusReason as Reason, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import {
   StatusStreamResponse_Kind as Kind,
+  StatusStreamRequestSchema,
   StatusStreamResponseSchema,
 } from "../../gen/sessiond/v1/session_service_pb.js";
+import { defaultStreamPolicy } from "../../src/api/live-stream.ts";
 import { changeItem, snapshotItem, statusStream } from "../../src/api/status-stream.ts";
 import { SessionError } from "../../src/domain/errors.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
 
 const atMs = 1_767_225_600_000;
 const time = "2026-01-01T00:00:00Z";
@@ -44,7 +48,22 @@ suite("an item of the status stream", () => {
       status: "FAILED",
       statusReason: "BANNED",
       me,
+      previousStatus: "FAILED",
     });
+  });
+
+  test("a change says what has changed: the status where it began then, a new code while one is waited for", () => {
+    const past = (status: Status, ms: number) => ({ status, time: timestampFromMs(ms) });
+    const told = (now: Status, statuses: ReturnType<typeof past>[]) => {
+      const item = changeItem(event(8n, { payload: { case: "sessionStatus", value: { status: now, statuses } } }));
+      return [Status[item?.previousStatus ?? 0], ...(item?.changed ?? [])];
+    };
+    const { STARTING, SCAN_QR_CODE, WORKING } = Status;
+    assert.deepEqual(told(WORKING, [past(STARTING, 1), past(WORKING, atMs)]), ["STARTING", "status"]);
+    assert.deepEqual(told(STARTING, [past(STARTING, atMs)]), ["STATUS_UNSPECIFIED", "status"]);
+    const first = told(SCAN_QR_CODE, [past(WORKING, 1), past(STARTING, 2), past(SCAN_QR_CODE, atMs)]);
+    assert.deepEqual(first, ["STARTING", "status", "qr"]);
+    assert.deepEqual(told(SCAN_QR_CODE, [past(STARTING, 2), past(SCAN_QR_CODE, 3)]), ["SCAN_QR_CODE", "qr"]);
   });
 
   test("a removal is told as DELETED; other events tell nothing", () => {
@@ -53,56 +72,160 @@ suite("an item of the status stream", () => {
   });
 });
 
+/** Opens a stream on a log and tells its items in short. */
+function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRequestSchema>, maxLag = 10) {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  const options = { policy: { ...defaultStreamPolicy, maxLag }, clock, signal: controller.signal };
+  const items = statusStream(source, create(StatusStreamRequestSchema, request), options)[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await items.next();
+    if (done) return "the end";
+    return `${Kind[value.kind]} ${value.seq} ${value.name}${value.coalesced ? " coalesced" : ""}`.trimEnd();
+  };
+  return {
+    clock,
+    next,
+    async take(count: number) {
+      const taken: string[] = [];
+      while (taken.length < count) taken.push(await next());
+      return taken;
+    },
+    /** Ends it as a caller does who leaves. */
+    async leave() {
+      controller.abort(new Error("left"));
+      await items.return?.();
+    },
+    reason: () => next().catch((error: unknown) => (error instanceof SessionError ? error.reason : String(error))),
+  };
+}
+
+function logOf(...sessions: string[]) {
+  const source = new LogSource(5n);
+  for (const name of sessions) source.sessions.set(name, {});
+  return source;
+}
+
 suite("the stream of statuses", () => {
-  /** A manager with this past; it ends as if the server stopped. */
-  function source(records: string[], log: Event[]) {
-    const asked: (string | undefined | bigint)[] = [];
-    return {
-      asked,
-      snapshot: async (name: string) => ({
-        record: records.includes(name) ? record(name) : undefined,
-        pairing: undefined,
-        seq: 5n,
-      }),
-      snapshotAll: async () => ({ records: records.map((name) => record(name)), seq: 5n }),
-      events: async function* (session: string | undefined, afterSeq: bigint) {
-        asked.push(session, afterSeq);
-        yield* log;
-      },
-    };
-  }
-
-  async function read(from: ReturnType<typeof source>, session: string) {
-    const items: string[] = [];
-    const { signal } = new AbortController();
-    const end = await (async () => {
-      for await (const { kind, seq, name } of statusStream(from, session, () => atMs, signal)) {
-        items.push(`${Kind[kind]} ${seq} ${name}`);
-      }
-    })().catch((error: unknown) => (error instanceof SessionError ? error.reason : error));
-    return { items, end };
-  }
-
-  const change = (seq: bigint, session: string) => event(seq, { session, ...status(Status.STARTING) });
-  const removal = (seq: bigint, session: string) => event(seq, { session, name: "session.deleted" });
-
   test("that of one session begins with its state, goes on after it, and ends when it is deleted", async () => {
-    const from = source(["alice"], [change(6n, "alice"), removal(7n, "alice"), change(8n, "alice")]);
-    const { items, end } = await read(from, "alice");
-    assert.deepEqual(items, ["SNAPSHOT 5 alice", "CHANGE 6 alice", "DELETED 7 alice"]);
-    assert.equal(end, undefined);
-    assert.deepEqual(from.asked, ["alice", 5n]);
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice" });
+    assert.equal(await stream.next(), "SNAPSHOT 5 alice");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"), deletion(8n, "alice"), statusEvent(9n, "alice"));
+    assert.deepEqual(await stream.take(3), ["CHANGE 6 alice", "DELETED 8 alice", "the end"]);
   });
 
-  test("that of all goes on over a deletion and shows sessions that come later", async () => {
-    const from = source(["alice", "bob"], [removal(6n, "alice"), change(7n, "carol")]);
-    const { items, end } = await read(from, "");
-    assert.deepEqual(items, ["SNAPSHOT 5 alice", "SNAPSHOT 5 bob", "DELETED 6 alice", "CHANGE 7 carol"]);
-    assert.equal(end, "SHUTTING_DOWN");
-    assert.deepEqual(from.asked, [undefined, 5n]);
+  test("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, {});
+    source.log(deletion(6n, "alice"), statusEvent(7n, "carol"));
+    assert.deepEqual(await stream.take(2), ["SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
+    source.log(deletion(8n, "bob"), statusEvent(9n, "carol"));
+    assert.deepEqual(await stream.take(2), ["DELETED 8 bob", "CHANGE 9 carol"]);
+    await stream.leave();
   });
 
-  test("a session that does not exist is not waited for", async () => {
-    assert.deepEqual(await read(source([], []), "alice"), { items: [], end: "SESSION_NOT_FOUND" });
+  test("that of a list shows these sessions, existing or not, and does not end with one of them", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, { sessions: ["bob", "carol"] });
+    assert.equal(await stream.next(), "SNAPSHOT 5 bob");
+    source.log(statusEvent(6n, "alice"), deletion(7n, "bob"), statusEvent(8n, "carol"));
+    assert.deepEqual(await stream.take(2), ["DELETED 7 bob", "CHANGE 8 carol"]);
+    await stream.leave();
+  });
+
+  test("that of a filter shows sessions whose metadata has it", async () => {
+    const source = logOf("alice");
+    source.sessions.set("bob", { team: "a", city: "x" });
+    const stream = open(source, { metadata: { team: "a" } });
+    assert.equal(await stream.next(), "SNAPSHOT 5 bob");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "carol", Status.WORKING, { team: "b" }));
+    source.log(statusEvent(8n, "dora", Status.WORKING, { team: "a" }));
+    assert.equal(await stream.next(), "CHANGE 8 dora");
+    await stream.leave();
+  });
+
+  test("a session that does not exist is not waited for, whether it was asked for anew or after it had gone", async () => {
+    assert.equal(await open(logOf(), { session: "alice" }).reason(), "SESSION_NOT_FOUND");
+    assert.equal(await open(logOf(), { session: "alice", afterSeq: 3n }).reason(), "SESSION_NOT_FOUND");
+  });
+
+  test("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
+    const source = logOf("alice");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
+    const stream = open(source, { session: "alice", afterSeq: 6n });
+    assert.deepEqual(await stream.take(2), ["CHANGE 7 alice", "CHANGE 9 alice"]);
+    await stream.leave();
+    source.sessions.delete("alice");
+    source.log(deletion(10n, "alice"));
+    assert.deepEqual(await open(source, { session: "alice", afterSeq: 9n }).take(2), ["DELETED 10 alice", "the end"]);
+  });
+
+  test("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
+    const source = logOf("alice", "bob");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
+    source.trim(7n);
+    const stream = open(source, { afterSeq: 4n });
+    assert.deepEqual(await stream.take(3), ["GAP 0", "SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
+    source.log(statusEvent(8n, "bob"));
+    assert.equal(await stream.next(), "CHANGE 8 bob");
+    await stream.leave();
+  });
+
+  test("who is overtaken by trimming gets a gap, and who was in another log", async () => {
+    const source = logOf("alice");
+    const stream = open(source, {});
+    await stream.next();
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"));
+    source.trim(7n);
+    assert.deepEqual(await stream.take(2), ["GAP 0", "SNAPSHOT 7 alice"]);
+    await stream.leave();
+    const other = open(source, { afterSeq: 1_000n });
+    assert.deepEqual(await other.take(2), ["GAP 0", "SNAPSHOT 7 alice"]);
+    await other.leave();
+  });
+
+  test("it ends with the first item that has the status waited for, be it the first of all", async () => {
+    const source = logOf("alice");
+    const working = open(source, { session: "alice", until: [Status.WORKING] });
+    assert.deepEqual(await working.take(2), ["SNAPSHOT 5 alice", "the end"]);
+    const failed = open(source, { session: "alice", until: [Status.FAILED, Status.STOPPED] });
+    await failed.next();
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice", Status.FAILED), statusEvent(8n, "alice"));
+    assert.deepEqual(await failed.take(3), ["CHANGE 6 alice", "CHANGE 7 alice", "the end"]);
+  });
+
+  test("a quiet one has heartbeats with the time and the place it has come to", async () => {
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice" });
+    await stream.next();
+    source.log(messageEvent(6n, "alice"));
+    const beat = stream.next();
+    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    stream.clock.advance(15_000);
+    assert.equal(await beat, "HEARTBEAT 6");
+    await stream.leave();
+    assert.equal(stream.clock.pending, 0);
+  });
+
+  test("a reader who falls behind gets the latest of each session, marked where something was left out", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, {}, 3);
+    await stream.take(2);
+    for (let seq = 6n; seq <= 20n; seq += 1n) source.log(statusEvent(seq, seq === 10n ? "bob" : "alice"));
+    assert.deepEqual(await stream.take(2), ["CHANGE 10 bob", "CHANGE 20 alice coalesced"]);
+    source.log(statusEvent(21n, "alice"));
+    assert.equal(await stream.next(), "CHANGE 21 alice");
+    await stream.leave();
+  });
+
+  test("a reader who comes back gets all that was there, however far behind", async () => {
+    const source = logOf("alice");
+    for (let seq = 6n; seq <= 40n; seq += 1n) source.log(statusEvent(seq, "alice"));
+    const stream = open(source, { afterSeq: 5n }, 3);
+    const items = await stream.take(35);
+    assert.equal(items.at(-1), "CHANGE 40 alice");
+    assert.ok(items.every((item) => !item.includes("coalesced")));
+    await stream.leave();
   });
 });

@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Webhook as Verifier } from "standardwebhooks";
 import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { createLogger } from "../../src/adapters/pino/logger.ts";
 import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
-import { endpointIdsFor, endpointsOf } from "../../src/domain/delivery.ts";
+import { WebhookLog } from "../../src/app/webhook-log.ts";
+import { endpointIdsFor, endpointsOf, stateOf } from "../../src/domain/delivery.ts";
 import type { Lease } from "../../src/ports/backend.ts";
 import { epochMs, FakeClock } from "../fake-clock.ts";
 import { openReceiver, type Received, type WebhookReceiver } from "../webhook-receiver.ts";
@@ -26,7 +30,7 @@ async function setUp(...webhooks: Webhook[]) {
     backend,
     sender,
     clock,
-    random: { unit: () => 0.5 },
+    random: { unit: () => 0.5, ulid: () => "01" },
     logger: createLogger({ level: "silent", format: "JSON" }),
     environment: { version: "0.1.0", tier: "PLUS", browser: null },
     signer: nodeSigner,
@@ -39,6 +43,7 @@ async function setUp(...webhooks: Webhook[]) {
   dispatcher.start();
   return {
     clock,
+    backend,
     dispatcher,
     async happen(...ids: string[]) {
       const events = ids.map((id) => {
@@ -161,6 +166,133 @@ describe("a webhook on its way", () => {
     await until(() => alice.clock.pending === 0);
     alice.clock.advance(86_400_000);
     assert.equal(receiver.requests.length, 1);
+  });
+
+  it("switches off a receiver that is gone, tells the others, keeps what comes for it, and sends that once it is enabled", async () => {
+    let status = 410;
+    await using gone = await openReceiver((response) => response.writeHead(status).end());
+    await using other = await openReceiver();
+    await using alice = await setUp({ url: gone.origin }, { url: other.origin, events: ["webhook.disabled"] });
+    await alice.happen("1", "2", "3");
+    await other.arrived(1);
+    const { event, payload } = JSON.parse(other.requests[0]?.body.toString() ?? "");
+    assert.equal(event, "webhook.disabled");
+    assert.deepEqual([payload.url, payload.reason], [gone.origin, "answered 410"]);
+    const failed = async () => (await alice.backend.deliveries("alice", { state: State.FAILED, limit: 9 })).length;
+    while ((await failed()) < 3) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(gone.requests.length, 1);
+    const log = new WebhookLog({ backend: alice.backend, clock: alice.clock, random: { ulid: () => "02" } });
+    const [endpoint] = (await log.endpoints("alice")).filter(({ health }) => health?.disabledAt);
+    assert.equal(await log.resendFailed("alice", 0, ""), 0);
+    status = 200;
+    await log.enable("alice", endpoint?.id ?? "");
+    assert.equal(await log.resendFailed("alice", 0, ""), 3);
+    await gone.arrived(4);
+    assert.deepEqual(new Set(eventsOf(gone)), new Set(["evt_1", "evt_2", "evt_3"]));
+  });
+
+  it("spares a receiver that fails, without using up the attempts of what waits", async () => {
+    let status = 500;
+    await using receiver = await openReceiver((response) => response.writeHead(status).end());
+    await using alice = await setUp({ url: receiver.origin, retries: { attempts: 3 } });
+    await alice.happen(...Array.from({ length: 50 }, (_, n) => `${n}`));
+    await receiver.arrived(20);
+    await until(() => alice.clock.nextAtMs === epochMs + 1000);
+    // One at a time from here on, at growing intervals: 1, 2, 4, 8 … seconds.
+    for (let seconds = 1, probes = 1; seconds <= 16; seconds *= 2, probes += 1) {
+      const before = alice.clock.nowMs();
+      alice.clock.advance(seconds * 1000);
+      await receiver.arrived(20 + probes);
+      await until(() => (alice.clock.nextAtMs ?? 0) === before + seconds * 3000);
+      assert.equal(receiver.requests.length, 20 + probes);
+    }
+    status = 200;
+    alice.clock.advance(32_000);
+    await until(() => alice.backend.queueStats().pending === 0);
+    while (alice.backend.queueStats().retrying > 0) {
+      alice.clock.advance(2000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const delivered = await alice.backend.deliveries("alice", { state: State.DELIVERED, limit: 100 });
+    assert.equal(delivered.length, 50);
+  });
+
+  it("leaves a receiver alone as a whole while it says it is too busy", async () => {
+    let status = 503;
+    await using receiver = await openReceiver((response) => response.writeHead(status, { "Retry-After": "20" }).end());
+    await using alice = await setUp({ url: receiver.origin });
+    await alice.happen("1", "2", "3");
+    await until(() => alice.clock.nextAtMs === epochMs + 20_000);
+    assert.equal(receiver.requests.length, 1);
+    status = 200;
+    alice.clock.advance(20_000);
+    await receiver.arrived(4);
+    await until(() => alice.clock.pending === 0);
+    assert.deepEqual(new Set(eventsOf(receiver)), new Set(["evt_1", "evt_2", "evt_3"]));
+  });
+
+  it("is logged with every attempt it took", async () => {
+    const statuses = [500, 200];
+    await using receiver = await openReceiver((response) => response.writeHead(statuses.shift() ?? 200).end());
+    const closed = await openReceiver();
+    await closed[Symbol.asyncDispose]();
+    await using alice = await setUp({ url: receiver.origin }, { url: closed.origin, retries: { attempts: 0 } });
+    await alice.happen("1");
+    await until(() => alice.clock.nextAtMs === epochMs + 2000);
+    alice.clock.advance(2000);
+    await receiver.arrived(2);
+    await until(() => alice.clock.pending === 0 && alice.backend.queueStats().retrying === 0);
+    const deliveries = await alice.backend.deliveries("alice", { limit: 9 });
+    const shown = deliveries.map((one) => ({
+      state: State[stateOf(one)],
+      reason: one.reason,
+      log: one.log.map(({ status, error, time, nextAttemptAt }) => [
+        status,
+        error,
+        time && timestampMs(time) - epochMs,
+        nextAttemptAt && timestampMs(nextAttemptAt) - epochMs,
+      ]),
+    }));
+    const ended = shown.toSorted((a, b) => (a.state < b.state ? -1 : 1));
+    assert.deepEqual(ended, [
+      {
+        state: "DELIVERED",
+        reason: "",
+        log: [
+          [500, "", 0, 2000],
+          [200, "", 2000, undefined],
+        ],
+      },
+      { state: "FAILED", reason: "connection refused", log: [[0, "connection refused", 0, undefined]] },
+    ]);
+  });
+
+  it("is accepted by the reference verifier of Standard Webhooks, with the new key and with the one before", async () => {
+    await using receiver = await openReceiver();
+    const keys = ["my-secret-key", `whsec_${Buffer.from("a key as the specification writes it").toString("base64")}`];
+    await using alice = await setUp(
+      { url: `${receiver.origin}/both`, hmac: { key: keys[1] ?? "", previousKey: keys[0] ?? "" } },
+      { url: `${receiver.origin}/one`, hmac: { key: keys[0] ?? "" } },
+    );
+    alice.clock.advance(Date.now() - alice.clock.nowMs());
+    await alice.happen("1", "2");
+    await receiver.arrived(4);
+    for (const { path, headers, body } of receiver.requests) {
+      const names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+      const signed = Object.fromEntries(names.map((name) => [name, String(headers[name])]));
+      const verify = (key: string) =>
+        new Verifier(key, key.startsWith("whsec_") ? undefined : { format: "raw" }).verify(body.toString(), signed);
+      for (const key of path === "/both" ? keys : keys.slice(0, 1))
+        assert.deepEqual(verify(key), JSON.parse(body.toString()));
+      assert.throws(() => verify("another-key"));
+      const current = path === "/both" ? keys[1] : keys[0];
+      assert.equal(
+        headers["x-webhook-hmac"],
+        createHmac("sha512", current ?? "")
+          .update(body)
+          .digest("hex"),
+      );
+    }
   });
 
   it("goes to each endpoint by itself: one that hangs, one that refuses, one that works", async () => {

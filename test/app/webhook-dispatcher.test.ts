@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { DeliverySchema, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { DeliverySchema, type Endpoint, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { type DispatcherOptions, WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
-import { type Claim, LeaseLost } from "../../src/ports/backend.ts";
+import { LeaseLost } from "../../src/ports/backend.ts";
+import type { Claim } from "../../src/ports/outbox.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
 import { FakeClock } from "../fake-clock.ts";
@@ -37,10 +38,14 @@ class Queue {
       }),
       endpoint: create(EndpointSchema, { id: "ep_1", config: { url: "http://a.test/hook", ...config } }),
       done: settle("done"),
-      retry: (delayMs) => settle(`retry in ${delayMs}`)(),
-      giveUp: (reason) => settle(`given up: ${reason}`)(),
+      retry: (delayMs: number) => settle(`retry in ${delayMs}`)(),
+      giveUp: (reason: string) => settle(`given up: ${reason}`)(),
     });
     this.#wake();
+  }
+
+  async endpoints(): Promise<Endpoint[]> {
+    return [];
   }
 
   async *claims(signal: AbortSignal): AsyncIterable<Claim> {
@@ -94,7 +99,7 @@ function setUp(more: Partial<DispatcherOptions> = {}) {
     backend: queue,
     sender: posts,
     clock,
-    random: { unit: () => 0.5 },
+    random: { unit: () => 0.5, ulid: () => "01" },
     logger,
     environment: { version: "0.1.0", tier: "PLUS", browser: null },
     signer: nodeSigner,
@@ -209,6 +214,7 @@ describe("the webhook dispatcher", () => {
   it("gives up at once what is stored without its event", async () => {
     const queue = new Queue();
     const backend = {
+      endpoints: async () => [],
       async *claims(signal: AbortSignal) {
         for await (const claim of queue.claims(signal)) yield { ...claim, delivery: create(DeliverySchema) };
       },
@@ -225,6 +231,7 @@ describe("the webhook dispatcher", () => {
     const queue = new Queue();
     let failures = 2;
     const backend = {
+      endpoints: async () => [],
       claims(signal: AbortSignal): AsyncIterable<Claim> {
         if (failures-- > 0) throw new Error("disk");
         return queue.claims(signal);
@@ -351,6 +358,7 @@ describe("a webhook dispatcher that stops", () => {
 
     const pausing = setUp({
       backend: {
+        endpoints: async () => [],
         claims: () => {
           throw new Error("disk");
         },

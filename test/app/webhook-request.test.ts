@@ -14,7 +14,7 @@ const event = create(EventSchema, { id: "evt_1", name: "session.status", session
 
 const request = (init: MessageInitShape<typeof WebhookConfigSchema>) => {
   const config = create(WebhookConfigSchema, { url: "http://a.test/hook?x=1", ...init });
-  return webhookRequest({ id: "dlv_1", event, config, nowMs }, { environment, signer: nodeSigner });
+  return webhookRequest({ id: "dlv_1", event, config, nowMs, trusted: false }, { environment, signer: nodeSigner });
 };
 
 /** The signature as a receiver would compute it from what it got. */

@@ -28,7 +28,7 @@ export function claimsContract(open: OpenBackend): void {
     );
     for (const { delivery, endpoint } of claims) {
       assert.equal(delivery.endpointId, endpoint.id);
-      assert.equal(delivery.id, `${added.event.id.replace("evt_", "dlv_")}_${endpoint.id}`);
+      assert.equal(delivery.id, `${added.event.id.replace("evt_", "dlv_")}_${event?.seq}_${endpoint.id}`);
       assert.deepEqual(delivery.event, event);
       assert.equal(delivery.attempts, 0);
       assert.equal(delivery.dueAt, undefined);

@@ -9,7 +9,8 @@ import {
   SessionRecordSchema,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
-import type { Backend, Claim, NewEvent, Pairing } from "../../src/ports/backend.ts";
+import type { Backend, Pairing } from "../../src/ports/backend.ts";
+import type { Claim, NewEvent } from "../../src/ports/outbox.ts";
 import type { Clock } from "../../src/ports/system.ts";
 import { epochMs, FakeClock } from "../fake-clock.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Claim } from "../../src/ports/backend.ts";
+import type { Claim } from "../../src/ports/outbox.ts";
 import {
   arrival,
   createSession,

@@ -46,7 +46,7 @@ suite("the rules of a configuration", () => {
       [
         "config.proxy.server must be host:port, without http:// or https://",
         "config.webhooks.0.url must be a URL address",
-        `config.webhooks.0.events.1 must be one of the following values: ${eventNames.join(", ")}, *`,
+        `config.webhooks.0.events.1 must be one of the following values: ${eventNames.join(", ")}, session.health, webhook.disabled, *`,
         "config.webhooks.1.retries.delaySeconds must not be greater than 3600",
         "config.webhooks.1.retries.attempts must not be greater than 100",
         "config.webhooks.1.retries.policy must be one of the following values: constant, linear, exponential",

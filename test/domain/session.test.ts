@@ -1,59 +1,17 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import {
-  SessionRecord_Phase as Phase,
-  type SessionRecord,
-  SessionRecordSchema,
-} from "../../gen/sessiond/store/v1/store_pb.js";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   Session_DesiredState as Desired,
-  MeSchema,
   Session_StatusReason as Reason,
   SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import {
-  type CloseCause,
-  defaultPolicy,
-  meOf,
-  type SessionInput,
-  statusOf,
-  transition,
-  wakeAtMs,
-} from "../../src/domain/session.ts";
+import { type CloseCause, meOf, type SessionInput, statusOf, transition, wakeAtMs } from "../../src/domain/session.ts";
 
-const nowMs = 1_700_000_000_000;
-const policy = { ...defaultPolicy, jitter: 0.5 };
-const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
-
-const stopped = () =>
-  create(SessionRecordSchema, { name: "default", phase: Phase.STOPPED, desiredState: Desired.STOPPED, revision: 1 });
-const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
-  ...stopped(),
-  desiredState: Desired.RUNNING,
-  phase,
-  ...more,
-});
-const step = (state: SessionRecord, input: SessionInput, atMs = nowMs) => transition(state, input, atMs, policy);
-const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
-  type: "closed",
-  cause,
-  message: "why",
-  ...(untilMs !== undefined && { untilMs }),
-});
-
-/** The status shown after each input, and the effects that led there. */
-function walk(state: SessionRecord, inputs: SessionInput[]) {
-  const seen: string[] = [];
-  for (const input of inputs) {
-    const next = step(state, input);
-    state = next.state;
-    seen.push(`${input.type}: ${Status[statusOf(state)]} ${next.effects.map((e) => e.type).join(" ")}`.trim());
-  }
-  return { state, seen };
-}
+import { closed, inPhase, me, nowMs, policy, step, stopped, walk } from "./session-states.ts";
 
 suite("a session's transitions", () => {
   test("a session goes from nothing to WORKING, each status announced once and SCAN_QR_CODE for each code", () => {
@@ -282,10 +240,10 @@ suite("what a closed engine leads to", () => {
     assert.ok(attempts <= 20);
   });
 
-  test("a connection that lived a minute ends a row of failures, a shorter one does not", () => {
-    const flapping = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 59_999) });
+  test("a connection that lived ten minutes ends a row of failures, a shorter one does not", () => {
+    const flapping = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 599_999) });
     assert.equal(step(flapping, closed("unreachable")).state.attempt, 10);
-    const stable = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 60_000) });
+    const stable = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 600_000) });
     assert.equal(step(stable, closed("unreachable")).state.attempt, 1);
   });
 
@@ -293,29 +251,43 @@ suite("what a closed engine leads to", () => {
     const first = step(inPhase(Phase.CONNECTING), closed("restart_required"));
     const second = step(first.state, closed("restart_required"));
     assert.equal(second.state.phase, Phase.BACKING_OFF);
-  });
-});
-
-suite("a new process", () => {
-  test("opens an engine for every session that should have one", () => {
-    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF, Phase.STOPPED]) {
-      const { state, effects } = step(inPhase(phase, { me }), { type: "resume" });
-      assert.equal(state.phase, Phase.CONNECTING);
-      assert.ok(
-        effects.some((e) => e.type === "open_engine"),
-        Phase[phase],
-      );
-      assert.deepEqual(state.me, me);
-    }
+    const opened = step(first.state, { type: "opened", me }).state;
+    assert.equal(step(opened, closed("restart_required"), nowMs + 3_599_999).state.phase, Phase.BACKING_OFF);
+    assert.equal(step(opened, closed("restart_required"), nowMs + 3_600_000).state.phase, Phase.CONNECTING);
+    const paired = step(first.state, { type: "paired", me }).state;
+    assert.equal(step(paired, closed("restart_required")).state.phase, Phase.CONNECTING, "pairing is none of them");
   });
 
-  test("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
-    const replaced = inPhase(Phase.BACKING_OFF, { reason: Reason.REPLACED, wakeAt: timestampFromMs(nowMs + 1) });
-    for (const state of [stopped(), inPhase(Phase.FAILED), replaced]) {
-      assert.deepEqual(step(state, { type: "resume" }), { state, effects: [] });
+  const untilNextMs = (cause: CloseCause, livesMs: number, phase: Phase) => {
+    let state: SessionRecord = inPhase(phase === Phase.PAIRING ? Phase.PAIRING : Phase.WORKING, { me });
+    let atMs = nowMs;
+    let attempts = 0;
+    while (atMs - nowMs <= 3_600_000 && attempts < 100) {
+      const came: SessionInput[] =
+        phase === Phase.WORKING ? [{ type: "opened", me }] : phase === Phase.PAIRING ? [{ type: "qr" }] : [];
+      for (const input of came) state = step(state, input, atMs).state;
+      atMs += livesMs;
+      state = transition(state, closed(cause), atMs, { ...policy, jitter: 0 }).state;
+      if (state.phase !== Phase.CONNECTING) {
+        const wake = wakeAtMs(state);
+        if (wake === undefined) break;
+        atMs = wake;
+        state = step(state, { type: "wake" }, atMs).state;
+      }
+      attempts += 1;
     }
-    assert.equal(timestampMs(replaced.wakeAt ?? timestampFromMs(0)), nowMs + 1);
-  });
+    return attempts;
+  };
+  for (const cause of Object.keys(causes) as CloseCause[]) {
+    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING]) {
+      test(`an hour of ${cause} while ${Phase[phase]} costs 20 attempts at most, however long each connection lives`, () => {
+        for (const livesMs of [0, 100, 21_000, 61_000, 80_000, 300_000, 599_000, 601_000]) {
+          const attempts = untilNextMs(cause, livesMs, phase);
+          assert.ok(attempts <= 20, `${attempts} attempts with ${livesMs} ms of life`);
+        }
+      });
+    }
+  }
 });
 
 test("transition is total: any input in any phase gives a state, leaves its argument as it was, and is deterministic", () => {
@@ -327,6 +299,9 @@ test("transition is total: any input in any phase gives a state, leaves its argu
     { type: "paired", me },
     { type: "opened", me },
     { type: "me_changed", me },
+    { type: "health", healthy: false },
+    { type: "postponed", untilMs: nowMs },
+    { type: "restored" },
     closed("unreachable"),
   ];
   const phases = Object.values(Phase).filter((phase) => typeof phase === "number");

@@ -17,15 +17,18 @@ export type Json = { readonly [key: string]: Json } & { readonly [index: number]
 /** Speaks REST to a server as curl would. */
 export class RestClient {
   readonly #baseUrl: () => string;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(baseUrl: () => string) {
+  /** `headers` go with every request. */
+  constructor(baseUrl: () => string, headers: Readonly<Record<string, string>> = {}) {
     this.#baseUrl = baseUrl;
+    this.#headers = headers;
   }
 
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<RestAnswer> {
     const response = await fetch(this.#baseUrl() + path, {
       method,
-      headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
+      headers: { ...this.#headers, ...(body !== undefined && { "content-type": "application/json" }), ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -60,7 +63,9 @@ export class RestClient {
 
   /** The data of server-sent events, until the reader leaves. */
   async *stream(path: string): AsyncGenerator<Json> {
-    const response = await fetch(this.#baseUrl() + path, { headers: { accept: "text/event-stream" } });
+    const response = await fetch(this.#baseUrl() + path, {
+      headers: { ...this.#headers, accept: "text/event-stream" },
+    });
     if (!response.ok || !response.body)
       throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
     let buffer = "";

@@ -42,8 +42,8 @@ export class ServerProcess {
     return this.#child?.pid;
   }
 
-  /** Starts it again on the same directory and waits until it listens. */
-  async restart(): Promise<void> {
+  /** Starts it again on the same directory, with these variables besides, and waits until it listens. */
+  async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const child = spawn(process.execPath, [main], {
       cwd: this.directory,
       env: {
@@ -53,6 +53,7 @@ export class ServerProcess {
         WAHA_LOG_FORMAT: "JSON",
         WAHA_PRINT_QR: "false",
         ...this.#env,
+        ...env,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });

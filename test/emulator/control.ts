@@ -3,8 +3,26 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import type { LinkedDevice } from "./device.ts";
-import type { WhatsApp } from "./whatsapp.ts";
+
+/** What the calls need of an emulator, whichever engine it is for. */
+export interface Phones {
+  phone(number?: string, profile?: { readonly name?: string | undefined }): Account;
+}
+
+interface Account {
+  readonly number: string;
+  readonly name: string;
+  readonly devices: readonly { readonly jid: string }[];
+  scan(qr: string): Promise<Linked>;
+  enterCode(code: string): Promise<Linked>;
+  unlink(): Promise<void>;
+  sendTextTo(number: string, text: string): Promise<string>;
+}
+
+interface Linked {
+  readonly jid: string;
+  readonly phone: { readonly number: string; readonly name: string };
+}
 
 /** A running control endpoint. */
 export interface Control {
@@ -40,7 +58,7 @@ POST /unlink  {"phone": "15551234567"}                           remove the phon
 GET  /        this list
 `;
 
-const CALLS: Readonly<Record<string, (whatsapp: WhatsApp, fields: Fields) => Promise<object>>> = {
+const CALLS: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promise<object>>> = {
   "/scan": async (whatsapp, fields) => {
     // "value" is what WAHA's GET /api/{session}/auth/qr?format=raw calls it.
     const qr = fields.optional("qr") ?? fields.optional("value") ?? fields.body.trim();
@@ -54,7 +72,7 @@ const CALLS: Readonly<Record<string, (whatsapp: WhatsApp, fields: Fields) => Pro
   },
   "/send": async (whatsapp, fields) => {
     const from = whatsapp.phone(fields.required("from"));
-    return { id: await from.sendTextTo(whatsapp.phone(fields.required("to")), fields.required("text")) };
+    return { id: await from.sendTextTo(fields.required("to"), fields.required("text")) };
   },
   "/unlink": async (whatsapp, fields) => {
     const phone = whatsapp.phone(fields.required("phone"));
@@ -66,7 +84,7 @@ const CALLS: Readonly<Record<string, (whatsapp: WhatsApp, fields: Fields) => Pro
 };
 
 /** Starts the endpoint on loopback; port 0 takes a free one. */
-export async function startControl(whatsapp: WhatsApp, options: { readonly port: number }): Promise<Control> {
+export async function startControl(whatsapp: Phones, options: { readonly port: number }): Promise<Control> {
   const server = createServer((request, response) => void respond(whatsapp, request, response));
   server.listen(options.port, "127.0.0.1");
   await once(server, "listening");
@@ -82,7 +100,7 @@ export async function startControl(whatsapp: WhatsApp, options: { readonly port:
   };
 }
 
-async function respond(whatsapp: WhatsApp, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(whatsapp: Phones, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url ?? "/";
   if (request.method === "GET" && path === "/") {
     response.setHeader("Content-Type", "text/plain; charset=utf-8").end(HELP);
@@ -127,6 +145,6 @@ function parse(body: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function linked(device: LinkedDevice): object {
+function linked(device: Linked): object {
   return { phone: device.phone.number, name: device.phone.name, device: device.jid };
 }

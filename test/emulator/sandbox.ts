@@ -1,21 +1,37 @@
-/** `npm run sandbox`: the server, as `npm start` runs it, against an emulated WhatsApp on this machine. */
+/** `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this machine. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { startControl } from "./control.ts";
 import { startWhatsApp } from "./whatsapp.ts";
+import { startWhatsAppWeb } from "./wwebjs/whatsapp-web.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 const apiPort = process.env.PORT ?? process.env.WHATSAPP_API_PORT ?? "3000";
 
-// Codes that a person scans by hand should be good as long as WhatsApp's are.
-const whatsapp = await startWhatsApp({ refLifetime: { firstMs: 60_000, nextMs: 20_000 } });
+const { engine } = parseArgs({ options: { engine: { type: "string", default: "NOWEB" } } }).values;
+if (engine !== "NOWEB" && engine !== "WEBJS") throw new Error("--engine must be NOWEB or WEBJS");
+
+async function openNoweb() {
+  // Codes that a person scans by hand should be good as long as WhatsApp's are.
+  const whatsapp = await startWhatsApp({ refLifetime: { firstMs: 60_000, nextMs: 20_000 } });
+  return { whatsapp, serverEnv: { SESSIOND_NOWEB_URL: whatsapp.url }, place: whatsapp.url };
+}
+
+async function openWebjs() {
+  const whatsapp = await startWhatsAppWeb();
+  const serverEnv = { WHATSAPP_DEFAULT_ENGINE: "WEBJS", WAHA_WEBJS_PUPPETER_ARGS: whatsapp.chromeArgs.join(" ") };
+  return { whatsapp, serverEnv, place: "https://web.whatsapp.com, for this server's browsers only" };
+}
+
+const { whatsapp, serverEnv, place } = engine === "NOWEB" ? await openNoweb() : await openWebjs();
 const control = await startControl(whatsapp, { port: Number(process.env.SANDBOX_PORT ?? 3001) });
 
 console.log(`
-An emulated WhatsApp listens on ${whatsapp.url}; its phones take orders on ${control.url}
+An emulated WhatsApp is at ${place}; its phones take orders on ${control.url}
 
   1. create a session:  curl -X POST localhost:${apiPort}/api/sessions -H 'Content-Type: application/json' -d '{"name":"default"}'
   2. scan its QR:       curl 'localhost:${apiPort}/api/default/auth/qr?format=raw' | curl -X POST ${control.url}/scan -d @-
@@ -27,7 +43,7 @@ More orders (a pairing code, a message, unlinking): curl ${control.url}
 // The emulator forgets its devices when it ends, so their logins are of no use afterwards.
 const directory = await mkdtemp(join(tmpdir(), "sessiond-sandbox-"));
 const server = spawn(process.execPath, [main], {
-  env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, SESSIOND_NOWEB_URL: whatsapp.url },
+  env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv },
   stdio: "inherit",
 });
 // Ctrl-C reaches the server by the terminal; this process only has to outlive it.

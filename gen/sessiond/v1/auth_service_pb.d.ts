@@ -116,6 +116,7 @@ export declare const GetQrResponseSchema: GenMessage<GetQrResponse>;
 export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -123,6 +124,7 @@ export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> &
 
   /**
    * "image" (default) for a PNG, "raw" for the text as JSON.
+   * @schema {"enum": ["image", "raw"], "default": "image"}
    *
    * @generated from field: string format = 2;
    */
@@ -137,12 +139,14 @@ export declare const GetQrBodyRequestSchema: GenMessage<GetQrBodyRequest>;
 
 /**
  * Which phone to ask a code for.
+ * @schema {"required": ["phoneNumber"], "examples": [{"phoneNumber": "12132132130"}]}
  *
  * @generated from message sessiond.v1.RequestCodeRequest
  */
 export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -150,6 +154,7 @@ export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest
 
   /**
    * The phone's number in international format, 7 to 15 digits; a leading "+" and spaces are allowed.
+   * @schema {"pattern": "^ *\\+?( *[0-9]){7,15} *$"}
    *
    * @generated from field: string phone_number = 2;
    */
@@ -157,6 +162,7 @@ export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest
 
   /**
    * How to send the code. Not supported: must be empty.
+   * @schema {"maxLength": 0}
    *
    * @generated from field: optional string method = 3;
    */
@@ -171,6 +177,7 @@ export declare const RequestCodeRequestSchema: GenMessage<RequestCodeRequest>;
 
 /**
  * The pairing code.
+ * @schema {"examples": [{"code": "ABCD-ABCD"}]}
  *
  * @generated from message sessiond.v1.RequestCodeResponse
  */
@@ -191,12 +198,14 @@ export declare const RequestCodeResponseSchema: GenMessage<RequestCodeResponse>;
 
 /**
  * A code that came to the phone.
+ * @schema {"required": ["code"], "examples": [{"code": "123456"}]}
  *
  * @generated from message sessiond.v1.AuthorizeCodeRequest
  */
 export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -204,6 +213,7 @@ export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeReq
 
   /**
    * The code.
+   * @schema {"minLength": 1}
    *
    * @generated from field: string code = 2;
    */
@@ -238,10 +248,19 @@ export declare const AuthorizeCodeResponseSchema: GenMessage<AuthorizeCodeRespon
 export declare type QrStreamRequest = Message<"sessiond.v1.QrStreamRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
   session: string;
+
+  /**
+   * The `seq` of the last item read, for a reader that comes back: a session stopped meanwhile is an outcome then, no error. Codes of
+   * the past are never sent; the stream begins with the one to scan now.
+   *
+   * @generated from field: uint64 after_seq = 2;
+   */
+  afterSeq: bigint;
 };
 
 /**
@@ -286,6 +305,13 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
     value: string;
     case: "pairingCode";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Place in the log up to which this is true.
+   *
+   * @generated from field: uint64 seq = 4;
+   */
+  seq: bigint;
 };
 
 /**
@@ -383,6 +409,7 @@ export declare const QrStreamResponse_Outcome_ResultSchema: GenEnum<QrStreamResp
 export declare const AuthService: GenService<{
   /**
    * Gets the QR code to scan now. A STARTING session is waited for, 5 seconds at most.
+   * NOT_FOUND if there is none of that name, or it is STOPPED. SESSION_STATUS_UNEXPECTED if it does not wait for a scan.
    *
    * @generated from rpc sessiond.v1.AuthService.GetQr
    */
@@ -392,9 +419,16 @@ export declare const AuthService: GenService<{
     output: typeof GetQrResponseSchema;
   },
   /**
-   * Gets the same code as a PNG, or as JSON with `format` "raw": the REST twin of GetQr.
+   * Gets the QR code to scan now as a PNG, or its text as JSON with `format` "raw". A STARTING session is waited for, 5 seconds at most.
+   * NOT_FOUND if there is none of that name, or it is STOPPED. SESSION_STATUS_UNEXPECTED if it does not wait for a scan.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
+   * @produces image/png
+   * @produces application/json {
+   *   "type": "object", "description": "With `format` \"raw\".", "required": ["value"],
+   *   "properties": {"value": {"type": "string", "description": "The text the code stands for."}},
+   *   "examples": [{"value": "value-that-you-need-to-use-to-generate-qr-code"}]
+   * }
    *
    * @generated from rpc sessiond.v1.AuthService.GetQrBody
    */
@@ -405,6 +439,10 @@ export declare const AuthService: GenService<{
   },
   /**
    * Asks WhatsApp for a pairing code to type into the phone. Answers once WhatsApp has accepted the request.
+   * NOT_FOUND if there is none of that name, or it is STOPPED.
+   * FAILED_PRECONDITION "Can request code only in SCAN_QR_CODE status. The current status is WORKING" in any other.
+   * FAILED_PRECONDITION if WhatsApp refuses.
+   * UNIMPLEMENTED "A method of sending the code is not supported: leave it out." if `method` is set.
    *
    * @generated from rpc sessiond.v1.AuthService.RequestCode
    */
@@ -414,7 +452,9 @@ export declare const AuthService: GenService<{
     output: typeof RequestCodeResponseSchema;
   },
   /**
-   * UNIMPLEMENTED on both engines; here because WAHA has the route.
+   * Takes a code that came to the phone; here because WAHA has the route.
+   * NOT_FOUND "Session not found" if there is none of that name.
+   * UNIMPLEMENTED "The method is not implemented by the engine." for all others.
    *
    * @generated from rpc sessiond.v1.AuthService.AuthorizeCode
    */
@@ -425,6 +465,7 @@ export declare const AuthService: GenService<{
   },
   /**
    * Streams the code to scan now, then each new one, and at last how the pairing ended.
+   * NOT_FOUND if there is none of that name, or it is STOPPED.
    *
    * @generated from rpc sessiond.v1.AuthService.QrStream
    */

@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Engine_Kind, Me, Session_Status, Session_StatusReason } from "./session_pb.js";
+import type { Engine_Kind, Me, Session_Health, Session_Status, Session_StatusReason } from "./session_pb.js";
 
 /**
  * Describes the file sessiond/v1/event.proto.
@@ -95,6 +95,22 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
      */
     value: MessagePayload;
     case: "message";
+  } | {
+    /**
+     * For "webhook.disabled".
+     *
+     * @generated from field: sessiond.v1.WebhookDisabledPayload webhook_disabled = 11;
+     */
+    value: WebhookDisabledPayload;
+    case: "webhookDisabled";
+  } | {
+    /**
+     * For "session.health".
+     *
+     * @generated from field: sessiond.v1.SessionHealthPayload session_health = 12;
+     */
+    value: SessionHealthPayload;
+    case: "sessionHealth";
   } | { case: undefined; value?: undefined };
 };
 
@@ -171,6 +187,81 @@ export declare type SessionStatusPayload_Past = Message<"sessiond.v1.SessionStat
  * Use `create(SessionStatusPayload_PastSchema)` to create a new message.
  */
 export declare const SessionStatusPayload_PastSchema: GenMessage<SessionStatusPayload_Past>;
+
+/**
+ * A connection that is logged in has stopped answering, or answers again.
+ *
+ * @generated from message sessiond.v1.SessionHealthPayload
+ */
+export declare type SessionHealthPayload = Message<"sessiond.v1.SessionHealthPayload"> & {
+  /**
+   * The session's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it answers.
+   *
+   * @generated from field: sessiond.v1.Session.Health health = 2;
+   */
+  health: Session_Health;
+
+  /**
+   * When WhatsApp was last heard.
+   *
+   * @generated from field: google.protobuf.Timestamp last_inbound_at = 3;
+   */
+  lastInboundAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.SessionHealthPayload.
+ * Use `create(SessionHealthPayloadSchema)` to create a new message.
+ */
+export declare const SessionHealthPayloadSchema: GenMessage<SessionHealthPayload>;
+
+/**
+ * An endpoint of the session's webhooks was switched off.
+ *
+ * @generated from message sessiond.v1.WebhookDisabledPayload
+ */
+export declare type WebhookDisabledPayload = Message<"sessiond.v1.WebhookDisabledPayload"> & {
+  /**
+   * The endpoint.
+   *
+   * @generated from field: string endpoint_id = 1;
+   */
+  endpointId: string;
+
+  /**
+   * Where it is; a password in it reads "***".
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When the failures began.
+   *
+   * @generated from field: google.protobuf.Timestamp failing_since = 4;
+   */
+  failingSince?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.WebhookDisabledPayload.
+ * Use `create(WebhookDisabledPayloadSchema)` to create a new message.
+ */
+export declare const WebhookDisabledPayloadSchema: GenMessage<WebhookDisabledPayload>;
 
 /**
  * A message, received or sent.

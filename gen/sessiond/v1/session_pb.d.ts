@@ -13,6 +13,7 @@ export declare const file_sessiond_v1_session: GenFile;
 
 /**
  * The engine that speaks to WhatsApp for a session.
+ * @schema {"required": ["engine"], "examples": [{"engine": "NOWEB"}]}
  *
  * @generated from message sessiond.v1.Engine
  */
@@ -68,6 +69,7 @@ export declare const Engine_KindSchema: GenEnum<Engine_Kind>;
 
 /**
  * The WhatsApp account a session is paired with.
+ * @schema {"examples": [{"id": "11111111111@c.us", "pushName": "string"}]}
  *
  * @generated from message sessiond.v1.Me
  */
@@ -95,6 +97,31 @@ export declare const MeSchema: GenMessage<Me>;
 
 /**
  * A session: one WhatsApp account, or the place for one that is still to be paired.
+ * @schema {
+ *   "required": ["status", "engine", "desiredState", "engineState", "revision", "createdAt", "updatedAt"],
+ *   "examples": [{
+ *     "name": "default",
+ *     "status": "WORKING",
+ *     "config": {
+ *       "proxy": null,
+ *       "webhooks": [{
+ *         "url": "https://webhook.site/11111111-1111-1111-1111-11111111",
+ *         "events": ["message", "session.status"],
+ *         "hmac": null,
+ *         "retries": null,
+ *         "customHeaders": null
+ *       }],
+ *       "debug": false
+ *     },
+ *     "me": {"id": "79111111@c.us", "pushName": "WAHA"},
+ *     "engine": {"engine": "NOWEB"},
+ *     "desiredState": "DESIRED_STATE_RUNNING",
+ *     "engineState": "ENGINE_STATE_OPEN",
+ *     "revision": 1,
+ *     "createdAt": "2026-01-01T00:00:00Z",
+ *     "updatedAt": "2026-01-01T00:00:00Z"
+ *   }]
+ * }
  *
  * @generated from message sessiond.v1.Session
  */
@@ -191,11 +218,26 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   attempt: number;
 
   /**
-   * When the next attempt to connect is due; set while backing off.
+   * When the next attempt to connect is due; while one is under way, when it is given up.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 14;
    */
   nextAttemptAt?: Timestamp | undefined;
+
+  /**
+   * Whether the connection still answers; unset unless WORKING.
+   *
+   * @generated from field: sessiond.v1.Session.Health health = 15;
+   */
+  health: Session_Health;
+
+  /**
+   * In the answer to a logout: "true" if WhatsApp has removed the device, "false" if it was not asked to, "unknown" if it did not
+   * say. Unset in all other answers.
+   *
+   * @generated from field: optional string remote_unlinked = 16;
+   */
+  remoteUnlinked?: string | undefined;
 };
 
 /**
@@ -473,6 +515,39 @@ export enum Session_EngineState {
 export declare const Session_EngineStateSchema: GenEnum<Session_EngineState>;
 
 /**
+ * Whether a connection that is logged in still answers.
+ *
+ * @generated from enum sessiond.v1.Session.Health
+ */
+export enum Session_Health {
+  /**
+   * No connection is logged in.
+   *
+   * @generated from enum value: HEALTH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * WhatsApp has been heard lately.
+   *
+   * @generated from enum value: HEALTH_HEALTHY = 1;
+   */
+  HEALTHY = 1,
+
+  /**
+   * Nothing has come in for a while, and WhatsApp has not answered when it was asked.
+   *
+   * @generated from enum value: HEALTH_SUSPECT = 2;
+   */
+  SUSPECT = 2,
+}
+
+/**
+ * Describes the enum sessiond.v1.Session.Health.
+ */
+export declare const Session_HealthSchema: GenEnum<Session_Health>;
+
+/**
  * What the owner of a session can choose about it.
  *
  * @generated from message sessiond.v1.SessionConfig
@@ -480,6 +555,7 @@ export declare const Session_EngineStateSchema: GenEnum<Session_EngineState>;
 export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
   /**
    * Key and value pairs of the owner's own; shown in answers and webhooks, and can be searched by.
+   * @schema {"examples": [{"user.id": "123", "user.email": "email@example.com"}]}
    *
    * @generated from field: map<string, string> metadata = 1;
    */
@@ -522,6 +598,7 @@ export declare const SessionConfigSchema: GenMessage<SessionConfig>;
 
 /**
  * An HTTP or SOCKS proxy.
+ * @schema {"required": ["server"], "examples": [{"server": "localhost:3128", "username": "username", "password": "P@ssw0rd"}]}
  *
  * @generated from message sessiond.v1.ProxyConfig
  */
@@ -556,6 +633,16 @@ export declare const ProxyConfigSchema: GenMessage<ProxyConfig>;
 
 /**
  * One endpoint for the events of a session.
+ * @schema {
+ *   "required": ["url"],
+ *   "examples": [{
+ *     "url": "https://webhook.site/11111111-1111-1111-1111-11111111",
+ *     "events": ["message"],
+ *     "hmac": {"key": "your-secret-key"},
+ *     "retries": {"delaySeconds": 2, "attempts": 15},
+ *     "customHeaders": [{"name": "X-My-Custom-Header", "value": "Value"}]
+ *   }]
+ * }
  *
  * @generated from message sessiond.v1.WebhookConfig
  */
@@ -569,6 +656,12 @@ export declare type WebhookConfig = Message<"sessiond.v1.WebhookConfig"> & {
 
   /**
    * Names of the events to post, "*" for all.
+   * @schema {"items": {"enum": [
+   *   "*", "session.status", "message", "message.reaction", "message.any", "message.ack", "message.waiting", "message.revoked",
+   *   "state.change", "group.join", "group.leave", "presence.update", "poll.vote", "poll.vote.failed", "chat.archive",
+   *   "call.received", "call.accepted", "call.rejected", "label.upsert", "label.deleted", "label.chat.added", "label.chat.deleted",
+   *   "session.health", "webhook.disabled"
+   * ]}}
    *
    * @generated from field: repeated string events = 2;
    */
@@ -604,6 +697,7 @@ export declare const WebhookConfigSchema: GenMessage<WebhookConfig>;
 
 /**
  * The key a webhook is signed with.
+ * @schema {"examples": [{"key": "your-secret-key"}]}
  *
  * @generated from message sessiond.v1.HmacConfig
  */
@@ -614,6 +708,13 @@ export declare type HmacConfig = Message<"sessiond.v1.HmacConfig"> & {
    * @generated from field: string key = 1;
    */
   key: string;
+
+  /**
+   * The secret it had before, while receivers change over: webhook-signature is made with both. Reads "***" as `key` does.
+   *
+   * @generated from field: optional string previous_key = 2;
+   */
+  previousKey?: string | undefined;
 };
 
 /**
@@ -624,12 +725,14 @@ export declare const HmacConfigSchema: GenMessage<HmacConfig>;
 
 /**
  * How a failed webhook post is retried.
+ * @schema {"examples": [{"delaySeconds": 2, "attempts": 15}]}
  *
  * @generated from message sessiond.v1.RetriesConfig
  */
 export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
   /**
    * The wait before the first retry, in seconds, 0 to 3600. Default 2.
+   * @schema {"minimum": 0, "maximum": 3600, "default": 2}
    *
    * @generated from field: optional double delay_seconds = 1;
    */
@@ -637,6 +740,7 @@ export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
 
   /**
    * How many retries, 0 to 100. Default 15.
+   * @schema {"maximum": 100, "default": 15}
    *
    * @generated from field: optional uint32 attempts = 2;
    */
@@ -644,6 +748,7 @@ export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
 
   /**
    * How the waits grow: "constant" (default), "linear" or "exponential".
+   * @schema {"enum": ["constant", "linear", "exponential"], "default": "constant"}
    *
    * @generated from field: optional string policy = 3;
    */
@@ -658,6 +763,7 @@ export declare const RetriesConfigSchema: GenMessage<RetriesConfig>;
 
 /**
  * A header sent with each webhook post.
+ * @schema {"required": ["name"], "examples": [{"name": "X-My-Custom-Header", "value": "Value"}]}
  *
  * @generated from message sessiond.v1.CustomHeader
  */
@@ -691,6 +797,7 @@ export declare const CustomHeaderSchema: GenMessage<CustomHeader>;
 export declare type NowebConfig = Message<"sessiond.v1.NowebConfig"> & {
   /**
    * Shows the account as online while connected. Default true.
+   * @schema {"default": true}
    *
    * @generated from field: optional bool mark_online = 1;
    */
@@ -712,12 +819,14 @@ export declare const NowebConfigSchema: GenMessage<NowebConfig>;
 
 /**
  * What the NOWEB engine keeps of chats.
+ * @schema {"examples": [{"enabled": true, "fullSync": false}]}
  *
  * @generated from message sessiond.v1.NowebStoreConfig
  */
 export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> & {
   /**
    * Keeps contacts, chats and messages. Default false.
+   * @schema {"default": false}
    *
    * @generated from field: optional bool enabled = 1;
    */
@@ -725,6 +834,7 @@ export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> &
 
   /**
    * Asks the phone for the full history on pairing, not the recent part. Default false.
+   * @schema {"default": false}
    *
    * @generated from field: optional bool full_sync = 2;
    */

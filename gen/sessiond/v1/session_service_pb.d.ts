@@ -68,6 +68,7 @@ export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse
 export declare type GetSessionRequest = Message<"sessiond.v1.GetSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -102,12 +103,22 @@ export declare const GetSessionResponseSchema: GenMessage<GetSessionResponse>;
 
 /**
  * The session to create.
+ * @schema {
+ *   "examples": [{
+ *     "name": "default",
+ *     "config": {
+ *       "metadata": {"user.id": "123", "user.email": "email@example.com"},
+ *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["session.status"]}]
+ *     }
+ *   }]
+ * }
  *
  * @generated from message sessiond.v1.CreateSessionRequest
  */
 export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionRequest"> & {
   /**
    * Its name; empty: "session_" and 32 hexadecimal digits are made up.
+   * @schema {"pattern": "^[A-Za-z0-9_.-]{0,54}$"}
    *
    * @generated from field: string name = 1;
    */
@@ -115,6 +126,7 @@ export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionReq
 
   /**
    * Starts it at once. Default true.
+   * @schema {"default": true}
    *
    * @generated from field: optional bool start = 2;
    */
@@ -163,12 +175,21 @@ export declare const CreateSessionResponseSchema: GenMessage<CreateSessionRespon
 
 /**
  * The configuration to put in place.
+ * @schema {
+ *   "examples": [{
+ *     "name": "default",
+ *     "config": {
+ *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["message"]}]
+ *     }
+ *   }]
+ * }
  *
  * @generated from message sessiond.v1.UpdateSessionRequest
  */
 export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -230,6 +251,7 @@ export declare const UpdateSessionResponseSchema: GenMessage<UpdateSessionRespon
 export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -271,6 +293,7 @@ export declare const DeleteSessionResponseSchema: GenMessage<DeleteSessionRespon
 export declare type StartSessionRequest = Message<"sessiond.v1.StartSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -311,6 +334,7 @@ export declare const StartSessionResponseSchema: GenMessage<StartSessionResponse
 export declare type StopSessionRequest = Message<"sessiond.v1.StopSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -351,6 +375,7 @@ export declare const StopSessionResponseSchema: GenMessage<StopSessionResponse>;
 export declare type RestartSessionRequest = Message<"sessiond.v1.RestartSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -391,6 +416,7 @@ export declare const RestartSessionResponseSchema: GenMessage<RestartSessionResp
 export declare type LogoutSessionRequest = Message<"sessiond.v1.LogoutSessionRequest"> & {
   /**
    * Its name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -424,6 +450,47 @@ export declare type LogoutSessionResponse = Message<"sessiond.v1.LogoutSessionRe
 export declare const LogoutSessionResponseSchema: GenMessage<LogoutSessionResponse>;
 
 /**
+ * Whose login to restore.
+ *
+ * @generated from message sessiond.v1.RestoreCredentialsRequest
+ */
+export declare type RestoreCredentialsRequest = Message<"sessiond.v1.RestoreCredentialsRequest"> & {
+  /**
+   * The session's name.
+   * @schema {"examples": ["default"]}
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message sessiond.v1.RestoreCredentialsRequest.
+ * Use `create(RestoreCredentialsRequestSchema)` to create a new message.
+ */
+export declare const RestoreCredentialsRequestSchema: GenMessage<RestoreCredentialsRequest>;
+
+/**
+ * The session with its former login.
+ *
+ * @generated from message sessiond.v1.RestoreCredentialsResponse
+ */
+export declare type RestoreCredentialsResponse = Message<"sessiond.v1.RestoreCredentialsResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: sessiond.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.RestoreCredentialsResponse.
+ * Use `create(RestoreCredentialsResponseSchema)` to create a new message.
+ */
+export declare const RestoreCredentialsResponseSchema: GenMessage<RestoreCredentialsResponse>;
+
+/**
  * Whose account to get.
  *
  * @generated from message sessiond.v1.GetMeRequest
@@ -431,6 +498,7 @@ export declare const LogoutSessionResponseSchema: GenMessage<LogoutSessionRespon
 export declare type GetMeRequest = Message<"sessiond.v1.GetMeRequest"> & {
   /**
    * The session's name.
+   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -471,6 +539,7 @@ export declare const GetMeResponseSchema: GenMessage<GetMeResponse>;
 export declare type GetScreenshotRequest = Message<"sessiond.v1.GetScreenshotRequest"> & {
   /**
    * The session's name; empty: "default".
+   * @schema {"default": "default"}
    *
    * @generated from field: string session = 1;
    */
@@ -484,17 +553,45 @@ export declare type GetScreenshotRequest = Message<"sessiond.v1.GetScreenshotReq
 export declare const GetScreenshotRequestSchema: GenMessage<GetScreenshotRequest>;
 
 /**
- * What to watch.
+ * What to watch, from where on, and until when.
  *
  * @generated from message sessiond.v1.StatusStreamRequest
  */
 export declare type StatusStreamRequest = Message<"sessiond.v1.StatusStreamRequest"> & {
   /**
-   * The session's name; empty: all sessions.
+   * The session's name; empty: those in `sessions`, or all.
    *
    * @generated from field: string session = 1;
    */
   session: string;
+
+  /**
+   * Goes on after this place in the log, the `seq` of the last item read, instead of beginning with a snapshot. 0: from a snapshot.
+   *
+   * @generated from field: uint64 after_seq = 2;
+   */
+  afterSeq: bigint;
+
+  /**
+   * Names of the sessions to watch, existing or not; empty: all.
+   *
+   * @generated from field: repeated string sessions = 3;
+   */
+  sessions: string[];
+
+  /**
+   * Only sessions whose metadata has all of these pairs.
+   *
+   * @generated from field: map<string, string> metadata = 4;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Ends the stream with the first item that has one of these statuses.
+   *
+   * @generated from field: repeated sessiond.v1.Session.Status until = 5;
+   */
+  until: Session_Status[];
 };
 
 /**
@@ -517,7 +614,8 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
   kind: StatusStreamResponse_Kind;
 
   /**
-   * Place in the log: all changes up to here are known to who has read this item.
+   * Place in the log: who has read this item knows all changes up to here. 0 where that is not so yet: on a gap, and on a
+   * snapshot of several sessions before its last item.
    *
    * @generated from field: uint64 seq = 2;
    */
@@ -557,6 +655,27 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
    * @generated from field: sessiond.v1.Me me = 7;
    */
   me?: Me | undefined;
+
+  /**
+   * The status before this change; the same as `status` where something else has changed.
+   *
+   * @generated from field: sessiond.v1.Session.Status previous_status = 8;
+   */
+  previousStatus: Session_Status;
+
+  /**
+   * What has changed: "status", "qr" for a new code to scan.
+   *
+   * @generated from field: repeated string changed = 9;
+   */
+  changed: string[];
+
+  /**
+   * The reader was too slow: changes before this one were left out, and this is the latest.
+   *
+   * @generated from field: bool coalesced = 10;
+   */
+  coalesced: boolean;
 };
 
 /**
@@ -579,7 +698,7 @@ export enum StatusStreamResponse_Kind {
   UNSPECIFIED = 0,
 
   /**
-   * The state at the time the stream began.
+   * The state at the time the stream began, or after a gap.
    *
    * @generated from enum value: KIND_SNAPSHOT = 1;
    */
@@ -598,6 +717,20 @@ export enum StatusStreamResponse_Kind {
    * @generated from enum value: KIND_DELETED = 3;
    */
   DELETED = 3,
+
+  /**
+   * The log no longer has what comes after `after_seq`. A snapshot follows; a session it does not show is gone.
+   *
+   * @generated from enum value: KIND_GAP = 4;
+   */
+  GAP = 4,
+
+  /**
+   * Nothing has happened; `time` is the server's.
+   *
+   * @generated from enum value: KIND_HEARTBEAT = 5;
+   */
+  HEARTBEAT = 5,
 }
 
 /**
@@ -607,12 +740,21 @@ export declare const StatusStreamResponse_KindSchema: GenEnum<StatusStreamRespon
 
 /**
  * The session to create or update, and to start.
+ * @schema {
+ *   "examples": [{
+ *     "name": "default",
+ *     "config": {
+ *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["message"]}]
+ *     }
+ *   }]
+ * }
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedRequest
  */
 export declare type StartSessionDeprecatedRequest = Message<"sessiond.v1.StartSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
+   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -634,6 +776,7 @@ export declare const StartSessionDeprecatedRequestSchema: GenMessage<StartSessio
 
 /**
  * The session started, in WAHA's older shape.
+ * @schema {"required": ["status"]}
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedResponse
  */
@@ -668,12 +811,14 @@ export declare const StartSessionDeprecatedResponseSchema: GenMessage<StartSessi
 
 /**
  * The session to stop.
+ * @schema {"examples": [{"name": "default", "logout": true}]}
  *
  * @generated from message sessiond.v1.StopSessionDeprecatedRequest
  */
 export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
+   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -709,12 +854,14 @@ export declare const StopSessionDeprecatedResponseSchema: GenMessage<StopSession
 
 /**
  * The session to log out.
+ * @schema {"examples": [{"name": "default"}]}
  *
  * @generated from message sessiond.v1.LogoutSessionDeprecatedRequest
  */
 export declare type LogoutSessionDeprecatedRequest = Message<"sessiond.v1.LogoutSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
+   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -758,7 +905,7 @@ export declare const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Gets one session. NOT_FOUND if there is none of that name.
+   * Gets one session. NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.GetSession
    */
@@ -768,8 +915,11 @@ export declare const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Creates a session and, unless told otherwise, starts it. ALREADY_EXISTS if the name is taken. A call with metadata
-   * `idempotency-key` may be repeated: it is answered as the first time, with `idempotency-replayed`, and creates nothing more.
+   * Creates a session and, unless told otherwise, starts it. A call with metadata `idempotency-key` may be repeated: it is
+   * answered as the first time, with `idempotency-replayed`, and creates nothing more.
+   * ALREADY_EXISTS "Session 'default' already exists. Use PUT to update it." if the name is taken.
+   * FAILED_PRECONDITION "This Idempotency-Key was used to create another session; use a new key for another request" if so.
+   * FAILED_PRECONDITION if the server has no such engine.
    *
    * @generated from rpc sessiond.v1.SessionService.CreateSession
    */
@@ -780,6 +930,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Replaces a session's configuration. A running session is restarted with the new one; a refused one changes nothing.
+   * NOT_FOUND "Session not found" if there is none of that name. REVISION_CONFLICT if it no longer has the revision expected.
    *
    * @generated from rpc sessiond.v1.SessionService.UpdateSession
    */
@@ -790,6 +941,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Stops a session, logs it out where it can, and removes its configuration and data. Idempotent.
+   * REVISION_CONFLICT if it no longer has the revision expected.
    *
    * @generated from rpc sessiond.v1.SessionService.DeleteSession
    */
@@ -799,7 +951,7 @@ export declare const SessionService: GenService<{
     output: typeof DeleteSessionResponseSchema;
   },
   /**
-   * Wants a session running. Idempotent; a FAILED one starts afresh.
+   * Wants a session running. Idempotent; a FAILED one starts afresh. NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSession
    */
@@ -809,7 +961,7 @@ export declare const SessionService: GenService<{
     output: typeof StartSessionResponseSchema;
   },
   /**
-   * Wants a session stopped. Idempotent; configuration and login are kept.
+   * Wants a session stopped. Idempotent; configuration and login are kept. NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSession
    */
@@ -819,7 +971,7 @@ export declare const SessionService: GenService<{
     output: typeof StopSessionResponseSchema;
   },
   /**
-   * Closes a session's engine, if it has one open, and opens a new one.
+   * Closes a session's engine, if it has one open, and opens a new one. NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.RestartSession
    */
@@ -830,6 +982,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Unlinks the device at WhatsApp where it can and removes the login; the configuration stays. A running session starts again.
+   * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.LogoutSession
    */
@@ -839,7 +992,20 @@ export declare const SessionService: GenService<{
     output: typeof LogoutSessionResponseSchema;
   },
   /**
-   * Gets the account a session is logged in as; unset when it is stopped or not paired.
+   * Puts the login back that a session last connected with, in place of the present one, which is kept in its stead: the same call
+   * undoes it. For a login that has become damaged. A session that should run is restarted.
+   * NOT_FOUND "Session not found" if there is none of that name.
+   * FAILED_PRECONDITION "No former login of the session is kept" if so.
+   *
+   * @generated from rpc sessiond.v1.SessionService.RestoreCredentials
+   */
+  restoreCredentials: {
+    methodKind: "unary";
+    input: typeof RestoreCredentialsRequestSchema;
+    output: typeof RestoreCredentialsResponseSchema;
+  },
+  /**
+   * Gets the account a session is logged in as; unset when it is stopped or not paired. NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.GetMe
    */
@@ -850,8 +1016,11 @@ export declare const SessionService: GenService<{
   },
   /**
    * Gets a picture of what the session shows: the page of WEBJS, the QR code of NOWEB while it waits for a scan.
+   * NOT_FOUND if there is none of that name, or it is STOPPED.
+   * FAILED_PRECONDITION "Can not get screenshot for non chrome based engine." on NOWEB while it does not wait for a scan.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
+   * @produces image/png
    *
    * @generated from rpc sessiond.v1.SessionService.GetScreenshot
    */
@@ -862,6 +1031,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Streams the present state of a session, or of all, and then every change of status, each with its place in the log.
+   * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.StatusStream
    */
@@ -872,6 +1042,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Creates or updates a session and starts it: WAHA's call before there was CreateSession.
+   * FAILED_PRECONDITION "Session 'default' is already started." if it runs.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSessionDeprecated
    * @deprecated
@@ -883,6 +1054,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Stops a session, or, with `logout`, stops it, logs it out and deletes it.
+   * NOT_FOUND "Session not found" if there is none of that name to stop.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSessionDeprecated
    * @deprecated

@@ -1,7 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { type Delivery, DeliverySchema, type Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import type { Commit, NewEvent } from "../../ports/backend.ts";
+import { deliveryId } from "../../domain/delivery.ts";
+import type { Commit } from "../../ports/backend.ts";
+import type { NewEvent } from "../../ports/outbox.ts";
 import type { Endpoints } from "./endpoints.ts";
 
 /** What one commit or removal adds to the log, the queue and the endpoints. */
@@ -32,6 +34,21 @@ export function changeByRemoval(session: string, last: readonly NewEvent[], endp
   };
 }
 
+/** What is logged beside a session's changes: it goes to the endpoints that are still there. */
+export function changeByAppending(
+  session: string,
+  added: readonly NewEvent[],
+  endpoints: Endpoints,
+  seq: bigint,
+): Change {
+  const open = new Set(endpoints.of(session).flatMap(({ id, removed }) => (removed ? [] : [id])));
+  const events = added.map(({ event, endpointIds }) => ({
+    event,
+    endpointIds: endpointIds.filter((id) => open.has(id)),
+  }));
+  return { ...logged(session, events, open, seq), endpoints: [] };
+}
+
 function logged(session: string, added: readonly NewEvent[], open: ReadonlySet<string>, seq: bigint) {
   const events: Event[] = [];
   const deliveries: Delivery[] = [];
@@ -41,7 +58,7 @@ function logged(session: string, added: readonly NewEvent[], open: ReadonlySet<s
     events.push(numbered);
     for (const endpointId of new Set(endpointIds)) {
       if (!open.has(endpointId)) throw new TypeError(`session "${session}" has no endpoint "${endpointId}"`);
-      const id = `${event.id.replace("evt_", "dlv_")}_${endpointId}`;
+      const id = deliveryId(event.id, { seq: numbered.seq, endpointId });
       deliveries.push(create(DeliverySchema, { id, endpointId, event: numbered }));
     }
   }

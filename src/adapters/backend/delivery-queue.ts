@@ -12,7 +12,8 @@ export interface DeliveryReader {
 
 /** How many deliveries of one endpoint are under way at once. */
 const maxInFlight = 8;
-/** How many deliveries of one kind one endpoint holds in memory. */
+/** How many first attempts one endpoint holds in memory, and how many retries. */
+const firstsPageSize = 16;
 const pageSize = 4;
 
 /** A delivery's event's place in the log, which names it within its queue. */
@@ -34,13 +35,15 @@ export class DeliveryQueue {
   /** What was stored up to here has been held, or is. */
   #heldSeq = 0n;
   #moreStored: boolean;
-  #firstInFlight: bigint | undefined;
+  #firstInFlight: Delivery | undefined;
   readonly #due: Delivery[] = [];
   readonly #retrying = new Set<bigint>();
   /** All retries stored that are due before are held or in flight. */
   #retriesFromMs: number;
   #loading = false;
   #retryTookTurn = false;
+  /** Nothing is taken before (Unix ms), and then one at a time while it is set. */
+  sparedUntilMs: number | undefined;
 
   /** `stored`: what the store may have of it from before. */
   constructor(name: EndpointName, stored: { firsts: boolean; retriesFromMs: number }) {
@@ -53,7 +56,7 @@ export class DeliveryQueue {
   add(delivery: Delivery): void {
     const seq = seqOf(delivery);
     if (seq <= this.#heldSeq) return;
-    if (this.#moreStored || this.#loading || this.#firsts.length >= pageSize) {
+    if (this.#moreStored || this.#loading || this.#firsts.length >= firstsPageSize) {
       this.#moreStored = true;
       return;
     }
@@ -61,9 +64,14 @@ export class DeliveryQueue {
     this.#heldSeq = seq;
   }
 
+  /** A retry is stored that it has not seen, due at `dueMs`. */
+  addRetry(dueMs: number): void {
+    this.#retriesFromMs = Math.min(this.#retriesFromMs, dueMs);
+  }
+
   /** Takes one that may go out now. */
-  take(): Delivery | undefined {
-    if (this.#inFlight >= maxInFlight) return undefined;
+  take(nowMs: number): Delivery | undefined {
+    if (this.#isPaused(nowMs) || this.#inFlight >= this.#maxInFlight) return undefined;
     const first = this.#firstInFlight === undefined ? this.#firsts[0] : undefined;
     const retry = this.#due[0];
     // By turns, so that neither kind holds up the other.
@@ -75,7 +83,7 @@ export class DeliveryQueue {
     }
     if (!first) return undefined;
     this.#firsts.shift();
-    this.#firstInFlight = seqOf(first);
+    this.#firstInFlight = first;
     this.#retryTookTurn = false;
     return first;
   }
@@ -89,15 +97,23 @@ export class DeliveryQueue {
 
   /** Whether `take()` or `load()` has something to do. */
   isReady(nowMs: number): boolean {
+    if (this.#isPaused(nowMs)) return false;
     const takes =
-      this.#inFlight < maxInFlight &&
+      this.#inFlight < this.#maxInFlight &&
       (this.#due.length > 0 || (this.#firsts.length > 0 && this.#firstInFlight === undefined));
     return takes || (!this.#loading && (this.#lacksFirsts() || this.#lacksRetries(nowMs)));
   }
 
-  /** When a retry falls due that is not held yet (Unix ms). */
-  get wakeAtMs(): number | undefined {
+  /** When there will be something to do that is not there yet (Unix ms): a retry falls due, a pause ends. */
+  wakeAtMs(nowMs: number): number | undefined {
+    if (this.#isPaused(nowMs)) return this.sparedUntilMs;
     return this.#loading || this.#retriesFromMs === Number.POSITIVE_INFINITY ? undefined : this.#retriesFromMs;
+  }
+
+  /** When the event of the oldest first attempt happened (Unix ms), as far as it is in memory. */
+  get oldestMs(): number | undefined {
+    const time = (this.#firstInFlight ?? this.#firsts[0])?.event?.time;
+    return time && timestampMs(time);
   }
 
   /** Nothing of it is stored any more. */
@@ -128,8 +144,16 @@ export class DeliveryQueue {
     return this.#retrying.size + (this.#firstInFlight === undefined ? 0 : 1);
   }
 
+  get #maxInFlight(): number {
+    return this.sparedUntilMs === undefined ? maxInFlight : 1;
+  }
+
+  #isPaused(nowMs: number): boolean {
+    return this.sparedUntilMs !== undefined && nowMs < this.sparedUntilMs;
+  }
+
   #seqsInFlight(): Set<bigint> {
-    return new Set(this.#firstInFlight === undefined ? this.#retrying : [...this.#retrying, this.#firstInFlight]);
+    return new Set(this.#firstInFlight ? [...this.#retrying, seqOf(this.#firstInFlight)] : this.#retrying);
   }
 
   #lacksFirsts(): boolean {
@@ -137,18 +161,18 @@ export class DeliveryQueue {
   }
 
   #lacksRetries(nowMs: number): boolean {
-    return this.#due.length === 0 && this.#inFlight < maxInFlight && this.#retriesFromMs <= nowMs;
+    return this.#due.length === 0 && this.#inFlight < this.#maxInFlight && this.#retriesFromMs <= nowMs;
   }
 
   async #loadFirsts(reader: DeliveryReader): Promise<void> {
     // What is added while the store is read may be missing in its answer.
     this.#moreStored = false;
     try {
-      const page = await reader.firstAttempts(this.name, this.#heldSeq, pageSize);
+      const page = await reader.firstAttempts(this.name, this.#heldSeq, firstsPageSize);
       for (const delivery of page) this.#firsts.push(delivery);
       const last = page.at(-1);
       if (last) this.#heldSeq = seqOf(last);
-      if (page.length === pageSize) this.#moreStored = true;
+      if (page.length === firstsPageSize) this.#moreStored = true;
     } catch (error) {
       this.#moreStored = true;
       throw error;

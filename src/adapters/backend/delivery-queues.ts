@@ -1,29 +1,34 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Delivery, type Endpoint, EndpointSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { Claim } from "../../ports/backend.ts";
+import type { AttemptReport, Claim, QueueStats } from "../../ports/outbox.ts";
 import type { Clock } from "../../ports/system.ts";
-import { DeliveryQueue, type DeliveryReader, dueMsOf } from "./delivery-queue.ts";
+import { DeliveryQueue, type DeliveryReader, dueMsOf, isRetry } from "./delivery-queue.ts";
 import type { EndpointName } from "./endpoints.ts";
-
-/** What becomes of a delivery that was attempted. */
-export type Settlement =
-  | { type: "done" }
-  /** To be stored in place of the one attempted. */
-  | { type: "retry"; next: Delivery }
-  | { type: "give_up"; reason: string };
+import { ReadyQueues } from "./ready-queues.ts";
+import { delivered, givenUp, postponed, type Settlement } from "./settlement.ts";
 
 /** Where deliveries and their endpoints are stored. */
 export interface DeliveryStore extends DeliveryReader {
   endpoint(name: EndpointName): Endpoint | undefined;
-  /** Durable when it resolves. */
-  settle(name: EndpointName, delivery: Delivery, settlement: Settlement): Promise<void>;
+  /** Durable when it resolves. The endpoint's health is as reported from the call on. */
+  settle(name: EndpointName, delivery: Delivery, settlement: Settlement, report?: AttemptReport): Promise<void>;
   /** The endpoint's last pending delivery is settled. */
   emptied(name: EndpointName): void;
 }
 
+/** What is stored of an endpoint's deliveries from before. */
+export interface Stored {
+  /** First attempts. */
+  readonly firsts: boolean;
+  /** When the first retry is due (Unix ms). */
+  readonly retriesFromMs: number;
+}
+
 /** How many endpoints are read from the store at once. */
 const maxLoads = 16;
+/** Who takes longer than this to be done with a delivery is slow. */
+const slowMs = 2_000;
 
 interface Waiter {
   resolve(claim: Claim | undefined): void;
@@ -40,10 +45,11 @@ export class DeliveryQueues {
   readonly #store: DeliveryStore;
   readonly #clock: Clock;
   readonly #queues = new Map<string, DeliveryQueue>();
-  /** Queues with something to hand out or to load, whose turn comes in this order. */
-  readonly #ready = new Set<DeliveryQueue>();
+  /** Queues with something to hand out or to load. */
+  readonly #ready = new ReadyQueues();
   readonly #alarms = new Map<DeliveryQueue, Alarm>();
   readonly #waiters = new Set<Waiter>();
+  readonly #count = { pending: 0, retrying: 0 };
   #loads = 0;
   #closed = false;
 
@@ -57,28 +63,59 @@ export class DeliveryQueues {
     return this.#queues.has(keyOf(name));
   }
 
-  /** What is stored from before: first attempts or not, and when the first retry is due. To be called once for each endpoint, before all else. */
-  restore(name: EndpointName, stored: { firsts: boolean; retriesFromMs: number }): void {
-    const queue = new DeliveryQueue(name, stored);
-    this.#queues.set(keyOf(name), queue);
-    this.#line(queue);
+  /** See Outbox.queueStats. */
+  stats(): QueueStats {
+    let oldestMs: number | undefined;
+    for (const queue of this.#queues.values()) {
+      if (queue.oldestMs !== undefined && !(queue.oldestMs >= (oldestMs ?? Number.POSITIVE_INFINITY)))
+        oldestMs = queue.oldestMs;
+    }
+    return { ...this.#count, oldestMs };
+  }
+
+  /** What is stored from before. To be called once for each endpoint, before all else. */
+  restore(name: EndpointName, stored: Stored): void {
+    this.#line(this.#queue(name, stored));
+  }
+
+  /** How much of what is stored from before there is, once that is known. */
+  restored(pending: number, retrying: number): void {
+    this.#count.pending += pending;
+    this.#count.retrying += retrying;
   }
 
   /** New deliveries of a session are stored. */
   add(session: string, deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
-      const name = { session, endpointId: delivery.endpointId };
-      const key = keyOf(name);
-      const queue =
-        this.#queues.get(key) ?? new DeliveryQueue(name, { firsts: false, retriesFromMs: Number.POSITIVE_INFINITY });
-      this.#queues.set(key, queue);
+      const queue = this.#queue({ session, endpointId: delivery.endpointId });
       queue.add(delivery);
       this.#line(queue);
     }
+    this.#count.pending += deliveries.length;
     this.#serve();
   }
 
-  /** See Backend.claims. */
+  /** Deliveries of a session are stored anew, to be retried. */
+  addRetries(session: string, deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      const queue = this.#queue({ session, endpointId: delivery.endpointId });
+      queue.addRetry(dueMsOf(delivery));
+      this.#line(queue);
+    }
+    this.#count.retrying += deliveries.length;
+    this.#serve();
+  }
+
+  /** An endpoint's health is another. */
+  healthChanged(name: EndpointName): void {
+    const queue = this.#queues.get(keyOf(name));
+    if (!queue) return;
+    this.#spare(queue);
+    this.#line(queue);
+    this.#serve();
+  }
+
+  /** See Outbox.claims. */
   async *claims(signal: AbortSignal): AsyncGenerator<Claim, void, void> {
     for (let claim = await this.#next(signal); claim; claim = await this.#next(signal)) yield claim;
   }
@@ -90,6 +127,24 @@ export class DeliveryQueues {
     this.#alarms.clear();
     for (const waiter of this.#waiters) waiter.resolve(undefined);
     this.#waiters.clear();
+  }
+
+  #queue(
+    name: EndpointName,
+    stored: Stored = { firsts: false, retriesFromMs: Number.POSITIVE_INFINITY },
+  ): DeliveryQueue {
+    const key = keyOf(name);
+    const known = this.#queues.get(key);
+    if (known) return known;
+    const queue = new DeliveryQueue(name, stored);
+    this.#queues.set(key, queue);
+    this.#spare(queue);
+    return queue;
+  }
+
+  #spare(queue: DeliveryQueue): void {
+    const until = this.#store.endpoint(queue.name)?.health?.sparedUntil;
+    queue.sparedUntilMs = until && timestampMs(until);
   }
 
   async #next(signal: AbortSignal): Promise<Claim | undefined> {
@@ -118,8 +173,9 @@ export class DeliveryQueues {
   }
 
   #takeInTurn(): Claim | undefined {
-    for (const queue of this.#ready) {
-      const delivery = queue.take();
+    const nowMs = this.#clock.nowMs();
+    for (const queue of this.#ready.inTurn()) {
+      const delivery = queue.take(nowMs);
       if (!delivery && this.#loads >= maxLoads) return undefined;
       this.#ready.delete(queue);
       if (!delivery) {
@@ -147,30 +203,44 @@ export class DeliveryQueues {
   }
 
   #claim(queue: DeliveryQueue, delivery: Delivery): Claim {
+    const store = this.#store;
+    const takenMs = this.#clock.nowMs();
+    const leave = this.#ready.taken(queue);
     let held = true;
-    const settle = async (settlement: Settlement) => {
+    const settle = async (settlement: Settlement, report: AttemptReport | undefined) => {
       if (!held) throw new Error(`delivery ${delivery.id} is settled already`);
       held = false;
       try {
-        await this.#store.settle(queue.name, delivery, settlement);
+        const stored = store.settle(queue.name, delivery, settlement, report);
+        if (report?.health !== undefined) this.#spare(queue);
+        await stored;
       } catch (error) {
         held = true;
         throw error;
       }
-      queue.settled(delivery, settlement.type === "retry" ? dueMsOf(settlement.next) : undefined);
-      this.#line(queue);
-      this.#serve();
+      leave(settlement.type !== "done" || this.#clock.nowMs() - takenMs > slowMs);
+      this.#settled(queue, delivery, settlement);
     };
     return {
       delivery,
-      endpoint: this.#store.endpoint(queue.name) ?? create(EndpointSchema, { id: delivery.endpointId, removed: true }),
-      done: () => settle({ type: "done" }),
-      retry: (delayMs) => {
-        const dueAt = timestampFromMs(this.#clock.nowMs() + Math.max(0, Math.ceil(delayMs)));
-        return settle({ type: "retry", next: { ...delivery, attempts: delivery.attempts + 1, dueAt } });
+      get endpoint() {
+        return store.endpoint(queue.name) ?? create(EndpointSchema, { id: delivery.endpointId, removed: true });
       },
-      giveUp: (reason) => settle({ type: "give_up", reason }),
+      done: async (report) => settle(delivered(delivery, this.#clock.nowMs(), report), report),
+      retry: async (delayMs, report) => {
+        const dueMs = this.#clock.nowMs() + Math.max(0, Math.ceil(delayMs));
+        return settle(postponed(delivery, dueMs, report), report);
+      },
+      giveUp: async (reason, report) => settle(givenUp(delivery, this.#clock.nowMs(), reason, report), report),
     };
+  }
+
+  #settled(queue: DeliveryQueue, delivery: Delivery, settlement: Settlement): void {
+    this.#count[isRetry(delivery) ? "retrying" : "pending"] -= 1;
+    if (settlement.type === "retry") this.#count.retrying += 1;
+    queue.settled(delivery, settlement.type === "retry" ? dueMsOf(settlement.next) : undefined);
+    this.#line(queue);
+    this.#serve();
   }
 
   /** Gives a queue the place its state asks for: in line, waiting for its time, or none. */
@@ -184,7 +254,7 @@ export class DeliveryQueues {
     }
     const nowMs = this.#clock.nowMs();
     if (queue.isReady(nowMs)) this.#ready.add(queue);
-    const atMs = queue.wakeAtMs;
+    const atMs = queue.wakeAtMs(nowMs);
     this.#setAlarm(queue, atMs !== undefined && atMs > nowMs ? atMs : undefined);
   }
 

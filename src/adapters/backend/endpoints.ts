@@ -1,4 +1,4 @@
-import type { Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { Endpoint, EndpointHealth } from "../../../gen/sessiond/store/v1/store_pb.js";
 
 /** One session's endpoint. */
 export interface EndpointName {
@@ -29,13 +29,39 @@ export class Endpoints {
     if (endpoints?.delete(endpointId) && endpoints.size === 0) this.#sessions.delete(session);
   }
 
+  /** Knows from now on what `other` knows. */
+  replaceWith(other: Endpoints): void {
+    this.#sessions.clear();
+    for (const [session, endpoints] of other.#sessions) this.#sessions.set(session, endpoints);
+  }
+
+  /** Says how an endpoint fares, if there is one. */
+  setHealth(name: EndpointName, health: EndpointHealth | undefined): Endpoint | undefined {
+    const endpoint = this.get(name);
+    if (!endpoint) return undefined;
+    const changed = withHealth(endpoint, health);
+    this.set(name.session, changed);
+    return changed;
+  }
+
+  /** How the one it takes the place of fares: that belongs to the URL. */
+  #healthOf(session: string, { id, config }: Endpoint): EndpointHealth | undefined {
+    const before = this.get({ session, endpointId: id });
+    return before?.config?.url === config?.url ? before?.health : undefined;
+  }
+
   /** What changes when a session's endpoints are to be those named: they are put in place, the others marked removed. */
   changesTo(session: string, named: readonly Endpoint[]): Endpoint[] {
     const ids = new Set(named.map((endpoint) => endpoint.id));
     const dropped = this.of(session).filter((endpoint) => !endpoint.removed && !ids.has(endpoint.id));
     return [
-      ...named.map((endpoint) => ({ ...endpoint, removed: false })),
+      ...named.map((endpoint) => withHealth({ ...endpoint, removed: false }, this.#healthOf(session, endpoint))),
       ...dropped.map((endpoint) => ({ ...endpoint, removed: true })),
     ];
   }
+}
+
+function withHealth(endpoint: Endpoint, health: EndpointHealth | undefined): Endpoint {
+  const { health: _, ...rest } = endpoint;
+  return health ? { ...rest, health } : rest;
 }

@@ -27,9 +27,22 @@ export class EventWindow {
 
   /** Forgets a session's events. */
   drop(session: string): void {
-    const kept = this.#events.filter((event) => event.session !== session);
-    this.#events.length = 0;
-    for (const event of kept) this.#events.push(event);
+    this.#keep((event) => event.session !== session);
+  }
+
+  /** Names of all sessions with events. */
+  get sessions(): Set<string> {
+    return new Set(this.#events.map(({ session }) => session));
+  }
+
+  /** A session's events, oldest first. */
+  of(session: string): Event[] {
+    return this.#events.filter((event) => event.session === session);
+  }
+
+  /** Forgets a session's events through `seq`. */
+  dropThrough(session: string, seq: bigint): void {
+    this.#keep((event) => event.session !== session || event.seq > seq);
   }
 
   /** Whether it has all that follows `afterSeq`. */
@@ -47,6 +60,12 @@ export class EventWindow {
       if (events.length === pageSize) return { events, throughSeq: event.seq, drained: false };
     }
     return { events, throughSeq: this.#throughSeq, drained: true };
+  }
+
+  #keep(keeps: (event: Event) => boolean): void {
+    const kept = this.#events.filter(keeps);
+    this.#events.length = 0;
+    for (const event of kept) this.#events.push(event);
   }
 
   #indexAfter(seq: bigint): number {

@@ -1,4 +1,5 @@
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import { LogTrimmed } from "../../ports/backend.ts";
 import type { Subscription } from "./notifier.ts";
 
 /** A stretch of the log. */
@@ -13,22 +14,33 @@ export interface LogPage {
 /** How many events a reader holds at most while it is slow. */
 export const pageSize = 32;
 
-/** The log after `afterSeq`, then what comes. The subscription is to what `readPage` reads; made when reading begins. */
+/** A log as it is kept. */
+export interface ReadableLog {
+  page(afterSeq: bigint): Promise<LogPage>;
+  /** The oldest place that is kept, but for what went with a removed session. */
+  oldestSeq(): bigint;
+}
+
+/** The log after `afterSeq`, then what comes, and no further than `throughSeq`. The subscription is to what `log` reads; made when reading begins. */
 export async function* followLog(
   subscribe: () => Subscription,
-  readPage: (afterSeq: bigint) => Promise<LogPage>,
+  log: ReadableLog,
   afterSeq: bigint,
+  throughSeq: bigint | undefined,
 ): AsyncGenerator<Event, void, void> {
   const subscription = subscribe();
   let cursor = afterSeq;
   try {
     while (!subscription.ended) {
-      const page = await unlessEnded(subscription, () => readPage(cursor));
+      const page = await unlessEnded(subscription, () => log.page(cursor));
+      // Asked after reading: what has been trimmed amid the page is missing in it.
+      if (page && log.oldestSeq() > cursor + 1n) throw new LogTrimmed(log.oldestSeq());
       for (const event of page?.events ?? []) {
-        if (subscription.ended) return;
+        if (subscription.ended || (throughSeq !== undefined && event.seq > throughSeq)) return;
         yield event;
       }
       if (page && page.throughSeq > cursor) cursor = page.throughSeq;
+      if (throughSeq !== undefined && (page?.drained || cursor >= throughSeq)) return;
       if (!page?.drained) continue;
       const newsSeq = await subscription.changed();
       // Nothing of this topic lies between what was read and what woke the reader.

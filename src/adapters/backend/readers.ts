@@ -1,6 +1,6 @@
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Snapshot } from "../../ports/backend.ts";
-import { followLatest, followLog, type LogPage } from "./followers.ts";
+import { followLatest, followLog, type ReadableLog } from "./followers.ts";
 import { Notifier } from "./notifier.ts";
 
 /** All who read the log or watch a session, and what wakes them. */
@@ -8,14 +8,15 @@ export class Readers {
   readonly #log = new Notifier();
   readonly #sessions = new Notifier();
 
-  /** See Backend.events; `readPage` reads what is written so far. */
+  /** See Backend.events; `log` has what is written so far. */
   events(
     session: string | undefined,
     afterSeq: bigint,
     signal: AbortSignal,
-    readPage: (afterSeq: bigint) => Promise<LogPage>,
+    throughSeq: bigint | undefined,
+    log: ReadableLog,
   ): AsyncIterable<Event> {
-    return followLog(() => this.#log.subscribe(session, signal), readPage, afterSeq);
+    return followLog(() => this.#log.subscribe(session, signal), log, afterSeq, throughSeq);
   }
 
   /** See Backend.watch. */

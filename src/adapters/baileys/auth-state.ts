@@ -1,54 +1,59 @@
 import {
   type AuthenticationCreds,
   type AuthenticationState,
-  BufferJSON,
   initAuthCreds,
-  type KeyPair,
-  proto,
   type SignalDataSet,
   type SignalDataTypeMap,
 } from "@whiskeysockets/baileys";
-import { LeaseLost } from "../../ports/backend.ts";
 import type { Credentials } from "../../ports/engine.ts";
+import type { Clock } from "../../ports/system.ts";
+import { credsKey, credsOf, encode, keptKey, readStored, signalKey, signalValueOf } from "./stored-login.ts";
 
-/** Stored credentials are there and cannot be read: neither a reason for a new identity nor to write anything. */
-export class CredentialsUnreadable extends Error {
-  override readonly name = "CredentialsUnreadable";
-}
+/** Keys whose change uses up a message: it must not be on disk without what the message said. */
+const ratchets = ["session", "sender-key"];
+/** Decrypting a message and reporting it are this close together; what belongs to no message waits no longer. */
+const ratchetLimitMs = 250;
 
-const credsKey = "creds";
-const signalKey = (type: string, id: string) => `${type}:${id}`;
+type Changes = Map<string, Uint8Array | null>;
 
 /**
- * A device's login in the form Baileys works with. Each change is one write of the Signal keys and, if they changed, the creds;
- * one write is under way at a time, and what comes meanwhile goes with the next. The first failure is reported once; after it,
- * and after `close()`, nothing is read or written any more.
+ * A device's login in the form Baileys works with. Baileys goes on at once with what it has changed, and nothing leaves for WhatsApp
+ * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that was turned waits
+ * for `seal()`, so that a message is never lost between its decryption and its being kept. The first failure is reported once;
+ * after it, and after `close()`, nothing is read or written any more.
  */
 export class AuthStore {
   readonly state: AuthenticationState;
   readonly #credentials: Credentials;
+  readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
-  #waiting = new Map<string, Uint8Array | null>();
-  #writing: ReadonlyMap<string, Uint8Array | null> = new Map();
+  /** Changed, and not to be written yet. */
+  #unsealed: Changes = new Map();
   #credsChanged = false;
+  /** Set while a ratchet waits for its message. */
+  #turned: { sealed: PromiseWithResolvers<void>; cancel: () => void } | undefined;
+  /** To be written next. */
+  #sealed: Changes = new Map();
+  #writing: ReadonlyMap<string, Uint8Array | null> = new Map();
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
   #state: "open" | "failed" | "closed" = "open";
 
   /** Use `open`. */
-  constructor(credentials: Credentials, creds: AuthenticationCreds, onFailure: (error: unknown) => void) {
+  constructor(credentials: Credentials, clock: Clock, creds: AuthenticationCreds, onFailure: (error: unknown) => void) {
     this.#credentials = credentials;
+    this.#clock = clock;
     this.#onFailure = onFailure;
-    this.state = { creds, keys: { get: (type, ids) => this.#get(type, ids), set: (data) => this.#set(data) } };
+    this.state = { creds, keys: { get: (type, ids) => this.#get(type, ids), set: async (data) => this.#set(data) } };
   }
 
   /** Reads the login, or makes a new one where there is none. Rejects with CredentialsUnreadable or what the port rejects with. */
-  static async open(credentials: Credentials, onFailure: (error: unknown) => void): Promise<AuthStore> {
+  static async open(credentials: Credentials, clock: Clock, onFailure: (error: unknown) => void): Promise<AuthStore> {
     const [stored] = await readStored(credentials, [credsKey]);
     const known = stored && credsOf(stored);
     // Asking for a pairing code sets `me`; unless a phone then paired, logging in with it can only fail (Baileys, requestPairingCode).
     const usable = known && !(known.me && !known.account);
-    const store = new AuthStore(credentials, usable ? known : initAuthCreds(), onFailure);
+    const store = new AuthStore(credentials, clock, usable ? known : initAuthCreds(), onFailure);
     if (known && !usable) {
       store.credsChanged();
       await store.flush();
@@ -56,20 +61,51 @@ export class AuthStore {
     return store;
   }
 
+  /** Whether all changes are durable. */
+  get isDurable(): boolean {
+    return !this.#turned && this.#unsealed.size === 0 && !this.#credsChanged && !this.#next && this.#writing.size === 0;
+  }
+
   /** To be called when Baileys has changed the creds. */
   credsChanged(): void {
     this.#credsChanged = true;
-    // A failure is reported to onFailure.
-    this.#schedule().catch(() => {});
+    if (!this.#turned) this.#sealQuietly();
+  }
+
+  /** Keeps the login as it is now, to be restored if it is damaged later. */
+  keep(): void {
+    this.#unsealed.set(keptKey, encode(this.state.creds));
+    if (!this.#turned) this.#sealQuietly();
+  }
+
+  /** Adds what is to be written with the next change, whenever that comes, or at once. */
+  defer(changes: ReadonlyMap<string, Uint8Array | null>, atOnce = false): void {
+    for (const [key, value] of changes) this.#sealed.set(key, value);
+    if (atOnce) this.#schedule().catch(() => {});
+  }
+
+  /** Lets all changes so far be written, together with these; resolves when they are durable. */
+  seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
+    this.defer(this.#unsealed);
+    this.defer(changes);
+    if (this.#credsChanged) this.#sealed.set(credsKey, encode(this.state.creds));
+    this.#unsealed = new Map();
+    this.#credsChanged = false;
+    this.#turned?.cancel();
+    this.#turned?.sealed.resolve();
+    this.#turned = undefined;
+    return this.#schedule();
   }
 
   /** Resolves when all changes so far are durable. */
   async flush(): Promise<void> {
+    await this.#turned?.sealed.promise;
     await (this.#next ?? this.#last);
   }
 
   /** Finishes what is being written; from here on nothing is written. */
   async close(): Promise<void> {
+    if (this.#state === "open") this.#sealQuietly();
     await this.flush().catch(() => {});
     if (this.#state === "open") this.#state = "closed";
   }
@@ -94,19 +130,32 @@ export class AuthStore {
     }
   }
 
-  async #set(data: SignalDataSet): Promise<void> {
+  #set(data: SignalDataSet): void {
     this.#assertOpen();
     for (const [type, values] of Object.entries(data)) {
       for (const [id, value] of Object.entries(values)) {
-        this.#waiting.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
+        this.#unsealed.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
       }
+      if (ratchets.includes(type)) this.#turn();
     }
-    await this.#schedule();
+    if (!this.#turned) this.#sealQuietly();
+  }
+
+  #turn(): void {
+    this.#turned ??= {
+      sealed: Promise.withResolvers(),
+      cancel: this.#clock.schedule(ratchetLimitMs, () => this.#sealQuietly()),
+    };
+  }
+
+  /** A failure is reported to onFailure. */
+  #sealQuietly(): void {
+    this.seal().catch(() => {});
   }
 
   /** What is not on disk yet; null for a removed key. */
   #unsaved(key: string): Uint8Array | null | undefined {
-    return this.#waiting.has(key) ? this.#waiting.get(key) : this.#writing.get(key);
+    return [this.#unsealed, this.#sealed, this.#writing].find((changes) => changes.has(key))?.get(key);
   }
 
   #schedule(): Promise<void> {
@@ -122,11 +171,10 @@ export class AuthStore {
 
   async #write(): Promise<void> {
     this.#assertOpen();
-    const changes = this.#waiting;
-    if (this.#credsChanged) changes.set(credsKey, encode(this.state.creds));
-    this.#waiting = new Map();
+    const changes = this.#sealed;
+    this.#sealed = new Map();
+    if (changes.size === 0) return;
     this.#writing = changes;
-    this.#credsChanged = false;
     try {
       await this.#credentials.write(changes);
     } catch (error) {
@@ -143,57 +191,9 @@ export class AuthStore {
   #fail(error: unknown): unknown {
     if (this.#state === "open") {
       this.#state = "failed";
+      this.#turned?.cancel();
       this.#onFailure(error);
     }
     return error;
   }
 }
-
-async function readStored(credentials: Credentials, keys: readonly string[]) {
-  try {
-    return await credentials.read(keys);
-  } catch (error) {
-    if (error instanceof LeaseLost) throw error;
-    throw new CredentialsUnreadable("The stored login could not be read", { cause: error });
-  }
-}
-
-const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value, BufferJSON.replacer));
-
-function decode(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString(), BufferJSON.reviver);
-  } catch {
-    // The parser's message quotes what it has read.
-    throw new CredentialsUnreadable("The stored login is damaged");
-  }
-}
-
-function signalValueOf<T extends keyof SignalDataTypeMap>(type: T, bytes: Uint8Array): SignalDataTypeMap[T] {
-  const value = decode(bytes);
-  if (value === null || value === undefined) throw new CredentialsUnreadable("The stored login is damaged");
-  // Baileys works with its protobuf class here (its useMultiFileAuthState).
-  const key = type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(value) : value;
-  return key as SignalDataTypeMap[T];
-}
-
-function credsOf(bytes: Uint8Array): AuthenticationCreds {
-  const creds = decode(bytes);
-  if (!isCreds(creds)) throw new CredentialsUnreadable("The stored login is incomplete");
-  return creds;
-}
-
-/** Whether all is there that a login cannot do without. */
-function isCreds(value: unknown): value is AuthenticationCreds {
-  if (typeof value !== "object" || value === null) return false;
-  const { noiseKey, pairingEphemeralKeyPair, signedIdentityKey, signedPreKey, registrationId, advSecretKey } =
-    value as Partial<AuthenticationCreds>;
-  return (
-    [noiseKey, pairingEphemeralKeyPair, signedIdentityKey, signedPreKey?.keyPair].every(isKeyPair) &&
-    Number.isInteger(registrationId) &&
-    typeof advSecretKey === "string"
-  );
-}
-
-const isKeyPair = (pair: Partial<KeyPair> | undefined): boolean =>
-  pair?.public instanceof Uint8Array && pair.private instanceof Uint8Array;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WASocket } from "@whiskeysockets/baileys";
+import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import { Engine_Kind, type Me } from "../../../gen/sessiond/v1/session_pb.js";
 import { LeaseLost } from "../../ports/backend.ts";
 import {
@@ -11,41 +11,52 @@ import {
   type UnlinkResult,
 } from "../../ports/engine.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
-import { AuthStore, CredentialsUnreadable } from "./auth-state.ts";
+import { AuthStore } from "./auth-state.ts";
 import { ChatKeeper } from "./chat-store.ts";
 import { type Closed, closedBy, upgradeRefusedBy } from "./close-cause.ts";
 import { installConsoleGuard } from "./console-guard.ts";
+import { installFastCurve } from "./curve.ts";
 import { EventQueue } from "./event-queue.ts";
+import { Heartbeat, type HeartbeatSettings } from "./heartbeat.ts";
+import { Inbox, type Kept } from "./inbox.ts";
 import { errorFields } from "./logger.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { proxyOf, type SessionProxy } from "./proxy.ts";
-import { hangUp, openSocket, type SocketSettings } from "./socket.ts";
-import { isSameMe, meOf, messageEvents, qrEvent, refsIn } from "./translate.ts";
+import { hangUp, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
+import { CredentialsUnreadable, restoreKept } from "./stored-login.ts";
+import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
-import { guardListeners } from "./web-socket.ts";
+import { guardListeners, holdFrames } from "./web-socket.ts";
 
 /** How NOWEB engines work. Everything but the clock has a default. */
-export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock">> {
+export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & HeartbeatSettings> {
   readonly clock: Clock;
   /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
   readonly loginTimeoutMs?: number;
   readonly pairingCodeTimeoutMs?: number;
+  /** Whether libsignal signs and verifies in WebAssembly; true unless told otherwise. */
+  readonly fastCurve?: boolean;
   readonly logoutTimeoutMs?: number;
 }
 
 type Settings = SocketSettings &
+  HeartbeatSettings &
   Required<Pick<BaileysOptions, "loginTimeoutMs" | "pairingCodeTimeoutMs" | "logoutTimeoutMs">>;
 
 const defaults = {
   connectTimeoutMs: 20_000,
   keepAliveIntervalMs: 30_000,
+  probeAfterMs: 60_000,
+  probeTimeoutMs: 10_000,
   queryTimeoutMs: 60_000,
   loginTimeoutMs: 180_000,
   pairingCodeTimeoutMs: 10_000,
   logoutTimeoutMs: 4_000,
 };
 
+/** So many messages can be taken before that is noted: fewer than those a session remembers to have reported. */
+const noteEvery = 20;
 /** A reader this far behind is worth a line in the log, and again each time as many more wait. */
 const backlogWarning = 1_000;
 /** Baileys and `ws` have limits of their own, which tell more; this one is for when they do not see the trouble. */
@@ -54,11 +65,13 @@ const graceMs = 1_000;
 /** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Takes libsignal off the console for good. */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   installConsoleGuard();
+  if (options.fastCurve ?? true) installFastCurve();
   const settings = { ...defaults, ...options };
   return {
     kind: Engine_Kind.NOWEB,
     capabilities: { screenshot: false },
     open: (engineOptions) => new BaileysEngine(settings, engineOptions),
+    restoreCredentials: restoreKept,
   };
 }
 
@@ -73,7 +86,11 @@ class BaileysEngine implements Engine {
   readonly #ending = Promise.withResolvers<void>();
   readonly #socketClosed = Promise.withResolvers<void>();
   #stage: "connecting" | "pairing" | "paired" | "open" = "connecting";
+  readonly #closeWanted = Promise.withResolvers<void>();
   #auth: AuthStore | undefined;
+  #inbox = new Inbox(0, 0);
+  #unlinking = false;
+  #heartbeat: Heartbeat | undefined;
   #socket: WASocket | undefined;
   #chats: ChatKeeper | undefined;
   #proxy: SessionProxy | undefined;
@@ -108,7 +125,15 @@ class BaileysEngine implements Engine {
     return code;
   }
 
+  get lastInboundAtMs(): number | undefined {
+    return this.#heartbeat?.heardAtMs;
+  }
+
   async logout(): Promise<UnlinkResult> {
+    // Who reads the events may be the one who waits here; and messages are no concern of this device any more.
+    this.#unlinking = true;
+    this.#inbox.giveUp();
+    this.#closeWanted.resolve();
     const { clock, logoutTimeoutMs } = this.#settings;
     const timeUp = Promise.withResolvers<void>();
     const cancel = clock.schedule(logoutTimeoutMs, timeUp.resolve);
@@ -124,12 +149,16 @@ class BaileysEngine implements Engine {
   }
 
   close(): Promise<void> {
+    this.#closeWanted.resolve();
     return this.#end(closedOnRequest);
   }
 
   async #open(): Promise<void> {
     const { config, credentials, chats } = this.#options;
-    this.#auth = await AuthStore.open(credentials, (error) => this.#fail(error));
+    this.#auth = await AuthStore.open(credentials, this.#settings.clock, (error) => this.#fail(error));
+    const { inbox, left } = await Inbox.open(credentials);
+    this.#inbox = inbox;
+    for (const kept of left) this.#pushMessage(kept);
     if (this.#closed) return;
     if (config.proxy) this.#proxy = proxyOf(config.proxy);
     if (config.noweb?.store?.enabled) this.#chats = new ChatKeeper(chats, this.#settings.clock, this.#logger);
@@ -156,7 +185,13 @@ class BaileysEngine implements Engine {
     ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => {
       this.#qrs.refs = this.#qrs.shown + refsIn(stanza);
     });
-    ws.on("open", () => this.#setDeadline(this.#settings.loginTimeoutMs, noLogin));
+    holdFrames(ws, () => this.#beforeSending(auth));
+    onMessages(socket, (messages) => this.#takeMessages(messages, auth));
+    ws.on("open", () => {
+      this.#setDeadline(this.#settings.loginTimeoutMs, noLogin);
+      this.#heartbeat = this.#beat(socket);
+    });
+    ws.on("frame", () => this.#heartbeat?.heard());
     // Baileys listens for it too, but only to pass it on, and with a listener `ws` leaves the rest to it.
     ws.on("unexpected-response", (_request: unknown, response: IncomingMessage) => {
       void this.#end(upgradeRefusedBy(response.statusCode ?? 0));
@@ -184,8 +219,6 @@ class BaileysEngine implements Engine {
       this.#socketClosed.resolve();
       this.#lose(update.lastDisconnect?.error);
     }
-    const upsert = events["messages.upsert"];
-    for (const event of upsert ? messageEvents(upsert.messages, creds) : []) this.#emit(event);
     this.#chats?.record(events);
     const me = meOf(creds);
     if (this.#stage === "open" && me && !isSameMe(me, this.#me)) {
@@ -221,16 +254,53 @@ class BaileysEngine implements Engine {
     this.#stage = "open";
     this.#cancelDeadline();
     this.#me = meOf(creds);
+    // WhatsApp has taken this login: it is the one to come back to.
+    this.#auth?.keep();
     if (this.#me) this.#emit({ type: "opened", me: this.#me });
     this.#loggedIn.resolve();
+  }
+
+  /** What must be so before a frame leaves: all keys it may have used are on disk, all messages it may acknowledge are committed. */
+  #beforeSending(auth: AuthStore): Promise<void> | undefined {
+    if (auth.isDurable && (this.#unlinking || this.#inbox.isEmpty)) return undefined;
+    return auth.flush().then(() => (this.#unlinking ? undefined : this.#inbox.emptied()));
+  }
+
+  #takeMessages(messages: readonly WAMessage[], auth: AuthStore): void {
+    const { kept, changes } = this.#inbox.add(messagesIn(messages, auth.state.creds));
+    const durable = auth.seal(kept.length > 0 ? changes : undefined);
+    this.#order = Promise.all([this.#order, durable]).then(
+      () => {
+        for (const one of kept) this.#pushMessage(one);
+      },
+      // The failure has ended the engine already; WhatsApp will send the messages again.
+      () => {},
+    );
+  }
+
+  #pushMessage({ place, message }: Kept): void {
+    this.#push({ type: "message", message }, () => {
+      const changes = this.#inbox.done(place);
+      this.#auth?.defer(changes, this.#inbox.isEmpty || place % noteEvery === 0);
+    });
+  }
+
+  #beat(socket: WASocket): Heartbeat {
+    return new Heartbeat(this.#settings.clock, this.#settings, {
+      ping: (limitMs) => ping(socket, limitMs),
+      onHealth: (healthy) => {
+        if (this.#stage === "open") this.#emit({ type: "health", healthy });
+      },
+      onDeaf: () => void this.#end(deaf),
+    });
   }
 
   #emit(event: EngineEvent): void {
     this.#order = this.#order.then(() => this.#push(event));
   }
 
-  #push(event: EngineEvent): void {
-    this.events.push(event);
+  #push(event: EngineEvent, onTaken?: () => void): void {
+    this.events.push(event, onTaken);
     const waiting = this.events.size;
     if (waiting > 0 && waiting % backlogWarning === 0) this.#logger.warn({ waiting }, "events wait to be recorded");
   }
@@ -280,11 +350,14 @@ class BaileysEngine implements Engine {
     this.#cancelDeadline();
     try {
       await this.#opening;
+      this.#heartbeat?.stop();
       if (this.#socket) {
         await hangUp(this.#socket);
         await this.#socketClosed.promise;
       }
       await this.#order;
+      // What is read from here on is not noted any more, and would be reported again.
+      await Promise.race([this.#inbox.emptied(), this.#closeWanted.promise]);
       await this.#chats?.close();
       await this.#auth?.close();
       this.#proxy?.close();
@@ -297,6 +370,7 @@ class BaileysEngine implements Engine {
 }
 
 const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
+const deaf: Closed = { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" };
 const noLogin: Closed = { cause: "unreachable", message: "WhatsApp did not answer the login in time" };
 const noRestart: Closed = { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" };
 

@@ -1,6 +1,6 @@
 /** Events on their way to the one reader: kept in order until they are asked for. */
 export class EventQueue<T> implements AsyncIterable<T> {
-  readonly #waiting: T[] = [];
+  readonly #waiting: { readonly event: T; readonly onTaken: (() => void) | undefined }[] = [];
   #wake: (() => void) | undefined;
   #ended = false;
   #read = false;
@@ -10,10 +10,10 @@ export class EventQueue<T> implements AsyncIterable<T> {
     return this.#waiting.length;
   }
 
-  /** Adds an event; does nothing after `end()`. */
-  push(event: T): void {
+  /** Adds an event; does nothing after `end()`. `onTaken` is called when the reader asks for the next one. */
+  push(event: T, onTaken?: () => void): void {
     if (this.#ended) return;
-    this.#waiting.push(event);
+    this.#waiting.push({ event, onTaken });
     this.#wake?.();
   }
 
@@ -28,9 +28,11 @@ export class EventQueue<T> implements AsyncIterable<T> {
     if (this.#read) throw new Error("the events of an engine can be read only once");
     this.#read = true;
     for (;;) {
-      const event = this.#waiting.shift();
-      if (event !== undefined) yield event;
-      else if (this.#ended) return;
+      const next = this.#waiting.shift();
+      if (next !== undefined) {
+        yield next.event;
+        next.onTaken?.();
+      } else if (this.#ended) return;
       else await this.#more();
     }
   }

@@ -1,7 +1,7 @@
 import { type BinaryNode, getNextPreKeysNode, INITIAL_PREKEY_COUNT, type WASocket } from "@whiskeysockets/baileys";
 
 /**
- * Uploads a new device's pre-keys before Baileys finds that there are none. Baileys' own upload leaves a timer of 30 s behind that
+ * Uploads a new device's pre-keys, and those of one whose login was restored, before Baileys finds that there are none. Baileys' own upload leaves a timer of 30 s behind that
  * nothing can stop (lib/Socket/socket.js, uploadPreKeys), which would keep a process that has closed everything alive. Should this
  * upload fail, Baileys makes its own. To be called before anything comes in.
  */
@@ -17,7 +17,11 @@ export function uploadFirstPreKeys(socket: WASocket, onFailure: (error: unknown)
 
 async function upload({ authState, ev, query }: WASocket): Promise<void> {
   const { creds, keys } = authState;
-  if (creds.firstUnuploadedPreKeyId > 1 || !creds.me) return;
+  if (!creds.me) return;
+  if (creds.firstUnuploadedPreKeyId > 1) {
+    const last = String(creds.nextPreKeyId - 1);
+    if ((await keys.get("pre-key", [last]))[last]) return;
+  }
   const node = await keys.transaction(async () => {
     const next = await getNextPreKeysNode(authState, INITIAL_PREKEY_COUNT);
     ev.emit("creds.update", next.update);

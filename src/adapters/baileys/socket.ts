@@ -1,4 +1,12 @@
-import { makeWASocket, type proto, type WAMessageKey, type WASocket } from "@whiskeysockets/baileys";
+import {
+  type BaileysEventMap,
+  makeWASocket,
+  type proto,
+  S_WHATSAPP_NET,
+  type WAMessage,
+  type WAMessageKey,
+  type WASocket,
+} from "@whiskeysockets/baileys";
 import type { SessionConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Clock, Logger } from "../../ports/system.ts";
 import type { AuthStore } from "./auth-state.ts";
@@ -15,7 +23,6 @@ export interface SocketSettings {
   readonly deviceName?: string | undefined;
   readonly browserName?: string | undefined;
   readonly connectTimeoutMs: number;
-  readonly keepAliveIntervalMs: number;
   readonly queryTimeoutMs: number;
   /** How long each QR code lives; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
   readonly qrTimeoutMs?: number | undefined;
@@ -33,6 +40,8 @@ export interface SocketParts {
 /** A silent peer gets this long to answer the end of a WebSocket. */
 const closeLimitMs = 1_000;
 const osVersion = "14.4.1";
+/** The longest a timer of Node's can be set to. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** Opens a socket to WhatsApp; it connects on its own from the next turn on. */
 export function openSocket(settings: SocketSettings, parts: SocketParts): WASocket {
@@ -44,7 +53,8 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     logger: baileysLogger(parts.logger, config.debug),
     browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
     connectTimeoutMs: settings.connectTimeoutMs,
-    keepAliveIntervalMs: settings.keepAliveIntervalMs,
+    // Whether WhatsApp still answers is watched by Heartbeat.
+    keepAliveIntervalMs: maxTimerMs,
     defaultQueryTimeoutMs: settings.queryTimeoutMs,
     ...(waWebSocketUrl !== undefined && { waWebSocketUrl }),
     ...(qrTimeoutMs !== undefined && { qrTimeout: qrTimeoutMs }),
@@ -60,6 +70,26 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
   });
   boundClose(socket.ws, settings.clock, closeLimitMs);
   return socket;
+}
+
+/** A round trip to WhatsApp: whether it answers in time, as its own clients ask (xmlns w:p). Never rejects. */
+export async function ping(socket: WASocket, limitMs: number): Promise<boolean> {
+  const attrs = { to: S_WHATSAPP_NET, type: "get", xmlns: "w:p" };
+  const answer: unknown = await socket
+    .query({ tag: "iq", attrs, content: [{ tag: "ping", attrs: {} }] }, limitMs)
+    .catch(() => undefined);
+  return answer !== undefined;
+}
+
+/** Tells of messages as soon as Baileys has decrypted them, and not when it empties its buffer of events. */
+export function onMessages({ ev }: WASocket, listener: (messages: readonly WAMessage[]) => void): void {
+  const emit: WASocket["ev"]["emit"] = ev.emit;
+  const isUpsert = (event: string, _value: unknown): _value is BaileysEventMap["messages.upsert"] =>
+    event === "messages.upsert";
+  ev.emit = (event, value) => {
+    if (isUpsert(event, value)) listener(value.messages);
+    return emit.call(ev, event, value);
+  };
 }
 
 /** The dispatcher is made when Baileys asks for it: most sessions never download anything. */

@@ -6,6 +6,7 @@ import {
   getBinaryNodeChildren,
   type WAMessage,
 } from "@whiskeysockets/baileys";
+import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineEvent } from "../../ports/engine.ts";
 import { chatId, messagePayload } from "./message.ts";
@@ -45,12 +46,7 @@ export function qrEvent({ value, serial, refs, issuedAtMs, qrTimeoutMs }: Qr): E
   return { type: "qr", value, serial, remaining: Math.max(refs - serial, 0), issuedAtMs, expiresAtMs };
 }
 
-/** The events for messages that came in; those sent by this connection itself are not among them. */
-export function messageEvents(messages: readonly WAMessage[], creds: AuthenticationCreds): EngineEvent[] {
-  const { me } = creds;
-  if (!me) return [];
-  return messages.flatMap((raw) => {
-    const message = messagePayload(raw, me);
-    return message ? [{ type: "message", message }] : [];
-  });
+/** What users see of messages that came in; those sent by this connection itself are not among them. */
+export function messagesIn(messages: readonly WAMessage[], { me }: AuthenticationCreds): MessagePayload[] {
+  return me ? messages.flatMap((raw) => messagePayload(raw, me) ?? []) : [];
 }

@@ -7,12 +7,14 @@ export type WebSocketClient = WASocket["ws"];
 /** What is used of the WebSocket itself. */
 interface WebSocket {
   readonly readyState: number;
+  send(data: Uint8Array, onSent?: (error?: Error) => void): void;
   close(): void;
   terminate(): void;
   once(event: "close", listener: () => void): void;
 }
 
 // RFC 6455's states as `ws` numbers them.
+const openState = 1;
 const closedState = 3;
 
 /**
@@ -28,6 +30,42 @@ export function boundClose(client: WebSocketClient, clock: Clock, limitMs: numbe
     socket.close();
     await closed;
     cancel();
+  };
+}
+
+/**
+ * Keeps each frame back, and those after it, until what `pending` gives resolves; where that gives nothing, frames go at once. Baileys
+ * takes a frame kept back for sent, so that what is waited for can come about. If `pending` rejects, nothing leaves any more.
+ */
+export function holdFrames(client: WebSocketClient, pending: () => Promise<void> | undefined): void {
+  const socket = webSocketOf(client);
+  const send = socket.send.bind(socket);
+  let held: Uint8Array[] = [];
+  let dead = false;
+  const release = async (first: Promise<void>) => {
+    for (let wait: Promise<void> | undefined = first; held.length > 0; wait = held.length > 0 ? pending() : undefined) {
+      // What comes while these wait has its own to wait for.
+      const { length } = held;
+      await wait;
+      const ready = held.slice(0, length);
+      held = held.slice(length);
+      for (const data of ready) if (socket.readyState === openState) send(data);
+    }
+  };
+  const hold = (data: Uint8Array, wait: Promise<void>) => {
+    held.push(data);
+    release(wait).catch(() => {
+      dead = true;
+      held = [];
+    });
+  };
+  socket.send = (data, onSent) => {
+    if (dead) return;
+    const wait = held.length === 0 ? pending() : undefined;
+    if (held.length === 0 && !wait) return send(data, onSent);
+    if (wait) hold(data, wait);
+    else held.push(data);
+    onSent?.();
   };
 }
 

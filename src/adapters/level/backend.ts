@@ -1,71 +1,121 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import type { Backend, Claim, Commit, Lease, NewEvent, Pairing, Snapshot } from "../../ports/backend.ts";
+import {
+  type Delivery,
+  type Endpoint,
+  type EndpointHealth,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import type { DeliveryName } from "../../domain/delivery.ts";
+import type { Commit, Lease, Pairing, Snapshot } from "../../ports/backend.ts";
 import type { ChatStore, Credentials, EngineData } from "../../ports/engine.ts";
+import type { Claim, DeliveryQuery, NewEvent, QueueStats, Retention } from "../../ports/outbox.ts";
 import type { Clock } from "../../ports/system.ts";
-import { type Change, changeBy, changeByRemoval } from "../backend/change.ts";
+import { type Change, changeBy, changeByAppending, changeByRemoval } from "../backend/change.ts";
+import { seqOf } from "../backend/delivery-queue.ts";
 import { DeliveryQueues } from "../backend/delivery-queues.ts";
-import type { EndpointName, Endpoints } from "../backend/endpoints.ts";
+import type { Endpoints } from "../backend/endpoints.ts";
 import { guardedData } from "../backend/guarded-data.ts";
 import { type DataKind, Ownership } from "../backend/ownership.ts";
 import { Readers } from "../backend/readers.ts";
+import type { Trimmed } from "../backend/trimmed.ts";
+import { type BackupReport, backUp } from "./backup.ts";
+import { LevelConsumers } from "./consumers.ts";
 import type { Database, DatabaseSnapshot, Operation } from "./database.ts";
-import { deliveryAddition, endpointAddition, LevelDeliveryStore } from "./delivery-store.ts";
+import { DeliveryLog } from "./delivery-log.ts";
+import { endpointAddition, firstAttemptAddition, LevelDeliveryStore, retryAdditions } from "./delivery-store.ts";
+import { type DurableWriter, durableWriter } from "./durable-writer.ts";
 import { EventLog } from "./event-log.ts";
-import { GroupWriter } from "./group-writer.ts";
+import type { GroupWriter } from "./group-writer.ts";
 import { keyOf, rangeOf } from "./key.ts";
 import { dataRemovals, levelData } from "./level-data.ts";
-import { type OpenStore, openStore, seqAddition } from "./opening.ts";
+import type { LevelOptions, LevelStore } from "./level-store.ts";
+import { type OpenStore, openStore, readAgain, seqAddition } from "./opening.ts";
+import { atOneTime, countPending } from "./reading.ts";
+import { LevelRetention } from "./retention.ts";
 
-/** Opens the embedded backend on a directory of its own. Rejects, naming the directory, where it is in use, damaged or unknown. */
-export async function openLevelBackend(options: { directory: string; clock: Clock }): Promise<Backend> {
-  return new LevelBackend(await openStore(options.directory), options.clock);
+/**
+ * Opens the embedded backend on a directory of its own. Rejects, naming the directory, where it is in use, damaged, unknown, a
+ * copy, or sealed with another key.
+ */
+export async function openLevelBackend(options: LevelOptions): Promise<LevelStore> {
+  return new LevelBackend(await openStore(options), options);
 }
 
 /** One session's write, apart from what its lease and the log's end say. */
 interface SessionWrite {
-  readonly record: Operation;
+  /** What it does to the record, at the moment of writing; undefined: nothing. */
+  readonly record: () => Operation | undefined;
   readonly change: (afterSeq: bigint) => Change;
   /** What is removed with it, engine data included. */
   readonly removals?: () => Promise<Operation[]>;
   readonly written: () => void;
 }
 
-class LevelBackend implements Backend {
+const noBytes = new Uint8Array();
+
+class LevelBackend implements LevelStore {
+  readonly #store: OpenStore;
   readonly #database: Database;
   readonly #ownership: Ownership;
   readonly #endpoints: Endpoints;
   readonly #log: EventLog;
   readonly #writer: GroupWriter;
+  readonly #durable: DurableWriter;
   readonly #queues: DeliveryQueues;
   readonly #deliveries: LevelDeliveryStore;
+  readonly #deliveryLog: DeliveryLog;
+  readonly #retention: LevelRetention;
+  readonly #trimmed: Trimmed;
+  /** Names of all sessions. */
+  readonly #sessions: Set<string>;
+  /** The record that was last written of each session: most commits add events and change nothing of it. */
+  readonly #written = new Map<string, SessionRecord>();
+  readonly #clock: Clock;
   readonly #pairings = new Map<string, Pairing>();
   readonly #readers = new Readers();
+  readonly #consumers: LevelConsumers;
   /** The log's end as the next write will find it. */
   #nextAfterSeq: bigint;
   /** What readers see: as of the last group written, so that record, pairing and seq belong together. */
   #view: { readonly snapshot: DatabaseSnapshot; readonly seq: bigint };
   #closed: Promise<void> | undefined;
 
-  constructor(store: OpenStore, clock: Clock) {
+  constructor(store: OpenStore, options: LevelOptions) {
+    const { clock } = options;
+    this.#store = store;
     this.#database = store.database;
     this.#ownership = new Ownership(store.afterEpoch);
     this.#endpoints = store.endpoints;
     this.#log = new EventLog(store.database, store.lastSeq);
     this.#nextAfterSeq = store.lastSeq;
     this.#view = { snapshot: store.database.snapshot(), seq: store.lastSeq };
-    this.#writer = new GroupWriter({
-      batch: (operations, options) => store.database.batch(operations, options),
+    this.#durable = durableWriter(store, {
+      ...options,
       seal: (operations) => {
         if (this.#nextAfterSeq !== this.#view.seq) operations.push(seqAddition(this.#nextAfterSeq));
       },
       written: () => this.#renewView(),
+      restored: () => this.#restored(),
     });
-    const isPending = (name: EndpointName) => this.#queues.has(name);
-    this.#deliveries = new LevelDeliveryStore(store.database, this.#writer, store.endpoints, isPending);
+    this.#writer = this.#durable.writer;
+    this.#clock = clock;
+    this.#sessions = store.sessions;
+    this.#trimmed = store.trimmed;
+    this.#retention = new LevelRetention(store.database, this.#writer, store.trimmed);
+    this.#deliveryLog = new DeliveryLog(store.database, store.endpoints);
+    this.#deliveries = new LevelDeliveryStore(store.database, this.#writer, store.endpoints, {
+      isPending: (name) => this.#queues.has(name),
+      isKept: (session) => this.#sessions.has(session),
+      append: (session, events, operations) => this.#append(session, events, operations),
+      announce: (session, change) => this.#announce(session, change),
+      settled: (session, family) => this.#retention.added(family, session, 1),
+    });
     this.#queues = new DeliveryQueues(this.#deliveries, clock);
+    this.#consumers = new LevelConsumers(store.database, this.#writer);
     for (const queue of store.pending) this.#queues.restore(queue, queue);
+    if (store.pending.length > 0) void countPending(store.database, this.#queues);
   }
 
   async list(): Promise<{ records: SessionRecord[]; seq: bigint }> {
@@ -94,10 +144,20 @@ class LevelBackend implements Backend {
 
   async commit(lease: Lease, commit: Commit): Promise<Event[]> {
     const { session } = lease;
-    const value = toBinary(SessionRecordSchema, commit.record);
+    const { record } = commit;
+    const isWritten = () => this.#written.get(session) === record;
+    const value = isWritten() ? undefined : toBinary(SessionRecordSchema, record);
     return this.#write(lease, {
-      record: { type: "put", key: keyOf("record", session), value },
-      change: (afterSeq) => changeBy(session, commit, this.#endpoints, afterSeq),
+      record: () => {
+        if (isWritten()) return undefined;
+        this.#written.set(session, record);
+        return { type: "put", key: keyOf("record", session), value: value ?? toBinary(SessionRecordSchema, record) };
+      },
+      change: (afterSeq) => {
+        const change = changeBy(session, commit, this.#endpoints, afterSeq);
+        this.#sessions.add(session);
+        return change;
+      },
       ...(commit.wipe && { removals: () => dataRemovals(this.#database, session) }),
       written: () => {
         if (commit.pairing) this.#pairings.set(session, commit.pairing);
@@ -109,12 +169,24 @@ class LevelBackend implements Backend {
   async remove(lease: Lease, last: readonly NewEvent[]): Promise<Event[]> {
     const { session } = lease;
     return this.#write(lease, {
-      record: { type: "del", key: keyOf("record", session) },
-      change: (afterSeq) => changeByRemoval(session, last, this.#endpoints, afterSeq),
-      removals: async () => (await dataRemovals(this.#database, session)).concat(await this.#log.removals(session)),
+      record: () => {
+        this.#written.delete(session);
+        return { type: "del", key: keyOf("record", session) };
+      },
+      change: (afterSeq) => {
+        const change = changeByRemoval(session, last, this.#endpoints, afterSeq);
+        this.#sessions.delete(session);
+        return change;
+      },
+      removals: async () => [
+        ...(await dataRemovals(this.#database, session)),
+        ...(await this.#log.removals(session)),
+        ...(await this.#retention.removals(session)),
+      ],
       written: () => {
         this.#pairings.delete(session);
         this.#log.removed(session);
+        this.#retention.forget(session);
       },
     });
   }
@@ -127,23 +199,108 @@ class LevelBackend implements Backend {
     return this.#data(lease, "chats");
   }
 
-  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event> {
-    const readPage = (cursor: bigint) => this.#log.page(session, cursor, this.#view.seq);
-    return this.#readers.events(session, afterSeq, signal, readPage);
+  events(
+    session: string | undefined,
+    afterSeq: bigint,
+    signal: AbortSignal,
+    throughSeq?: bigint,
+  ): AsyncIterable<Event> {
+    return this.#readers.events(session, afterSeq, signal, throughSeq, {
+      page: (cursor) => this.#log.page(session, cursor, this.#view.seq),
+      oldestSeq: () => this.#trimmed.oldestSeq(session),
+    });
+  }
+
+  lastSeq(): bigint {
+    return this.#view.seq;
+  }
+
+  acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
+    return this.#consumers.acknowledge(consumer, cursor);
+  }
+
+  acknowledged(consumer: string): Promise<bigint | undefined> {
+    return this.#consumers.acknowledged(consumer);
   }
 
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
     return this.#readers.watch(session, signal, () => this.get(session));
   }
 
+  async oldestSeq(session: string | undefined): Promise<bigint> {
+    return this.#trimmed.oldestSeq(session);
+  }
+
+  trim(retention: Retention, signal: AbortSignal): Promise<number> {
+    return this.#retention.trim(retention, this.#clock.nowMs(), signal);
+  }
+
   claims(signal: AbortSignal): AsyncIterable<Claim> {
     return this.#queues.claims(signal);
+  }
+
+  async append(session: string, events: readonly NewEvent[]): Promise<Event[]> {
+    const { events: logged } = await this.#writer.write({
+      sync: true,
+      build: (operations) => this.#append(session, events, operations),
+      written: (change) => this.#announce(session, change),
+    });
+    return logged;
+  }
+
+  async endpoints(session: string): Promise<Endpoint[]> {
+    return this.#endpoints.of(session);
+  }
+
+  async setHealth(session: string, endpointId: string, health: EndpointHealth | undefined) {
+    const name = { session, endpointId };
+    const endpoint = await this.#deliveries.setHealth(name, health);
+    this.#queues.healthChanged(name);
+    return endpoint;
+  }
+
+  deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]> {
+    return atOneTime(this.#database, (snapshot) => this.#deliveryLog.list(session, query, snapshot));
+  }
+
+  delivery(session: string, name: DeliveryName): Promise<Delivery | undefined> {
+    return atOneTime(this.#database, (snapshot) => this.#deliveryLog.get(session, name, snapshot));
+  }
+
+  resend(session: string, names: readonly DeliveryName[]): Promise<Delivery[]> {
+    let resendings: Awaited<ReturnType<DeliveryLog["resendings"]>> = [];
+    return this.#writer.write({
+      sync: true,
+      prepare: async () => {
+        resendings = await this.#deliveryLog.resendings(session, names, this.#clock.nowMs());
+      },
+      build: (operations) => {
+        for (const { delivery, removal } of resendings) operations.push(removal, ...retryAdditions(session, delivery));
+        return resendings.map(({ delivery }) => delivery);
+      },
+      written: (deliveries) => {
+        for (const { family } of resendings) this.#retention.added(family, session, -1);
+        this.#queues.addRetries(session, deliveries);
+      },
+    });
+  }
+
+  queueStats(): QueueStats {
+    return this.#queues.stats();
   }
 
   async check(): Promise<void> {
     const key = keyOf("meta", "check");
     const build = (operations: Operation[]) => void operations.push({ type: "put", key, value: new Uint8Array() });
     await this.#writer.write({ sync: true, build });
+  }
+
+  get resealed(): Promise<void> {
+    return this.#durable.resealed;
+  }
+
+  backup(directory: string): Promise<BackupReport> {
+    return backUp(this.#database, directory);
   }
 
   close(): Promise<void> {
@@ -154,8 +311,7 @@ class LevelBackend implements Backend {
   async #close(): Promise<void> {
     this.#readers.close();
     this.#queues.close();
-    await this.#writer.close();
-    await this.#database.close();
+    await this.#durable.close();
   }
 
   #data(lease: Lease, kind: DataKind): EngineData {
@@ -179,9 +335,10 @@ class LevelBackend implements Backend {
         this.#ownership.check(lease);
         const change = write.change(this.#nextAfterSeq);
         for (const operation of removals) operations.push(operation);
-        operations.push(write.record, ...this.#additions(lease.session, change));
-        this.#nextAfterSeq += BigInt(change.events.length);
-        for (const endpoint of change.endpoints) this.#endpoints.set(lease.session, endpoint);
+        this.#add(lease.session, change, operations);
+        // Last: what is refused must not count as written.
+        const record = write.record();
+        if (record) operations.push(record);
         if (gather) this.#ownership.endHandles(lease.session);
         return change;
       },
@@ -193,21 +350,42 @@ class LevelBackend implements Backend {
     return events;
   }
 
-  *#additions(session: string, { events, deliveries, endpoints }: Change): Iterable<Operation> {
-    for (const event of events) yield* this.#log.additions(event);
-    for (const delivery of deliveries) yield deliveryAddition(session, delivery);
-    for (const endpoint of endpoints) yield endpointAddition(session, endpoint);
+  #append(session: string, events: readonly NewEvent[], operations: Operation[]): Change {
+    const kept = this.#sessions.has(session) ? events : [];
+    const change = changeByAppending(session, kept, this.#endpoints, this.#nextAfterSeq);
+    this.#add(session, change, operations);
+    return change;
+  }
+
+  #add(session: string, { events, deliveries, endpoints }: Change, operations: Operation[]): void {
+    const bytes = new Map(events.map((event) => [event.seq, toBinary(EventSchema, event)]));
+    for (const event of events) operations.push(...this.#log.additions(event, bytes.get(event.seq) ?? noBytes));
+    for (const delivery of deliveries) {
+      operations.push(firstAttemptAddition(session, delivery, bytes.get(seqOf(delivery)) ?? noBytes));
+    }
+    for (const endpoint of endpoints) operations.push(endpointAddition(session, endpoint));
+    this.#nextAfterSeq += BigInt(events.length);
+    for (const endpoint of endpoints) this.#endpoints.set(session, endpoint);
   }
 
   /** Tells readers what is written by now. */
   #announce(session: string, { events, deliveries, endpoints }: Change): void {
     this.#log.added(events);
+    this.#retention.added("sessionEvent", session, events.length);
     this.#queues.add(session, deliveries);
     for (const { id, removed } of endpoints) {
       const name = { session, endpointId: id };
       if (removed && !this.#queues.has(name)) this.#deliveries.emptied(name);
     }
     this.#readers.publish(session, events, this.#view.seq);
+  }
+
+  /** A failed write has left its traces in memory. */
+  async #restored(): Promise<void> {
+    this.#written.clear();
+    await readAgain(this.#store);
+    this.#nextAfterSeq = this.#view.seq;
+    this.#renewView();
   }
 
   #renewView(): void {

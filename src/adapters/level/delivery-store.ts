@@ -1,34 +1,51 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   type Delivery,
   DeliverySchema,
   type Endpoint,
+  type EndpointHealth,
   EndpointSchema,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { AttemptReport, NewEvent } from "../../ports/outbox.ts";
+import type { Change } from "../backend/change.ts";
 import { dueMsOf, isRetry, seqOf } from "../backend/delivery-queue.ts";
-import type { DeliveryStore, Settlement } from "../backend/delivery-queues.ts";
+import type { DeliveryStore } from "../backend/delivery-queues.ts";
 import type { EndpointName, Endpoints } from "../backend/endpoints.ts";
+import type { Settlement } from "../backend/settlement.ts";
 import type { Database, Operation } from "./database.ts";
 import type { GroupWriter } from "./group-writer.ts";
-import { type KeyRange, keyOf, rangeOf } from "./key.ts";
+import { type Family, type KeyRange, keyOf, rangeOf } from "./key.ts";
+
+/** What settling takes of the rest of the store. */
+export interface SettlingContext {
+  /** Something of this endpoint is pending. */
+  isPending(name: EndpointName): boolean;
+  /** There is such a session, so that what becomes of its deliveries is worth keeping. */
+  isKept(session: string): boolean;
+  /** Adds to the log, within a write. */
+  append(session: string, events: readonly NewEvent[], operations: Operation[]): Change;
+  /** What was added is written. */
+  announce(session: string, change: Change): void;
+  /** One delivery has come to its end, and is kept. */
+  settled(session: string, family: SettledFamily): void;
+}
+
+/** Where settled deliveries lie. */
+export type SettledFamily = Extract<Family, "delivered" | "failed">;
 
 /** Pending deliveries and their endpoints. */
 export class LevelDeliveryStore implements DeliveryStore {
   readonly #database: Database;
   readonly #writer: GroupWriter;
   readonly #endpoints: Endpoints;
-  readonly #isPending: (name: EndpointName) => boolean;
+  readonly #context: SettlingContext;
 
-  constructor(
-    database: Database,
-    writer: GroupWriter,
-    endpoints: Endpoints,
-    isPending: (name: EndpointName) => boolean,
-  ) {
+  constructor(database: Database, writer: GroupWriter, endpoints: Endpoints, context: SettlingContext) {
     this.#database = database;
     this.#writer = writer;
     this.#endpoints = endpoints;
-    this.#isPending = isPending;
+    this.#context = context;
   }
 
   endpoint(name: EndpointName): Endpoint | undefined {
@@ -45,17 +62,32 @@ export class LevelDeliveryStore implements DeliveryStore {
     return this.#read({ gte: keyOf("retry", session, endpointId, BigInt(fromMs)), lt }, limit);
   }
 
-  async settle(name: EndpointName, delivery: Delivery, settlement: Settlement): Promise<void> {
-    const operations: Operation[] = [{ type: "del", key: keyOfDelivery(name, delivery) }];
-    switch (settlement.type) {
-      case "retry":
-        operations.push(deliveryAddition(name.session, settlement.next));
-        break;
-      case "done":
-      case "give_up":
-        break;
-    }
-    await this.#writer.write({ sync: true, build: (group) => void group.push(...operations) });
+  async settle(name: EndpointName, delivery: Delivery, settlement: Settlement, report?: AttemptReport): Promise<void> {
+    const { session } = name;
+    const context = this.#context;
+    const { events = [] } = report ?? {};
+    if (report?.health !== undefined) this.#endpoints.setHealth(name, report.health ?? undefined);
+    await this.#writer.write({
+      sync: true,
+      build: (operations) => {
+        operations.push({ type: "del", key: keyOfPending(name, delivery) });
+        const family = this.#addSettlement(name, delivery, settlement, operations);
+        if (report?.health !== undefined) this.#addEndpoint(name, operations);
+        return { family, change: events.length > 0 ? context.append(session, events, operations) : undefined };
+      },
+      written: ({ family, change }) => {
+        if (family) context.settled(session, family);
+        if (change) context.announce(session, change);
+      },
+    });
+  }
+
+  /** See Outbox.setHealth. */
+  async setHealth(name: EndpointName, health: EndpointHealth | undefined): Promise<Endpoint | undefined> {
+    const endpoint = this.#endpoints.setHealth(name, health);
+    if (!endpoint) return undefined;
+    await this.#writer.write({ sync: true, build: (operations) => this.#addEndpoint(name, operations) });
+    return endpoint;
   }
 
   emptied(name: EndpointName): void {
@@ -65,8 +97,32 @@ export class LevelDeliveryStore implements DeliveryStore {
     write.catch(() => {});
   }
 
+  #addSettlement(
+    name: EndpointName,
+    delivery: Delivery,
+    settlement: Settlement,
+    operations: Operation[],
+  ): SettledFamily | undefined {
+    if (settlement.type === "retry") {
+      operations.push(...retryAdditions(name.session, settlement.next));
+      return undefined;
+    }
+    if (isRetry(delivery)) operations.push({ type: "del", key: placeKey(name, delivery) });
+    if (!this.#context.isKept(name.session)) return undefined;
+    const family = settlement.type === "done" ? "delivered" : "failed";
+    const value = toBinary(DeliverySchema, settlement.kept);
+    operations.push({ type: "put", key: keyOf(family, name.session, seqOf(delivery), name.endpointId), value });
+    return family;
+  }
+
+  /** As it is by now: a change of its configuration may have come meanwhile. */
+  #addEndpoint(name: EndpointName, operations: Operation[]): void {
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint) operations.push(endpointAddition(name.session, endpoint));
+  }
+
   #forget(name: EndpointName, operations: Operation[]): void {
-    if (!this.#endpoints.get(name)?.removed || this.#isPending(name)) return;
+    if (!this.#endpoints.get(name)?.removed || this.#context.isPending(name)) return;
     this.#endpoints.delete(name);
     operations.push(endpointRemoval(name));
   }
@@ -77,12 +133,25 @@ export class LevelDeliveryStore implements DeliveryStore {
   }
 }
 
-/** What stores a delivery, in the place its next attempt asks for. */
-export const deliveryAddition = (session: string, delivery: Delivery): Operation => ({
-  type: "put",
-  key: keyOfDelivery({ session, endpointId: delivery.endpointId }, delivery),
-  value: toBinary(DeliverySchema, delivery),
-});
+/** What stores a delivery that was never attempted, given the bytes of its event. */
+export function firstAttemptAddition(session: string, delivery: Delivery, eventBytes: Uint8Array): Operation {
+  const { event: _, ...rest } = delivery;
+  const writer = new BinaryWriter().raw(toBinary(DeliverySchema, rest));
+  writer.tag(DeliverySchema.field.event.number, WireType.LengthDelimited).bytes(eventBytes);
+  const key = keyOfPending({ session, endpointId: delivery.endpointId }, delivery);
+  return { type: "put", key, value: writer.finish() };
+}
+
+/** What stores a delivery to be retried, and where it lies: by due time, which its name does not tell. */
+export function retryAdditions(session: string, delivery: Delivery): Operation[] {
+  const { endpointId, dueAt } = delivery;
+  const name = { session, endpointId };
+  const place = create(DeliverySchema, { endpointId, event: { seq: seqOf(delivery) }, ...(dueAt && { dueAt }) });
+  return [
+    { type: "put", key: keyOfPending(name, delivery), value: toBinary(DeliverySchema, delivery) },
+    { type: "put", key: placeKey(name, delivery), value: toBinary(DeliverySchema, place) },
+  ];
+}
 
 /** What stores an endpoint. */
 export const endpointAddition = (session: string, endpoint: Endpoint): Operation => ({
@@ -97,7 +166,11 @@ export const endpointRemoval = ({ session, endpointId }: EndpointName): Operatio
   key: keyOf("endpoint", session, endpointId),
 });
 
-function keyOfDelivery({ session, endpointId }: EndpointName, delivery: Delivery): Uint8Array {
+const placeKey = ({ session, endpointId }: EndpointName, delivery: Delivery): Uint8Array =>
+  keyOf("retryPlace", session, seqOf(delivery), endpointId);
+
+/** Where a pending delivery, or the place of one, says that it lies. */
+export function keyOfPending({ session, endpointId }: EndpointName, delivery: Delivery): Uint8Array {
   const seq = seqOf(delivery);
   return isRetry(delivery)
     ? keyOf("retry", session, endpointId, BigInt(dueMsOf(delivery)), seq)

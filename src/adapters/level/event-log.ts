@@ -1,9 +1,11 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { EventWindow } from "../backend/event-window.ts";
 import { type LogPage, pageSize } from "../backend/followers.ts";
 import type { Database, Operation } from "./database.ts";
 import { keyOf, partsOf, rangeOf } from "./key.ts";
+
+const noBytes = new Uint8Array();
 
 /** How many of the newest events are kept in memory for readers that keep up. */
 const windowSize = 1024;
@@ -19,10 +21,12 @@ export class EventLog {
     this.#window = new EventWindow(lastSeq, windowSize);
   }
 
-  /** What adds an event. */
-  *additions(event: Event): Iterable<Operation> {
-    yield { type: "put", key: keyOf("event", event.seq), value: toBinary(EventSchema, event) };
-    yield { type: "put", key: keyOf("sessionEvent", event.session, event.seq), value: new Uint8Array() };
+  /** What adds an event, given its bytes. */
+  additions({ session, seq }: Event, value: Uint8Array): Operation[] {
+    return [
+      { type: "put", key: keyOf("event", seq), value },
+      { type: "put", key: keyOf("sessionEvent", session, seq), value: noBytes },
+    ];
   }
 
   /** What removes a session's events. */

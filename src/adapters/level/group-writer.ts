@@ -1,3 +1,4 @@
+import { StoreUnavailable } from "../../domain/errors.ts";
 import type { Operation } from "./database.ts";
 
 /** One atomic write. */
@@ -20,6 +21,8 @@ export interface GroupTarget {
   seal(operations: Operation[]): void;
   /** The group is written. Called before the `written` of its writes. */
   written(): void;
+  /** A group could not be written. Resolves when nothing of it is on the disk and writes can go on; rejects if they never can. */
+  recover(operations: readonly Operation[], cause: unknown): Promise<void>;
 }
 
 interface Job {
@@ -34,15 +37,16 @@ const maxGroupSize = 1024;
 
 /**
  * The only writer of the database. What waits while a group is being written goes into the next one, so that many writers
- * share one fsync; each write is atomic and they keep their order. Once a write has failed all later ones are refused:
- * what a broken log holds can only be told by opening it again.
+ * share one fsync; each write is atomic and they keep their order. Once a group has failed all writes are refused with
+ * StoreUnavailable until its target has recovered: what a broken log holds can only be told by opening it again.
  */
 export class GroupWriter {
   readonly #target: GroupTarget;
   #queue: Job[] = [];
   #running: Promise<void> | undefined;
   #group: Promise<void> | undefined;
-  #failure: Error | undefined;
+  #failure: StoreUnavailable | undefined;
+  #recovering: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(target: GroupTarget) {
@@ -72,6 +76,18 @@ export class GroupWriter {
     return promise;
   }
 
+  /** Does what reads or writes the store, again whenever it can be written to again; rejects for any other reason. */
+  async patiently<T>(action: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        await this.#recovering;
+      }
+    }
+  }
+
   /** Resolves when the group being written now is through, however it ends. */
   async settled(): Promise<void> {
     await this.#group?.catch(() => {});
@@ -92,6 +108,7 @@ export class GroupWriter {
   async #takeGroup(): Promise<Job[]> {
     const [first] = this.#queue;
     try {
+      if (this.#failure) throw this.#failure;
       await first?.prepare?.();
     } catch (error) {
       this.#queue.shift();
@@ -112,7 +129,7 @@ export class GroupWriter {
       this.#group = this.#target.batch(operations, { sync });
       await this.#group;
     } catch (cause) {
-      this.#failure = new Error("the store cannot be written to any more", { cause });
+      this.#fail(operations, cause);
       for (const job of accepted) job.reject(this.#failure);
       return;
     } finally {
@@ -120,6 +137,15 @@ export class GroupWriter {
     }
     this.#target.written();
     for (const job of accepted) job.written();
+  }
+
+  #fail(operations: readonly Operation[], cause: unknown): void {
+    this.#failure = new StoreUnavailable(cause);
+    this.#recovering = this.#target.recover(operations, cause).then(() => {
+      this.#failure = undefined;
+    });
+    // Whoever waits for it is told.
+    this.#recovering.catch(() => {});
   }
 
   #build(job: Job, operations: Operation[]): boolean {

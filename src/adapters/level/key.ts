@@ -13,6 +13,15 @@ const families = {
   retry: 7,
   credentials: 8,
   chats: 9,
+  /** Named readers of the log. */
+  consumer: 10,
+  /** Where each delivery to be retried lies: session, seq, endpoint. */
+  retryPlace: 11,
+  /** What became of deliveries, success or not: session, seq, endpoint. */
+  delivered: 12,
+  failed: 13,
+  /** Up to which seq a session's log is trimmed; under no name the greatest of all. */
+  trimmed: 14,
 } as const;
 
 /** A kind of entry. */
@@ -29,12 +38,17 @@ export interface KeyRange {
 
 // Text ends with 00 01, and a 00 within it is written 00 02: no text's bytes begin another's, and the order stays.
 const end = Buffer.from([0, 1]);
-const zero = Buffer.from([0, 2]);
+const zero = "\0\u0002";
 const seqBytes = 8;
+/** UTF-8 takes at most so many bytes for one unit of a text. */
+const maxBytesOfUnit = 3;
 
 /** The key of an entry: sorts by its parts in turn. Throws on text that is not well-formed, which UTF-8 cannot tell apart. */
 export function keyOf(family: Family, ...parts: readonly KeyPart[]): Uint8Array {
-  return Buffer.concat([Buffer.of(families[family]), ...parts.flatMap(encoded)]);
+  const key = Buffer.allocUnsafe(parts.reduce((bytes, part) => bytes + maxBytesOf(part), 1));
+  let offset = key.writeUInt8(families[family]);
+  for (const part of parts) offset = write(part, key, offset);
+  return key.subarray(0, offset);
 }
 
 /** All keys that begin with these parts. */
@@ -59,6 +73,13 @@ export function partsOf(key: Uint8Array, texts: number): { texts: string[]; numb
   return { texts: read, numbers };
 }
 
+/** Whether what an entry holds is for nobody else's eyes: all but facts about the store, and empty values. */
+export const isSecret = ({ key, value }: { key: Uint8Array; value: Uint8Array }): boolean =>
+  value.length > 0 && key[0] !== families.meta;
+
+/** Whether an entry is of this kind. */
+export const isOf = (family: Family, key: Uint8Array): boolean => key[0] === families[family];
+
 /** A number as bytes that sort as it does. */
 export function numberBytes(value: bigint): Uint8Array {
   const bytes = Buffer.alloc(seqBytes);
@@ -70,10 +91,14 @@ export function numberBytes(value: bigint): Uint8Array {
 export const numberOf = (bytes: Uint8Array): bigint =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readBigUInt64BE();
 
-function encoded(part: KeyPart): Uint8Array[] {
-  if (typeof part === "bigint") return [numberBytes(part)];
+const maxBytesOf = (part: KeyPart): number =>
+  typeof part === "bigint" ? seqBytes : part.length * maxBytesOfUnit + end.length;
+
+function write(part: KeyPart, key: Buffer, offset: number): number {
+  if (typeof part === "bigint") return key.writeBigUInt64BE(part, offset);
   if (!part.isWellFormed()) throw new TypeError("a key holds half a surrogate pair");
-  return [...part.split("\0").flatMap((text, index) => [...(index ? [zero] : []), Buffer.from(text)]), end];
+  const written = offset + key.write(part.includes("\0") ? part.replaceAll("\0", zero) : part, offset);
+  return written + end.copy(key, written);
 }
 
 /** The first key after all that begin with these bytes. */

@@ -7,21 +7,26 @@ import { keyOf, rangeOf } from "./key.ts";
 /** Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
 
-/** One session's engine data of one kind. */
+/**
+ * One session's engine data of one kind. While the store cannot be written to its engine waits, which pauses the session: an engine
+ * that were told could only give its login up.
+ */
 export const levelData = (database: Database, writer: GroupWriter, session: string, kind: DataKind): DataStore => ({
-  read: (keys) => database.getMany(keys.map((key) => keyOf(kind, session, key))),
+  read: (keys) => writer.patiently(() => database.getMany(keys.map((key) => keyOf(kind, session, key)))),
   async write(changes, guard) {
     const operations = changes.map(([name, value]): Operation => {
       const key = keyOf(kind, session, name);
       return value ? { type: "put", key, value } : { type: "del", key };
     });
-    await writer.write({
-      sync: synced[kind],
-      build: (group) => {
-        guard();
-        group.push(...operations);
-      },
-    });
+    const write = () =>
+      writer.write({
+        sync: synced[kind],
+        build: (group) => {
+          guard();
+          group.push(...operations);
+        },
+      });
+    await writer.patiently(write);
   },
 });
 

@@ -1,18 +1,25 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EndpointSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { Sealer } from "../../ports/sealer.ts";
 import { type EndpointName, Endpoints } from "../backend/endpoints.ts";
-import { type Database, type Operation, openDatabase } from "./database.ts";
+import { Trimmed } from "../backend/trimmed.ts";
+import { Database, type Operation } from "./database.ts";
 import { endpointRemoval } from "./delivery-store.ts";
-import { type Family, keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./key.ts";
+import { DirectoryGuard } from "./directory-guard.ts";
+import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
+import { identityAdditions } from "./identity.ts";
+import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./key.ts";
+import { namesIn } from "./names-in.ts";
+import { checkSealKeys } from "./seal-keys.ts";
 
 /** Grows when what is on disk is laid out anew. */
 const format = 1n;
 /** Epochs within one life of the process lie below this. */
 const epochsPerLife = 1n << 32n;
 
-const formatKey = keyOf("meta", "format");
-const lifeKey = keyOf("meta", "life");
-const seqKey = keyOf("meta", "seq");
+export const formatKey = keyOf("meta", "format");
+export const lifeKey = keyOf("meta", "life");
+export const seqKey = keyOf("meta", "seq");
 
 /** A queue with pending deliveries. */
 export interface PendingQueue extends EndpointName {
@@ -24,18 +31,45 @@ export interface PendingQueue extends EndpointName {
 /** A store that is ready for use. */
 export interface OpenStore {
   readonly database: Database;
+  readonly guard: DirectoryGuard;
+  readonly generation: GenerationCount;
+  /** Something may not be sealed with the present key. */
+  readonly outdatedSeals: boolean;
   readonly lastSeq: bigint;
   /** No lease of an earlier life has one above. */
   readonly afterEpoch: bigint;
   readonly endpoints: Endpoints;
   readonly pending: readonly PendingQueue[];
+  /** Names of all sessions. */
+  readonly sessions: Set<string>;
+  readonly trimmed: Trimmed;
+}
+
+/** How a store is opened. */
+export interface StoreOptions {
+  readonly directory: string;
+  /** Left out: what is stored is not sealed. */
+  readonly sealer?: Sealer | undefined;
+  /** Opens the store even if it is a copy. */
+  readonly adopt?: boolean | undefined;
 }
 
 /** Opens the store in a directory and reads what is kept in memory. Rejects with a message that names the directory. */
-export async function openStore(directory: string): Promise<OpenStore> {
-  const database = await openDatabase(directory);
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  const guard = await DirectoryGuard.acquire(options.directory);
   try {
-    return await readStore(database);
+    return await openGuarded(guard, options);
+  } catch (error) {
+    await guard.release();
+    throw error;
+  }
+}
+
+async function openGuarded(guard: DirectoryGuard, options: StoreOptions): Promise<OpenStore> {
+  const { directory } = options;
+  const database = await Database.open(directory, options.sealer);
+  try {
+    return await readStore(database, guard, options);
   } catch (cause) {
     await database.close();
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -46,7 +80,7 @@ export async function openStore(directory: string): Promise<OpenStore> {
 /** What records the end of the log. */
 export const seqAddition = (seq: bigint): Operation => ({ type: "put", key: seqKey, value: numberBytes(seq) });
 
-async function readStore(database: Database): Promise<OpenStore> {
+async function readStore(database: Database, guard: DirectoryGuard, options: StoreOptions): Promise<OpenStore> {
   const [formatFound, life = 0n, lastSeq = 0n] = await numbersAt(database, [formatKey, lifeKey, seqKey]);
   if (formatFound === undefined && (await database.keys({ limit: 1 }).all()).length > 0) {
     throw new Error("it was not made by sessiond");
@@ -54,15 +88,46 @@ async function readStore(database: Database): Promise<OpenStore> {
   if (formatFound !== undefined && formatFound !== format) {
     throw new Error(`its format is ${formatFound}, this sessiond knows ${format}`);
   }
+  const seals = await checkSealKeys(database, options.sealer);
+  const identity = await identityAdditions(database, options.adopt ?? false);
+  await guard.mark();
+  const generation = generationOf(await database.get(generationKey));
   const pending = await pendingQueues(database);
   const { endpoints, orphans } = await readEndpoints(database, pending);
   const opening: Operation[] = [
     { type: "put", key: formatKey, value: numberBytes(format) },
     { type: "put", key: lifeKey, value: numberBytes(life + 1n) },
+    ...seals.additions,
+    ...identity,
     ...orphans.map(endpointRemoval),
   ];
   await database.batch(opening, { sync: true });
-  return { database, lastSeq, afterEpoch: (life + 1n) * epochsPerLife, endpoints, pending };
+  const [sessions, trimmed] = await Promise.all([readSessions(database), readTrimmed(database)]);
+  const afterEpoch = (life + 1n) * epochsPerLife;
+  const opened = { database, guard, generation, outdatedSeals: seals.outdated };
+  return { ...opened, lastSeq, afterEpoch, endpoints, pending, sessions, trimmed };
+}
+
+/** Makes what is kept in memory of endpoints and sessions what is on disk. */
+export async function readAgain({ database, endpoints, sessions }: OpenStore): Promise<void> {
+  const [found, names] = await Promise.all([readEndpoints(database, undefined), readSessions(database)]);
+  endpoints.replaceWith(found.endpoints);
+  sessions.clear();
+  for (const name of names) sessions.add(name);
+}
+
+async function readSessions(database: Database): Promise<Set<string>> {
+  const keys = await database.keys(rangeOf("record")).all();
+  return new Set(keys.flatMap((key) => partsOf(key, 1).texts));
+}
+
+async function readTrimmed(database: Database): Promise<Trimmed> {
+  const trimmed = new Trimmed();
+  for await (const [key, value] of database.iterator(rangeOf("trimmed"))) {
+    const [session] = partsOf(key, 1).texts;
+    trimmed.mark(session || undefined, numberOf(value));
+  }
+  return trimmed;
 }
 
 async function numbersAt(database: Database, keys: Uint8Array[]): Promise<(bigint | undefined)[]> {
@@ -71,14 +136,15 @@ async function numbersAt(database: Database, keys: Uint8Array[]): Promise<(bigin
 }
 
 /** Removed endpoints whose last delivery was settled right before the end of the last life are orphans. */
-async function readEndpoints(database: Database, pending: readonly EndpointName[]) {
+async function readEndpoints(database: Database, pending: readonly EndpointName[] | undefined) {
   const endpoints = new Endpoints();
   const orphans: EndpointName[] = [];
-  const used = new Set(pending.map(({ session, endpointId }) => JSON.stringify([session, endpointId])));
+  const used = pending && new Set(pending.map(({ session, endpointId }) => JSON.stringify([session, endpointId])));
   for await (const [key, value] of database.iterator(rangeOf("endpoint"))) {
     const [session = "", endpointId = ""] = partsOf(key, 2).texts;
     const endpoint = fromBinary(EndpointSchema, value);
-    if (endpoint.removed && !used.has(JSON.stringify([session, endpointId]))) orphans.push({ session, endpointId });
+    if (endpoint.removed && used && !used.has(JSON.stringify([session, endpointId])))
+      orphans.push({ session, endpointId });
     else endpoints.set(session, endpoint);
   }
   return { endpoints, orphans };
@@ -86,33 +152,14 @@ async function readEndpoints(database: Database, pending: readonly EndpointName[
 
 async function pendingQueues(database: Database): Promise<PendingQueue[]> {
   const queues = new Map<string, PendingQueue>();
-  for await (const name of heads(database, "firstAttempt")) {
-    queues.set(JSON.stringify([name.session, name.endpointId]), {
-      session: name.session,
-      endpointId: name.endpointId,
-      firsts: true,
-      retriesFromMs: Number.POSITIVE_INFINITY,
-    });
+  for await (const { name } of namesIn(database, "firstAttempt", 2)) {
+    const [session = "", endpointId = ""] = name;
+    queues.set(JSON.stringify(name), { session, endpointId, firsts: true, retriesFromMs: Number.POSITIVE_INFINITY });
   }
-  for await (const { session, endpointId, number } of heads(database, "retry")) {
-    const key = JSON.stringify([session, endpointId]);
-    const firsts = queues.has(key);
-    queues.set(key, { session, endpointId, firsts, retriesFromMs: Number(number) });
+  for await (const { name, firstNumber } of namesIn(database, "retry", 2)) {
+    const [session = "", endpointId = ""] = name;
+    const firsts = queues.has(JSON.stringify(name));
+    queues.set(JSON.stringify(name), { session, endpointId, firsts, retriesFromMs: Number(firstNumber) });
   }
   return [...queues.values()];
-}
-
-/** The first key of each queue and the number it begins with: leaps from queue to queue, however long they are. */
-async function* heads(database: Database, family: Family): AsyncGenerator<EndpointName & { number: bigint }> {
-  const keys = database.keys(rangeOf(family));
-  try {
-    for (let key = await keys.next(); key; key = await keys.next()) {
-      const { texts, numbers } = partsOf(key, 2);
-      const [session = "", endpointId = ""] = texts;
-      yield { session, endpointId, number: numbers[0] ?? 0n };
-      keys.seek(rangeOf(family, session, endpointId).lt);
-    }
-  } finally {
-    await keys.close();
-  }
 }

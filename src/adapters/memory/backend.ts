@@ -1,17 +1,27 @@
 import { clone } from "@bufbuild/protobuf";
-import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type Delivery,
+  type Endpoint,
+  type EndpointHealth,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import type { Backend, Claim, Commit, Lease, NewEvent, Pairing, Snapshot } from "../../ports/backend.ts";
+import type { DeliveryName } from "../../domain/delivery.ts";
+import type { Backend, Commit, Lease, Pairing, Snapshot } from "../../ports/backend.ts";
 import type { ChatStore, Credentials, EngineData } from "../../ports/engine.ts";
+import type { Claim, DeliveryQuery, NewEvent, QueueStats, Retention } from "../../ports/outbox.ts";
 import type { Clock } from "../../ports/system.ts";
-import { type Change, changeBy, changeByRemoval } from "../backend/change.ts";
+import { type Change, changeBy, changeByAppending, changeByRemoval } from "../backend/change.ts";
 import { DeliveryQueues } from "../backend/delivery-queues.ts";
 import { Endpoints } from "../backend/endpoints.ts";
 import { EventWindow } from "../backend/event-window.ts";
 import { type DataStore, guardedData } from "../backend/guarded-data.ts";
 import { type DataKind, Ownership } from "../backend/ownership.ts";
 import { Readers } from "../backend/readers.ts";
+import { Trimmed } from "../backend/trimmed.ts";
 import { MemoryDeliveryStore } from "./delivery-store.ts";
+import { trim } from "./retention.ts";
 
 /** A backend that lasts as long as the process: for tests. */
 export const openMemoryBackend = (options: { clock: Clock }): Backend => new MemoryBackend(options.clock);
@@ -25,13 +35,20 @@ class MemoryBackend implements Backend {
   readonly #data = { credentials: new Map<string, Bytes>(), chats: new Map<string, Bytes>() };
   readonly #log = new EventWindow(0n);
   readonly #endpoints = new Endpoints();
-  readonly #deliveries = new MemoryDeliveryStore(this.#endpoints);
+  readonly #trimmed = new Trimmed();
+  readonly #deliveries = new MemoryDeliveryStore(this.#endpoints, {
+    isKept: (session) => this.#records.has(session),
+    append: (session, events) => this.#append(session, events),
+  });
+  readonly #clock: Clock;
   readonly #queues: DeliveryQueues;
   readonly #readers = new Readers();
+  readonly #consumers = new Map<string, bigint>();
   #seq = 0n;
   #closed = false;
 
   constructor(clock: Clock) {
+    this.#clock = clock;
     this.#queues = new DeliveryQueues(this.#deliveries, clock);
   }
 
@@ -75,6 +92,8 @@ class MemoryBackend implements Backend {
     this.#pairings.delete(session);
     this.#wipe(session);
     this.#log.drop(session);
+    this.#trimmed.forget(session);
+    this.#deliveries.forget(session, () => true);
     return this.#apply(session, change);
   }
 
@@ -86,16 +105,87 @@ class MemoryBackend implements Backend {
     return this.#handle(lease, "chats");
   }
 
-  events(session: string | undefined, afterSeq: bigint, signal: AbortSignal): AsyncIterable<Event> {
-    return this.#readers.events(session, afterSeq, signal, async (cursor) => this.#log.page(session, cursor));
+  events(
+    session: string | undefined,
+    afterSeq: bigint,
+    signal: AbortSignal,
+    throughSeq?: bigint,
+  ): AsyncIterable<Event> {
+    return this.#readers.events(session, afterSeq, signal, throughSeq, {
+      page: async (cursor) => this.#log.page(session, cursor),
+      oldestSeq: () => this.#trimmed.oldestSeq(session),
+    });
+  }
+
+  lastSeq(): bigint {
+    return this.#seq;
+  }
+
+  async acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
+    this.#assertOpen();
+    const kept = this.#consumers.get(consumer);
+    const furthest = kept !== undefined && kept > cursor ? kept : cursor;
+    this.#consumers.set(consumer, furthest);
+    return furthest;
+  }
+
+  async acknowledged(consumer: string): Promise<bigint | undefined> {
+    this.#assertOpen();
+    return this.#consumers.get(consumer);
   }
 
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
     return this.#readers.watch(session, signal, () => this.get(session));
   }
 
+  async oldestSeq(session: string | undefined): Promise<bigint> {
+    return this.#trimmed.oldestSeq(session);
+  }
+
+  async trim(retention: Retention, signal: AbortSignal): Promise<number> {
+    const sessions = signal.aborted ? [] : new Set([...this.#records.keys(), ...this.#log.sessions]);
+    const kept = { log: this.#log, trimmed: this.#trimmed, deliveries: this.#deliveries };
+    return trim(sessions, retention, this.#clock.nowMs(), kept);
+  }
+
   claims(signal: AbortSignal): AsyncIterable<Claim> {
     return this.#queues.claims(signal);
+  }
+
+  async append(session: string, events: readonly NewEvent[]): Promise<Event[]> {
+    this.#assertOpen();
+    return this.#append(session, events);
+  }
+
+  async endpoints(session: string): Promise<Endpoint[]> {
+    return this.#endpoints.of(session);
+  }
+
+  async setHealth(session: string, endpointId: string, health: EndpointHealth | undefined) {
+    const name = { session, endpointId };
+    const endpoint = this.#endpoints.setHealth(name, health);
+    this.#queues.healthChanged(name);
+    return endpoint;
+  }
+
+  async deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]> {
+    return this.#deliveries.list(session, query);
+  }
+
+  async delivery(session: string, name: DeliveryName): Promise<Delivery | undefined> {
+    return this.#deliveries.find(session, name);
+  }
+
+  async resend(session: string, names: readonly DeliveryName[]): Promise<Delivery[]> {
+    const events = this.#log.of(session);
+    const event = (seq: bigint) => events.find((one) => one.seq === seq);
+    const resent = names.flatMap((name) => this.#deliveries.resend(session, name, this.#clock.nowMs(), event) ?? []);
+    this.#queues.addRetries(session, resent);
+    return resent;
+  }
+
+  queueStats(): QueueStats {
+    return this.#queues.stats();
   }
 
   async check(): Promise<void> {
@@ -106,6 +196,11 @@ class MemoryBackend implements Backend {
     this.#closed = true;
     this.#readers.close();
     this.#queues.close();
+  }
+
+  #append(session: string, events: readonly NewEvent[]): Event[] {
+    const kept = this.#records.has(session) ? events : [];
+    return this.#apply(session, changeByAppending(session, kept, this.#endpoints, this.#seq));
   }
 
   #apply(session: string, { events, deliveries, endpoints }: Change): Event[] {

@@ -3,5 +3,9 @@ import type { Signer } from "../../ports/webhook.ts";
 
 /** Signs with Node's OpenSSL. */
 export const nodeSigner: Signer = {
-  hmac: (algorithm, key, data) => createHmac(algorithm, key).update(data).digest(),
+  hmac(algorithm, key, data, encoding) {
+    const hmac = createHmac(algorithm, key);
+    for (const part of data) hmac.update(part);
+    return hmac.digest(encoding);
+  },
 };

@@ -30,19 +30,30 @@ const ulidLength = 26;
 const randomnessBytes = 10;
 const randomnessBits = BigInt(randomnessBytes * 8);
 
+const poolBytes = 4096;
+let pool = Buffer.alloc(0);
+
+/** Random bytes, each given out once: a call for many costs hardly more than one for few. */
+function randomPart(bytes: number): Buffer {
+  if (pool.length < bytes) pool = randomBytes(poolBytes);
+  const part = pool.subarray(0, bytes);
+  pool = pool.subarray(bytes);
+  return part;
+}
+
 /** The operating system's randomness. ULIDs grow from call to call, within a millisecond and when the clock goes back too. */
 export const systemRandom: Random = {
   ulid: monotonicUlid(),
   hex: (bytes) => randomBytes(bytes).toString("hex"),
   // 48 bits: as many as a double holds without rounding up to 1.
-  unit: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  unit: () => randomPart(6).readUIntBE(0, 6) / 2 ** 48,
 };
 
 function monotonicUlid(): Random["ulid"] {
   let last = -1n;
   return (nowMs) => {
     const time = BigInt(Math.trunc(nowMs));
-    const fresh = (time << randomnessBits) | BigInt(`0x${randomBytes(randomnessBytes).toString("hex")}`);
+    const fresh = (time << randomnessBits) | BigInt(`0x${randomPart(randomnessBytes).toString("hex")}`);
     last = time > last >> randomnessBits ? fresh : last + 1n;
     return crockford(last);
   };

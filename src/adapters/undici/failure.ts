@@ -22,6 +22,7 @@ const failures = new Map([
   ["UND_ERR_HEADERS_OVERFLOW", "headers of the answer too large"],
   ["UND_ERR_INVALID_ARG", invalid],
   ["ERR_INVALID_URL", invalid],
+  ["ERR_DESTINATION_NOT_ALLOWED", "destination not allowed"],
   ["UND_ERR_CLOSED", "the sender is closed"],
   ["UND_ERR_DESTROYED", "the sender is closed"],
 ]);

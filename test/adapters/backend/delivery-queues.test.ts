@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Delivery, DeliverySchema, type Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
-import { DeliveryQueues, type DeliveryStore, type Settlement } from "../../../src/adapters/backend/delivery-queues.ts";
+import { DeliveryQueues, type DeliveryStore } from "../../../src/adapters/backend/delivery-queues.ts";
 import { type EndpointName, Endpoints } from "../../../src/adapters/backend/endpoints.ts";
+import type { Settlement } from "../../../src/adapters/backend/settlement.ts";
 import { MemoryDeliveryStore } from "../../../src/adapters/memory/delivery-store.ts";
-import type { Claim } from "../../../src/ports/backend.ts";
+import type { Claim } from "../../../src/ports/outbox.ts";
 import { eventOf, Reader, seqOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../fake-clock.ts";
 
@@ -25,7 +26,7 @@ async function turns(count: number): Promise<void> {
 /** A store whose reads and writes take effect at one time and answer at another. */
 class TardyStore implements DeliveryStore {
   readonly #roll: (limit: number) => number;
-  readonly stored = new MemoryDeliveryStore(new Endpoints());
+  readonly stored = new MemoryDeliveryStore(new Endpoints(), { isKept: () => false, append() {} });
   readonly emptiedNames: EndpointName[] = [];
   failures = 0;
 

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AuthStore, CredentialsUnreadable } from "../../../src/adapters/baileys/auth-state.ts";
+import { AuthStore } from "../../../src/adapters/baileys/auth-state.ts";
+import { CredentialsUnreadable } from "../../../src/adapters/baileys/stored-login.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
+import { FakeClock } from "../../fake-clock.ts";
 
 const pair = { public: Buffer.from("public"), private: Buffer.from("private") };
 
 async function opened() {
   const data = new MemoryEngineData();
   const failures: unknown[] = [];
-  const store = await AuthStore.open(data, (error) => failures.push(error));
-  return { data, failures, store, keys: store.state.keys };
+  const clock = new FakeClock();
+  const store = await AuthStore.open(data, clock, (error) => failures.push(error));
+  return { data, failures, clock, store, keys: store.state.keys };
 }
 
 describe("the login of a NOWEB engine", () => {
@@ -19,20 +22,62 @@ describe("the login of a NOWEB engine", () => {
     store.credsChanged();
     await store.flush();
     assert.deepEqual([...data.values.keys()], ["creds"]);
-    const again = await AuthStore.open(data, (error) => assert.fail(String(error)));
+    const again = await AuthStore.open(data, new FakeClock(), (error) => assert.fail(String(error)));
     assert.deepEqual(again.state.creds.noiseKey, store.state.creds.noiseKey);
   });
 
   it("is written with the Signal keys of the same change, in one write", async () => {
     const { data, store, keys } = await opened();
     store.credsChanged();
-    await keys.set({ "pre-key": { 1: pair, 2: pair }, session: { "5.0": Buffer.from("s") } });
+    await keys.set({ "pre-key": { 1: pair, 2: pair }, "lid-mapping": { a: "1" } });
+    await store.flush();
     assert.deepEqual(
       data.writes.map((write) => [...write.keys()].sort()),
-      [["creds", "pre-key:1", "pre-key:2", "session:5.0"]],
+      [["creds", "lid-mapping:a", "pre-key:1", "pre-key:2"]],
     );
     await keys.set({ "pre-key": { 1: null } });
+    assert.equal(store.isDurable, false);
+    await store.flush();
+    assert.equal(store.isDurable, true);
     assert.deepEqual([...(data.writes[1] ?? [])], [["pre-key:1", null]]);
+  });
+
+  it("writes a ratchet that was turned together with the message that has turned it", async () => {
+    const { data, store, keys, clock } = await opened();
+    await keys.set({ session: { "5.0": Buffer.from("turned") } });
+    store.credsChanged();
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    assert.equal(data.writes.length, 0, "neither it nor what came after it");
+    assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("turned") });
+    await store.seal(new Map([["inbox:0", Buffer.from("hello")]]));
+    assert.deepEqual(
+      data.writes.map((write) => [...write.keys()].sort()),
+      [["creds", "inbox:0", "session:5.0"]],
+    );
+    assert.equal(clock.pending, 0);
+  });
+
+  it("waits for a message only so long", async () => {
+    const { data, store, keys, clock } = await opened();
+    await keys.set({ "sender-key": { "5.0": Buffer.from("turned") } });
+    const durable = store.flush();
+    clock.advance(250);
+    await durable;
+    assert.equal(data.writes.length, 1);
+  });
+
+  it("writes what was deferred with the next change, and at the end at the latest", async () => {
+    const { data, store, keys } = await opened();
+    store.defer(new Map([["inbox:0", null]]));
+    assert.equal(store.isDurable, true, "nobody has to wait for it");
+    await keys.set({ "lid-mapping": { a: "1" } });
+    await store.flush();
+    store.defer(new Map([["inbox:1", null]]));
+    await store.close();
+    assert.deepEqual(
+      data.writes.map((write) => [...write.keys()].sort()),
+      [["inbox:0", "lid-mapping:a"], ["inbox:1"]],
+    );
   });
 
   it("reads what is on its way to the disk as if it were there", async () => {
@@ -47,16 +92,18 @@ describe("the login of a NOWEB engine", () => {
   });
 
   it("writes one change after another", async () => {
-    const { data, keys } = await opened();
+    const { data, store, keys } = await opened();
     const write = data.write.bind(data);
     const gates: (() => void)[] = [];
     data.write = async (changes) => {
       await new Promise<void>((resolve) => gates.push(resolve));
       await write(changes);
     };
-    const first = keys.set({ "lid-mapping": { a: "1" } });
+    await keys.set({ "lid-mapping": { a: "1" } });
+    const first = store.flush();
     while (gates.length === 0) await new Promise(setImmediate);
-    const second = keys.set({ "lid-mapping": { a: "2" } });
+    await keys.set({ "lid-mapping": { a: "2" } });
+    const second = store.flush();
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
     assert.equal(gates.length, 1);
     gates[0]?.();

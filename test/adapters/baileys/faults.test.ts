@@ -127,10 +127,12 @@ describe("a NOWEB engine in trouble", () => {
   });
 
   it("notices a server that falls silent", async () => {
-    const session = newSession({ keepAliveIntervalMs: 300 });
+    const session = newSession({ keepAliveIntervalMs: 100, probeAfterMs: 300, probeTimeoutMs: 200 });
     const engine = await working(session);
     connection().mute();
+    assert.equal((await engine.until("health")).healthy, false);
     assert.equal(await causeOf(engine), "unreachable");
+    assert.ok((engine.engine.lastInboundAtMs ?? 0) > Date.now() - 60_000);
   });
 
   it("notices a server that never answers the handshake, or the login", async () => {

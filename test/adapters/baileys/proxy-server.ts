@@ -13,19 +13,21 @@ export interface TestProxy {
 /** What a proxy lets in. */
 export const proxyUser = { username: "proxy user", password: "p@ss:word" };
 
-/** A proxy that speaks HTTP CONNECT with Basic authentication (RFC 9110, 9.3.6). */
-export async function startHttpProxy(): Promise<TestProxy> {
+/** A proxy that speaks HTTP CONNECT with Basic authentication (RFC 9110, 9.3.6). `onlyPort`: where on loopback all tunnels lead. */
+export async function startHttpProxy(onlyPort?: number): Promise<TestProxy> {
   let tunnels = 0;
   const wanted = `Basic ${Buffer.from(`${proxyUser.username}:${proxyUser.password}`).toString("base64")}`;
   const server = createHttpServer();
   server.on("connect", (request, client: Socket) => {
     if (request.headers["proxy-authorization"] !== wanted) {
-      client.end("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+      const challenge = 'Proxy-Authenticate: Basic realm="proxy"';
+      client.end(`HTTP/1.1 407 Proxy Authentication Required\r\n${challenge}\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
     tunnels += 1;
     const { hostname, port } = new URL(`http://${request.url}`);
-    tunnel(client, hostname, Number(port), () => client.write("HTTP/1.1 200 Connection established\r\n\r\n"));
+    const [host, hostPort] = onlyPort === undefined ? [hostname, Number(port)] : ["127.0.0.1", onlyPort];
+    tunnel(client, host, hostPort, () => client.write("HTTP/1.1 200 Connection established\r\n\r\n"));
   });
   return started(server, () => tunnels);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Operation } from "../../../src/adapters/level/database.ts";
 import { GroupWriter } from "../../../src/adapters/level/group-writer.ts";
+import { StoreUnavailable } from "../../../src/domain/errors.ts";
 
 const operation = (name: string): Operation => ({ type: "put", key: Buffer.from(name), value: Buffer.of() });
 
@@ -22,7 +23,13 @@ class Disk {
     },
     seal: (operations) => operations.push(operation("seal")),
     written: () => {},
+    recover: (operations) => {
+      this.failed = named(operations);
+      return this.recovery.promise;
+    },
   });
+  readonly recovery = Promise.withResolvers<void>();
+  failed: string[] = [];
 
   write(name: string, sync = true): Promise<string> {
     return this.writer.write({
@@ -122,13 +129,36 @@ test("a write whose reading fails is refused alone", async () => {
   assert.equal(await after, "a");
 });
 
-test("after a write has failed, all later ones are refused", async () => {
+test("after a group has failed all writes are refused, until its target has recovered", async () => {
   const disk = new Disk();
-  const failed = [disk.write("a"), disk.write("b")].map((write) => assert.rejects(write, /cannot be written/));
+  const failed = [disk.write("a"), disk.write("b")].map((write) => assert.rejects(write, StoreUnavailable));
   await disk.finish(new Error("disk full"));
   await Promise.all(failed);
-  await assert.rejects(disk.write("c"), /cannot be written/);
+  assert.deepEqual(disk.failed, ["a", "b", "seal"]);
+  await assert.rejects(disk.write("c"), StoreUnavailable);
+  let prepared = false;
+  const prepare = async () => {
+    prepared = true;
+  };
+  await assert.rejects(disk.writer.write({ sync: true, prepare, build: () => {} }), StoreUnavailable);
+  assert.equal(prepared, false);
   assert.equal(disk.groups.length, 1);
+  const patient = disk.writer.patiently(() => disk.write("d"));
+  disk.recovery.resolve();
+  await disk.finish();
+  assert.equal(await patient, "d");
+  assert.equal(disk.groups.length, 2);
+});
+
+test("where its target cannot recover, who waits is told why", async () => {
+  const disk = new Disk();
+  const failed = assert.rejects(disk.write("a"), StoreUnavailable);
+  await disk.finish(new Error("the disk is gone"));
+  await failed;
+  const patient = disk.writer.patiently(() => disk.write("b"));
+  disk.recovery.reject(new Error("for good"));
+  await assert.rejects(patient, /for good/);
+  await assert.rejects(disk.write("c"), StoreUnavailable);
 });
 
 test("closing waits for what was accepted, and refuses the rest", async () => {

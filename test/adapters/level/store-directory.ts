@@ -3,27 +3,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import type { Backend } from "../../../src/ports/backend.ts";
+import type { LevelOptions, LevelStore } from "../../../src/adapters/level/level-store.ts";
 import type { Clock } from "../../../src/ports/system.ts";
 
 /** A directory for a store, and what opens it. */
 export interface StoreDirectory {
   readonly path: string;
-  open(clock: Clock): Promise<Backend>;
+  open(clock: Clock, options?: Partial<LevelOptions>): Promise<LevelStore>;
 }
 
 /** A directory that goes when the test ends, after whatever was opened in it is closed. */
 export async function storeDirectory(t: TestContext): Promise<StoreDirectory> {
-  const path = await mkdtemp(join(tmpdir(), "sessiond-level-"));
-  const opened: Backend[] = [];
+  const parent = await mkdtemp(join(tmpdir(), "sessiond-level-"));
+  const path = join(parent, "store");
+  const opened: LevelStore[] = [];
   t.after(async () => {
     for (const backend of opened) await backend.close();
-    await rm(path, { recursive: true, force: true });
+    await rm(parent, { recursive: true, force: true });
   });
   return {
     path,
-    async open(clock) {
-      const backend = await openLevelBackend({ directory: path, clock });
+    async open(clock, options = {}) {
+      const backend = await openLevelBackend({ directory: path, clock, ...options });
       opened.push(backend);
       return backend;
     },

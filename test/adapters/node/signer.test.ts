@@ -3,18 +3,17 @@ import { it } from "node:test";
 import { nodeSigner } from "../../../src/adapters/node/signer.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 it("signs WAHA's own example as WAHA does", () => {
   const body = utf8('{"event":"message","session":"default","engine":"WEBJS"}');
-  const code = hex(nodeSigner.hmac("sha512", utf8("my-secret-key"), body));
+  const code = nodeSigner.hmac("sha512", "my-secret-key", [body], "hex");
   assert.match(code, /^208f8a55[0-9a-f]{110}076153fa89$/);
 });
 
-it("signs RFC 4231's second test case as the RFC does", () => {
-  const data = utf8("what do ya want for nothing?");
-  assert.equal(
-    hex(nodeSigner.hmac("sha256", utf8("Jefe"), data)),
-    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-  );
+it("signs RFC 4231's second test case as the RFC does, in parts and with a key of bytes too", () => {
+  const code = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+  assert.equal(nodeSigner.hmac("sha256", "Jefe", ["what do ya want for nothing?"], "hex"), code);
+  assert.equal(nodeSigner.hmac("sha256", utf8("Jefe"), ["what do ya ", utf8("want for nothing?")], "hex"), code);
+  const base64 = Buffer.from(code, "hex").toString("base64");
+  assert.equal(nodeSigner.hmac("sha256", "Jefe", ["what do ya want for nothing?"], "base64"), base64);
 });

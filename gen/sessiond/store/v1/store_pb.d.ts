@@ -4,9 +4,10 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Engine_Kind, Me, Session_DesiredState, Session_StatusReason, SessionConfig, WebhookConfig } from "../../v1/session_pb.js";
+import type { Engine_Kind, Me, Session_DesiredState, Session_Health, Session_StatusReason, SessionConfig, WebhookConfig } from "../../v1/session_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Event, SessionStatusPayload_Past } from "../../v1/event_pb.js";
+import type { WebhookAttempt } from "../../v1/webhook_pb.js";
 
 /**
  * Describes the file sessiond/store/v1/store.proto.
@@ -144,6 +145,27 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: sessiond.store.v1.Creation creation = 18;
    */
   creation?: Creation | undefined;
+
+  /**
+   * When WhatsApp last asked for a new connection; asked for again soon after, it is a failure like others.
+   *
+   * @generated from field: google.protobuf.Timestamp restarted_at = 19;
+   */
+  restartedAt?: Timestamp | undefined;
+
+  /**
+   * Whether the connection still answers; unset while none is logged in.
+   *
+   * @generated from field: sessiond.v1.Session.Health health = 20;
+   */
+  health: Session_Health;
+
+  /**
+   * Ids of the messages last reported, oldest first, so that one that WhatsApp sends again is not reported again.
+   *
+   * @generated from field: repeated string recent_messages = 21;
+   */
+  recentMessages: string[];
 };
 
 /**
@@ -280,6 +302,13 @@ export declare type Endpoint = Message<"sessiond.store.v1.Endpoint"> & {
    * @generated from field: bool removed = 3;
    */
   removed: boolean;
+
+  /**
+   * How it has answered; unset while all is well.
+   *
+   * @generated from field: sessiond.store.v1.EndpointHealth health = 4;
+   */
+  health?: EndpointHealth | undefined;
 };
 
 /**
@@ -289,7 +318,62 @@ export declare type Endpoint = Message<"sessiond.store.v1.Endpoint"> & {
 export declare const EndpointSchema: GenMessage<Endpoint>;
 
 /**
- * One event on its way to one endpoint.
+ * How an endpoint has answered since its last success.
+ *
+ * @generated from message sessiond.store.v1.EndpointHealth
+ */
+export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth"> & {
+  /**
+   * Attempts failed in a row.
+   *
+   * @generated from field: uint32 failures = 1;
+   */
+  failures: number;
+
+  /**
+   * First attempts among them: how many deliveries have met nothing but failure.
+   *
+   * @generated from field: uint32 failed_deliveries = 2;
+   */
+  failedDeliveries: number;
+
+  /**
+   * When the first of them was made.
+   *
+   * @generated from field: google.protobuf.Timestamp failing_since = 3;
+   */
+  failingSince?: Timestamp | undefined;
+
+  /**
+   * Nothing goes out before, and then one delivery at a time.
+   *
+   * @generated from field: google.protobuf.Timestamp spared_until = 4;
+   */
+  sparedUntil?: Timestamp | undefined;
+
+  /**
+   * Switched off since then.
+   *
+   * @generated from field: google.protobuf.Timestamp disabled_at = 5;
+   */
+  disabledAt?: Timestamp | undefined;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string disabled_reason = 6;
+   */
+  disabledReason: string;
+};
+
+/**
+ * Describes the message sessiond.store.v1.EndpointHealth.
+ * Use `create(EndpointHealthSchema)` to create a new message.
+ */
+export declare const EndpointHealthSchema: GenMessage<EndpointHealth>;
+
+/**
+ * One event on its way to one endpoint, or what became of it.
  *
  * @generated from message sessiond.store.v1.Delivery
  */
@@ -309,7 +393,7 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
   endpointId: string;
 
   /**
-   * The event.
+   * The event; of one delivered only what names it.
    *
    * @generated from field: sessiond.v1.Event event = 3;
    */
@@ -323,11 +407,32 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
   attempts: number;
 
   /**
-   * When the next attempt is due; unset before the first.
+   * When the next attempt is due; unset before the first, and once it is settled.
    *
    * @generated from field: google.protobuf.Timestamp due_at = 5;
    */
   dueAt?: Timestamp | undefined;
+
+  /**
+   * The attempts made, oldest first; of very many the latest. Those before it was sent again by hand are among them.
+   *
+   * @generated from field: repeated sessiond.v1.WebhookAttempt log = 6;
+   */
+  log: WebhookAttempt[];
+
+  /**
+   * When it was delivered or given up; unset while it is pending.
+   *
+   * @generated from field: google.protobuf.Timestamp settled_at = 7;
+   */
+  settledAt?: Timestamp | undefined;
+
+  /**
+   * Why it was given up.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
 };
 
 /**
@@ -335,4 +440,24 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
  * Use `create(DeliverySchema)` to create a new message.
  */
 export declare const DeliverySchema: GenMessage<Delivery>;
+
+/**
+ * A named reader of the log and how far it has come.
+ *
+ * @generated from message sessiond.store.v1.Consumer
+ */
+export declare type Consumer = Message<"sessiond.store.v1.Consumer"> & {
+  /**
+   * It is done with everything up to here.
+   *
+   * @generated from field: uint64 cursor = 1;
+   */
+  cursor: bigint;
+};
+
+/**
+ * Describes the message sessiond.store.v1.Consumer.
+ * Use `create(ConsumerSchema)` to create a new message.
+ */
+export declare const ConsumerSchema: GenMessage<Consumer>;
 

@@ -1,0 +1,50 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Delivery } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import type { AttemptReport } from "../../ports/outbox.ts";
+
+/** What becomes of a delivery that was claimed: what is stored in its place. */
+export type Settlement =
+  | { readonly type: "done"; readonly kept: Delivery }
+  | { readonly type: "retry"; readonly next: Delivery }
+  | { readonly type: "give_up"; readonly kept: Delivery };
+
+/** How many attempts a delivery's log holds: more than a schedule allows, so that only sending again by hand can fill it. */
+const maxLogged = 200;
+
+/** It was delivered: of its event only what names it is kept. */
+export function delivered(delivery: Delivery, nowMs: number, report: AttemptReport | undefined): Settlement {
+  const { event, ...rest } = settled(delivery, nowMs, delivery.attempts + 1, report);
+  return { type: "done", kept: event ? { ...rest, event: named(event) } : rest };
+}
+
+/** It is to be tried again. */
+export function postponed(delivery: Delivery, dueMs: number, report: AttemptReport | undefined): Settlement {
+  const next = { ...withAttempt(delivery, report), attempts: delivery.attempts + 1, dueAt: timestampFromMs(dueMs) };
+  return { type: "retry", next };
+}
+
+/** It is given up; what was not even attempted does not count as an attempt. */
+export function givenUp(delivery: Delivery, nowMs: number, reason: string, report?: AttemptReport): Settlement {
+  const attempts = delivery.attempts + (report?.attempt ? 1 : 0);
+  return { type: "give_up", kept: { ...settled(delivery, nowMs, attempts, report), reason } };
+}
+
+/** A settled one as it is due again at once, with all its retries before it. */
+export function dueAgain(delivery: Delivery, event: Event, nowMs: number): Delivery {
+  const { settledAt: _, ...rest } = delivery;
+  return { ...rest, event, attempts: 0, reason: "", dueAt: timestampFromMs(nowMs) };
+}
+
+function settled(delivery: Delivery, nowMs: number, attempts: number, report: AttemptReport | undefined): Delivery {
+  const { dueAt: _, ...rest } = withAttempt(delivery, report);
+  return { ...rest, attempts, settledAt: timestampFromMs(nowMs) };
+}
+
+function withAttempt(delivery: Delivery, report: AttemptReport | undefined): Delivery {
+  return report?.attempt ? { ...delivery, log: [...delivery.log, report.attempt].slice(-maxLogged) } : delivery;
+}
+
+const named = ({ seq, id, time, name, session }: Event): Event =>
+  create(EventSchema, { seq, id, name, session, ...(time && { time }) });

@@ -1,0 +1,72 @@
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Database, openRaw } from "./database.ts";
+import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
+import { homeKey } from "./identity.ts";
+
+/** What a backup holds. */
+export interface BackupReport {
+  readonly directory: string;
+  readonly entries: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+  readonly generation: GenerationCount;
+}
+
+const pageSize = 512;
+
+/**
+ * Writes a store as it is at this moment to a directory, while it is in use. Values stay sealed as they are. The directory must not
+ * be there; it appears when it is complete and on disk.
+ */
+export async function backUp(database: Database, directory: string): Promise<BackupReport> {
+  const parent = dirname(directory);
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await mkdir(directory, { mode: 0o700 });
+  const partial = `${directory}.partial`;
+  try {
+    const report = await copyEntries(database, partial);
+    await rename(partial, directory);
+    await syncDirectory(parent);
+    return { directory, ...report };
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function copyEntries(database: Database, directory: string): Promise<Omit<BackupReport, "directory">> {
+  const copy = await openRaw(directory);
+  let [entries, bytes] = [0, 0];
+  let generation = generationOf(undefined);
+  try {
+    for await (const page of database.pagesRaw(pageSize)) {
+      // It has no home before it is restored.
+      const operations = page.filter(([key]) => !isSame(key, homeKey));
+      for (const [key, value] of operations) {
+        if (isSame(key, generationKey)) generation = generationOf(value);
+        bytes += key.length + value.length;
+      }
+      entries += operations.length;
+      await copy.batch(operations.map(([key, value]) => ({ type: "put", key, value })));
+    }
+    // The log before it goes to the disk with it.
+    await copy.batch([{ type: "del", key: homeKey }], { sync: true });
+  } finally {
+    await copy.close();
+  }
+  return { entries, bytes, generation };
+}
+
+/** Makes what was renamed in a directory outlive a power failure. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const isSame = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0;

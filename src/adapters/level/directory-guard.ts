@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+
+/** Somebody else has the data directory now, or another directory is in its place: nothing may be written to it any more. */
+export class DirectoryLost extends Error {
+  override readonly name = "DirectoryLost";
+}
+
+const ownerFile = "owner.json";
+const socketFile = "owner.sock";
+
+/** The files in a data directory that belong to whoever has it, and to no copy of it. */
+export const guardFiles: readonly string[] = [ownerFile, socketFile];
+
+/**
+ * Holds a data directory for one process, apart from LevelDB's own lock, which is gone as soon as anything in its process closes
+ * the LOCK file (fcntl(2), "Advisory record locking"). It is held by listening on sockets, which the kernel ends with the process,
+ * however that ends:
+ * - on Linux one in the abstract namespace, named by the directory's device and inode. No path leads around it and nothing can
+ *   delete it; it is seen within one network namespace;
+ * - one in the directory itself, which other containers on the same kernel see too.
+ * What neither sees is a process on another machine. For that, and should both fail, each start leaves a mark in the directory:
+ * an owner whose mark is gone writes no more.
+ */
+export class DirectoryGuard {
+  readonly #directory: string;
+  readonly #servers: readonly Server[];
+  readonly #closeHandle: () => Promise<void>;
+  #mark: string | undefined;
+
+  private constructor(directory: string, servers: readonly Server[], closeHandle: () => Promise<void>) {
+    this.#directory = directory;
+    this.#servers = servers;
+    this.#closeHandle = closeHandle;
+  }
+
+  /** Takes a directory, which is made where there is none. Rejects, naming it, if somebody has it. */
+  static async acquire(directory: string): Promise<DirectoryGuard> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const real = await realpath(directory);
+    const { dev, ino } = await stat(real, { bigint: true });
+    const servers: Server[] = [];
+    const handle = process.platform === "linux" ? await open(real) : undefined;
+    const closeHandle = async () => handle?.close();
+    const inUse = () => new Error(`the data directory ${directory} is in use by another sessiond`);
+    try {
+      if (process.platform === "linux") servers.push(await listen(`\0sessiond-store-${dev}-${ino}`, inUse));
+      // Through the handle a long path fits into a socket's address (unix(7): 108 bytes).
+      const path = join(handle ? `/proc/self/fd/${handle.fd}` : real, socketFile);
+      const named = process.platform === "win32" ? `\\\\.\\pipe\\sessiond-store-${dev}-${ino}` : path;
+      const server = await listenAtPath(named, inUse);
+      if (server) servers.push(server);
+      return new DirectoryGuard(real, servers, closeHandle);
+    } catch (error) {
+      await Promise.all(servers.map(close));
+      await closeHandle();
+      throw error;
+    }
+  }
+
+  /** Marks the directory as ours; whoever had it before is refused from now on. To be called once nobody else can be writing. */
+  async mark(): Promise<void> {
+    const id = randomUUID();
+    const facts = { id, pid: process.pid, host: hostname(), since: new Date().toISOString() };
+    const path = join(this.#directory, ownerFile);
+    await writeFile(`${path}.${id}`, `${JSON.stringify(facts)}\n`, { mode: 0o600, flush: true });
+    await rename(`${path}.${id}`, path);
+    this.#mark = await this.#readMark();
+  }
+
+  /** Rejects with DirectoryLost once the mark is not ours any more. Called before each write. */
+  async verify(): Promise<void> {
+    if ((await this.#readMark()) !== this.#mark) {
+      throw new DirectoryLost(`the data directory ${this.#directory} was taken by another process, or replaced`);
+    }
+  }
+
+  /** Lets the directory go. Idempotent. */
+  async release(): Promise<void> {
+    const listening = this.#servers.filter((server) => server.listening);
+    if (listening.length === 0) return;
+    await Promise.all(listening.map(close));
+    await this.#closeHandle();
+  }
+
+  async #readMark(): Promise<string> {
+    const facts = await stat(join(this.#directory, ownerFile), { bigint: true }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+        throw error;
+      },
+    );
+    return facts ? `${facts.ino} ${facts.mtimeNs} ${facts.size}` : "none";
+  }
+}
+
+/**
+ * What tells a directory from its copies: it stays when the directory is moved within its file system. The device is not part of
+ * it, since devices are numbered anew when a machine starts. Empty birth where the file system does not tell it.
+ */
+export async function identityOf(directory: string): Promise<{ inode: bigint; bornNs: bigint }> {
+  const { ino, birthtimeNs, ctimeNs } = await stat(directory, { bigint: true });
+  // Node puts the time of change there if the system has nothing better.
+  return { inode: ino, bornNs: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
+}
+
+async function listenAtPath(path: string, inUse: () => Error): Promise<Server | undefined> {
+  try {
+    return await listen(path, inUse);
+  } catch (error) {
+    if (await isAnswered(path)) throw error;
+  }
+  try {
+    // Its owner is dead, or it came with a copy.
+    await rm(path, { force: true });
+    return await listen(path, inUse);
+  } catch (error) {
+    if (process.platform !== "linux" || (await isAnswered(path))) throw error;
+    // Not every file system has sockets; the abstract one stands.
+    return undefined;
+  }
+}
+
+function listen(path: string, inUse: () => Error): Promise<Server> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
+  const server = createServer((socket) => socket.destroy());
+  server.once("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? inUse() : error));
+  server.listen({ path }, () => {
+    // It alone keeps no process alive.
+    resolve(server.unref());
+  });
+  return promise;
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ path });
+  socket.once("connect", () => resolve(true));
+  socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "EAGAIN"));
+  return promise.finally(() => socket.destroy());
+}
+
+const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));

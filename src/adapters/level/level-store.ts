@@ -1,0 +1,19 @@
+import type { Backend } from "../../ports/backend.ts";
+import type { Clock, Logger } from "../../ports/system.ts";
+import type { BackupReport } from "./backup.ts";
+import type { StoreOptions } from "./opening.ts";
+
+/** How the embedded backend is opened. */
+export interface LevelOptions extends StoreOptions {
+  readonly clock: Clock;
+  /** Told what happens to the store itself. */
+  readonly logger?: Logger;
+}
+
+/** The embedded backend, and what only it can do. */
+export interface LevelStore extends Backend {
+  /** Writes a copy of the store as it is now, sealed as it is, to a directory that is not there yet. */
+  backup(directory: string): Promise<BackupReport>;
+  /** Resolves when all that is stored is sealed with the present key, or the store is closed. Never rejects. */
+  readonly resealed: Promise<void>;
+}

@@ -1,0 +1,164 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { DeliverySchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import type { Limits, Retention } from "../../ports/outbox.ts";
+import type { Trimmed } from "../backend/trimmed.ts";
+import type { Database, Operation } from "./database.ts";
+import type { GroupWriter } from "./group-writer.ts";
+import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./key.ts";
+import { namesIn } from "./names-in.ts";
+
+/** What is trimmed: entries by session and seq. */
+type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;
+
+/** How many entries go in one write, so that nobody waits long for their own. */
+const batchSize = 128;
+
+/** Trims what is kept of the past. */
+export class LevelRetention {
+  readonly #database: Database;
+  readonly #writer: GroupWriter;
+  readonly #trimmed: Trimmed;
+  /** How many entries a session has at most: counted when it is first met, and from then on as they are added. */
+  readonly #counts: Readonly<Record<TrimmedFamily, Map<string, number>>> = {
+    sessionEvent: new Map(),
+    delivered: new Map(),
+    failed: new Map(),
+  };
+
+  constructor(database: Database, writer: GroupWriter, trimmed: Trimmed) {
+    this.#database = database;
+    this.#writer = writer;
+    this.#trimmed = trimmed;
+  }
+
+  /** Entries were added. */
+  added(family: TrimmedFamily, session: string, count: number): void {
+    const counts = this.#counts[family];
+    const before = counts.get(session);
+    if (before !== undefined) counts.set(session, before + count);
+  }
+
+  /** A session is gone, with its entries. */
+  forget(session: string): void {
+    for (const counts of Object.values(this.#counts)) counts.delete(session);
+    this.#trimmed.forget(session);
+  }
+
+  /** What removes what became of a session's deliveries, and what its log was trimmed through. */
+  async removals(session: string): Promise<Operation[]> {
+    const operations: Operation[] = [{ type: "del", key: keyOf("trimmed", session) }];
+    for (const family of ["delivered", "failed"] as const) {
+      for await (const key of this.#database.keys(rangeOf(family, session))) operations.push({ type: "del", key });
+    }
+    return operations;
+  }
+
+  /** See Backend.trim. */
+  async trim({ events, delivered, failed }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
+    let removed = 0;
+    for (const [family, limits] of [
+      ["sessionEvent", events],
+      ["delivered", delivered],
+      ["failed", failed],
+    ] as const) {
+      for await (const { name } of namesIn(this.#database, family, 1)) {
+        const [session = ""] = name;
+        if (signal.aborted) return removed;
+        removed += await this.#trimSession(family, session, limits, nowMs, signal);
+      }
+    }
+    return removed;
+  }
+
+  async #trimSession(family: TrimmedFamily, session: string, limits: Limits, nowMs: number, signal: AbortSignal) {
+    const counts = this.#counts[family];
+    let removed = 0;
+    if ((counts.get(session) ?? Number.POSITIVE_INFINITY) > limits.maxCount) {
+      const { through, count } = await this.#excess(family, session, limits.maxCount);
+      counts.set(session, count);
+      if (through) removed += await this.#removeThrough(family, session, through, signal);
+    }
+    const outdated = (key: Uint8Array) => this.#isOlder(family, key, nowMs - limits.maxAgeMs);
+    return removed + (await this.#removeWhile(family, session, outdated, signal));
+  }
+
+  /** The newest entry that is one too many, and how many there are when it is gone. */
+  async #excess(family: TrimmedFamily, session: string, maxCount: number) {
+    let count = 0;
+    for await (const key of this.#database.keys({ ...rangeOf(family, session), reverse: true })) {
+      if (count === maxCount) return { through: key, count };
+      count += 1;
+    }
+    return { through: undefined, count };
+  }
+
+  async #removeThrough(family: TrimmedFamily, session: string, lte: Uint8Array, signal: AbortSignal): Promise<number> {
+    const range = { gte: rangeOf(family, session).gte, lte, limit: batchSize };
+    let removed = 0;
+    while (!signal.aborted) {
+      const keys = await this.#database.keys(range).all();
+      await this.#remove(family, session, keys);
+      removed += keys.length;
+      if (keys.length < batchSize) break;
+    }
+    return removed;
+  }
+
+  async #removeWhile(
+    family: TrimmedFamily,
+    session: string,
+    goes: (key: Uint8Array) => Promise<boolean>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    let removed = 0;
+    while (!signal.aborted) {
+      const going: Uint8Array[] = [];
+      for await (const key of this.#database.keys({ ...rangeOf(family, session), limit: batchSize })) {
+        if (!(await goes(key))) break;
+        going.push(key);
+      }
+      if (going.length === 0) break;
+      await this.#remove(family, session, going);
+      this.added(family, session, -going.length);
+      removed += going.length;
+    }
+    return removed;
+  }
+
+  async #isOlder(family: TrimmedFamily, key: Uint8Array, thanMs: number): Promise<boolean> {
+    const seq = seqIn(key);
+    const value = await this.#database.get(family === "sessionEvent" ? keyOf("event", seq) : key);
+    if (!value) return family === "sessionEvent";
+    const time =
+      family === "sessionEvent" ? fromBinary(EventSchema, value).time : fromBinary(DeliverySchema, value).settledAt;
+    return (time ? timestampMs(time) : 0) < thanMs;
+  }
+
+  async #remove(family: TrimmedFamily, session: string, keys: readonly Uint8Array[]): Promise<void> {
+    const last = keys.at(-1);
+    if (!last) return;
+    await this.#writer.write({
+      // What a power failure brings back is trimmed again.
+      sync: false,
+      build: (operations) => {
+        for (const key of keys) operations.push({ type: "del", key });
+        if (family === "sessionEvent") this.#trimLog(session, keys, seqIn(last), operations);
+      },
+    });
+  }
+
+  #trimLog(session: string, keys: readonly Uint8Array[], throughSeq: bigint, operations: Operation[]): void {
+    // Before the write, so that no reader takes what is missing for what never was.
+    this.#trimmed.mark(session, throughSeq);
+    for (const key of keys) operations.push({ type: "del", key: keyOf("event", seqIn(key)) });
+    for (const name of [session, ""]) {
+      const value = numberBytes(this.#trimmed.oldestSeq(name || undefined) - 1n);
+      operations.push({ type: "put", key: keyOf("trimmed", name), value });
+    }
+  }
+}
+
+/** The seq in a key of session and seq. */
+const seqIn = (key: Uint8Array): bigint => partsOf(key, 1).numbers[0] ?? 0n;

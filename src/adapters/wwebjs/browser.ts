@@ -1,0 +1,102 @@
+import puppeteer, { type Browser } from "puppeteer";
+import { haveEnded, killAll, treeOf } from "./processes.ts";
+
+/** How a browser is started. */
+export interface LaunchOptions {
+  readonly executablePath: string;
+  readonly profileDirectory: string;
+  readonly temporaryDirectory: string;
+  readonly sandbox: boolean;
+  /** Further arguments of Chromium. */
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+  /** No call to the page waits longer for its answer. */
+  readonly protocolTimeoutMs: number;
+  /** Gives the launch up. */
+  readonly signal: AbortSignal;
+}
+
+/** What a browser that shows one page can do without; measured by test/bench/webjs.ts. */
+const leanArgs = [
+  "--disable-gpu",
+  "--enable-features=NetworkServiceInProcess2",
+  "--renderer-process-limit=1",
+  "--disable-dev-shm-usage",
+  "--disable-crash-reporter",
+  "--no-pings",
+  "--disable-blink-features=AutomationControlled",
+  `--disk-cache-size=${32 * 1024 * 1024}`,
+];
+const viewport = { width: 1024, height: 768 };
+
+/** A browser asked to close is given this long to put everything on disk. */
+const closeLimitMs = 3_000;
+const killLimitMs = 2_000;
+
+/** A running browser, all of whose processes end with it. */
+export class Chrome {
+  readonly browser: Browser;
+  #closed: Promise<void> | undefined;
+
+  /** Use `launch`. */
+  constructor(browser: Browser) {
+    this.browser = browser;
+  }
+
+  /** Starts one. With pipes instead of a port it ends by itself when this process does, however that ends. */
+  static async launch(options: LaunchOptions): Promise<Chrome> {
+    const { executablePath, profileDirectory, temporaryDirectory, sandbox, args, timeoutMs, signal } = options;
+    const launching = puppeteer.launch({
+      executablePath,
+      headless: "shell",
+      pipe: true,
+      userDataDir: profileDirectory,
+      // Nothing of this process's environment: it may hold secrets.
+      env: { HOME: profileDirectory, TMPDIR: temporaryDirectory, LANG: "C.UTF-8" },
+      args: [...leanArgs, ...(sandbox ? [] : ["--no-sandbox", "--no-zygote"]), ...args],
+      defaultViewport: viewport,
+      timeout: timeoutMs,
+      protocolTimeout: options.protocolTimeoutMs,
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
+      signal,
+    });
+    const chrome = launching.then((browser) => new Chrome(browser));
+    const aborted = Promise.withResolvers<never>();
+    const giveUp = () => {
+      // A browser that dies at the wrong moment leaves puppeteer waiting for ever; one that comes late is not wanted.
+      chrome.then((late) => late.close()).catch(() => {});
+      aborted.reject(signal.reason);
+    };
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      return await Promise.race([chrome, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Closes it, by force if need be; resolves when none of its processes is left. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const child = this.browser.process();
+    const pid = child?.pid;
+    if (child === null || pid === undefined) return;
+    const tree = await treeOf(pid);
+    const exited = new Promise<void>((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) resolve();
+      else child.once("exit", () => resolve());
+    });
+    void this.browser.close().catch(() => {});
+    const timer = setTimeout(() => child.kill("SIGKILL"), closeLimitMs);
+    await exited;
+    clearTimeout(timer);
+    if (!(await haveEnded(tree, killLimitMs / 4))) await killAll(tree, killLimitMs);
+  }
+}

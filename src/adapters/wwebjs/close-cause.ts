@@ -1,0 +1,74 @@
+import type { CloseCause } from "../../domain/session.ts";
+import { LeaseLost } from "../../ports/backend.ts";
+import { CredentialsUnreadable } from "./profile.ts";
+
+/** What an engine's `closed` event says. */
+export interface Closed {
+  readonly cause: CloseCause;
+  /** One sentence without secrets. */
+  readonly message: string;
+}
+
+/** Ends an engine for a reason that is known where it is thrown. */
+export class EngineEnd extends Error {
+  override readonly name = "EngineEnd";
+  readonly closed: Closed;
+
+  /** `cause`: what is for the log only. */
+  constructor(closed: Closed, cause?: unknown) {
+    super(closed.message, { cause });
+    this.closed = closed;
+  }
+}
+
+export const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
+export const unlinkedByPhone: Closed = { cause: "logged_out", message: "WhatsApp no longer knows this device" };
+export const noPhoneCame: Closed = { cause: "pairing_timeout", message: "No phone scanned a code in time" };
+
+/** The states of WhatsApp Web's socket that end a connection (whatsapp-web.js, WAState). */
+const states: ReadonlyMap<string, Closed> = new Map([
+  ["CONFLICT", { cause: "replaced", message: "WhatsApp Web was opened elsewhere with this login" }],
+  ["UNLAUNCHED", { cause: "bad_session", message: "WhatsApp Web gave up the connection (UNLAUNCHED)" }],
+  ["UNPAIRED", unlinkedByPhone],
+  ["UNPAIRED_IDLE", unlinkedByPhone],
+  ["DEPRECATED_VERSION", { cause: "client_outdated", message: "WhatsApp no longer accepts this version of its page" }],
+  ["PROXYBLOCK", { cause: "rejected", message: "WhatsApp does not accept connections through this proxy" }],
+  ["TOS_BLOCK", { cause: "banned", message: "WhatsApp has banned the account" }],
+  ["SMB_TOS_BLOCK", { cause: "banned", message: "WhatsApp has banned the business account" }],
+]);
+
+/** Why a connection that was open, or logging in, ends with this state; undefined if it does not. */
+export const closedByState = (state: string): Closed | undefined => states.get(state);
+
+/** What the page was answered with instead of a page. */
+export const closedByStatus = (status: number): Closed => ({
+  cause: status === 429 ? "rate_limited" : "unreachable",
+  message:
+    status === 407
+      ? "The proxy does not accept the credentials (407)"
+      : `WhatsApp Web was answered with HTTP status ${status}`,
+});
+
+/** The library rejects with this text when the page has nothing of WhatsApp Web (its Client.inject). */
+const noSuchPage = "auth timeout";
+
+/** Why an engine cannot go on. */
+export function closedByError(error: unknown): Closed {
+  if (error instanceof EngineEnd) return error.closed;
+  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
+  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
+  if (error === noSuchPage) {
+    return {
+      cause: "unreachable",
+      message: "What web.whatsapp.com answered is not the WhatsApp Web that is known here",
+    };
+  }
+  const text = error instanceof Error ? error.message : "";
+  const network = /net::(ERR_\w+)/.exec(text)?.[1];
+  if (network === "ERR_INVALID_AUTH_CREDENTIALS") return closedByStatus(407);
+  if (network) return { cause: "unreachable", message: `WhatsApp Web could not be opened: ${network}` };
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return { cause: "unreachable", message: "WhatsApp Web did not answer in time" };
+  }
+  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
+}

@@ -1,0 +1,394 @@
+import { create } from "@bufbuild/protobuf";
+import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import { LeaseLost } from "../../ports/backend.ts";
+import {
+  type Engine,
+  type EngineEvent,
+  type EngineOptions,
+  PairingCodeRefused,
+  type UnlinkResult,
+} from "../../ports/engine.ts";
+import type { Logger } from "../../ports/system.ts";
+import type { Chrome } from "./browser.ts";
+import { findChrome, sandboxObstacle } from "./chrome.ts";
+import type { PageReports, WebClient } from "./client.ts";
+import {
+  type Closed,
+  closedByError,
+  closedByState,
+  closedOnRequest,
+  EngineEnd,
+  noPhoneCame,
+  unlinkedByPhone,
+} from "./close-cause.ts";
+import { chatId, messagePayload } from "./message.ts";
+import type { PageStatus } from "./page-script.ts";
+import { Profile } from "./profile.ts";
+import { browserProxy } from "./proxy.ts";
+import type { Settings } from "./settings.ts";
+
+/** WhatsApp gives out six codes in a round; the first lives longer (wire.md, section 3). */
+const codesPerRound = 6;
+const firstQrMs = 60_000;
+const nextQrMs = 20_000;
+/** A code that has run out is followed by the next one, or by the page's word that there is none. */
+const qrGraceMs = 30_000;
+/** The libraries' own limits tell more than ours, so they come first. */
+const graceMs = 1_000;
+
+const noBrowser: Closed = {
+  cause: "engine_crashed",
+  message: "No Chrome or Chromium was found: install one, or set SESSIOND_CHROME_PATH",
+};
+const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
+const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
+const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
+const late = (what: string): Closed => ({ cause: "unreachable", message: `${what} in time` });
+
+const linkLost = late("WhatsApp Web did not get its connection back");
+const notLoggedIn = late("WhatsApp Web did not finish the login");
+
+let sandbox: Promise<boolean> | undefined;
+
+/** The life of one browser. Whatever ends it goes through `#end`, and the first reason counts. */
+export class WwebjsEngine implements Engine {
+  readonly events: AsyncIterable<EngineEvent>;
+  /** Resolves when nothing of the engine is left. */
+  readonly gone: Promise<void>;
+  readonly #settings: Settings;
+  readonly #options: EngineOptions;
+  readonly #opening: Promise<void>;
+  readonly #loggedIn = Promise.withResolvers<void>();
+  readonly #ending = Promise.withResolvers<undefined>();
+  readonly #gone = Promise.withResolvers<void>();
+  readonly #pageUp = Promise.withResolvers<void>();
+  readonly #abort = new AbortController();
+  #controller: ReadableStreamDefaultController<EngineEvent> | undefined;
+  #stage: "connecting" | "pairing" | "paired" | "open" = "connecting";
+  #profile: Profile | undefined;
+  #chrome: Chrome | undefined;
+  #client: WebClient | undefined;
+  #me: Me | undefined;
+  #serial = 0;
+  /** Messages that came before it was known whose account it is. */
+  readonly #early: object[] = [];
+  /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
+  #order: Promise<void> = Promise.resolve();
+  #cancelDeadline = () => {};
+  #cancelHeartbeat = () => {};
+  #closed: Closed | undefined;
+  #isOver = false;
+  #healthy = true;
+  #ended: Promise<void> | undefined;
+
+  /** Begins when `before`, the end of the session's last engine, has come. */
+  constructor(settings: Settings, options: EngineOptions, before: Promise<void>) {
+    this.#settings = settings;
+    this.#options = options;
+    this.gone = this.#gone.promise;
+    const start = (controller: ReadableStreamDefaultController<EngineEvent>) => {
+      this.#controller = controller;
+    };
+    this.events = new ReadableStream<EngineEvent>({ start });
+    this.#opening = this.#open(before).catch((error) => this.#fail(error));
+  }
+
+  async requestPairingCode(phoneNumber: string): Promise<string> {
+    if (!this.#client || this.#stage !== "pairing" || this.#closed) {
+      throw new PairingCodeRefused("The session does not wait for a phone");
+    }
+    const { pairingCodeTimeoutMs } = this.#settings;
+    const asked = this.#client.pairingCode(phoneNumber).catch((error: unknown) => {
+      throw new PairingCodeRefused(`WhatsApp gave no pairing code: ${textOf(error)}`);
+    });
+    const code = await this.#within(pairingCodeTimeoutMs, asked);
+    if (!code) throw new PairingCodeRefused("WhatsApp did not answer the request for a pairing code in time");
+    return code;
+  }
+
+  async logout(): Promise<UnlinkResult> {
+    const unlinked = await this.#within(this.#settings.logoutTimeoutMs, this.#unlink());
+    await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest);
+    return this.#closed?.cause === "logged_out" ? "unlinked" : "unknown";
+  }
+
+  async screenshot(): Promise<Uint8Array> {
+    const { answerTimeoutMs } = this.#settings;
+    await this.#within(answerTimeoutMs, this.#pageUp.promise);
+    const picture = this.#client && (await this.#within(answerTimeoutMs, this.#client.picture()));
+    if (!picture) throw new Error("the page is not there, or does not answer");
+    return picture;
+  }
+
+  close(): Promise<void> {
+    return this.#end(closedOnRequest);
+  }
+
+  async #open(before: Promise<void>): Promise<void> {
+    const { session, credentials, config, logger } = this.#options;
+    const { profilesDirectory, pageTimeoutMs, loginTimeoutMs } = this.#settings;
+    await before;
+    if (this.#closed) return;
+    this.#profile = await Profile.open(profilesDirectory, session, credentials);
+    if (this.#profile.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
+    const proxy = config.proxy && browserProxy(config.proxy);
+    const executablePath = await findChrome(this.#settings);
+    if (!executablePath) throw new EngineEnd(noBrowser);
+    const sandbox = await sandboxWorks(logger);
+    const { WebClient } = await import("./client.ts");
+    if (this.#closed) return;
+    this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
+    const chrome = await this.#launch(this.#profile, { executablePath, sandbox, proxyArgs: proxy?.args ?? [] });
+    if (this.#closed) return;
+    this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
+    const { deviceName, browserName } = this.#settings;
+    const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs };
+    this.#client = await WebClient.attach(chrome.browser, options, this.#reports());
+    await this.#client.enter();
+    if (this.#stage === "connecting") this.#setDeadline(loginTimeoutMs, notLoggedIn);
+    this.#beat(this.#client);
+  }
+
+  async #launch(
+    { directory: profileDirectory, temporaryDirectory }: Profile,
+    { executablePath, sandbox, proxyArgs }: { executablePath: string; sandbox: boolean; proxyArgs: readonly string[] },
+  ): Promise<Chrome> {
+    const { Chrome } = await import("./browser.ts");
+    const { launchTimeoutMs, pageTimeoutMs, extraArgs = [] } = this.#settings;
+    const launching = Chrome.launch({
+      executablePath,
+      profileDirectory,
+      temporaryDirectory,
+      sandbox,
+      args: [...proxyArgs, ...extraArgs],
+      timeoutMs: launchTimeoutMs,
+      // The library waits in the page until it has connected.
+      protocolTimeoutMs: pageTimeoutMs + graceMs,
+      signal: this.#abort.signal,
+    });
+    this.#chrome = await launching.catch((error: unknown) => {
+      throw new EngineEnd(notStarted, error);
+    });
+    this.#chrome.browser.on("disconnected", () => void this.#end(browserEnded));
+    return this.#chrome;
+  }
+
+  #reports(): PageReports {
+    return {
+      loaded: () => this.#pageUp.resolve(),
+      qr: (value) => this.#showQr(value),
+      state: (state) => this.#enterState(state),
+      ready: () => this.#next(() => this.#becomeReady()),
+      message: (data) => this.#takeMessage(data),
+      loggedOut: () => this.#leaveLogin(),
+      failed: (error) => this.#fail(error),
+    };
+  }
+
+  #showQr(value: string): void {
+    // A page that has lost its login shows a code, as if there had never been one.
+    if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
+    if (this.#stage === "paired" || this.#closed) return;
+    this.#stage = "pairing";
+    this.#serial += 1;
+    const serial = this.#serial;
+    const lifeMs = this.#settings.qrTimeoutMs ?? (serial === 1 ? firstQrMs : nextQrMs);
+    this.#setDeadline(lifeMs + qrGraceMs, noPhoneCame);
+    const issuedAtMs = this.#settings.clock.nowMs();
+    const remaining = Math.max(codesPerRound - serial, 0);
+    this.#next(() =>
+      this.#push({ type: "qr", value, serial, remaining, issuedAtMs, expiresAtMs: issuedAtMs + lifeMs }),
+    );
+  }
+
+  #enterState(state: string): void {
+    const isLogin = this.#profile?.state === "paired" || this.#stage === "paired" || this.#stage === "open";
+    const isUnpaired = state === "UNPAIRED" || state === "UNPAIRED_IDLE";
+    const closed = closedByState(state);
+    if (closed && (isLogin || !isUnpaired)) void this.#end(closed);
+    else if (state === "UNPAIRED_IDLE") void this.#end(noPhoneCame);
+    else if (this.#stage === "pairing" && state === "CONNECTED") this.#takeLogin();
+    else if (this.#stage === "pairing" && !isUnpaired) this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
+    else if (this.#stage === "open") this.#followLink(state === "CONNECTED");
+  }
+
+  /** The page mends its connection itself; only when that takes too long is it given up. */
+  #followLink(healthy: boolean): void {
+    if (healthy === this.#healthy) return;
+    this.#healthy = healthy;
+    if (healthy) this.#cancelDeadline();
+    else this.#setDeadline(this.#settings.reconnectTimeoutMs, linkLost);
+    this.#next(() => this.#push({ type: "health", healthy }));
+  }
+
+  /** A page without a login can clear itself, too; that says nothing. */
+  #leaveLogin(): void {
+    if (this.#profile?.state === "paired" || this.#stage === "paired") void this.#end(unlinkedByPhone);
+  }
+
+  /** A phone has taken the code. */
+  #takeLogin(): void {
+    this.#stage = "paired";
+    this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
+    this.#next(async () => this.#recordLogin(await this.#account()));
+  }
+
+  async #recordLogin(me: Me | undefined): Promise<void> {
+    if (!me || !this.#profile || this.#profile.state === "paired") return;
+    await this.#profile.setPaired();
+    this.#push({ type: "paired", me });
+  }
+
+  async #becomeReady(): Promise<void> {
+    // The page synchronises again after a loss of its connection, and the library says so each time.
+    if (this.#stage === "open" || this.#closed) return;
+    const me = await this.#account();
+    if (!me)
+      throw new EngineEnd({ cause: "engine_crashed", message: "WhatsApp Web does not tell whose account it is" });
+    await this.#recordLogin(me);
+    this.#stage = "open";
+    this.#cancelDeadline();
+    this.#me = me;
+    this.#push({ type: "opened", me });
+    for (const data of this.#early.splice(0)) this.#pushMessage(data, me);
+    this.#loggedIn.resolve();
+  }
+
+  #takeMessage(data: object): void {
+    this.#next(() => {
+      if (this.#me) this.#pushMessage(data, this.#me);
+      else this.#early.push(data);
+    });
+  }
+
+  #pushMessage(data: object, me: Me): void {
+    const message = messagePayload(data, me.id);
+    if (message) this.#push({ type: "message", message });
+  }
+
+  async #account(): Promise<Me | undefined> {
+    const account = (await this.#client?.status())?.account;
+    return account && create(MeSchema, { id: chatId(account.id), pushName: account.pushName });
+  }
+
+  /** A page that hangs says nothing of it; a changed name comes without a word, too. */
+  #beat(client: WebClient): void {
+    const { clock, heartbeatIntervalMs, answerTimeoutMs } = this.#settings;
+    this.#cancelHeartbeat = clock.schedule(heartbeatIntervalMs, () => {
+      this.#next(async () => {
+        // Between two documents there is nobody to answer; that is no answer that fails to come.
+        const answer = await this.#within(
+          answerTimeoutMs,
+          client.status().catch(() => "none" as const),
+        );
+        if (this.#closed) return;
+        if (!answer) throw new EngineEnd({ cause: "engine_crashed", message: "The page does not answer" });
+        if (answer !== "none") this.#compare(answer);
+        this.#beat(client);
+      });
+    });
+    if (this.#closed) this.#cancelHeartbeat();
+  }
+
+  #compare({ state, account }: PageStatus): void {
+    if (this.#stage !== "open") return;
+    this.#enterState(state);
+    if (!account || !this.#me || account.pushName === this.#me.pushName) return;
+    this.#me = { ...this.#me, pushName: account.pushName };
+    this.#push({ type: "me_changed", me: this.#me });
+  }
+
+  async #unlink(): Promise<boolean> {
+    await this.#pageUp.promise;
+    if (!this.#client || this.#profile?.state !== "paired") return false;
+    await this.#loggedIn.promise;
+    try {
+      await this.#client.unlink();
+      return true;
+    } catch {
+      // The page may leave before it answers; then it reports the logout, which is the same.
+      await this.#ending.promise;
+      return false;
+    }
+  }
+
+  /** What the work comes to, or undefined if the time is up or the engine ends before. */
+  async #within<T>(limitMs: number, work: Promise<T>): Promise<T | undefined> {
+    const timeUp = Promise.withResolvers<undefined>();
+    const cancel = this.#settings.clock.schedule(limitMs, () => timeUp.resolve(undefined));
+    try {
+      return await Promise.race([work, this.#ending.promise, timeUp.promise]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #next(work: () => void | Promise<void>): void {
+    this.#order = this.#order.then(work).catch((error) => this.#fail(error));
+  }
+
+  #push(event: EngineEvent): void {
+    if (!this.#isOver) this.#controller?.enqueue(event);
+  }
+
+  #setDeadline(delayMs: number, closed: Closed): void {
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#settings.clock.schedule(delayMs, () => void this.#end(closed));
+    if (this.#closed) this.#cancelDeadline();
+  }
+
+  /** The engine cannot go on. */
+  #fail(error: unknown): void {
+    const closed = closedByError(error);
+    if (error instanceof LeaseLost) this.#options.logger.debug({}, "a newer engine has the session's data");
+    else if (!this.#closed && closed.cause === "engine_crashed") {
+      this.#options.logger.error({ error: textOf(error) }, "engine failed");
+    }
+    void this.#end(closed);
+  }
+
+  #end(closed: Closed): Promise<void> {
+    this.#closed ??= closed;
+    this.#ending.resolve(undefined);
+    this.#ended ??= this.#tearDown(this.#closed);
+    return this.#ended;
+  }
+
+  async #tearDown(closed: Closed): Promise<void> {
+    this.#cancelDeadline();
+    this.#cancelHeartbeat();
+    this.#abort.abort();
+    try {
+      await this.#chrome?.close();
+      await this.#opening;
+      // It may have been on its way.
+      await this.#chrome?.close();
+      await this.#order;
+      await this.#profile?.tidy();
+      if (closed.cause === "logged_out" && this.#profile?.state === "paired") await this.#profile.retire();
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) {
+        this.#options.logger.error({ error: textOf(error) }, "engine did not close cleanly");
+      }
+    }
+    this.#push({ type: "closed", ...closed });
+    this.#isOver = true;
+    this.#controller?.close();
+    this.#gone.resolve();
+  }
+}
+
+/** Looked at once, and told once. */
+function sandboxWorks(logger: Logger): Promise<boolean> {
+  sandbox ??= sandboxObstacle().then((obstacle) => {
+    if (obstacle) logger.warn({}, `${obstacle}: browsers run without it`);
+    return obstacle === undefined;
+  });
+  return sandbox;
+}
+
+/** Libraries also throw texts. */
+function textOf(error: unknown): string {
+  const reason = error instanceof EngineEnd ? (error.cause ?? error) : error;
+  return (reason instanceof Error ? reason.message : String(reason)).slice(0, 300);
+}

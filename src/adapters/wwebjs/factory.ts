@@ -1,0 +1,29 @@
+import { Engine_Kind } from "../../../gen/sessiond/v1/session_pb.js";
+import type { EngineFactory } from "../../ports/engine.ts";
+import { WwebjsEngine } from "./engine.ts";
+import { removeProfiles } from "./profile.ts";
+import { settingsOf, type WwebjsOptions } from "./settings.ts";
+
+/** Makes WEBJS engines: WhatsApp Web in a browser of its own for each session. The libraries are loaded when the first one opens. */
+export function createWwebjsFactory(options: WwebjsOptions): EngineFactory {
+  const settings = settingsOf(options);
+  /** Engines that are not quite gone: two browsers in one profile would ruin it. */
+  const present = new Map<string, Promise<void>>();
+  return {
+    kind: Engine_Kind.WEBJS,
+    capabilities: { screenshot: true },
+    open(engineOptions) {
+      const { session } = engineOptions;
+      const engine = new WwebjsEngine(settings, engineOptions, present.get(session) ?? Promise.resolve());
+      present.set(session, engine.gone);
+      void engine.gone.then(() => {
+        if (present.get(session) === engine.gone) present.delete(session);
+      });
+      return engine;
+    },
+    async discard(session) {
+      await present.get(session);
+      await removeProfiles(settings.profilesDirectory, session);
+    },
+  };
+}

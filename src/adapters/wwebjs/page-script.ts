@@ -1,0 +1,113 @@
+/**
+ * Functions that run in WhatsApp Web's page, not in Node: each is sent there as text, so it may use nothing but its arguments and
+ * the page's `window`. The modules' names and shapes are those whatsapp-web.js itself relies on.
+ */
+
+interface Emitter {
+  on(names: string, handler: (subject: PageMessage, value: string) => void): void;
+}
+
+interface PageMessage {
+  readonly type: string;
+  readonly isNewMsg?: boolean;
+  once(name: string, handler: () => void): void;
+}
+
+interface Modules {
+  WAWebSocketModel: { Socket: Emitter & { state: string; hasSynced: boolean; logout(): Promise<void> } };
+  WAWebConnModel: { Conn: Emitter & { pushname?: string } };
+  WAWebCmd: { Cmd: Emitter };
+  WAWebUserPrefsMeUser: Record<
+    "getMaybeMePnUser" | "getMaybeMeLidUser",
+    () => { user: string; server: string } | undefined
+  >;
+  WAWebCollections: { Msg: Emitter & { getModelsArray(): PageMessage[] } };
+}
+
+declare const window: {
+  require<Name extends keyof Modules>(name: Name): Modules[Name];
+  WWebJS?: { getMessageModel(message: PageMessage): object };
+  onAppStateHasSyncedEvent(): Promise<void>;
+  sessiondReport(kind: "state" | "logout" | "message", value: unknown): Promise<void>;
+  /** Messages that came before the library listened; undefined once it does. */
+  sessiondEarly?: PageMessage[] | undefined;
+  sessiondWatches?: boolean;
+};
+
+/** The account as the page has it. */
+export interface PageAccount {
+  readonly id: string;
+  readonly pushName: string;
+}
+
+/** What the page says of itself. */
+export interface PageStatus {
+  readonly state: string;
+  readonly account: PageAccount | undefined;
+}
+
+/** Whether this document has been entered already: going to another address within it is no new one. */
+export const isEntered = (): boolean => window.sessiondWatches === true;
+
+/** Reports the socket's states, the present one first, and the end of the login. Once per document. */
+export function watchPage(): void {
+  if (window.sessiondWatches) return;
+  window.sessiondWatches = true;
+  const { Socket } = window.require("WAWebSocketModel");
+  const { Cmd } = window.require("WAWebCmd");
+  Socket.on("change:state", (_, state) => void window.sessiondReport("state", state));
+  for (const name of ["logout", "logout_from_bridge"]) Cmd.on(name, () => void window.sessiondReport("logout", null));
+  void window.sessiondReport("state", Socket.state);
+}
+
+/**
+ * Keeps new messages until the library listens, which it does only after the synchronisation; what came while the device was
+ * offline comes before. Does nothing where the page has no messages yet.
+ */
+export function keepEarlyMessages(): void {
+  try {
+    const { Msg } = window.require("WAWebCollections");
+    const early: PageMessage[] = Msg.getModelsArray().filter((message) => message.isNewMsg);
+    window.sessiondEarly = early;
+    Msg.on("add", (message) => {
+      if (message.isNewMsg) window.sessiondEarly?.push(message);
+    });
+  } catch {
+    window.sessiondEarly = undefined;
+  }
+}
+
+/** Gives the kept messages out; one that cannot be read yet is reported when it can be. */
+export function takeEarlyMessages(): object[] {
+  const early = window.sessiondEarly ?? [];
+  window.sessiondEarly = undefined;
+  const { WWebJS } = window;
+  if (!WWebJS) return [];
+  return early.flatMap((message) => {
+    if (message.type !== "ciphertext") return [WWebJS.getMessageModel(message)];
+    message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
+    return [];
+  });
+}
+
+/** The library listens for the end of the synchronisation; if that has passed, it has to be told. */
+export function catchUpWithSync(): void {
+  const { Socket } = window.require("WAWebSocketModel");
+  if (Socket.hasSynced && !window.WWebJS) void window.onAppStateHasSyncedEvent();
+}
+
+/** The socket's state, and the account once it is known. */
+export function pageStatus(): PageStatus {
+  const { Socket } = window.require("WAWebSocketModel");
+  try {
+    const prefs = window.require("WAWebUserPrefsMeUser");
+    const wid = prefs.getMaybeMePnUser() ?? prefs.getMaybeMeLidUser();
+    const pushName = window.require("WAWebConnModel").Conn.pushname ?? "";
+    return { state: Socket.state, account: wid && { id: `${wid.user}@${wid.server}`, pushName } };
+  } catch {
+    return { state: Socket.state, account: undefined };
+  }
+}
+
+/** Unlinks the device at WhatsApp. */
+export const unlinkDevice = (): Promise<void> => window.require("WAWebSocketModel").Socket.logout();

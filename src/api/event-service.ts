@@ -1,0 +1,35 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
+import type { SessionManager } from "../app/session-manager.ts";
+import { invalidArgument } from "../domain/errors.ts";
+import { presentedKey } from "./authentication.ts";
+import { eventStream } from "./event-stream.ts";
+import type { StreamTickets } from "./stream-tickets.ts";
+import type { Streams } from "./streams.ts";
+
+/** What EventService works with. */
+export interface EventServiceOptions {
+  readonly manager: SessionManager;
+  readonly streams: Streams;
+  readonly tickets: StreamTickets;
+}
+
+/** EventService over a manager. */
+export function createEventService(options: EventServiceOptions): ServiceImpl<typeof EventService> {
+  const { manager, streams, tickets } = options;
+  return {
+    streamEvents: (request, context) => eventStream(manager, request, streams.optionsFor(context)),
+    async ackEvents({ consumer, cursor }) {
+      if (cursor > manager.lastSeq()) {
+        throw invalidArgument([{ field: "cursor", description: "must not be beyond the end of the log" }]);
+      }
+      return { cursor: await manager.acknowledge(consumer, cursor) };
+    },
+    createStreamTicket(_request, { requestHeader, responseHeader }: HandlerContext) {
+      responseHeader.set("cache-control", "no-store");
+      const { ticket, expiresAtMs } = tickets.issue(presentedKey(requestHeader));
+      return { ticket, expiresAt: timestampFromMs(expiresAtMs) };
+    },
+  };
+}

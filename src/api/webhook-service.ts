@@ -1,0 +1,74 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Endpoint } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type WebhookDelivery,
+  WebhookDeliverySchema,
+  type WebhookEndpoint,
+  WebhookEndpointSchema,
+} from "../../gen/sessiond/v1/webhook_pb.js";
+import type { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
+import type { DeliveryWithEndpoint, WebhookLog } from "../app/webhook-log.ts";
+import { maskedUrl } from "../domain/config.ts";
+import { stateOf } from "../domain/delivery.ts";
+
+const defaultPageSize = 50;
+
+/** WebhookService over the log of webhooks. */
+export function createWebhookService(log: WebhookLog): ServiceImpl<typeof WebhookService> {
+  return {
+    async listDeliveries({ session, state, endpoint, pageSize, pageToken }) {
+      const request = { state, endpointId: endpoint, pageSize: pageSize || defaultPageSize, pageToken };
+      const { deliveries, nextPageToken } = await log.deliveries(session, request);
+      return { deliveries: deliveries.map(deliveryView), nextPageToken };
+    },
+    getDelivery: async ({ session, delivery }) => ({ delivery: deliveryView(await log.delivery(session, delivery)) }),
+    resendDelivery: async ({ session, delivery }) => ({ delivery: deliveryView(await log.resend(session, delivery)) }),
+    async resendFailed({ session, since, endpoint }) {
+      return { resent: await log.resendFailed(session, since ? timestampMs(since) : 0, endpoint) };
+    },
+    async sendTestEvent({ session, endpoint }) {
+      return { deliveries: (await log.sendTest(session, endpoint)).map(deliveryView) };
+    },
+    listEndpoints: async ({ session }) => ({ endpoints: (await log.endpoints(session)).map(endpointView) }),
+    enableEndpoint: async ({ session, endpoint }) => ({ endpoint: endpointView(await log.enable(session, endpoint)) }),
+  };
+}
+
+/** A delivery as callers see it: without its event's content, which is the receiver's. */
+export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint): WebhookDelivery {
+  const { id, endpointId, event, attempts, log, dueAt, settledAt, reason } = delivery;
+  return create(WebhookDeliverySchema, {
+    id,
+    endpointId,
+    url: maskedUrl(endpoint?.config?.url ?? ""),
+    eventId: event?.id ?? "",
+    eventName: event?.name ?? "",
+    eventSeq: event?.seq ?? 0n,
+    ...(event?.time && { eventTime: event.time }),
+    state: stateOf(delivery),
+    attemptCount: attempts,
+    attempts: log,
+    ...(dueAt && { nextAttemptAt: dueAt }),
+    ...(settledAt && { settledAt }),
+    reason,
+  });
+}
+
+/** An endpoint as callers see it. */
+export function endpointView({ id, config, removed, health }: Endpoint): WebhookEndpoint {
+  const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = health ?? {};
+  return create(WebhookEndpointSchema, {
+    id,
+    url: maskedUrl(config?.url ?? ""),
+    events: config?.events ?? [],
+    removed,
+    disabled: disabledAt !== undefined,
+    ...(disabledAt && { disabledAt }),
+    disabledReason,
+    consecutiveFailures: failures,
+    ...(failingSince && { failingSince }),
+    ...(sparedUntil && { sparedUntil }),
+  });
+}

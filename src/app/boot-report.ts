@@ -1,0 +1,86 @@
+import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { Session_StatusReason as Reason, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { statusOf } from "../domain/session.ts";
+import type { Clock, Logger } from "../ports/system.ts";
+
+/** What is not settled by then is told as it is. */
+const patienceMs = 180_000;
+/** So many failures are named, each by itself; the rest are counted. */
+const maxNamed = 20;
+
+/** Follows the sessions that a start of the server brings back, until each has come or failed, and writes one line about it. */
+export class BootReport {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #startedAtMs: number;
+  readonly #waiting: Set<string>;
+  readonly #counts = { working: 0, pairing: 0, stopped: 0, failed: 0 };
+  readonly #reasons: Record<string, string> = {};
+  #cancel = () => {};
+  #written = false;
+
+  /** `sessions`: all that should run. */
+  constructor(clock: Clock, logger: Logger, sessions: Iterable<string>) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#startedAtMs = clock.nowMs();
+    this.#waiting = new Set(sessions);
+    this.#cancel = clock.schedule(patienceMs, () => this.#write());
+    this.#writeIfDone();
+  }
+
+  /** A session has changed. */
+  note(record: SessionRecord): void {
+    if (!this.#waiting.has(record.name)) return;
+    const outcome = outcomeOf(record);
+    if (!outcome) return;
+    this.#waiting.delete(record.name);
+    this.#counts[outcome] += 1;
+    if (outcome === "failed") this.#reason(record.name, record.reasonMessage || (Reason[record.reason] ?? ""));
+    this.#writeIfDone();
+  }
+
+  /** A session could not even be taken on. */
+  lost(session: string, error: unknown): void {
+    if (!this.#waiting.delete(session)) return;
+    this.#counts.failed += 1;
+    this.#reason(session, error instanceof Error ? error.message : "unknown");
+    this.#writeIfDone();
+  }
+
+  /** Writes nothing any more. */
+  close(): void {
+    this.#written = true;
+    this.#cancel();
+  }
+
+  #reason(session: string, reason: string): void {
+    if (Object.keys(this.#reasons).length < maxNamed) this.#reasons[session] = reason;
+  }
+
+  #writeIfDone(): void {
+    if (this.#waiting.size === 0) this.#write();
+  }
+
+  #write(): void {
+    if (this.#written) return;
+    this.close();
+    const { working: restored, ...counts } = this.#counts;
+    const ms = this.#clock.nowMs() - this.#startedAtMs;
+    const line = { restored, ...counts, waiting: this.#waiting.size, ms };
+    if (restored + counts.pairing + counts.stopped + counts.failed + this.#waiting.size === 0) return;
+    const failed = counts.failed > 0 || this.#waiting.size > 0;
+    this.#logger[failed ? "warn" : "info"](failed ? { ...line, reasons: this.#reasons } : line, "sessions restored");
+  }
+}
+
+/** What has become of a session; undefined while it is on its way. */
+function outcomeOf(record: SessionRecord): "working" | "pairing" | "stopped" | "failed" | undefined {
+  const status = statusOf(record);
+  if (status === Status.WORKING) return "working";
+  if (status === Status.SCAN_QR_CODE) return "pairing";
+  if (status === Status.STOPPED) return "stopped";
+  if (status === Status.FAILED) return "failed";
+  // One that waits for its first turn has not failed; one that waits after an attempt has.
+  return record.phase === Phase.BACKING_OFF && record.attempt > 0 ? "failed" : undefined;
+}

@@ -1,0 +1,28 @@
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Engine_Kind, ProxyConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { SessionPolicy } from "../domain/session.ts";
+import type { Backend } from "../ports/backend.ts";
+import type { EngineFactory } from "../ports/engine.ts";
+import type { Clock, Logger, Random } from "../ports/system.ts";
+import type { ConnectGate } from "./connect-gate.ts";
+
+/** What runners need, the same for all of them. */
+export interface RunnerDeps {
+  readonly backend: Backend;
+  readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly policy: Omit<SessionPolicy, "jitter">;
+  /** Called for every event of every session, whatever the session's configuration. */
+  readonly globalWebhook: WebhookConfig | undefined;
+  /** The proxy of sessions that configure none. */
+  readonly defaultProxy: ProxyConfig | undefined;
+  /** Who may connect when; left out: everybody at once. */
+  readonly gate?: ConnectGate | undefined;
+  /** Called after each write of a session's record. */
+  readonly onChange?: (record: SessionRecord) => void;
+}
+
+/** What became of a device at WhatsApp: removed there, not asked for, or nobody knows. */
+export type RemoteUnlinked = "true" | "false" | "unknown";

@@ -1,0 +1,45 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Endpoint, EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import { type WebhookAttempt, WebhookAttemptSchema } from "../../gen/sessiond/v1/webhook_pb.js";
+import { maskedUrl } from "../domain/config.ts";
+import { type AttemptOutcome, endpointIdsFor, type Verdict } from "../domain/delivery.ts";
+import { disabledEventName, type EventContext, webhookDisabledEvent } from "../domain/event.ts";
+import type { NewEvent } from "../ports/outbox.ts";
+
+/** An attempt as the log of its delivery shows it. */
+export function loggedAttempt(
+  outcome: AttemptOutcome,
+  verdict: Verdict,
+  { startMs, endMs }: { startMs: number; endMs: number },
+): WebhookAttempt {
+  return create(WebhookAttemptSchema, {
+    time: timestampFromMs(startMs),
+    latencyMs: Math.max(0, Math.round(endMs - startMs)),
+    ...(outcome.type === "answered" ? { status: outcome.status } : { error: outcome.error }),
+    ...(verdict.type === "retry" && { nextAttemptAt: timestampFromMs(endMs + verdict.delayMs) }),
+  });
+}
+
+/** Whether an endpoint is switched off that was not before. */
+export const isDisabling = (before: EndpointHealth | undefined, after: EndpointHealth | undefined): boolean =>
+  after?.disabledAt !== undefined && before?.disabledAt === undefined;
+
+/** The note that an endpoint was switched off, for those of the session's other endpoints that ask for such. */
+export function disabledNote(
+  about: Event,
+  disabled: Endpoint,
+  health: EndpointHealth,
+  endpoints: readonly Endpoint[],
+  context: EventContext,
+): NewEvent {
+  const { failingSince, disabledReason: reason } = health;
+  const url = maskedUrl(disabled.config?.url ?? "");
+  const payload = { endpointId: disabled.id, url, reason, ...(failingSince && { failingSince }) };
+  const others = endpoints.filter(({ id, removed }) => !removed && id !== disabled.id);
+  return {
+    event: webhookDisabledEvent(about, payload, context),
+    endpointIds: endpointIdsFor(disabledEventName, others),
+  };
+}

@@ -1,0 +1,62 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  Session_EngineState as EngineState,
+  type Me,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+
+/** A session's state is its record: what is decided here is what is written. */
+export type SessionState = SessionRecord;
+
+const statuses = {
+  [Phase.UNSPECIFIED]: Status.STOPPED,
+  [Phase.STOPPED]: Status.STOPPED,
+  [Phase.CONNECTING]: Status.STARTING,
+  [Phase.PAIRING]: Status.SCAN_QR_CODE,
+  [Phase.WORKING]: Status.WORKING,
+  [Phase.BACKING_OFF]: Status.STARTING,
+  [Phase.FAILED]: Status.FAILED,
+  [Phase.LOGGING_OUT]: Status.STARTING,
+  [Phase.DELETING]: Status.STOPPED,
+} as const satisfies Record<Phase, Status>;
+
+/** A session's status in WAHA's words: the only place that knows them. */
+export const statusOf = (state: SessionState): Status => statuses[state.phase];
+
+const engineStates = {
+  [Phase.UNSPECIFIED]: EngineState.CLOSED,
+  [Phase.STOPPED]: EngineState.CLOSED,
+  [Phase.CONNECTING]: EngineState.CONNECTING,
+  [Phase.PAIRING]: EngineState.PAIRING,
+  [Phase.WORKING]: EngineState.OPEN,
+  [Phase.BACKING_OFF]: EngineState.BACKING_OFF,
+  [Phase.FAILED]: EngineState.CLOSED,
+  [Phase.LOGGING_OUT]: EngineState.LOGGING_OUT,
+  [Phase.DELETING]: EngineState.LOGGING_OUT,
+} as const satisfies Record<Phase, EngineState>;
+
+/** What is so, finer than the status. */
+export const engineStateOf = (state: SessionState): EngineState => engineStates[state.phase];
+
+/** The account to show: none while stopped or proven unpaired. */
+export const meOf = (state: SessionState): Me | undefined =>
+  state.phase === Phase.STOPPED || state.credentialsDead ? undefined : state.me;
+
+/** How many attempts to connect have failed in a row: none as long as one has succeeded. */
+export const failedAttemptsOf = (state: SessionState): number => (state.phase === Phase.WORKING ? 0 : state.attempt);
+
+/** When `wake` is due, if ever (Unix ms). */
+export function wakeAtMs(state: SessionState): number | undefined {
+  if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined) return undefined;
+  return timestampMs(state.wakeAt);
+}
+
+/** An engine should be open in these phases. */
+export const isRunning = ({ desiredState, phase }: SessionState): boolean =>
+  desiredState === Desired.RUNNING && [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING].includes(phase);
+
+/** Seen at the start of an input only when the step that was leaving failed half-way: it is finished then. */
+export const isLeaving = (state: SessionState): boolean =>
+  state.phase === Phase.LOGGING_OUT || state.phase === Phase.DELETING;

@@ -1,0 +1,18 @@
+import { send } from "./exchange.ts";
+import { requestHeaders } from "./forward-headers.ts";
+import { HttpProblem } from "./problem.ts";
+import type { PlainRoute } from "./rest.ts";
+
+/** GET /metrics: for those who are let in. */
+export const createMetricsRoute = (
+  render: () => Promise<{ contentType: string; body: string }>,
+  admits: (header: Headers) => boolean,
+): PlainRoute => ({
+  method: "GET",
+  path: "/metrics",
+  async handler({ req, res }) {
+    if (!admits(requestHeaders(req))) throw new HttpProblem(401, "Unauthorized", { closes: true });
+    const { contentType, body } = await render();
+    send(req, res, { status: 200, contentType, body, headers: { "Cache-Control": "no-store" } });
+  },
+});

@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errorBody, notFoundMessage } from "../dialect.ts";
+import { jsonAnswer, send } from "../exchange.ts";
+import { HttpProblem } from "../problem.ts";
+import type { PlainRequest, PlainRoute } from "../rest.ts";
+import { basicChallenge, type Login, loginVerifier } from "./basic-auth.ts";
+
+/** What the documentation is made of. */
+export type DocsOptions = {
+  /** The OpenAPI document. */
+  document: object;
+  /** Where the files of swagger-ui-dist are. */
+  assetDirectory: string;
+  /** Who may look; undefined: everybody. */
+  login?: Login | undefined;
+};
+
+/** A file of the documentation, ready to be sent. */
+type Asset = { contentType: string; body: Uint8Array; etag: string };
+
+const uiDirectory = join(import.meta.dirname, "ui");
+
+/** The files of Swagger UI that the page asks for, by name; `own` ones are not of swagger-ui-dist. */
+const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> = {
+  "swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8" },
+  "initializer.js": { contentType: "text/javascript; charset=utf-8", own: true },
+  "swagger-ui.css": { contentType: "text/css; charset=utf-8" },
+  "index.css": { contentType: "text/css; charset=utf-8" },
+  "favicon-32x32.png": { contentType: "image/png" },
+};
+
+/** Nothing but this server's own. Swagger UI styles its elements inline, and shows pictures it has fetched as blobs. */
+const securityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** The routes of the documentation: the document at /openapi.json, Swagger UI at / and /docs. */
+export function createDocsRoutes({ document, assetDirectory, login }: DocsOptions): PlainRoute[] {
+  const isAllowed = login === undefined ? () => true : loginVerifier(login);
+  const read = (name: string, own: boolean | undefined) => readFile(join(own ? uiDirectory : assetDirectory, name));
+  const page = once(async () => toAsset("text/html; charset=utf-8", await read("page.html", true)));
+  const json = once(async () => toAsset("application/json; charset=utf-8", Buffer.from(JSON.stringify(document))));
+  const files = new Map(
+    Object.entries(assets).map(([name, { contentType, own }]) => [
+      name,
+      once(async () => toAsset(contentType, await read(name, own))),
+    ]),
+  );
+
+  const route = (path: string, find: (request: PlainRequest) => (() => Promise<Asset>) | undefined): PlainRoute => ({
+    method: "GET",
+    path,
+    async handler(request) {
+      const { req, res } = request;
+      if (!isAllowed(req.headers.authorization)) {
+        send(req, res, jsonAnswer(401, errorBody(401, ""), { "WWW-Authenticate": basicChallenge }));
+        return;
+      }
+      const asset = find(request);
+      if (asset === undefined) throw new HttpProblem(404, notFoundMessage("GET", req.url ?? ""));
+      // The page's links begin at the directory it is in.
+      if (request.path.length > 1 && request.path.endsWith("/")) {
+        send(req, res, { status: 302, headers: { Location: `../${request.path.split("/").at(-2)}` } });
+      } else {
+        sendAsset(request, await asset());
+      }
+    },
+  });
+
+  return [
+    route("/", () => page),
+    route("/docs", () => page),
+    route("/docs/{file}", ({ variables }) => files.get(variables.get("file") ?? "")),
+    route("/openapi.json", () => json),
+  ];
+}
+
+function sendAsset({ req, res }: PlainRequest, { contentType, body, etag }: Asset): void {
+  const headers: Readonly<Record<string, string>> = {
+    ETag: etag,
+    // Kept by the browser, and asked for each time whether it is still the same.
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": securityPolicy,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+  };
+  const known = (req.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known.includes(etag) || known.includes("*")) {
+    res.statusCode = 304;
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    res.end();
+    return;
+  }
+  send(req, res, { status: 200, contentType, body, headers });
+}
+
+function toAsset(contentType: string, body: Uint8Array): Asset {
+  return { contentType, body, etag: `"${createHash("sha256").update(body).digest("base64url").slice(0, 27)}"` };
+}
+
+/** Makes a value when it is first asked for; a failure is forgotten. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}

@@ -1,0 +1,67 @@
+import type { DescMessage, DescService, JsonObject } from "@bufbuild/protobuf";
+import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
+import { streamTicket } from "../dialect.ts";
+import { type HttpBinding, readHttpBindings } from "../http-rules.ts";
+import type { CommentReader } from "./comment.ts";
+import { operationOf, pathOf } from "./operation.ts";
+import { createSchemas } from "./schema.ts";
+
+/** What a document tells of. */
+export type DocumentOptions = {
+  /** Title, version and the like: OpenAPI's Info Object. */
+  info: JsonObject;
+  /** Their google.api.http annotations are the operations. */
+  services: readonly DescService[];
+  commentOf: CommentReader;
+};
+
+/** The OpenAPI 3.1 document of what REST answers. Throws an Error that names what it cannot describe. */
+export function createDocument({ info, services, commentOf }: DocumentOptions): JsonObject {
+  const annotated = services.filter((service) => readHttpBindings([service]).length > 0);
+  const bindings = readHttpBindings(annotated);
+  const schemas = createSchemas(commentOf, bindings.flatMap(answersOf));
+  const paths: Record<string, JsonObject> = {};
+  for (const binding of bindings) {
+    const path = pathOf(binding);
+    const id = operationId(binding, bindings);
+    const operation = operationOf(binding, id, tagOf(binding.rpc.parent), { schemas, commentOf });
+    paths[path] = { ...paths[path], [binding.httpMethod.toLowerCase()]: operation };
+  }
+  return {
+    openapi: "3.1.0",
+    info,
+    servers: [{ url: "/" }],
+    security: [{ apiKey: [] }, { bearer: [] }],
+    tags: annotated.map((service) => ({ name: tagOf(service), description: commentOf(service).text })),
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: "apiKey", in: "header", name: "X-Api-Key", description: "The server's key, if it has one." },
+        bearer: { type: "http", scheme: "bearer", description: "The same key." },
+        ticket: {
+          type: "apiKey",
+          in: "query",
+          name: streamTicket.parameter,
+          description: "A ticket in place of the key, for streams.",
+        },
+      },
+      schemas: schemas.components(),
+    },
+  };
+}
+
+/** The messages that a call's JSON is made of. */
+function answersOf({ rpc }: HttpBinding): DescMessage[] {
+  return rpc.output.typeName === HttpBodySchema.typeName ? [] : [rpc.output];
+}
+
+/** "SessionService" is Session. */
+function tagOf({ name }: DescService): string {
+  return name.replace(/Service$/, "");
+}
+
+/** The RPC's name; its second binding has a 2 at the end, and so on. */
+function operationId(binding: HttpBinding, all: readonly HttpBinding[]): string {
+  const place = all.filter(({ rpc }) => rpc === binding.rpc).indexOf(binding) + 1;
+  return `${binding.rpc.localName}${place > 1 ? place : ""}`;
+}

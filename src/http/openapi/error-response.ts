@@ -1,0 +1,112 @@
+import { STATUS_CODES } from "node:http";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { type ErrorBodySource, errorBody, errorReasons, errorStatus, fixedErrorBodies } from "../dialect.ts";
+import type { HttpBinding } from "../http-rules.ts";
+import { errorName, type RpcComment, type RpcError } from "./comment.ts";
+import type { Schemas } from "./schema.ts";
+
+/** One way to answer a status; `message` is an example. */
+type ErrorCase = { status: number; when: string; schema: JsonObject; message?: string | undefined };
+
+/** The responses of a call that fails, by status: what its comment names, and what any request of its kind can meet. */
+export function errorResponses(binding: HttpBinding, comment: RpcComment, schemas: Schemas): JsonObject {
+  const cases = [...casesOfTransport(binding, comment, schemas), ...comment.errors.map((one) => toCase(one, schemas))];
+  const byStatus = [...Map.groupBy(cases, ({ status }) => status)].sort(([a], [b]) => a - b);
+  return {
+    ...Object.fromEntries(byStatus.map(([status, same]) => [status, toResponse(same)])),
+    default: {
+      description: "Any other error: of these, 429, 503 and 504 may be tried again.",
+      content: { "application/json": { schema: anyError(schemas) } },
+    },
+  };
+}
+
+function casesOfTransport({ rpc, body }: HttpBinding, { isPublic }: RpcComment, schemas: Schemas): ErrorCase[] {
+  const caseOf = (status: number, when: string) => ({ status, when, schema: statusSchema(status, schemas) });
+  return [
+    ...(rpc.input.fields.length > 0
+      ? [caseOf(400, "The request is malformed, or fields break rules: all are told.")]
+      : []),
+    ...(isPublic ? [] : [caseOf(401, "The key is missing or wrong.")]),
+    ...(body === undefined
+      ? []
+      : [caseOf(413, "The body is too large."), caseOf(415, "The body is not JSON in UTF-8.")]),
+  ];
+}
+
+const statusByName: ReadonlyMap<string, number> = new Map(
+  Object.values(Code).flatMap((code) => (typeof code === "number" ? [[errorName(code), errorStatus[code]]] : [])),
+);
+
+function toCase({ name, when, message }: RpcError, schemas: Schemas): ErrorCase {
+  const reason = errorReasons[name];
+  const status = reason?.status ?? statusByName.get(name) ?? 500;
+  if (reason?.body === undefined) return { status, when, message, schema: statusSchema(status, schemas) };
+  return { status, when, schema: schemas.named(pascalCase(name), objectSchema(reason.body, sourceSchema)) };
+}
+
+function toResponse(cases: readonly ErrorCase[]): JsonObject {
+  const schemas = [...new Map(cases.map(({ schema }) => [JSON.stringify(schema), schema])).values()];
+  const [only = {}] = schemas;
+  const schema = schemas.length > 1 ? { anyOf: schemas } : only;
+  return {
+    description: [...new Set(cases.map(({ when }) => when))].join("\n\n"),
+    content: { "application/json": { schema, ...examplesOf(cases) } },
+  };
+}
+
+/** The bodies that are known to the letter. */
+function examplesOf(cases: readonly ErrorCase[]): JsonObject {
+  const examples = cases.flatMap(({ status, when, message }) =>
+    message === undefined ? [] : [{ summary: when, value: bodyOf(status, message) }],
+  );
+  if (examples.length === 0) return {};
+  return { examples: Object.fromEntries(examples.map((example, index) => [`example${index + 1}`, example])) };
+}
+
+function bodyOf(status: number, message: string): JsonObject {
+  return JSON.parse(JSON.stringify(errorBody(status, message)));
+}
+
+/** The body of every error of a status that no reason gives another. */
+function statusSchema(status: number, schemas: Schemas): JsonObject {
+  const isFixed = fixedErrorBodies[status] !== undefined;
+  const schema = objectSchema(bodyOf(status, ""), (value, key): JsonObject => {
+    if (key !== "message" || isFixed) return { const: value };
+    if (status !== errorStatus[Code.InvalidArgument]) return { type: "string" };
+    return { description: "What is wrong; a list where fields break rules.", ...messages };
+  });
+  return schemas.named(pascalCase(STATUS_CODES[status] ?? `Status ${status}`), schema);
+}
+
+function anyError(schemas: Schemas): JsonObject {
+  return schemas.named("AnyError", {
+    type: "object",
+    required: ["statusCode", "message"],
+    properties: { statusCode: { type: "integer" }, message: messages, error: { type: "string" } },
+  });
+}
+
+const messages = { type: ["string", "array"], items: { type: "string" } } satisfies JsonObject;
+
+function sourceSchema(source: ErrorBodySource): JsonObject {
+  if (source === "message") return { type: "string" };
+  return "metadata" in source ? { type: ["string", "null"] } : { type: "array", items: { type: "string" } };
+}
+
+function objectSchema<T>(
+  keys: Readonly<Record<string, T>>,
+  schemaOf: (value: T, key: string) => JsonObject,
+): JsonObject {
+  const properties = Object.entries(keys).map(([key, value]) => [key, schemaOf(value, key)] as const);
+  return { type: "object", required: Object.keys(keys), properties: Object.fromEntries(properties) };
+}
+
+function pascalCase(text: string): string {
+  return text
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join("");
+}

@@ -1,0 +1,114 @@
+import type { DescField, JsonObject } from "@bufbuild/protobuf";
+import { nestedMessage } from "../fields.ts";
+import type { HttpBinding } from "../http-rules.ts";
+import { headersIn, readRpcComment } from "./comment.ts";
+import { errorResponses } from "./error-response.ts";
+import { type OperationContext, successResponse } from "./response.ts";
+
+/** The Operation Object of a binding. `operationId` names it among all. */
+export function operationOf(
+  binding: HttpBinding,
+  operationId: string,
+  tag: string,
+  context: OperationContext,
+): JsonObject {
+  const { rpc, body } = binding;
+  const comment = readRpcComment(context.commentOf(rpc).text);
+  const parameters = [...fieldParameters(binding, context), ...headerParameters(binding, context)];
+  return {
+    tags: [tag],
+    summary: comment.summary,
+    ...(comment.description !== undefined && { description: comment.description }),
+    operationId,
+    ...(parameters.length > 0 && { parameters }),
+    ...(body !== undefined && { requestBody: requestBodyOf(binding, body, context) }),
+    responses: { ...successResponse(binding, context), ...errorResponses(binding, comment, context.schemas) },
+    ...(rpc.deprecated && { deprecated: true }),
+    ...(comment.isPublic && { security: [] }),
+    ...(!comment.isPublic &&
+      rpc.methodKind === "server_streaming" && { security: [{ apiKey: [] }, { bearer: [] }, { ticket: [] }] }),
+  };
+}
+
+/** A binding's path as OpenAPI writes it: "{name=things/*}" is {name}. */
+export function pathOf({ path }: HttpBinding): string {
+  return path.replace(/\{([^}=]+)=[^}]*\}/g, "{$1}");
+}
+
+function fieldParameters(binding: HttpBinding, context: OperationContext): JsonObject[] {
+  const inPath = binding.variables.flatMap(({ variable, fields }) => {
+    const field = fields.at(-1);
+    return field ? [parameterOf(variable.fieldPath, "path", field, context)] : [];
+  });
+  if (binding.body === "message") return inPath;
+  const bound = boundFields(binding);
+  const free = binding.rpc.input.fields.filter((field) => field !== binding.body && !bound.has(field));
+  return [...inPath, ...free.flatMap((field) => queryParameters(field, "", context))];
+}
+
+/** Top-level fields that the path fills. */
+function boundFields({ variables }: HttpBinding): ReadonlySet<DescField> {
+  return new Set(variables.flatMap(({ fields: [first, ...rest] }) => (first && rest.length === 0 ? [first] : [])));
+}
+
+function queryParameters(field: DescField, prefix: string, context: OperationContext): JsonObject[] {
+  const name = `${prefix}${field.jsonName}`;
+  const nested = nestedMessage(field);
+  if (nested !== undefined) return nested.fields.flatMap((inner) => queryParameters(inner, `${name}.`, context));
+  const parameter = parameterOf(name, "query", field, context);
+  return [field.fieldKind === "map" ? mapParameter(name, parameter) : parameter];
+}
+
+function parameterOf(name: string, place: "path" | "query", field: DescField, context: OperationContext): JsonObject {
+  const { description = "", deprecated = false, examples = [], ...schema } = context.schemas.field(field, "request");
+  const [example] = Array.isArray(examples) ? examples : [];
+  return {
+    name,
+    in: place,
+    description,
+    ...(place === "path" && { required: true }),
+    ...(deprecated && { deprecated }),
+    schema,
+    ...(example !== undefined && { example }),
+  };
+}
+
+/** A map goes as one parameter per entry: an exploded form, in which the name of the whole does not show. */
+function mapParameter(name: string, parameter: JsonObject): JsonObject {
+  const { schema, description, ...rest } = parameter;
+  const values = typeof schema === "object" && schema !== null && "additionalProperties" in schema ? schema : {};
+  return {
+    ...rest,
+    description: `${description} Each pair is a parameter of its own: \`${name}.KEY=VALUE\`.`,
+    style: "form",
+    explode: true,
+    schema: {
+      type: "object",
+      patternProperties: { [`^${name.replaceAll(".", "\\.")}\\.`]: values.additionalProperties ?? {} },
+      additionalProperties: false,
+    },
+  };
+}
+
+/** Headers that the comments of the RPC and of its request's fields name. */
+function headerParameters({ rpc }: HttpBinding, { commentOf }: OperationContext): JsonObject[] {
+  const found = [rpc, ...rpc.input.fields].flatMap((desc) => headersIn(commentOf(desc).text));
+  return [...new Map(found.map((header) => [header.name.toLowerCase(), header])).values()].map(
+    ({ name, description }) => ({
+      name: name.toLowerCase().replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
+      in: "header",
+      description,
+      schema: { type: "string" },
+    }),
+  );
+}
+
+function requestBodyOf(binding: HttpBinding, body: "message" | DescField, context: OperationContext): JsonObject {
+  const { schemas, commentOf } = context;
+  const { input } = binding.rpc;
+  const isWhole = body === "message";
+  const schema = isWhole ? schemas.message(input, "request", boundFields(binding)) : schemas.field(body, "request");
+  // Without a body a message has nothing set, which is fine where nothing has to be.
+  const required = isWhole && commentOf(input).schema.required !== undefined;
+  return { ...(required && { required }), content: { "application/json": { schema } } };
+}

@@ -1,0 +1,70 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
+import { picture, streamIdField, successStatus } from "../dialect.ts";
+import { type HttpBinding, rpcName } from "../http-rules.ts";
+import type { CommentReader, Produced } from "./comment.ts";
+import type { Schemas } from "./schema.ts";
+
+/** What the parts of an operation are made from. */
+export type OperationContext = { schemas: Schemas; commentOf: CommentReader };
+
+/** The response of a call that succeeds, under its status. */
+export function successResponse(binding: HttpBinding, context: OperationContext): JsonObject {
+  const status = successStatus.get(binding.httpMethod) ?? 200;
+  const isBody = binding.rpc.output.typeName === HttpBodySchema.typeName;
+  return { [status]: isBody ? bodyResponse(binding, context) : messageResponse(binding, context) };
+}
+
+function messageResponse({ rpc, responseField }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
+  const description = commentOf(rpc.output).text;
+  if (responseField === undefined && rpc.output.fields.length === 0) return { description };
+  const schema = responseField ? schemas.field(responseField, "response") : schemas.message(rpc.output, "response");
+  if (rpc.methodKind === "unary") return { description, content: { "application/json": { schema } } };
+  const id = rpc.output.fields.some(({ name }) => name === streamIdField) ? ` and its \`${streamIdField}\` as id` : "";
+  const stream =
+    `Server-sent events, each with one JSON value of this schema as data${id}. ` +
+    "An error after the first of them comes as an event `error`, with an error's body as data, and is the last.";
+  return { description: `${description}\n\n${stream}`, content: { "text/event-stream": { schema } } };
+}
+
+/** A google.api.HttpBody of the media types that the RPC's comment names. Pictures come as JSON, too. */
+function bodyResponse({ rpc }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
+  const produced = commentOf(rpc).produces;
+  if (produced.length === 0) throw new Error(`${rpcName(rpc)}: no "@produces" line says what it returns`);
+  const hasPicture = produced.some(({ mediaType }) => picture.contentType.test(mediaType));
+  const all = hasPicture ? [{ mediaType: "application/json", schema: pictureSchema(schemas) }, ...produced] : produced;
+  // A picture as it is comes first, being what is sent where Accept says nothing.
+  const content = [...Map.groupBy(all, ({ mediaType }) => mediaType)].sort(([a], [b]) => rank(a) - rank(b));
+  return {
+    description: hasPicture
+      ? "A picture comes as it is, or in base64 as JSON where `Accept` prefers that."
+      : "The content.",
+    content: Object.fromEntries(content.map(([mediaType, kinds]) => [mediaType, mediaTypeOf(kinds)])),
+  };
+}
+
+function rank(mediaType: string): number {
+  return picture.contentType.test(mediaType) ? 0 : 1;
+}
+
+/** What is not JSON has no schema. */
+function mediaTypeOf(kinds: readonly Produced[]): JsonObject {
+  const schemas = kinds.flatMap(({ schema }) => schema ?? []);
+  const [first] = schemas;
+  if (first === undefined) return {};
+  return { schema: schemas.length > 1 ? { anyOf: schemas } : first };
+}
+
+function pictureSchema(schemas: Schemas): JsonObject {
+  const { contentType, base64 } = picture.keys;
+  return schemas.named("Picture", {
+    type: "object",
+    description: "A picture in JSON.",
+    required: [contentType, base64],
+    properties: {
+      [contentType]: { type: "string", description: "Its media type.", pattern: picture.contentType.source },
+      [base64]: { type: "string", description: "Its bytes.", contentEncoding: "base64" },
+    },
+    examples: [{ [contentType]: "image/png", [base64]: "base64-encoded-data" }],
+  });
+}

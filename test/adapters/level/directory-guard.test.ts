@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { createInterface } from "node:readline";
+import { suite, type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
+import { DirectoryGuard } from "../../../src/adapters/level/directory-guard.ts";
+import { StoreUnavailable } from "../../../src/domain/errors.ts";
+import { createSession, history, recordOf } from "../../contract/backend-fixtures.ts";
+import { FakeClock } from "../../fake-clock.ts";
+import { storeDirectory } from "./store-directory.ts";
+
+const holder = fileURLToPath(new URL("store-holder.ts", import.meta.url));
+const copy = (from: string, to: string) => promisify(execFile)("cp", ["-r", from, to]);
+
+/** Starts another process on a directory; says how far it came. */
+async function start(t: TestContext, directory: string, cwd = "/"): Promise<{ child: ChildProcess; line: string }> {
+  const child = spawn(process.execPath, [holder, directory], { cwd, stdio: ["pipe", "pipe", "inherit"] });
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  });
+  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  return { child, line: String(line) };
+}
+
+/** A store that another process holds, having read its LOCK. */
+async function held(t: TestContext) {
+  const store = await storeDirectory(t);
+  const { child, line } = await start(t, store.path);
+  assert.equal(line, "open");
+  return { store, child };
+}
+
+const inUse = /in use by another sessiond/;
+const open = (directory: string, adopt = false) => openLevelBackend({ directory, clock: new FakeClock(), adopt });
+
+suite("a store in use is refused to a second process", () => {
+  test("on the same directory, even after the first has read LOCK", async (t) => {
+    const { store } = await held(t);
+    await assert.rejects(open(store.path), inUse);
+    const { line } = await start(t, store.path);
+    assert.match(line, /^refused: .*in use by another sessiond/);
+    assert.ok(line.includes(store.path));
+  });
+
+  test("through a symbolic link", async (t) => {
+    const { store } = await held(t);
+    await symlink(store.path, `${store.path}-link`);
+    await assert.rejects(open(`${store.path}-link`), inUse);
+  });
+
+  test("by a relative path", async (t) => {
+    const { store } = await held(t);
+    await assert.rejects(open(relative(process.cwd(), store.path)), inUse);
+    assert.match((await start(t, "store", dirname(store.path))).line, inUse);
+  });
+
+  test("after LOCK is deleted", async (t) => {
+    const { store } = await held(t);
+    await rm(join(store.path, "LOCK"));
+    await assert.rejects(open(store.path), inUse);
+    assert.match((await start(t, store.path)).line, inUse);
+  });
+
+  test("after everything is deleted that says so", {
+    skip: process.platform !== "linux" && "no abstract sockets here",
+  }, async (t) => {
+    const { store } = await held(t);
+    for (const name of ["LOCK", "owner.sock", "owner.json"]) await rm(join(store.path, name));
+    await assert.rejects(open(store.path), inUse);
+  });
+
+  test("on a copy, whether the first is still running or not", async (t) => {
+    const { store, child } = await held(t);
+    await copy(store.path, `${store.path}-copy`);
+    await assert.rejects(open(`${store.path}-copy`), /it is a copy.*SESSIOND_ADOPT_STORE/);
+    const ended = once(child, "exit");
+    child.stdin?.end();
+    await ended;
+    await copy(store.path, `${store.path}-later`);
+    await assert.rejects(open(`${store.path}-later`), /it is a copy/);
+  });
+});
+
+test("within one process, a store is not opened twice by any name", async (t) => {
+  const store = await storeDirectory(t);
+  const first = await store.open(new FakeClock());
+  await symlink(store.path, `${store.path}-link`);
+  for (const name of [store.path, `${store.path}-link`, relative(process.cwd(), store.path)]) {
+    await assert.rejects(open(name), inUse);
+  }
+  await first.check();
+});
+
+test("a process that was killed holds nothing back", async (t) => {
+  const { store, child } = await held(t);
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+  assert.ok((await readdir(store.path)).includes("owner.sock"));
+  const backend = await store.open(new FakeClock());
+  assert.equal((await history(backend)).length, 3);
+});
+
+test("a copy that is adopted opens, and from then on without being asked", async (t) => {
+  const store = await storeDirectory(t);
+  const first = await store.open(new FakeClock());
+  await createSession(first, "alice");
+  await first.close();
+  await copy(store.path, `${store.path}-copy`);
+  await (await open(`${store.path}-copy`, true)).close();
+  const again = await open(`${store.path}-copy`);
+  assert.ok((await again.get("alice")).record);
+  await again.close();
+  // The original is where it was.
+  await store.open(new FakeClock());
+});
+
+test("a directory that is moved is no copy", async (t) => {
+  const store = await storeDirectory(t);
+  await (await store.open(new FakeClock())).close();
+  await rename(store.path, `${store.path}-moved`);
+  await (await open(`${store.path}-moved`)).close();
+});
+
+test("an owner whose mark is gone writes nothing more", async (t) => {
+  const store = await storeDirectory(t);
+  const clock = new FakeClock();
+  const backend = await store.open(clock);
+  const { lease } = await createSession(backend, "alice");
+  const mark = join(store.path, "owner.json");
+  const { host } = JSON.parse(await readFile(mark, "utf8"));
+  await writeFile(mark, JSON.stringify({ host, pid: 1 }));
+  await utimes(mark, 1, 1);
+  await assert.rejects(backend.commit(lease, { record: recordOf("alice", 2), events: [] }), StoreUnavailable);
+  clock.advance(60_000);
+  await assert.rejects(backend.check(), StoreUnavailable);
+  assert.equal((await backend.get("alice")).record?.revision, 1);
+});
+
+test("nothing is acknowledged any more once the directory is replaced", async (t) => {
+  const store = await storeDirectory(t);
+  const backend = await store.open(new FakeClock());
+  await backend.check();
+  await rename(store.path, `${store.path}-gone`);
+  await mkdir(store.path);
+  await assert.rejects(backend.check(), StoreUnavailable);
+});
+
+test("a path longer than a socket's address can be guarded", async (t) => {
+  const store = await storeDirectory(t);
+  const directory = join(store.path, "x".repeat(120), "y".repeat(120));
+  const guard = await DirectoryGuard.acquire(directory);
+  await assert.rejects(DirectoryGuard.acquire(directory), inUse);
+  assert.ok((await readdir(directory)).includes("owner.sock"));
+  await guard.release();
+  await guard.release();
+  assert.deepEqual(await readdir(directory), []);
+});

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { EndpointSchema, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import { openRaw } from "../../../src/adapters/level/database.ts";
+import { keyOf, rangeOf } from "../../../src/adapters/level/key.ts";
+import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
+import type { Backend } from "../../../src/ports/backend.ts";
+import { SealBroken, type Sealer } from "../../../src/ports/sealer.ts";
+import { createSession, eventOf, history, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
+import { FakeClock } from "../../fake-clock.ts";
+import { type StoreDirectory, storeDirectory } from "./store-directory.ts";
+
+const clock = new FakeClock();
+const [before, now] = [randomBytes(32), randomBytes(32)];
+const secret = () => randomBytes(12).toString("hex");
+const planted = {
+  hmacKey: secret(),
+  header: secret(),
+  userinfo: secret(),
+  proxyPassword: secret(),
+  metadata: secret(),
+  text: secret(),
+  credentials: secret(),
+  chat: secret(),
+};
+
+/** Puts each secret in its place; the delivery stays pending. */
+async function plant(backend: Backend): Promise<void> {
+  const lease = await backend.acquire("alice");
+  const hook = {
+    url: `http://user:${planted.userinfo}@receiver.test/hook`,
+    hmac: { key: planted.hmacKey },
+    customHeaders: [{ name: "X-Token", value: planted.header }],
+  };
+  const proxy = { server: "proxy.test:1", password: planted.proxyPassword };
+  const config = { proxy, webhooks: [hook], metadata: { owner: planted.metadata } };
+  const message = { case: "message", value: create(MessagePayloadSchema, { body: planted.text }) } as const;
+  await backend.commit(lease, {
+    record: create(SessionRecordSchema, { name: "alice", config }),
+    events: [{ event: { ...eventOf("alice"), payload: message }, endpointIds: ["one"] }],
+    endpoints: [create(EndpointSchema, { id: "one", config: hook })],
+  });
+  await backend.credentials(lease).write(new Map([["creds", Buffer.from(planted.credentials)]]));
+  await backend.chats(lease).write(new Map([["chat", Buffer.from(planted.chat)]]));
+}
+
+/** Which of the secrets stand in a file of a directory as they are. */
+async function found(directory: string): Promise<string[]> {
+  const names = await readdir(directory);
+  const files = await Promise.all(names.map((name) => readFile(join(directory, name)).catch(() => Buffer.of())));
+  return Object.entries(planted).flatMap(([name, text]) => (files.some((file) => file.includes(text)) ? [name] : []));
+}
+
+async function assertPlanted(backend: Backend): Promise<void> {
+  const { record } = await backend.get("alice");
+  assert.equal(record?.config?.proxy?.password, planted.proxyPassword);
+  const lease = await backend.acquire("alice");
+  assert.deepEqual(await backend.credentials(lease).read(["creds"]), [Buffer.from(planted.credentials)]);
+  assert.deepEqual(await backend.chats(lease).read(["chat"]), [Buffer.from(planted.chat)]);
+  const [event] = await history(backend, "alice");
+  assert.equal(event?.payload.case === "message" && event.payload.value.body, planted.text);
+  const { endpoint } = await new Reader(backend.claims(new AbortController().signal)).next();
+  assert.equal(endpoint.config?.hmac?.key, planted.hmacKey);
+}
+
+/** Opens a store, does something with it, and closes it again. */
+async function opened(store: StoreDirectory, sealer: Sealer | undefined, action: (backend: Backend) => Promise<void>) {
+  const backend = await store.open(clock, { sealer });
+  await backend.resealed;
+  await action(backend);
+  await backend.close();
+}
+
+const nothing = async () => {};
+
+test("with a key, no secret stands in any file, and all can be read", async (t) => {
+  const store = await storeDirectory(t);
+  const sealer = createSealer(now);
+  const backend = await store.open(clock, { sealer });
+  await plant(backend);
+  assert.deepEqual(await found(store.path), []);
+  const backup = `${store.path}-backup`;
+  await backend.backup(backup);
+  assert.deepEqual(await found(backup), []);
+  await backend.close();
+  await opened(store, createSealer(now), assertPlanted);
+  assert.deepEqual(await found(store.path), []);
+});
+
+test("without a key they do, and once there is one they are gone from every file", async (t) => {
+  const store = await storeDirectory(t);
+  await opened(store, undefined, plant);
+  // What the test is worth.
+  assert.deepEqual(await found(store.path), Object.keys(planted));
+  await opened(store, createSealer(now), async (backend) => {
+    assert.deepEqual(await found(store.path), []);
+    await assertPlanted(backend);
+  });
+  await opened(store, createSealer(now), assertPlanted);
+  assert.deepEqual(await found(store.path), []);
+});
+
+test("a wrong key or none is refused at the start, by name of what to set", async (t) => {
+  const store = await storeDirectory(t);
+  await opened(store, createSealer(before), nothing);
+  await assert.rejects(store.open(clock), /is encrypted, and SESSIOND_SECRET_KEY is not set/);
+  const wrong = store.open(clock, { sealer: createSealer(now) });
+  await assert.rejects(wrong, (error: Error) => {
+    assert.match(error.message, /another key than SESSIOND_SECRET_KEY.*SESSIOND_SECRET_KEY_PREVIOUS/);
+    assert.ok(error.message.includes(store.path));
+    assert.ok(!error.message.includes(now.toString("hex")));
+    return true;
+  });
+  await opened(store, createSealer(before), nothing);
+});
+
+test("a new key takes over while the store is in use, and the former one is not needed any more", async (t) => {
+  const store = await storeDirectory(t);
+  await opened(store, createSealer(before), async (backend) => {
+    await plant(backend);
+    const bob = await createSession(backend, "bob");
+    for (let n = 0; n < 10; n += 1) {
+      const events = Array.from({ length: 100 }, () => newEvent("bob"));
+      await backend.commit(bob.lease, { record: recordOf("bob"), events });
+    }
+  });
+  const sealer = createSealer(now, [before]);
+  const rotating = await store.open(clock, { sealer });
+  const { lease } = await createSession(rotating, "carol");
+  // Others write while it goes on.
+  for (let revision = 1; revision <= 50; revision += 1) {
+    await rotating.commit(lease, { record: recordOf("carol", revision), events: [newEvent("carol")] });
+  }
+  await rotating.resealed;
+  assert.equal((await rotating.get("carol")).record?.revision, 50);
+  await rotating.close();
+  await opened(store, createSealer(now), async (backend) => {
+    assert.equal((await backend.get("carol")).record?.revision, 50);
+    assert.equal((await history(backend, "bob")).length, 1000);
+    await assertPlanted(backend);
+  });
+  const level = await openRaw(store.path);
+  const values = await level.values({ gte: rangeOf("meta").lt }).all();
+  await level.close();
+  const ids = new Set(values.filter((value) => value.length > 0).map((value) => sealer.keyIdOf(value)));
+  assert.deepEqual(ids, new Set([sealer.keyId]));
+});
+
+test("as long as a rotation is not through, both keys are needed; then it goes on", async (t) => {
+  const store = await storeDirectory(t);
+  await opened(store, createSealer(before), plant);
+  const interrupted = await store.open(clock, { sealer: createSealer(now, [before]) });
+  await interrupted.close();
+  await assert.rejects(store.open(clock, { sealer: createSealer(now) }), /SESSIOND_SECRET_KEY_PREVIOUS/);
+  await opened(store, createSealer(now, [before]), nothing);
+  await opened(store, createSealer(now), assertPlanted);
+});
+
+test("a sealed value put in another's place is an error, never somebody else's login", async (t) => {
+  const store = await storeDirectory(t);
+  const sealer = createSealer(now);
+  await opened(store, sealer, async (backend) => {
+    for (const name of ["alice", "bob"]) {
+      const { lease } = await createSession(backend, name);
+      await backend.credentials(lease).write(new Map([["creds", Buffer.from(name)]]));
+    }
+  });
+  const level = await openRaw(store.path);
+  const stolen: Uint8Array | undefined = await level.get(keyOf("credentials", "bob", "creds"));
+  assert.ok(stolen);
+  await level.put(keyOf("credentials", "alice", "creds"), stolen);
+  await level.close();
+  const backend = await store.open(clock, { sealer });
+  await assert.rejects(backend.credentials(await backend.acquire("alice")).read(["creds"]), SealBroken);
+  const [bob] = await backend.credentials(await backend.acquire("bob")).read(["creds"]);
+  assert.deepEqual(bob, Buffer.from("bob"));
+});

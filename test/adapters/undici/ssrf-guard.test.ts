@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import type { LookupAddress } from "node:dns";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { allowListOf } from "../../../src/adapters/undici/address.ts";
+import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
+import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
+import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
+import { FakeClock } from "../../fake-clock.ts";
+import { openReceiver } from "../../webhook-receiver.ts";
+
+/** A server inside that nothing may reach: it counts connections and bytes. */
+const canary = createServer((socket: Socket) => {
+  seen.connections += 1;
+  socket.on("data", (chunk) => (seen.bytes += chunk.length)).on("error", () => {});
+  sockets.add(socket);
+});
+const seen = { connections: 0, bytes: 0 };
+const sockets = new Set<Socket>();
+let port = 0;
+
+before(async () => {
+  canary.listen(0, "127.0.0.1");
+  await once(canary, "listening");
+  port = (canary.address() as AddressInfo).port;
+});
+
+after(() => {
+  for (const socket of sockets) socket.destroy();
+  canary.close();
+});
+
+const never = new AbortController().signal;
+const refused: WebhookOutcome = { type: "failed", error: "destination not allowed" };
+const v4 = (address: string): LookupAddress => ({ address, family: 4 });
+const v6 = (address: string): LookupAddress => ({ address, family: 6 });
+
+/** A sender that is guarded, for as long as `use` takes. Names resolve to what `answers` has; the last answer stands for good. */
+async function guarded<T>(
+  use: (post: (url: string, trusted?: boolean) => Promise<WebhookOutcome>) => Promise<T>,
+  answers: Readonly<Record<string, LookupAddress[][]>> = {},
+  allow: readonly string[] = [],
+): Promise<T> {
+  const left = new Map(Object.entries(answers).map(([host, each]) => [host, [...each]]));
+  const resolve: Resolve = (host, callback) => {
+    const each = left.get(host) ?? [];
+    const found = each.length > 1 ? each.shift() : each[0];
+    callback(found ? null : Object.assign(new Error("no such name"), { code: "ENOTFOUND" }), found ?? []);
+  };
+  const clock = new FakeClock();
+  const sender = createWebhookSender({ clock, guard: { allow: allowListOf(allow), resolve } });
+  const body = new TextEncoder().encode("secret");
+  try {
+    return await use((url, trusted = false) =>
+      sender.post({ url, headers: {}, body, timeoutMs: 1_000, trusted }, never),
+    );
+  } finally {
+    await sender.close();
+  }
+}
+
+/** Hosts of URLs that lead inside, in every notation that the URL standard or somebody's parser knows. */
+const literals = [
+  ...["127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "2130706433", "0x7f000001", "0x7f.0x0.0x0.0x1", "0x7F.1"],
+  ...["017700000001", "0177.0.0.1", "0177.0x0.0.1", "00000177.0.0.1", "127.255.255.254", "0", "0.0.0.0", "0x0"],
+  ...[
+    "%31%32%37.0.0.1",
+    "１２７.0.0.1",
+    "①②⑦.⓪.⓪.①",
+    "127。0。0。1",
+    "10.0.0.1",
+    "10.1",
+    "172.16.0.1",
+    "172.31.255.254",
+  ],
+  ...["192.168.0.1", "192.168.257", "3232235521", "169.254.169.254", "0xa9fea9fe", "2852039166", "169.254.43518"],
+  ...["100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "192.0.2.1", "192.88.99.1", "198.18.0.1"],
+  ...["198.51.100.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"],
+  ...["[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]"],
+  ...["[::ffff:0:127.0.0.1]", "[::ffff:169.254.169.254]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]"],
+  ...["[64:ff9b:1::127.0.0.1]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::1]", "[2001::7f00:1]", "[2001:db8::1]"],
+  ...["[3fff::1]", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[fec0::1]", "[ff02::1]", "[100::1]"],
+];
+
+/** Names, and what they resolve to. */
+const names: Record<string, LookupAddress[]> = {
+  localhost: [v4("127.0.0.1"), v6("::1")],
+  "localhost.localdomain": [v4("127.0.0.1")],
+  "metadata.google.internal": [v4("169.254.169.254")],
+  "loop.test": [v4("127.0.0.1")],
+  "loop6.test": [v6("::1")],
+  "mapped.test": [v6("::ffff:127.0.0.1")],
+  "nat64.test": [v6("64:ff9b::7f00:1")],
+  "six-to-four.test": [v6("2002:7f00:1::1")],
+  "private.test": [v4("10.0.0.1"), v4("192.168.0.1")],
+  "zone.test": [v6("fe80::1%lo")],
+  "unspecified.test": [v4("0.0.0.0")],
+  "127.0.0.1.nip.test": [v4("127.0.0.1")],
+  "none.test": [],
+};
+
+describe("a guarded sender", () => {
+  it("refuses every literal that leads inside, in whatever notation, over http and https", async () => {
+    await guarded(async (post) => {
+      for (const host of literals) {
+        for (const scheme of ["http", "https"]) {
+          assert.deepEqual(await post(`${scheme}://${host}:${port}/hook`), refused, `${scheme}://${host}`);
+        }
+      }
+      assert.deepEqual(await post(`http://user:pass@127.0.0.1:${port}/`), refused);
+      assert.deepEqual(await post(`http://8.8.8.8@127.0.0.1:${port}/`), refused);
+    });
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("sends nothing to what is no URL for it", async () => {
+    await guarded(async (post) => {
+      for (const host of [
+        "[fe80::1%25lo]",
+        "[::1%lo]",
+        "127.0.0.1%00.example.test",
+        "0x7f.0.0.0.0.1",
+        "256.256.256.256",
+      ]) {
+        assert.equal((await post(`http://${host}:${port}/`)).type, "failed", host);
+      }
+    });
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("refuses every name that resolves to what is inside, and says no more than that", async () => {
+    const answers = Object.fromEntries(Object.entries(names).map(([name, found]) => [name, [found]]));
+    await guarded(async (post) => {
+      for (const name of Object.keys(names)) {
+        for (const scheme of ["http", "https"])
+          assert.deepEqual(await post(`${scheme}://${name}:${port}/`), refused, name);
+      }
+    }, answers);
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("does not reach a name that resolves to a public address first and inside next", async () => {
+    // 127.0.0.2 stands for an address on the internet, where a receiver takes one webhook and hangs up.
+    const outside = createServer((socket) =>
+      socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")),
+    );
+    outside.listen(port, "127.0.0.2");
+    await once(outside, "listening");
+    const answers = { "rebind.test": [[v4("127.0.0.2")], [v4("127.0.0.1")]] };
+    await guarded(
+      async (post) => {
+        assert.deepEqual(await post(`http://rebind.test:${port}/`), { type: "answered", status: 200 });
+        for (let again = 0; again < 3; again += 1) assert.deepEqual(await post(`http://rebind.test:${port}/`), refused);
+      },
+      answers,
+      ["127.0.0.2"],
+    );
+    outside.close();
+    await once(outside, "close");
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("does not fall back to an inner address when the public one of the same name does not answer", async () => {
+    const answers = { "both.test": [[v4("127.0.0.2"), v4("127.0.0.1"), v6("::1")]] };
+    await guarded(
+      async (post) => {
+        assert.deepEqual(await post(`http://both.test:${port}/`), { type: "failed", error: "connection refused" });
+      },
+      answers,
+      ["127.0.0.2"],
+    );
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("follows no redirect inside", async () => {
+    let status = 301;
+    await using outside = await openReceiver((response) =>
+      response
+        .writeHead(status, { location: `http://127.0.0.1:${port}/`, refresh: `0; url=http://127.0.0.1:${port}/` })
+        .end(),
+    );
+    const answers = { "outside.test": [[v4("127.0.0.1")]] };
+    await guarded(
+      async (post) => {
+        for (status of [301, 302, 303, 307, 308]) {
+          assert.deepEqual(await post(`http://outside.test:${outside.port}/`), { type: "answered", status });
+        }
+      },
+      answers,
+      ["outside.test"],
+    );
+    assert.equal(outside.requests.length, 5);
+    assert.deepEqual(seen, { connections: 0, bytes: 0 });
+  });
+
+  it("reaches what is allowed, by host or by block, and whatever the server's owner has set up", async () => {
+    await using receiver = await openReceiver();
+    const ok: WebhookOutcome = { type: "answered", status: 200 };
+    const answers = { "hooks.internal": [[v4("127.0.0.1")]], "other.internal": [[v4("127.0.0.1")]] };
+    await guarded(
+      async (post) => {
+        assert.deepEqual(await post(`http://hooks.internal:${receiver.port}/`), ok);
+        assert.deepEqual(await post(`http://other.internal:${receiver.port}/`), refused);
+        assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`), refused);
+        assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`, true), ok);
+        // The connection that trust has made is for nobody else.
+        assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`), refused);
+      },
+      answers,
+      ["hooks.internal"],
+    );
+    await guarded(async (post) => assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`), ok), {}, [
+      "127.0.0.0/8",
+    ]);
+  });
+});

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, it } from "node:test";
+import type { CloseCause } from "../../../src/domain/session.ts";
+import type { OpenEngine } from "../../contract/engine-session.ts";
+import type { PageAnswer } from "../../emulator/wwebjs/whatsapp-web.ts";
+import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
+
+/** What a browser gets instead of WhatsApp Web, why the engine closes, and what it says. */
+const answers: [PageAnswer, CloseCause, RegExp][] = [
+  [503, "unreachable", /503/],
+  [429, "rate_limited", /429/],
+  ["reset", "unreachable", /ERR_EMPTY_RESPONSE/],
+  ["silence", "unreachable", /in time/],
+  ["stall", "unreachable", /in time/],
+  ["wrong page", "unreachable", /not the WhatsApp Web/],
+];
+
+/** What a page that is logged in goes over to, and why the engine closes. */
+const states: [string, CloseCause][] = [
+  ["CONFLICT", "replaced"],
+  ["DEPRECATED_VERSION", "client_outdated"],
+  ["TOS_BLOCK", "banned"],
+  ["PROXYBLOCK", "rejected"],
+  ["UNLAUNCHED", "bad_session"],
+  ["UNPAIRED", "logged_out"],
+];
+
+describe("a WEBJS engine in trouble", () => {
+  let world: WebjsWorld;
+  /** Paired once; what needs a login goes on with it. */
+  let shared: WebjsSession;
+
+  const causeOf = async (engine: OpenEngine) => (await engine.until("closed")).cause;
+
+  before(async () => {
+    world = await WebjsWorld.start();
+    shared = world.session();
+    await (await shared.working()).engine.close();
+  });
+  beforeEach(() => {
+    world.whatsapp.pageAnswer = "page";
+    world.whatsapp.refusesSockets = false;
+    world.whatsapp.earlySync = false;
+  });
+  after(() => world.close());
+
+  for (const [answer, cause, message] of answers) {
+    it(`closes and leaves nothing when web.whatsapp.com answers with ${answer}`, async () => {
+      world.whatsapp.pageAnswer = answer;
+      const session = world.session({ pageTimeoutMs: 1_500 });
+      const closed = await session.open().until("closed");
+      assert.equal(closed.cause, cause);
+      assert.match(closed.message, message);
+      assert.deepEqual(await session.processes(), []);
+    });
+  }
+
+  it("closes when the page does not connect in time", async () => {
+    world.whatsapp.refusesSockets = true;
+    const closed = await world.session({ pageTimeoutMs: 1_000 }).open().until("closed");
+    assert.equal(closed.cause, "unreachable");
+    assert.match(closed.message, /did not connect in time/);
+  });
+
+  it("closes when the login is not through in time", async () => {
+    world.whatsapp.pageAnswer = "page";
+    const session = world.session({ loginTimeoutMs: 1 });
+    const engine = session.open();
+    const { value } = await engine.until("qr");
+    await session.phone.scan(value).catch(() => {});
+    const closed = await engine.until("closed");
+    assert.equal(closed.cause, "unreachable");
+    assert.match(closed.message, /did not finish the login in time/);
+  });
+
+  it("closes at any moment of its start, with nothing left", async () => {
+    const session = world.session();
+    for (const event of ["GET /", "GET /app.js", "GET /early"]) {
+      const seen = world.whatsapp.requests.length;
+      const engine = session.open();
+      await world.whatsapp.until(() => world.whatsapp.requests.slice(seen).includes(event));
+      await engine.engine.close();
+      assert.deepEqual(
+        (await engine.rest()).map((last) => last.type),
+        ["closed"],
+      );
+      assert.deepEqual(await session.processes(), []);
+    }
+    for (let turns = 0; turns < 200; turns += 25) {
+      const engine = session.open();
+      for (let i = 0; i < turns; i += 1) await new Promise(setImmediate);
+      await engine.engine.close();
+      assert.deepEqual(await session.processes(), []);
+    }
+  });
+
+  it("opens although the synchronisation was over before anybody looked", async () => {
+    world.whatsapp.earlySync = true;
+    await world.whatsapp.phone().sendTextTo(shared.phone, "early");
+    const engine = shared.open();
+    await engine.until("opened");
+    assert.equal((await engine.until("message")).message.body, "early");
+    await engine.engine.close();
+  });
+
+  it("opens once and reports each message once, whatever the page goes through", async () => {
+    const engine = shared.open();
+    await engine.until("opened");
+    const bob = world.whatsapp.phone();
+    for (const type of ["sync_again", "push_state", "frame", "reload"] as const) {
+      const { page } = shared.phone;
+      page.command({ type });
+      if (type === "reload") await world.whatsapp.until(() => !world.whatsapp.pages.includes(page));
+      await world.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
+      await bob.sendTextTo(shared.phone, type);
+      assert.equal((await engine.until("message")).message.body, type);
+    }
+    await bob.sendTextTo(shared.phone, "last");
+    await engine.until("message");
+    const types = engine.seen.map((event) => event.type).filter((type) => type !== "health");
+    assert.deepEqual(types, ["opened", "message", "message", "message", "message", "message"]);
+    await engine.engine.close();
+  });
+
+  it("closes, and nothing else, when the page becomes another one", async () => {
+    const engine = shared.openWith({ pageTimeoutMs: 1_500 });
+    await engine.until("opened");
+    shared.phone.page.command({ type: "turn_wrong" });
+    assert.equal(await causeOf(engine), "unreachable");
+  });
+
+  it("gets over a lost connection, and closes when it does not come back in time", async () => {
+    const engine = shared.openWith({ reconnectTimeoutMs: 3_000 });
+    await engine.until("opened");
+    world.whatsapp.dropLinks();
+    await world.whatsapp.until(() => shared.phone.devices.every((device) => !device.page));
+    await world.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
+    await world.whatsapp.phone().sendTextTo(shared.phone, "back again");
+    assert.equal((await engine.until("message")).message.body, "back again");
+    const health = engine.seen.flatMap((event) => (event.type === "health" ? [event.healthy] : []));
+    assert.deepEqual(health, [false, true]);
+    world.whatsapp.refusesSockets = true;
+    world.whatsapp.dropLinks();
+    const closed = await engine.until("closed");
+    assert.equal(closed.cause, "unreachable");
+    assert.match(closed.message, /did not get its connection back/);
+  });
+
+  it("closes when the page hangs", async () => {
+    const engine = shared.openWith({ heartbeatIntervalMs: 100, answerTimeoutMs: 1_000 });
+    await engine.until("opened");
+    shared.phone.page.command({ type: "spin" });
+    const closed = await engine.until("closed");
+    assert.equal(closed.cause, "engine_crashed");
+    assert.match(closed.message, /does not answer/);
+    assert.deepEqual(await shared.processes(), []);
+  });
+
+  it("learns of a new push name", async () => {
+    const engine = shared.openWith({ heartbeatIntervalMs: 50 });
+    await engine.until("opened");
+    shared.phone.page.command({ type: "push_name", name: "Alice Cooper" });
+    const { me } = await engine.until("me_changed");
+    assert.deepEqual([me.id, me.pushName], [shared.phone.jid, "Alice Cooper"]);
+    await engine.engine.close();
+  });
+
+  for (const [state, cause] of states) {
+    it(`closes as ${cause} when the page goes over to ${state}`, async () => {
+      // The last one ends the login.
+      const engine = shared.open();
+      await engine.until("opened");
+      shared.phone.page.command({ type: "state", state });
+      assert.equal(await causeOf(engine), cause);
+    });
+  }
+
+  it("closes as logged out when the phone has unlinked it meanwhile, and removes the profile", async () => {
+    const session = world.session();
+    await (await session.working()).engine.close();
+    await session.phone.unlink();
+    const engine = session.open();
+    assert.deepEqual(
+      (await engine.rest()).map((event) => event.type === "closed" && event.cause),
+      ["logged_out"],
+    );
+    assert.deepEqual(await session.profiles(), []);
+  });
+});

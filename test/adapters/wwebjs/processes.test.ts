@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, it } from "node:test";
+import { haveEnded, processesUsing, treeOf } from "../../../src/adapters/wwebjs/processes.ts";
+import { temporaryDirectoryOf } from "../../../src/adapters/wwebjs/profile.ts";
+import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
+
+const endLimitMs = 10_000;
+
+describe("the browsers of WEBJS engines", () => {
+  let world: WebjsWorld;
+  let shared: WebjsSession;
+
+  /** The first process of the session's browser. */
+  const browserOf = async (session: WebjsSession): Promise<number> => {
+    for (const pid of await session.processes()) {
+      if ((await treeOf(pid)).length > 1) return pid;
+    }
+    throw new Error("no browser runs");
+  };
+  const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+
+  before(async () => {
+    world = await WebjsWorld.start();
+    shared = world.session();
+    await (await shared.working()).engine.close();
+  });
+  after(() => world.close());
+
+  it("leave no process and no temporary file behind", async () => {
+    const session = world.session();
+    const engine = await session.working();
+    const tree = await treeOf(await browserOf(session));
+    const [profile = ""] = await session.profiles();
+    assert.ok((await stat(temporaryDirectoryOf(profile))).isDirectory());
+    await engine.engine.close();
+    assert.ok(tree.length > 1);
+    assert.ok(await haveEnded(tree, 0));
+    assert.deepEqual(await processesUsing(profile), []);
+    await assert.rejects(stat(temporaryDirectoryOf(profile)), { code: "ENOENT" });
+  });
+
+  it("know nothing of this process's environment", async () => {
+    process.env.SESSIOND_TEST_SECRET = "do not tell";
+    const engine = shared.open();
+    await engine.until("opened");
+    const environment = await readFile(`/proc/${await browserOf(shared)}/environ`, "utf8");
+    delete process.env.SESSIOND_TEST_SECRET;
+    await engine.engine.close();
+    assert.match(environment, /TMPDIR=/);
+    assert.doesNotMatch(environment, /SESSIOND_TEST_SECRET|do not tell/);
+  });
+
+  for (const victim of ["page", "browser"] as const) {
+    it(`end the engine when the ${victim} is killed, and the next one needs no code`, async () => {
+      const engine = shared.open();
+      await engine.until("opened");
+      const browser = await browserOf(shared);
+      let [target] = [browser];
+      if (victim === "page") {
+        for (const pid of await treeOf(browser)) if ((await commandLine(pid)).includes("--type=renderer")) target = pid;
+        assert.notEqual(target, browser);
+      }
+      process.kill(target, "SIGKILL");
+      const closed = await engine.until("closed");
+      assert.equal(closed.cause, "engine_crashed");
+      assert.match(closed.message, victim === "page" ? /page crashed/ : /browser ended/);
+      const next = shared.open();
+      await next.until("opened");
+      assert.equal(next.seen.length, 1);
+      await next.engine.close();
+    });
+  }
+
+  it("end with the process that started them, however it ends, and the login survives", async () => {
+    const session = world.session();
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, "lone-engine.ts"), session.options.profilesDirectory, ...world.whatsapp.chromeArgs],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const lines = createInterface({ input: child.stdout });
+    const next = async () => String((await once(lines, "line"))[0]);
+    await session.phone.scan(await next());
+    const marker = await next();
+    const tree = await treeOf(await browserOf(session));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    assert.ok(await haveEnded(tree, endLimitMs));
+
+    session.credentials.values.set("profile", Buffer.from(marker, "base64"));
+    const engine = session.open();
+    await engine.until("opened");
+    assert.equal(engine.seen.length, 1);
+  });
+
+  it("are not put into a profile that another one uses: that one is ended", async () => {
+    const [profile = ""] = await shared.profiles();
+    const squatter = sleeper(`--user-data-dir=${profile}`);
+    const exited = once(squatter, "exit");
+    await once(squatter, "spawn");
+    const engine = shared.open();
+    await engine.until("opened");
+    assert.deepEqual((await exited)[1], "SIGKILL");
+    await engine.engine.close();
+  });
+
+  it("wait until the one before has left the profile", async () => {
+    const first = shared.open();
+    await first.until("opened");
+    const closing = first.engine.close();
+    const second = shared.open();
+    await second.until("opened");
+    await closing;
+    await second.engine.close();
+    assert.equal((await first.rest()).at(-1)?.type, "closed");
+  });
+
+  it("do not take the lock of a host that is no more for a live one's", async () => {
+    const [profile = ""] = await shared.profiles();
+    const links = { SingletonLock: "oldcontainer-123", SingletonSocket: "/nowhere/SingletonSocket" };
+    for (const [name, target] of Object.entries(links)) {
+      await rm(join(profile, name), { force: true });
+      await symlink(target, join(profile, name));
+    }
+    const engine = shared.open();
+    await engine.until("opened");
+    const found = await Promise.all(Object.keys(links).map((name) => readlink(join(profile, name)).catch(() => "")));
+    await engine.engine.close();
+    // A full Chromium has made its own by now, a headless shell makes none.
+    assert.ok(found.every((target) => !Object.values(links).includes(target)));
+  });
+
+  const broken: [string, string, RegExp][] = [
+    ["ends at once", "exit 1", /could not be started/],
+    ["never says a word", "exec sleep 60", /did not start in time|could not be started|in time/],
+    ["ends after a while", "sleep 0.2; exit 3", /could not be started|ended/],
+  ];
+  for (const [what, script, message] of broken) {
+    it(`are reported when one ${what}`, async () => {
+      const session = world.session({ launchTimeoutMs: 1_000 });
+      const { profilesDirectory } = session.options;
+      const chromePath = join(profilesDirectory, "chrome");
+      await mkdir(profilesDirectory, { recursive: true });
+      await writeFile(chromePath, `#!/bin/sh\n${script}\n`);
+      await chmod(chromePath, 0o700);
+      const closed = await session.openWith({ chromePath }).until("closed");
+      assert.equal(closed.cause, "engine_crashed");
+      assert.match(closed.message, message);
+      await rm(chromePath);
+      assert.deepEqual(await session.processes(), []);
+    });
+  }
+
+  it("are missed clearly when there is none", async () => {
+    const closed = await world.session({ chromePath: "/nope" }).open().until("closed");
+    assert.equal(closed.cause, "engine_crashed");
+    assert.match(closed.message, /No Chrome or Chromium was found.*SESSIOND_CHROME_PATH/);
+  });
+});
+
+/** A process that does nothing but have this argument. */
+const sleeper = (argument: string): ChildProcess =>
+  spawn(process.execPath, ["-e", "setInterval(() => {}, 1e6)", "--", argument], { stdio: "ignore" });

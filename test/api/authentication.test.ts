@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { type AuthenticationOptions, authentication, gate } from "../../src/api/authentication.ts";
+import { validation } from "../../src/api/validation.ts";
+
+const key = "the right key";
+
+type HeadersInit = ConstructorParameters<typeof Headers>[0];
+
+/** Services behind a gate, what got through it, and what was logged. */
+function serve(options: Partial<AuthenticationOptions> = {}) {
+  const calls: string[] = [];
+  const lines: unknown[][] = [];
+  const logger = { debug: (...line: unknown[]) => void lines.push(line) };
+  const verifyKey = (presented: string) => presented === key;
+  const admits = authentication({ verifyKey, open: [], logger, ...options });
+  const called = (name: string) => {
+    calls.push(name);
+    return {};
+  };
+  const rules = { requestGate: gate(admits), interceptors: [validation] };
+  const transport = createRouterTransport((router) => {
+    router.service(
+      SessionService,
+      {
+        deleteSession: () => called("DeleteSession"),
+        async *statusStream() {
+          yield called("StatusStream");
+        },
+      },
+      rules,
+    );
+    router.service(
+      ServerService,
+      {
+        ping: () => called("Ping"),
+        checkHealth: () => called("CheckHealth"),
+        getVersion: () => called("GetVersion"),
+      },
+      rules,
+    );
+  });
+  const sessions = createClient(SessionService, transport);
+  const server = createClient(ServerService, transport);
+  return {
+    calls,
+    lines,
+    admits,
+    server,
+    unary: (headers: HeadersInit = {}, session = "alice") => sessions.deleteSession({ session }, { headers }),
+    stream: async (headers: HeadersInit = {}, session = "alice") => {
+      for await (const _ of sessions.statusStream({ session }, { headers }));
+    },
+  };
+}
+
+async function assertRefused(call: Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof ConnectError);
+    assert.equal(error.code, Code.Unauthenticated);
+    const details = error
+      .findDetails(ErrorInfoSchema)
+      .map(({ reason, domain, metadata }) => [reason, domain, metadata]);
+    assert.deepEqual(details, [["API_KEY_REQUIRED", "sessiond", {}]]);
+    assert.equal(error.rawMessage, "A valid API key is required, as x-api-key or Bearer");
+    return true;
+  });
+}
+
+const right: readonly HeadersInit[] = [
+  { "x-api-key": key },
+  { "X-Api-Key": key },
+  { authorization: `Bearer ${key}` },
+  { authorization: `bearer  ${key}` },
+  { "x-api-key": key, authorization: "Basic YTpi" },
+];
+const wrong: readonly HeadersInit[] = [
+  {},
+  { "x-api-key": "" },
+  { "x-api-key": "wrong" },
+  { "x-api-key": `${key}.` },
+  { "x-api-key": `Bearer ${key}` },
+  { authorization: key },
+  { authorization: `Basic ${key}` },
+  { authorization: "Bearer" },
+  { authorization: "Bearer wrong" },
+  [
+    ["x-api-key", key],
+    ["x-api-key", "wrong"],
+  ],
+  { "x-api-key": "wrong", authorization: `Bearer ${key}` },
+];
+
+suite("a server with a key", () => {
+  for (const headers of right) {
+    test(`lets ${JSON.stringify(headers)} in`, async () => {
+      const it = serve();
+      await it.unary(headers);
+      await it.stream(headers);
+      assert.deepEqual(it.calls, ["DeleteSession", "StatusStream"]);
+      assert.deepEqual(it.lines, []);
+    });
+  }
+
+  for (const headers of wrong) {
+    test(`refuses ${JSON.stringify(headers)}, and nothing is called`, async () => {
+      const it = serve();
+      await assertRefused(it.unary(headers));
+      await assertRefused(it.stream(headers));
+      assert.deepEqual(it.calls, []);
+      assert.deepEqual(
+        it.lines.map(([fields]) => fields),
+        ["DeleteSession", "StatusStream"].map((name) => ({ method: `sessiond.v1.SessionService/${name}` })),
+      );
+      assert.doesNotMatch(JSON.stringify(it.lines), /right|wrong/);
+    });
+  }
+
+  test("does not say whether a request would have been valid", async () => {
+    const it = serve();
+    await assertRefused(it.unary({}, "../.."));
+    await assertRefused(it.stream({ "x-api-key": "wrong" }, "../.."));
+  });
+
+  test("answers Ping and CheckHealth to everybody, and what is left open", async () => {
+    const it = serve();
+    await it.server.ping({});
+    await it.server.checkHealth({});
+    await assertRefused(it.server.getVersion({}));
+    const open = serve({ open: [ServerService.method.getVersion] });
+    await open.server.getVersion({});
+    await open.server.ping({});
+    await assertRefused(open.unary());
+  });
+
+  test("admits nobody without the key to where nothing is", () => {
+    const { admits } = serve();
+    assert.equal(admits(undefined, new Headers()), false);
+    assert.equal(admits(undefined, new Headers({ "x-api-key": key })), true);
+  });
+});
+
+test("a server without a key asks nobody for one", async () => {
+  const it = serve({ verifyKey: undefined });
+  await it.unary();
+  await it.stream({ "x-api-key": "whatever" });
+  assert.equal(it.admits(undefined, new Headers()), true);
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { ConnectGate } from "../../src/app/connect-gate.ts";
+import { statusOf } from "../../src/domain/session.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { me, openHouse, pass, settle } from "./house.ts";
+
+const summaryOf = (log: readonly string[]) => {
+  const line = log.find((text) => text.includes("sessions restored"));
+  return line && { level: line.split(" ")[0], ...JSON.parse(line.slice(line.indexOf("{"))) };
+};
+
+describe("a server that starts", () => {
+  it("brings a thousand sessions back in a minute, though fifty fail and fifty hang, and tells how it went", async (t) => {
+    const clock = new FakeClock();
+    const it = openHouse(t, { gate: new ConnectGate(clock) }, clock);
+    await it.manager.close();
+    const seeding = it.reopen();
+    for (let i = 0; i < 1_000; i++) await seeding.create({ name: `s${i}`, engine: 0, config: undefined, start: true });
+    await seeding.close();
+    // All of them were let in once.
+    clock.advance(60_000);
+    it.engines.length = 0;
+    it.log.length = 0;
+
+    it.world.onOpen = (engine) => {
+      const number = Number(engine.session.slice(1));
+      if (number < 50) engine.report({ type: "closed", cause: "rejected", message: "WhatsApp rejects the client" });
+      else if (number >= 100) clock.schedule(300, () => engine.report({ type: "opened", me }));
+    };
+    const manager = it.reopen();
+    await manager.boot();
+    await pass(clock, 60_000, 50);
+    const counts = new Map<Status, number>();
+    for (const record of await manager.list({ all: true, metadata: {} })) {
+      counts.set(statusOf(record), (counts.get(statusOf(record)) ?? 0) + 1);
+    }
+    assert.deepEqual(Object.fromEntries(counts), { [Status.WORKING]: 900, [Status.FAILED]: 50, [Status.STARTING]: 50 });
+    assert.equal(summaryOf(it.log), undefined, "it waits for those that hang");
+    await pass(clock, 400_000, 10_000);
+    const { level, restored, failed, waiting, reasons } = summaryOf(it.log);
+    assert.deepEqual({ level, restored, failed, waiting }, { level: "warn", restored: 900, failed: 50, waiting: 50 });
+    assert.equal(reasons.s0, "WhatsApp rejects the client");
+    assert.equal(Object.keys(reasons).length, 20);
+  });
+
+  it("waits as long as it is told before sessions connect", async (t) => {
+    const clock = new FakeClock();
+    const it = openHouse(t, { gate: new ConnectGate(clock), bootDelayMs: 30_000, names: ["alice"] }, clock);
+    await it.manager.boot();
+    await settle();
+    assert.equal(it.engines.length, 0);
+    assert.equal(statusOf(await it.manager.get("alice")), Status.STARTING);
+    await pass(clock, 30_000, 10_000);
+    assert.equal(it.engines.length, 1);
+    it.engine().report({ type: "opened", me });
+    await settle();
+    assert.deepEqual(summaryOf(it.log), {
+      level: "info",
+      restored: 1,
+      pairing: 0,
+      stopped: 0,
+      failed: 0,
+      waiting: 0,
+      ms: 30_000,
+    });
+  });
+
+  it("says nothing where there is nothing to restore", async (t) => {
+    const it = openHouse(t);
+    await it.manager.boot();
+    assert.equal(summaryOf(it.log), undefined);
+  });
+
+  it("leaves sessions alone that nobody wants to run, and starts those it is told to", async (t) => {
+    const it = openHouse(t);
+    for (const name of ["a", "b"]) await it.manager.create({ name, engine: 0, config: undefined, start: false });
+    await it.manager.close();
+    await it.reopen().boot();
+    assert.equal(it.engines.length, 0);
+  });
+});

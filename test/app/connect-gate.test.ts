@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ConnectGate, type Turn } from "../../src/app/connect-gate.ts";
+import { FakeClock } from "../fake-clock.ts";
+
+const isIn = (turn: Turn): turn is Extract<Turn, { leave: unknown }> => "leave" in turn;
+
+/** Lets everybody ask again when they are told to, until all are in; says when each came in (ms from the start). */
+function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (leave: () => void) => void) {
+  const startedAtMs = clock.nowMs();
+  const cameIn: number[] = [];
+  const ask = (turn?: { atMs: number }) => {
+    const answer = gate.enter(turn);
+    if (isIn(answer)) {
+      cameIn.push(clock.nowMs() - startedAtMs);
+      onIn(answer.leave);
+    } else clock.schedule(answer.atMs - clock.nowMs(), () => ask(answer));
+  };
+  for (let i = 0; i < count; i++) ask();
+  while (cameIn.length < count && clock.nextAtMs !== undefined) clock.advance(clock.nextAtMs - clock.nowMs());
+  return cameIn;
+}
+
+describe("the gate to WhatsApp", () => {
+  it("lets one in at once", () => {
+    assert.ok(isIn(new ConnectGate(new FakeClock()).enter()));
+  });
+
+  it("lets twenty in a second, however many come at once", () => {
+    const clock = new FakeClock();
+    const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => leave());
+    assert.equal(cameIn.length, 1_000);
+    for (let i = 20; i < cameIn.length; i++) assert.ok((cameIn[i] ?? 0) - (cameIn[i - 20] ?? 0) >= 1_000);
+    assert.ok((cameIn.at(-1) ?? 0) <= 50_000);
+  });
+
+  it("lets those who never arrive delay nobody for long", () => {
+    const clock = new FakeClock();
+    let count = 0;
+    const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => {
+      count += 1;
+      if (count > 50) leave();
+    });
+    assert.ok((cameIn.at(-1) ?? 0) <= 60_000);
+  });
+
+  it("lets only so many be on their way, and the next when one has arrived or has taken too long", () => {
+    const clock = new FakeClock();
+    const gate = new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 2 });
+    const first = gate.enter();
+    clock.advance(10);
+    const second = gate.enter();
+    assert.ok(isIn(first) && isIn(second));
+    clock.advance(10);
+    const third = gate.enter();
+    assert.ok(!isIn(third));
+    first.leave();
+    first.leave();
+    clock.advance(10);
+    const again = gate.enter(third);
+    assert.ok(isIn(again));
+    clock.advance(10);
+    assert.ok(!isIn(gate.enter()), "leaving twice makes no second place");
+    clock.advance(5_000);
+    assert.ok(isIn(gate.enter()));
+  });
+
+  it("keeps a turn that comes too early", () => {
+    const clock = new FakeClock();
+    const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 9 });
+    gate.enter();
+    const turn = gate.enter();
+    assert.ok(!isIn(turn));
+    assert.deepEqual(gate.enter(turn), turn);
+    clock.advance(1_000);
+    assert.ok(isIn(gate.enter(turn)));
+  });
+
+  it("holds everybody back until a time", () => {
+    const clock = new FakeClock();
+    const gate = new ConnectGate(clock);
+    gate.holdUntil(clock.nowMs() + 30_000);
+    const turn = gate.enter();
+    assert.ok(!isIn(turn));
+    assert.equal(turn.atMs, clock.nowMs() + 30_000);
+  });
+});

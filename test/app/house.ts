@@ -1,0 +1,177 @@
+import type { TestContext } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { MessagePayloadSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { Engine_Kind, MeSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
+import { systemRandom } from "../../src/adapters/node/system.ts";
+import { SessionManager, type SessionManagerOptions } from "../../src/app/session-manager.ts";
+import { defaultPolicy } from "../../src/domain/session.ts";
+import type {
+  Credentials,
+  Engine,
+  EngineEvent,
+  EngineFactory,
+  EngineOptions,
+  UnlinkResult,
+} from "../../src/ports/engine.ts";
+import type { Logger } from "../../src/ports/system.ts";
+import { FakeClock } from "../fake-clock.ts";
+
+export const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
+export const messageOf = (id: string) => create(MessagePayloadSchema, { id, from: "1@c.us", body: id });
+
+/** An engine in a test's hands: it reports what it is told to, and answers as it is told. */
+export class FakeEngine implements Engine {
+  static readonly closesAtOnce = Promise.resolve();
+  readonly session: string;
+  lastInboundAtMs = 1_000;
+  /** What `logout` and `close` wait for. */
+  unlinks: Promise<UnlinkResult> = Promise.resolve("unlinked");
+  closes: Promise<void> = FakeEngine.closesAtOnce;
+  /** How many events the reader has asked for. */
+  asked = 0;
+  closed = false;
+  readonly #queue: EngineEvent[] = [];
+  #wake = () => {};
+  readonly events = this.#read();
+
+  constructor({ session }: EngineOptions) {
+    this.session = session;
+  }
+
+  report(...events: EngineEvent[]): void {
+    if (this.closed) return;
+    this.#queue.push(...events);
+    if (events.some((event) => event.type === "closed")) this.closed = true;
+    this.#wake();
+  }
+
+  qr(value = "code"): void {
+    this.report({ type: "qr", value, serial: 1, remaining: 5, issuedAtMs: 0, expiresAtMs: 60_000 });
+  }
+
+  async requestPairingCode(): Promise<string> {
+    return "ABCDEFGH";
+  }
+
+  async logout(): Promise<UnlinkResult> {
+    const result = await this.unlinks;
+    this.report({ type: "closed", cause: "logged_out", message: "unlinked" });
+    return result;
+  }
+
+  async screenshot(): Promise<Uint8Array> {
+    return new Uint8Array();
+  }
+
+  async close(): Promise<void> {
+    await this.closes;
+    this.report({ type: "closed", cause: "unreachable", message: "closed" });
+  }
+
+  async *#read(): AsyncIterable<EngineEvent> {
+    for (;;) {
+      this.asked += 1;
+      while (this.#queue.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+      const event = this.#queue.shift();
+      if (event) yield event;
+      if (event?.type === "closed") return;
+    }
+  }
+}
+
+/** A manager on a memory backend, with engines in the test's hands and a clock that stands still. */
+export function openHouse(
+  t: TestContext,
+  options: Partial<SessionManagerOptions> = {},
+  clock: FakeClock = new FakeClock(),
+) {
+  const backend = openMemoryBackend({ clock });
+  const engines: FakeEngine[] = [];
+  const log: string[] = [];
+  const line = (level: string) => (fields: object, message: string) => {
+    log.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  };
+  const logger: Logger = {
+    debug: line("debug"),
+    info: line("info"),
+    warn: line("warn"),
+    error: line("error"),
+    child: () => logger,
+  };
+  const world = {
+    /** Called before an engine is opened. */
+    onOpen: (_engine: FakeEngine) => {},
+    restore: async (_credentials: Credentials) => false,
+  };
+  const factory: EngineFactory = {
+    kind: Engine_Kind.NOWEB,
+    capabilities: { screenshot: false },
+    open(engineOptions) {
+      const engine = new FakeEngine(engineOptions);
+      world.onOpen(engine);
+      engines.push(engine);
+      return engine;
+    },
+    restoreCredentials: (credentials) => world.restore(credentials),
+  };
+  const managerOptions: SessionManagerOptions = {
+    backend,
+    engines: new Map([[factory.kind, factory]]),
+    clock,
+    random: systemRandom,
+    logger,
+    policy: defaultPolicy,
+    globalWebhook: undefined,
+    defaultProxy: undefined,
+    defaultEngine: Engine_Kind.NOWEB,
+    restart: "wanted",
+    names: [],
+    ...options,
+  };
+  const open = () => new SessionManager(managerOptions);
+  const managers = [open()];
+  t.after(async () => {
+    for (const engine of engines) engine.closes = Promise.resolve();
+    await Promise.all(managers.map((manager) => manager.close()));
+    await backend.close();
+  });
+  return {
+    clock,
+    backend,
+    engines,
+    log,
+    world,
+    manager: managers[0] ?? open(),
+    /** A manager as a new process would have it, on the same backend. */
+    reopen(): SessionManager {
+      const manager = open();
+      managers.push(manager);
+      return manager;
+    },
+    /** The engine opened last. */
+    engine(): FakeEngine {
+      return engines.at(-1) ?? new FakeEngine({} as EngineOptions);
+    },
+    start: (name = "alice") => managers[0]?.create({ name, engine: 0, config: undefined, start: true }),
+    events: async (name: string, afterSeq = 0n) => {
+      const events = [];
+      const reading = backend.events(name, afterSeq, new AbortController().signal, backend.lastSeq());
+      for await (const event of reading) events.push(event);
+      return events;
+    },
+  };
+}
+
+/** Lets everything that waits for nothing but a turn of the event loop happen. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+}
+
+/** Moves time on in steps, so that what waits for something in between gets it. */
+export async function pass(clock: FakeClock, ms: number, stepMs = 1_000): Promise<void> {
+  for (let left = ms; left > 0; left -= stepMs) {
+    clock.advance(Math.min(stepMs, left));
+    await settle();
+  }
+}

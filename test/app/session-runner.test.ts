@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import {
+  Session_EngineState as EngineState,
+  Session_Health as Health,
+  Session_StatusReason as Reason,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { ConnectGate } from "../../src/app/connect-gate.ts";
+import { engineStateOf, statusOf, wakeAtMs } from "../../src/domain/session.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { me, messageOf, openHouse, pass, settle } from "./house.ts";
+
+/** A session that is WORKING. */
+async function working(t: TestContext) {
+  const it = openHouse(t);
+  await it.start();
+  it.engine().report({ type: "opened", me });
+  await settle();
+  assert.equal(statusOf(await it.manager.get("alice")), Status.WORKING);
+  return it;
+}
+
+const isSettled = async (promise: Promise<unknown>) => {
+  let done = false;
+  promise.then(
+    () => (done = true),
+    () => (done = true),
+  );
+  await settle();
+  return done;
+};
+const never = new Promise<never>(() => {});
+
+describe("commands on a session", () => {
+  it("stop at once where the engine closes, and in time where it does not", async (t) => {
+    const { manager, engine, clock } = await working(t);
+    assert.ok(await isSettled(manager.stop("alice")));
+    await manager.start("alice");
+    engine().closes = never;
+    const stopped = manager.stop("alice");
+    assert.equal(await isSettled(stopped), false);
+    await pass(clock, 3_000);
+    assert.ok(await isSettled(stopped));
+    assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
+  });
+
+  it("restart and delete win over a start that comes to nothing", async (t) => {
+    const { manager, start, engines } = openHouse(t);
+    await start();
+    await manager.restart("alice");
+    assert.equal(engines.length, 2);
+    assert.ok(engines[0]?.closed, "the first is closed");
+    await manager.delete("alice");
+    assert.ok(engines[1]?.closed);
+    await assert.rejects(manager.get("alice"), /not found/);
+  });
+
+  it("a logout says what became of the device", async (t) => {
+    const { manager, engine, clock } = await working(t);
+    assert.equal((await manager.logout("alice")).unlinked, "true");
+    assert.equal((await manager.logout("alice")).unlinked, "false", "nothing was paired");
+    engine().report({ type: "opened", me });
+    await settle();
+    engine().unlinks = never;
+    const loggedOut = manager.logout("alice");
+    await settle();
+    await pass(clock, 4_000);
+    assert.equal((await loggedOut).unlinked, "unknown");
+  });
+
+  it("do not wait long for a logout that hangs", async (t) => {
+    const { manager, engine, clock } = await working(t);
+    engine().unlinks = never;
+    engine().closes = never;
+    const startedAtMs = clock.nowMs();
+    const loggedOut = manager.logout("alice");
+    await settle();
+    const stopped = manager.stop("alice");
+    while (!(await isSettled(stopped))) await pass(clock, 100, 100);
+    assert.ok(clock.nowMs() - startedAtMs < 5_000, `${clock.nowMs() - startedAtMs} ms`);
+    assert.equal((await loggedOut).unlinked, "unknown");
+    assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
+  });
+
+  it("wait for their turn without keeping anybody, and say until when", async (t) => {
+    const clock = new FakeClock();
+    const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 10 });
+    const it = openHouse(t, { gate }, clock);
+    await it.start("first");
+    await it.start("second");
+    await it.start("third");
+    assert.equal(it.engines.length, 1);
+    const waiting = await it.manager.get("third");
+    assert.equal(statusOf(waiting), Status.STARTING);
+    assert.equal(engineStateOf(waiting), EngineState.BACKING_OFF);
+    assert.equal(wakeAtMs(waiting), clock.nowMs() + 2_000);
+    assert.ok(await isSettled(it.manager.stop("third")));
+    await pass(clock, 5_000);
+    assert.deepEqual(
+      it.engines.map(({ session }) => session),
+      ["first", "second"],
+    );
+  });
+
+  it("find an engine that cannot even be opened failed, and try again later", async (t) => {
+    const { world, start, manager, clock, engines } = openHouse(t);
+    world.onOpen = () => {
+      throw new Error("no memory");
+    };
+    await start();
+    const record = await manager.get("alice");
+    assert.equal(record.reason, Reason.ENGINE_CRASHED);
+    world.onOpen = () => {};
+    await pass(clock, 2_000);
+    assert.equal(engines.length, 1);
+  });
+});
+
+describe("an engine's reports", () => {
+  it("are asked for one by one, and none of an engine that was given up", async (t) => {
+    const { manager, engines, engine } = await working(t);
+    const before = engine().asked;
+    engine().report({ type: "message", message: messageOf("a") }, { type: "message", message: messageOf("b") });
+    await settle();
+    assert.equal(engine().asked, before + 2);
+    const closing = Promise.withResolvers<void>();
+    engine().closes = closing.promise;
+    const stopping = manager.stop("alice");
+    engine().report({ type: "message", message: messageOf("c") }, { type: "message", message: messageOf("d") });
+    await settle();
+    closing.resolve();
+    await stopping;
+    assert.ok((engines[0]?.asked ?? 0) <= before + 3, "nothing says that what came too late was committed");
+  });
+
+  it("report each message once, also one that WhatsApp sends again", async (t) => {
+    const { engine, events, reopen } = await working(t);
+    const message = (id: string) => ({ type: "message", message: messageOf(id) }) as const;
+    engine().report(message("a"), message("a"), message("b"), message("a"));
+    await settle();
+    const ids = async () =>
+      (await events("alice")).flatMap(({ name, payload }) =>
+        name === "message" && payload.case === "message" ? [payload.value.id] : [],
+      );
+    assert.deepEqual(await ids(), ["a", "b"]);
+    await reopen().boot();
+    engine().report({ type: "opened", me }, message("b"), message("c"));
+    await settle();
+    assert.deepEqual(await ids(), ["a", "b", "c"]);
+  });
+
+  it("tell when the connection stops answering, and when it answers again", async (t) => {
+    const { manager, engine, events } = await working(t);
+    engine().report({ type: "health", healthy: false });
+    await settle();
+    const suspect = await manager.get("alice");
+    assert.equal(suspect.health, Health.SUSPECT);
+    assert.equal(statusOf(suspect), Status.WORKING);
+    engine().report({ type: "health", healthy: true });
+    await settle();
+    const told = (await events("alice")).flatMap(({ payload }) =>
+      payload.case === "sessionHealth" ? [payload.value] : [],
+    );
+    assert.deepEqual(
+      told.map(({ health }) => health),
+      [Health.SUSPECT, Health.HEALTHY],
+    );
+    assert.equal(told[0]?.lastInboundAt?.seconds, 1n);
+  });
+
+  it("end by themselves if an engine falls silent before it has come anywhere", async (t) => {
+    const { start, manager, clock, engine } = openHouse(t);
+    await start();
+    const deadlineMs = wakeAtMs(await manager.get("alice")) ?? Number.NaN;
+    await pass(clock, deadlineMs - clock.nowMs(), 60_000);
+    const record = await manager.get("alice");
+    assert.equal(record.reason, Reason.UNREACHABLE);
+    assert.equal(engineStateOf(record), EngineState.BACKING_OFF);
+    assert.ok(engine().closed);
+  });
+});
+
+describe("a login that is restored", () => {
+  it("is used by a new engine, when the one before is closed", async (t) => {
+    const { manager, engines, world } = await working(t);
+    world.restore = async (credentials) => {
+      assert.ok(engines[0]?.closed);
+      await credentials.write(new Map([["creds", Buffer.from("former")]]));
+      return true;
+    };
+    assert.equal(statusOf(await manager.restoreCredentials("alice")), Status.STARTING);
+    assert.equal(engines.length, 2);
+  });
+
+  it("brings back a session that was logged out by mistake", async (t) => {
+    const { manager, engine, engines, world } = await working(t);
+    engine().report({ type: "closed", cause: "logged_out", message: "unlinked" });
+    await settle();
+    assert.equal(statusOf(await manager.get("alice")), Status.FAILED);
+    world.restore = async () => true;
+    const record = await manager.restoreCredentials("alice");
+    assert.equal(record.credentialsDead, false);
+    assert.equal(engines.length, 2);
+  });
+
+  it("is refused where none is kept, and the session goes on", async (t) => {
+    const { manager, engines } = await working(t);
+    await assert.rejects(manager.restoreCredentials("alice"), /No former login/);
+    assert.equal(engines.length, 2);
+    assert.equal(statusOf(await manager.get("alice")), Status.STARTING);
+    await manager.stop("alice");
+    await assert.rejects(manager.restoreCredentials("alice"), /No former login/);
+    assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
+  });
+});

@@ -1,0 +1,36 @@
+/** How long a server takes to bring saved sessions back: `node test/bench/boot.ts [sessions] [of which fail]`. */
+import { readFile } from "node:fs/promises";
+import { installFastCurve } from "../../src/adapters/baileys/curve.ts";
+import { pairFleet, statusCounts } from "../e2e/fleet.ts";
+import { openHouse } from "../e2e/house.ts";
+
+const count = Number(process.argv[2] ?? 200);
+const failing = Number(process.argv[3] ?? Math.ceil(count / 20));
+
+// The emulator's phones sign a lot too.
+installFastCurve();
+
+const secondsSince = (startedAt: number) => ((performance.now() - startedAt) / 1000).toFixed(1);
+
+await using it = await openHouse({ SESSIOND_CONNECTS_PER_SECOND: process.env.BENCH_PAIR_RATE ?? "200" });
+const { whatsapp, server, rest } = it;
+let startedAt = performance.now();
+const { names, phoneOf } = await pairFleet(whatsapp, rest, count);
+console.log(`paired ${count} in ${secondsSince(startedAt)} s`);
+await server.kill("SIGKILL");
+for (const name of names.slice(0, failing)) phoneOf(name).loginRefusal = { reason: 503 };
+
+startedAt = performance.now();
+const loginsBefore = whatsapp.counters.logins;
+await server.restart({ SESSIOND_CONNECTS_PER_SECOND: "20" });
+console.log(`listening after ${secondsSince(startedAt)} s`);
+await whatsapp.until(() => whatsapp.counters.logins - loginsBefore >= count - failing, "the logins", 300_000);
+console.log(`${count - failing} logins, ${failing} refused, after ${secondsSince(startedAt)} s`);
+for (;;) {
+  const counts = await statusCounts(rest);
+  if ((counts.WORKING ?? 0) >= count - failing) break;
+}
+console.log(`WORKING: ${count - failing} after ${secondsSince(startedAt)} s`);
+const memory = await readFile(`/proc/${server.pid}/status`, "utf8");
+console.log(/VmRSS:.*/.exec(memory)?.[0], /VmHWM:.*/.exec(memory)?.[0]);
+console.log(server.log.filter((line) => /restored|blocked/.test(line)).join("\n"));

@@ -1,0 +1,202 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Agent } from "undici";
+import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { openLevelBackend } from "../../src/adapters/level/backend.ts";
+import { nodeSigner } from "../../src/adapters/node/signer.ts";
+import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
+import { createLogger } from "../../src/adapters/pino/logger.ts";
+import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
+import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
+import { endpointsOf } from "../../src/domain/delivery.ts";
+import { webhookBody } from "../../src/domain/webhook-body.ts";
+import type { Backend } from "../../src/ports/backend.ts";
+
+// How fast durable webhooks go (each event committed with an fsync before it is sent, its body about 1 KB and signed), beside
+// bare POSTs of the same bytes in the same run. The receiver is a process of its own. Exits with 1 where a goal is missed.
+const environment = { version: "bench", tier: "PLUS", browser: null };
+const logger = createLogger({ level: "error", format: "JSON" });
+const sessions = Array.from({ length: 100 }, (_, n) => `session-${n}`);
+const text = "x".repeat(560);
+
+interface Report {
+  readonly taken: number;
+  readonly latenessMs: readonly number[];
+}
+
+/** The receiver. */
+class Sink {
+  readonly #child: ChildProcess;
+  readonly origin: string;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.origin = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(): Promise<Sink> {
+    const child = fork(new URL("webhook-sink.ts", import.meta.url));
+    const [{ port }] = await once(child, "message");
+    return new Sink(child, port);
+  }
+
+  /** What it took since it was last asked. */
+  async report(): Promise<Report> {
+    this.#child.send({});
+    const [report] = await once(this.#child, "message");
+    return report;
+  }
+
+  stop(): void {
+    this.#child.disconnect();
+  }
+}
+
+const eventOf = (session: string) => {
+  const nowMs = clock.nowMs();
+  return create(EventSchema, {
+    id: `evt_${random.ulid(nowMs)}`,
+    time: timestampFromMs(nowMs),
+    name: "message",
+    session,
+    payload: { case: "message", value: { id: "false_1@c.us_AA", from: "1@c.us", to: "2@c.us", body: text } },
+  });
+};
+
+/** A backend on a disk and a dispatcher, with one endpoint for each session. */
+async function house(urlOf: (session: string) => string) {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
+  const backend: Backend = await openLevelBackend({ directory, clock });
+  const sender = createWebhookSender({ clock });
+  const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, environment, signer: nodeSigner });
+  const committers = new Map<string, () => Promise<unknown>>();
+  for (const session of sessions) {
+    const lease = await backend.acquire(session);
+    const config = create(WebhookConfigSchema, { url: urlOf(session), events: ["*"], hmac: { key: "a-secret-key" } });
+    const endpoints = endpointsOf([config], undefined);
+    const endpointIds = endpoints.map(({ id }) => id);
+    const record = create(SessionRecordSchema, { name: session });
+    await backend.commit(lease, { record, events: [], endpoints });
+    committers.set(session, () =>
+      backend.commit(lease, { record, events: [{ event: eventOf(session), endpointIds }] }),
+    );
+  }
+  dispatcher.start();
+  return {
+    commit: (session: string) => committers.get(session)?.(),
+    async close() {
+      await dispatcher.stop(0);
+      await sender.close();
+      await backend.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** Bare POSTs a second: as many at a time as there are sessions. */
+async function bare(sink: Sink, count: number): Promise<number> {
+  const agent = new Agent({ connections: sessions.length, pipelining: 1 });
+  const body = webhookBody({ ...eventOf("session-1"), seq: 1n }, environment);
+  console.log(`body: ${body.byteLength} bytes`);
+  const headers = { "content-type": "application/json" };
+  let left = count;
+  const startMs = performance.now();
+  const post = async () => {
+    while (left-- > 0) {
+      const answer = await agent.request({ origin: sink.origin, path: "/bare", method: "POST", headers, body });
+      await answer.body.dump();
+    }
+  };
+  await Promise.all(sessions.map(post));
+  const seconds = (performance.now() - startMs) / 1000;
+  await agent.close();
+  return count / seconds;
+}
+
+/** Waits until the sink has taken so many; resolves with when it had, and how late each was. */
+async function taken(sink: Sink, count: number): Promise<{ atMs: number; latenessMs: number[] }> {
+  const latenessMs: number[] = [];
+  for (let got = 0; ; ) {
+    const report = await sink.report();
+    got += report.taken;
+    latenessMs.push(...report.latenessMs);
+    if (got >= count) return { atMs: performance.now(), latenessMs };
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Durable deliveries a second, from the first commit to the last delivery. */
+async function durable(sink: Sink, count: number): Promise<number> {
+  const { commit, close } = await house((session) => `${sink.origin}/${session}`);
+  await sink.report();
+  let left = count;
+  const startMs = performance.now();
+  const produce = async (session: string) => {
+    while (left-- > 0) await commit(session);
+  };
+  const done = taken(sink, count);
+  await Promise.all(sessions.map(produce));
+  const { atMs } = await done;
+  await close();
+  return count / ((atMs - startMs) / 1000);
+}
+
+/** How late deliveries come (ms, sorted) at so many events a second, spread over the sessions; those of `ill` sessions are not counted. */
+async function lateness(sink: Sink, perSecond: number, seconds: number, ill: Readonly<Record<string, string>> = {}) {
+  const { commit, close } = await house((session) => `${sink.origin}/${ill[session] ?? session}`);
+  await sink.report();
+  const commits: (Promise<unknown> | undefined)[] = [];
+  const startMs = performance.now();
+  const total = perSecond * seconds;
+  while (commits.length < total) {
+    const due = Math.min(total, Math.ceil(((performance.now() - startMs) / 1000) * perSecond));
+    while (commits.length < due) commits.push(commit(sessions[commits.length % sessions.length] ?? ""));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(commits);
+  const well = (total / sessions.length) * (sessions.length - Object.keys(ill).length);
+  const { latenessMs } = await taken(sink, well);
+  await close();
+  return latenessMs.sort((a, b) => a - b);
+}
+
+const percentile = (sorted: readonly number[], part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? 0;
+const told = (sorted: readonly number[]) =>
+  `p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, most ${sorted.at(-1)} ms`;
+
+const goals: [string, boolean][] = [];
+const count = Number(process.argv[2] ?? 30_000);
+const sink = await Sink.start();
+try {
+  await bare(sink, 5_000);
+  const bareRate = await bare(sink, count);
+  await durable(sink, 5_000);
+  const durableRate = await durable(sink, count);
+  const ratio = durableRate / bareRate;
+  console.log(`bare:    ${Math.round(bareRate)} POSTs/s`);
+  console.log(`durable: ${Math.round(durableRate)} deliveries/s`);
+  console.log(`ratio:   ${ratio.toFixed(2)}`);
+  goals.push(["at least 5,000/s or 0.25 of bare, whichever is more", durableRate >= Math.max(5_000, bareRate / 4)]);
+
+  const late = await lateness(sink, 1_000, 10);
+  console.log(`commit to POST at 1,000/s: ${told(late)}`);
+  goals.push(["p99 from commit to POST at 1,000/s at most 50 ms", percentile(late, 0.99) <= 50]);
+
+  const without = await lateness(sink, 500, 10);
+  const beside = await lateness(sink, 500, 10, { "session-3": "hang", "session-7": "fail" });
+  console.log(`100 endpoints, all well, at 500/s: ${told(without)}`);
+  console.log(`one hanging, one with 500: the others ${told(beside)}`);
+  const growth = percentile(beside, 0.99) - percentile(without, 0.99);
+  goals.push(["the others' p99 grows by at most 250 ms", growth <= 250]);
+} finally {
+  sink.stop();
+}
+for (const [goal, met] of goals) console.log(`${met ? "met   " : "MISSED"} ${goal}`);
+if (goals.some(([, met]) => !met)) process.exitCode = 1;

@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { createHandler } from "../../src/http/handler.ts";
+import { startServer } from "../http/rest-server.ts";
+
+/** What the calls of a test have seen on the server. */
+export interface Seen {
+  /** Resolves with the code of the reason when a call that waits forever is ended by its caller. */
+  readonly ended: Promise<Code | undefined>;
+}
+
+/** The errors that are asked for by name. */
+export const failure = () =>
+  new ConnectError(
+    "ü is not allowed, 100% sure\n",
+    Code.FailedPrecondition,
+    { "x-reason": "because", "x-raw-bin": "AAEC" },
+    [
+      { desc: ErrorInfoSchema, value: { reason: "SOME", domain: "test", metadata: { a: "b" } } },
+      { desc: BadRequestSchema, value: { fieldViolations: [{ field: "name", description: "must be other" }] } },
+    ],
+  );
+
+function tellBack({ requestHeader, responseHeader, responseTrailer }: HandlerContext): void {
+  const sent = requestHeader.get("x-sent");
+  if (sent !== null) responseHeader.set("x-header", sent);
+  responseHeader.set("x-raw-bin", requestHeader.get("x-raw-bin") ?? "");
+  responseTrailer.set("x-trailer", `after ${sent ?? ""}`);
+}
+
+/** The one-port server, over services that do what a test asks of them. */
+export async function startConformanceServer(t: TestContext, isTls: boolean) {
+  const ended = Promise.withResolvers<Code | undefined>();
+  async function forever({ signal }: HandlerContext): Promise<never> {
+    if (!signal.aborted) await once(signal, "abort");
+    ended.resolve(signal.reason instanceof ConnectError ? signal.reason.code : undefined);
+    throw signal.reason;
+  }
+  const routes = (router: ConnectRouter) => {
+    router.service(SessionService, {
+      async getSession({ session }, context) {
+        tellBack(context);
+        if (session === "fail") throw failure();
+        if (session === "forever") await forever(context);
+        return { session: { name: session } };
+      },
+      async createSession({ name, config }) {
+        return { session: { name, ...(config && { config }) } };
+      },
+      async *statusStream({ session, afterSeq }, context) {
+        tellBack(context);
+        if (session === "fail") throw failure();
+        for (let seq = 1n; seq <= afterSeq; seq += 1n) yield { seq, name: session.repeat(100) };
+        if (session === "late") throw failure();
+        if (session === "forever") await forever(context);
+      },
+    });
+    router.service(ServerReflection, {
+      async *serverReflectionInfo(requests) {
+        for await (const { host } of requests) yield { validHost: `${host}!` };
+      },
+    });
+  };
+  const handler = createHandler({
+    routes,
+    rest: (_req, res) => {
+      res.statusCode = 404;
+      res.end();
+    },
+  });
+  const { url } = await startServer(t, handler, { isTls });
+  return { url, ended: ended.promise };
+}

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { collect } from "../async-items.ts";
+import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+
+/** Reading a stretch of the log, and named readers of it. */
+export function consumersContract(open: OpenBackend): void {
+  test("the end of the log is the last event that can be read", async (t) => {
+    const { backend } = await fixture(t, open);
+    assert.equal(backend.lastSeq(), 0n);
+    const { lease } = await createSession(backend, "alice", [], 3);
+    assert.equal(backend.lastSeq(), 3n);
+    await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice")] });
+    assert.equal(backend.lastSeq(), 4n);
+  });
+
+  test("a stretch of the log ends where it was asked to, of all and of one session, and waits for nothing", async (t) => {
+    const { backend, signal } = await fixture(t, open);
+    await createSession(backend, "alice", [], 40);
+    await createSession(backend, "bob", [], 40);
+    const seqs = async (session: string | undefined, afterSeq: bigint, throughSeq: bigint) =>
+      (await collect(backend.events(session, afterSeq, signal, throughSeq))).map(({ seq }) => Number(seq));
+    const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
+    assert.deepEqual(await seqs(undefined, 2n, 70n), numbers(3, 70));
+    assert.deepEqual(await seqs("bob", 0n, 50n), numbers(41, 50));
+    assert.deepEqual(await seqs("alice", 10n, 80n), numbers(11, 40));
+    assert.deepEqual(await seqs("carol", 0n, 80n), []);
+    assert.deepEqual(await seqs("alice", 80n, 80n), []);
+  });
+
+  test("a named reader is as far as it has ever acknowledged; each by itself", async (t) => {
+    const { backend } = await fixture(t, open);
+    assert.equal(await backend.acknowledged("billing"), undefined);
+    assert.equal(await backend.acknowledge("billing", 0n), 0n);
+    assert.equal(await backend.acknowledged("billing"), 0n);
+    const answers = [5n, 3n, 9n, 7n].map((cursor) => backend.acknowledge("billing", cursor));
+    assert.deepEqual(await Promise.all(answers), [5n, 5n, 9n, 9n]);
+    assert.equal(await backend.acknowledge("audit", 2n), 2n);
+    assert.deepEqual([await backend.acknowledged("billing"), await backend.acknowledged("audit")], [9n, 2n]);
+  });
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  arrival,
+  createSession,
+  endpointOf,
+  fixture,
+  type OpenBackend,
+  quiet,
+  Reader,
+  recordOf,
+} from "./backend-fixtures.ts";
+
+const healthOf = (init: MessageInitShape<typeof EndpointHealthSchema>) => create(EndpointHealthSchema, init);
+
+/** How endpoints fare is kept with them, and they are spared accordingly. */
+export function healthContract(open: OpenBackend): void {
+  test("an endpoint that is spared gets nothing before its time, and then one at a time until it is well", async (t) => {
+    const { backend, clock, signal } = await fixture(t, open);
+    await createSession(backend, "alice", ["ill"], 6);
+    await createSession(backend, "bob", ["well"], 1);
+    const reader = new Reader(backend.claims(signal));
+    const claims = [];
+    for (let n = 0; n < 5; n += 1) {
+      const claim = await reader.next();
+      if (claim.endpoint.id === "ill") await claim.retry(100);
+      else claims.push(claim);
+    }
+    const failing = await reader.next();
+    const sparedUntil = timestampFromMs(clock.nowMs() + 5000);
+    await failing.retry(100, { health: healthOf({ failures: 1, sparedUntil }) });
+    assert.equal(failing.endpoint.health?.failures, 1);
+    const next = arrival(reader.next());
+    clock.advance(4999);
+    await quiet(backend);
+    assert.equal(next.arrived, false);
+    clock.advance(1);
+    const probe = await next.promise;
+    const second = arrival(reader.next());
+    await quiet(backend);
+    assert.equal(second.arrived, false);
+    await probe.retry(0, { health: healthOf({ failures: 2, sparedUntil: timestampFromMs(clock.nowMs() + 10_000) }) });
+    await quiet(backend);
+    assert.equal(second.arrived, false);
+    clock.advance(10_000);
+    await (await second.promise).done({ health: null });
+    assert.equal(probe.endpoint.health, undefined);
+    // All that has waited comes at once, without having lost an attempt.
+    const rest = await reader.take(5);
+    assert.ok(rest.every(({ delivery }) => delivery.attempts <= 2));
+    for (const claim of [...rest, ...claims]) await claim.done();
+    assert.equal(clock.pending, 0);
+  });
+
+  test("an endpoint's health outlives a change of configuration, and goes with its URL", async (t) => {
+    const { backend, signal } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice", ["one"], 1);
+    const disabled = healthOf({ disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
+    await (await new Reader(backend.claims(signal)).next()).giveUp("answered 410", { health: disabled });
+    const [endpoint] = await backend.endpoints("alice");
+    assert.deepEqual(endpoint, { ...endpointOf("one"), health: disabled });
+    await backend.commit(lease, {
+      record: recordOf("alice"),
+      events: [],
+      endpoints: [endpointOf("one"), endpointOf("two")],
+    });
+    const after = await backend.endpoints("alice");
+    assert.deepEqual(
+      new Map(after.map(({ id, health }) => [id, health])),
+      new Map([
+        ["one", disabled],
+        ["two", undefined],
+      ]),
+    );
+    await backend.commit(lease, {
+      record: recordOf("alice"),
+      events: [],
+      endpoints: [endpointOf("one", "http://moved.test/")],
+    });
+    assert.equal((await backend.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
+  });
+
+  test("somebody can say that an endpoint is well", async (t) => {
+    const { backend, clock, signal } = await fixture(t, open);
+    await createSession(backend, "alice", ["one"], 2);
+    const reader = new Reader(backend.claims(signal));
+    const sparedUntil = timestampFromMs(clock.nowMs() + 60_000);
+    await (await reader.next()).retry(0, { health: healthOf({ failures: 9, sparedUntil }) });
+    const next = arrival(reader.next());
+    await quiet(backend);
+    assert.equal(next.arrived, false);
+    assert.deepEqual(await backend.setHealth("alice", "one", undefined), endpointOf("one"));
+    assert.equal((await next.promise).endpoint.health, undefined);
+    assert.equal(await backend.setHealth("alice", "two", undefined), undefined);
+    assert.deepEqual(await backend.endpoints("nobody"), []);
+  });
+
+  test("many endpoints that fail leave room for those that do not", async (t) => {
+    const { backend, clock, signal } = await fixture(t, open);
+    const names = Array.from({ length: 40 }, (_, n) => `ill-${n}`);
+    for (const name of names) await createSession(backend, name, ["one"], 6);
+    const reader = new Reader(backend.claims(signal));
+    for (let n = 0; n < 240; n += 1) await (await reader.next()).retry(1000);
+    clock.advance(1000);
+    // Eight of each would be 240 of them; they hold 128 at most, all together.
+    const held = await reader.take(128);
+    const next = arrival(reader.next());
+    await quiet(backend);
+    assert.equal(next.arrived, false);
+    await createSession(backend, "well", ["one"], 1);
+    const { delivery } = await next.promise;
+    assert.equal(delivery.event?.session, "well");
+    for (const claim of held) await claim.done();
+  });
+}

@@ -1,0 +1,43 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  MeSchema,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { type CloseCause, defaultPolicy, type SessionInput, statusOf, transition } from "../../src/domain/session.ts";
+
+export const nowMs = 1_700_000_000_000;
+export const policy = { ...defaultPolicy, jitter: 0.5 };
+export const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
+
+export const stopped = () =>
+  create(SessionRecordSchema, { name: "default", phase: Phase.STOPPED, desiredState: Desired.STOPPED, revision: 1 });
+export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
+  ...stopped(),
+  desiredState: Desired.RUNNING,
+  phase,
+  ...more,
+});
+export const step = (state: SessionRecord, input: SessionInput, atMs = nowMs) => transition(state, input, atMs, policy);
+export const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
+  type: "closed",
+  cause,
+  message: "why",
+  ...(untilMs !== undefined && { untilMs }),
+});
+
+/** The status shown after each input, and the effects that led there. */
+export function walk(state: SessionRecord, inputs: SessionInput[]) {
+  const seen: string[] = [];
+  for (const input of inputs) {
+    const next = step(state, input);
+    state = next.state;
+    seen.push(`${input.type}: ${Status[statusOf(state)]} ${next.effects.map((e) => e.type).join(" ")}`.trim());
+  }
+  return { state, seen };
+}

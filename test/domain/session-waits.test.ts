@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_Health as Health,
+  Session_StatusReason as Reason,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { statusOf, wakeAtMs } from "../../src/domain/session.ts";
+
+import { closed, inPhase, me, nowMs, policy, step, stopped } from "./session-states.ts";
+
+suite("waiting has an end", () => {
+  test("a connection that neither logs in nor offers a code is given up and tried again, with the reason to be seen", () => {
+    const { state } = step(stopped(), { type: "start" });
+    const deadline = wakeAtMs(state) ?? Number.NaN;
+    assert.equal(deadline, nowMs + policy.connectDeadlineMs);
+    assert.deepEqual(step(state, { type: "wake" }, deadline - 1), { state, effects: [] });
+    const over = step(state, { type: "wake" }, deadline);
+    assert.deepEqual(
+      over.effects.map((e) => e.type),
+      ["close_engine"],
+    );
+    assert.equal(over.state.phase, Phase.BACKING_OFF);
+    assert.equal(over.state.reason, Reason.UNREACHABLE);
+    assert.equal(wakeAtMs(over.state), deadline + 1000);
+  });
+
+  test("codes that are followed by no others end as those of a whole round do, and each code begins the wait anew", () => {
+    const first = step(inPhase(Phase.CONNECTING), { type: "qr" }).state;
+    const second = step(first, { type: "qr" }, nowMs + 100_000).state;
+    const deadline = nowMs + 100_000 + policy.pairingDeadlineMs;
+    assert.equal(wakeAtMs(second), deadline);
+    const over = step(second, { type: "wake" }, deadline);
+    assert.equal(over.state.phase, Phase.FAILED);
+    assert.equal(over.state.reason, Reason.PAIRING_TIMEOUT);
+    assert.equal(wakeAtMs(over.state), undefined, "and nothing is tried after that");
+    assert.deepEqual(
+      over.effects.map((e) => e.type),
+      ["announce", "close_engine"],
+    );
+  });
+
+  test("a working session waits for nothing", () => {
+    const { state } = step(inPhase(Phase.CONNECTING, { wakeAt: timestampFromMs(nowMs) }), { type: "opened", me });
+    assert.equal(wakeAtMs(state), undefined);
+  });
+
+  test("a session that has to wait for its turn says so, and until when", () => {
+    const started = step(stopped(), { type: "start" }).state;
+    const { state, effects } = step(started, { type: "postponed", untilMs: nowMs + 500 });
+    assert.deepEqual(effects, []);
+    assert.equal(statusOf(state), Status.STARTING);
+    assert.equal(wakeAtMs(state), nowMs + 500);
+    assert.match(state.reasonMessage, /turn/);
+    assert.equal(state.attempt, 0);
+    const turn = step(state, { type: "wake" }, nowMs + 500);
+    assert.deepEqual(
+      turn.effects.map((e) => e.type),
+      ["open_engine"],
+    );
+    for (const type of ["stop", "restart", "delete"] as const) {
+      assert.notEqual(step(state, { type }).state.phase, Phase.BACKING_OFF, type);
+    }
+  });
+});
+
+suite("a connection's health", () => {
+  test("is told when it changes, and goes with the connection", () => {
+    const working = step(inPhase(Phase.CONNECTING), { type: "opened", me }).state;
+    assert.equal(working.health, Health.HEALTHY);
+    assert.deepEqual(step(working, { type: "health", healthy: true }), { state: working, effects: [] });
+    const suspect = step(working, { type: "health", healthy: false });
+    assert.equal(suspect.state.health, Health.SUSPECT);
+    assert.deepEqual(
+      suspect.effects.map((e) => e.type),
+      ["announce_health"],
+    );
+    assert.equal(step(suspect.state, { type: "health", healthy: true }).state.health, Health.HEALTHY);
+    assert.equal(step(suspect.state, closed("unreachable")).state.health, Health.UNSPECIFIED);
+    const stoppedState = step(suspect.state, { type: "stop" }).state;
+    assert.equal(stoppedState.health, Health.UNSPECIFIED);
+    assert.deepEqual(step(stoppedState, { type: "health", healthy: true }).effects, []);
+  });
+});
+
+suite("a restored login", () => {
+  test("is no longer dead, and what should run is started with it", () => {
+    const dead = step(inPhase(Phase.WORKING, { me }), closed("logged_out")).state;
+    const { state, effects } = step(dead, { type: "restored" });
+    assert.deepEqual(
+      effects.map((e) => e.type),
+      ["announce", "close_engine", "open_engine"],
+    );
+    assert.equal(state.me, me);
+    assert.deepEqual(step(stopped(), { type: "restored" }).effects, []);
+  });
+});
+
+suite("a new process", () => {
+  test("opens an engine for every session that should have one", () => {
+    for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF, Phase.STOPPED]) {
+      const { state, effects } = step(inPhase(phase, { me }), { type: "resume" });
+      assert.equal(state.phase, Phase.CONNECTING);
+      assert.ok(
+        effects.some((e) => e.type === "open_engine"),
+        Phase[phase],
+      );
+      assert.deepEqual(state.me, me);
+    }
+  });
+
+  test("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
+    const replaced = inPhase(Phase.BACKING_OFF, { reason: Reason.REPLACED, wakeAt: timestampFromMs(nowMs + 1) });
+    for (const state of [stopped(), inPhase(Phase.FAILED), replaced]) {
+      assert.deepEqual(step(state, { type: "resume" }), { state, effects: [] });
+    }
+    assert.equal(timestampMs(replaced.wakeAt ?? timestampFromMs(0)), nowMs + 1);
+  });
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { launch, type Page } from "puppeteer";
+import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
+import { openHouse } from "../house.ts";
+import { servePages } from "./pages.ts";
+
+const key = "a key for the page";
+
+async function openBrowser() {
+  const executablePath = await findChrome({ searchPath: process.env.PATH });
+  if (executablePath === undefined) throw new Error("there is no Chromium to test with");
+  const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
+  const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];
+  const browser = await launch({ executablePath, headless: "shell", userDataDir, args });
+  return {
+    browser,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await rm(userDataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+const lines = (page: Page, list: string) =>
+  page.$$eval(`#${list} li`, (items) => items.map((item) => item.textContent ?? ""));
+
+const attribute = (page: Page, selector: string, name: string) =>
+  page.$eval(selector, (element, wanted) => element.getAttribute(wanted), name);
+
+/** What each protocol asks of the browser, seen from its requests. */
+const contentTypes = { connect: "application/connect+json", "grpc-web": "application/grpc-web+proto" } as const;
+
+for (const [protocol, contentType] of Object.entries(contentTypes)) {
+  suite(`a page in Chromium that speaks ${protocol} over HTTP/1.1`, () => {
+    test("shows the QR code as a picture, follows the session to WORKING, and reads EventSource by a ticket", async () => {
+      await using house = await openHouse({ WAHA_API_KEY: key });
+      await using pages = await servePages();
+      await using opened = await openBrowser();
+      const page = await opened.browser.newPage();
+      const seen = new Set<string>();
+      page.on("request", (request) => {
+        const type = request.headers()["content-type"];
+        if (type) seen.add(type);
+      });
+      const query = new URLSearchParams({ server: house.server.baseUrl, session: "alice", key, protocol });
+      await page.goto(`${pages.url}/page.html?${query}`);
+      await page.waitForFunction("document.body.dataset.error ?? document.querySelector('#qr').naturalWidth > 100");
+      assert.equal(await attribute(page, "body", "data-error"), null);
+      const value = (await attribute(page, "#qr", "data-value")) ?? "";
+      const directory = process.env.SESSIOND_TEST_SCREENSHOTS;
+      if (directory) await page.screenshot({ path: join(directory, `${protocol}.png`) });
+
+      const phone = house.whatsapp.phone();
+      await phone.scan(value);
+      await page.waitForFunction("document.body.dataset.done ?? document.body.dataset.error");
+      assert.equal(await attribute(page, "body", "data-error"), null);
+      assert.equal(await page.$eval("#about", (about) => about.textContent), `Paired with ${phone.number}@c.us`);
+      const statuses = await lines(page, "statuses");
+      assert.deepEqual(statuses.slice(-2), ["STARTING", "WORKING"]);
+      await page.waitForFunction("document.querySelector('#events').textContent.includes('WORKING')");
+      for (const line of await lines(page, "events")) assert.match(line, /^[1-9]\d* [A-Z_]+$/);
+      assert.ok(seen.has(contentType), [...seen].join(", "));
+    });
+  });
+}

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { deliveryNameOf } from "../../src/domain/delivery.ts";
+import { openReceiver } from "../webhook-receiver.ts";
+
+const writer = fileURLToPath(new URL("webhook-writer.ts", import.meta.url));
+const sessions = ["alice", "bob", "carol", "dave", "eve"];
+/** KILLS=1000 for the long run. */
+const kills = Number(process.env.KILLS ?? 20);
+
+/** What the receiver got, and what it must have got. */
+class Ledger {
+  readonly committed = new Map<string, Set<bigint>>(sessions.map((session) => [session, new Set()]));
+  readonly #arrived = new Map<string, bigint[]>(sessions.map((session) => [session, []]));
+  /** The last to arrive in each session when the writer was killed: all that can have been in flight. */
+  readonly #inFlight = new Map<string, Set<bigint>>(sessions.map((session) => [session, new Set()]));
+  duplicates = 0;
+  arrivals = 0;
+
+  arrive(session: string, seq: bigint): void {
+    const arrived = this.#arrived.get(session) ?? [];
+    const last = arrived.at(-1) ?? 0n;
+    this.arrivals += 1;
+    if (seq > last) arrived.push(seq);
+    else {
+      this.duplicates += 1;
+      // A first attempt never comes late, and what was not in flight never again.
+      assert.ok(arrived.includes(seq), `${session}: ${seq} comes for the first time after ${last}`);
+      assert.ok(
+        this.#inFlight.get(session)?.delete(seq),
+        `${session}: ${seq} comes again, and was not in flight at a kill`,
+      );
+    }
+  }
+
+  kill(): void {
+    for (const [session, arrived] of this.#arrived) {
+      const last = arrived.at(-1);
+      if (last !== undefined) this.#inFlight.get(session)?.add(last);
+    }
+  }
+
+  /** Every event that was on disk is there. */
+  check(): void {
+    for (const [session, seqs] of this.committed) {
+      const arrived = new Set(this.#arrived.get(session));
+      const lost = [...seqs].filter((seq) => !arrived.has(seq));
+      assert.deepEqual(lost, [], `${session} lost events`);
+    }
+  }
+}
+
+/** One life of the writer: killed at a random moment after it has committed for the first time, or ended by itself. */
+async function live(directory: string, origin: string, ledger: Ledger, mode: "load" | "drain"): Promise<void> {
+  const child = spawn(process.execPath, [writer, directory, origin, mode, ...sessions], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  let condemned = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, session = "", seq = ""] = line.split(" ");
+    ledger.committed.get(session)?.add(BigInt(seq));
+    if (!condemned) setTimeout(() => child.kill("SIGKILL"), Math.random() * 400);
+    condemned = true;
+  }
+  const [code, signal] = await exited;
+  assert.deepEqual([code, signal], mode === "drain" ? [0, null] : [null, "SIGKILL"]);
+  ledger.kill();
+}
+
+test(`${kills} times killed amid its work, it delivers every event it had committed, in order, and again only what was in flight`, {
+  timeout: kills * 10_000,
+}, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-kill-"));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const ledger = new Ledger();
+  let fault: unknown;
+  await using receiver = await openReceiver((response, { path, headers }) => {
+    const name = deliveryNameOf(String(headers["x-webhook-request-id"]));
+    try {
+      ledger.arrive(path.slice(1), name?.seq ?? 0n);
+    } catch (error) {
+      fault ??= error;
+    }
+    response.end();
+  });
+  for (let n = 0; n < kills; n += 1) await live(join(directory, "store"), receiver.origin, ledger, "load");
+  await live(join(directory, "store"), receiver.origin, ledger, "drain");
+  if (fault) throw fault;
+  ledger.check();
+  const committed = [...ledger.committed.values()].reduce((sum, seqs) => sum + seqs.size, 0);
+  t.diagnostic(
+    `${committed} committed, ${ledger.arrivals} arrivals, ${ledger.duplicates} sent again over ${kills} kills`,
+  );
+  assert.ok(committed > kills);
+});

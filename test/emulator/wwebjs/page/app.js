@@ -1,0 +1,179 @@
+/** WhatsApp Web, as far as whatsapp-web.js looks at it: https://web.whatsapp.com/ of the emulator. */
+import { openLink } from "./link.js";
+import { forgetLogin, loadLogin, saveLogin } from "./login.js";
+import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
+
+const Socket = new Model({ state: "OPENING", hasSynced: false });
+const Conn = new Model({ ref: undefined, pushname: undefined, platform: undefined, wid: undefined });
+const Cmd = new Emitter();
+const Msg = new Collection();
+const Chat = new Collection();
+let progress = 0;
+let login;
+/** The codes of this round that are still to come, and whether the first has been looked at. */
+let round = { refs: [], lifeMs: null, shown: false };
+
+const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const modules = {
+  WAWebSocketModel: { Socket },
+  WAWebConnModel: { Conn },
+  WAWebCmd: { Cmd },
+  WAWebOfflineHandler: { OfflineMessageHandler: { getOfflineDeliveryProgress: () => progress } },
+  WAWebCollections: { Msg, Chat },
+  WAWebCallCollection: undefined,
+  WAWebSyncGatingUtils: {},
+  WAWebMiscBrowserUtils: { info: () => ({ os: "Linux", name: "Chrome" }) },
+  WAWebCompanionRegClientUtils: { DEVICE_PLATFORM: "1" },
+  WAWebAdvSignatureApi: {},
+  WAWebUserPrefsInfoStore: {
+    waNoiseInfo: { get: async () => ({ staticKeyPair: { pubKey: bytes(login.staticKey) } }) },
+  },
+  WAWebSignalStoreApi: {
+    waSignalStore: { getRegistrationInfo: async () => ({ identityKeyPair: { pubKey: bytes(login.identityKey) } }) },
+  },
+  WAWebUserPrefsMultiDevice: {
+    getADVSecretKey() {
+      startRound();
+      return login.advSecret;
+    },
+  },
+  WAWebUserPrefsMeUser: {
+    getMaybeMePnUser: () => Conn.wid,
+    getMaybeMeLidUser: () => undefined,
+  },
+  WABase64: { encodeB64: (data) => btoa(String.fromCharCode(...data)) },
+  WALinkify: { findLinks: () => [], findLink: () => undefined },
+  WAWebAltDeviceLinkingApi: {
+    setPairingType() {},
+    async initializeAltDeviceLinking() {},
+    async initializeQRLinking() {},
+    startAltLinkingFlow: (phone) => link.ask({ type: "link_code", phone }),
+  },
+  WAWebLaunchSocketUtils: { refreshQR: () => Cmd.refreshQR() },
+  WAWebWidFactory: { createWid: (text) => new Wid(text) },
+  WAWebMsgKey: MsgKey,
+};
+
+window.require = (name) => {
+  if (!(name in modules)) throw new Error(`Requiring unknown module "${name}"`);
+  return modules[name];
+};
+
+Cmd.refreshQR = () => link.send({ type: "refs" });
+Socket.takeover = () => link.reopen();
+Socket.logout = async () => {
+  await link.ask({ type: "logout" });
+  void leave();
+};
+
+/** A code's life begins when it is shown. */
+function startRound() {
+  if (round.shown || round.lifeMs === null) return;
+  round.shown = true;
+  setTimeout(nextRef, round.lifeMs);
+}
+
+function nextRef() {
+  if (!Socket.state.startsWith("UNPAIRED")) return;
+  const ref = round.refs.shift();
+  if (!ref) return Socket.set("state", "UNPAIRED_IDLE");
+  Conn.set("ref", ref);
+  setTimeout(nextRef, round.lifeMs);
+}
+
+async function leave() {
+  await forgetLogin();
+  Cmd.trigger("logout");
+  setTimeout(() => location.assign("/?post_logout=1"), 50);
+}
+
+function addMessage(data) {
+  const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id });
+  if (!Msg.get(id)) {
+    const [from, to] = [data.from, data.to].map((text) => new Wid(text));
+    const { body, t } = data;
+    Msg.add(new Model({ id, body, type: "chat", t, from, to, self: "in", ack: 1, isNewMsg: true }));
+  }
+  link.send({ type: "received", id: data.id });
+}
+
+async function logIn({ me, name, syncMs, offline }) {
+  Conn.set("pushname", name);
+  Conn.set("platform", "android");
+  Conn.set("wid", new Wid(me));
+  Socket.set("state", "CONNECTED");
+  for (const message of offline) addMessage(message);
+  for (progress of [0, 50, 100]) {
+    Cmd.trigger("offline_progress_update_from_bridge");
+    await new Promise((resolve) => setTimeout(resolve, syncMs / 3));
+  }
+  Socket.set("hasSynced", true);
+  beReady();
+}
+
+const beReady = () => {
+  window.Debug ??= { VERSION: "2.3000.1017054665" };
+};
+
+const handlers = {
+  refs({ refs, lifeMs }) {
+    const [first, ...rest] = refs;
+    round = { refs: rest, lifeMs, shown: Socket.state === "UNPAIRED_IDLE" };
+    if (round.shown && lifeMs !== null) setTimeout(nextRef, lifeMs);
+    Conn.set("ref", first);
+    Socket.set("state", "UNPAIRED");
+  },
+  async paired({ device }) {
+    Socket.set("state", "PAIRING");
+    Conn.set("ref", undefined);
+    login = await saveLogin({ ...login, device });
+    link.send({ type: "stored" });
+    Socket.set("state", "OPENING");
+  },
+  login: logIn,
+  message: ({ message }) => addMessage(message),
+  unknown_device: async () => {
+    await forgetLogin();
+    login = await loadLogin();
+    link.reopen();
+  },
+  unlinked: leave,
+  state: ({ state }) => Socket.set("state", state),
+  push_name: ({ name }) => Conn.set("pushname", name),
+  sync_again() {
+    Socket.set("hasSynced", false);
+    Socket.set("hasSynced", true);
+  },
+  spin() {
+    for (;;) if (Date.now() < 0) break;
+  },
+  push_state: () => history.pushState({}, "", "/?somewhere"),
+  frame: () => document.body.append(document.createElement("iframe")),
+  reload: () => location.reload(),
+  turn_wrong: () => location.assign("/wrong"),
+};
+
+Socket.on("change:state", (_, state) => {
+  document.getElementById("state").textContent = state;
+});
+Conn.on("change:ref", (_, ref) => draw(ref ?? ""));
+
+function draw(text) {
+  const context = document.getElementById("code").getContext("2d");
+  context.clearRect(0, 0, 200, 200);
+  for (let i = 0; i < text.length; i += 1) {
+    if (text.charCodeAt(i) % 2) context.fillRect((i % 10) * 20, Math.floor(i / 10) * 20, 20, 20);
+  }
+}
+
+login = await loadLogin();
+const early = new URL("/early", location.href);
+const link = openLink({
+  onOpen: () => link.send({ type: "hello", ...login }),
+  onDown: () => {
+    if (!Socket.state.startsWith("UNPAIRED")) Socket.set("state", "OPENING");
+  },
+  onMessage: (message) => handlers[message.type](message),
+});
+// With an early sync, nobody can look at the page before it is through.
+if ((await (await fetch(early)).text()) !== "yes") beReady();

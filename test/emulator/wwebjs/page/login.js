@@ -1,0 +1,41 @@
+/** The page's login, kept as WhatsApp Web keeps its own: in IndexedDB. `strict` has it on disk when it is said to be written. */
+
+const table = "login";
+
+async function transact(mode, work) {
+  const opening = indexedDB.open("whatsapp", 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(table);
+  const database = await settled(opening, "success");
+  try {
+    const transaction = database.transaction(table, mode, { durability: "strict" });
+    const result = work(transaction.objectStore(table));
+    await settled(transaction, "complete");
+    return result.result;
+  } finally {
+    database.close();
+  }
+}
+
+function settled(request, event) {
+  return new Promise((resolve, reject) => {
+    request[`on${event}`] = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+const newKey = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
+
+/** The keys, and the device if a phone has linked it. */
+export async function loadLogin() {
+  const known = await transact("readonly", (store) => store.get("login"));
+  return known ?? saveLogin({ staticKey: newKey(), identityKey: newKey(), advSecret: newKey() });
+}
+
+export async function saveLogin(login) {
+  await transact("readwrite", (store) => store.put(login, "login"));
+  return login;
+}
+
+export async function forgetLogin() {
+  await transact("readwrite", (store) => store.clear());
+}

@@ -1,0 +1,98 @@
+/** What WhatsApp Web's modules are made of, in the shapes that whatsapp-web.js touches. */
+
+/** Backbone's events: names may be several, parted by spaces. */
+export class Emitter {
+  #handlers = [];
+
+  on(names, handler) {
+    for (const name of names.split(" ")) this.#handlers.push({ name, handler });
+  }
+
+  off(names, handler) {
+    const gone = names.split(" ");
+    this.#handlers = this.#handlers.filter((one) => one.handler !== handler || !gone.includes(one.name));
+  }
+
+  once(name, handler) {
+    const first = (...args) => {
+      this.off(name, first);
+      handler(...args);
+    };
+    this.on(name, first);
+  }
+
+  trigger(name, ...args) {
+    for (const one of [...this.#handlers]) if (one.name === name) one.handler(...args);
+  }
+}
+
+/** A thing with attributes: changing one is an event of the thing and of its collection. */
+export class Model extends Emitter {
+  constructor(attributes) {
+    super();
+    Object.assign(this, attributes);
+  }
+
+  set(name, value) {
+    const previous = this[name];
+    if (previous === value) return;
+    this[name] = value;
+    this.#announce(`change:${name}`, this, value, previous);
+    this.#announce("change", this);
+  }
+
+  serialize() {
+    return JSON.parse(JSON.stringify(this));
+  }
+
+  #announce(name, ...args) {
+    this.trigger(name, ...args);
+    this.collection?.trigger(name, ...args);
+  }
+
+  toJSON() {
+    const { collection: _, ...attributes } = this;
+    return attributes;
+  }
+}
+
+export class Collection extends Emitter {
+  #models = new Map();
+
+  add(model) {
+    model.collection = this;
+    this.#models.set(String(model.id), model);
+    this.trigger("add", model);
+  }
+
+  get(id) {
+    return this.#models.get(String(id));
+  }
+
+  getModelsArray() {
+    return [...this.#models.values()];
+  }
+}
+
+/** A WhatsApp id. */
+export class Wid {
+  constructor(text) {
+    [this.user, this.server] = text.split("@");
+    this._serialized = text;
+  }
+
+  isLid = () => this.server === "lid";
+  isGroup = () => this.server === "g.us";
+  isUser = () => this.server === "c.us";
+  isStatus = () => this._serialized === "status@broadcast";
+  toString = () => this._serialized;
+  toJSON = () => ({ server: this.server, user: this.user, _serialized: this._serialized });
+}
+
+export class MsgKey {
+  constructor({ fromMe, remote, id }) {
+    Object.assign(this, { fromMe, remote, id, _serialized: `${fromMe}_${remote}_${id}` });
+  }
+
+  toString = () => this._serialized;
+}

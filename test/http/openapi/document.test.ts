@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import packageJson from "../../../package.json" with { type: "json" };
+import { errorStatus } from "../../../src/http/dialect.ts";
+import { readHttpBindings } from "../../../src/http/http-rules.ts";
+import { allServices } from "../../e2e/every-call.ts";
+import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, operations } from "./operations.ts";
+import { createSchemaCheck } from "./schema-check.ts";
+
+/** Every object in the document, with its path. */
+function* objectsIn(json: Json, path = "#"): Generator<[path: string, object: JsonObject]> {
+  if (isObject(json)) yield [path, json];
+  if (typeof json !== "object" || json === null) return;
+  for (const [key, value] of Object.entries(json)) yield* objectsIn(value, `${path}/${key}`);
+}
+
+/** Every schema in the document that has examples, with each of them. */
+const examples = [...objectsIn(document)].flatMap(([path, object]) =>
+  Array.isArray(object.examples) ? object.examples.map((example) => ({ path, schema: object, example })) : [],
+);
+
+suite("the OpenAPI document", () => {
+  test("is of OpenAPI 3.1 and tells name, version and licence of this package", () => {
+    const { name, version, description, license } = packageJson;
+    assert.equal(document.openapi, "3.1.0");
+    assert.deepEqual(document.info, {
+      title: name,
+      version,
+      description,
+      license: { name: license, identifier: license },
+    });
+    assert.deepEqual(document.servers, [{ url: "/" }]);
+  });
+
+  test("has every REST binding of every service, and nothing else", async () => {
+    const bindings = readHttpBindings(await allServices()).map(({ httpMethod, path }) => `${httpMethod} ${path}`);
+    const documented = [...operations.values()].map(({ method, path }) => `${method} ${path}`);
+    assert.deepEqual(documented.toSorted(), bindings.toSorted());
+  });
+
+  test("has a schema for every reference, and a reference to every schema", () => {
+    const schemas = Object.keys(objectAt(document, "components", "schemas"));
+    const references = new Set(
+      [...objectsIn(document)].flatMap(([, { $ref }]) => (typeof $ref === "string" ? [$ref] : [])),
+    );
+    assert.deepEqual([...references].toSorted(), schemas.map((name) => `#/components/schemas/${name}`).toSorted());
+  });
+
+  test("has schemas that ajv compiles in strict mode", () => {
+    const check = createSchemaCheck({ closed: false });
+    for (const name of Object.keys(objectAt(document, "components", "schemas"))) {
+      check({ $ref: `#/components/schemas/${name}` }, null);
+    }
+  });
+
+  test("declares exactly the variables of each path, and no parameter twice", () => {
+    for (const { id, path, parameters } of operations.values()) {
+      const inPath = parameters.filter((parameter) => parameter.in === "path");
+      assert.deepEqual(
+        inPath.map(({ name }) => name),
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+        id,
+      );
+      assert.ok(inPath.every(({ required }) => required === true));
+      const keys = parameters.map((parameter) => `${parameter.in} ${parameter.name}`);
+      assert.equal(new Set(keys).size, keys.length, id);
+    }
+  });
+
+  test("names, describes and tags every operation, and describes every parameter and response", () => {
+    const tags = objectsOf(document.tags).map(({ name }) => name);
+    for (const { id, object, parameters, responses } of operations.values()) {
+      assert.match(id, /^[a-z][A-Za-z0-9]*$/);
+      assert.ok(String(object.summary ?? "").length > 0, id);
+      assert.ok(
+        parameters.every(({ description }) => description),
+        id,
+      );
+      assert.ok(
+        Object.values(responses).every(({ description }) => typeof description === "string"),
+        id,
+      );
+      assert.ok(Array.isArray(object.tags) && object.tags.every((tag) => tags.includes(String(tag))), id);
+    }
+    assert.equal(operations.size, [...objectsIn(document)].filter(([, { operationId }]) => operationId).length);
+  });
+
+  test("has examples that their schemas allow", () => {
+    const check = createSchemaCheck({ closed: true });
+    assert.ok(examples.length > 15);
+    for (const { path, schema, example } of examples) assert.equal(check(schema, example), undefined, path);
+    for (const [path, object] of objectsIn(document)) {
+      if (object.example !== undefined) assert.equal(check(object.schema, object.example), undefined, path);
+      if (!isObject(object.examples)) continue;
+      for (const { value = null } of objectsOf(Object.values(object.examples))) {
+        assert.equal(check(object.schema, value), undefined, path);
+      }
+    }
+  });
+
+  test("shows the page's samples of requests and answers", () => {
+    const shown = examples.map(({ example }) => JSON.stringify(example));
+    const page = [
+      '{"code":"ABCD-ABCD"}',
+      '{"phoneNumber":"12132132130"}',
+      '{"mimetype":"image/png","data":"base64-encoded-data"}',
+      '{"value":"value-that-you-need-to-use-to-generate-qr-code"}',
+      '{"id":"11111111111@c.us","pushName":"string"}',
+      '{"name":"default","logout":true}',
+    ];
+    assert.deepEqual(
+      page.filter((sample) => !shown.includes(sample)),
+      [],
+    );
+  });
+
+  test("gives both media types of pictures, the picture first", () => {
+    for (const id of ["getQrBody", "getQrBody2", "getScreenshot"]) {
+      const status = id === "getQrBody2" ? "201" : "200";
+      const success = objectAt(operations.get(id)?.responses[status], "content");
+      assert.deepEqual(Object.keys(success), ["image/png", "application/json"], id);
+    }
+  });
+
+  test("asks for the key everywhere but where none is needed", () => {
+    const schemes = objectAt(document, "components", "securitySchemes");
+    const { description, ...apiKey } = objectAt(schemes, "apiKey");
+    assert.deepEqual(apiKey, { type: "apiKey", in: "header", name: "X-Api-Key" });
+    const required = [document.security, ...[...operations.values()].map(({ object }) => object.security ?? [])];
+    const names = new Set(required.flatMap(objectsOf).flatMap(Object.keys));
+    assert.deepEqual([...names], Object.keys(schemes));
+    const open = [...operations.values()].filter(({ needsKey }) => !needsKey).map(({ id }) => id);
+    assert.deepEqual(open, ["ping", "checkHealth"]);
+  });
+
+  test("marks deprecated calls, and no others", () => {
+    const deprecated = [...operations.values()].filter(({ object }) => object.deprecated === true).map(({ id }) => id);
+    assert.deepEqual(deprecated, ["startSessionDeprecated", "stopSessionDeprecated", "logoutSessionDeprecated"]);
+  });
+
+  test("answers POST with 201 and the rest with 200, and no error with a status that the dialect does not have", () => {
+    const known = new Set<number>([...Object.values(errorStatus), 412, 413, 415]);
+    for (const { id, method, responses } of operations.values()) {
+      const [success, ...errors] = Object.keys(responses).filter((status) => status !== "default");
+      assert.equal(success, method === "POST" ? "201" : "200", id);
+      assert.ok(
+        errors.every((status) => known.has(Number(status))),
+        id,
+      );
+    }
+  });
+});

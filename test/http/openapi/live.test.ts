@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { ServerProcess } from "../../e2e/server-process.ts";
+import type { Phone } from "../../emulator/phone.ts";
+import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
+import { DocumentedClient, type DocumentedRequest } from "./documented-client.ts";
+import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, operations } from "./operations.ts";
+
+const key = "the-key";
+const maxBodyBytes = 4_000;
+
+/** What a server that is well never answers, or only by chance. */
+const unreachable = ["checkHealth 503", "authorizeCode 201", "backup 429", "sendTestEvent 422"];
+
+/** A body that a call takes, for a session that need not be there. */
+const bodies: Readonly<Record<string, Json>> = {
+  requestCode: { phoneNumber: "12132132130" },
+  authorizeCode: { code: "123456" },
+};
+
+/** Requests that break a rule, of calls whose path has no session to be named wrongly. */
+const badRequests: Readonly<Record<string, DocumentedRequest>> = {
+  listSessions: { query: { all: "maybe" } },
+  createSession: { body: { name: "a b", config: { webhooks: [{ url: "nope", events: ["nope"] }] } } },
+  getScreenshot: { query: { session: "a b" } },
+  statusStream2: { query: { session: "a b" } },
+  startSessionDeprecated: { body: { name: "a b" } },
+  stopSessionDeprecated: { body: { name: "a b" } },
+  logoutSessionDeprecated: { body: { name: "a b" } },
+  streamEvents: { query: { cursor: "first" } },
+  ackEvents: { body: { consumer: "a b", cursor: "1" } },
+};
+
+/** Requests about a session that is not there, of calls whose path has none. */
+const requestsForNobody: Readonly<Record<string, DocumentedRequest>> = {
+  getScreenshot: { query: { session: "nobody" } },
+  statusStream2: { query: { session: "nobody" } },
+  stopSessionDeprecated: { body: { name: "nobody" } },
+};
+
+const config = {
+  metadata: { "user.id": "123" },
+  proxy: null,
+  webhooks: [
+    {
+      url: "http://127.0.0.1:9/hook",
+      events: ["state.change"],
+      hmac: { key: "secret" },
+      retries: { delaySeconds: 3600, attempts: 1, policy: "linear" },
+      customHeaders: [{ name: "X-Token", value: "Value" }],
+    },
+  ],
+  debug: true,
+  noweb: { store: { enabled: true, fullSync: false } },
+};
+
+suite("every documented call is answered as documented", () => {
+  const stack = new AsyncDisposableStack();
+  let whatsapp: WhatsApp;
+  let client: DocumentedClient;
+  let stranger: DocumentedClient;
+
+  before(async () => {
+    whatsapp = await startWhatsApp();
+    stack.defer(() => whatsapp.close());
+    const server = stack.use(
+      await ServerProcess.start({
+        SESSIOND_NOWEB_URL: whatsapp.url,
+        WHATSAPP_API_HOSTNAME: "127.0.0.1",
+        WAHA_API_KEY: key,
+        SESSIOND_MAX_BODY_BYTES: String(maxBodyBytes),
+      }),
+    );
+    client = new DocumentedClient(() => server.baseUrl, { "x-api-key": key });
+    stranger = new DocumentedClient(() => server.baseUrl);
+  });
+  after(() => stack.disposeAsync());
+
+  /** All operations that document a status, with whether a session is in their path. */
+  const withStatus = (status: number) =>
+    [...operations.values()]
+      .filter(({ responses }) => responses[status] !== undefined)
+      .map(({ id, path }) => ({ id, inPath: path.includes("{session}") }));
+
+  /** Scans the code of a session, and waits until it works. */
+  async function pair(phone: Phone, session: string): Promise<void> {
+    const raw = await client.call("getQrBody", 200, { path: { session }, query: { format: "raw" } });
+    await phone.scan(String(isObject(raw.body) && raw.body.value));
+    await client.call("statusStream", 200, { path: { session }, until: isWorking });
+  }
+
+  /** The first delivery of a session that was given up, as soon as there is one. */
+  async function firstFailed(session: string): Promise<JsonObject> {
+    for (;;) {
+      const { body } = await client.call("listDeliveries", 200, { path: { session }, query: { state: "FAILED" } });
+      const [failed] = isObject(body) ? objectsOf(body.deliveries) : [];
+      if (failed) return failed;
+    }
+  }
+
+  test("without the key: 401", async () => {
+    for (const { id } of withStatus(401)) await stranger.call(id, 401, { ...(bodies[id] && { body: bodies[id] }) });
+    for (const pair of stranger.seen) client.seen.add(pair);
+    await stranger.call("ping", 200);
+    await stranger.call("checkHealth", 200);
+  });
+
+  test("with the key in every place that is documented", async () => {
+    await stranger.call("listSessions", 200, { headers: { authorization: `Bearer ${key}` } });
+    const { body } = await client.call("createStreamTicket", 201, { body: {} });
+    const ticket = isObject(body) ? String(body.ticket) : "";
+    await stranger.probe("statusStream2", { query: { ticket } });
+    await stranger.call("statusStream", 404, { path: { session: "nobody" }, query: { ticket } });
+    await stranger.call("listSessions", 401, { query: { ticket } });
+  });
+
+  test("with a body that is too large: 413", async () => {
+    const headers = { "content-type": "application/json" };
+    for (const { id } of withStatus(413)) await client.call(id, 413, { text: " ".repeat(maxBodyBytes + 1), headers });
+  });
+
+  test("with a body that is no JSON: 415", async () => {
+    const headers = { "content-type": "text/plain" };
+    for (const { id } of withStatus(415)) await client.call(id, 415, { text: "text", headers });
+  });
+
+  test("with a request that breaks rules: 400", async () => {
+    for (const { id, inPath } of withStatus(400)) {
+      const request = inPath ? { path: { session: "a b" }, body: bodies[id] ?? {} } : badRequests[id];
+      assert.ok(request, `badRequests has nothing for ${id}`);
+      const { requestBody } = operations.get(id) ?? {};
+      const { body, ...bodiless } = request;
+      await client.call(id, 400, requestBody ? request : bodiless);
+    }
+  });
+
+  test("the words that a configuration takes are those that the document has", async () => {
+    const webhooks = [{ url: "http://127.0.0.1:9/", events: ["nope"], retries: { policy: "nope" } }];
+    const { body } = await client.call("createSession", 400, { body: { config: { webhooks } } });
+    const messages = isObject(body) && Array.isArray(body.message) ? body.message.map(String) : [];
+    const accepted = messages.map((message) => message.split("values: ")[1]?.split(", ").toSorted());
+    const schemas = objectAt(document, "components", "schemas");
+    const documented = [
+      objectAt(schemas, "WebhookConfigInput", "properties", "events", "items"),
+      objectAt(schemas, "RetriesConfig", "properties", "policy"),
+    ].map((schema) => (Array.isArray(schema.enum) ? schema.enum.map(String).toSorted() : []));
+    assert.deepEqual(accepted, documented);
+  });
+
+  test("for a session that is not there: 404", async () => {
+    for (const { id, inPath } of withStatus(404)) {
+      const body = operations.get(id)?.requestBody && { body: bodies[id] ?? {} };
+      const request = inPath ? { path: { session: "nobody" }, ...body } : requestsForNobody[id];
+      assert.ok(request, `requestsForNobody has nothing for ${id}`);
+      await client.call(id, 404, request);
+    }
+  });
+
+  test("for a session that is not there: no 404 that is not documented", async () => {
+    for (const { id, path, responses, requestBody } of operations.values()) {
+      if (responses[404] !== undefined || !path.includes("{session}")) continue;
+      await client.probe(id, { path: { session: "nobody" }, ...(requestBody && { body: bodies[id] ?? {} }) });
+    }
+  });
+
+  test("from nothing to WORKING and back", async () => {
+    const phone = whatsapp.phone(undefined, { name: "Alice" });
+    const once = { headers: { "idempotency-key": "once" } };
+    await client.call("createSession", 201, { body: { name: "default", config }, ...once });
+    await client.call("createSession", 201, { body: { name: "default", config }, ...once });
+    await client.call("createSession", 422, { body: { name: "other" }, ...once });
+    await client.call("createSession", 422, { body: { name: "default" } });
+
+    await client.call("getQrBody", 200);
+    const asJson = { headers: { accept: "application/json" } };
+    for (const [id, status] of [
+      ["getQrBody", 200],
+      ["getQrBody2", 201],
+      ["getScreenshot", 200],
+    ] as const) {
+      assert.ok(Array.isArray((await client.call(id, status)).body), `${id} is a picture`);
+      assert.ok(isObject((await client.call(id, status, asJson)).body), `${id} is JSON`);
+    }
+    await client.call("requestCode", 201, { body: { phoneNumber: `+${phone.number}` } });
+    await client.call("requestCode", 422, { body: { phoneNumber: "12132132130", method: "sms" } });
+    await client.call("authorizeCode", 422, { body: { code: "123456" } });
+    await client.call("authorizeCode", 404, { path: { session: "nobody" }, body: { code: "123456" } });
+
+    const pairing = client.call("qrStream", 200, { until: (item) => isObject(item) && item.outcome !== undefined });
+    await pair(phone, "default");
+    await pairing;
+    await client.call("statusStream2", 200, { until: isWorking });
+    await client.call("getMe", 200);
+    for (const id of ["getQrBody", "getQrBody2", "getScreenshot"]) await client.call(id, 422);
+    await client.call("requestCode", 422, { body: bodies.requestCode ?? {} });
+    await client.call("startSessionDeprecated", 422, { body: { name: "default", config } });
+    await client.call("listSessions", 200, { query: { "metadata.user.id": "123" } });
+    await client.call("getSession", 200);
+
+    const stale = { headers: { "if-match": '"1"' } };
+    await client.call("updateSession", 200, { body: { name: "default", config } });
+    await client.call("updateSession2", 201, { body: {} });
+    await client.call("updateSession", 412, { body: { config }, ...stale });
+    await client.call("updateSession2", 412, { body: { config }, ...stale });
+    await client.call("deleteSession", 412, stale);
+    for (const id of ["startSession", "restartSession", "logoutSession", "stopSession"]) await client.call(id, 201);
+    assert.equal((await client.call("getMe", 200)).body, null);
+    assert.deepEqual((await client.call("listSessions", 200)).body, []);
+    await client.call("listSessions", 200, { query: { all: "true" } });
+    await client.call("deleteSession", 200);
+    assert.deepEqual(whatsapp.faults, []);
+  });
+
+  test("putting a former login back", async () => {
+    const path = { session: "former" };
+    await client.call("createSession", 201, { body: { name: path.session } });
+    await client.call("restoreCredentials", 422, { path });
+    await pair(whatsapp.phone(), path.session);
+    await client.call("restartSession", 201, { path });
+    await client.call("statusStream", 200, { path, until: isWorking });
+    await client.call("restoreCredentials", 201, { path });
+    await client.call("deleteSession", 200, { path });
+  });
+
+  test("webhooks and their deliveries", async () => {
+    const path = { session: "hooks" };
+    const webhooks = [{ url: "http://127.0.0.1:9/hook", events: ["session.status"], retries: { attempts: 0 } }];
+    await client.call("createSession", 201, { body: { name: path.session, config: { webhooks } } });
+    const [endpoint] = objectsOf((await client.call("listEndpoints", 200, { path })).body);
+    await client.call("enableEndpoint", 201, { path: { ...path, endpoint: String(endpoint?.id) } });
+    await client.call("sendTestEvent", 201, { path, body: {} });
+    const ofNone = { path: { ...path, endpoint: "none", delivery: "none" } };
+    for (const id of ["getDelivery", "resendDelivery", "enableEndpoint"]) await client.call(id, 404, ofNone);
+    await client.call("sendTestEvent", 404, { path, body: { endpoint: "none" } });
+    const failed = await firstFailed(path.session);
+    const ofDelivery = { path: { ...path, delivery: String(failed.id) } };
+    await client.call("getDelivery", 200, ofDelivery);
+    await client.call("resendDelivery", 201, ofDelivery);
+    await firstFailed(path.session);
+    await client.call("resendFailed", 201, { path, body: {} });
+    await client.call("updateSession", 200, { path, body: { config: { webhooks: [] } } });
+    await client.call("resendDelivery", 422, ofDelivery);
+    await client.call("deleteSession", 200, { path });
+  });
+
+  test("the deprecated calls", async () => {
+    await client.call("startSessionDeprecated", 201, { body: { name: "old", config } });
+    await client.call("stopSessionDeprecated", 201, { body: { name: "old" } });
+    await client.call("logoutSessionDeprecated", 201, { body: { name: "old" } });
+  });
+
+  test("about the server", async () => {
+    for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus"]) await client.call(id, 200);
+    await client.call("backup", 201);
+  });
+
+  test("streams of events", async () => {
+    await client.call("streamEvents", 200, { query: { cursor: "0" } });
+    await client.call("streamEvents2", 200, { query: { cursor: "0" } });
+    await client.call("ackEvents", 201, { body: { consumer: "reader", cursor: "1" } });
+  });
+
+  test("nothing was left out", () => {
+    assert.deepEqual(client.missing().toSorted(), unreachable.toSorted());
+  });
+});
+
+const isWorking = (item: Json) => isObject(item) && item.status === "WORKING";

@@ -1,0 +1,69 @@
+import openApiDocument from "../../../gen/openapi.json" with { type: "json" };
+
+/** JSON as it comes. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** An object of the document, such as a schema. */
+export type JsonObject = { [key: string]: Json };
+
+/** What the document says of one call. */
+export interface Operation {
+  readonly id: string;
+  /** In upper case. */
+  readonly method: string;
+  /** With its variables in braces. */
+  readonly path: string;
+  readonly parameters: readonly JsonObject[];
+  readonly requestBody: JsonObject | undefined;
+  /** By status, "default" among them. */
+  readonly responses: Readonly<Record<string, JsonObject>>;
+  readonly needsKey: boolean;
+  readonly object: JsonObject;
+}
+
+/** The generated document. */
+export const document: JsonObject = structuredClone(openApiDocument) as JsonObject;
+
+/** The object at a path of keys. Throws if there is none. */
+export function objectAt(from: Json | undefined, ...keys: string[]): JsonObject {
+  const found = keys.reduce<Json | undefined>((at, key) => (isObject(at) ? at[key] : undefined), from);
+  if (!isObject(found)) throw new Error(`no object at ${keys.join(" / ")}`);
+  return found;
+}
+
+/** Whether it is an object, neither an array nor null. */
+export function isObject(json: Json | undefined): json is JsonObject {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}
+
+/** A list of objects that may be missing. */
+export function objectsOf(json: Json | undefined): JsonObject[] {
+  return Array.isArray(json) ? json.filter(isObject) : [];
+}
+
+/** All operations of the document, by id. */
+export const operations: ReadonlyMap<string, Operation> = new Map(
+  Object.entries(objectAt(document, "paths")).flatMap(([path, item]) =>
+    Object.keys(objectAt(item)).map((method) => {
+      const operation = toOperation(method, path, objectAt(item, method));
+      return [operation.id, operation] as const;
+    }),
+  ),
+);
+
+function toOperation(method: string, path: string, object: JsonObject): Operation {
+  const responses = Object.keys(objectAt(object, "responses")).map((status) => [
+    status,
+    objectAt(object, "responses", status),
+  ]);
+  return {
+    id: String(object.operationId),
+    method: method.toUpperCase(),
+    path,
+    parameters: objectsOf(object.parameters),
+    requestBody: isObject(object.requestBody) ? object.requestBody : undefined,
+    responses: Object.fromEntries(responses),
+    needsKey: !(Array.isArray(object.security) && object.security.length === 0),
+    object,
+  };
+}

@@ -61,8 +61,13 @@ export interface Secrets {
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   /** The endpoint called for every event of every session. */
   readonly globalWebhook: GlobalWebhook | undefined;
-  /** The proxy of sessions that configure none. */
-  readonly proxy: { readonly server: string; readonly username?: string; readonly password?: string } | undefined;
+  /** The proxies of sessions that configure none. */
+  readonly proxies: {
+    readonly servers: readonly string[];
+    readonly username: string | undefined;
+    readonly password: string | undefined;
+    readonly indexPrefix: string | undefined;
+  };
 }
 
 export interface GlobalWebhook {
@@ -155,7 +160,7 @@ export async function readConfig(
     sealKeys: await sealKeysOf(read, readFile),
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
-    proxy: proxyOf(read),
+    proxies: proxiesOf(read),
   };
   return { config, secrets };
 }
@@ -277,12 +282,15 @@ function globalWebhookOf(read: Reader): GlobalWebhook | undefined {
   };
 }
 
-function proxyOf(read: Reader): Secrets["proxy"] {
-  const server = read.text("WHATSAPP_PROXY_SERVER");
-  if (!server) return undefined;
-  const username = read.text("WHATSAPP_PROXY_SERVER_USERNAME");
-  const password = read.text("WHATSAPP_PROXY_SERVER_PASSWORD");
-  return { server, ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+function proxiesOf(read: Reader): Secrets["proxies"] {
+  const one = read.text("WHATSAPP_PROXY_SERVER");
+  const list = read.list("WHATSAPP_PROXY_SERVER_LIST");
+  return {
+    servers: list.length === 0 && one ? [one] : list,
+    username: read.text("WHATSAPP_PROXY_SERVER_USERNAME"),
+    password: read.text("WHATSAPP_PROXY_SERVER_PASSWORD"),
+    indexPrefix: read.text("WHATSAPP_PROXY_SERVER_INDEX_PREFIX"),
+  };
 }
 
 type Reader = ReturnType<typeof reader>;

@@ -10,7 +10,7 @@ import openApiDocument from "../gen/openapi.json" with { type: "json" };
 import { AuthService } from "../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../gen/sessiond/v1/server_service_pb.js";
-import { Engine_Kind, ProxyConfigSchema, WebhookConfigSchema } from "../gen/sessiond/v1/session_pb.js";
+import { Engine_Kind, WebhookConfigSchema } from "../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
@@ -104,7 +104,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     logger,
     policy: defaultPolicy,
     defaultEngine: Engine_Kind[config.defaultEngine],
-    defaultProxy: secrets.proxy && create(ProxyConfigSchema, secrets.proxy),
+    proxies: secrets.proxies,
     globalWebhook: globalWebhook(secrets),
     restart: config.restart,
     names: config.startSessions,

@@ -1,5 +1,6 @@
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
-import type { Engine_Kind, ProxyConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { Engine_Kind, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { ProxyPool } from "../domain/proxy.ts";
 import type { SessionPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { EngineFactory } from "../ports/engine.ts";
@@ -16,8 +17,8 @@ export interface RunnerDeps {
   readonly policy: Omit<SessionPolicy, "jitter">;
   /** Called for every event of every session, whatever the session's configuration. */
   readonly globalWebhook: WebhookConfig | undefined;
-  /** The proxy of sessions that configure none. */
-  readonly defaultProxy: ProxyConfig | undefined;
+  /** The proxies of sessions that configure none. */
+  readonly proxies: ProxyPool;
   /** Who may connect when; left out: everybody at once. */
   readonly gate?: ConnectGate | undefined;
   /** Called after each write of a session's record. */

@@ -18,6 +18,7 @@ import {
   rememberedMessagesAfter,
   statusEvent,
 } from "../domain/event.ts";
+import { proxyFor } from "../domain/proxy.ts";
 import {
   type CloseCause,
   type SessionEffect,
@@ -267,11 +268,12 @@ export class SessionRunner {
   }
 
   #opened(factory: EngineFactory): Engine {
-    const { backend, defaultProxy } = this.#deps;
+    const { backend, proxies } = this.#deps;
     const { name, config = create(SessionConfigSchema) } = this.#record;
+    const proxy = config.proxy ?? proxyFor(name, proxies);
     return factory.open({
       session: name,
-      config: config.proxy || !defaultProxy ? config : { ...config, proxy: defaultProxy },
+      config: proxy ? { ...config, proxy } : config,
       credentials: backend.credentials(this.#lease),
       chats: backend.chats(this.#lease),
       logger: config.debug ? this.#logger.child({}, "debug") : this.#logger,

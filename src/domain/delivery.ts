@@ -3,6 +3,7 @@ import { type Delivery, type Endpoint, EndpointSchema } from "../../gen/sessiond
 import type { RetriesConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { deletedEventName } from "./event.ts";
+import { fnv1a } from "./hash.ts";
 
 /** What a receiver made of an attempt. */
 export type AttemptOutcome =
@@ -61,12 +62,7 @@ export function stateOf({ settledAt, reason, dueAt }: Delivery): State {
 
 /** The id of the endpoint at a URL: the n-th of a session's endpoints with that URL, from 0. */
 function endpointId(url: string, n: number): string {
-  // FNV-1a, 64 bit: names an endpoint within its session, protects nothing.
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(`${n} ${url}`)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  return `ep_${hash.toString(16).padStart(16, "0")}`;
+  return `ep_${fnv1a(`${n} ${url}`).toString(16).padStart(16, "0")}`;
 }
 
 /** The endpoints of a session: its own in their order, then the global one, if there is one. */

@@ -88,7 +88,7 @@ export function openHouse(t: TestContext) {
     logger: silent,
     policy: defaultPolicy,
     globalWebhook: undefined,
-    defaultProxy: undefined,
+    proxies: { servers: [] },
     defaultEngine: Engine_Kind.NOWEB,
     restart: "wanted",
     names: [],

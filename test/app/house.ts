@@ -123,7 +123,7 @@ export function openHouse(
     logger,
     policy: defaultPolicy,
     globalWebhook: undefined,
-    defaultProxy: undefined,
+    proxies: { servers: [] },
     defaultEngine: Engine_Kind.NOWEB,
     restart: "wanted",
     names: [],

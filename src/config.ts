@@ -74,6 +74,8 @@ export interface GlobalWebhook {
   readonly url: string;
   readonly events: readonly string[];
   readonly hmacKey: string | undefined;
+  /** The key before, while receivers change over. */
+  readonly hmacPreviousKey: string | undefined;
   readonly policy: string | undefined;
   readonly delaySeconds: number | undefined;
   readonly attempts: number | undefined;
@@ -271,6 +273,7 @@ function globalWebhookOf(read: Reader): GlobalWebhook | undefined {
     url,
     events: read.text("WHATSAPP_HOOK_EVENTS") ? read.list("WHATSAPP_HOOK_EVENTS") : ["*"],
     hmacKey: read.text("WHATSAPP_HOOK_HMAC_KEY"),
+    hmacPreviousKey: read.text("SESSIOND_HOOK_HMAC_PREVIOUS_KEY"),
     policy: read.oneOf("WHATSAPP_HOOK_RETRIES_POLICY", ["constant", "linear", "exponential"] as const),
     delaySeconds: read.number("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", 0, 3600),
     attempts: read.integer("WHATSAPP_HOOK_RETRIES_ATTEMPTS", 0, 100),

@@ -239,13 +239,13 @@ function allowed({ webhooks }: Config) {
 
 function globalWebhook({ globalWebhook: hook }: Secrets) {
   if (!hook) return undefined;
-  const { url, events, hmacKey, policy, delaySeconds, attempts, customHeaders } = hook;
+  const { url, events, hmacKey, hmacPreviousKey, policy, delaySeconds, attempts, customHeaders } = hook;
   const retries = policy !== undefined || delaySeconds !== undefined || attempts !== undefined;
   return create(WebhookConfigSchema, {
     url,
     events: [...events],
     customHeaders: [...customHeaders],
-    ...(hmacKey && { hmac: { key: hmacKey } }),
+    ...(hmacKey && { hmac: { key: hmacKey, ...(hmacPreviousKey && { previousKey: hmacPreviousKey }) } }),
     ...(retries && { retries: { ...(policy && { policy }), delaySeconds, attempts } }),
   });
 }

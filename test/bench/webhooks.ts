@@ -4,10 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Agent } from "undici";
 import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
-import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
@@ -18,13 +16,12 @@ import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
 import { webhookBody } from "../../src/domain/webhook-body.ts";
 import type { Backend } from "../../src/ports/backend.ts";
+import { eventOf, sessions } from "./webhook-load.ts";
 
 // How fast durable webhooks go (each event committed with an fsync before it is sent, its body about 1 KB and signed), beside
 // bare POSTs of the same bytes in the same run. The receiver is a process of its own. Exits with 1 where a goal is missed.
 const environment = { version: "bench", tier: "PLUS", browser: null };
 const logger = createLogger({ level: "error", format: "JSON" });
-const sessions = Array.from({ length: 100 }, (_, n) => `session-${n}`);
-const text = "x".repeat(560);
 
 interface Report {
   readonly taken: number;
@@ -58,17 +55,6 @@ class Sink {
     this.#child.disconnect();
   }
 }
-
-const eventOf = (session: string) => {
-  const nowMs = clock.nowMs();
-  return create(EventSchema, {
-    id: `evt_${random.ulid(nowMs)}`,
-    time: timestampFromMs(nowMs),
-    name: "message",
-    session,
-    payload: { case: "message", value: { id: "false_1@c.us_AA", from: "1@c.us", to: "2@c.us", body: text } },
-  });
-};
 
 /** A backend on a disk and a dispatcher, with one endpoint for each session. */
 async function house(urlOf: (session: string) => string) {

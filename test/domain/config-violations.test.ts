@@ -131,7 +131,20 @@ suite("the rules of a configuration", () => {
     for (const name of ["", "X Header", "X:Header", "Näme", "X\r\nY"]) {
       assert.deepEqual(header(name), ["config.webhooks.0.customHeaders.0.name must be an HTTP header name"], name);
     }
-    for (const name of ["Host", "content-length", "TRANSFER-ENCODING", "Connection", "X-Webhook-Hmac", "x-webhook-"]) {
+    for (const name of [
+      "Host",
+      "content-length",
+      "TRANSFER-ENCODING",
+      "Connection",
+      "X-Webhook-Hmac",
+      "x-webhook-",
+      "Keep-Alive",
+      "upgrade",
+      "Expect",
+      "TE",
+      "webhook-id",
+      "Webhook-Signature",
+    ]) {
       assert.match(header(name)[0] ?? "", /^config\.webhooks\.0\.customHeaders\.0\.name must not be Host, /, name);
     }
     assert.deepEqual(header("X-Any", "é ~\t!"), []);

@@ -189,4 +189,15 @@ suite("a configuration that says ***", () => {
       "",
     );
   });
+
+  test("keeps the key before a rotation as secret as the key", () => {
+    const stored = create(SessionConfigSchema, {
+      webhooks: [{ url: "https://a.test/", hmac: { key: "new", previousKey: "old" } }],
+    });
+    const masked = maskSecrets(stored);
+    assert.deepEqual([masked.webhooks[0]?.hmac?.key, masked.webhooks[0]?.hmac?.previousKey], ["***", "***"]);
+    const kept = keepSecrets(masked, stored);
+    assert.deepEqual([kept.webhooks[0]?.hmac?.key, kept.webhooks[0]?.hmac?.previousKey], ["new", "old"]);
+    assert.throws(() => keepSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
+  });
 });

@@ -44,7 +44,10 @@ suite("sessions come back", () => {
       const ids = new Set(told().map(({ body }) => String(body.payload.id).split("_")[2]));
       return [...sent.keys()].filter((id) => !ids.has(id));
     };
-    await Promise.race([hook.until(() => missing().length === 0), delay(30_000, undefined, { ref: false })]);
+    await Promise.race([
+      hook.until(() => missing().length === 0),
+      delay(60_000 + 5_000 * kills, undefined, { ref: false }),
+    ]);
     assert.deepEqual(missing(), []);
     const events = new Map<string, Set<string>>();
     for (const { body } of told()) {

@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { calculateSignature, verifySignature } from "whatsapp-rust-bridge";
+import { libsignalDependency } from "./libsignal.ts";
 
 /**
  * libsignal signs and verifies with `curve25519-js`, which is plain JavaScript: 9 to 16 ms of the event loop each, and every connect
@@ -32,16 +32,8 @@ export function installFastCurve(): () => void {
 }
 
 function install(): () => void {
-  const curve = libsignalsCurve();
+  const curve = libsignalDependency("curve25519-js") as Curve;
   const { sign, verify } = curve;
   Object.assign(curve, fast);
   return () => Object.assign(curve, { sign, verify });
-}
-
-/** The very module that libsignal has loaded. */
-function libsignalsCurve(): Curve {
-  const ours = createRequire(import.meta.url);
-  const baileys = createRequire(ours.resolve("@whiskeysockets/baileys"));
-  const libsignal = createRequire(baileys.resolve("libsignal/src/curve.js"));
-  return libsignal("curve25519-js");
 }

@@ -23,6 +23,7 @@ import { errorFields } from "./logger.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { proxyOf, type SessionProxy } from "./proxy.ts";
+import { installSignalJobs } from "./signal-jobs.ts";
 import { hangUp, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
 import { CredentialsUnreadable, restoreKept } from "./stored-login.ts";
 import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
@@ -62,9 +63,10 @@ const backlogWarning = 1_000;
 /** Baileys and `ws` have limits of their own, which tell more; this one is for when they do not see the trouble. */
 const graceMs = 1_000;
 
-/** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Takes libsignal off the console for good. */
+/** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Mends libsignal for good, in the whole process. */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   installConsoleGuard();
+  installSignalJobs();
   if (options.fastCurve ?? true) installFastCurve();
   const settings = { ...defaults, ...options };
   return {

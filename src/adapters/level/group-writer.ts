@@ -34,6 +34,8 @@ interface Job {
 }
 
 const maxGroupSize = 1024;
+/** No further write joins a group that has as many: what is held for one group bounds what memory all of them take. */
+const maxOperations = 1024;
 
 /**
  * The only writer of the database. What waits while a group is being written goes into the next one, so that many writers
@@ -121,7 +123,14 @@ export class GroupWriter {
 
   async #writeGroup(jobs: readonly Job[]): Promise<void> {
     const operations: Operation[] = [];
-    const accepted = jobs.filter((job) => this.#build(job, operations));
+    const accepted: Job[] = [];
+    let taken = 0;
+    for (const job of jobs) {
+      if (operations.length >= maxOperations) break;
+      taken += 1;
+      if (this.#build(job, operations)) accepted.push(job);
+    }
+    this.#queue.unshift(...jobs.slice(taken));
     if (accepted.length === 0) return;
     this.#target.seal(operations);
     const sync = accepted.some((job) => job.sync);

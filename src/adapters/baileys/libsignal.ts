@@ -1,0 +1,13 @@
+import { createRequire } from "node:module";
+
+/** Loads a part of the very libsignal that Baileys works with, by its path: "libsignal/src/curve.js". */
+export function libsignalPart(path: string): unknown {
+  return baileysRequire()(path);
+}
+
+/** Loads a package as libsignal itself finds it. */
+export function libsignalDependency(name: string): unknown {
+  return createRequire(baileysRequire().resolve("libsignal/src/curve.js"))(name);
+}
+
+const baileysRequire = () => createRequire(createRequire(import.meta.url).resolve("@whiskeysockets/baileys"));

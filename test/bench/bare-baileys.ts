@@ -1,0 +1,91 @@
+/**
+ * The measure for `sessions.ts`: sessions on bare Baileys, as its own documentation has them, with keys in SQLite. Asks for a scan with
+ * a line "qr <name> <text>", says "open <count>" once all are open, and waits to be killed.
+ */
+import { DatabaseSync } from "node:sqlite";
+import {
+  type AuthenticationCreds,
+  BufferJSON,
+  initAuthCreds,
+  makeWASocket,
+  type SignalDataTypeMap,
+} from "@whiskeysockets/baileys";
+import { pino } from "pino";
+
+const [, , url = "", file = "", count = "1", patched = ""] = process.argv;
+// Pairing is none of what is measured.
+if (patched) (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
+// libsignal would print keys.
+console.info = () => {};
+console.warn = () => {};
+
+const database = new DatabaseSync(file);
+database.exec(
+  "pragma journal_mode = wal; create table if not exists data (key text primary key, value text) without rowid",
+);
+const select = database.prepare("select value from data where key = ?");
+const insert = database.prepare("insert or replace into data values (?, ?)");
+const remove = database.prepare("delete from data where key = ?");
+
+const read = (key: string): unknown => {
+  const row = select.get(key);
+  return row ? JSON.parse(String(row.value), BufferJSON.reviver) : undefined;
+};
+const write = (key: string, value: unknown) => {
+  if (value === null || value === undefined) remove.run(key);
+  else insert.run(key, JSON.stringify(value, BufferJSON.replacer));
+};
+
+let open = 0;
+const logger = pino({ level: "silent" });
+
+function connect(name: string): Promise<void> {
+  const creds = (read(`${name}/creds`) as AuthenticationCreds | undefined) ?? initAuthCreds();
+  const keys = {
+    get: async <T extends keyof SignalDataTypeMap>(type: T, ids: string[]) => {
+      const found: Record<string, SignalDataTypeMap[T]> = {};
+      for (const id of ids) {
+        const value = read(`${name}/${type}/${id}`);
+        if (value !== undefined) found[id] = value as SignalDataTypeMap[T];
+      }
+      return found;
+    },
+    set: async (data: object) => {
+      database.exec("begin");
+      for (const [type, values] of Object.entries(data)) {
+        for (const [id, value] of Object.entries(values)) write(`${name}/${type}/${id}`, value);
+      }
+      database.exec("commit");
+    },
+  };
+  return new Promise((resolve) => {
+    const start = () => {
+      const socket = makeWASocket({
+        waWebSocketUrl: url,
+        auth: { creds, keys },
+        logger,
+        shouldSyncHistoryMessage: () => false,
+      });
+      socket.ev.on("creds.update", (update) => {
+        Object.assign(creds, update);
+        write(`${name}/creds`, creds);
+      });
+      socket.ev.on("connection.update", ({ qr, connection }) => {
+        if (qr) console.log(`qr ${name} ${qr}`);
+        if (connection === "close") start();
+        if (connection !== "open") return;
+        open += 1;
+        if (open === Number(count)) console.log(`open ${open}`);
+        resolve();
+      });
+    };
+    start();
+  });
+}
+
+// Stock Baileys loses handshakes when more begin at once.
+const names = Array.from({ length: Number(count) }, (_, i) => `s${i}`).values();
+const connectNext = async () => {
+  for (const name of names) await connect(name);
+};
+for (let i = 0; i < 8; i++) void connectNext();

@@ -1,0 +1,21 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
+
+/** Sessions whose webhooks are measured. */
+export const sessions = Array.from({ length: 100 }, (_, n) => `session-${n}`);
+
+const text = "x".repeat(560);
+
+/** An event whose webhook has a body of about 1 KB. */
+export function eventOf(session: string): Event {
+  const nowMs = clock.nowMs();
+  return create(EventSchema, {
+    id: `evt_${random.ulid(nowMs)}`,
+    time: timestampFromMs(nowMs),
+    name: "message",
+    session,
+    payload: { case: "message", value: { id: "false_1@c.us_AA", from: "1@c.us", to: "2@c.us", body: text } },
+  });
+}

@@ -13,26 +13,28 @@ export class BootReport {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #startedAtMs: number;
-  readonly #waiting: Set<string>;
+  /** With the attempts that had failed before. */
+  readonly #waiting: Map<string, number>;
   readonly #counts = { working: 0, pairing: 0, stopped: 0, failed: 0 };
   readonly #reasons: Record<string, string> = {};
   #cancel = () => {};
   #written = false;
 
-  /** `sessions`: all that should run. */
-  constructor(clock: Clock, logger: Logger, sessions: Iterable<string>) {
+  /** `sessions`: all that should run, each with the number of attempts that have failed so far. */
+  constructor(clock: Clock, logger: Logger, sessions: Iterable<readonly [string, number]>) {
     this.#clock = clock;
     this.#logger = logger;
     this.#startedAtMs = clock.nowMs();
-    this.#waiting = new Set(sessions);
+    this.#waiting = new Map(sessions);
     this.#cancel = clock.schedule(patienceMs, () => this.#write());
     this.#writeIfDone();
   }
 
   /** A session has changed. */
   note(record: SessionRecord): void {
-    if (!this.#waiting.has(record.name)) return;
-    const outcome = outcomeOf(record);
+    const attempt = this.#waiting.get(record.name);
+    if (attempt === undefined) return;
+    const outcome = outcomeOf(record, attempt);
     if (!outcome) return;
     this.#waiting.delete(record.name);
     this.#counts[outcome] += 1;
@@ -75,12 +77,12 @@ export class BootReport {
 }
 
 /** What has become of a session; undefined while it is on its way. */
-function outcomeOf(record: SessionRecord): "working" | "pairing" | "stopped" | "failed" | undefined {
+function outcomeOf(record: SessionRecord, attempt: number): "working" | "pairing" | "stopped" | "failed" | undefined {
   const status = statusOf(record);
   if (status === Status.WORKING) return "working";
   if (status === Status.SCAN_QR_CODE) return "pairing";
   if (status === Status.STOPPED) return "stopped";
   if (status === Status.FAILED) return "failed";
   // One that waits for its first turn has not failed; one that waits after an attempt has.
-  return record.phase === Phase.BACKING_OFF && record.attempt > 0 ? "failed" : undefined;
+  return record.phase === Phase.BACKING_OFF && record.attempt > attempt ? "failed" : undefined;
 }

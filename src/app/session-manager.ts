@@ -255,7 +255,10 @@ export class SessionManager {
     const isWanted = ({ name, desiredState }: SessionRecord) =>
       restart === "all" || names.includes(name) || (restart === "wanted" && desiredState === Desired.RUNNING);
     const created = names.filter((name) => !known.has(name));
-    const report = new BootReport(clock, logger, [...records.filter(isWanted).map(({ name }) => name), ...created]);
+    const report = new BootReport(clock, logger, [
+      ...records.filter(isWanted).map(({ name, attempt }) => [name, attempt] as const),
+      ...created.map((name) => [name, 0] as const),
+    ]);
     this.#report = report;
     const boot = async (name: string, start: () => Promise<unknown>) => {
       await start().catch((error: unknown) => {

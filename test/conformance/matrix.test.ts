@@ -13,10 +13,11 @@ async function open(t: TestContext, subject: Subject) {
   // Leaves before the server closes.
   let leave: () => void | Promise<void> = () => {};
   t.after(() => leave());
-  const { url, ended } = await startConformanceServer(t, subject.isTls);
+  const { url, begun, ended } = await startConformanceServer(t, subject.isTls);
   const { transport, close } = subject.connect(url);
   leave = close;
   return {
+    begun,
     ended,
     sessions: createClient(SessionService, transport),
     unknown: createClient(ServerService, transport),
@@ -120,9 +121,11 @@ for (const subject of subjects) {
 
     test("a call that its caller gives up", async (t) => {
       const { sessions, ended } = await open(t, subject);
+      // What is given up before there is a connection never reaches the server.
+      await sessions.listSessions({}).catch(() => {});
       const controller = new AbortController();
       const call = errorOf(sessions.getSession({ session: "forever" }, { signal: controller.signal }));
-      setTimeout(() => controller.abort(), 50);
+      setTimeout(() => controller.abort(), 500);
       assert.equal(Code[(await call).code], "Canceled");
       await ended;
     });

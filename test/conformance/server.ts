@@ -9,6 +9,8 @@ import { startServer } from "../http/rest-server.ts";
 
 /** What the calls of a test have seen on the server. */
 export interface Seen {
+  /** Resolves when a call that waits forever has come. */
+  readonly begun: Promise<void>;
   /** Resolves with the code of the reason when a call that waits forever is ended by its caller. */
   readonly ended: Promise<Code | undefined>;
 }
@@ -33,9 +35,11 @@ function tellBack({ requestHeader, responseHeader, responseTrailer }: HandlerCon
 }
 
 /** The one-port server, over services that do what a test asks of them. */
-export async function startConformanceServer(t: TestContext, isTls: boolean) {
+export async function startConformanceServer(t: TestContext, isTls: boolean): Promise<Seen & { url: string }> {
+  const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<Code | undefined>();
   async function forever({ signal }: HandlerContext): Promise<never> {
+    begun.resolve();
     if (!signal.aborted) await once(signal, "abort");
     ended.resolve(signal.reason instanceof ConnectError ? signal.reason.code : undefined);
     throw signal.reason;
@@ -73,5 +77,5 @@ export async function startConformanceServer(t: TestContext, isTls: boolean) {
     },
   });
   const { url } = await startServer(t, handler, { isTls });
-  return { url, ended: ended.promise };
+  return { url, begun: begun.promise, ended: ended.promise };
 }

@@ -25,7 +25,7 @@ suite("sessions come back", () => {
       for (let i = 0; sending; i++) {
         const name = names[i % names.length] ?? "";
         sent.set(await bob.sendTextTo(phoneOf(name), `text ${i}`), name);
-        await delay(Math.random() * 20);
+        await delay(10 + Math.random() * 40);
       }
     })();
     for (let i = 0; i < kills; i++) {

@@ -97,9 +97,14 @@ export class AuthStore {
     return this.#schedule();
   }
 
+  /** Resolves when no ratchet waits any more that was turned so far. */
+  async sealed(): Promise<void> {
+    await this.#turned?.sealed.promise;
+  }
+
   /** Resolves when all changes so far are durable. */
   async flush(): Promise<void> {
-    await this.#turned?.sealed.promise;
+    await this.sealed();
     await (this.#next ?? this.#last);
   }
 

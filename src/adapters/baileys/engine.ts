@@ -265,7 +265,15 @@ class BaileysEngine implements Engine {
   /** What must be so before a frame leaves: all keys it may have used are on disk, all messages it may acknowledge are committed. */
   #beforeSending(auth: AuthStore): Promise<void> | undefined {
     if (auth.isDurable && (this.#unlinking || this.#inbox.isEmpty)) return undefined;
-    return auth.flush().then(() => (this.#unlinking ? undefined : this.#inbox.emptied()));
+    return this.#settled(auth);
+  }
+
+  async #settled(auth: AuthStore): Promise<void> {
+    // The message that is being read may be among those that the frame acknowledges.
+    await auth.sealed();
+    const emptied = this.#inbox.emptied();
+    await auth.flush();
+    if (!this.#unlinking) await emptied;
   }
 
   #takeMessages(messages: readonly WAMessage[], auth: AuthStore): void {

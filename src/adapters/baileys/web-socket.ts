@@ -34,37 +34,30 @@ export function boundClose(client: WebSocketClient, clock: Clock, limitMs: numbe
 }
 
 /**
- * Keeps each frame back, and those after it, until what `pending` gives resolves; where that gives nothing, frames go at once. Baileys
- * takes a frame kept back for sent, so that what is waited for can come about. If `pending` rejects, nothing leaves any more.
+ * Keeps each frame back, and those after it, until what `pending` gives for it resolves; where that gives nothing and none waits, it
+ * goes at once. Baileys takes a frame kept back for sent, so that what is waited for can come about. If a wait rejects, nothing leaves
+ * any more.
  */
 export function holdFrames(client: WebSocketClient, pending: () => Promise<void> | undefined): void {
   const socket = webSocketOf(client);
   const send = socket.send.bind(socket);
-  let held: Uint8Array[] = [];
-  let dead = false;
-  const release = async (first: Promise<void>) => {
-    for (let wait: Promise<void> | undefined = first; held.length > 0; wait = held.length > 0 ? pending() : undefined) {
-      // What comes while these wait has its own to wait for.
-      const { length } = held;
-      await wait;
-      const ready = held.slice(0, length);
-      held = held.slice(length);
-      for (const data of ready) if (socket.readyState === openState) send(data);
-    }
-  };
-  const hold = (data: Uint8Array, wait: Promise<void>) => {
-    held.push(data);
-    release(wait).catch(() => {
-      dead = true;
-      held = [];
-    });
+  let last: Promise<void> | undefined;
+  const sendAfter = async (before: Promise<void> | undefined, wait: Promise<void> | undefined, data: Uint8Array) => {
+    await Promise.all([before, wait]);
+    if (socket.readyState === openState) send(data);
   };
   socket.send = (data, onSent) => {
-    if (dead) return;
-    const wait = held.length === 0 ? pending() : undefined;
-    if (held.length === 0 && !wait) return send(data, onSent);
-    if (wait) hold(data, wait);
-    else held.push(data);
+    const wait = pending();
+    if (!last && !wait) return send(data, onSent);
+    const sent = sendAfter(last, wait, data);
+    last = sent;
+    sent.then(
+      () => {
+        if (last === sent) last = undefined;
+      },
+      // All that comes after it waits for it.
+      () => {},
+    );
     onSent?.();
   };
 }

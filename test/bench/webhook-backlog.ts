@@ -10,13 +10,15 @@ import { endpointsOf } from "../../src/domain/delivery.ts";
 import { eventOf, sessions } from "./webhook-load.ts";
 
 // How much memory a backlog takes: so many pending deliveries of about 1 KB (1,000,000 unless told otherwise), over 100 sessions
-// whose receivers are down. Exits with 1 where the process needs more than 300 MB.
-const count = Number(process.argv[2] ?? 1_000_000);
+// whose receivers are down, first for the process in which it grows, then for one that starts with it (which is given the
+// directory). Exits with 1 where either needs more than 300 MB.
+const [, , given = "1000000", grown] = process.argv;
+const count = Number(given);
 const maxMegabytes = 300;
 const eventsPerCommit = 20;
 /** Commits at a time. */
 const writers = 10;
-const directory = await mkdtemp(join(tmpdir(), "sessiond-backlog-"));
+const directory = grown ?? (await mkdtemp(join(tmpdir(), "sessiond-backlog-")));
 
 let mostMegabytes = 0;
 const watching = setInterval(() => {

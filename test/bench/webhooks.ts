@@ -90,7 +90,6 @@ async function house(urlOf: (session: string) => string) {
 async function bare(sink: Sink, count: number): Promise<number> {
   const agent = new Agent({ connections: sessions.length, pipelining: 1 });
   const body = webhookBody({ ...eventOf("session-1"), seq: 1n }, environment);
-  console.log(`body: ${body.byteLength} bytes`);
   const headers = { "content-type": "application/json" };
   let left = count;
   const startMs = performance.now();
@@ -153,22 +152,35 @@ async function lateness(sink: Sink, perSecond: number, seconds: number, ill: Rea
   return latenessMs.sort((a, b) => a - b);
 }
 
+const median = (rates: readonly number[]) =>
+  percentile(
+    rates.toSorted((a, b) => a - b),
+    0.5,
+  );
 const percentile = (sorted: readonly number[], part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? 0;
 const told = (sorted: readonly number[]) =>
   `p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, most ${sorted.at(-1)} ms`;
 
 const goals: [string, boolean][] = [];
-const count = Number(process.argv[2] ?? 30_000);
+const count = Number(process.argv[2] ?? 40_000);
 const sink = await Sink.start();
 try {
   await bare(sink, 5_000);
-  const bareRate = await bare(sink, count);
-  await durable(sink, 5_000);
-  const durableRate = await durable(sink, count);
-  const ratio = durableRate / bareRate;
+  await durable(sink, 10_000);
+  // In turns, so that what else the machine does meets both.
+  const rounds: { bareRate: number; durableRate: number }[] = [];
+  for (let round = 1; round <= 3; round += 1) {
+    const one = { bareRate: await bare(sink, count), durableRate: await durable(sink, count) };
+    rounds.push(one);
+    console.log(
+      `round ${round}: bare ${Math.round(one.bareRate)} POSTs/s, durable ${Math.round(one.durableRate)} deliveries/s`,
+    );
+  }
+  const bareRate = median(rounds.map((one) => one.bareRate));
+  const durableRate = median(rounds.map((one) => one.durableRate));
   console.log(`bare:    ${Math.round(bareRate)} POSTs/s`);
   console.log(`durable: ${Math.round(durableRate)} deliveries/s`);
-  console.log(`ratio:   ${ratio.toFixed(2)}`);
+  console.log(`ratio:   ${(durableRate / bareRate).toFixed(2)}`);
   goals.push(["at least 5,000/s or 0.25 of bare, whichever is more", durableRate >= Math.max(5_000, bareRate / 4)]);
 
   const late = await lateness(sink, 1_000, 10);

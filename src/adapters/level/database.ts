@@ -213,7 +213,7 @@ export async function openRaw(directory: string): Promise<RawDatabase> {
     keyEncoding: "view",
     valueEncoding: "view",
     writeBufferSize: writeBufferBytes,
-    cacheSize: 32 * mebibyte,
+    cacheSize: 16 * mebibyte,
   });
   try {
     await level.open();

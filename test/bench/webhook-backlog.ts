@@ -1,3 +1,5 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,39 +7,32 @@ import { create } from "@bufbuild/protobuf";
 import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { openLevelBackend } from "../../src/adapters/level/backend.ts";
-import { systemClock as clock } from "../../src/adapters/node/system.ts";
+import { nodeSigner } from "../../src/adapters/node/signer.ts";
+import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
+import { createLogger } from "../../src/adapters/pino/logger.ts";
+import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
+import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
+import type { Backend } from "../../src/ports/backend.ts";
 import { eventOf, sessions } from "./webhook-load.ts";
 
 // How much memory a backlog takes: so many pending deliveries of about 1 KB (1,000,000 unless told otherwise), over 100 sessions
-// whose receivers are down, first for the process in which it grows, then for one that starts with it (which is given the
-// directory). Exits with 1 where either needs more than 300 MB.
-const [, , given = "1000000", grown] = process.argv;
+// whose receivers are down, while all are tried: first for the process in which it grows, then for one that begins with it (and
+// is given the directory). Exits with 1 where either needs more than 300 MB.
+const [, script = "", given = "1000000", grown] = process.argv;
 const count = Number(given);
 const maxMegabytes = 300;
 const eventsPerCommit = 20;
 /** Commits at a time. */
 const writers = 10;
-const directory = grown ?? (await mkdtemp(join(tmpdir(), "sessiond-backlog-")));
 
 let mostMegabytes = 0;
 const watching = setInterval(() => {
   mostMegabytes = Math.max(mostMegabytes, process.memoryUsage.rss() / 1_000_000);
 }, 100);
-const told = (what: string) => {
-  console.log(
-    `${what}: RSS ${Math.round(process.memoryUsage.rss() / 1_000_000)} MB, at most ${Math.round(mostMegabytes)} MB`,
-  );
-};
 
-try {
-  const backend = await openLevelBackend({ directory, clock });
-  // Every claim fails: what is read comes back to the queue.
-  const failing = new AbortController();
-  const claims = (async () => {
-    for await (const claim of backend.claims(failing.signal)) void claim.retry(3_600_000).catch(() => {});
-  })();
-  told("open");
+/** Commits so many events, as fast as the disk takes them. */
+async function fill(backend: Backend): Promise<void> {
   const committers = await Promise.all(
     sessions.map(async (session) => {
       const lease = await backend.acquire(session);
@@ -60,15 +55,44 @@ try {
     }
   };
   await Promise.all(Array.from({ length: writers }, (_, first) => commits(first)));
-  failing.abort();
-  await claims;
-  told(`${JSON.stringify(backend.queueStats())} pending`);
-  await backend.close();
-  const again = await openLevelBackend({ directory, clock });
-  told("opened again");
-  await again.close();
-} finally {
-  clearInterval(watching);
-  await rm(directory, { recursive: true, force: true });
 }
+
+/** Resolves when the backend has counted what it was opened with, and what is due has been tried for a while. */
+async function goThrough(backend: Backend): Promise<void> {
+  while (backend.queueStats().pending + backend.queueStats().retrying < count) await seconds(1);
+  await seconds(10);
+}
+
+const seconds = (n: number) => new Promise((resolve) => setTimeout(resolve, n * 1000));
+
+async function live(directory: string, work: (backend: Backend) => Promise<void>): Promise<void> {
+  const backend = await openLevelBackend({ directory, clock });
+  const sender = createWebhookSender({ clock });
+  const logger = createLogger({ level: "error", format: "JSON" });
+  const environment = { version: "bench", tier: "PLUS", browser: null };
+  const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, environment, signer: nodeSigner });
+  dispatcher.start();
+  await work(backend);
+  const { pending, retrying } = backend.queueStats();
+  const nowMegabytes = Math.round(process.memoryUsage.rss() / 1_000_000);
+  console.log(
+    `${grown ? "begun with" : "grown"}: ${pending} pending, ${retrying} retrying; RSS ${nowMegabytes} MB, at most ${Math.round(mostMegabytes)} MB`,
+  );
+  await dispatcher.stop(0);
+  await sender.close();
+  await backend.close();
+}
+
+if (grown) await live(grown, goThrough);
+else {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-backlog-"));
+  try {
+    await live(directory, fill);
+    const [code] = await once(fork(script, [given, directory]), "exit");
+    if (code !== 0) process.exitCode = 1;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+clearInterval(watching);
 if (mostMegabytes > maxMegabytes) process.exitCode = 1;

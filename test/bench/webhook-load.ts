@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
@@ -6,16 +7,20 @@ import { systemClock as clock, systemRandom as random } from "../../src/adapters
 /** Sessions whose webhooks are measured. */
 export const sessions = Array.from({ length: 100 }, (_, n) => `session-${n}`);
 
-const text = "x".repeat(560);
+const textLength = 560;
+/** Texts are taken from anywhere in it, so that no two are alike and LevelDB's compression gains as little as it would with people's. */
+const letters = randomBytes(49_152).toString("base64");
 
 /** An event whose webhook has a body of about 1 KB. */
 export function eventOf(session: string): Event {
   const nowMs = clock.nowMs();
+  const start = Math.floor(random.unit() * (letters.length - textLength));
+  const body = letters.slice(start, start + textLength);
   return create(EventSchema, {
     id: `evt_${random.ulid(nowMs)}`,
     time: timestampFromMs(nowMs),
     name: "message",
     session,
-    payload: { case: "message", value: { id: "false_1@c.us_AA", from: "1@c.us", to: "2@c.us", body: text } },
+    payload: { case: "message", value: { id: "false_1@c.us_AA", from: "1@c.us", to: "2@c.us", body } },
   });
 }

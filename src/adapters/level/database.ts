@@ -26,7 +26,7 @@ export type DatabaseSnapshot = ReturnType<RawDatabase["snapshot"]>;
 
 const mebibyte = 1_048_576;
 /** How much is written to the log before it goes into a table; what is opened again may have to write as much at once. */
-export const writeBufferBytes = 16 * mebibyte;
+export const writeBufferBytes = 8 * mebibyte;
 
 /**
  * LevelDB with our keys and values. Values are sealed on their way to the disk and opened on their way back, given a sealer.
@@ -213,7 +213,9 @@ export async function openRaw(directory: string): Promise<RawDatabase> {
     keyEncoding: "view",
     valueEncoding: "view",
     writeBufferSize: writeBufferBytes,
-    cacheSize: 16 * mebibyte,
+    cacheSize: 8 * mebibyte,
+    // Open tables are mapped into memory, 2 MiB each: so many of them at most.
+    maxOpenFiles: 64,
   });
   try {
     await level.open();

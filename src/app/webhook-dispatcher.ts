@@ -174,7 +174,9 @@ export class WebhookDispatcher {
       try {
         await write(claim, verdict, report);
         if (verdict.type !== "retry") metrics?.settled(verdict.type === "done" ? "delivered" : "failed");
-        if (verdict.type === "give_up") logger.warn(line(claim, { reason: verdict.reason }), "webhook given up");
+        // That an endpoint is disabled was said once.
+        const level = claim.endpoint.health?.disabledAt ? "debug" : "warn";
+        if (verdict.type === "give_up") logger[level](line(claim, { reason: verdict.reason }), "webhook given up");
         return;
       } catch (error) {
         // Whoever took over settles what is left.

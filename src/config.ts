@@ -181,13 +181,13 @@ function apiKeyOf(read: Reader): string | undefined {
   return key;
 }
 
-/** Each argument begins with "--"; spaces within one are its own, with quotes around its value or without. */
+/** Each argument begins with "--"; spaces within one are its own, with quotes around it or its value, or without. */
 const chromeArgsOf = (text: string) =>
   text
     .trim()
-    .split(/\s+(?=--)/)
+    .split(/\s+(?=["']?--)/)
     .filter((arg) => arg !== "")
-    .map((arg) => arg.replace(/^(--[\w-]+=)(["'])(.*)\2$/, "$1$3"));
+    .map((arg) => arg.replace(/^(["'])(.*)\1$/, "$2").replace(/^(--[\w-]+=)(["'])(.*)\2$/, "$1$3"));
 
 function accessOf(read: Reader, apiKey: string | undefined, host: string): Access {
   if (apiKey !== undefined) return "key";

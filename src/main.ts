@@ -113,7 +113,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   });
   const metrics = createMetrics(() => currentGauges(backend, clock.nowMs()));
   const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
-  const environment = { version, tier: "PLUS", browser: null };
+  const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
   const dispatching = { backend, sender, clock, random, logger, metrics };
   const dispatcher = new WebhookDispatcher({ ...dispatching, signer: nodeSigner, environment });
 
@@ -140,7 +140,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     showSecrets: config.showSecrets,
     version,
     engine: config.defaultEngine,
-    browser: config.chromePath,
+    browser: webjs.browser,
     workerId: config.workerId,
     startedAtMs,
     checkStore,

@@ -9,8 +9,8 @@ export interface ServerServiceOptions {
   readonly version: string;
   /** Name of the default engine. */
   readonly engine: string;
-  /** Path of the browser for WEBJS, where there is one. */
-  readonly browser: string | undefined;
+  /** Path of the browser for WEBJS; undefined where there is none. */
+  browser(): Promise<string | undefined>;
   readonly workerId: string;
   /** When it started (Unix ms). */
   readonly startedAtMs: number;
@@ -25,7 +25,7 @@ const checkTimeoutMs = 5_000;
 
 /** ServerService over facts and a check. */
 export function createServerService(options: ServerServiceOptions): ServiceImpl<typeof ServerService> {
-  const { version, engine, browser, workerId, startedAtMs, clock, logger } = options;
+  const { version, engine, workerId, startedAtMs, clock, logger } = options;
   const storeIsUp = async () => {
     try {
       await options.checkStore();
@@ -42,7 +42,10 @@ export function createServerService(options: ServerServiceOptions): ServiceImpl<
       if (!up) throw new SessionError("STORE_UNAVAILABLE", "The store takes no writes");
       return { status: "ok", details: { store: { status: "up" } } };
     },
-    getVersion: () => ({ version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) }),
+    async getVersion() {
+      const browser = await options.browser();
+      return { version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) };
+    },
     getServerStatus: () => ({
       startTimestamp: startedAtMs,
       uptime: clock.nowMs() - startedAtMs,

@@ -90,9 +90,7 @@ export class SessionManager {
   async #create(request: NewSession): Promise<SessionRecord> {
     const name = request.name || `session_${this.#options.random.hex(16)}`;
     const engine = request.engine || this.#options.defaultEngine;
-    if (!this.#options.engines.has(engine)) {
-      throw new SessionError("ENGINE_UNAVAILABLE", `The engine ${Engine_Kind[engine]} is not available on this server`);
-    }
+    await this.#requireEngine(engine);
     const message = `Session '${name}' already exists. Use PUT to update it.`;
     const exists = new SessionError("SESSION_ALREADY_EXISTS", message, { session: name });
     // One that is being removed, or whose loading fails, may be gone in a moment.
@@ -111,7 +109,9 @@ export class SessionManager {
   }
 
   /** Replaces the configuration; where it says "***", what is stored stays. A session that is not stopped is restarted with it. */
-  update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
+  async update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
+    const { engine, desiredState } = await this.get(session);
+    if (desiredState === Desired.RUNNING) await this.#requireEngine(engine);
     return this.#dispatch(session, (record) => {
       checkRevision(record, expectedRevision);
       return { type: "configure", config: keepSecrets(config ?? create(SessionConfigSchema), record.config) };
@@ -130,7 +130,10 @@ export class SessionManager {
     }
   }
 
-  start(session: string): Promise<SessionRecord> {
+  async start(session: string): Promise<SessionRecord> {
+    const record = await this.get(session);
+    const status = statusOf(record);
+    if (status === Status.STOPPED || status === Status.FAILED) await this.#requireEngine(record.engine);
     return this.#dispatch(session, { type: "start" });
   }
 
@@ -138,7 +141,8 @@ export class SessionManager {
     return this.#dispatch(session, { type: "stop" });
   }
 
-  restart(session: string): Promise<SessionRecord> {
+  async restart(session: string): Promise<SessionRecord> {
+    await this.#requireEngine((await this.get(session)).engine);
     return this.#dispatch(session, { type: "restart" });
   }
 
@@ -148,7 +152,12 @@ export class SessionManager {
   }
 
   /** Puts the login back that the session last connected with; the present one is kept in its stead. */
-  restoreCredentials(session: string): Promise<SessionRecord> {
+  async restoreCredentials(session: string): Promise<SessionRecord> {
+    const { engine } = await this.get(session);
+    if (!this.#options.engines.get(engine)?.restoreCredentials) {
+      const message = `The engine ${Engine_Kind[engine]} keeps no former login that could be restored.`;
+      throw new SessionError("METHOD_NOT_SUPPORTED", message, { session, engine: Engine_Kind[engine] ?? "" });
+    }
     return this.#run(session, (runner) => runner.restoreCredentials());
   }
 
@@ -270,7 +279,11 @@ export class SessionManager {
       ...records.map(({ name }) =>
         boot(name, async () => {
           await this.#runner(name);
-          report.note(restart === "all" || names.includes(name) ? await this.start(name) : await this.get(name));
+          report.note(
+            restart === "all" || names.includes(name)
+              ? await this.#dispatch(name, { type: "start" })
+              : await this.get(name),
+          );
         }),
       ),
       ...created.map((name) => boot(name, () => this.create(startedSession(name, undefined)))),
@@ -283,6 +296,15 @@ export class SessionManager {
     this.#report?.close();
     const closed = [...this.#runners.values()].map(async (loading) => (await loading.catch(() => undefined))?.close());
     await Promise.all(closed);
+  }
+
+  /** Refuses what needs an engine of this kind where none can be opened. */
+  async #requireEngine(kind: Engine_Kind): Promise<void> {
+    const factory = this.#options.engines.get(kind);
+    const obstacle = factory ? await factory.obstacle?.() : "it is no part of it";
+    if (obstacle === undefined) return;
+    const message = `The engine ${Engine_Kind[kind]} is not available on this server: ${obstacle}`;
+    throw new SessionError("ENGINE_UNAVAILABLE", message, { engine: Engine_Kind[kind] ?? "" });
   }
 
   #dispatch(session: string, input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {

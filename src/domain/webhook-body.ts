@@ -18,6 +18,7 @@ import {
 export interface WebhookEnvironment {
   readonly version: string;
   readonly tier: string;
+  /** Where the browser of WEBJS is. */
   readonly browser: string | null;
 }
 
@@ -27,7 +28,8 @@ export interface WebhookEnvironment {
  */
 export function webhookBody(event: Event, environment: WebhookEnvironment): Uint8Array {
   const engine = Engine_Kind[event.engine];
-  const { version, tier, browser } = environment;
+  const { version, tier } = environment;
+  const browser = event.engine === Engine_Kind.WEBJS ? environment.browser : null;
   return new TextEncoder().encode(
     JSON.stringify({
       id: event.id,

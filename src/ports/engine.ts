@@ -79,13 +79,15 @@ export interface EngineOptions {
 export interface EngineFactory {
   readonly kind: Engine_Kind;
   readonly capabilities: EngineCapabilities;
+  /** Why no engine can be opened on this machine, as the rest of a sentence; undefined if one can, or where it is left out. Quick. */
+  obstacle?(): Promise<string | undefined>;
   /** Opens an engine at once; what goes wrong becomes `closed`. */
   open(options: EngineOptions): Engine;
   /** Removes what the engine keeps outside of EngineData, if anything; to be called after a wipe or remove, when no engine is open. */
   discard?(session: string): Promise<void>;
   /**
    * Puts back the login that an engine last connected with, and keeps the present one in its stead; false if there is none. When no
-   * engine is open.
+   * engine is open. Left out: none is kept.
    */
   restoreCredentials?(credentials: Credentials): Promise<boolean>;
 }

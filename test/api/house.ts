@@ -103,7 +103,7 @@ export function openHouse(t: TestContext) {
     showSecrets: false,
     version: "1.2.3",
     engine: "NOWEB",
-    browser: undefined,
+    browser: async () => undefined,
     workerId: "",
     startedAtMs: clock.nowMs(),
     checkStore: () => backend.check(),

@@ -10,7 +10,13 @@ function serve(checkStore: () => Promise<void>, browser?: string) {
   const clock = new FakeClock();
   const errors: string[] = [];
   const logger = { debug: () => {}, error: (_: object, message: string) => void errors.push(message) };
-  const facts = { version: "1.2.3", engine: "NOWEB", browser, workerId: "w1", startedAtMs: epochMs };
+  const facts = {
+    version: "1.2.3",
+    engine: "NOWEB",
+    browser: async () => browser,
+    workerId: "w1",
+    startedAtMs: epochMs,
+  };
   const service = createServerService({ ...facts, checkStore, clock, logger });
   const interceptors = [reporting({ logger, nowMs: () => clock.nowMs() })];
   const transport = createRouterTransport((router) => router.service(ServerService, service, { interceptors }));

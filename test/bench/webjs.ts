@@ -4,19 +4,21 @@
  *
  *   node test/bench/webjs.ts [--chrome=/path] [--plain-chrome=/path] [--sessions=1,3,6] [--settle=10]
  *
- * `--chrome` is what the engines run, the browser they would find if left out; `--plain-chrome` what plain whatsapp-web.js runs,
- * the same browser if left out. The emulated page is tiny, so the numbers are floors: what WhatsApp's own page needs comes on top
- * of both.
+ * `--chrome` is what the engines run: the headless shell from npm if left out. `--plain-chrome` is what plain whatsapp-web.js runs:
+ * if left out a full Chrome or Chromium, as puppeteer installs it or the system has it, else the engines' own. The emulated page is
+ * tiny, so the numbers are floors: what WhatsApp's own page needs comes on top of both.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import puppeteer from "puppeteer";
 import wwebjs from "whatsapp-web.js";
 import { systemClock } from "../../src/adapters/node/system.ts";
 import { findChrome } from "../../src/adapters/wwebjs/chrome.ts";
 import { createWwebjsFactory } from "../../src/adapters/wwebjs/factory.ts";
+import { packedChrome } from "../../src/adapters/wwebjs/packed-chrome.ts";
 import { treeOf } from "../../src/adapters/wwebjs/processes.ts";
 import { EngineSession } from "../contract/engine-session.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../emulator/wwebjs/whatsapp-web.ts";
@@ -32,13 +34,23 @@ const { values } = parseArgs({
     settle: { type: "string", default: "10" },
   },
 });
-const chrome = await findChrome({ chromePath: values.chrome });
+const chrome =
+  (await (values.chrome ? findChrome({ chromePath: values.chrome }) : packedChrome())) ?? (await findChrome());
 if (!chrome) throw new Error("there is no browser");
-const plainChrome = values["plain-chrome"] ?? chrome;
+await chrome.ready();
+const plainChrome = values["plain-chrome"] ?? (await fullChrome()) ?? chrome.path;
+
+/** What somebody who installs whatsapp-web.js has it run. */
+async function fullChrome(): Promise<string | undefined> {
+  const installed = (await findChrome({ chromePath: puppeteer.executablePath() }))?.path;
+  if (installed) return installed;
+  const system = await findChrome({ searchPath: process.env.PATH });
+  return system && !/headless-shell|sessiond-chromium/.test(system.path) ? system.path : undefined;
+}
 
 const ours: Start = async (profilesDirectory, whatsapp) => {
   const extraArgs = whatsapp.chromeArgs;
-  const factory = createWwebjsFactory({ clock: systemClock, chromePath: chrome, profilesDirectory, extraArgs });
+  const factory = createWwebjsFactory({ clock: systemClock, chromePath: chrome.path, profilesDirectory, extraArgs });
   const session = new EngineSession(factory);
   await session.openLoggedIn(({ seen }) => {
     const qr = seen.findLast((event) => event.type === "qr");
@@ -91,7 +103,7 @@ async function browserMegabytes(): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-console.log(`engines: ${chrome}\nplain whatsapp-web.js: ${plainChrome}\n`);
+console.log(`engines: ${chrome.path}\nplain whatsapp-web.js: ${plainChrome}\n`);
 console.log("sessions | engines, MB each | plain, MB each | ratio");
 for (const count of values.sessions.split(",").map(Number)) {
   const each = (await measure(ours, count)) / count;

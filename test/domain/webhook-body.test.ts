@@ -101,6 +101,11 @@ describe("the body of a webhook", () => {
     });
   });
 
+  it("names no browser for an engine without one", () => {
+    const bytes = webhookBody(event({}), { ...environment, browser: "/usr/bin/chromium" });
+    assert.equal(JSON.parse(new TextDecoder().decode(bytes)).environment.browser, null);
+  });
+
   it("is a message as the wire has it, key by key", () => {
     const payload: MessageInitShape<typeof EventSchema>["payload"] = {
       case: "message",

@@ -1,9 +1,10 @@
 import puppeteer, { type Browser } from "puppeteer";
+import type { ChromePlace } from "./chrome.ts";
 import { haveEnded, killAll, treeOf } from "./processes.ts";
 
 /** How a browser is started. */
 export interface LaunchOptions {
-  readonly executablePath: string;
+  readonly place: ChromePlace;
   readonly profileDirectory: string;
   readonly temporaryDirectory: string;
   readonly sandbox: boolean;
@@ -45,14 +46,14 @@ export class Chrome {
 
   /** Starts one. With pipes instead of a port it ends by itself when this process does, however that ends. */
   static async launch(options: LaunchOptions): Promise<Chrome> {
-    const { executablePath, profileDirectory, temporaryDirectory, sandbox, args, timeoutMs, signal } = options;
+    const { place, profileDirectory, temporaryDirectory, sandbox, args, timeoutMs, signal } = options;
     const launching = puppeteer.launch({
-      executablePath,
+      executablePath: place.path,
       headless: "shell",
       pipe: true,
       userDataDir: profileDirectory,
       // Nothing of this process's environment: it may hold secrets.
-      env: { HOME: profileDirectory, TMPDIR: temporaryDirectory, LANG: "C.UTF-8" },
+      env: { HOME: profileDirectory, TMPDIR: temporaryDirectory, LANG: "C.UTF-8", ...place.env },
       args: [...leanArgs, ...(sandbox ? [] : ["--no-sandbox", "--no-zygote"]), ...args],
       defaultViewport: viewport,
       timeout: timeoutMs,

@@ -1,13 +1,11 @@
 import { execFile } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { constants, createReadStream, createWriteStream } from "node:fs";
-import { access, chmod, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
+import { constants } from "node:fs";
+import { access, readFile, stat } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { createBrotliDecompress } from "node:zlib";
+import { type ChromePlace, packedChrome } from "./packed-chrome.ts";
+
+export type { ChromePlace } from "./packed-chrome.ts";
 
 /** Where to look for a browser. */
 export interface ChromeOptions {
@@ -40,17 +38,25 @@ const usualPlaces: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>>
   ],
 };
 
-/** The browser that WEBJS engines run: the given one, else the system's, else the one from npm; undefined if there is none. */
-export async function findChrome(options: ChromeOptions = {}): Promise<string | undefined> {
+/** The browser that WEBJS engines run: the given one, else the system's, else the one from npm; undefined if there is none. Unpacks nothing. */
+export async function findChrome(options: ChromeOptions = {}): Promise<ChromePlace | undefined> {
   const { chromePath, searchPath = "" } = options;
-  if (chromePath) return (await isExecutable(chromePath)) ? chromePath : undefined;
+  if (chromePath) return (await isExecutable(chromePath)) ? there(chromePath) : undefined;
   const directories = [...searchPath.split(delimiter).filter((directory) => directory !== ""), ...usualDirectories];
   const places = directories.flatMap((directory) => names.map((name) => join(directory, name)));
   for (const place of [...places, ...(usualPlaces[process.platform] ?? [])]) {
-    if (await isExecutable(place)) return place;
+    if (await isExecutable(place)) return there(place);
   }
-  return unpackedChrome(options.cacheDirectory);
+  return packedChrome(options.cacheDirectory);
 }
+
+const there = (path: string): ChromePlace => ({ path, env: {}, ready: async () => {} });
+
+/** Where `findChrome` has looked in vain, for people. */
+export const chromeMissing = ({ chromePath }: ChromeOptions): string =>
+  chromePath
+    ? `SESSIOND_CHROME_PATH is ${chromePath}, which is no program that can be run; only without it are a Chrome or Chromium of the system and the one in the npm package @sparticuz/chromium looked for`
+    : "no Chrome or Chromium was found: SESSIOND_CHROME_PATH is not set, the system has none along PATH or in the usual places, and the npm package @sparticuz/chromium is not there (it is for Linux on x64)";
 
 async function isExecutable(path: string): Promise<boolean> {
   try {
@@ -61,41 +67,15 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-/** The headless shell in @sparticuz/chromium, unpacked. The package's own way is not safe when two processes do it at a time. */
-async function unpackedChrome(cacheDirectory?: string): Promise<string | undefined> {
-  if (process.platform !== "linux" || process.arch !== "x64") return undefined;
-  let root: string;
-  try {
-    root = dirname(dirname(fileURLToPath(import.meta.resolve("@sparticuz/chromium"))));
-  } catch {
-    return undefined;
-  }
-  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const { uid, username } = userInfo();
-  const directory = cacheDirectory ?? join(tmpdir(), `sessiond-chromium-${username}`);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  // In a directory that others may write to, the name could have been taken by somebody else.
-  if ((await stat(directory)).uid !== uid) throw new Error(`${directory} belongs to somebody else`);
-  const chrome = join(directory, `chromium-${version}`);
-  if (await isExecutable(chrome)) return chrome;
-  const unfinished = `${chrome}.${randomUUID()}`;
-  try {
-    const packed = createReadStream(join(root, "bin", "chromium.br"));
-    await pipeline(packed, createBrotliDecompress(), createWriteStream(unfinished));
-    await chmod(unfinished, 0o700);
-    await rename(unfinished, chrome);
-  } finally {
-    await rm(unfinished, { force: true });
-  }
-  return chrome;
-}
-
-/** Why Chromium's sandbox cannot be used here; undefined if it can. */
-export async function sandboxObstacle(): Promise<string | undefined> {
+/** Why Chromium's sandbox cannot be used here; undefined if it can. `unshare`: the program that is asked to make a namespace. */
+export async function sandboxObstacle(
+  uid: number | undefined = process.getuid?.(),
+  unshare = "unshare",
+): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
-  if (process.getuid?.() === 0) return "Chromium's sandbox does not work for root";
+  if (uid === 0) return "Chromium's sandbox does not work for root";
   try {
-    await promisify(execFile)("unshare", ["--user", "--map-root-user", "true"]);
+    await promisify(execFile)(unshare, ["--user", "--map-root-user", "true"]);
     return undefined;
   } catch (error) {
     const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";

@@ -10,7 +10,7 @@ import {
 } from "../../ports/engine.ts";
 import type { Logger } from "../../ports/system.ts";
 import type { Chrome } from "./browser.ts";
-import { findChrome, sandboxObstacle } from "./chrome.ts";
+import { type ChromePlace, chromeMissing, findChrome, sandboxObstacle } from "./chrome.ts";
 import type { PageReports, WebClient } from "./client.ts";
 import {
   type Closed,
@@ -36,10 +36,6 @@ const qrGraceMs = 30_000;
 /** The libraries' own limits tell more than ours, so they come first. */
 const graceMs = 1_000;
 
-const noBrowser: Closed = {
-  cause: "engine_crashed",
-  message: "No Chrome or Chromium was found: install one, or set SESSIOND_CHROME_PATH",
-};
 const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
 const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
 const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
@@ -132,13 +128,15 @@ export class WwebjsEngine implements Engine {
     this.#profile = await Profile.open(profilesDirectory, session, credentials);
     if (this.#profile.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
     const proxy = config.proxy && browserProxy(config.proxy);
-    const executablePath = await findChrome(this.#settings);
-    if (!executablePath) throw new EngineEnd(noBrowser);
+    const place = await findChrome(this.#settings);
+    if (!place)
+      throw new EngineEnd({ cause: "engine_crashed", message: `WEBJS cannot run: ${chromeMissing(this.#settings)}` });
+    await place.ready();
     const sandbox = await sandboxWorks(logger);
     const { WebClient } = await import("./client.ts");
     if (this.#closed) return;
     this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
-    const chrome = await this.#launch(this.#profile, { executablePath, sandbox, proxyArgs: proxy?.args ?? [] });
+    const chrome = await this.#launch(this.#profile, { place, sandbox, proxyArgs: proxy?.args ?? [] });
     if (this.#closed) return;
     this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
     const { deviceName, browserName } = this.#settings;
@@ -151,12 +149,12 @@ export class WwebjsEngine implements Engine {
 
   async #launch(
     { directory: profileDirectory, temporaryDirectory }: Profile,
-    { executablePath, sandbox, proxyArgs }: { executablePath: string; sandbox: boolean; proxyArgs: readonly string[] },
+    { place, sandbox, proxyArgs }: { place: ChromePlace; sandbox: boolean; proxyArgs: readonly string[] },
   ): Promise<Chrome> {
     const { Chrome } = await import("./browser.ts");
     const { launchTimeoutMs, pageTimeoutMs, extraArgs = [] } = this.#settings;
     const launching = Chrome.launch({
-      executablePath,
+      place,
       profileDirectory,
       temporaryDirectory,
       sandbox,

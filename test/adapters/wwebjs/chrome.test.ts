@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
+import { packedChrome } from "../../../src/adapters/wwebjs/packed-chrome.ts";
 
 describe("the browser of WEBJS engines", () => {
   let directory: string;
@@ -20,39 +21,53 @@ describe("the browser of WEBJS engines", () => {
   after(() => rm(directory, { recursive: true }));
 
   it("is the one it is told to be, and no other", async () => {
-    assert.equal(await findChrome({ chromePath: own }), own);
+    assert.equal((await findChrome({ chromePath: own }))?.path, own);
     assert.equal(await findChrome({ chromePath: join(directory, "missing"), searchPath: directory }), undefined);
     assert.equal(await findChrome({ chromePath: directory }), undefined);
   });
 
   it("is looked for along PATH", async () => {
-    assert.equal(await findChrome({ searchPath: `/nowhere:${directory}` }), own);
+    assert.equal((await findChrome({ searchPath: `/nowhere:${directory}` }))?.path, own);
   });
 
-  it("is unpacked from npm once, whoever comes first, where the system has none", async (t) => {
-    if (process.platform !== "linux" || process.arch !== "x64") return t.skip("there is none for this system");
-    const cacheDirectory = join(directory, "cache");
-    const found = await Promise.all([findChrome({ cacheDirectory }), findChrome({ cacheDirectory })]);
-    const [chrome = ""] = found;
-    assert.equal(found[1], chrome);
-    const { stdout } = await promisify(execFile)(chrome, ["--version"]);
-    assert.match(stdout, /Chrom/);
-    if (!chrome.startsWith(cacheDirectory)) return t.skip("the system has a browser");
-    assert.equal((await readdir(cacheDirectory)).length, 1);
-  });
+  describe("where the system has none", () => {
+    // Not `findChrome`: the system may have one.
+    const packed = async (cacheDirectory: string) => {
+      const chrome = await packedChrome(cacheDirectory);
+      if (!chrome) throw new Error("the npm package is not there");
+      return chrome;
+    };
+    const skip = process.platform !== "linux" || process.arch !== "x64" ? "there is none for this system" : false;
 
-  it("is not unpacked where somebody else could have put something", async (t) => {
-    if (process.getuid?.() !== 0) return t.skip("only root can give a directory away");
-    const cacheDirectory = join(directory, "theirs");
-    await mkdir(cacheDirectory);
-    await promisify(execFile)("chown", ["1", cacheDirectory]);
-    const chrome = findChrome({ cacheDirectory }).then((path) => assert.ok(!path?.startsWith(cacheDirectory)));
-    await chrome.catch((error) => assert.match(String(error), /belongs to somebody else/));
+    it("is unpacked from npm once, whoever comes first, with what it needs of a system", { skip }, async () => {
+      const cache = join(directory, "cache");
+      const [chrome, other] = [await packed(cache), await packed(cache)];
+      await Promise.all([chrome.ready(), other.ready()]);
+      assert.equal((await readdir(cache)).length, 1);
+      const run = promisify(execFile);
+      const { stdout } = await run(chrome.path, ["--version"], { env: chrome.env });
+      assert.match(stdout, /Chrom/);
+      const libraries = (chrome.env.LD_LIBRARY_PATH ?? "").split(":").at(-1) ?? "";
+      assert.ok((await readdir(libraries)).includes("libnss3.so"));
+      assert.match(await readFile(chrome.env.FONTCONFIG_FILE ?? "", "utf8"), /\/etc\/fonts.*fonts<\/dir>/s);
+      assert.ok((await readdir(join(dirname(chrome.path), "fonts"))).length > 0);
+    });
+
+    it("is not unpacked where somebody else could have put something", { skip }, async (t) => {
+      if (process.getuid?.() !== 0) return t.skip("only root can give a directory away");
+      const cache = join(directory, "theirs");
+      await mkdir(cache);
+      await promisify(execFile)("chown", ["1", cache]);
+      await assert.rejects((await packed(cache)).ready(), /belongs to somebody else/);
+    });
   });
 
   it("runs without a sandbox only where there can be none", async (t) => {
     if (process.platform !== "linux") return t.skip("the sandbox of other systems always works");
-    if (process.getuid?.() === 0) assert.match((await sandboxObstacle()) ?? "", /root/);
-    else assert.doesNotMatch((await sandboxObstacle()) ?? "", /root/);
+    assert.match((await sandboxObstacle(0)) ?? "", /root/);
+    assert.match((await sandboxObstacle(1000, "false")) ?? "", /no user namespaces/);
+    assert.equal(await sandboxObstacle(1000, "true"), undefined);
+    // Nothing says that it does not work.
+    assert.equal(await sandboxObstacle(1000, join(directory, "missing")), undefined);
   });
 });

@@ -5,6 +5,7 @@ import { chmod, mkdir, readFile, readlink, rm, stat, symlink, writeFile } from "
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
+import { sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 import { haveEnded, processesUsing, treeOf } from "../../../src/adapters/wwebjs/processes.ts";
 import { temporaryDirectoryOf } from "../../../src/adapters/wwebjs/profile.ts";
 import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
@@ -53,6 +54,18 @@ describe("the browsers of WEBJS engines", () => {
     await engine.engine.close();
     assert.match(environment, /TMPDIR=/);
     assert.doesNotMatch(environment, /SESSIOND_TEST_SECRET|do not tell/);
+  });
+
+  it("keep the sandbox where there can be one, and Chromium's rules of safety anywhere", async () => {
+    const engine = shared.open();
+    await engine.until("opened");
+    const line = await commandLine(await browserOf(shared));
+    await engine.engine.close();
+    assert.equal(line.includes("--no-sandbox"), (await sandboxObstacle()) !== undefined);
+    assert.doesNotMatch(
+      line,
+      /--disable-web-security|--ignore-certificate-errors(?!-spki-list)|--remote-debugging-port/,
+    );
   });
 
   for (const victim of ["page", "browser"] as const) {
@@ -159,7 +172,7 @@ describe("the browsers of WEBJS engines", () => {
   it("are missed clearly when there is none", async () => {
     const closed = await world.session({ chromePath: "/nope" }).open().until("closed");
     assert.equal(closed.cause, "engine_crashed");
-    assert.match(closed.message, /No Chrome or Chromium was found.*SESSIOND_CHROME_PATH/);
+    assert.match(closed.message, /WEBJS.*SESSIOND_CHROME_PATH is \/nope.*system.*@sparticuz\/chromium/);
   });
 });
 

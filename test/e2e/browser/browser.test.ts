@@ -11,11 +11,18 @@ import { servePages } from "./pages.ts";
 const key = "a key for the page";
 
 async function openBrowser() {
-  const executablePath = await findChrome({ searchPath: process.env.PATH });
-  if (executablePath === undefined) throw new Error("there is no Chromium to test with");
+  const chrome = await findChrome({ searchPath: process.env.PATH });
+  if (chrome === undefined) throw new Error("there is no Chromium to test with");
+  await chrome.ready();
   const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
   const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];
-  const browser = await launch({ executablePath, headless: "shell", userDataDir, args });
+  const browser = await launch({
+    executablePath: chrome.path,
+    env: { ...process.env, ...chrome.env },
+    headless: "shell",
+    userDataDir,
+    args,
+  });
   return {
     browser,
     async [Symbol.asyncDispose]() {

@@ -90,10 +90,17 @@ suite("Swagger UI in a browser", () => {
       WHATSAPP_SWAGGER_PASSWORD: login.password,
     });
     stack.use(server);
-    const executablePath = await findChrome({ searchPath: process.env.PATH });
-    assert.ok(executablePath, "there is no Chromium");
+    const chrome = await findChrome({ searchPath: process.env.PATH });
+    assert.ok(chrome, "there is no Chromium");
+    await chrome.ready();
     const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];
-    browser = await launch({ executablePath, headless: "shell", args, timeout: timeoutMs });
+    browser = await launch({
+      executablePath: chrome.path,
+      env: { ...process.env, ...chrome.env },
+      headless: "shell",
+      args,
+      timeout: timeoutMs,
+    });
     stack.defer(() => browser.close());
     page = await browser.newPage();
     page.setDefaultTimeout(timeoutMs);

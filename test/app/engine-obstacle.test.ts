@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { SessionError } from "../../src/domain/errors.ts";
+import { statusOf } from "../../src/domain/session.ts";
+import type { EngineFactory } from "../../src/ports/engine.ts";
+import { FakeEngine, openHouse, settle } from "./house.ts";
+
+/** A house in which WEBJS is an engine that meets an obstacle, or none. */
+function houseOf(t: TestContext) {
+  const world: { obstacle: string | undefined } = { obstacle: "there is no browser" };
+  const webjs: EngineFactory = {
+    kind: Engine_Kind.WEBJS,
+    capabilities: { screenshot: true },
+    obstacle: async () => world.obstacle,
+    open: (options) => new FakeEngine(options),
+  };
+  const house = openHouse(t, { engines: new Map([[webjs.kind, webjs]]), defaultEngine: Engine_Kind.WEBJS });
+  const obstruct = (obstacle: string | undefined) => {
+    world.obstacle = obstacle;
+  };
+  return { ...house, obstruct };
+}
+
+const refused = (error: unknown) =>
+  error instanceof SessionError &&
+  error.reason === "ENGINE_UNAVAILABLE" &&
+  error.message === "The engine WEBJS is not available on this server: there is no browser";
+
+describe("an engine that cannot be opened on this machine", () => {
+  it("keeps sessions from being created, started or not, and nothing of them is stored", async (t) => {
+    const { manager, log } = houseOf(t);
+    for (const start of [true, false]) {
+      await assert.rejects(manager.create({ name: "alice", engine: 0, config: undefined, start }), refused);
+    }
+    await assert.rejects(manager.startDeprecated("alice", undefined), refused);
+    assert.deepEqual(await manager.list({ all: true, metadata: {} }), []);
+    assert.deepEqual(log, []);
+  });
+
+  it("keeps a session that is there from being started, restarted or changed while it runs, and leaves it as it is", async (t) => {
+    const { manager, obstruct } = houseOf(t);
+    obstruct(undefined);
+    const stopped = (await manager.create({ name: "alice", engine: 0, config: undefined, start: false })).record;
+    const running = (await manager.create({ name: "bob", engine: 0, config: undefined, start: true })).record;
+    await settle();
+    obstruct("there is no browser");
+    await assert.rejects(manager.start("alice"), refused);
+    await assert.rejects(manager.restart("alice"), refused);
+    await assert.rejects(manager.update("bob", undefined), refused);
+    await assert.rejects(manager.restart("bob"), refused);
+    assert.deepEqual(await manager.get("alice"), stopped);
+    assert.deepEqual(await manager.get("bob"), running);
+    // What needs no new engine goes on.
+    assert.equal(statusOf(await manager.start("bob")), Status.STARTING);
+    assert.equal(statusOf(await manager.update("alice", undefined)), Status.STOPPED);
+    assert.equal(statusOf(await manager.stop("bob")), Status.STOPPED);
+    await manager.delete("bob");
+  });
+});
+
+describe("an engine that keeps no former login", () => {
+  it("says so when one is to be restored, and goes on", async (t) => {
+    const { manager, obstruct } = houseOf(t);
+    obstruct(undefined);
+    const { record } = await manager.create({ name: "alice", engine: 0, config: undefined, start: true });
+    await settle();
+    await assert.rejects(manager.restoreCredentials("alice"), {
+      reason: "METHOD_NOT_SUPPORTED",
+      message: "The engine WEBJS keeps no former login that could be restored.",
+    });
+    assert.deepEqual(await manager.get("alice"), record);
+    await assert.rejects(manager.restoreCredentials("nobody"), { reason: "SESSION_NOT_FOUND" });
+  });
+});

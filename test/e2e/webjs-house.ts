@@ -1,0 +1,87 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { treeOf } from "../../src/adapters/wwebjs/processes.ts";
+import { startWhatsAppWeb } from "../emulator/wwebjs/whatsapp-web.ts";
+import { RestClient } from "./rest-client.ts";
+import { ServerProcess } from "./server-process.ts";
+import { WebhookInbox } from "./webhook-inbox.ts";
+
+/** A server whose default engine is WEBJS, a receiver of its webhooks, and an emulated WhatsApp Web. */
+export async function openWebjsHouse(env: Record<string, string> = {}) {
+  await using stack = new AsyncDisposableStack();
+  const whatsapp = await startWhatsAppWeb();
+  stack.defer(() => whatsapp.close());
+  const hook = stack.use(await WebhookInbox.open());
+  const server = stack.use(
+    await ServerProcess.start({
+      WHATSAPP_DEFAULT_ENGINE: "WEBJS",
+      WAHA_WEBJS_PUPPETER_ARGS: whatsapp.chromeArgs.join(" "),
+      SESSIOND_CONNECTS_PER_SECOND: "200",
+      ...env,
+    }),
+  );
+  const rest = new RestClient(() => server.baseUrl);
+  const config = { webhooks: [{ url: hook.url, events: ["session.status", "message", "message.any"] }] };
+  const opened = stack.move();
+  return {
+    whatsapp,
+    hook,
+    server,
+    rest,
+    config,
+    browsers: new ServerBrowsers(server),
+    /** Scans the session's code, and resolves when it is WORKING. */
+    async pair(session: string, phone = whatsapp.phone()) {
+      const { body } = await rest.get(`/api/${session}/auth/qr?format=raw`);
+      await phone.scan(String(body.value));
+      await rest.untilStatus(session, "WORKING");
+      return phone;
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** The browser processes and files of one server. */
+export class ServerBrowsers {
+  readonly #server: ServerProcess;
+
+  constructor(server: ServerProcess) {
+    this.#server = server;
+  }
+
+  /** The directories of sessions' profiles. */
+  async profiles(): Promise<string[]> {
+    const directory = join(this.#server.directory, "sessions", "webjs");
+    const sessions = await readdir(directory).catch(() => []);
+    return sessions.map((name) => join(directory, name));
+  }
+
+  /** All live processes of browsers that this server started, orphans included: their first ones name its profiles, or they descend from it. */
+  async processes(): Promise<number[]> {
+    const own = `--user-data-dir=${this.#server.directory}/`;
+    const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+    const roots: number[] = [];
+    for (const pid of pids) if ((await commandLine(pid)).includes(own)) roots.push(pid);
+    const trees = await Promise.all([...roots, ...this.#own()].map(treeOf));
+    return [...new Set(trees.flat())].filter((pid) => pid !== this.#server.pid);
+  }
+
+  /** The first process of the one browser that runs. */
+  async main(): Promise<number | undefined> {
+    const processes = await this.processes();
+    for (const pid of processes) if (!(await commandLine(pid)).includes("--type=")) return pid;
+    return undefined;
+  }
+
+  /** The process of its page. */
+  async renderer(): Promise<number | undefined> {
+    for (const pid of await this.processes()) if ((await commandLine(pid)).includes("--type=renderer")) return pid;
+    return undefined;
+  }
+
+  #own(): number[] {
+    return this.#server.pid === undefined ? [] : [this.#server.pid];
+  }
+}
+
+const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");

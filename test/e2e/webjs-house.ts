@@ -49,11 +49,12 @@ export class ServerBrowsers {
     this.#server = server;
   }
 
-  /** The directories of sessions' profiles. */
+  /** The profiles of all sessions: the values of --user-data-dir. */
   async profiles(): Promise<string[]> {
     const directory = join(this.#server.directory, "sessions", "webjs");
-    const sessions = await readdir(directory).catch(() => []);
-    return sessions.map((name) => join(directory, name));
+    const sessions = (await readdir(directory).catch(() => [])).map((name) => join(directory, name));
+    const profiles = sessions.map(async (session) => (await readdir(session)).map((name) => join(session, name)));
+    return (await Promise.all(profiles)).flat();
   }
 
   /** All live processes of browsers that this server started, orphans included: their first ones name its profiles, or they descend from it. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { openHouse } from "./house.ts";
 import { openWebjsHouse } from "./webjs-house.ts";
@@ -47,13 +46,12 @@ suite("a session on WEBJS, over REST", () => {
     await rest.untilStatus("alice", "WORKING");
     assert.equal(phone.devices.length, 1, "the login was kept");
 
-    const [profiles] = await browsers.profiles();
-    const [before] = await readdir(profiles ?? "");
+    const [before] = await browsers.profiles();
     const loggedOut = await rest.post("/api/sessions/alice/logout");
     assert.deepEqual([loggedOut.status, loggedOut.body.remoteUnlinked], [201, "true"]);
     await rest.untilStatus("alice", "SCAN_QR_CODE");
     assert.equal(phone.devices.length, 0, "the device is unlinked at WhatsApp");
-    const after = await readdir(profiles ?? "");
+    const after = await browsers.profiles();
     assert.ok(after.length === 1 && after[0] !== before, "the profile with the login is gone");
 
     assert.equal((await rest.delete("/api/sessions/alice")).status, 200);

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { suite, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { haveEnded } from "../../src/adapters/wwebjs/processes.ts";
+import { temporaryDirectoryOf } from "../../src/adapters/wwebjs/profile.ts";
+import { openWebjsHouse } from "./webjs-house.ts";
+
+/** More with SESSIOND_TEST_WEBJS_KILLS=20. */
+const rounds = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
+/** What is killed in the middle of its start: at some moment of the first second. */
+const startMs = 1_000;
+/** What Chromium is given to end after its server. */
+const endLimitMs = 5_000;
+
+type House = Awaited<ReturnType<typeof openWebjsHouse>>;
+
+/** Brings a new session to a status; resolves with the status it must come back to by itself. */
+const statuses = {
+  "STARTING for the first time": async ({ rest }: House, session: string) => {
+    await rest.post("/api/sessions", { name: session });
+    await delay(Math.random() * startMs);
+    return "SCAN_QR_CODE";
+  },
+  SCAN_QR_CODE: async ({ rest }: House, session: string) => {
+    await rest.post("/api/sessions", { name: session });
+    return rest.untilStatus(session, "SCAN_QR_CODE");
+  },
+  "STARTING with a login": async ({ rest, pair }: House, session: string) => {
+    await rest.post("/api/sessions", { name: session });
+    await pair(session);
+    await rest.post(`/api/sessions/${session}/restart`);
+    await delay(Math.random() * startMs);
+    return "WORKING";
+  },
+  WORKING: async ({ rest, pair }: House, session: string) => {
+    await rest.post("/api/sessions", { name: session });
+    await pair(session);
+    return "WORKING";
+  },
+} as const satisfies Record<string, (house: House, session: string) => Promise<string>>;
+
+/** Kills; resolves with whether there was anything to kill. */
+const victims = {
+  "the browser's first process": ({ browsers }: House) => kill(browsers.main()),
+  "the page's process": ({ browsers }: House) => kill(browsers.renderer()),
+  "the server": async ({ server, browsers }: House) => {
+    const tree = await browsers.processes();
+    await server.kill("SIGKILL");
+    await haveEnded(tree, endLimitMs);
+    assert.deepEqual(await browsers.processes(), [], "no process of a browser is left");
+    await server.restart();
+    return true;
+  },
+} as const satisfies Record<string, (house: House) => Promise<boolean>>;
+
+async function kill(found: Promise<number | undefined>): Promise<boolean> {
+  const pid = await found;
+  if (pid !== undefined) process.kill(pid, "SIGKILL");
+  return pid !== undefined;
+}
+
+/** What browsers leave in the system's temporary directory when they may. */
+const leftovers = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("org.chromium."));
+
+suite("WEBJS sessions come back", () => {
+  for (const [victim, strike] of Object.entries(victims)) {
+    test(`when ${victim} is killed, at any status, and nothing is left behind`, async () => {
+      await using house = await openWebjsHouse();
+      const { rest, browsers } = house;
+      const before = await leftovers();
+      for (let round = 0; round < rounds; round++) {
+        for (const [status, reach] of Object.entries(statuses)) {
+          const expected = await reach(house, "alice");
+          const first = await browsers.main();
+          const struck = await strike(house);
+          // Until the kill is noticed the session looks as it did.
+          while (struck && [undefined, first].includes(await browsers.main())) await delay(20);
+          assert.equal(await rest.untilStatus("alice", "WORKING", "SCAN_QR_CODE"), expected, `after ${status}`);
+          assert.ok(await browsers.main(), "a browser runs");
+          const profiles = await browsers.profiles();
+          await rest.delete("/api/sessions/alice");
+          assert.deepEqual(await browsers.processes(), []);
+          assert.deepEqual(await browsers.profiles(), []);
+          for (const profile of profiles) assert.ok(!existsSync(temporaryDirectoryOf(profile)), "no temporary file");
+        }
+      }
+      assert.deepEqual(await leftovers(), before);
+    });
+  }
+});

@@ -209,8 +209,11 @@ export class SessionManager {
     if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
     if (this.#options.engines.get(record.engine)?.capabilities.screenshot) {
       const { engine } = await this.#runner(session);
-      if (engine) return { png: await engine.screenshot() };
-      throw new SessionError("ENGINE_UNAVAILABLE", "The session has no page open now", { session });
+      const png = await engine?.screenshot().catch((error: unknown) => {
+        this.#options.logger.debug({ err: error, session }, "no screenshot");
+      });
+      if (png) return { png };
+      throw new SessionError("ENGINE_UNAVAILABLE", "The session has no page that can be seen now", { session });
     }
     if (pairing) return { qr: pairing.value };
     throw new SessionError("NOT_A_BROWSER", "Can not get screenshot for non chrome based engine.", { session });

@@ -7,6 +7,7 @@ import {
   keepEarlyMessages,
   type PageStatus,
   pageStatus,
+  refreshQr,
   takeEarlyMessages,
   unlinkDevice,
   watchPage,
@@ -23,6 +24,8 @@ declare module "whatsapp-web.js" {
 export interface PageReports {
   /** The page is there, whatever it shows. */
   loaded(): void;
+  /** WhatsApp has sent something. */
+  heard(): void;
   qr(value: string): void;
   state(state: string): void;
   /** The page has synchronised, and the library works in it. May come again. */
@@ -98,6 +101,11 @@ export class WebClient extends wwebjs.Client {
     await this.#page.evaluate(unlinkDevice);
   }
 
+  /** Asks the page for a new round of codes to scan. */
+  async refreshQr(): Promise<void> {
+    await this.#page.evaluate(refreshQr);
+  }
+
   /** Asks for one pairing code; rejects with what WhatsApp says. */
   async pairingCode(phoneNumber: string): Promise<string> {
     return this.requestPairingCode(phoneNumber, true);
@@ -119,7 +127,9 @@ export class WebClient extends wwebjs.Client {
     const userAgent = await page.browser().userAgent();
     await page.setUserAgent({ userAgent: userAgent.replace("HeadlessChrome", "Chrome") });
     const devtools = await page.createCDPSession();
-    await devtools.send("Network.enable");
+    devtools.on("Network.webSocketFrameReceived", () => this.#reports.heard());
+    // Nobody asks for bodies, so none need be kept.
+    await devtools.send("Network.enable", { maxTotalBufferSize: 0, maxResourceBufferSize: 0 });
     await devtools.send("Network.setBlockedURLs", { urls: unneeded });
     await page.exposeFunction("sessiondReport", (kind: unknown, value: unknown) => this.#take(kind, value));
     const response = await page.goto(address, {
@@ -194,6 +204,8 @@ export class WebClient extends wwebjs.Client {
       if (this.#seen.size <= rememberedMessages) break;
       this.#seen.delete(oldest);
     }
+    // The DevTools protocol tells of the frame it came in only later.
+    this.#reports.heard();
     this.#reports.message(data);
   }
 }

@@ -8,9 +8,7 @@ import {
   PairingCodeRefused,
   type UnlinkResult,
 } from "../../ports/engine.ts";
-import type { Logger } from "../../ports/system.ts";
-import type { Chrome } from "./browser.ts";
-import { type ChromePlace, chromeMissing, findChrome, sandboxObstacle } from "./chrome.ts";
+import type { Chrome, LaunchOptions } from "./browser.ts";
 import type { PageReports, WebClient } from "./client.ts";
 import {
   type Closed,
@@ -25,6 +23,7 @@ import { chatId, messagePayload } from "./message.ts";
 import type { PageStatus } from "./page-script.ts";
 import { Profile } from "./profile.ts";
 import { browserProxy } from "./proxy.ts";
+import { readyChrome } from "./ready-chrome.ts";
 import type { Settings } from "./settings.ts";
 
 /** WhatsApp gives out six codes in a round; the first lives longer (wire.md, section 3). */
@@ -43,8 +42,6 @@ const late = (what: string): Closed => ({ cause: "unreachable", message: `${what
 
 const linkLost = late("WhatsApp Web did not get its connection back");
 const notLoggedIn = late("WhatsApp Web did not finish the login");
-
-let sandbox: Promise<boolean> | undefined;
 
 /** The life of one browser. Whatever ends it goes through `#end`, and the first reason counts. */
 export class WwebjsEngine implements Engine {
@@ -66,6 +63,11 @@ export class WwebjsEngine implements Engine {
   #client: WebClient | undefined;
   #me: Me | undefined;
   #serial = 0;
+  /** How many codes had been shown when the page was last asked for more. */
+  #refreshedAfter = -1;
+  /** The code shown last. */
+  #qr: string | undefined;
+  #heardAtMs: number | undefined;
   /** Messages that came before it was known whose account it is. */
   readonly #early: object[] = [];
   /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
@@ -87,6 +89,10 @@ export class WwebjsEngine implements Engine {
     };
     this.events = new ReadableStream<EngineEvent>({ start });
     this.#opening = this.#open(before).catch((error) => this.#fail(error));
+  }
+
+  get lastInboundAtMs(): number | undefined {
+    return this.#heardAtMs;
   }
 
   async requestPairingCode(phoneNumber: string): Promise<string> {
@@ -128,15 +134,11 @@ export class WwebjsEngine implements Engine {
     this.#profile = await Profile.open(profilesDirectory, session, credentials);
     if (this.#profile.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
     const proxy = config.proxy && browserProxy(config.proxy);
-    const place = await findChrome(this.#settings);
-    if (!place)
-      throw new EngineEnd({ cause: "engine_crashed", message: `WEBJS cannot run: ${chromeMissing(this.#settings)}` });
-    await place.ready();
-    const sandbox = await sandboxWorks(logger);
+    const found = await readyChrome(this.#settings, logger);
     const { WebClient } = await import("./client.ts");
     if (this.#closed) return;
     this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
-    const chrome = await this.#launch(this.#profile, { place, sandbox, proxyArgs: proxy?.args ?? [] });
+    const chrome = await this.#launch(this.#profile, found, proxy?.args ?? []);
     if (this.#closed) return;
     this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
     const { deviceName, browserName } = this.#settings;
@@ -149,15 +151,15 @@ export class WwebjsEngine implements Engine {
 
   async #launch(
     { directory: profileDirectory, temporaryDirectory }: Profile,
-    { place, sandbox, proxyArgs }: { place: ChromePlace; sandbox: boolean; proxyArgs: readonly string[] },
+    found: Pick<LaunchOptions, "place" | "sandbox">,
+    proxyArgs: readonly string[],
   ): Promise<Chrome> {
     const { Chrome } = await import("./browser.ts");
     const { launchTimeoutMs, pageTimeoutMs, extraArgs = [] } = this.#settings;
     const launching = Chrome.launch({
-      place,
+      ...found,
       profileDirectory,
       temporaryDirectory,
-      sandbox,
       args: [...proxyArgs, ...extraArgs],
       timeoutMs: launchTimeoutMs,
       // The library waits in the page until it has connected.
@@ -174,6 +176,9 @@ export class WwebjsEngine implements Engine {
   #reports(): PageReports {
     return {
       loaded: () => this.#pageUp.resolve(),
+      heard: () => {
+        this.#heardAtMs = this.#settings.clock.nowMs();
+      },
       qr: (value) => this.#showQr(value),
       state: (state) => this.#enterState(state),
       ready: () => this.#next(() => this.#becomeReady()),
@@ -186,17 +191,26 @@ export class WwebjsEngine implements Engine {
   #showQr(value: string): void {
     // A page that has lost its login shows a code, as if there had never been one.
     if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
-    if (this.#stage === "paired" || this.#closed) return;
+    if (this.#stage === "paired" || this.#closed || value === this.#qr) return;
+    if (this.#serial >= codesPerRound) return void this.#end(noPhoneCame);
     this.#stage = "pairing";
+    this.#qr = value;
     this.#serial += 1;
     const serial = this.#serial;
     const lifeMs = this.#settings.qrTimeoutMs ?? (serial === 1 ? firstQrMs : nextQrMs);
     this.#setDeadline(lifeMs + qrGraceMs, noPhoneCame);
     const issuedAtMs = this.#settings.clock.nowMs();
-    const remaining = Math.max(codesPerRound - serial, 0);
+    const remaining = codesPerRound - serial;
     this.#next(() =>
       this.#push({ type: "qr", value, serial, remaining, issuedAtMs, expiresAtMs: issuedAtMs + lifeMs }),
     );
+  }
+
+  /** The page offers no more codes by itself. */
+  #idle(): void {
+    if (this.#serial >= codesPerRound || this.#refreshedAfter === this.#serial) return void this.#end(noPhoneCame);
+    this.#refreshedAfter = this.#serial;
+    this.#client?.refreshQr().catch((error: unknown) => this.#fail(error));
   }
 
   #enterState(state: string): void {
@@ -204,7 +218,7 @@ export class WwebjsEngine implements Engine {
     const isUnpaired = state === "UNPAIRED" || state === "UNPAIRED_IDLE";
     const closed = closedByState(state);
     if (closed && (isLogin || !isUnpaired)) void this.#end(closed);
-    else if (state === "UNPAIRED_IDLE") void this.#end(noPhoneCame);
+    else if (state === "UNPAIRED_IDLE") this.#idle();
     else if (this.#stage === "pairing" && state === "CONNECTED") this.#takeLogin();
     else if (this.#stage === "pairing" && !isUnpaired) this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
     else if (this.#stage === "open") this.#followLink(state === "CONNECTED");
@@ -374,15 +388,6 @@ export class WwebjsEngine implements Engine {
     this.#controller?.close();
     this.#gone.resolve();
   }
-}
-
-/** Looked at once, and told once. */
-function sandboxWorks(logger: Logger): Promise<boolean> {
-  sandbox ??= sandboxObstacle().then((obstacle) => {
-    if (obstacle) logger.warn({}, `${obstacle}: browsers run without it`);
-    return obstacle === undefined;
-  });
-  return sandbox;
 }
 
 /** Libraries also throw texts. */

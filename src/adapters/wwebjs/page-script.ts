@@ -16,12 +16,12 @@ interface PageMessage {
 interface Modules {
   WAWebSocketModel: { Socket: Emitter & { state: string; hasSynced: boolean; logout(): Promise<void> } };
   WAWebConnModel: { Conn: Emitter & { pushname?: string } };
-  WAWebCmd: { Cmd: Emitter };
+  WAWebCmd: { Cmd: Emitter & { refreshQR(): void } };
   WAWebUserPrefsMeUser: Record<
     "getMaybeMePnUser" | "getMaybeMeLidUser",
     () => { user: string; server: string } | undefined
   >;
-  WAWebCollections: { Msg: Emitter & { getModelsArray(): PageMessage[] } };
+  WAWebCollections: { Msg: Emitter & { getModelsArray?(): PageMessage[] } };
 }
 
 declare const window: {
@@ -67,7 +67,7 @@ export function watchPage(): void {
 export function keepEarlyMessages(): void {
   try {
     const { Msg } = window.require("WAWebCollections");
-    const early: PageMessage[] = Msg.getModelsArray().filter((message) => message.isNewMsg);
+    const early: PageMessage[] = (Msg.getModelsArray?.() ?? []).filter((message) => message.isNewMsg);
     window.sessiondEarly = early;
     Msg.on("add", (message) => {
       if (message.isNewMsg) window.sessiondEarly?.push(message);
@@ -96,18 +96,22 @@ export function catchUpWithSync(): void {
   if (Socket.hasSynced && !window.WWebJS) void window.onAppStateHasSyncedEvent();
 }
 
-/** The socket's state, and the account once it is known. */
+/** The socket's state, and the account once it is known. What a document does before it is entered is no state of the connection. */
 export function pageStatus(): PageStatus {
   const { Socket } = window.require("WAWebSocketModel");
+  const state = window.sessiondWatches ? Socket.state : "OPENING";
   try {
     const prefs = window.require("WAWebUserPrefsMeUser");
     const wid = prefs.getMaybeMePnUser() ?? prefs.getMaybeMeLidUser();
     const pushName = window.require("WAWebConnModel").Conn.pushname ?? "";
-    return { state: Socket.state, account: wid && { id: `${wid.user}@${wid.server}`, pushName } };
+    return { state, account: wid && { id: `${wid.user}@${wid.server}`, pushName } };
   } catch {
-    return { state: Socket.state, account: undefined };
+    return { state, account: undefined };
   }
 }
+
+/** Begins a new round of codes: the library's own attempt runs in Node and fails. */
+export const refreshQr = (): void => window.require("WAWebCmd").Cmd.refreshQR();
 
 /** Unlinks the device at WhatsApp. */
 export const unlinkDevice = (): Promise<void> => window.require("WAWebSocketModel").Socket.logout();

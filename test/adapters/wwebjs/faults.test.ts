@@ -20,6 +20,7 @@ const states: [string, CloseCause][] = [
   ["CONFLICT", "replaced"],
   ["DEPRECATED_VERSION", "client_outdated"],
   ["TOS_BLOCK", "banned"],
+  ["SMB_TOS_BLOCK", "banned"],
   ["PROXYBLOCK", "rejected"],
   ["UNLAUNCHED", "bad_session"],
   ["UNPAIRED", "logged_out"],
@@ -156,6 +157,40 @@ describe("a WEBJS engine in trouble", () => {
     assert.deepEqual(await shared.processes(), []);
   });
 
+  it("closes when the page runs out of memory", async () => {
+    const engine = shared.openWith({ extraArgs: [...world.whatsapp.chromeArgs, "--js-flags=--max-old-space-size=32"] });
+    await engine.until("opened");
+    shared.phone.page.command({ type: "eat_memory" });
+    const closed = await engine.until("closed");
+    assert.equal(closed.cause, "engine_crashed");
+    assert.match(closed.message, /ran out of memory/);
+    assert.deepEqual(await shared.processes(), []);
+  });
+
+  it("knows when WhatsApp was last heard", async () => {
+    const engine = shared.open();
+    await engine.until("opened");
+    const before = Date.now();
+    await world.whatsapp.phone().sendTextTo(shared.phone, "listen");
+    await engine.until("message");
+    assert.ok((engine.engine.lastInboundAtMs ?? 0) >= before);
+    await engine.engine.close();
+  });
+
+  it("asks for more codes when the page has none left before the round is over", async () => {
+    const session = world.session();
+    const engine = session.open();
+    const values: string[] = [];
+    for (let serial = 1; serial <= 6; serial += 1) {
+      const code = await engine.until("qr");
+      assert.deepEqual([code.serial, code.remaining], [serial, 6 - serial]);
+      values.push(code.value);
+      session.pageOf(world, code.value).command({ type: "state", state: "UNPAIRED_IDLE" });
+    }
+    assert.equal(new Set(values).size, 6);
+    assert.equal((await engine.until("closed")).cause, "pairing_timeout");
+  });
+
   it("learns of a new push name", async () => {
     const engine = shared.openWith({ heartbeatIntervalMs: 50 });
     await engine.until("opened");
@@ -172,6 +207,17 @@ describe("a WEBJS engine in trouble", () => {
       await engine.until("opened");
       shared.phone.page.command({ type: "state", state });
       assert.equal(await causeOf(engine), cause);
+    });
+  }
+
+  for (const [state, cause] of states.slice(0, -1)) {
+    it(`closes as ${cause} when a page without a login goes over to ${state}`, async () => {
+      const session = world.session();
+      const engine = session.open();
+      const { value } = await engine.until("qr");
+      session.pageOf(world, value).command({ type: "state", state });
+      assert.equal(await causeOf(engine), cause);
+      assert.deepEqual(await session.processes(), []);
     });
   }
 

@@ -8,6 +8,7 @@ import { sessionDirectory } from "../../../src/adapters/wwebjs/profile.ts";
 import type { WwebjsOptions } from "../../../src/adapters/wwebjs/settings.ts";
 import type { EngineFactory } from "../../../src/ports/engine.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
+import type { PageLink } from "../../emulator/wwebjs/page-link.ts";
 import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
 
@@ -68,6 +69,13 @@ export class WebjsSession extends EngineSession {
       const qr = seen.findLast((event) => event.type === "qr");
       return this.phone.scan(qr?.value ?? "");
     });
+  }
+
+  /** The page that shows this code. */
+  pageOf({ whatsapp }: WebjsWorld, qr: string): PageLink {
+    const page = whatsapp.pages.find((one) => one.shows(qr.split(",")));
+    if (!page) throw new Error("no page shows this code");
+    return page;
   }
 
   get directory(): string {

@@ -7,7 +7,7 @@ import type { WhatsAppWeb } from "./whatsapp-web.ts";
 export type PageCommand =
   | { readonly type: "state"; readonly state: string }
   | { readonly type: "push_name"; readonly name: string }
-  | { readonly type: "sync_again" | "spin" | "push_state" | "frame" | "reload" | "turn_wrong" };
+  | { readonly type: "sync_again" | "spin" | "eat_memory" | "push_state" | "frame" | "reload" | "turn_wrong" };
 
 interface Hello {
   readonly staticKey: string;

@@ -147,6 +147,9 @@ const handlers = {
   spin() {
     for (;;) if (Date.now() < 0) break;
   },
+  eat_memory() {
+    for (const eaten = []; ; ) eaten.push(new Array(1e5).fill(Math.random()));
+  },
   push_state: () => history.pushState({}, "", "/?somewhere"),
   frame: () => document.body.append(document.createElement("iframe")),
   reload: () => location.reload(),

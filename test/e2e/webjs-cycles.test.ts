@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { openWebjsHouse } from "./webjs-house.ts";
+
+/** More with SESSIOND_TEST_WEBJS_CYCLES=50. */
+const cycles = Number(process.env.SESSIOND_TEST_WEBJS_CYCLES ?? 3);
+/** What is loaded at first use, and caches, are there by then. */
+const warmUp = Math.min(10, Math.floor(cycles / 2));
+/** Growth of memory is looked at over this many cycles and more: a garbage collector has its own rhythm. */
+const memoryCycles = 30;
+const memoryGrowth = 1.15;
+
+test(`${cycles} times created, paired and deleted, WEBJS sessions leave no process, file, handle or memory behind`, async (t) => {
+  await using house = await openWebjsHouse();
+  const { rest, server, browsers, pair, whatsapp } = house;
+  const phone = whatsapp.phone();
+  const look = async () => ({
+    processes: (await browsers.processes()).length,
+    profiles: (await browsers.profiles()).length,
+    handles: (await readdir(`/proc/${server.pid}/fd`)).length,
+    // Others of a full suite have their own at the same time; theirs are named after other profiles.
+    temporary: (await readdir(tmpdir())).filter((name) => name.startsWith("org.chromium.")).length,
+    pages: whatsapp.pages.length,
+  });
+  let before: Awaited<ReturnType<typeof look>> | undefined;
+  const megabytes: number[] = [];
+  for (let i = 0; i < cycles; i++) {
+    await rest.post("/api/sessions", { name: "alice" });
+    await pair("alice", phone);
+    assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
+    assert.equal(phone.devices.length, 0);
+    megabytes.push(await residentMegabytes(server.pid));
+    if (i === warmUp) before = await look();
+  }
+  assert.deepEqual(await look(), before);
+  assert.equal(before?.processes, 0);
+  const [first, last] = [lowest(megabytes.slice(warmUp, warmUp + 5)), lowest(megabytes.slice(-5))];
+  t.diagnostic(`${before?.handles} handles; resident memory after ${warmUp} cycles ${first} MB, at the end ${last} MB`);
+  if (cycles >= memoryCycles) assert.ok(last < first * memoryGrowth, `${first} MB have become ${last} MB`);
+});
+
+const lowest = (numbers: readonly number[]) => Math.min(...numbers);
+
+async function residentMegabytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024);
+}

@@ -15,11 +15,14 @@ COPY --from=modules /app/node_modules node_modules
 COPY package.json ./
 COPY gen gen
 COPY src src
-RUN install -d -o node -g node -m 700 /data
+# As the first process Node would have to collect what browsers leave when they end, and it does not: tini does.
+RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
+  && install -d -o node -g node -m 700 /data
 USER node
 VOLUME /data
 EXPOSE 3000
-# SIGTERM has to reach Node itself, so no shell and no npm in between.
+# SIGTERM has to reach Node itself, so no shell and no npm in between; tini hands it on.
+ENTRYPOINT ["tini", "--"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.WHATSAPP_API_PORT || 3000}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]

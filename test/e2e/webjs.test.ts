@@ -102,6 +102,25 @@ suite("a session on WEBJS, over REST", () => {
     await rest.untilStatus("alice", "SCAN_QR_CODE");
   });
 
+  test("says why WhatsApp Web cannot be reached, and comes by itself when it can", async () => {
+    await using it = await openWebjsHouse();
+    const { whatsapp, rest, browsers } = it;
+    whatsapp.pageAnswer = 503;
+    await rest.post("/api/sessions", { name: "alice" });
+    for await (const { statusReason } of rest.stream("/api/sessions/alice/status-stream")) {
+      if (String(statusReason) === "UNREACHABLE") break;
+      await rest.post("/api/sessions/alice/restart");
+    }
+    const { body } = await rest.get("/api/sessions/alice");
+    assert.deepEqual([body.status, body.statusReason], ["STARTING", "UNREACHABLE"]);
+    assert.match(String(body.statusMessage), /HTTP status 503/);
+    assert.equal((await rest.get("/api/screenshot?session=alice")).status, 422);
+    whatsapp.pageAnswer = "page";
+    await rest.untilStatus("alice", "SCAN_QR_CODE");
+    assert.equal((await rest.get("/api/sessions/alice")).body.statusReason, undefined);
+    assert.equal((await browsers.processes()).length > 0, true);
+  });
+
   test("gives a picture of its page, as PNG or in JSON, and none when it is stopped", async () => {
     await using it = await openWebjsHouse();
     const { server, rest, pair } = it;

@@ -30,8 +30,8 @@ import type { Settings } from "./settings.ts";
 const codesPerRound = 6;
 const firstQrMs = 60_000;
 const nextQrMs = 20_000;
-/** A code that has run out is followed by the next one, or by the page's word that there is none. */
-const qrGraceMs = 30_000;
+/** At the end of a round the page says so; if it does not, it is given up this much later. */
+const roundGraceMs = 10_000;
 /** The libraries' own limits tell more than ours, so they come first. */
 const graceMs = 1_000;
 
@@ -197,10 +197,11 @@ export class WwebjsEngine implements Engine {
     this.#qr = value;
     this.#serial += 1;
     const serial = this.#serial;
-    const lifeMs = this.#settings.qrTimeoutMs ?? (serial === 1 ? firstQrMs : nextQrMs);
-    this.#setDeadline(lifeMs + qrGraceMs, noPhoneCame);
-    const issuedAtMs = this.#settings.clock.nowMs();
+    const { clock, qrTimeoutMs } = this.#settings;
+    const lifeMs = qrTimeoutMs ?? (serial === 1 ? firstQrMs : nextQrMs);
     const remaining = codesPerRound - serial;
+    this.#setDeadline(lifeMs + remaining * (qrTimeoutMs ?? nextQrMs) + roundGraceMs, noPhoneCame);
+    const issuedAtMs = clock.nowMs();
     this.#next(() =>
       this.#push({ type: "qr", value, serial, remaining, issuedAtMs, expiresAtMs: issuedAtMs + lifeMs }),
     );

@@ -77,16 +77,22 @@ export function keepEarlyMessages(): void {
   }
 }
 
-/** Gives the kept messages out; one that cannot be read yet is reported when it can be. */
+/** Gives the kept messages out; one that cannot be read yet is reported when it can be, one that never can be is left out. */
 export function takeEarlyMessages(): object[] {
   const early = window.sessiondEarly ?? [];
   window.sessiondEarly = undefined;
   const { WWebJS } = window;
   if (!WWebJS) return [];
   return early.flatMap((message) => {
-    if (message.type !== "ciphertext") return [WWebJS.getMessageModel(message)];
-    message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
-    return [];
+    if (message.type === "ciphertext") {
+      message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
+      return [];
+    }
+    try {
+      return [WWebJS.getMessageModel(message)];
+    } catch {
+      return [];
+    }
   });
 }
 

@@ -5,6 +5,7 @@ import { systemClock } from "../../../src/adapters/node/system.ts";
 import { createWwebjsFactory } from "../../../src/adapters/wwebjs/factory.ts";
 import { engineContract } from "../../contract/engine.ts";
 import { startWhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
+import { chromePath } from "./webjs-world.ts";
 
 engineContract("WEBJS", async () => {
   const whatsapp = await startWhatsAppWeb();
@@ -14,7 +15,7 @@ engineContract("WEBJS", async () => {
     factories += 1;
     // The contract's sessions all have one name.
     const profilesDirectory = join(directory, String(factories));
-    return createWwebjsFactory({ clock: systemClock, profilesDirectory, extraArgs, qrTimeoutMs });
+    return createWwebjsFactory({ clock: systemClock, chromePath, profilesDirectory, extraArgs, qrTimeoutMs });
   };
   return {
     factory: ({ qrLifeMs } = {}) => {

@@ -12,6 +12,9 @@ import type { PageLink } from "../../emulator/wwebjs/page-link.ts";
 import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
 
+/** Another browser than the one that is found: SESSIOND_CHROME_PATH=… node --test test/adapters/wwebjs/*.test.ts */
+export const chromePath = process.env.SESSIOND_CHROME_PATH;
+
 /** An emulated WhatsApp Web, and sessions that run against it. */
 export class WebjsWorld {
   readonly whatsapp: WhatsAppWeb;
@@ -31,7 +34,7 @@ export class WebjsWorld {
   session(options: Partial<WwebjsOptions> = {}): WebjsSession {
     const profilesDirectory = join(this.#directory, String(this.#sessions.length));
     const extraArgs = this.whatsapp.chromeArgs;
-    const all = { clock: systemClock, profilesDirectory, extraArgs, ...options };
+    const all = { clock: systemClock, profilesDirectory, extraArgs, chromePath, ...options };
     const session = new WebjsSession(this.whatsapp.phone(), all);
     this.#sessions.push(session);
     return session;

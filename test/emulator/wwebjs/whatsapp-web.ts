@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { toFileStream } from "qrcode";
 import { type WebSocket, WebSocketServer } from "ws";
 import { PageLink } from "./page-link.ts";
 import { WebPhone } from "./web-phone.ts";
@@ -143,11 +144,12 @@ export class WhatsAppWeb {
   }
 
   #answer({ method, url, socket }: IncomingMessage, response: ServerResponse): void {
-    const path = new URL(url ?? "/", "https://web.whatsapp.com").pathname;
+    const { pathname: path, searchParams } = new URL(url ?? "/", "https://web.whatsapp.com");
     this.requests.push(`${method} ${path}`);
     this.changed();
     const { pageAnswer } = this;
-    if (path === "/early") response.end(this.earlySync ? "yes" : "no");
+    if (path === "/code.png") void toFileStream(response, searchParams.get("text") ?? "");
+    else if (path === "/early") response.end(this.earlySync ? "yes" : "no");
     else if (path === "/wrong" || (path === "/" && pageAnswer === "wrong page"))
       response.end("<h1>Something else</h1>");
     else if (path === "/" && typeof pageAnswer === "number") response.writeHead(pageAnswer).end();

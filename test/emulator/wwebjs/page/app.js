@@ -159,15 +159,12 @@ const handlers = {
 Socket.on("change:state", (_, state) => {
   document.getElementById("state").textContent = state;
 });
-Conn.on("change:ref", (_, ref) => draw(ref ?? ""));
-
-function draw(text) {
-  const context = document.getElementById("code").getContext("2d");
-  context.clearRect(0, 0, 200, 200);
-  for (let i = 0; i < text.length; i += 1) {
-    if (text.charCodeAt(i) % 2) context.fillRect((i % 10) * 20, Math.floor(i / 10) * 20, 20, 20);
-  }
-}
+Conn.on("change:ref", (_, ref) => {
+  const code = document.getElementById("code");
+  code.hidden = !ref;
+  if (ref) code.src = `/code.png?text=${encodeURIComponent(codeOf(ref))}`;
+});
+const codeOf = (ref) => [ref, login.staticKey, login.identityKey, login.advSecret, "1"].join();
 
 login = await loadLogin();
 const early = new URL("/early", location.href);

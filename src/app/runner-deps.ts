@@ -27,3 +27,10 @@ export interface RunnerDeps {
 
 /** What became of a device at WhatsApp: removed there, not asked for, or nobody knows. */
 export type RemoteUnlinked = "true" | "false" | "unknown";
+
+/**
+ * Removes what engines of the session keep outside of the store; none may be open. Idempotent, and to be called before the record
+ * is removed: as long as that is there, the next process finishes what a crash cuts short.
+ */
+export const discardOutside = async ({ engines }: RunnerDeps, { engine, name }: SessionRecord): Promise<void> =>
+  engines.get(engine)?.discard?.(name);

@@ -15,11 +15,19 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets } from "../domain/config.ts";
 import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
-import { type SessionInput, statusOf } from "../domain/session.ts";
+import { statusOf } from "../domain/session.ts";
 import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
 import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
+import {
+  configureCommand,
+  deleteCommand,
+  requireEngine,
+  restartCommand,
+  type SessionCommand,
+  startCommand,
+} from "./session-commands.ts";
 import { SessionRunner } from "./session-runner.ts";
 
 export { LogTrimmed, type Pairing, type Snapshot } from "../ports/backend.ts";
@@ -90,7 +98,7 @@ export class SessionManager {
   async #create(request: NewSession): Promise<SessionRecord> {
     const name = request.name || `session_${this.#options.random.hex(16)}`;
     const engine = request.engine || this.#options.defaultEngine;
-    await this.#requireEngine(engine);
+    await requireEngine(this.#options, engine);
     const message = `Session '${name}' already exists. Use PUT to update it.`;
     const exists = new SessionError("SESSION_ALREADY_EXISTS", message, { session: name });
     // One that is being removed, or whose loading fails, may be gone in a moment.
@@ -109,41 +117,29 @@ export class SessionManager {
   }
 
   /** Replaces the configuration; where it says "***", what is stored stays. A session that is not stopped is restarted with it. */
-  async update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
-    const { engine, desiredState } = await this.get(session);
-    if (desiredState === Desired.RUNNING) await this.#requireEngine(engine);
-    return this.#dispatch(session, (record) => {
-      checkRevision(record, expectedRevision);
-      return { type: "configure", config: keepSecrets(config ?? create(SessionConfigSchema), record.config) };
-    });
+  update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
+    return this.#dispatch(session, configureCommand(this.#options, config, expectedRevision));
   }
 
   /** Removes a session and all it has. Idempotent. */
   async delete(session: string, expectedRevision?: number): Promise<void> {
     try {
-      await this.#dispatch(session, (record) => {
-        checkRevision(record, expectedRevision);
-        return { type: "delete" };
-      });
+      await this.#dispatch(session, deleteCommand(expectedRevision));
     } catch (error) {
       if (!(error instanceof SessionError && error.reason === "SESSION_NOT_FOUND")) throw error;
     }
   }
 
-  async start(session: string): Promise<SessionRecord> {
-    const record = await this.get(session);
-    const status = statusOf(record);
-    if (status === Status.STOPPED || status === Status.FAILED) await this.#requireEngine(record.engine);
-    return this.#dispatch(session, { type: "start" });
+  start(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, startCommand(this.#options));
   }
 
   stop(session: string): Promise<SessionRecord> {
     return this.#dispatch(session, { type: "stop" });
   }
 
-  async restart(session: string): Promise<SessionRecord> {
-    await this.#requireEngine((await this.get(session)).engine);
-    return this.#dispatch(session, { type: "restart" });
+  restart(session: string): Promise<SessionRecord> {
+    return this.#dispatch(session, restartCommand(this.#options));
   }
 
   /** Logs out, and says what became of the device at WhatsApp. */
@@ -152,12 +148,7 @@ export class SessionManager {
   }
 
   /** Puts the login back that the session last connected with; the present one is kept in its stead. */
-  async restoreCredentials(session: string): Promise<SessionRecord> {
-    const { engine } = await this.get(session);
-    if (!this.#options.engines.get(engine)?.restoreCredentials) {
-      const message = `The engine ${Engine_Kind[engine]} keeps no former login that could be restored.`;
-      throw new SessionError("METHOD_NOT_SUPPORTED", message, { session, engine: Engine_Kind[engine] ?? "" });
-    }
+  restoreCredentials(session: string): Promise<SessionRecord> {
     return this.#run(session, (runner) => runner.restoreCredentials());
   }
 
@@ -301,16 +292,7 @@ export class SessionManager {
     await Promise.all(closed);
   }
 
-  /** Refuses what needs an engine of this kind where none can be opened. */
-  async #requireEngine(kind: Engine_Kind): Promise<void> {
-    const factory = this.#options.engines.get(kind);
-    const obstacle = factory ? await factory.obstacle?.() : "it is no part of it";
-    if (obstacle === undefined) return;
-    const message = `The engine ${Engine_Kind[kind]} is not available on this server: ${obstacle}`;
-    throw new SessionError("ENGINE_UNAVAILABLE", message, { engine: Engine_Kind[kind] ?? "" });
-  }
-
-  #dispatch(session: string, input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
+  #dispatch(session: string, input: SessionCommand): Promise<SessionRecord> {
     return this.#run(session, (runner) => runner.dispatch(input));
   }
 
@@ -389,15 +371,3 @@ const startedSession = (name: string, config: SessionConfig | undefined): NewSes
   config,
   start: true,
 });
-
-function checkRevision({ name, revision }: SessionRecord, expected: number | undefined): void {
-  if (expected === undefined || expected === revision) return;
-  throw new SessionError(
-    "REVISION_CONFLICT",
-    `Session '${name}' has changed: its revision is ${revision}, not ${expected}`,
-    {
-      session: name,
-      revision: String(revision),
-    },
-  );
-}

@@ -19,19 +19,13 @@ import {
   statusEvent,
 } from "../domain/event.ts";
 import { proxyFor } from "../domain/proxy.ts";
-import {
-  type CloseCause,
-  type SessionEffect,
-  type SessionInput,
-  statusOf,
-  transition,
-  wakeAtMs,
-} from "../domain/session.ts";
+import { type SessionEffect, type SessionInput, statusOf, transition, wakeAtMs } from "../domain/session.ts";
 import { type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
 import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
-import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
+import { discardOutside, type RemoteUnlinked, type RunnerDeps } from "./runner-deps.ts";
+import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
 import { settledWithin } from "./time-box.ts";
 
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
@@ -91,10 +85,10 @@ export class SessionRunner {
   }
 
   /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
-  dispatch(input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
+  dispatch(input: SessionCommand): Promise<SessionRecord> {
     this.#nextCommand.resolve();
     return this.#enqueue(async () => {
-      await this.#apply(typeof input === "function" ? input(this.#record) : input);
+      await this.#apply(typeof input === "function" ? await input(this.#record) : input);
       return this.#record;
     });
   }
@@ -113,9 +107,9 @@ export class SessionRunner {
   restoreCredentials(): Promise<SessionRecord> {
     this.#nextCommand.resolve();
     return this.#enqueue(async () => {
-      const factory = this.#deps.engines.get(this.#record.engine);
+      const restore = formerLoginsOf(this.#deps, this.#record.engine);
       await this.#closeEngine();
-      if (await factory?.restoreCredentials?.(this.#deps.backend.credentials(this.#lease))) {
+      if (await restore(this.#deps.backend.credentials(this.#lease))) {
         await this.#apply({ type: "restored" });
         return this.#record;
       }
@@ -193,9 +187,8 @@ export class SessionRunner {
     if (announces) this.#logger.info({ status: Status[statusOf(record)] }, "session status");
     this.#scheduleWake();
     for (const effect of effects) await this.#perform(effect);
-    const wiped = effects.some(({ type }) => type === "wipe" || type === "remove");
     // What an engine keeps outside of the store goes with what it kept inside.
-    if (wiped && !this.#engine) await this.#deps.engines.get(this.#record.engine)?.discard?.(this.#record.name);
+    if (!this.#engine && effects.some(({ type }) => type === "wipe")) await discardOutside(this.#deps, this.#record);
   }
 
   async #commit(commit: Commit): Promise<void> {
@@ -367,6 +360,7 @@ export class SessionRunner {
   }
 
   async #remove(): Promise<void> {
+    await discardOutside(this.#deps, this.#record);
     const context = this.#eventContext(this.#deps.clock.nowMs());
     await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
     this.#state = "removed";
@@ -396,5 +390,3 @@ export class SessionRunner {
     });
   }
 }
-
-const closedBy = (cause: CloseCause, message: string) => ({ type: "closed", cause, message }) as const;

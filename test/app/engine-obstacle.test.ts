@@ -8,18 +8,24 @@ import { FakeEngine, openHouse, settle } from "./house.ts";
 
 /** A house in which WEBJS is an engine that meets an obstacle, or none. */
 function houseOf(t: TestContext) {
-  const world: { obstacle: string | undefined } = { obstacle: "there is no browser" };
+  const world: { obstacle: string | undefined; fault?: Error | undefined } = { obstacle: "there is no browser" };
   const webjs: EngineFactory = {
     kind: Engine_Kind.WEBJS,
     capabilities: { screenshot: true },
     obstacle: async () => world.obstacle,
     open: (options) => new FakeEngine(options),
+    discard: async () => {
+      if (world.fault) throw world.fault;
+    },
   };
   const house = openHouse(t, { engines: new Map([[webjs.kind, webjs]]), defaultEngine: Engine_Kind.WEBJS });
   const obstruct = (obstacle: string | undefined) => {
     world.obstacle = obstacle;
   };
-  return { ...house, obstruct };
+  const refuseDiscard = (fault: Error | undefined) => {
+    world.fault = fault;
+  };
+  return { ...house, obstruct, refuseDiscard };
 }
 
 const refused = (error: unknown) =>
@@ -56,6 +62,20 @@ describe("an engine that cannot be opened on this machine", () => {
     assert.equal(statusOf(await manager.update("alice", undefined)), Status.STOPPED);
     assert.equal(statusOf(await manager.stop("bob")), Status.STOPPED);
     await manager.delete("bob");
+  });
+});
+
+describe("what an engine keeps outside of the store", () => {
+  it("is removed before the session's record, and when that cannot be, the session is still there", async (t) => {
+    const house = houseOf(t);
+    house.obstruct(undefined);
+    await house.manager.create({ name: "alice", engine: 0, config: undefined, start: true });
+    house.refuseDiscard(new Error("the disk does not answer"));
+    await assert.rejects(house.manager.delete("alice"), /disk/);
+    assert.equal((await house.manager.get("alice")).name, "alice");
+    house.refuseDiscard(undefined);
+    await house.manager.delete("alice");
+    await assert.rejects(house.manager.get("alice"), { reason: "SESSION_NOT_FOUND" });
   });
 });
 

@@ -1,0 +1,86 @@
+import { create } from "@bufbuild/protobuf";
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  Session_DesiredState as Desired,
+  Engine_Kind,
+  type SessionConfig,
+  SessionConfigSchema,
+  Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
+import { keepSecrets } from "../domain/config.ts";
+import { SessionError } from "../domain/errors.ts";
+import { type CloseCause, type SessionInput, statusOf } from "../domain/session.ts";
+import type { EngineFactory } from "../ports/engine.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
+
+type Engines = Pick<RunnerDeps, "engines">;
+
+/** An input, or what makes one of the record as it is when all earlier commands are through; rejects to refuse. */
+export type SessionCommand = SessionInput | ((record: SessionRecord) => SessionInput | Promise<SessionInput>);
+
+/** Refused where it would need an engine that cannot be opened on this machine. */
+export const startCommand =
+  (deps: Engines): SessionCommand =>
+  async (record) => {
+    const status = statusOf(record);
+    if (status === Status.STOPPED || status === Status.FAILED) await requireEngine(deps, record.engine);
+    return { type: "start" };
+  };
+
+/** Refused where the engine that is to follow cannot be opened on this machine. */
+export const restartCommand =
+  (deps: Engines): SessionCommand =>
+  async ({ engine }) => {
+    await requireEngine(deps, engine);
+    return { type: "restart" };
+  };
+
+/** Where the new configuration says "***", what is stored stays. Refused as a restart is, if it leads to one. */
+export const configureCommand =
+  (deps: Engines, config: SessionConfig | undefined, expectedRevision: number | undefined): SessionCommand =>
+  async (record) => {
+    checkRevision(record, expectedRevision);
+    if (record.desiredState === Desired.RUNNING) await requireEngine(deps, record.engine);
+    return { type: "configure", config: keepSecrets(config ?? create(SessionConfigSchema), record.config) };
+  };
+
+export const deleteCommand =
+  (expectedRevision: number | undefined): SessionCommand =>
+  (record) => {
+    checkRevision(record, expectedRevision);
+    return { type: "delete" };
+  };
+
+/** Refuses what needs an engine of this kind where none can be opened. */
+export async function requireEngine({ engines }: Engines, kind: Engine_Kind): Promise<void> {
+  const factory = engines.get(kind);
+  const obstacle = factory ? await factory.obstacle?.() : "it is no part of it";
+  if (obstacle === undefined) return;
+  const engine = Engine_Kind[kind] ?? "";
+  const message = `The engine ${engine} is not available on this server: ${obstacle}`;
+  throw new SessionError("ENGINE_UNAVAILABLE", message, { engine });
+}
+
+/** What restores the login of a session whose engines are of this kind; refuses where they keep none. */
+export function formerLoginsOf(
+  { engines }: Engines,
+  kind: Engine_Kind,
+): NonNullable<EngineFactory["restoreCredentials"]> {
+  const factory = engines.get(kind);
+  if (factory?.restoreCredentials) return factory.restoreCredentials.bind(factory);
+  const engine = Engine_Kind[kind] ?? "";
+  const message = `The engine ${engine} keeps no former login that could be restored.`;
+  throw new SessionError("METHOD_NOT_SUPPORTED", message, { engine });
+}
+
+/** The end of an engine that does not report it itself. */
+export const closedBy = (cause: CloseCause, message: string) => ({ type: "closed", cause, message }) as const;
+
+function checkRevision({ name, revision }: SessionRecord, expected: number | undefined): void {
+  if (expected === undefined || expected === revision) return;
+  throw new SessionError(
+    "REVISION_CONFLICT",
+    `Session '${name}' has changed: its revision is ${revision}, not ${expected}`,
+    { session: name, revision: String(revision) },
+  );
+}

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Writable } from "node:stream";
 
 /** A request as Node.js hands it over, of HTTP/1.1 or HTTP/2. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
@@ -81,6 +82,17 @@ function announcesBody(req: HttpRequest): boolean {
 /** Whether there is nobody left to answer: the connection or the stream is closed. */
 export function isGone(res: HttpResponse): boolean {
   return "stream" in res ? res.stream.destroyed : res.destroyed;
+}
+
+/** Resolves when there is room for more, or nobody left to read it. */
+export function drained(out: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      out.off("drain", done).off("close", done);
+      resolve();
+    };
+    out.once("drain", done).once("close", done);
+  });
 }
 
 /** Says that the answer depends on a request header, besides those said already. */

@@ -1,8 +1,15 @@
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { applyCors, type CorsOptions } from "./cors.ts";
 import { errorBody, streamTicket } from "./dialect.ts";
-import { jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
+import { DirectCall, type Encoding, handingOver, sendFirst, sendRest } from "./direct-stream.ts";
+import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { assignRequestId } from "./request-id.ts";
 
@@ -25,14 +32,7 @@ export type HandlerOptions = {
 
 /** Answers every request of a server: names it, asks the guard, sees to CORS, and hands it to the protocol it is in. */
 export function createHandler(options: HandlerOptions): RequestListener {
-  const { shutdownSignal } = options;
-  const adapter = connectNodeAdapter({
-    routes: options.routes,
-    interceptors: options.interceptors ?? [],
-    readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
-    fallback: (req, res) => options.rest(req, res as Parameters<RequestListener>[1]),
-    ...(shutdownSignal === undefined ? {} : { shutdownSignal }),
-  });
+  const rpcs = rpcsByPath(options);
 
   return (req, res) => {
     // Where the client goes away while it is being answered, there is nothing to do.
@@ -47,13 +47,53 @@ export function createHandler(options: HandlerOptions): RequestListener {
       return;
     }
     if (options.cors !== undefined && applyCors(req, res, options.cors)) return;
-    try {
-      adapter(req, res);
-    } catch {
-      // The adapter makes a URL of the Host header, which may be missing or no host at all.
-      send(req, res, jsonAnswer(400, errorBody(400, "Host is missing or malformed")));
-    }
+    const rpc = rpcs.get((req.url ?? "").split("?", 1)[0] ?? "");
+    if (rpc === undefined) options.rest(req, res);
+    else call(rpc, req, res);
   };
+}
+
+const acceptCompression = [compressionGzip, compressionBrotli];
+
+function rpcsByPath({ routes, readMaxBytes, shutdownSignal, interceptors = [] }: HandlerOptions) {
+  const router = createConnectRouter({
+    acceptCompression,
+    readMaxBytes: readMaxBytes ?? 4 * 1024 * 1024,
+    ...(shutdownSignal && { shutdownSignal }),
+  });
+  const outer: ConnectRouter = {
+    ...router,
+    service(service, implementation, rules) {
+      router.service(service, implementation, {
+        ...rules,
+        interceptors: [handingOver, ...(rules?.interceptors ?? interceptors)],
+      });
+      return outer;
+    },
+  };
+  routes(outer);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void {
+  const direct = new DirectCall();
+  let request: ReturnType<typeof universalRequestFromNodeRequest>;
+  try {
+    request = universalRequestFromNodeRequest(req, res, undefined, direct.contextValues);
+  } catch {
+    // It makes a URL of the Host header, which may be missing or no host at all.
+    send(req, res, jsonAnswer(400, errorBody(400, "Host is missing or malformed")));
+    return;
+  }
+  rpc(request)
+    .then(async (answer): Promise<Encoding | undefined> => {
+      if (direct.stream) return sendFirst(answer, res, acceptCompression);
+      await universalResponseToNodeResponse(answer, res);
+      return undefined;
+    })
+    .then((encoding) => (direct.stream && encoding ? sendRest(direct.stream, encoding, res) : undefined))
+    // The client has gone away, or can be told no more.
+    .catch(() => res.destroy());
 }
 
 function ignore(): void {}

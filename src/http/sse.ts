@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { type HttpResponse, isGone } from "./exchange.ts";
+import { drained, type HttpResponse, isGone } from "./exchange.ts";
 
 /** A server-sent event (https://html.spec.whatwg.org/#server-sent-events): any value as one line of JSON. */
 export type ServerSentEvent = { id?: string; event?: string; data: unknown };
@@ -50,14 +50,4 @@ export function createEventStream(res: HttpResponse, status: number, heartbeatMs
       res.end();
     },
   };
-}
-
-function drained(out: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      out.off("drain", done).off("close", done);
-      resolve();
-    };
-    out.once("drain", done).once("close", done);
-  });
 }

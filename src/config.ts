@@ -24,6 +24,8 @@ export interface Config {
   readonly streams: { readonly heartbeatMs: number; readonly maxAgeMs: number };
   /** How many streams can be open at the same time. */
   readonly maxStreams: number;
+  /** How many calls and streams one HTTP/2 connection can have open. */
+  readonly maxStreamsPerConnection: number;
   /** Whether gRPC clients can ask for the protos. */
   readonly reflection: boolean;
   /** Origins that browsers may call from. */
@@ -139,6 +141,7 @@ export async function readConfig(
       maxAgeMs: (read.number("SESSIOND_STREAM_MAX_AGE_SECONDS", 1, 2_592_000) ?? 86_400) * 1000,
     },
     maxStreams: read.integer("SESSIOND_MAX_STREAMS", 1, 1_000_000) ?? 20_000,
+    maxStreamsPerConnection: read.integer("SESSIOND_MAX_STREAMS_PER_CONNECTION", 1, 1_000_000) ?? 1_024,
     reflection: read.boolean("SESSIOND_REFLECTION", isLoopback(host)),
     corsOrigins: (read.text("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
     connects: {

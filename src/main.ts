@@ -1,10 +1,11 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { createRouterTransport } from "@connectrpc/connect";
 import { Health } from "../gen/health/v1/health_pb.js";
 import openApiDocument from "../gen/openapi.json" with { type: "json" };
 import { AuthService } from "../gen/sessiond/v1/auth_service_pb.js";
@@ -30,6 +31,7 @@ import { allowListOf } from "./adapters/undici/address.ts";
 import { createWebhookSender } from "./adapters/undici/webhook.ts";
 import { createWwebjsFactory } from "./adapters/wwebjs/factory.ts";
 import { authentication } from "./api/authentication.ts";
+import { connectErrorOf } from "./api/errors.ts";
 import { ServingState } from "./api/health-service.ts";
 import { defaultStreamPolicy } from "./api/live-stream.ts";
 import { createRoutes } from "./api/routes.ts";
@@ -43,6 +45,7 @@ import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
 import { WebhookLog } from "./app/webhook-log.ts";
 import { type Config, ConfigError, readConfig, type Secrets } from "./config.ts";
+import { shuttingDown } from "./domain/errors.ts";
 import { defaultPolicy } from "./domain/session.ts";
 import { defaultCors } from "./http/cors.ts";
 import { createHandler } from "./http/handler.ts";
@@ -57,7 +60,7 @@ import type { Logger } from "./ports/system.ts";
 
 const { version } = packageJson;
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
-/** How long streams and calls may take to end once the server stops. */
+/** How long streams, calls and webhooks under way may take to end once the server stops. */
 const stopGraceMs = 3_000;
 
 /** Builds the server, listens, and returns the call that stops it again, in reverse. Rejects if anything of it cannot be had. */
@@ -180,6 +183,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     host: config.host,
     port: config.port,
     tls: secrets.tls,
+    limits: { maxConcurrentStreams: config.maxStreamsPerConnection },
     handler: measured(handler, metrics.answered),
   });
 
@@ -196,13 +200,17 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   return async () => {
     logger.info({}, "stopping");
     serving.drain();
+    // A turn later, so that who watches health knows before connections are told to go away.
+    await nextTurn();
     const closed = server.close(stopGraceMs);
-    // A turn later, so that who watches health is told, and no client that is told to go away opens its streams here again.
-    setImmediate(() => shutdown.abort(new ConnectError("The server is shutting down", Code.Unavailable)));
+    const dispatched = dispatcher.stop(stopGraceMs);
+    // After that, so that no client opens its streams here again.
+    await nextTurn();
+    shutdown.abort(connectErrorOf(shuttingDown()));
     await closed;
     await printing;
     keeping.abort();
-    await dispatcher.stop();
+    await dispatched;
     await sender.close();
     await manager.close();
     await kept;

@@ -25,7 +25,7 @@ export interface LiveStreamOptions<T> {
   readonly signal: AbortSignal;
   /** What to send when nothing has come for a while; undefined: nothing. */
   readonly beat?: (nowMs: number) => T;
-  /** Throws when the reader may read no longer; asked at each heartbeat. */
+  /** Throws when the reader may read no longer; asked as often as heartbeats come, also where there is more to tell. */
   check?(): void;
   /** Whether the stream ends with this item. */
   readonly isLast?: (item: T) => boolean;
@@ -45,20 +45,25 @@ export async function* liveStream<T>(
   signal.addEventListener("abort", end, { once: true });
   const next = new NextItem(open(ending.signal)[Symbol.asyncIterator]());
   const endMs = clock.nowMs() + policy.maxAgeMs;
+  let checkMs = clock.nowMs() + policy.heartbeatMs;
   let beatMs = clock.nowMs() + Math.min(firstBeatMs, policy.heartbeatMs);
   try {
     for (;;) {
-      const dueMs = Math.min(beatMs, endMs) - clock.nowMs();
-      if (!(await next.within((wake) => clock.schedule(Math.max(dueMs, 0), wake)))) {
-        if (clock.nowMs() >= endMs) throw tooOld();
+      const dueMs = Math.min(beatMs, checkMs, endMs) - clock.nowMs();
+      const isThere = await next.within((wake) => clock.schedule(Math.max(dueMs, 0), wake));
+      const nowMs = clock.nowMs();
+      if (nowMs >= endMs) throw tooOld();
+      if (!isThere || nowMs >= checkMs) {
         check?.();
-        if (beat) yield beat(clock.nowMs());
-      } else {
+        checkMs = nowMs + policy.heartbeatMs;
+      }
+      if (isThere) {
         const result = next.take();
         if (result.done) return;
         yield result.value;
         if (isLast?.(result.value)) return;
-      }
+      } else if (nowMs < beatMs) continue;
+      else if (beat) yield beat(nowMs);
       beatMs = clock.nowMs() + policy.heartbeatMs;
     }
   } finally {

@@ -80,12 +80,17 @@ const outcome = (result: Result, more: { me?: Me; reason?: Reason } = {}): QrIte
   value: create(QrStreamResponse_OutcomeSchema, { result, ...more }),
 });
 
+/** Drawing takes longer than all the rest, and everybody who watches gets the same picture. */
+const drawings = new WeakMap<Pairing, Promise<Uint8Array>>();
+
 /** A code as callers get it. */
 export async function qrCode(pairing: Pairing, drawQr: DrawQr): Promise<QrCode> {
+  const drawing = drawings.get(pairing) ?? drawQr(pairing.value);
+  drawings.set(pairing, drawing);
   const { value, serial, remaining, issuedAtMs, expiresAtMs } = pairing;
   return create(QrCodeSchema, {
     value,
-    png: await drawQr(value),
+    png: await drawing,
     issuedAt: timestampFromMs(issuedAtMs),
     expiresAt: timestampFromMs(expiresAtMs),
     serial,

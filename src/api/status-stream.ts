@@ -179,14 +179,14 @@ class StatusReader {
     }
     const { record, seq } = await this.#source.snapshot(session);
     if (!record) throw sessionNotFound(session);
-    return { records: [record], seq };
+    return { records: passes(this.#filter, session, record.config?.metadata) ? [record] : [], seq };
   }
 
   #isSlow(seq: bigint): boolean {
     return this.#source.lastSeq() - seq > BigInt(this.#options.policy.maxLag);
   }
 
-  /** The last change of each session in a stretch of the log, in its order. */
+  /** The last change of each session in a stretch of the log, in its order; it ends with a status that is waited for. */
   async #latest(afterSeq: bigint, throughSeq: bigint, signal: AbortSignal): Promise<StatusStreamResponse[]> {
     const latest = new Map<string, StatusStreamResponse>();
     const events = this.#source.events(this.#filter.topic, afterSeq, signal, throughSeq);
@@ -195,6 +195,7 @@ class StatusReader {
       if (!item) continue;
       const skipped = latest.delete(item.name);
       latest.set(item.name, skipped ? coalesced(item) : item);
+      if (this.#request.until.includes(item.status)) break;
     }
     return [...latest.values()];
   }

@@ -8,7 +8,7 @@ import { WebhookDelivery_State as DeliveryState } from "../../gen/sessiond/v1/we
 import * as webhook from "../../gen/sessiond/v1/webhook_service_pb.js";
 import { configViolations } from "../domain/config-violations.ts";
 import { invalidArgument, type Violation } from "../domain/errors.ts";
-import { deletedEventName, eventNames } from "../domain/event.ts";
+import { loggedEventNames } from "../domain/event.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import { sessionNameViolations } from "../domain/session-name.ts";
 
@@ -42,11 +42,9 @@ function untilViolations(until: readonly Status[]): Violation[] {
 }
 
 function eventNameViolations(name: string, index: number): Violation[] {
-  if (name === "*" || name === deletedEventName || eventNames.some((known) => known === name)) return [];
+  if (name === "*" || loggedEventNames.includes(name)) return [];
   const field = `names.${index}`;
-  return [
-    { field, description: `must be one of the following values: ${[...eventNames, deletedEventName, "*"].join(", ")}` },
-  ];
+  return [{ field, description: `must be one of the following values: ${[...loggedEventNames, "*"].join(", ")}` }];
 }
 
 const consumerViolations = (consumer: string): Violation[] =>
@@ -68,7 +66,6 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(session.StopSessionRequestSchema, named),
   rule(session.RestartSessionRequestSchema, named),
   rule(session.LogoutSessionRequestSchema, named),
-  rule(session.RestoreCredentialsRequestSchema, named),
   rule(session.RestoreCredentialsRequestSchema, named),
   rule(session.GetMeRequestSchema, named),
   rule(session.GetScreenshotRequestSchema, (message) => optionalName(message.session, "session")),

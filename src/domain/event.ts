@@ -50,6 +50,15 @@ export const healthEventName = "session.health";
 /** A test, posted to whoever it is meant for. */
 export const testEventName = "webhook.test";
 
+/** All names that events of the log have. */
+export const loggedEventNames: readonly string[] = [
+  ...eventNames,
+  healthEventName,
+  disabledEventName,
+  testEventName,
+  deletedEventName,
+];
+
 /** What every event needs from outside: when it happened, and a maker of ULIDs. */
 export interface EventContext {
   readonly nowMs: number;

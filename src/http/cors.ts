@@ -8,7 +8,8 @@ export type CorsOptions = {
   methods: readonly string[];
   /** undefined: whatever the page asks for. */
   requestHeaders?: readonly string[] | undefined;
-  exposedHeaders: readonly string[];
+  /** Header names, with commas between them. */
+  exposedHeaders: string;
   /** Lets pages send cookies and HTTP authentication; takes a list of origins. */
   credentials: boolean;
   maxAgeSeconds?: number | undefined;
@@ -18,7 +19,7 @@ export type CorsOptions = {
 export const defaultCors: CorsOptions = {
   origins: "*",
   methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"],
-  exposedHeaders: [...connectCors.exposedHeaders, "X-Request-Id", "ETag", "Retry-After", "Idempotency-Replayed"],
+  exposedHeaders: [...connectCors.exposedHeaders, "X-Request-Id", "ETag", "Retry-After", "Idempotency-Replayed"].join(),
   credentials: false,
 };
 
@@ -35,7 +36,7 @@ export function applyCors(req: HttpRequest, res: HttpResponse, options: CorsOpti
     }
   }
   if (req.method !== "OPTIONS") {
-    res.setHeader("Access-Control-Expose-Headers", options.exposedHeaders.join(","));
+    res.setHeader("Access-Control-Expose-Headers", options.exposedHeaders);
     return false;
   }
   answerPreflight(req, res, options);

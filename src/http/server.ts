@@ -55,7 +55,7 @@ const defaultLimits: ServerLimits = {
   pingIntervalMs: 10_000,
   pingTimeoutMs: 8_000,
   maxHeaderBytes: 16_384,
-  maxConcurrentStreams: 250,
+  maxConcurrentStreams: 1_024,
 };
 
 // Then libuv probes ten times, a second apart: a dead peer is found within 15 seconds of silence.

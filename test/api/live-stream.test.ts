@@ -92,6 +92,26 @@ suite("a live stream", () => {
     assert.ok(from.isEnded);
   });
 
+  test("one that always has more to tell is asked as often, and comes to its age all the same", async () => {
+    let asked = 0;
+    const { from, clock, stream } = start({
+      check: () => {
+        asked += 1;
+      },
+    });
+    for (let second = 0; second < 59; second += 1) {
+      from.put("more");
+      assert.equal((await stream.next()).value, "more");
+      clock.advance(1_000);
+    }
+    assert.equal(asked, 3);
+    clock.advance(1_000);
+    from.put("more");
+    const error = await stream.next().catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof SessionError && error.reason === "STREAM_TOO_OLD");
+    assert.ok(from.isEnded);
+  });
+
   test("ends its source when the caller leaves, after the last item, and when it is given up amid waiting", async () => {
     const left = start();
     const waiting = left.stream.next();

@@ -219,6 +219,32 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
+  test("a status that is waited for is not left out for a reader who falls behind", async () => {
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice", until: [Status.FAILED] }, 3);
+    await stream.next();
+    for (let seq = 6n; seq <= 20n; seq += 1n) {
+      source.log(statusEvent(seq, "alice", seq === 9n ? Status.FAILED : Status.STARTING));
+    }
+    assert.deepEqual(await stream.take(2), ["CHANGE 9 alice coalesced", "the end"]);
+  });
+
+  test("one session whose metadata does not pass is not shown", async () => {
+    const source = new LogSource(5n);
+    source.sessions.set("alice", { team: "b" });
+    const stream = open(source, { session: "alice", metadata: { team: "a" } });
+    const first = stream.next();
+    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    for (const [seq, team] of [
+      [6n, "b"],
+      [7n, "a"],
+    ] as const) {
+      source.log(statusEvent(seq, "alice", Status.STARTING, { team }));
+    }
+    assert.equal(await first, "CHANGE 7 alice");
+    await stream.leave();
+  });
+
   test("a reader who comes back gets all that was there, however far behind", async () => {
     const source = logOf("alice");
     for (let seq = 6n; seq <= 40n; seq += 1n) source.log(statusEvent(seq, "alice"));

@@ -11,13 +11,20 @@ import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
 import { defaultStreamPolicy as policy } from "../../src/api/live-stream.ts";
 import { statusStream } from "../../src/api/status-stream.ts";
+import { keepRetention } from "../../src/app/retention-keeper.ts";
+import { readConfig } from "../../src/config.ts";
 import { createHandler } from "../../src/http/handler.ts";
 import { createServer } from "../../src/http/server.ts";
 
-// A server whose session changes as often as its parent asks for, without an engine: { changes } is answered when they are written.
+// A server whose session changes as often as its parent asks for, without an engine, and which keeps as much of its log as by default: { changes } is answered when they are written.
 
 const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
 const backend = await openLevelBackend({ directory, clock });
+const { config } = await readConfig(async () => "", {});
+const { retention } = config.webhooks;
+const logger = { debug() {}, error: console.error };
+const keeping = new AbortController();
+const kept = keepRetention({ backend, retention, clock, logger }, keeping.signal);
 const lease = await backend.acquire("busy");
 const record = create(SessionRecordSchema, {
   name: "busy",
@@ -66,6 +73,8 @@ process.on("message", async ({ changes }: { changes: number }) => {
 
 process.once("disconnect", async () => {
   await server.close(0);
+  keeping.abort();
+  await kept;
   await backend.close();
   await rm(directory, { recursive: true, force: true });
 });

@@ -89,6 +89,33 @@ describe("the browsers of WEBJS engines", () => {
     });
   }
 
+  it("get over the loss of the process that draws", async (t) => {
+    const engine = shared.open();
+    await engine.until("opened");
+    const tree = await treeOf(await browserOf(shared));
+    const lines = await Promise.all(tree.map(async (pid) => [pid, await commandLine(pid)] as const));
+    const [drawing] = lines.find(([, line]) => line.includes("--type=gpu-process")) ?? [];
+    if (drawing === undefined) return t.skip("there is none");
+    process.kill(drawing, "SIGKILL");
+    await haveEnded([drawing], endLimitMs);
+    await world.whatsapp.phone().sendTextTo(shared.phone, "still there?");
+    assert.equal((await engine.until("message")).message.body, "still there?");
+    assert.ok((await engine.engine.screenshot()).length > 0);
+    await engine.engine.close();
+  });
+
+  it("are ended by force when they no longer react", async () => {
+    const engine = shared.openWith({ heartbeatIntervalMs: 100, answerTimeoutMs: 1_000 });
+    await engine.until("opened");
+    const browser = await browserOf(shared);
+    const tree = await treeOf(browser);
+    process.kill(browser, "SIGSTOP");
+    const closed = await engine.until("closed");
+    assert.equal(closed.cause, "engine_crashed");
+    assert.match(closed.message, /does not answer/);
+    assert.ok(await haveEnded(tree, 0));
+  });
+
   it("end with the process that started them, however it ends, and the login survives", async () => {
     const session = world.session();
     const child = spawn(

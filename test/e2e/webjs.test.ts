@@ -4,6 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { openHouse } from "./house.ts";
 import { openWebjsHouse } from "./webjs-house.ts";
 
+/** More with SESSIOND_TEST_WEBJS_SESSIONS=50. */
+const many = Number(process.env.SESSIOND_TEST_WEBJS_SESSIONS ?? 4);
 const png = [0x89, 0x50, 0x4e, 0x47];
 
 suite("a session on WEBJS, over REST", () => {
@@ -121,6 +123,44 @@ suite("a session on WEBJS, over REST", () => {
     whatsapp.pageAnswer = "page";
     await rest.untilStatus("alice", "SCAN_QR_CODE");
     assert.equal((await rest.get("/api/sessions/alice")).body.statusReason, undefined);
+  });
+
+  test(`pairs beside others: ${many} at once, and all are there again after kill -9`, async () => {
+    await using it = await openWebjsHouse();
+    const { whatsapp, hook, server, rest, config } = it;
+    const names = Array.from({ length: many }, (_, i) => `s${i}`);
+    await Promise.all(
+      names.map(async (name) => {
+        assert.equal((await rest.post("/api/sessions", { name, config })).status, 201);
+        for await (const item of rest.stream(`/api/${name}/auth/qr-stream`)) {
+          if (item.qr) await whatsapp.phone().scan(String(item.qr.value));
+          if (item.outcome) assert.equal(item.outcome.result, "RESULT_PAIRED");
+        }
+        await rest.untilStatus(name, "WORKING");
+      }),
+    );
+    await hook.until(() => names.every((name) => hook.statuses(name).includes("WORKING")));
+    for (const name of names) {
+      assert.deepEqual(hook.statuses(name), ["STARTING", "SCAN_QR_CODE", "STARTING", "WORKING"], name);
+    }
+    await server.kill("SIGKILL");
+    await server.restart();
+    await Promise.all(names.map((name) => rest.untilStatus(name, "WORKING")));
+  });
+
+  test("ends with a server that is stopped, whatever it is doing", async () => {
+    await using it = await openWebjsHouse();
+    const { server, rest, pair, browsers } = it;
+    await rest.post("/api/sessions", { name: "working" });
+    await pair("working");
+    await rest.post("/api/sessions", { name: "pairing" });
+    await rest.untilStatus("pairing", "SCAN_QR_CODE");
+    await rest.post("/api/sessions", { name: "starting" });
+    assert.equal(await server.kill("SIGTERM"), 0);
+    assert.deepEqual(await browsers.processes(), []);
+    await server.restart();
+    await rest.untilStatus("working", "WORKING");
+    await rest.untilStatus("starting", "SCAN_QR_CODE");
   });
 
   test("gives a picture of its page, as PNG or in JSON, and none when it is stopped", async () => {

@@ -23,15 +23,10 @@ import { chatId, messagePayload } from "./message.ts";
 import type { PageStatus } from "./page-script.ts";
 import { Profile } from "./profile.ts";
 import { browserProxy } from "./proxy.ts";
+import { QrRound } from "./qr-round.ts";
 import { readyChrome } from "./ready-chrome.ts";
 import type { Settings } from "./settings.ts";
 
-/** WhatsApp gives out six codes in a round; the first lives longer (wire.md, section 3). */
-const codesPerRound = 6;
-const firstQrMs = 60_000;
-const nextQrMs = 20_000;
-/** At the end of a round the page says so; if it does not, it is given up this much later. */
-const roundGraceMs = 10_000;
 /** The libraries' own limits tell more than ours, so they come first. */
 const graceMs = 1_000;
 
@@ -62,11 +57,7 @@ export class WwebjsEngine implements Engine {
   #chrome: Chrome | undefined;
   #client: WebClient | undefined;
   #me: Me | undefined;
-  #serial = 0;
-  /** How many codes had been shown when the page was last asked for more. */
-  #refreshedAfter = -1;
-  /** The code shown last. */
-  #qr: string | undefined;
+  readonly #round: QrRound;
   #heardAtMs: number | undefined;
   /** Messages that came before it was known whose account it is. */
   readonly #early: object[] = [];
@@ -83,6 +74,7 @@ export class WwebjsEngine implements Engine {
   constructor(settings: Settings, options: EngineOptions, before: Promise<void>) {
     this.#settings = settings;
     this.#options = options;
+    this.#round = new QrRound(settings.qrTimeoutMs);
     this.gone = this.#gone.promise;
     const start = (controller: ReadableStreamDefaultController<EngineEvent>) => {
       this.#controller = controller;
@@ -137,8 +129,9 @@ export class WwebjsEngine implements Engine {
     const found = await readyChrome(this.#settings, logger);
     const { WebClient } = await import("./client.ts");
     if (this.#closed) return;
+    const endTurn = await this.#settings.launches.take(this.#abort.signal);
     this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
-    const chrome = await this.#launch(this.#profile, found, proxy?.args ?? []);
+    const chrome = await this.#launch(this.#profile, found, proxy?.args ?? []).finally(endTurn);
     if (this.#closed) return;
     this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
     const { deviceName, browserName } = this.#settings;
@@ -191,26 +184,18 @@ export class WwebjsEngine implements Engine {
   #showQr(value: string): void {
     // A page that has lost its login shows a code, as if there had never been one.
     if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
-    if (this.#stage === "paired" || this.#closed || value === this.#qr) return;
-    if (this.#serial >= codesPerRound) return void this.#end(noPhoneCame);
+    if (this.#stage === "paired" || this.#closed) return;
+    const code = this.#round.next(value, this.#settings.clock.nowMs());
+    if (code === "over") return void this.#end(noPhoneCame);
+    if (!code) return;
     this.#stage = "pairing";
-    this.#qr = value;
-    this.#serial += 1;
-    const serial = this.#serial;
-    const { clock, qrTimeoutMs } = this.#settings;
-    const lifeMs = qrTimeoutMs ?? (serial === 1 ? firstQrMs : nextQrMs);
-    const remaining = codesPerRound - serial;
-    this.#setDeadline(lifeMs + remaining * (qrTimeoutMs ?? nextQrMs) + roundGraceMs, noPhoneCame);
-    const issuedAtMs = clock.nowMs();
-    this.#next(() =>
-      this.#push({ type: "qr", value, serial, remaining, issuedAtMs, expiresAtMs: issuedAtMs + lifeMs }),
-    );
+    this.#setDeadline(code.limitMs, noPhoneCame);
+    this.#next(() => this.#push(code.event));
   }
 
   /** The page offers no more codes by itself. */
   #idle(): void {
-    if (this.#serial >= codesPerRound || this.#refreshedAfter === this.#serial) return void this.#end(noPhoneCame);
-    this.#refreshedAfter = this.#serial;
+    if (!this.#round.asksForMore()) return void this.#end(noPhoneCame);
     this.#client?.refreshQr().catch((error: unknown) => this.#fail(error));
   }
 

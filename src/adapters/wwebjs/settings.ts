@@ -1,5 +1,7 @@
+import { availableParallelism } from "node:os";
 import type { Clock } from "../../ports/system.ts";
 import type { ChromeOptions } from "./chrome.ts";
+import { Turns } from "./turns.ts";
 
 /** How WEBJS engines work. The clock and the directory are needed, all else has a default. */
 export interface WwebjsOptions extends ChromeOptions, Partial<Limits> {
@@ -32,7 +34,7 @@ export interface Limits {
 }
 
 /** The options with nothing left open. */
-export type Settings = WwebjsOptions & Limits;
+export type Settings = WwebjsOptions & Limits & { readonly launches: Turns };
 
 const limits: Limits = {
   launchTimeoutMs: 30_000,
@@ -45,4 +47,11 @@ const limits: Limits = {
   logoutTimeoutMs: 4_000,
 };
 
-export const settingsOf = (options: WwebjsOptions): Settings => ({ ...limits, ...options });
+/** A browser that starts keeps a processor busy; started all at once, none would be there in time. */
+const launchesAtATime = () => Math.max(2, availableParallelism());
+
+export const settingsOf = (options: WwebjsOptions): Settings => ({
+  ...limits,
+  ...options,
+  launches: new Turns(launchesAtATime()),
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { engineWalks } from "./engine-walks.ts";
 import { openHouse } from "./house.ts";
 import { openWebjsHouse } from "./webjs-house.ts";
 
@@ -9,84 +10,31 @@ const many = Number(process.env.SESSIOND_TEST_WEBJS_SESSIONS ?? 4);
 const png = [0x89, 0x50, 0x4e, 0x47];
 
 suite("a session on WEBJS, over REST", () => {
-  test("goes from nothing to WORKING by QR, survives kill -9, logs out and is deleted", async () => {
-    await using it = await openWebjsHouse();
-    const { whatsapp, hook, server, rest, config, browsers } = it;
-    const phone = whatsapp.phone(undefined, { name: "Alice" });
-
-    const created = await rest.post("/api/sessions", { name: "alice", config });
-    assert.deepEqual([created.status, created.body.status], [201, "STARTING"]);
-    assert.deepEqual(created.body.engine, { engine: "WEBJS" });
-
-    const image = await fetch(`${server.baseUrl}/api/alice/auth/qr`);
-    assert.equal(image.headers.get("content-type"), "image/png");
-    assert.deepEqual([...new Uint8Array(await image.arrayBuffer()).slice(0, 4)], png);
-    const json = await rest.call("GET", "/api/alice/auth/qr", undefined, { accept: "application/json" });
-    assert.equal(json.body.mimetype, "image/png");
-    const raw = await rest.get("/api/alice/auth/qr?format=raw");
-    await phone.scan(String(raw.body.value));
-    await rest.untilStatus("alice", "WORKING");
-    const me = { id: `${phone.number}@c.us`, pushName: "Alice" };
-    assert.deepEqual((await rest.get("/api/sessions/alice/me")).body, me);
-    assert.deepEqual(await hook.until(() => hook.statuses("alice").length >= 4 && hook.statuses("alice")), [
-      "STARTING",
-      "SCAN_QR_CODE",
-      "STARTING",
-      "WORKING",
-    ]);
-
-    await server.kill("SIGKILL");
-    await server.restart();
-    await rest.untilStatus("alice", "WORKING");
-    assert.equal(phone.devices.length, 1, "no second pairing was needed");
-    await hook.until(() => hook.statuses("alice").length >= 6);
-    assert.deepEqual(hook.statuses("alice").slice(4), ["STARTING", "WORKING"]);
-
-    const stopped = await rest.post("/api/sessions/alice/stop");
-    assert.deepEqual([stopped.status, stopped.body.status], [201, "STOPPED"]);
-    assert.deepEqual(await browsers.processes(), []);
-    await rest.post("/api/sessions/alice/start");
-    await rest.untilStatus("alice", "WORKING");
-    assert.equal(phone.devices.length, 1, "the login was kept");
-
-    const [before] = await browsers.profiles();
-    const loggedOut = await rest.post("/api/sessions/alice/logout");
-    assert.deepEqual([loggedOut.status, loggedOut.body.remoteUnlinked], [201, "true"]);
-    await rest.untilStatus("alice", "SCAN_QR_CODE");
-    assert.equal(phone.devices.length, 0, "the device is unlinked at WhatsApp");
-    const after = await browsers.profiles();
-    assert.ok(after.length === 1 && after[0] !== before, "the profile with the login is gone");
-
-    assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
-    assert.equal((await rest.get("/api/sessions/alice")).status, 404);
-    assert.deepEqual(await browsers.profiles(), []);
-    assert.deepEqual(await browsers.processes(), []);
+  engineWalks("WEBJS", openWebjsHouse, {
+    many,
+    async settled({ browsers }) {
+      assert.deepEqual(await browsers.profiles(), []);
+      assert.deepEqual(await browsers.processes(), []);
+    },
   });
 
-  test("pairs by code, and receives and reports a text", async () => {
+  test("has one profile, which it leaves when it logs out, and no browser while it is stopped", async () => {
     await using it = await openWebjsHouse();
-    const { whatsapp, hook, rest, config } = it;
-    const phone = whatsapp.phone(undefined, { name: "Alice" });
-    const bob = whatsapp.phone(undefined, { name: "Bob" });
-    await rest.post("/api/sessions", { name: "alice", config });
-    const { status, body } = await rest.post("/api/alice/auth/request-code", { phoneNumber: `+${phone.number}` });
-    assert.equal(status, 201);
-    assert.match(String(body.code), /^[A-Z0-9]{4}-[A-Z0-9]{4}$/);
-    await phone.enterCode(String(body.code).replace("-", ""));
-    await rest.untilStatus("alice", "WORKING");
-
-    await bob.sendTextTo(phone, "hello");
-    const seen = await hook.until((all) => {
-      const events = all.filter((webhook) => webhook.body.event.startsWith("message"));
-      return events.length >= 2 && events;
-    });
-    assert.deepEqual(seen.map((webhook) => webhook.body.event).sort(), ["message", "message.any"]);
+    const { whatsapp, rest, pair, browsers } = it;
+    await rest.post("/api/sessions", { name: "alice" });
+    const phone = await pair("alice", whatsapp.phone(undefined, { name: "Alice" }));
+    const me = { id: phone.jid, pushName: "Alice" };
+    assert.deepEqual((await rest.get("/api/sessions/alice/me")).body, me);
+    const before = await browsers.profiles();
+    assert.equal(before.length, 1);
+    await rest.post("/api/sessions/alice/stop");
+    assert.deepEqual(await browsers.processes(), []);
+    assert.deepEqual(await browsers.profiles(), before);
+    await rest.post("/api/sessions/alice/logout");
+    assert.deepEqual(await browsers.profiles(), []);
+    await rest.post("/api/sessions/alice/start");
+    await rest.untilStatus("alice", "SCAN_QR_CODE");
     const version = (await rest.get("/api/server/version")).body;
-    for (const webhook of seen) {
-      const { body: text, from, fromMe } = webhook.body.payload;
-      assert.deepEqual([text, from, fromMe], ["hello", `${bob.number}@c.us`, false]);
-      assert.deepEqual(webhook.body.environment, version);
-    }
     assert.equal(version.engine, "WEBJS");
     assert.match(String(version.browser), /chrom/);
   });
@@ -123,29 +71,6 @@ suite("a session on WEBJS, over REST", () => {
     whatsapp.pageAnswer = "page";
     await rest.untilStatus("alice", "SCAN_QR_CODE");
     assert.equal((await rest.get("/api/sessions/alice")).body.statusReason, undefined);
-  });
-
-  test(`pairs beside others: ${many} at once, and all are there again after kill -9`, async () => {
-    await using it = await openWebjsHouse();
-    const { whatsapp, hook, server, rest, config } = it;
-    const names = Array.from({ length: many }, (_, i) => `s${i}`);
-    await Promise.all(
-      names.map(async (name) => {
-        assert.equal((await rest.post("/api/sessions", { name, config })).status, 201);
-        for await (const item of rest.stream(`/api/${name}/auth/qr-stream`)) {
-          if (item.qr) await whatsapp.phone().scan(String(item.qr.value));
-          if (item.outcome) assert.equal(item.outcome.result, "RESULT_PAIRED");
-        }
-        await rest.untilStatus(name, "WORKING");
-      }),
-    );
-    await hook.until(() => names.every((name) => hook.statuses(name).includes("WORKING")));
-    for (const name of names) {
-      assert.deepEqual(hook.statuses(name), ["STARTING", "SCAN_QR_CODE", "STARTING", "WORKING"], name);
-    }
-    await server.kill("SIGKILL");
-    await server.restart();
-    await Promise.all(names.map((name) => rest.untilStatus(name, "WORKING")));
   });
 
   test("ends with a server that is stopped, whatever it is doing", async () => {

@@ -58,7 +58,8 @@ const defaultLimits: ServerLimits = {
   maxConcurrentStreams: 1_024,
 };
 
-// Then libuv probes ten times, a second apart: a dead peer is found within 15 seconds of silence.
+// Then libuv probes ten times, a second apart: a dead peer is found within 15 seconds of silence. HTTP/1.1 has no pings, so where
+// something is on its way to the peer by then, it is for the system to give up sending it again.
 const TCP_KEEP_ALIVE_MS = 5_000;
 
 /** A server that does not listen yet. */

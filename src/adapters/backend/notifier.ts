@@ -9,9 +9,15 @@ export interface Subscription {
   end(): void;
 }
 
+/** How many are woken at a time: the first of a thousand should not wait until the last has been seen to. */
+const wokenAtOnce = 64;
+
 /** Wakes whoever waits for news of one topic or of all. */
 export class Notifier {
   readonly #listeners = new Map<string | undefined, Set<Listener>>();
+  /** Who is still to be woken, in the order of the news. */
+  #waiting: { readonly listener: Listener; readonly seq: bigint }[] = [];
+  #isWaking = false;
   #closed = false;
 
   /** Listens to one topic, or to all with undefined, until `signal`, `close()` or the subscription's own end. */
@@ -35,8 +41,15 @@ export class Notifier {
 
   /** Tells that something is new under a topic as of `seq`. */
   publish(topic: string, seq: bigint): void {
-    for (const listener of this.#listeners.get(topic) ?? []) listener.notify(seq);
-    for (const listener of this.#listeners.get(undefined) ?? []) listener.notify(seq);
+    for (const listener of this.#listeners.get(topic) ?? []) this.#waiting.push({ listener, seq });
+    for (const listener of this.#listeners.get(undefined) ?? []) this.#waiting.push({ listener, seq });
+    if (!this.#isWaking) this.#wake();
+  }
+
+  #wake(): void {
+    for (const { listener, seq } of this.#waiting.splice(0, wokenAtOnce)) listener.notify(seq);
+    this.#isWaking = this.#waiting.length > 0;
+    if (this.#isWaking) setImmediate(() => this.#wake());
   }
 
   /** Ends all subscriptions, those to come included. */

@@ -150,7 +150,7 @@ export declare type GetVersionResponse = Message<"sessiond.v1.GetVersionResponse
   tier: string;
 
   /**
-   * Path of the browser for WEBJS; null where there is none.
+   * Path of the browser that WEBJS runs, wherever it was found; null where there is none.
    *
    * @generated from field: optional string browser = 4;
    */

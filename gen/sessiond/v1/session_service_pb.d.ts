@@ -919,7 +919,7 @@ export declare const SessionService: GenService<{
    * answered as the first time, with `idempotency-replayed`, and creates nothing more.
    * ALREADY_EXISTS "Session 'default' already exists. Use PUT to update it." if the name is taken.
    * FAILED_PRECONDITION "This Idempotency-Key was used to create another session; use a new key for another request" if so.
-   * FAILED_PRECONDITION if the server has no such engine.
+   * FAILED_PRECONDITION if the server has no such engine, or cannot run it, as WEBJS where no Chrome or Chromium is found.
    *
    * @generated from rpc sessiond.v1.SessionService.CreateSession
    */
@@ -931,6 +931,7 @@ export declare const SessionService: GenService<{
   /**
    * Replaces a session's configuration. A running session is restarted with the new one; a refused one changes nothing.
    * NOT_FOUND "Session not found" if there is none of that name. REVISION_CONFLICT if it no longer has the revision expected.
+   * FAILED_PRECONDITION if it is running and the server could not run its engine again.
    *
    * @generated from rpc sessiond.v1.SessionService.UpdateSession
    */
@@ -952,6 +953,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Wants a session running. Idempotent; a FAILED one starts afresh. NOT_FOUND "Session not found" if there is none of that name.
+   * FAILED_PRECONDITION if the server cannot run its engine.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSession
    */
@@ -972,6 +974,7 @@ export declare const SessionService: GenService<{
   },
   /**
    * Closes a session's engine, if it has one open, and opens a new one. NOT_FOUND "Session not found" if there is none of that name.
+   * FAILED_PRECONDITION if the server cannot run its engine.
    *
    * @generated from rpc sessiond.v1.SessionService.RestartSession
    */
@@ -995,7 +998,7 @@ export declare const SessionService: GenService<{
    * Puts the login back that a session last connected with, in place of the present one, which is kept in its stead: the same call
    * undoes it. For a login that has become damaged. A session that should run is restarted.
    * NOT_FOUND "Session not found" if there is none of that name.
-   * FAILED_PRECONDITION "No former login of the session is kept" if so.
+   * FAILED_PRECONDITION "No former login of the session is kept" if so. UNIMPLEMENTED if its engine keeps none, as WEBJS.
    *
    * @generated from rpc sessiond.v1.SessionService.RestoreCredentials
    */
@@ -1018,6 +1021,7 @@ export declare const SessionService: GenService<{
    * Gets a picture of what the session shows: the page of WEBJS, the QR code of NOWEB while it waits for a scan.
    * NOT_FOUND if there is none of that name, or it is STOPPED.
    * FAILED_PRECONDITION "Can not get screenshot for non chrome based engine." on NOWEB while it does not wait for a scan.
+   * FAILED_PRECONDITION "The session has no page that can be seen now" on WEBJS while its browser is not up.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
    * @produces image/png

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { ServerProcess } from "../../e2e/server-process.ts";
 import type { Phone } from "../../emulator/phone.ts";
@@ -59,8 +62,13 @@ suite("every documented call is answered as documented", () => {
   let whatsapp: WhatsApp;
   let client: DocumentedClient;
   let stranger: DocumentedClient;
+  let chromePath: string;
 
   before(async () => {
+    const directory = await mkdtemp(join(tmpdir(), "live-chrome-"));
+    stack.defer(() => rm(directory, { recursive: true }));
+    chromePath = join(directory, "chrome");
+    await writeFile(chromePath, "#!/bin/sh\nexit 1\n", { mode: 0o700 });
     whatsapp = await startWhatsApp();
     stack.defer(() => whatsapp.close());
     const server = stack.use(
@@ -69,6 +77,7 @@ suite("every documented call is answered as documented", () => {
         WHATSAPP_API_HOSTNAME: "127.0.0.1",
         WAHA_API_KEY: key,
         SESSIOND_MAX_BODY_BYTES: String(maxBodyBytes),
+        SESSIOND_CHROME_PATH: chromePath,
       }),
     );
     client = new DocumentedClient(() => server.baseUrl, { "x-api-key": key });
@@ -220,6 +229,21 @@ suite("every documented call is answered as documented", () => {
     await client.call("statusStream", 200, { path, until: isWorking });
     await client.call("restoreCredentials", 201, { path });
     await client.call("deleteSession", 200, { path });
+  });
+
+  test("sessions on WEBJS with a browser that does not start, and with none", async () => {
+    const [running, stopped] = [{ session: "running" }, { session: "stopped" }];
+    await client.call("createSession", 201, { body: { name: running.session, engine: "WEBJS" } });
+    await client.call("createSession", 201, { body: { name: stopped.session, engine: "WEBJS", start: false } });
+    await client.call("getScreenshot", 422, { query: running });
+    await client.call("restoreCredentials", 422, { path: running });
+    await rm(chromePath);
+    await client.call("createSession", 422, { body: { name: "new", engine: "WEBJS" } });
+    await client.call("startSession", 422, { path: stopped });
+    for (const id of ["restartSession", "updateSession", "updateSession2"]) {
+      await client.call(id, 422, { path: running, ...(id !== "restartSession" && { body: {} }) });
+    }
+    for (const path of [running, stopped]) await client.call("deleteSession", 200, { path });
   });
 
   test("webhooks and their deliveries", async () => {

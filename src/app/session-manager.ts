@@ -126,7 +126,7 @@ export class SessionManager {
     try {
       await this.#dispatch(session, deleteCommand(expectedRevision));
     } catch (error) {
-      if (!(error instanceof SessionError && error.reason === "SESSION_NOT_FOUND")) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 
@@ -257,14 +257,19 @@ export class SessionManager {
     const known = new Set(records.map((record) => record.name));
     const isWanted = ({ name, desiredState }: SessionRecord) =>
       restart === "all" || names.includes(name) || (restart === "wanted" && desiredState === Desired.RUNNING);
+    const isLeaving = ({ phase }: SessionRecord) => phase === Phase.DELETING;
     const created = names.filter((name) => !known.has(name));
     const report = new BootReport(clock, logger, [
-      ...records.filter(isWanted).map(({ name, attempt }) => [name, attempt] as const),
+      ...records
+        .filter((record) => isWanted(record) && !isLeaving(record))
+        .map(({ name, attempt }) => [name, attempt] as const),
       ...created.map((name) => [name, 0] as const),
     ]);
     this.#report = report;
     const boot = async (name: string, start: () => Promise<unknown>) => {
       await start().catch((error: unknown) => {
+        // Its deletion is finished now.
+        if (isNotFound(error)) return;
         logger.error({ err: error, session: name }, "a session could not be restored");
         report.lost(name, error);
       });
@@ -311,6 +316,7 @@ export class SessionManager {
       const record = await this.get(session);
       const runner = await this.#runnerFor(session, record);
       await runner.dispatch(this.#options.restart === "none" ? { type: "stop" } : { type: "resume" });
+      if (runner.removed) throw sessionNotFound(session);
       return runner;
     };
     return this.#runners.get(session) ?? this.#load(session, open);
@@ -371,3 +377,5 @@ const startedSession = (name: string, config: SessionConfig | undefined): NewSes
   config,
   start: true,
 });
+
+const isNotFound = (error: unknown) => error instanceof SessionError && error.reason === "SESSION_NOT_FOUND";

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
+import type { UnlinkResult } from "../../src/ports/engine.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { me, openHouse, pass, settle } from "./house.ts";
 
@@ -79,5 +80,30 @@ describe("a server that starts", () => {
     await it.manager.close();
     await it.reopen().boot();
     assert.equal(it.engines.length, 0);
+  });
+
+  it("finishes a deletion that was cut short, quietly, and the name is free again", async (t) => {
+    const it = openHouse(t);
+    await it.start();
+    await settle();
+    it.engine().report({ type: "opened", me });
+    await settle();
+    // What WhatsApp says to the logout never comes: the process ends meanwhile.
+    const unlinking = Promise.withResolvers<UnlinkResult>();
+    it.engine().unlinks = unlinking.promise;
+    const deleting = it.manager.delete("alice").catch(() => {});
+    await settle();
+    it.log.length = 0;
+    const next = it.reopen();
+    await next.boot();
+    await assert.rejects(next.get("alice"), { reason: "SESSION_NOT_FOUND" });
+    assert.deepEqual(
+      it.log.filter((line) => /^(warn|error)/.test(line)),
+      [],
+    );
+    const { record } = await next.create({ name: "alice", engine: 0, config: undefined, start: true });
+    assert.equal(statusOf(record), Status.STARTING);
+    unlinking.resolve("unknown");
+    await deleting;
   });
 });

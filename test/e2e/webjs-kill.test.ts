@@ -11,6 +11,8 @@ import { openWebjsHouse } from "./webjs-house.ts";
 const rounds = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
 /** What is killed in the middle of its start: at some moment of the first second. */
 const startMs = 1_000;
+/** A deletion takes about as long. */
+const deleteMs = 300;
 /** What Chromium is given to end after its server. */
 const endLimitMs = 5_000;
 
@@ -94,4 +96,22 @@ suite("WEBJS sessions come back", () => {
       assert.deepEqual(await leftovers(), before);
     });
   }
+
+  test("or go for good, when the server is killed while one is deleted", async () => {
+    await using house = await openWebjsHouse();
+    const { rest, server, browsers, pair } = house;
+    for (let round = 0; round < 2 * rounds; round++) {
+      await rest.post("/api/sessions", { name: "alice" });
+      await pair("alice");
+      const deleting = rest.delete("/api/sessions/alice").catch(() => {});
+      await delay(Math.random() * deleteMs);
+      await server.kill("SIGKILL");
+      await deleting;
+      await server.restart();
+      const { status } = await rest.get("/api/sessions/alice");
+      if (status === 200) assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
+      else assert.equal(status, 404);
+      assert.deepEqual(await browsers.profiles(), []);
+    }
+  });
 });

@@ -30,16 +30,28 @@ describe("the WEBJS factory", () => {
     assert.deepEqual(factory.capabilities, { screenshot: true });
   });
 
-  it("loads neither library before an engine is opened", async () => {
+  it("loads neither library before an engine is opened, nor does the server", async () => {
     const script = `
-      import { createRequire } from "node:module";
-      import { createWwebjsFactory } from "./src/adapters/wwebjs/factory.ts";
-      createWwebjsFactory({ clock: {}, profilesDirectory: "/nowhere" });
-      const loaded = Object.keys(createRequire(import.meta.url).cache);
-      console.log(loaded.filter((path) => /puppeteer|whatsapp-web/.test(path)).length);`;
+      import { registerHooks } from "node:module";
+      const loaded = [];
+      registerHooks({
+        load(url, context, next) {
+          loaded.push(url);
+          return next(url, context);
+        },
+      });
+      process.argv[2] = "no such command";
+      await import("./src/main.ts");
+      const { createWwebjsFactory } = await import("./src/adapters/wwebjs/factory.ts");
+      const factory = createWwebjsFactory({ clock: {}, profilesDirectory: "/nowhere" });
+      await factory.obstacle();
+      await factory.browser();
+      const count = (name) => loaded.filter((url) => url.includes("/node_modules/" + name)).length;
+      console.log(count("@connectrpc") > 0, count("puppeteer"), count("whatsapp-web.js"), count("@sparticuz"));
+      process.exitCode = 0;`;
     const cwd = join(import.meta.dirname, "../../..");
     const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], { cwd });
-    assert.equal(stdout.trim(), "0");
+    assert.equal(stdout.trim(), "true 0 0 0");
   });
 
   it("makes engines that give a picture of the page while it waits for a phone, and when it is open", async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
+import { chromeMissing, findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 import { packedChrome } from "../../../src/adapters/wwebjs/packed-chrome.ts";
 
 describe("the browser of WEBJS engines", () => {
@@ -24,6 +24,13 @@ describe("the browser of WEBJS engines", () => {
     assert.equal((await findChrome({ chromePath: own }))?.path, own);
     assert.equal(await findChrome({ chromePath: join(directory, "missing"), searchPath: directory }), undefined);
     assert.equal(await findChrome({ chromePath: directory }), undefined);
+  });
+
+  it("is missed by naming the places where it was looked for", () => {
+    for (const chromePath of [undefined, "/nope"]) {
+      const text = chromeMissing({ chromePath });
+      assert.match(text, /SESSIOND_CHROME_PATH is (not set|\/nope).*system.*@sparticuz\/chromium/);
+    }
   });
 
   it("is looked for along PATH", async () => {

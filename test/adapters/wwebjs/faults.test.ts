@@ -56,6 +56,18 @@ describe("a WEBJS engine in trouble", () => {
     });
   }
 
+  it("closes for the same reasons with a login, which it keeps", async () => {
+    for (const [answer, cause] of answers) {
+      world.whatsapp.pageAnswer = answer;
+      assert.equal(await causeOf(shared.openWith({ pageTimeoutMs: 1_500 })), cause, String(answer));
+    }
+    world.whatsapp.pageAnswer = "page";
+    const engine = shared.open();
+    await engine.until("opened");
+    assert.equal(engine.seen.length, 1);
+    await engine.engine.close();
+  });
+
   it("closes when the page does not connect in time", async () => {
     world.whatsapp.refusesSockets = true;
     const closed = await world.session({ pageTimeoutMs: 1_000 }).open().until("closed");

@@ -3,7 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StatusStreamRequestSchema } from "../../gen/sessiond/v1/session_service_pb.js";
 
-/** What one connection carries at most: the server's limit. */
+/** How many share a connection. */
 const streamsEach = 250;
 const path = "/sessiond.v1.SessionService/StatusStream";
 

@@ -5,17 +5,16 @@ import { RawStreams } from "./raw-streams.ts";
 
 const program = new URL("unread-server.ts", import.meta.url).pathname;
 const changes = 1_000_000;
-/** How much more memory a server takes when a session has changed a million times, and how long the changes took. */
-export interface UnreadFigures {
-  /** While nobody reads: what the store and the writing take for themselves. */
-  readonly withoutReaderMb: number;
+
+/** How much more memory a server takes when a session has changed a million times, after as many that have warmed it up. */
+export interface GrowthFigures {
   readonly peakMb: number;
   readonly restMb: number;
   readonly seconds: number;
 }
 
-/** The figures for one reader that never reads. */
-export async function neverReadingReader(): Promise<UnreadFigures> {
+/** The figures of a server of its own: with one reader that never reads, or with none, which is what the store takes for itself. */
+export async function growth(hasReader: boolean): Promise<GrowthFigures> {
   const server = fork(program);
   try {
     const [{ port }] = (await once(server, "message")) as [{ port: number }];
@@ -24,12 +23,10 @@ export async function neverReadingReader(): Promise<UnreadFigures> {
       await once(server, "message");
     };
     const pid = server.pid ?? 0;
-    const emptyKb = await restingRssKb(pid);
     await write(changes);
     const beforeKb = await restingRssKb(pid);
-
     const reader = new RawStreams();
-    await reader.open(`http://127.0.0.1:${port}`, "busy", 1);
+    if (hasReader) await reader.open(`http://127.0.0.1:${port}`, "busy", 1);
     for (const stream of reader.streams) stream.pause();
     let peakKb = 0;
     const looking = setInterval(async () => {
@@ -42,7 +39,7 @@ export async function neverReadingReader(): Promise<UnreadFigures> {
     const restKb = await restingRssKb(pid);
     await reader.close();
     const mb = (kb: number) => (kb - beforeKb) / 1024;
-    return { withoutReaderMb: -mb(emptyKb), peakMb: mb(peakKb), restMb: mb(restKb), seconds };
+    return { peakMb: mb(peakKb), restMb: mb(restKb), seconds };
   } finally {
     const exited = once(server, "exit");
     server.disconnect();

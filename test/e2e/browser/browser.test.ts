@@ -74,3 +74,45 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
     });
   });
 }
+
+test("EventSource in Chromium goes on where it was when the server has been restarted, with a new ticket", async () => {
+  await using house = await openHouse({ WAHA_API_KEY: key });
+  await using pages = await servePages();
+  await using opened = await openBrowser();
+  const { server } = house;
+  const call = (path: string, body = {}) =>
+    fetch(`${server.baseUrl}/api/sessions${path}`, {
+      method: "POST",
+      headers: { "x-api-key": key, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  await call("", { name: "alice" });
+  const page = await opened.browser.newPage();
+  const query = new URLSearchParams({ server: server.baseUrl, session: "alice", key, watch: "events" });
+  await page.goto(`${pages.url}/page.html?${query}`);
+  await page.waitForFunction("document.querySelector('#events').textContent.includes('SCAN_QR_CODE')");
+  const before = await lines(page, "events");
+  await server.kill("SIGTERM");
+  await server.restart({ PORT: new URL(server.baseUrl).port });
+  await call("/alice/stop");
+  await page.waitForFunction("document.querySelector('#events').textContent.includes('STOPPED')");
+  const all = await lines(page, "events");
+  assert.deepEqual(all.slice(0, before.length), before);
+  const seqs = all.map((line) => Number(line.split(" ")[0]));
+  assert.deepEqual(
+    seqs,
+    [...new Set(seqs)].sort((a, b) => a - b),
+  );
+  const told = await fetch(`${server.baseUrl}/api/events?session=alice&names=session.status&cursor=${seqs[0]}`, {
+    headers: { "x-api-key": key },
+  });
+  let text = "";
+  for await (const chunk of told.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.includes('"status":"STOPPED"')) break;
+  }
+  assert.deepEqual(
+    [...text.matchAll(/^id: (\d+)\ndata: .*"event":/gm)].map(([, id]) => Number(id)),
+    seqs.slice(1),
+  );
+});

@@ -52,20 +52,31 @@ async function followStatus() {
 }
 
 /** The same by EventSource, which sends no headers: a ticket stands for the key. */
-async function followEvents() {
+async function followEvents(afterSeq = "0") {
   const { ticket } = await events.createStreamTicket({});
-  const source = new EventSource(`${baseUrl}/api/sessions/${session}/status-stream?ticket=${ticket}`);
+  const source = new EventSource(
+    `${baseUrl}/api/sessions/${session}/status-stream?ticket=${ticket}&afterSeq=${afterSeq}`,
+  );
+  let lastSeq = afterSeq;
   source.onmessage = ({ data, lastEventId }) => {
+    lastSeq = lastEventId;
     const { kind, status } = JSON.parse(data);
     if (kind === "KIND_HEARTBEAT") return;
     tell("events", `${lastEventId} ${status}`);
     if (status === "WORKING") source.close();
   };
+  source.onerror = () => {
+    // EventSource comes back by itself where it was, but not once its ticket is of no more use.
+    if (source.readyState === EventSource.CLOSED) followEvents(lastSeq);
+  };
 }
 
 try {
-  await sessions.createSession({ name: session });
-  await Promise.all([showQr(), followStatus(), followEvents()]);
+  if (query.get("watch") === "events") await followEvents();
+  else {
+    await sessions.createSession({ name: session });
+    await Promise.all([showQr(), followStatus(), followEvents()]);
+  }
   document.body.dataset.done = "yes";
 } catch (error) {
   document.body.dataset.error = String(error);

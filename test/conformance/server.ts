@@ -58,7 +58,8 @@ export async function startConformanceServer(t: TestContext, isTls: boolean): Pr
       async *statusStream({ session, afterSeq }, context) {
         tellBack(context);
         if (session === "fail") throw failure();
-        for (let seq = 1n; seq <= afterSeq; seq += 1n) yield { seq, name: session.repeat(100) };
+        // Small ones, and some that are worth compressing.
+        for (let seq = 1n; seq <= afterSeq; seq += 1n) yield { seq, name: session.repeat(seq % 10n ? 1 : 1_000) };
         if (session === "late") throw failure();
         if (session === "forever") await forever(context);
       },

@@ -227,7 +227,7 @@ export declare const CreateStreamTicketResponseSchema: GenMessage<CreateStreamTi
 export declare const EventService: GenService<{
   /**
    * Streams events, each with its place in the log. A reader that falls too far behind is ended with RESOURCE_EXHAUSTED and goes on
-   * from its cursor.
+   * from its cursor. The events of a session go with it when it is deleted; "session.deleted" stays in their place.
    *
    * @generated from rpc sessiond.v1.EventService.StreamEvents
    */

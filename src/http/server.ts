@@ -62,6 +62,10 @@ const defaultLimits: ServerLimits = {
 // something is on its way to the peer by then, it is for the system to give up sending it again.
 const TCP_KEEP_ALIVE_MS = 5_000;
 
+// Against those who open and reset streams without end (CVE-2023-44487). A client may well give up all it has open, a few times over.
+const RESET_BURST = 4;
+const RESETS_PER_SECOND = 100;
+
 /** A server that does not listen yet. */
 export function createServer(options: ServerOptions): HttpServer {
   const limits = { ...defaultLimits, ...options.limits };
@@ -71,7 +75,11 @@ export function createServer(options: ServerOptions): HttpServer {
     options.handler(req, res);
   };
   const http2 = createHttp2Server(
-    { settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes } },
+    {
+      settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
+      streamResetBurst: RESET_BURST * limits.maxConcurrentStreams,
+      streamResetRate: RESETS_PER_SECOND,
+    },
     listener,
   );
   http2.on("session", (session) => connections.addSession(session, limits));

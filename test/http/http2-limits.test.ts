@@ -63,3 +63,21 @@ test("who pings all the time, as gRPC clients may be told to, is answered and no
   }
   assert.equal(session.destroyed || quiet.stream.closed, false);
 });
+
+test("a client may give up all its streams a few times over, and not without end", async (t) => {
+  const { session, ask } = await open(t, { maxConcurrentStreams: 300 });
+  session.on("error", () => {});
+  const round = async () => {
+    const opened = Array.from({ length: 300 }, () => ask({}, "/open"));
+    await Promise.all(opened.map(({ answer }) => answer));
+    const closed = opened.map(({ stream }) => (stream.destroyed ? undefined : once(stream, "close")));
+    for (const { stream } of opened) stream.close(constants.NGHTTP2_CANCEL);
+    await Promise.all(closed);
+    // Told of all of them, the server has room for as many again.
+    await new Promise((resolve) => session.ping(resolve));
+  };
+  for (let n = 0; n < 3; n += 1) await round();
+  assert.equal(session.destroyed, false);
+  for (let n = 0; n < 50 && !session.destroyed; n += 1) await round().catch(() => {});
+  assert.equal(session.destroyed, true);
+});

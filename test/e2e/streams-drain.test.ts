@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { connect } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -136,4 +138,35 @@ test("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is g
     return [...before, ...next.seqs];
   });
   for (const seqs of await Promise.all(resumed)) assert.deepEqual(seqs.slice(1).map(String), history.seqs.map(String));
+});
+
+test("a reader that never reads and a webhook that is never answered hold the end up no longer", async () => {
+  await using server = await ServerProcess.start(nowhere);
+  const hook = createServer(() => {});
+  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  const { port } = hook.address() as AddressInfo;
+  using client = connectGrpc(server.baseUrl);
+  const posted = once(hook, "request");
+  const config = {
+    metadata: { large: "x".repeat(100_000) },
+    webhooks: [{ url: `http://127.0.0.1:${port}/`, events: ["*"] }],
+  };
+  await client.sessions.createSession({ name: session, config });
+  await toggle(client, session, 10);
+  await posted;
+  const headers = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
+  const connection = connect(server.baseUrl);
+  connection.on("error", () => {});
+  const stream = connection.request({ ...headers, ":path": "/sessiond.v1.EventService/StreamEvents" });
+  stream.on("error", () => {});
+  // All from the beginning: `cursor` 0.
+  stream.end(Buffer.of(0, 0, 0, 0, 2, 0x20, 0));
+  await once(stream, "response");
+  const startMs = performance.now();
+  assert.equal(await server.kill("SIGTERM"), 0);
+  const tookMs = performance.now() - startMs;
+  connection.destroy();
+  hook.closeAllConnections();
+  hook.close();
+  assert.ok(tookMs < 5_000, `it took ${tookMs} ms`);
 });

@@ -14,7 +14,8 @@ export interface StreamsOptions {
 /** Makes the options of single streams. */
 export class Streams {
   readonly #options: StreamsOptions;
-  readonly #headers = new Map<string, Headers>();
+  /** What was made last: nearly all streams have the same key. */
+  #last = { key: "", header: new Headers() };
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -32,10 +33,8 @@ export class Streams {
     return { policy, clock, signal, check };
   }
 
-  /** One for all streams of a key: only keys that are let in come here. */
   #headerWith(key: string): Headers {
-    const header = this.#headers.get(key) ?? new Headers(key === "" ? {} : { "x-api-key": key });
-    this.#headers.set(key, header);
-    return header;
+    if (this.#last.key !== key) this.#last = { key, header: new Headers({ "x-api-key": key }) };
+    return this.#last.header;
   }
 }

@@ -15,8 +15,8 @@ const wokenAtOnce = 64;
 /** Wakes whoever waits for news of one topic or of all. */
 export class Notifier {
   readonly #listeners = new Map<string | undefined, Set<Listener>>();
-  /** Who is still to be woken, in the order of the news. */
-  #waiting: { readonly listener: Listener; readonly seq: bigint }[] = [];
+  /** Who is still to be woken, once each, with the first news they have not heard of. */
+  readonly #waiting = new Map<Listener, bigint>();
   #isWaking = false;
   #closed = false;
 
@@ -41,14 +41,23 @@ export class Notifier {
 
   /** Tells that something is new under a topic as of `seq`. */
   publish(topic: string, seq: bigint): void {
-    for (const listener of this.#listeners.get(topic) ?? []) this.#waiting.push({ listener, seq });
-    for (const listener of this.#listeners.get(undefined) ?? []) this.#waiting.push({ listener, seq });
+    for (const name of [topic, undefined]) {
+      for (const listener of this.#listeners.get(name) ?? []) {
+        if (!this.#waiting.has(listener)) this.#waiting.set(listener, seq);
+      }
+    }
     if (!this.#isWaking) this.#wake();
   }
 
   #wake(): void {
-    for (const { listener, seq } of this.#waiting.splice(0, wokenAtOnce)) listener.notify(seq);
-    this.#isWaking = this.#waiting.length > 0;
+    let left = wokenAtOnce;
+    for (const [listener, seq] of this.#waiting) {
+      this.#waiting.delete(listener);
+      listener.notify(seq);
+      left -= 1;
+      if (left === 0) break;
+    }
+    this.#isWaking = this.#waiting.size > 0;
     if (this.#isWaking) setImmediate(() => this.#wake());
   }
 

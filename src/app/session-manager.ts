@@ -277,6 +277,15 @@ export class SessionManager {
     ]);
   }
 
+  /** Something of the session's engine failed where nobody could catch it. Never rejects. */
+  async crashed(session: string): Promise<void> {
+    const runner = await this.#runners.get(session)?.catch(() => undefined);
+    await runner?.crashed().catch((error: unknown) => {
+      if (!(error instanceof SessionError))
+        this.#options.logger.error({ err: error, session }, "could not close an engine that failed");
+    });
+  }
+
   /** Closes all engines and gives all sessions up; what is written stays as it is. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();

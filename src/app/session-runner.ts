@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Endpoint,
@@ -6,7 +5,7 @@ import {
   type SessionRecord,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
-import { SessionConfigSchema, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
 import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
@@ -18,7 +17,6 @@ import {
   rememberedMessagesAfter,
   statusEvent,
 } from "../domain/event.ts";
-import { proxyFor } from "../domain/proxy.ts";
 import {
   type CloseCause,
   type SessionEffect,
@@ -28,17 +26,19 @@ import {
   wakeAtMs,
 } from "../domain/session.ts";
 import { type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
-import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
+import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engine.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
+import { openedEngine } from "./opened-engine.ts";
 import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
 import { settledWithin } from "./time-box.ts";
 
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
 const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
-/** And this long for an engine to close: no stop takes 5 s. */
+/** And this long for an engine to close: no stop takes 5 s, however many commands came before it. */
 const closeLimitMs = 3_000;
+const hurriedCloseLimitMs = 300;
 /** The store refuses writes (a full disk, say): how long until the same event is offered again. */
 const storeRetryMs = 1_000;
 /** Longest wait a timer can hold; `wake` before its time means nothing and sets the next. */
@@ -144,6 +144,15 @@ export class SessionRunner {
   /** The open engine, if there is one. */
   get engine(): Engine | undefined {
     return this.#engine;
+  }
+
+  /** The engine's library threw where nobody could catch it: what it has half done nobody knows, so another takes its place. */
+  crashed(): Promise<void> {
+    return this.#enqueue(async () => {
+      if (!this.#engine) return;
+      await this.#apply(closedBy("engine_crashed", "The engine failed unexpectedly"));
+      await this.#closeEngine();
+    });
   }
 
   /** Closes the engine and gives the session up, without changing what is written. Idempotent. */
@@ -259,25 +268,12 @@ export class SessionRunner {
     this.#turn = undefined;
     this.#leaveGate = turn.leave;
     try {
-      this.#engine = this.#opened(factory);
+      this.#engine = openedEngine(factory, this.#deps, this.#lease, this.#record, this.#logger);
     } catch (error) {
       this.#logger.error({ err: error }, "engine could not be opened");
       return this.#apply(closedBy("engine_crashed", "The engine could not be opened"));
     }
     void this.#pump(this.#engine);
-  }
-
-  #opened(factory: EngineFactory): Engine {
-    const { backend, proxies } = this.#deps;
-    const { name, config = create(SessionConfigSchema) } = this.#record;
-    const proxy = config.proxy ?? proxyFor(name, proxies);
-    return factory.open({
-      session: name,
-      config: proxy ? { ...config, proxy } : config,
-      credentials: backend.credentials(this.#lease),
-      chats: backend.chats(this.#lease),
-      logger: config.debug ? this.#logger.child({}, "debug") : this.#logger,
-    });
   }
 
   /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
@@ -361,7 +357,8 @@ export class SessionRunner {
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
     const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
+    const hurry = { wanted: this.#nextCommand.promise, limitMs: hurriedCloseLimitMs };
+    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed, hurry))) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }

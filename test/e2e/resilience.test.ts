@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { stanza } from "../emulator/stanza.ts";
 import { pairFleet, statusCounts } from "./fleet.ts";
 import { openHouse } from "./house.ts";
 
@@ -103,6 +104,24 @@ suite("sessions come back", () => {
     assert.equal(body.remoteUnlinked, "true");
     assert.equal(phoneOf(name).devices.length, 0);
     assert.equal((await rest.get(`/api/sessions/${name}`)).body.remoteUnlinked, undefined);
+  });
+
+  test("an orderly stop ends the process, whatever timers a library leaves behind", async () => {
+    await using it = await openHouse();
+    const { whatsapp, server, rest } = it;
+    const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
+    const [device] = phoneOf(names[0] ?? "").devices;
+    assert.ok(device);
+    await rest.untilStatus(names[0] ?? "", "WORKING");
+    const before = device.ledger.preKeysUploaded;
+    // Baileys' own upload of pre-keys leaves a timer of 30 s behind.
+    const attributes = { type: "encrypt", from: "@s.whatsapp.net", id: "low", t: 1 };
+    device.connection?.send(stanza("notification", attributes, [stanza("count", { value: 3 })]));
+    await whatsapp.until(() => device.ledger.preKeysUploaded > before, "the pre-keys");
+    const startedAt = performance.now();
+    assert.equal(await server.kill("SIGTERM"), 0);
+    assert.match(server.log.at(-1) ?? "", /"msg":"stopped"/);
+    assert.ok(performance.now() - startedAt < 15_000);
   });
 
   test("a login that was damaged is restored in one call", async () => {

@@ -11,16 +11,17 @@ import { credsKey, credsOf, encode, keptKey, readStored, signalKey, signalValueO
 
 /** Keys whose change uses up a message: it must not be on disk without what the message said. */
 const ratchets = ["session", "sender-key"];
-/** Decrypting a message and reporting it are this close together; what belongs to no message waits no longer. */
+/** What belongs to no message waits no longer than this, and what belongs to one until Baileys must have failed to report it. */
 const ratchetLimitMs = 250;
+const messageLimitMs = 5_000;
 
 type Changes = Map<string, Uint8Array | null>;
 
 /**
  * A device's login in the form Baileys works with. Baileys goes on at once with what it has changed, and nothing leaves for WhatsApp
  * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that was turned waits
- * for `seal()`, so that a message is never lost between its decryption and its being kept. The first failure is reported once;
- * after it, and after `close()`, nothing is read or written any more.
+ * for `seal()`, so that a message is never lost between its decryption and its being kept: WhatsApp sends it again, and it can be
+ * decrypted only once. The first failure is reported once; after it, and after `close()`, nothing is read or written any more.
  */
 export class AuthStore {
   readonly state: AuthenticationState;
@@ -30,6 +31,8 @@ export class AuthStore {
   /** Changed, and not to be written yet. */
   #unsealed: Changes = new Map();
   #credsChanged = false;
+  /** From the decryption of a message to its being reported. */
+  #expectsMessage = false;
   /** Set while a ratchet waits for its message. */
   #turned: { sealed: PromiseWithResolvers<void>; cancel: () => void } | undefined;
   /** To be written next. */
@@ -84,8 +87,25 @@ export class AuthStore {
     if (atOnce) this.#schedule().catch(() => {});
   }
 
-  /** Lets all changes so far be written, together with these; resolves when they are durable. */
+  /** A message is about to be decrypted. */
+  expectMessage(): void {
+    this.#expectsMessage = true;
+    if (this.#turned) this.#limitTurn(this.#turned);
+  }
+
+  /** It could not be decrypted. */
+  expectNoMessage(): void {
+    this.#expectsMessage = false;
+    if (this.#turned) this.#limitTurn(this.#turned);
+  }
+
+  /** Lets all changes so far be written, together with these, which the message says; resolves when they are durable. */
   seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
+    this.#expectsMessage = false;
+    return this.#seal(changes);
+  }
+
+  #seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
     this.defer(this.#unsealed);
     this.defer(changes);
     if (this.#credsChanged) this.#sealed.set(credsKey, encode(this.state.creds));
@@ -108,8 +128,12 @@ export class AuthStore {
     await (this.#next ?? this.#last);
   }
 
-  /** Finishes what is being written; from here on nothing is written. */
+  /**
+   * Finishes what is being written; from here on nothing is written. A ratchet that still waits is given up, and all since then: no
+   * frame has left that needs it, and the message that has turned it was never reported.
+   */
   async close(): Promise<void> {
+    if (this.#turned) this.#forgetTurn(this.#turned);
     if (this.#state === "open") this.#sealQuietly();
     await this.flush().catch(() => {});
     if (this.#state === "open") this.#state = "closed";
@@ -147,15 +171,27 @@ export class AuthStore {
   }
 
   #turn(): void {
-    this.#turned ??= {
-      sealed: Promise.withResolvers(),
-      cancel: this.#clock.schedule(ratchetLimitMs, () => this.#sealQuietly()),
-    };
+    if (this.#turned) return;
+    this.#turned = { sealed: Promise.withResolvers(), cancel: () => {} };
+    this.#limitTurn(this.#turned);
+  }
+
+  #limitTurn(turned: { cancel: () => void }): void {
+    turned.cancel();
+    const limitMs = this.#expectsMessage ? messageLimitMs : ratchetLimitMs;
+    turned.cancel = this.#clock.schedule(limitMs, () => this.#sealQuietly());
+  }
+
+  #forgetTurn({ cancel }: { cancel: () => void }): void {
+    cancel();
+    this.#turned = undefined;
+    this.#unsealed = new Map();
+    this.#credsChanged = false;
   }
 
   /** A failure is reported to onFailure. */
   #sealQuietly(): void {
-    this.seal().catch(() => {});
+    this.#seal().catch(() => {});
   }
 
   /** What is not on disk yet; null for a removed key. */

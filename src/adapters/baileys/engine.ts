@@ -24,7 +24,7 @@ import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { proxyOf, type SessionProxy } from "./proxy.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
-import { hangUp, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
+import { hangUp, onDecryption, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
 import { CredentialsUnreadable, restoreKept } from "./stored-login.ts";
 import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
@@ -188,6 +188,11 @@ class BaileysEngine implements Engine {
       this.#qrs.refs = this.#qrs.shown + refsIn(stanza);
     });
     holdFrames(ws, () => this.#beforeSending(auth));
+    onDecryption(
+      socket,
+      () => auth.expectMessage(),
+      () => auth.expectNoMessage(),
+    );
     onMessages(socket, (messages) => this.#takeMessages(messages, auth));
     ws.on("open", () => {
       this.#setDeadline(this.#settings.loginTimeoutMs, noLogin);

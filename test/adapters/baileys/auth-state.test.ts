@@ -66,6 +66,42 @@ describe("the login of a NOWEB engine", () => {
     assert.equal(data.writes.length, 1);
   });
 
+  it("waits longer for a message that was decrypted, and not at all for one that could not be", async () => {
+    const { data, store, keys, clock } = await opened();
+    const settle = () => new Promise(setImmediate);
+    await keys.set({ session: { "5.0": Buffer.from("moved") } });
+    store.expectMessage();
+    await keys.set({ session: { "5.0": Buffer.from("turned") } });
+    clock.advance(4_999);
+    await settle();
+    assert.equal(data.writes.length, 0);
+    await store.seal(new Map([["inbox:0", Buffer.from("hello")]]));
+    assert.deepEqual([...(data.writes[0]?.keys() ?? [])], ["session:5.0", "inbox:0"]);
+    store.expectMessage();
+    store.expectNoMessage();
+    await keys.set({ session: { "5.0": Buffer.from("sent") } });
+    clock.advance(250);
+    await store.flush();
+    assert.equal(data.writes.length, 2);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("gives up a ratchet whose message never came, and all since then", async () => {
+    const { data, store, keys, clock } = await opened();
+    await keys.set({ "lid-mapping": { a: "1" } });
+    await store.flush();
+    store.expectMessage();
+    await keys.set({ session: { "5.0": Buffer.from("turned") }, "pre-key": { 1: null } });
+    store.credsChanged();
+    store.defer(new Map([["inbox:0", null]]));
+    await store.close();
+    assert.deepEqual(
+      data.writes.map((write) => [...write.keys()]),
+      [["lid-mapping:a"], ["inbox:0"]],
+    );
+    assert.equal(clock.pending, 0);
+  });
+
   it("writes what was deferred with the next change, and at the end at the latest", async () => {
     const { data, store, keys } = await opened();
     store.defer(new Map([["inbox:0", null]]));

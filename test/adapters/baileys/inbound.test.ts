@@ -150,6 +150,34 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });
 
+  it("comes again if the connection is lost between its decryption and its acknowledgement", async () => {
+    const session = kept(new EngineSession(factory()));
+    const engine = await working(session);
+    await whatsapp.waitForLogin(device());
+    await bob.sendTextTo(phone, "first");
+    while (!session.credentials.values.has("inbox:0")) await turns(1);
+    const read = session.credentials.read.bind(session.credentials);
+    session.credentials.read = async (keys) => {
+      if (!keys.some((key) => key.startsWith("session:"))) return read(keys);
+      session.credentials.read = read;
+      const connection = whatsapp.connectionOf(device());
+      connection.drop();
+      await connection.ended;
+      // The engine has noticed, and waits for somebody to take the first message.
+      await turns(200);
+      return read(keys);
+    };
+    const id = await bob.sendTextTo(phone, "second");
+    while (device().connection) await turns(1);
+    await turns(400);
+    await engine.until("closed");
+    const next = session.open();
+    const { message } = await next.until("message");
+    assert.ok(message.id.endsWith(id), message.body);
+    void next.rest();
+    await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
+  });
+
   it("does not keep an engine from logging out, whoever reads it", async () => {
     const session = kept(new EngineSession(factory()));
     const engine = await working(session);

@@ -132,6 +132,7 @@ async function receiveOnPhone(
   const message = proto.Message.decode(unpad(await phone.signal.decrypt(addressOf(device), ciphertext)));
   if (category === "peer") {
     device.ledger.peerMessages += 1;
+    whatsapp.changed();
     return;
   }
   const copied = message.deviceSentMessage;

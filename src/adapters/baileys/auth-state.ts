@@ -4,23 +4,24 @@ import {
   initAuthCreds,
   type SignalDataSet,
   type SignalDataTypeMap,
+  type SignalKeyStore,
 } from "@whiskeysockets/baileys";
 import type { Credentials } from "../../ports/engine.ts";
 import type { Clock } from "../../ports/system.ts";
 import { credsKey, credsOf, encode, keptKey, readStored, signalKey, signalValueOf } from "./stored-login.ts";
 
 /** Keys whose change uses up a message: it must not be on disk without what the message said. */
-const ratchets = ["session", "sender-key"];
-/** What belongs to no message waits no longer than this, and what belongs to one until Baileys must have failed to report it. */
-const ratchetLimitMs = 250;
+const ratchets = ["session", "sender-key"] as const;
+const isRatchet = (type: string): boolean => ratchets.some((one) => one === type);
+/** Baileys must have failed to report a message that it decrypted so long ago. */
 const messageLimitMs = 5_000;
 
 type Changes = Map<string, Uint8Array | null>;
 
 /**
  * A device's login in the form Baileys works with. Baileys goes on at once with what it has changed, and nothing leaves for WhatsApp
- * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that was turned waits
- * for `seal()`, so that a message is never lost between its decryption and its being kept: WhatsApp sends it again, and it can be
+ * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that a message has turned
+ * waits for `seal()`, so that a message is never lost between its decryption and its being kept: WhatsApp sends it again, and it can be
  * decrypted only once. The first failure is reported once; after it, and after `close()`, nothing is read or written any more.
  */
 export class AuthStore {
@@ -90,13 +91,28 @@ export class AuthStore {
   /** A message is about to be decrypted. */
   expectMessage(): void {
     this.#expectsMessage = true;
-    if (this.#turned) this.#limitTurn(this.#turned);
   }
 
   /** It could not be decrypted. */
   expectNoMessage(): void {
     this.#expectsMessage = false;
-    if (this.#turned) this.#limitTurn(this.#turned);
+    if (this.#turned) this.#sealQuietly();
+  }
+
+  /**
+   * Makes Baileys' transactions leave ratchets to this store, where each change counts at once. Baileys sends a message before it
+   * commits the ratchet that has encrypted it (its relayMessage), and a transaction for one address writes back what another has
+   * changed meanwhile: after a crash, or a race, a counter would come twice.
+   */
+  takeRatchets(keys: SignalKeyStore): void {
+    const { get, set } = keys;
+    keys.get = async (type, ids) => (isRatchet(type) ? this.#get(type, ids) : get(type, ids));
+    keys.set = async (data) => {
+      const { session, "sender-key": senderKey, ...rest } = data;
+      if (session || senderKey)
+        this.#set({ ...(session && { session }), ...(senderKey && { "sender-key": senderKey }) });
+      if (Object.keys(rest).length > 0) await set(rest);
+    };
   }
 
   /** Lets all changes so far be written, together with these, which the message says; resolves when they are durable. */
@@ -165,21 +181,16 @@ export class AuthStore {
       for (const [id, value] of Object.entries(values)) {
         this.#unsealed.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
       }
-      if (ratchets.includes(type)) this.#turn();
+      if (isRatchet(type) && this.#expectsMessage) this.#turn();
     }
     if (!this.#turned) this.#sealQuietly();
   }
 
   #turn(): void {
-    if (this.#turned) return;
-    this.#turned = { sealed: Promise.withResolvers(), cancel: () => {} };
-    this.#limitTurn(this.#turned);
-  }
-
-  #limitTurn(turned: { cancel: () => void }): void {
-    turned.cancel();
-    const limitMs = this.#expectsMessage ? messageLimitMs : ratchetLimitMs;
-    turned.cancel = this.#clock.schedule(limitMs, () => this.#sealQuietly());
+    this.#turned ??= {
+      sealed: Promise.withResolvers(),
+      cancel: this.#clock.schedule(messageLimitMs, () => this.#sealQuietly()),
+    };
   }
 
   #forgetTurn({ cancel }: { cancel: () => void }): void {

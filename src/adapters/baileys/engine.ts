@@ -182,6 +182,7 @@ class BaileysEngine implements Engine {
   #listen(socket: WASocket, auth: AuthStore): void {
     const { ws, ev } = socket;
     const warn = (error: unknown) => this.#logger.warn(errorFields(error), "a stanza could not be handled");
+    auth.takeRatchets(socket.authState.keys);
     honourShownSecret(socket);
     uploadFirstPreKeys(socket, warn);
     ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => {

@@ -4,6 +4,7 @@ import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { MemoryEngineData } from "../../contract/engine-data.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
+import { sendUnavailable } from "../../emulator/messages.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
@@ -95,6 +96,21 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await next;
     void engine.rest();
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
+  });
+
+  it("is asked for again from the phone only when the key that encrypts the question is on disk", async () => {
+    const session = kept(new EngineSession(factory()));
+    const engine = await working(session);
+    await whatsapp.waitForLogin(device());
+    void engine.rest();
+    sendUnavailable(bob, device());
+    await whatsapp.until(() => device().stored.size === 0, "its acknowledgement");
+    const writes = holdWrites(session.credentials);
+    while (writes.held() === 0) await turns(1);
+    await turns(500);
+    assert.equal(device().ledger.peerMessages, 0);
+    writes.release();
+    await whatsapp.until(() => device().ledger.peerMessages === 1, "the question");
   });
 
   it("leaves pairing unanswered until the login is on disk", async () => {

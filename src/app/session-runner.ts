@@ -36,13 +36,10 @@ import { settledWithin } from "./time-box.ts";
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
 const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
-/** And this long for an engine to close: no stop takes 5 s, however many commands came before it. */
+/** And this long for an engine to close: no stop takes 5 s. */
 const closeLimitMs = 3_000;
-const hurriedCloseLimitMs = 300;
 /** The store refuses writes (a full disk, say): how long until the same event is offered again. */
 const storeRetryMs = 1_000;
-/** Longest wait a timer can hold; `wake` before its time means nothing and sets the next. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Runs one session: input → transition → commit → effects, one at a time, in the order of arrival. It is the only writer of
@@ -61,8 +58,9 @@ export class SessionRunner {
   #turn: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
   #unlinked: RemoteUnlinked = "false";
-  /** Resolves when the next command comes. */
-  #nextCommand = Promise.withResolvers<void>();
+  /** So many commands wait for the step under way, and a promise that resolves when one does. */
+  #waiting = 0;
+  #commandWaits = Promise.withResolvers<void>();
   #endpoints: readonly Endpoint[] | undefined;
   #state: "running" | "removed" | "closed" = "running";
   /** Goes into the first record that is written. */
@@ -92,8 +90,7 @@ export class SessionRunner {
 
   /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
   dispatch(input: SessionInput | ((record: SessionRecord) => SessionInput)): Promise<SessionRecord> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       await this.#apply(typeof input === "function" ? input(this.#record) : input);
       return this.#record;
     });
@@ -101,8 +98,7 @@ export class SessionRunner {
 
   /** Logs out, and says what became of the device at WhatsApp. */
   logout(): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       this.#unlinked = "false";
       await this.#apply({ type: "logout" });
       return { record: this.#record, unlinked: this.#unlinked };
@@ -111,8 +107,7 @@ export class SessionRunner {
 
   /** Puts the login back that the session last connected with. */
   restoreCredentials(): Promise<SessionRecord> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       const factory = this.#deps.engines.get(this.#record.engine);
       await this.#closeEngine();
       if (await factory?.restoreCredentials?.(this.#deps.backend.credentials(this.#lease))) {
@@ -160,7 +155,7 @@ export class SessionRunner {
     if (this.#state !== "running") return;
     this.#state = "closed";
     this.#cancelWake();
-    this.#nextCommand.resolve();
+    this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
     await this.#closeEngine();
     await settled;
@@ -169,11 +164,21 @@ export class SessionRunner {
     await this.#deps.backend.release(this.#lease);
   }
 
+  /** A step that the one under way hurries for. */
+  #command<T>(step: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    this.#commandWaits.resolve();
+    return this.#enqueue(() => {
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#commandWaits = Promise.withResolvers();
+      return step();
+    });
+  }
+
   #enqueue<T>(step: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => {
       if (this.#state === "removed") throw sessionNotFound(this.#record.name);
       if (this.#state === "closed") throw shuttingDown();
-      this.#nextCommand = Promise.withResolvers();
       return step();
     });
     this.#tail = result.catch(() => {});
@@ -340,7 +345,7 @@ export class SessionRunner {
   async #unlinkEngine(): Promise<void> {
     const engine = this.#engine;
     if (engine) {
-      const hurry = { wanted: this.#nextCommand.promise, limitMs: hurriedUnlinkLimitMs };
+      const hurry = { wanted: this.#commandWaits.promise, limitMs: hurriedUnlinkLimitMs };
       const result = await settledWithin(this.#deps.clock, unlinkLimitMs, engine.logout(), hurry);
       this.#unlinked = result === "unlinked" ? "true" : "unknown";
       this.#logger.info({ unlinked: this.#unlinked }, "logged out");
@@ -357,8 +362,7 @@ export class SessionRunner {
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
     const closed = engine.close().then(() => true);
-    const hurry = { wanted: this.#nextCommand.promise, limitMs: hurriedCloseLimitMs };
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed, hurry))) {
+    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }
@@ -383,7 +387,7 @@ export class SessionRunner {
     this.#cancelWake();
     const atMs = wakeAtMs(this.#record);
     if (atMs === undefined || this.#state !== "running") return;
-    const delayMs = Math.min(Math.max(0, atMs - this.#deps.clock.nowMs()), maxTimerMs);
+    const delayMs = Math.max(0, atMs - this.#deps.clock.nowMs());
     this.#cancelWake = this.#deps.clock.schedule(delayMs, () => {
       this.dispatch({ type: "wake" }).catch((error: unknown) => {
         if (error instanceof SessionError || error instanceof LeaseLost) return;

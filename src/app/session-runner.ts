@@ -58,7 +58,7 @@ export class SessionRunner {
   #turn: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
   #unlinked: RemoteUnlinked = "false";
-  /** So many commands wait for the step under way, and a promise that resolves when one does. */
+  /** So many commands wait for the step under way. */
   #waiting = 0;
   #commandWaits = Promise.withResolvers<void>();
   #endpoints: readonly Endpoint[] | undefined;

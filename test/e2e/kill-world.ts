@@ -23,6 +23,8 @@ export class KillWorld {
   readonly #wanted = new Map<string, Command[]>();
   /** Sessions that come and go, and their phones; undefined: deleted, and the answer was seen. */
   readonly #newcomers = new Map<string, Phone | undefined>();
+  /** Sessions that somebody was deleting when the server went. */
+  readonly #leaving = new Set<string>();
   /** By message id, the session it went to. */
   readonly sent = new Map<string, string>();
   #running: Promise<unknown>[] = [];
@@ -91,7 +93,7 @@ export class KillWorld {
     }
     for (const [name, phone] of this.#newcomers) {
       if (!phone) assert.equal(found.get(name), undefined, `${name} was deleted`);
-      else if (phone.devices.length > 0) assertPaired(name, found.get(name), phone);
+      else if (phone.devices.length > 0 && !this.#leaving.has(name)) assertPaired(name, found.get(name), phone);
     }
   }
 
@@ -104,8 +106,8 @@ export class KillWorld {
       await rest.untilStatus(name, "WORKING");
       this.#wanted.delete(name);
     }
-    for (const phone of this.#newcomers.values()) {
-      if (phone?.devices[0]) await whatsapp.waitForLogin(phone.devices[0]);
+    for (const [name, phone] of this.#newcomers) {
+      if (phone?.devices[0] && !this.#leaving.has(name)) await whatsapp.waitForLogin(phone.devices[0]);
     }
     const devices = roles.slice(0, 6).flatMap((role) => this.#phoneOf(role).devices);
     await whatsapp.until(() => devices.every(({ stored }) => stored.size === 0), "the receipts", patienceMs);
@@ -174,7 +176,9 @@ export class KillWorld {
     const { status, body } = await rest.get(`/api/${name}/auth/qr?format=raw`);
     if (status === 200) await phone.scan(String(body.value));
     const old = [...this.#newcomers].find(([one, itsPhone]) => itsPhone && one !== name)?.[0];
-    if (old && (await rest.delete(`/api/sessions/${old}`)).status === 200) this.#newcomers.set(old, undefined);
+    if (!old) return;
+    this.#leaving.add(old);
+    if ((await rest.delete(`/api/sessions/${old}`)).status === 200) this.#newcomers.set(old, undefined);
   }
 }
 

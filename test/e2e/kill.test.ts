@@ -25,22 +25,25 @@ test(`${kills} times kill -9 over all statuses under traffic: no session, messag
     if (killed % 50 === 0)
       t.diagnostic(`${killed} kills, ${world.sent.size} messages, ${world.peerMessages} to phones`);
   };
-  while (killed < kills) {
-    world.stir();
-    // Most lives are short; some are long enough for all to be up and for messages to the phones.
-    await delay(Math.random() < 0.1 ? 3_500 : Math.random() * 900);
-    await kill();
-    // Some starts are cut short as well.
-    if (Math.random() < 0.2) {
-      const starting = server.restart().catch(() => {});
-      await delay(Math.random() * 1_000);
+  try {
+    while (killed < kills) {
+      world.stir();
+      // Most lives are short; some are long enough for all to be up and for messages to the phones.
+      await delay(Math.random() < 0.1 ? 3_500 : Math.random() * 900);
       await kill();
-      await starting;
+      // Some starts are cut short as well.
+      if (Math.random() < 0.2) {
+        const starting = server.restart().catch(() => {});
+        await delay(Math.random() * 1_000);
+        await kill();
+        await starting;
+      }
+      await server.restart();
+      await world.check();
     }
-    await server.restart();
-    await world.check();
+  } finally {
+    ending.abort();
   }
-  ending.abort();
   await traffic;
   await world.comeToRest(60_000 + 1_000 * kills);
   await world.check();

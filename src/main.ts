@@ -122,7 +122,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   process.on("unhandledRejection", (error) =>
     logger.error({ err: error, session: currentSession() }, "unhandled rejection"),
   );
-  const metrics = createMetrics(() => currentGauges(backend, clock.nowMs()));
+  const metrics = createMetrics(() => currentGauges(backend, manager, clock.nowMs()));
   const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
   const environment = { version, tier: "PLUS", browser: null };
   const dispatching = { backend, sender, clock, random, logger, metrics };

@@ -245,6 +245,16 @@ export class SessionManager {
     return this.#options.backend.list();
   }
 
+  /** When WhatsApp was last heard (Unix ms), for each session with an engine that knows. */
+  async lastInbound(): Promise<ReadonlyMap<string, number>> {
+    const heard = new Map<string, number>();
+    for (const [name, loading] of this.#runners) {
+      const atMs = (await loading.catch(() => undefined))?.engine?.lastInboundAtMs;
+      if (atMs !== undefined) heard.set(name, atMs);
+    }
+    return heard;
+  }
+
   /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start; a line in the log follows. */
   async boot(): Promise<void> {
     const { restart, names, logger, clock, gate, bootDelayMs = 0 } = this.#options;

@@ -32,18 +32,17 @@ import { createdWith } from "./creations.ts";
 import { openedEngine } from "./opened-engine.ts";
 import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
 import { settledWithin } from "./time-box.ts";
+import { storeRetryMs, WakeTimer } from "./wake-timer.ts";
 
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
 const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
 /** And this long for an engine to close: no stop takes 5 s. */
 const closeLimitMs = 3_000;
-/** The store refuses writes (a full disk, say): how long until the same event is offered again. */
-const storeRetryMs = 1_000;
 
 /**
- * Runs one session: input → transition → commit → effects, one at a time, in the order of arrival. It is the only writer of
- * its session as long as it holds the lease, and has at most one engine.
+ * Runs one session: input → transition → commit → effects, one at a time, in order. It is the only writer of its session as long
+ * as it holds the lease, and has at most one engine.
  */
 export class SessionRunner {
   readonly #deps: RunnerDeps;
@@ -53,7 +52,7 @@ export class SessionRunner {
   #engine: Engine | undefined;
   #pairing: Pairing | undefined;
   #tail: Promise<unknown> = Promise.resolve();
-  #cancelWake = () => {};
+  readonly #wakeTimer: WakeTimer;
   /** When the gate lets this session in; unset unless it waits there. */
   #turn: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
@@ -71,6 +70,7 @@ export class SessionRunner {
     this.#lease = lease;
     this.#record = record;
     this.#logger = deps.logger.child({ session: record.name });
+    this.#wakeTimer = new WakeTimer(deps.clock, this.#logger, () => this.dispatch({ type: "wake" }));
   }
 
   /** Whether the session is gone for good. */
@@ -154,7 +154,7 @@ export class SessionRunner {
   async close(): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "closed";
-    this.#cancelWake();
+    this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
     await this.#closeEngine();
@@ -361,8 +361,13 @@ export class SessionRunner {
     if (!engine) return;
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
-    const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
+    if (
+      !(await settledWithin(
+        this.#deps.clock,
+        closeLimitMs,
+        engine.close().then(() => true),
+      ))
+    ) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }
@@ -371,30 +376,20 @@ export class SessionRunner {
     const context = this.#eventContext(this.#deps.clock.nowMs());
     await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
     this.#state = "removed";
-    this.#cancelWake();
+    this.#wakeTimer.set(undefined);
     await this.#deps.backend.release(this.#lease);
   }
 
   async #abandon(engine: Engine): Promise<void> {
     this.#logger.warn({}, "another process runs this session now");
     this.#state = "closed";
-    this.#cancelWake();
+    this.#wakeTimer.set(undefined);
     this.#engine = undefined;
     await engine.close();
   }
 
   #scheduleWake(): void {
-    this.#cancelWake();
-    const atMs = wakeAtMs(this.#record);
-    if (atMs === undefined || this.#state !== "running") return;
-    const delayMs = Math.max(0, atMs - this.#deps.clock.nowMs());
-    this.#cancelWake = this.#deps.clock.schedule(delayMs, () => {
-      this.dispatch({ type: "wake" }).catch((error: unknown) => {
-        if (error instanceof SessionError || error instanceof LeaseLost) return;
-        this.#logger.error({ err: error }, "could not wake up; trying again");
-        this.#cancelWake = this.#deps.clock.schedule(storeRetryMs, () => this.#scheduleWake());
-      });
-    });
+    this.#wakeTimer.set(this.#state === "running" ? wakeAtMs(this.#record) : undefined);
   }
 }
 

@@ -182,6 +182,22 @@ describe("an engine's reports", () => {
   });
 });
 
+describe("an engine whose library throws where nobody can catch it", () => {
+  it("is closed and followed by another, and says when it was last heard", async (t) => {
+    const { manager, engines, clock } = await working(t);
+    assert.deepEqual([...(await manager.lastInbound())], [["alice", 1_000]]);
+    await manager.crashed("alice");
+    await manager.crashed("nobody");
+    assert.ok(engines[0]?.closed);
+    const record = await manager.get("alice");
+    assert.equal(record.reason, Reason.ENGINE_CRASHED);
+    assert.equal(engineStateOf(record), EngineState.BACKING_OFF);
+    assert.deepEqual([...(await manager.lastInbound())], []);
+    await pass(clock, 2_000);
+    assert.equal(engines.length, 2);
+  });
+});
+
 describe("a login that is restored", () => {
   it("is used by a new engine, when the one before is closed", async (t) => {
     const { manager, engines, world } = await working(t);

@@ -163,4 +163,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
     [],
     "no engine is left",
   );
+  // The engines' own lives have their end; whatever goes on waiting belongs to nobody.
+  clock.advance(60_000);
+  assert.equal(clock.pending, 0, "no timer is left");
 });

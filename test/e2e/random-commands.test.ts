@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { legalSteps } from "../domain/session-states.ts";
 import type { Phone } from "../emulator/phone.ts";
 import { openHouse } from "./house.ts";
 import type { RestClient } from "./rest-client.ts";
@@ -14,14 +15,6 @@ const env = {
   SESSIOND_CONNECTS_PER_SECOND: "1000",
   SESSIOND_MAX_CONNECTING: "1000",
   SESSIOND_METRICS: "true",
-};
-
-const legal: Record<string, readonly string[]> = {
-  STOPPED: ["STARTING"],
-  STARTING: ["SCAN_QR_CODE", "WORKING", "FAILED", "STOPPED"],
-  SCAN_QR_CODE: ["SCAN_QR_CODE", "STARTING", "WORKING", "FAILED", "STOPPED"],
-  WORKING: ["STARTING", "FAILED", "STOPPED"],
-  FAILED: ["STARTING", "STOPPED"],
 };
 
 const kinds = ["start", "stop", "restart", "logout", "update"] as const;
@@ -143,7 +136,7 @@ async function watchTransitions(rest: RestClient, illegal: string[]): Promise<vo
     const to = item.sessionStatus?.status;
     if (to === undefined) continue;
     const from = statuses.get(session) ?? "STOPPED";
-    if (!legal[from]?.includes(String(to))) illegal.push(`${session}: ${from} to ${to}`);
+    if (!legalSteps[from]?.includes(String(to))) illegal.push(`${session}: ${from} to ${to}`);
     statuses.set(session, String(to));
   }
 }

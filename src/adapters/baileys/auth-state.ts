@@ -100,17 +100,17 @@ export class AuthStore {
   }
 
   /**
-   * Makes Baileys' transactions leave ratchets to this store, where each change counts at once. Baileys sends a message before it
-   * commits the ratchet that has encrypted it (its relayMessage), and a transaction for one address writes back what another has
-   * changed meanwhile: after a crash, or a race, a counter would come twice.
+   * Makes Baileys' transactions leave ratchets to this store, where each change counts at once, and new one-time keys too. Baileys sends
+   * messages and receipts before it commits the keys they are made with (its relayMessage and sendRetryRequest), and a transaction for
+   * one address writes back what another has changed meanwhile: after a crash, or a race, a counter would come twice.
    */
   takeRatchets(keys: SignalKeyStore): void {
     const { get, set } = keys;
     keys.get = async (type, ids) => (isRatchet(type) ? this.#get(type, ids) : get(type, ids));
     keys.set = async (data) => {
-      const { session, "sender-key": senderKey, ...rest } = data;
-      if (session || senderKey)
-        this.#set({ ...(session && { session }), ...(senderKey && { "sender-key": senderKey }) });
+      const { session = {}, "sender-key": senderKey = {}, ...rest } = data;
+      const preKeys = Object.entries(rest["pre-key"] ?? {}).filter(([, key]) => key !== null);
+      this.#set({ session, "sender-key": senderKey, "pre-key": Object.fromEntries(preKeys) });
       if (Object.keys(rest).length > 0) await set(rest);
     };
   }
@@ -178,12 +178,13 @@ export class AuthStore {
   #set(data: SignalDataSet): void {
     this.#assertOpen();
     for (const [type, values] of Object.entries(data)) {
+      if (Object.keys(values).length === 0) continue;
       for (const [id, value] of Object.entries(values)) {
         this.#unsealed.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
       }
       if (isRatchet(type) && this.#expectsMessage) this.#turn();
     }
-    if (!this.#turned) this.#sealQuietly();
+    if (!this.#turned && this.#unsealed.size > 0) this.#sealQuietly();
   }
 
   #turn(): void {

@@ -87,12 +87,16 @@ describe("the login of a NOWEB engine", () => {
     });
     store.takeRatchets(keys);
     await keys.transaction(async () => {
-      await keys.set({ session: { "5.0": Buffer.from("sent") }, "lid-mapping": { a: "1" } });
+      await keys.set({
+        session: { "5.0": Buffer.from("sent") },
+        "lid-mapping": { a: "1" },
+        "pre-key": { 7: pair, 8: null },
+      });
       assert.equal(store.isDurable, false, "a frame that leaves now waits");
       await store.flush();
       assert.deepEqual(
         data.writes.map((write) => [...write.keys()]),
-        [["session:5.0"]],
+        [["session:5.0", "pre-key:7"]],
       );
       // Another transaction has it too, and changes it.
       await store.state.keys.set({ session: { "5.0": Buffer.from("received") } });
@@ -101,7 +105,7 @@ describe("the login of a NOWEB engine", () => {
     }, "me");
     await store.flush();
     assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("received") });
-    assert.deepEqual([...(data.writes.at(-1)?.keys() ?? [])], ["lid-mapping:a"]);
+    assert.deepEqual([...(data.writes.at(-1)?.keys() ?? [])], ["lid-mapping:a", "pre-key:7"]);
   });
 
   it("gives up a ratchet whose message never came, and all since then", async () => {

@@ -15,6 +15,8 @@ export interface Config {
   readonly startSessions: readonly string[];
   readonly autoStartDelayMs: number;
   readonly workerId: string;
+  /** An event loop that has not turned for so long ends the process; 0: nobody watches it. */
+  readonly blockedLimitMs: number;
   readonly printQr: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: "PRETTY" | "JSON";
@@ -130,6 +132,7 @@ export async function readConfig(
     startSessions: read.list("WHATSAPP_START_SESSION"),
     autoStartDelayMs: (read.number("WAHA_AUTO_START_DELAY_SECONDS", 0, 86_400) ?? 0) * 1000,
     workerId: read.text("WAHA_WORKER_ID") ?? "",
+    blockedLimitMs: (read.number("SESSIOND_BLOCKED_LIMIT_SECONDS", 0, 86_400) ?? 60) * 1000,
     printQr: read.boolean("WAHA_PRINT_QR", true),
     logLevel: read.boolean("DEBUG", false) ? "debug" : (read.oneOf("WAHA_LOG_LEVEL", logLevels) ?? "info"),
     logFormat: read.oneOf("WAHA_LOG_FORMAT", ["PRETTY", "JSON"] as const) ?? "PRETTY",

@@ -1,4 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
+import inspector from "node:inspector";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -21,8 +22,10 @@ import { openLevelBackend } from "./adapters/level/backend.ts";
 import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
 import { processMemory } from "./adapters/node/memory.ts";
+import { currentSession, sessionScope } from "./adapters/node/session-scope.ts";
 import { nodeSigner } from "./adapters/node/signer.ts";
 import { systemClock as clock, systemRandom as random } from "./adapters/node/system.ts";
+import { watchEventLoop } from "./adapters/node/watchdog.ts";
 import { createLogger } from "./adapters/pino/logger.ts";
 import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { drawQr, drawQrText } from "./adapters/qrcode/draw.ts";
@@ -67,9 +70,7 @@ const stopGraceMs = 3_000;
 async function serve(config: Config, secrets: Secrets): Promise<() => Promise<void>> {
   const startedAtMs = clock.nowMs();
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
-  // An engine's library may throw where nobody can catch it: its session suffers, the others must not.
-  process.on("uncaughtException", (error) => logger.error({ err: error }, "uncaught exception"));
-  process.on("unhandledRejection", (error) => logger.error({ err: error }, "unhandled rejection"));
+  const unwatch = watched(config);
 
   const directory = resolve(config.baseDirectory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -113,8 +114,18 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     names: config.startSessions,
     bootDelayMs: config.autoStartDelayMs,
     gate: new ConnectGate(clock, config.connects),
+    scope: sessionScope,
   });
-  const metrics = createMetrics(() => currentGauges(backend, clock.nowMs()));
+  // An engine's library may throw where nobody can catch it: its session suffers, the others must not.
+  process.on("uncaughtException", (error) => {
+    const session = currentSession();
+    logger.error({ err: error, session }, "uncaught exception");
+    if (session !== undefined) void manager.crashed(session);
+  });
+  process.on("unhandledRejection", (error) =>
+    logger.error({ err: error, session: currentSession() }, "unhandled rejection"),
+  );
+  const metrics = createMetrics(() => currentGauges(backend, manager, clock.nowMs()));
   const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
   const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
   const dispatching = { backend, sender, clock, random, logger, metrics };
@@ -215,8 +226,15 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     await manager.close();
     await kept;
     await backend.close();
+    await unwatch();
     logger.info({}, "stopped");
   };
+}
+
+/** Has the event loop watched, unless nobody wants it or somebody holds it up with a debugger. */
+function watched({ blockedLimitMs: killAfterMs, logFormat: format }: Config): () => Promise<void> {
+  if (killAfterMs === 0 || inspector.url() !== undefined) return async () => {};
+  return watchEventLoop({ format, warnAfterMs: Math.min(2_000, killAfterMs / 2), killAfterMs });
 }
 
 /** The key that the server has made itself, as `keyVerifier` takes it. On the console and not in the log, since it is a secret. */
@@ -285,8 +303,17 @@ try {
   else if (command !== undefined) throw new ConfigError(`unknown command ${command}: there is only restore`);
   else {
     const stop = await serve(config, secrets);
+    // Libraries leave timers of up to a minute behind, and there is nothing left that they could do.
+    const end = () =>
+      stop().then(
+        () => process.exit(),
+        (error: unknown) => {
+          console.error(error);
+          process.exit(1);
+        },
+      );
     // A second signal finds the default conduct again and ends a stop that hangs.
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, stop);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
   }
 } catch (error) {
   console.error(error instanceof ConfigError || error instanceof Error ? `sessiond: ${error.message}` : error);

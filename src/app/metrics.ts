@@ -1,9 +1,14 @@
 import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { statusOf } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
+import type { SessionManager } from "./session-manager.ts";
 
-/** What is there at this moment, for metrics: sessions by status and engine, and what is pending. */
-export async function currentGauges(backend: Pick<Backend, "list" | "queueStats">, nowMs: number) {
+/** What is there at this moment, for metrics: sessions by status and engine, how long each was not heard, and what is pending. */
+export async function currentGauges(
+  backend: Pick<Backend, "list" | "queueStats">,
+  manager: Pick<SessionManager, "lastInbound">,
+  nowMs: number,
+) {
   const { records } = await backend.list();
   const sessions = Map.groupBy(records, (record) => `${Status[statusOf(record)]} ${Engine_Kind[record.engine]}`);
   const { pending, retrying, oldestMs } = backend.queueStats();
@@ -12,6 +17,10 @@ export async function currentGauges(backend: Pick<Backend, "list" | "queueStats"
       const [status = "", engine = ""] = key.split(" ");
       return { labels: { status, engine }, value: found.length };
     }),
+    inboundAges: Array.from(await manager.lastInbound(), ([session, atMs]) => ({
+      labels: { session },
+      value: Math.max(0, nowMs - atMs) / 1000,
+    })),
     pendingDeliveries: [
       { labels: { state: "pending" }, value: pending },
       { labels: { state: "retrying" }, value: retrying },

@@ -4,7 +4,7 @@ import type { ProxyPool } from "../domain/proxy.ts";
 import type { SessionPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { EngineFactory } from "../ports/engine.ts";
-import type { Clock, Logger, Random } from "../ports/system.ts";
+import type { Clock, Logger, Random, SessionScope } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
 
 /** What runners need, the same for all of them. */
@@ -21,6 +21,8 @@ export interface RunnerDeps {
   readonly proxies: ProxyPool;
   /** Who may connect when; left out: everybody at once. */
   readonly gate?: ConnectGate | undefined;
+  /** What engines are opened in, if anything. */
+  readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */
   readonly onChange?: (record: SessionRecord) => void;
 }

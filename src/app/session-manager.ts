@@ -248,6 +248,16 @@ export class SessionManager {
     return this.#options.backend.list();
   }
 
+  /** When WhatsApp was last heard (Unix ms), for each session with an engine that knows. */
+  async lastInbound(): Promise<ReadonlyMap<string, number>> {
+    const heard = new Map<string, number>();
+    for (const [name, loading] of this.#runners) {
+      const atMs = (await loading.catch(() => undefined))?.engine?.lastInboundAtMs;
+      if (atMs !== undefined) heard.set(name, atMs);
+    }
+    return heard;
+  }
+
   /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start; a line in the log follows. */
   async boot(): Promise<void> {
     const { restart, names, logger, clock, gate, bootDelayMs = 0 } = this.#options;
@@ -287,6 +297,15 @@ export class SessionManager {
       ),
       ...created.map((name) => boot(name, () => this.create(startedSession(name, undefined)))),
     ]);
+  }
+
+  /** Something of the session's engine failed where nobody could catch it. Never rejects. */
+  async crashed(session: string): Promise<void> {
+    const runner = await this.#runners.get(session)?.catch(() => undefined);
+    await runner?.crashed().catch((error: unknown) => {
+      if (!(error instanceof SessionError))
+        this.#options.logger.error({ err: error, session }, "could not close an engine that failed");
+    });
   }
 
   /** Closes all engines and gives all sessions up; what is written stays as it is. Idempotent. */

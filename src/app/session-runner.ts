@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Endpoint,
@@ -6,7 +5,7 @@ import {
   type SessionRecord,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
-import { SessionConfigSchema, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
 import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
@@ -18,29 +17,26 @@ import {
   rememberedMessagesAfter,
   statusEvent,
 } from "../domain/event.ts";
-import { proxyFor } from "../domain/proxy.ts";
 import { type SessionEffect, type SessionInput, statusOf, transition, wakeAtMs } from "../domain/session.ts";
 import { type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
-import { type Engine, type EngineEvent, type EngineFactory, PairingCodeRefused } from "../ports/engine.ts";
+import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engine.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
+import { openedEngine } from "./opened-engine.ts";
 import { discardOutside, type RemoteUnlinked, type RunnerDeps } from "./runner-deps.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
 import { settledWithin } from "./time-box.ts";
+import { storeRetryMs, WakeTimer } from "./wake-timer.ts";
 
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
 const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
 /** And this long for an engine to close: no stop takes 5 s. */
 const closeLimitMs = 3_000;
-/** The store refuses writes (a full disk, say): how long until the same event is offered again. */
-const storeRetryMs = 1_000;
-/** Longest wait a timer can hold; `wake` before its time means nothing and sets the next. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
- * Runs one session: input → transition → commit → effects, one at a time, in the order of arrival. It is the only writer of
- * its session as long as it holds the lease, and has at most one engine.
+ * Runs one session: input → transition → commit → effects, one at a time, in order. It is the only writer of its session as long
+ * as it holds the lease, and has at most one engine.
  */
 export class SessionRunner {
   readonly #deps: RunnerDeps;
@@ -50,13 +46,14 @@ export class SessionRunner {
   #engine: Engine | undefined;
   #pairing: Pairing | undefined;
   #tail: Promise<unknown> = Promise.resolve();
-  #cancelWake = () => {};
+  readonly #wakeTimer: WakeTimer;
   /** When the gate lets this session in; unset unless it waits there. */
   #turn: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
   #unlinked: RemoteUnlinked = "false";
-  /** Resolves when the next command comes. */
-  #nextCommand = Promise.withResolvers<void>();
+  /** So many commands wait for the step under way. */
+  #waiting = 0;
+  #commandWaits = Promise.withResolvers<void>();
   #endpoints: readonly Endpoint[] | undefined;
   #state: "running" | "removed" | "closed" = "running";
   /** Goes into the first record that is written. */
@@ -67,6 +64,7 @@ export class SessionRunner {
     this.#lease = lease;
     this.#record = record;
     this.#logger = deps.logger.child({ session: record.name });
+    this.#wakeTimer = new WakeTimer(deps.clock, this.#logger, () => this.dispatch({ type: "wake" }));
   }
 
   /** Whether the session is gone for good. */
@@ -86,8 +84,7 @@ export class SessionRunner {
 
   /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
   dispatch(input: SessionCommand): Promise<SessionRecord> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       await this.#apply(typeof input === "function" ? await input(this.#record) : input);
       return this.#record;
     });
@@ -95,8 +92,7 @@ export class SessionRunner {
 
   /** Logs out, and says what became of the device at WhatsApp. */
   logout(): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       this.#unlinked = "false";
       await this.#apply({ type: "logout" });
       return { record: this.#record, unlinked: this.#unlinked };
@@ -105,8 +101,7 @@ export class SessionRunner {
 
   /** Puts the login back that the session last connected with. */
   restoreCredentials(): Promise<SessionRecord> {
-    this.#nextCommand.resolve();
-    return this.#enqueue(async () => {
+    return this.#command(async () => {
       const restore = formerLoginsOf(this.#deps, this.#record.engine);
       await this.#closeEngine();
       if (await restore(this.#deps.backend.credentials(this.#lease))) {
@@ -140,12 +135,21 @@ export class SessionRunner {
     return this.#engine;
   }
 
+  /** The engine's library threw where nobody could catch it: what it has half done nobody knows, so another takes its place. */
+  crashed(): Promise<void> {
+    return this.#enqueue(async () => {
+      if (!this.#engine) return;
+      await this.#apply(closedBy("engine_crashed", "The engine failed unexpectedly"));
+      await this.#closeEngine();
+    });
+  }
+
   /** Closes the engine and gives the session up, without changing what is written. Idempotent. */
   async close(): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "closed";
-    this.#cancelWake();
-    this.#nextCommand.resolve();
+    this.#wakeTimer.set(undefined);
+    this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
     await this.#closeEngine();
     await settled;
@@ -154,11 +158,21 @@ export class SessionRunner {
     await this.#deps.backend.release(this.#lease);
   }
 
+  /** A step that the one under way hurries for. */
+  #command<T>(step: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    this.#commandWaits.resolve();
+    return this.#enqueue(() => {
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#commandWaits = Promise.withResolvers();
+      return step();
+    });
+  }
+
   #enqueue<T>(step: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => {
       if (this.#state === "removed") throw sessionNotFound(this.#record.name);
       if (this.#state === "closed") throw shuttingDown();
-      this.#nextCommand = Promise.withResolvers();
       return step();
     });
     this.#tail = result.catch(() => {});
@@ -252,25 +266,12 @@ export class SessionRunner {
     this.#turn = undefined;
     this.#leaveGate = turn.leave;
     try {
-      this.#engine = this.#opened(factory);
+      this.#engine = openedEngine(factory, this.#deps, this.#lease, this.#record, this.#logger);
     } catch (error) {
       this.#logger.error({ err: error }, "engine could not be opened");
       return this.#apply(closedBy("engine_crashed", "The engine could not be opened"));
     }
     void this.#pump(this.#engine);
-  }
-
-  #opened(factory: EngineFactory): Engine {
-    const { backend, proxies } = this.#deps;
-    const { name, config = create(SessionConfigSchema) } = this.#record;
-    const proxy = config.proxy ?? proxyFor(name, proxies);
-    return factory.open({
-      session: name,
-      config: proxy ? { ...config, proxy } : config,
-      credentials: backend.credentials(this.#lease),
-      chats: backend.chats(this.#lease),
-      logger: config.debug ? this.#logger.child({}, "debug") : this.#logger,
-    });
   }
 
   /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
@@ -337,7 +338,7 @@ export class SessionRunner {
   async #unlinkEngine(): Promise<void> {
     const engine = this.#engine;
     if (engine) {
-      const hurry = { wanted: this.#nextCommand.promise, limitMs: hurriedUnlinkLimitMs };
+      const hurry = { wanted: this.#commandWaits.promise, limitMs: hurriedUnlinkLimitMs };
       const result = await settledWithin(this.#deps.clock, unlinkLimitMs, engine.logout(), hurry);
       this.#unlinked = result === "unlinked" ? "true" : "unknown";
       this.#logger.info({ unlinked: this.#unlinked }, "logged out");
@@ -353,8 +354,13 @@ export class SessionRunner {
     if (!engine) return;
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
-    const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
+    if (
+      !(await settledWithin(
+        this.#deps.clock,
+        closeLimitMs,
+        engine.close().then(() => true),
+      ))
+    ) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }
@@ -364,29 +370,19 @@ export class SessionRunner {
     const context = this.#eventContext(this.#deps.clock.nowMs());
     await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
     this.#state = "removed";
-    this.#cancelWake();
+    this.#wakeTimer.set(undefined);
     await this.#deps.backend.release(this.#lease);
   }
 
   async #abandon(engine: Engine): Promise<void> {
     this.#logger.warn({}, "another process runs this session now");
     this.#state = "closed";
-    this.#cancelWake();
+    this.#wakeTimer.set(undefined);
     this.#engine = undefined;
     await engine.close();
   }
 
   #scheduleWake(): void {
-    this.#cancelWake();
-    const atMs = wakeAtMs(this.#record);
-    if (atMs === undefined || this.#state !== "running") return;
-    const delayMs = Math.min(Math.max(0, atMs - this.#deps.clock.nowMs()), maxTimerMs);
-    this.#cancelWake = this.#deps.clock.schedule(delayMs, () => {
-      this.dispatch({ type: "wake" }).catch((error: unknown) => {
-        if (error instanceof SessionError || error instanceof LeaseLost) return;
-        this.#logger.error({ err: error }, "could not wake up; trying again");
-        this.#cancelWake = this.#deps.clock.schedule(storeRetryMs, () => this.#scheduleWake());
-      });
-    });
+    this.#wakeTimer.set(this.#state === "running" ? wakeAtMs(this.#record) : undefined);
   }
 }

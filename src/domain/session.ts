@@ -173,7 +173,7 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "paired":
       return isRunning(state) ? paired(state, input.me) : unchanged(state);
     case "opened":
-      return isRunning(state) ? reach(forgiven(state), opened(input.me, nowMs)) : unchanged(state);
+      return isRunning(state) ? opened(state, input.me, nowMs) : unchanged(state);
     case "me_changed":
       return isRunning(state) ? { state: { ...state, me: input.me }, effects: [] } : unchanged(state);
     case "health":
@@ -206,16 +206,16 @@ function forgiven(state: SessionState): SessionState {
   return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "" };
 }
 
-const opened = (me: Me, nowMs: number) => ({
-  phase: Phase.WORKING,
-  me,
-  openedAt: timestampFromMs(nowMs),
-  health: Health.HEALTHY,
-});
+/** The first time after pairing the restart that led there was part of it, and not one of those that are counted. */
+function opened(state: SessionState, me: Me, nowMs: number): Transition {
+  const { restartedAt: _, ...unrestarted } = forgiven(state);
+  const from = state.openedAt ? forgiven(state) : unrestarted;
+  return reach(from, { phase: Phase.WORKING, me, openedAt: timestampFromMs(nowMs), health: Health.HEALTHY });
+}
 
 /** The restart that WhatsApp asks for next is part of pairing. */
 function paired(state: SessionState, me: Me): Transition {
-  const { restartedAt: _, ...rest } = state;
+  const { restartedAt: _, openedAt: __, ...rest } = state;
   return reach(rest, { phase: Phase.CONNECTING, me, attempt: 0 });
 }
 

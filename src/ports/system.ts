@@ -25,3 +25,6 @@ export interface Random {
   /** A number in [0, 1). */
   unit(): number;
 }
+
+/** Does `work` so that whatever comes of it later, callbacks and failures too, is known to be that session's. */
+export type SessionScope = <T>(session: string, work: () => T) => T;

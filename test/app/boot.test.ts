@@ -106,4 +106,23 @@ describe("a server that starts", () => {
     unlinking.resolve("unknown");
     await deleting;
   });
+
+  for (const [restart, started] of [
+    ["wanted", ["ran"]],
+    ["all", ["ran", "rested"]],
+    ["none", []],
+  ] as const) {
+    it(`starts ${restart} of the sessions it finds, as it is told`, async (t) => {
+      const it = openHouse(t, { restart });
+      await it.manager.create({ name: "ran", engine: 0, config: undefined, start: true });
+      await it.manager.create({ name: "rested", engine: 0, config: undefined, start: false });
+      await it.manager.close();
+      it.engines.length = 0;
+      const manager = it.reopen();
+      await manager.boot();
+      assert.deepEqual(it.engines.map(({ session }) => session).sort(), started);
+      const running = (await manager.list({ all: false, metadata: {} })).map(({ name }) => name);
+      assert.deepEqual(running.sort(), started);
+    });
+  }
 });

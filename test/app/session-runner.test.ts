@@ -69,19 +69,20 @@ describe("commands on a session", () => {
     assert.equal((await loggedOut).unlinked, "unknown");
   });
 
-  it("do not wait long for a logout that hangs", async (t) => {
-    const { manager, engine, clock } = await working(t);
-    engine().unlinks = never;
-    engine().closes = never;
-    const startedAtMs = clock.nowMs();
-    const loggedOut = manager.logout("alice");
-    await settle();
-    const stopped = manager.stop("alice");
-    while (!(await isSettled(stopped))) await pass(clock, 100, 100);
-    assert.ok(clock.nowMs() - startedAtMs < 5_000, `${clock.nowMs() - startedAtMs} ms`);
-    assert.equal((await loggedOut).unlinked, "unknown");
-    assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
-  });
+  for (const when of ["at once", "later"])
+    it(`do not wait long for a logout that hangs, given ${when}`, async (t) => {
+      const { manager, engine, clock } = await working(t);
+      engine().unlinks = never;
+      engine().closes = never;
+      const startedAtMs = clock.nowMs();
+      const loggedOut = manager.logout("alice");
+      if (when === "later") await settle();
+      const stopped = manager.stop("alice");
+      while (!(await isSettled(stopped))) await pass(clock, 100, 100);
+      assert.ok(clock.nowMs() - startedAtMs < 5_000, `${clock.nowMs() - startedAtMs} ms`);
+      assert.equal((await loggedOut).unlinked, "unknown");
+      assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
+    });
 
   it("wait for their turn without keeping anybody, and say until when", async (t) => {
     const clock = new FakeClock();
@@ -178,6 +179,22 @@ describe("an engine's reports", () => {
     assert.equal(record.reason, Reason.UNREACHABLE);
     assert.equal(engineStateOf(record), EngineState.BACKING_OFF);
     assert.ok(engine().closed);
+  });
+});
+
+describe("an engine whose library throws where nobody can catch it", () => {
+  it("is closed and followed by another, and says when it was last heard", async (t) => {
+    const { manager, engines, clock } = await working(t);
+    assert.deepEqual([...(await manager.lastInbound())], [["alice", 1_000]]);
+    await manager.crashed("alice");
+    await manager.crashed("nobody");
+    assert.ok(engines[0]?.closed);
+    const record = await manager.get("alice");
+    assert.equal(record.reason, Reason.ENGINE_CRASHED);
+    assert.equal(engineStateOf(record), EngineState.BACKING_OFF);
+    assert.deepEqual([...(await manager.lastInbound())], []);
+    await pass(clock, 2_000);
+    assert.equal(engines.length, 2);
   });
 });
 

@@ -22,15 +22,23 @@ for (const name of names.slice(0, failing)) phoneOf(name).loginRefusal = { reaso
 
 startedAt = performance.now();
 const loginsBefore = whatsapp.counters.logins;
-await server.restart({ SESSIOND_CONNECTS_PER_SECOND: "20" });
+await server.restart({ SESSIOND_CONNECTS_PER_SECOND: "20", SESSIOND_METRICS: "true" });
 console.log(`listening after ${secondsSince(startedAt)} s`);
 await whatsapp.until(() => whatsapp.counters.logins - loginsBefore >= count - failing, "the logins", 300_000);
 console.log(`${count - failing} logins, ${failing} refused, after ${secondsSince(startedAt)} s`);
+let longestBlockMs = 0;
 for (;;) {
   const counts = await statusCounts(rest);
+  // The longest since it was last asked for.
+  const metrics = String((await rest.get("/metrics")).body);
+  longestBlockMs = Math.max(
+    longestBlockMs,
+    Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(metrics)?.[1]) * 1_000,
+  );
   if ((counts.WORKING ?? 0) >= count - failing) break;
 }
 console.log(`WORKING: ${count - failing} after ${secondsSince(startedAt)} s`);
 const memory = await readFile(`/proc/${server.pid}/status`, "utf8");
+console.log(`the event loop never stood still for longer than ${longestBlockMs.toFixed(0)} ms`);
 console.log(/VmRSS:.*/.exec(memory)?.[0], /VmHWM:.*/.exec(memory)?.[0]);
 console.log(server.log.filter((line) => /restored|blocked/.test(line)).join("\n"));

@@ -1,6 +1,6 @@
 /**
  * Memory per WORKING session, beside bare Baileys with its keys in SQLite, each freshly started with saved logins:
- * `node test/bench/sessions.ts [counts, largest last: 1,200,1000]`.
+ * `node test/bench/sessions.ts [counts, largest last: 1,200,1000] [settings: default,semi,arena,jemalloc,tuned]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,11 +16,16 @@ import { openHouse } from "../e2e/house.ts";
 const counts = (process.argv[2] ?? "1,200,1000").split(",").map(Number);
 const most = Math.max(...counts);
 /** How long memory may settle. */
-const settleMs = 10_000;
+const settleMs = 8_000;
 const settings: Record<string, Record<string, string>> = {
   default: {},
+  semi: { NODE_OPTIONS: "--max-semi-space-size=2" },
+  arena: { MALLOC_ARENA_MAX: "1" },
+  jemalloc: { LD_PRELOAD: "libjemalloc.so.2" },
   tuned: { NODE_OPTIONS: "--max-semi-space-size=2", MALLOC_ARENA_MAX: "1" },
 };
+const wanted = (process.argv[3] ?? "default,tuned").split(",");
+const chosen = Object.entries(settings).filter(([name]) => wanted.includes(name));
 
 // The emulator's phones sign a lot too.
 installFastCurve();
@@ -40,9 +45,9 @@ async function measureSessiond(): Promise<void> {
   const { names } = await pairFleet(whatsapp, rest, most);
   for (const count of counts.toSorted((a, b) => b - a)) {
     for (const name of names.slice(count)) await rest.post(`/api/sessions/${name}/stop`);
-    for (const [setting, env] of Object.entries(settings)) {
+    for (const [setting, env] of chosen) {
       await server.kill("SIGTERM");
-      await server.restart({ ...env, SESSIOND_CONNECTS_PER_SECOND: "20" });
+      await server.restart({ ...env, SESSIOND_CONNECTS_PER_SECOND: "60" });
       while (((await statusCounts(rest)).WORKING ?? 0) < count) await delay(500);
       rows.push({ what: `sessiond, ${setting}`, count, rss: await rssMb(server.pid) });
     }
@@ -73,7 +78,7 @@ async function measureBare(): Promise<void> {
   };
   await run(most, {}, "pairing");
   for (const count of counts.toSorted((a, b) => b - a)) {
-    for (const [setting, env] of Object.entries(settings)) {
+    for (const [setting, env] of chosen) {
       rows.push({ what: `bare Baileys, ${setting}`, count, rss: await run(count, env) });
     }
   }

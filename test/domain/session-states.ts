@@ -41,3 +41,12 @@ export function walk(state: SessionRecord, inputs: SessionInput[]) {
   }
   return { state, seen };
 }
+
+/** The statuses that users may see after each. */
+export const legalSteps: Readonly<Record<string, readonly string[]>> = {
+  STOPPED: ["STARTING"],
+  STARTING: ["SCAN_QR_CODE", "WORKING", "FAILED", "STOPPED"],
+  SCAN_QR_CODE: ["SCAN_QR_CODE", "STARTING", "WORKING", "FAILED", "STOPPED"],
+  WORKING: ["STARTING", "FAILED", "STOPPED"],
+  FAILED: ["STARTING", "STOPPED"],
+};

@@ -248,14 +248,23 @@ suite("what a closed engine leads to", () => {
   });
 
   test("a restart that WhatsApp asks for again and again before anything comes of it is a failure like others", () => {
-    const first = step(inPhase(Phase.CONNECTING), closed("restart_required"));
+    const openedAt = timestampFromMs(nowMs - 3_600_000);
+    const first = step(inPhase(Phase.CONNECTING, { openedAt }), closed("restart_required"));
     const second = step(first.state, closed("restart_required"));
     assert.equal(second.state.phase, Phase.BACKING_OFF);
     const opened = step(first.state, { type: "opened", me }).state;
     assert.equal(step(opened, closed("restart_required"), nowMs + 3_599_999).state.phase, Phase.BACKING_OFF);
     assert.equal(step(opened, closed("restart_required"), nowMs + 3_600_000).state.phase, Phase.CONNECTING);
     const paired = step(first.state, { type: "paired", me }).state;
-    assert.equal(step(paired, closed("restart_required")).state.phase, Phase.CONNECTING, "pairing is none of them");
+    const restarted = step(paired, closed("restart_required")).state;
+    assert.equal(restarted.phase, Phase.CONNECTING, "pairing is none of them");
+    assert.equal(
+      step(restarted, closed("restart_required")).state.phase,
+      Phase.BACKING_OFF,
+      "unless nothing comes of it",
+    );
+    const working = step(restarted, { type: "opened", me }).state;
+    assert.equal(step(working, closed("restart_required")).state.phase, Phase.CONNECTING, "nor is it remembered");
   });
 
   const untilNextMs = (cause: CloseCause, livesMs: number, phase: Phase) => {

@@ -13,6 +13,7 @@ export class ServerProcess {
   /** Every log line so far, over all lives. */
   readonly log: string[] = [];
   readonly #env: Readonly<Record<string, string>>;
+  readonly #closed = new WeakSet<ChildProcess>();
   #child: ChildProcess | undefined;
   #baseUrl = "";
 
@@ -60,9 +61,10 @@ export class ServerProcess {
     this.#child = child;
     const listening = Promise.withResolvers<string>();
     // Not "exit": what it said last has been read by then.
-    child.once("close", (code, signal) =>
-      listening.reject(new Error(`the server ended: ${code ?? signal}\n${this.log.join("\n")}`)),
-    );
+    child.once("close", (code, signal) => {
+      this.#closed.add(child);
+      listening.reject(new Error(`the server ended: ${code ?? signal}\n${this.log.join("\n")}`));
+    });
     createInterface({ input: child.stderr }).on("line", (line) => this.log.push(line));
     createInterface({ input: child.stdout }).on("line", (line) => {
       this.log.push(line);
@@ -76,9 +78,16 @@ export class ServerProcess {
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | NodeJS.Signals | null> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return null;
-    const exited = once(child, "exit");
     child.kill(signal);
-    await exited;
+    return this.ended();
+  }
+
+  /** Waits until it is gone, and says how it ended. */
+  async ended(): Promise<number | NodeJS.Signals | null> {
+    const child = this.#child;
+    if (!child) return null;
+    // Its last lines have been read by then.
+    if (!this.#closed.has(child)) await once(child, "close");
     return child.exitCode ?? child.signalCode;
   }
 

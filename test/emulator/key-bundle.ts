@@ -45,12 +45,14 @@ function bigEndian(value: number, bytes: number): Buffer {
   return buffer;
 }
 
-/** The public keys of one linked device. One-time keys are kept packed: there are 812 for each device. */
+/** The public keys of one linked device. All one-time keys there ever were are kept, packed: 812 at first. */
 export class DeviceKeys {
   readonly identityKey: Buffer;
   registrationId: number;
   #signedPreKey: KeyBundle["signedPreKey"];
   #preKeys: Buffer = Buffer.alloc(0);
+  #taken = 0;
+  #highestId = 0;
 
   constructor(identityKey: Buffer, registrationId: number, signedPreKey: KeyBundle["signedPreKey"]) {
     this.identityKey = identityKey;
@@ -60,13 +62,14 @@ export class DeviceKeys {
 
   /** One-time keys still unused. */
   get preKeyCount(): number {
-    return this.#preKeys.length / ENTRY_BYTES;
+    return this.#preKeys.length / ENTRY_BYTES - this.#taken;
   }
 
-  /** Stores an `encrypt set` upload and returns how many one-time keys it held. */
+  /** Stores an `encrypt set` upload and returns how many one-time keys it held. Throws if a number is given to a second key. */
   upload(iq: BinaryNode): number {
     const keys = children(child(iq, "list"), "key");
-    const packed = keys.flatMap((key) => [childBytes(key, "id"), childBytes(key, "value")]);
+    const packed = keys.map((key) => Buffer.concat([childBytes(key, "id"), childBytes(key, "value")]));
+    for (const entry of packed) this.#assertNew(entry);
     this.#preKeys = Buffer.concat([this.#preKeys, ...packed]);
     this.registrationId = childBytes(iq, "registration").readUIntBE(0, 4);
     this.rotate(iq);
@@ -86,12 +89,23 @@ export class DeviceKeys {
   /** A bundle for one new session. Uses up a one-time key. */
   take(): KeyBundle {
     const { identityKey, registrationId } = this;
-    const entry = this.#preKeys.subarray(0, ENTRY_BYTES);
-    this.#preKeys = this.#preKeys.subarray(entry.length);
+    const entry = this.#preKeys.subarray(this.#taken * ENTRY_BYTES, (this.#taken + 1) * ENTRY_BYTES);
+    if (entry.length > 0) this.#taken += 1;
     const preKey =
       entry.length === 0
         ? undefined
         : { keyId: entry.readUIntBE(0, ID_BYTES), publicKey: Buffer.from(entry.subarray(ID_BYTES)) };
     return { identityKey, registrationId, signedPreKey: this.#signedPreKey, preKey };
+  }
+
+  #assertNew(entry: Buffer): void {
+    const keyId = entry.readUIntBE(0, ID_BYTES);
+    const isKnown = (at: number) => this.#preKeys.subarray(at, at + ID_BYTES).equals(entry.subarray(0, ID_BYTES));
+    for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += ENTRY_BYTES) {
+      if (isKnown(at) && !this.#preKeys.subarray(at, at + ENTRY_BYTES).equals(entry)) {
+        throw new Error(`the one-time key ${keyId} is another one than before`);
+      }
+    }
+    this.#highestId = Math.max(this.#highestId, keyId);
   }
 }

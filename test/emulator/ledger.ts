@@ -4,6 +4,8 @@ export class Ledger {
   preKeysUploaded = 0;
   /** Logins that succeeded. */
   logins = 0;
+  /** Messages to its own phone that the phone could decrypt: each has a counter that must never come twice. */
+  peerMessages = 0;
   /** Ids of the messages the device sent, in order. */
   readonly sent: string[] = [];
   /** By id of a message the device was sent: its receipts' types in order, "delivery" for the one without a type. */

@@ -49,6 +49,12 @@ export async function sendFromPhone(
   await send();
 }
 
+/** Tells a device of a message whose text only its phone has: Baileys asks the phone for it two seconds later. */
+export function sendUnavailable(from: Phone, device: LinkedDevice): void {
+  const attributes = { id: newMessageId(), type: "text", from: from.jid, sender_lid: from.lid, t: unixTime() };
+  device.deliver({ node: stanza("message", attributes, [stanza("unavailable")]), retry: async () => {} });
+}
+
 /** Takes one of a device's key bundles, and tells the device when few are left. */
 export function takeBundle(device: LinkedDevice): KeyBundle {
   const bundle = device.keys.take();
@@ -124,7 +130,11 @@ async function receiveOnPhone(
 ): Promise<void> {
   const { id = "", to = "", category } = node.attrs;
   const message = proto.Message.decode(unpad(await phone.signal.decrypt(addressOf(device), ciphertext)));
-  if (category === "peer") return;
+  if (category === "peer") {
+    device.ledger.peerMessages += 1;
+    whatsapp.changed();
+    return;
+  }
   const copied = message.deviceSentMessage;
   const recipient = phone === device.phone ? whatsapp.accountOf(copied?.destinationJid ?? to) : phone;
   const content: proto.IMessage = copied?.message ?? message;

@@ -59,8 +59,9 @@ export function answer(query: Query): BinaryNode[] {
   return found(query);
 }
 
-function uploadKeys({ device, iq }: Query): BinaryNode[] {
+function uploadKeys({ whatsapp, device, iq }: Query): BinaryNode[] {
   device.ledger.preKeysUploaded += device.keys.upload(iq);
+  whatsapp.changed();
   return [];
 }
 

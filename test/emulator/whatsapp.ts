@@ -49,6 +49,8 @@ export interface Counters {
   readonly pairings: number;
   readonly logins: number;
   readonly refusedUpgrades: number;
+  /** Logins of a device that had a connection still. */
+  readonly conflicts: number;
 }
 
 const WAIT_MS = 60_000;
@@ -80,7 +82,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   readonly #connections = new Set<Connection>();
   readonly #candidates = new Map<Connection, Candidate>();
   readonly #linkCodes = new Map<Connection, LinkCodeRequest>();
-  readonly #counts = { pairings: 0, logins: 0, refusedUpgrades: 0 };
+  readonly #counts = { pairings: 0, logins: 0, refusedUpgrades: 0, conflicts: 0 };
   readonly #listener: ConnectionListener = {
     handshakeFinished: (connection, client) => this.#admit(connection, client),
     stanzaReceived: (connection, node) => this.#take(connection, node),
@@ -299,6 +301,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
       connection.failure(refusal.reason, refusal.attributes);
       return;
     }
+    if (device.connection?.isOpen) this.#counts.conflicts += 1;
     device.connection?.conflictReplaced();
     device.connection = connection;
     device.active = false;

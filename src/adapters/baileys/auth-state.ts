@@ -4,23 +4,25 @@ import {
   initAuthCreds,
   type SignalDataSet,
   type SignalDataTypeMap,
+  type SignalKeyStore,
 } from "@whiskeysockets/baileys";
 import type { Credentials } from "../../ports/engine.ts";
 import type { Clock } from "../../ports/system.ts";
 import { credsKey, credsOf, encode, keptKey, readStored, signalKey, signalValueOf } from "./stored-login.ts";
 
 /** Keys whose change uses up a message: it must not be on disk without what the message said. */
-const ratchets = ["session", "sender-key"];
-/** Decrypting a message and reporting it are this close together; what belongs to no message waits no longer. */
-const ratchetLimitMs = 250;
+const ratchets = ["session", "sender-key"] as const;
+const isRatchet = (type: string): boolean => ratchets.some((one) => one === type);
+/** Baileys must have failed to report a message that it decrypted so long ago. */
+const messageLimitMs = 5_000;
 
 type Changes = Map<string, Uint8Array | null>;
 
 /**
  * A device's login in the form Baileys works with. Baileys goes on at once with what it has changed, and nothing leaves for WhatsApp
- * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that was turned waits
- * for `seal()`, so that a message is never lost between its decryption and its being kept. The first failure is reported once;
- * after it, and after `close()`, nothing is read or written any more.
+ * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that a message has turned
+ * waits for `seal()`, so that a message is never lost between its decryption and its being kept: WhatsApp sends it again, and it can be
+ * decrypted only once. The first failure is reported once; after it, and after `close()`, nothing is read or written any more.
  */
 export class AuthStore {
   readonly state: AuthenticationState;
@@ -30,6 +32,8 @@ export class AuthStore {
   /** Changed, and not to be written yet. */
   #unsealed: Changes = new Map();
   #credsChanged = false;
+  /** From the decryption of a message to its being reported. */
+  #expectsMessage = false;
   /** Set while a ratchet waits for its message. */
   #turned: { sealed: PromiseWithResolvers<void>; cancel: () => void } | undefined;
   /** To be written next. */
@@ -84,8 +88,40 @@ export class AuthStore {
     if (atOnce) this.#schedule().catch(() => {});
   }
 
-  /** Lets all changes so far be written, together with these; resolves when they are durable. */
+  /** A message is about to be decrypted. */
+  expectMessage(): void {
+    this.#expectsMessage = true;
+  }
+
+  /** It could not be decrypted. */
+  expectNoMessage(): void {
+    this.#expectsMessage = false;
+    if (this.#turned) this.#sealQuietly();
+  }
+
+  /**
+   * Makes Baileys' transactions leave ratchets to this store, where each change counts at once, and new one-time keys too. Baileys sends
+   * messages and receipts before it commits the keys they are made with (its relayMessage and sendRetryRequest), and a transaction for
+   * one address writes back what another has changed meanwhile: after a crash, or a race, a counter would come twice.
+   */
+  takeRatchets(keys: SignalKeyStore): void {
+    const { get, set } = keys;
+    keys.get = async (type, ids) => (isRatchet(type) ? this.#get(type, ids) : get(type, ids));
+    keys.set = async (data) => {
+      const { session = {}, "sender-key": senderKey = {}, ...rest } = data;
+      const preKeys = Object.entries(rest["pre-key"] ?? {}).filter(([, key]) => key !== null);
+      this.#set({ session, "sender-key": senderKey, "pre-key": Object.fromEntries(preKeys) });
+      if (Object.keys(rest).length > 0) await set(rest);
+    };
+  }
+
+  /** Lets all changes so far be written, together with these, which the message says; resolves when they are durable. */
   seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
+    this.#expectsMessage = false;
+    return this.#seal(changes);
+  }
+
+  #seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
     this.defer(this.#unsealed);
     this.defer(changes);
     if (this.#credsChanged) this.#sealed.set(credsKey, encode(this.state.creds));
@@ -108,8 +144,12 @@ export class AuthStore {
     await (this.#next ?? this.#last);
   }
 
-  /** Finishes what is being written; from here on nothing is written. */
+  /**
+   * Finishes what is being written; from here on nothing is written. A ratchet that still waits is given up, and all since then: no
+   * frame has left that needs it, and the message that has turned it was never reported.
+   */
   async close(): Promise<void> {
+    if (this.#turned) this.#forgetTurn(this.#turned);
     if (this.#state === "open") this.#sealQuietly();
     await this.flush().catch(() => {});
     if (this.#state === "open") this.#state = "closed";
@@ -138,24 +178,32 @@ export class AuthStore {
   #set(data: SignalDataSet): void {
     this.#assertOpen();
     for (const [type, values] of Object.entries(data)) {
+      if (Object.keys(values).length === 0) continue;
       for (const [id, value] of Object.entries(values)) {
         this.#unsealed.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
       }
-      if (ratchets.includes(type)) this.#turn();
+      if (isRatchet(type) && this.#expectsMessage) this.#turn();
     }
-    if (!this.#turned) this.#sealQuietly();
+    if (!this.#turned && this.#unsealed.size > 0) this.#sealQuietly();
   }
 
   #turn(): void {
     this.#turned ??= {
       sealed: Promise.withResolvers(),
-      cancel: this.#clock.schedule(ratchetLimitMs, () => this.#sealQuietly()),
+      cancel: this.#clock.schedule(messageLimitMs, () => this.#sealQuietly()),
     };
+  }
+
+  #forgetTurn({ cancel }: { cancel: () => void }): void {
+    cancel();
+    this.#turned = undefined;
+    this.#unsealed = new Map();
+    this.#credsChanged = false;
   }
 
   /** A failure is reported to onFailure. */
   #sealQuietly(): void {
-    this.seal().catch(() => {});
+    this.#seal().catch(() => {});
   }
 
   /** What is not on disk yet; null for a removed key. */

@@ -24,7 +24,7 @@ import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { proxyOf, type SessionProxy } from "./proxy.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
-import { hangUp, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
+import { hangUp, onDecryption, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
 import { CredentialsUnreadable, restoreKept } from "./stored-login.ts";
 import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
@@ -182,12 +182,18 @@ class BaileysEngine implements Engine {
   #listen(socket: WASocket, auth: AuthStore): void {
     const { ws, ev } = socket;
     const warn = (error: unknown) => this.#logger.warn(errorFields(error), "a stanza could not be handled");
+    auth.takeRatchets(socket.authState.keys);
     honourShownSecret(socket);
     uploadFirstPreKeys(socket, warn);
     ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => {
       this.#qrs.refs = this.#qrs.shown + refsIn(stanza);
     });
     holdFrames(ws, () => this.#beforeSending(auth));
+    onDecryption(
+      socket,
+      () => auth.expectMessage(),
+      () => auth.expectNoMessage(),
+    );
     onMessages(socket, (messages) => this.#takeMessages(messages, auth));
     ws.on("open", () => {
       this.#setDeadline(this.#settings.loginTimeoutMs, noLogin);

@@ -92,6 +92,23 @@ export function onMessages({ ev }: WASocket, listener: (messages: readonly WAMes
   };
 }
 
+/** Tells when Baileys is about to decrypt a message, and if it cannot. */
+export function onDecryption({ signalRepository }: WASocket, begins: () => void, fails: () => void): void {
+  const told =
+    <Parameters extends unknown[]>(decrypt: (...args: Parameters) => Promise<Uint8Array>) =>
+    async (...args: Parameters): Promise<Uint8Array> => {
+      begins();
+      try {
+        return await decrypt(...args);
+      } catch (error) {
+        fails();
+        throw error;
+      }
+    };
+  signalRepository.decryptMessage = told(signalRepository.decryptMessage.bind(signalRepository));
+  signalRepository.decryptGroupMessage = told(signalRepository.decryptGroupMessage.bind(signalRepository));
+}
+
 /** The dispatcher is made when Baileys asks for it: most sessions never download anything. */
 const downloadsThrough = (proxy: SessionProxy): RequestInit => ({
   get dispatcher() {

@@ -11,6 +11,8 @@ export interface Sample {
 export interface Gauges {
   /** By status and engine. */
   readonly sessions: readonly Sample[];
+  /** By session: seconds since WhatsApp was heard. */
+  readonly inboundAges: readonly Sample[];
   /** By state. */
   readonly pendingDeliveries: readonly Sample[];
   /** How long the oldest event has waited for its first attempt. */
@@ -61,6 +63,11 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
   );
   const http = histogram("sessiond_http_seconds", "How long HTTP requests took", callSeconds, "method", "status");
   const sessions = gauge("sessiond_sessions", "Sessions", "status", "engine");
+  const inboundAge = gauge(
+    "sessiond_session_last_inbound_age_seconds",
+    "How long ago anything came in from WhatsApp, for each session that is connected",
+    "session",
+  );
   const pending = gauge("sessiond_webhook_pending", "Deliveries on their way", "state");
   const oldest = gauge(
     "sessiond_webhook_oldest_pending_seconds",
@@ -79,6 +86,8 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
       const now = await gauges();
       sessions.reset();
       for (const { labels, value } of now.sessions) sessions.set({ ...labels }, value);
+      inboundAge.reset();
+      for (const { labels, value } of now.inboundAges) inboundAge.set({ ...labels }, value);
       for (const { labels, value } of now.pendingDeliveries) pending.set({ ...labels }, value);
       oldest.set(now.oldestPendingMs / 1000);
       return { contentType: registry.contentType, body: await registry.metrics() };

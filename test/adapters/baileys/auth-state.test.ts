@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { addTransactionCapability } from "@whiskeysockets/baileys";
+import { pino } from "pino";
 import { AuthStore } from "../../../src/adapters/baileys/auth-state.ts";
 import { CredentialsUnreadable } from "../../../src/adapters/baileys/stored-login.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
@@ -44,6 +46,7 @@ describe("the login of a NOWEB engine", () => {
 
   it("writes a ratchet that was turned together with the message that has turned it", async () => {
     const { data, store, keys, clock } = await opened();
+    store.expectMessage();
     await keys.set({ session: { "5.0": Buffer.from("turned") } });
     store.credsChanged();
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
@@ -57,13 +60,68 @@ describe("the login of a NOWEB engine", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("waits for a message only so long", async () => {
+  it("waits for a message only so long, and not at all for one that could not be decrypted", async () => {
     const { data, store, keys, clock } = await opened();
+    const settle = () => new Promise(setImmediate);
+    store.expectMessage();
     await keys.set({ "sender-key": { "5.0": Buffer.from("turned") } });
-    const durable = store.flush();
-    clock.advance(250);
-    await durable;
+    clock.advance(4_999);
+    await settle();
+    assert.equal(data.writes.length, 0);
+    clock.advance(1);
+    await store.flush();
     assert.equal(data.writes.length, 1);
+    store.expectMessage();
+    await keys.set({ session: { "5.0": Buffer.from("moved") } });
+    store.expectNoMessage();
+    await store.flush();
+    assert.equal(data.writes.length, 2);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("writes a ratchet at once that no message has turned, and that of a transaction before the transaction is through", async () => {
+    const { data, store } = await opened();
+    const keys = addTransactionCapability(store.state.keys, pino({ level: "silent" }), {
+      maxCommitRetries: 1,
+      delayBetweenTriesMs: 0,
+    });
+    store.takeRatchets(keys);
+    await keys.transaction(async () => {
+      await keys.set({
+        session: { "5.0": Buffer.from("sent") },
+        "lid-mapping": { a: "1" },
+        "pre-key": { 7: pair, 8: null },
+      });
+      assert.equal(store.isDurable, false, "a frame that leaves now waits");
+      await store.flush();
+      assert.deepEqual(
+        data.writes.map((write) => [...write.keys()]),
+        [["session:5.0", "pre-key:7"]],
+      );
+      // Another transaction has it too, and changes it.
+      await store.state.keys.set({ session: { "5.0": Buffer.from("received") } });
+      await store.flush();
+      assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("received") });
+    }, "me");
+    await store.flush();
+    assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("received") });
+    assert.deepEqual([...(data.writes.at(-1)?.keys() ?? [])], ["lid-mapping:a", "pre-key:7"]);
+  });
+
+  it("gives up a ratchet whose message never came, and all since then", async () => {
+    const { data, store, keys, clock } = await opened();
+    await keys.set({ "lid-mapping": { a: "1" } });
+    await store.flush();
+    store.expectMessage();
+    await keys.set({ session: { "5.0": Buffer.from("turned") }, "pre-key": { 1: null } });
+    store.credsChanged();
+    store.defer(new Map([["inbox:0", null]]));
+    await store.close();
+    assert.deepEqual(
+      data.writes.map((write) => [...write.keys()]),
+      [["lid-mapping:a"], ["inbox:0"]],
+    );
+    assert.equal(clock.pending, 0);
   });
 
   it("writes what was deferred with the next change, and at the end at the latest", async () => {

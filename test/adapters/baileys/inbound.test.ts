@@ -4,6 +4,7 @@ import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { MemoryEngineData } from "../../contract/engine-data.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
+import { sendUnavailable } from "../../emulator/messages.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
@@ -97,6 +98,21 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });
 
+  it("is asked for again from the phone only when the key that encrypts the question is on disk", async () => {
+    const session = kept(new EngineSession(factory()));
+    const engine = await working(session);
+    await whatsapp.waitForLogin(device());
+    void engine.rest();
+    sendUnavailable(bob, device());
+    await whatsapp.until(() => device().stored.size === 0, "its acknowledgement");
+    const writes = holdWrites(session.credentials);
+    while (writes.held() === 0) await turns(1);
+    await turns(500);
+    assert.equal(device().ledger.peerMessages, 0);
+    writes.release();
+    await whatsapp.until(() => device().ledger.peerMessages === 1, "the question");
+  });
+
   it("leaves pairing unanswered until the login is on disk", async () => {
     const session = kept(new EngineSession(factory()));
     const engine = session.open();
@@ -146,6 +162,34 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     const next = kept(crashed).open();
     const { message } = await next.until("message");
     assert.ok(message.id.endsWith(id));
+    void next.rest();
+    await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
+  });
+
+  it("comes again if the connection is lost between its decryption and its acknowledgement", async () => {
+    const session = kept(new EngineSession(factory()));
+    const engine = await working(session);
+    await whatsapp.waitForLogin(device());
+    await bob.sendTextTo(phone, "first");
+    while (!session.credentials.values.has("inbox:0")) await turns(1);
+    const read = session.credentials.read.bind(session.credentials);
+    session.credentials.read = async (keys) => {
+      if (!keys.some((key) => key.startsWith("session:"))) return read(keys);
+      session.credentials.read = read;
+      const connection = whatsapp.connectionOf(device());
+      connection.drop();
+      await connection.ended;
+      // The engine has noticed, and waits for somebody to take the first message.
+      await turns(200);
+      return read(keys);
+    };
+    const id = await bob.sendTextTo(phone, "second");
+    while (device().connection) await turns(1);
+    await turns(400);
+    await engine.until("closed");
+    const next = session.open();
+    const { message } = await next.until("message");
+    assert.ok(message.id.endsWith(id), message.body);
     void next.rest();
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });

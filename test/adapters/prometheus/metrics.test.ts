@@ -6,6 +6,7 @@ it("renders what was counted, and what there is at the moment of asking", async 
   let working = 2;
   const metrics = createMetrics(async () => ({
     sessions: working > 0 ? [{ labels: { status: "WORKING", engine: "NOWEB" }, value: working }] : [],
+    inboundAges: working > 0 ? [{ labels: { session: "alice" }, value: 12.5 }] : [],
     pendingDeliveries: [{ labels: { state: "pending" }, value: 7 }],
     oldestPendingMs: 1500,
   }));
@@ -27,6 +28,7 @@ it("renders what was counted, and what there is at the moment of asking", async 
     'sessiond_http_seconds_count{method="GET",status="200"} 1',
     'sessiond_http_seconds_count{method="other",status="501"} 1',
     'sessiond_sessions{status="WORKING",engine="NOWEB"} 2',
+    'sessiond_session_last_inbound_age_seconds{session="alice"} 12.5',
     'sessiond_webhook_pending{state="pending"} 7',
     "sessiond_webhook_oldest_pending_seconds 1.5",
     "process_resident_memory_bytes",
@@ -35,5 +37,5 @@ it("renders what was counted, and what there is at the moment of asking", async 
   }
   working = 0;
   // What is there no more is not shown with what it was.
-  assert.ok(!(await metrics.render()).body.includes("WORKING"));
+  assert.doesNotMatch((await metrics.render()).body, /WORKING|alice/);
 });

@@ -1,0 +1,28 @@
+import { create } from "@bufbuild/protobuf";
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { proxyFor } from "../domain/proxy.ts";
+import type { Lease } from "../ports/backend.ts";
+import type { Engine, EngineFactory } from "../ports/engine.ts";
+import type { Logger } from "../ports/system.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
+
+/** Opens an engine for a session as its record has it. Throws what the factory throws. */
+export function openedEngine(
+  factory: EngineFactory,
+  { backend, proxies, scope }: RunnerDeps,
+  lease: Lease,
+  { name, config = create(SessionConfigSchema) }: SessionRecord,
+  logger: Logger,
+): Engine {
+  const proxy = config.proxy ?? proxyFor(name, proxies);
+  const open = () =>
+    factory.open({
+      session: name,
+      config: proxy ? { ...config, proxy } : config,
+      credentials: backend.credentials(lease),
+      chats: backend.chats(lease),
+      logger: config.debug ? logger.child({}, "debug") : logger,
+    });
+  return scope ? scope(name, open) : open();
+}

@@ -1,0 +1,35 @@
+/**
+ * To be preloaded (`node --import`): makes Baileys' callback for a message fail in the way that its sender's name says, once for
+ * each way and working directory: WhatsApp sends the message again.
+ */
+import { EventEmitter } from "node:events";
+import { existsSync, writeFileSync } from "node:fs";
+
+const failures: Record<string, () => void> = {
+  Thrower: () =>
+    setTimeout(() => {
+      throw new Error("thrown in a callback");
+    }),
+  Rejecter: () => void Promise.reject(new Error("rejected in a callback")),
+  Looper: function loopForEver() {
+    for (;;);
+  },
+};
+
+const { emit } = EventEmitter.prototype;
+EventEmitter.prototype.emit = function withFailures(this: EventEmitter, event, ...args: readonly unknown[]) {
+  if (event === "CB:message") failOnce(senderOf(args[0]));
+  return Reflect.apply(emit, this, [event, ...args]);
+};
+
+function failOnce(sender: string): void {
+  const fail = failures[sender];
+  if (!fail || existsSync(sender)) return;
+  writeFileSync(sender, "");
+  fail();
+}
+
+const senderOf = (stanza: unknown): string => {
+  const attributes: unknown = Reflect.get(Object(stanza), "attrs");
+  return String(Reflect.get(Object(attributes), "notify"));
+};

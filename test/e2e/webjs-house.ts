@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { treeOf } from "../../src/adapters/wwebjs/processes.ts";
+import { chromePath } from "../adapters/wwebjs/webjs-world.ts";
 import { startWhatsAppWeb } from "../emulator/wwebjs/whatsapp-web.ts";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -17,6 +18,7 @@ export async function openWebjsHouse(env: Record<string, string> = {}) {
       WHATSAPP_DEFAULT_ENGINE: "WEBJS",
       WAHA_WEBJS_PUPPETER_ARGS: whatsapp.chromeArgs.join(" "),
       SESSIOND_CONNECTS_PER_SECOND: "200",
+      SESSIOND_CHROME_PATH: chromePath ?? "",
       ...env,
     }),
   );

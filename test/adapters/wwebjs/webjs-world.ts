@@ -12,7 +12,7 @@ import type { PageLink } from "../../emulator/wwebjs/page-link.ts";
 import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
 
-/** Another browser than the one that is found: SESSIOND_CHROME_PATH=… node --test test/adapters/wwebjs/*.test.ts */
+/** Another browser than the one that is found, for the tests of WEBJS here and in test/e2e. */
 export const chromePath = process.env.SESSIOND_CHROME_PATH;
 
 /** An emulated WhatsApp Web, and sessions that run against it. */

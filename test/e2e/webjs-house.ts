@@ -76,10 +76,13 @@ export class ServerBrowsers {
     return undefined;
   }
 
-  /** The process of its page. */
-  async renderer(): Promise<number | undefined> {
-    for (const pid of await this.processes()) if ((await commandLine(pid)).includes("--type=renderer")) return pid;
-    return undefined;
+  /** The processes of pages: the one that is shown, and any that Chromium holds ready. */
+  async renderers(): Promise<number[]> {
+    const renderers: number[] = [];
+    for (const pid of await this.processes()) {
+      if ((await commandLine(pid)).includes("--type=renderer")) renderers.push(pid);
+    }
+    return renderers;
   }
 
   #own(): number[] {

@@ -43,8 +43,8 @@ const statuses = {
 
 /** Kills; resolves with whether there was anything to kill. */
 const victims = {
-  "the browser's first process": ({ browsers }: House) => kill(browsers.main()),
-  "the page's process": ({ browsers }: House) => kill(browsers.renderer()),
+  "the browser's first process": async ({ browsers }: House) => kill([await browsers.main()]),
+  "the page's process": async ({ browsers }: House) => kill(await browsers.renderers()),
   "the server": async ({ server, browsers }: House) => {
     await server.kill("SIGKILL");
     // One that was about to start is seen only now.
@@ -60,10 +60,10 @@ const victims = {
   },
 } as const satisfies Record<string, (house: House) => Promise<boolean>>;
 
-async function kill(found: Promise<number | undefined>): Promise<boolean> {
-  const pid = await found;
-  if (pid !== undefined) process.kill(pid, "SIGKILL");
-  return pid !== undefined;
+function kill(pids: readonly (number | undefined)[]): boolean {
+  const found = pids.filter((pid) => pid !== undefined);
+  for (const pid of found) process.kill(pid, "SIGKILL");
+  return found.length > 0;
 }
 
 suite("WEBJS sessions come back", () => {

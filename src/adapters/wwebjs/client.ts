@@ -115,11 +115,6 @@ export class WebClient extends wwebjs.Client {
   async enter(): Promise<void> {
     const page = this.#page;
     const { proxyLogin, pageTimeoutMs } = this.#options;
-    page.on("error", () => {
-      this.#reports.failed(
-        new EngineEnd({ cause: "engine_crashed", message: "The page crashed, or ran out of memory" }),
-      );
-    });
     // Nobody is there to answer, and the page would wait.
     page.on("dialog", (dialog) => void dialog.dismiss().catch(() => {}));
     this.#listen();

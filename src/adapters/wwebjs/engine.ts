@@ -33,6 +33,7 @@ const graceMs = 1_000;
 const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
 const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
 const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
+const pageCrashed: Closed = { cause: "engine_crashed", message: "The page crashed, or ran out of memory" };
 const late = (what: string): Closed => ({ cause: "unreachable", message: `${what} in time` });
 
 const linkLost = late("WhatsApp Web did not get its connection back");
@@ -162,7 +163,12 @@ export class WwebjsEngine implements Engine {
     this.#chrome = await launching.catch((error: unknown) => {
       throw new EngineEnd(notStarted, error);
     });
-    this.#chrome.browser.on("disconnected", () => void this.#end(browserEnded));
+    const { browser } = this.#chrome;
+    browser.on("disconnected", () => void this.#end(browserEnded));
+    // Of the whole browser: a page that dies before anybody has got hold of it would be waited for.
+    const devtools = await browser.target().createCDPSession();
+    devtools.on("Target.targetCrashed", () => void this.#end(pageCrashed));
+    await devtools.send("Target.setDiscoverTargets", { discover: true });
     return this.#chrome;
   }
 

@@ -9,7 +9,8 @@ ENV NODE_ENV=production \
     WHATSAPP_API_HOSTNAME=0.0.0.0 \
     WAHA_LOCAL_STORE_BASE_DIR=/data \
     WAHA_LOG_FORMAT=JSON \
-    WAHA_PRINT_QR=false
+    WAHA_PRINT_QR=false \
+    MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
 COPY package.json ./
@@ -25,4 +26,4 @@ EXPOSE 3000
 ENTRYPOINT ["tini", "--"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.WHATSAPP_API_PORT || 3000}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=2", "src/main.ts"]

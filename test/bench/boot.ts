@@ -1,5 +1,9 @@
-/** How long a server takes to bring saved sessions back: `node test/bench/boot.ts [sessions] [of which fail]`. */
+/**
+ * How long a server takes to bring saved sessions back, with the settings of `npm start` and the image:
+ * `node test/bench/boot.ts [sessions] [of which fail]`.
+ */
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { installFastCurve } from "../../src/adapters/baileys/curve.ts";
 import { pairFleet, statusCounts } from "../e2e/fleet.ts";
 import { openHouse } from "../e2e/house.ts";
@@ -22,7 +26,12 @@ for (const name of names.slice(0, failing)) phoneOf(name).loginRefusal = { reaso
 
 startedAt = performance.now();
 const loginsBefore = whatsapp.counters.logins;
-await server.restart({ SESSIOND_CONNECTS_PER_SECOND: "20", SESSIOND_METRICS: "true" });
+await server.restart({
+  SESSIOND_CONNECTS_PER_SECOND: "20",
+  SESSIOND_METRICS: "true",
+  NODE_OPTIONS: "--max-semi-space-size=2",
+  MALLOC_ARENA_MAX: "1",
+});
 console.log(`listening after ${secondsSince(startedAt)} s`);
 await whatsapp.until(() => whatsapp.counters.logins - loginsBefore >= count - failing, "the logins", 300_000);
 console.log(`${count - failing} logins, ${failing} refused, after ${secondsSince(startedAt)} s`);
@@ -38,6 +47,7 @@ for (;;) {
   if ((counts.WORKING ?? 0) >= count - failing) break;
 }
 console.log(`WORKING: ${count - failing} after ${secondsSince(startedAt)} s`);
+await delay(8_000);
 const memory = await readFile(`/proc/${server.pid}/status`, "utf8");
 console.log(`the event loop never stood still for longer than ${longestBlockMs.toFixed(0)} ms`);
 console.log(/VmRSS:.*/.exec(memory)?.[0], /VmHWM:.*/.exec(memory)?.[0]);

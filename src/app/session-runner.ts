@@ -354,13 +354,8 @@ export class SessionRunner {
     if (!engine) return;
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
-    if (
-      !(await settledWithin(
-        this.#deps.clock,
-        closeLimitMs,
-        engine.close().then(() => true),
-      ))
-    ) {
+    const closed = engine.close().then(() => true);
+    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
   }

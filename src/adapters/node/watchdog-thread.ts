@@ -38,14 +38,24 @@ function lookAtMainThread(): void {
   const session = new Session();
   look = session;
   session.connectToMainThread();
-  session.on("Debugger.paused", ({ params }) => {
-    const callFrameId = params.callFrames[0]?.callFrameId ?? "";
-    session.post("Debugger.evaluateOnCallFrame", { callFrameId, expression: whatRuns }, (_error, answer) => {
+  session.on("Debugger.paused", ({ params: { callFrames } }) => {
+    const told = (running: object): void => {
       session.post("Debugger.resume");
       session.post("Debugger.disable");
-      const running = JSON.parse(String(answer?.result.value ?? "{}"));
       write("error", { blockedMs, ...running }, "the event loop is blocked");
-    });
+    };
+    // WebAssembly can be asked nothing; who has called it can.
+    const ask = (frame: number): void => {
+      const callFrameId = callFrames[frame]?.callFrameId;
+      if (callFrameId === undefined) told({});
+      else
+        session.post("Debugger.evaluateOnCallFrame", { callFrameId, expression: whatRuns }, (error, answer) => {
+          const text: unknown = error ? undefined : answer.result.value;
+          if (typeof text === "string") told(JSON.parse(text));
+          else ask(frame + 1);
+        });
+    };
+    ask(0);
   });
   session.post("Debugger.enable");
   session.post("Debugger.pause");

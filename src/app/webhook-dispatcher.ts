@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import type { WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import { type AttemptOutcome, globalEndpointId, type Verdict, verdictOn } from "../domain/delivery.ts";
 import { defaultHealthPolicy, type HealthPolicy, healthAfter, type MadeAttempt } from "../domain/endpoint-health.ts";
 import { LeaseLost } from "../ports/backend.ts";
@@ -133,10 +134,8 @@ export class WebhookDispatcher {
     if (outcome.type === "failed" && this.#sending.signal.aborted) return;
     const verdict = verdictOn(outcome, attempt, endpoint.config.retries, random.unit());
     metrics?.attempted(verdict.type === "done" ? "success" : "failure", endMs - startMs);
-    await this.#settle(claim, verdict, {
-      attempt: loggedAttempt(outcome, verdict, { startMs, endMs }),
-      ...(await this.#health(claim, event, { outcome, attempt, nowMs: endMs })),
-    });
+    const health = await this.#health(claim, event, { outcome, attempt, nowMs: endMs });
+    await this.#settle(claim, verdict, { attempt: loggedAttempt(outcome, verdict, { startMs, endMs }), ...health });
   }
 
   /** What an attempt tells of its endpoint, where that is news. */
@@ -211,18 +210,24 @@ function write(claim: Claim, verdict: Verdict, report: AttemptReport): Promise<v
 const healthReport = (before: EndpointHealth | undefined, after: EndpointHealth | undefined) =>
   before === after ? {} : { health: after ?? null };
 
-/** What a log line tells of a delivery. A URL's user and query stay out: they may be secrets. */
-function line({ delivery, endpoint }: Claim, more: object) {
-  return {
-    delivery: delivery.id,
-    session: delivery.event?.session,
-    event: delivery.event?.name,
-    endpoint: endpoint.id,
-    // Worked out only for lines that are written.
-    get url() {
-      const url = URL.parse(endpoint.config?.url ?? "");
-      return url ? url.origin + url.pathname : undefined;
-    },
-    ...more,
-  };
+/** What a log line tells of a delivery. */
+const line = ({ delivery, endpoint }: Claim, more: object) => ({
+  delivery: delivery.id,
+  session: delivery.event?.session,
+  event: delivery.event?.name,
+  endpoint: endpoint.id,
+  url: endpoint.config && placeOf(endpoint.config),
+  ...more,
+});
+
+const places = new WeakMap<WebhookConfig, string>();
+
+/** Where an endpoint is, for the log. A URL's user and query stay out: they may be secrets. */
+function placeOf(config: WebhookConfig): string {
+  const known = places.get(config);
+  if (known !== undefined) return known;
+  const url = URL.parse(config.url);
+  const place = url ? url.origin + url.pathname : "";
+  places.set(config, place);
+  return place;
 }

@@ -13,8 +13,8 @@ import { systemClock as clock, systemRandom as random } from "../../src/adapters
 import { createLogger } from "../../src/adapters/pino/logger.ts";
 import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
+import { webhookRequest } from "../../src/app/webhook-request.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
-import { webhookBody } from "../../src/domain/webhook-body.ts";
 import type { Backend } from "../../src/ports/backend.ts";
 import { eventOf, sessions } from "./webhook-load.ts";
 
@@ -86,11 +86,13 @@ async function house(urlOf: (session: string) => string) {
   };
 }
 
-/** Bare POSTs a second: as many at a time as there are sessions. */
+/** Bare POSTs a second of one and the same webhook, made beforehand: as many at a time as there are sessions. */
 async function bare(sink: Sink, count: number): Promise<number> {
   const agent = new Agent({ connections: sessions.length, pipelining: 1 });
-  const body = webhookBody({ ...eventOf("session-1"), seq: 1n }, environment);
-  const headers = { "content-type": "application/json" };
+  const config = create(WebhookConfigSchema, { url: sink.origin, hmac: { key: "a-secret-key" } });
+  const event = { ...eventOf("session-1"), seq: 1n };
+  const webhook = { id: event.id, event, config, nowMs: clock.nowMs(), trusted: true };
+  const { headers, body } = webhookRequest(webhook, { environment, signer: nodeSigner });
   let left = count;
   const startMs = performance.now();
   const post = async () => {

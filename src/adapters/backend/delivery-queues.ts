@@ -117,7 +117,24 @@ export class DeliveryQueues {
 
   /** See Outbox.claims. */
   async *claims(signal: AbortSignal): AsyncGenerator<Claim, void, void> {
-    for (let claim = await this.#next(signal); claim; claim = await this.#next(signal)) yield claim;
+    let waiter: Waiter | undefined;
+    const abort = () => {
+      if (waiter && this.#waiters.delete(waiter)) waiter.resolve(undefined);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      while (!this.#closed && !signal.aborted) {
+        const { promise, ...settling } = Promise.withResolvers<Claim | undefined>();
+        waiter = settling;
+        this.#waiters.add(waiter);
+        this.#serve();
+        const claim = await promise;
+        if (!claim) return;
+        yield claim;
+      }
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
   }
 
   /** Ends all claims and timers. Idempotent. */
@@ -145,22 +162,6 @@ export class DeliveryQueues {
   #spare(queue: DeliveryQueue): void {
     const until = this.#store.endpoint(queue.name)?.health?.sparedUntil;
     queue.sparedUntilMs = until && timestampMs(until);
-  }
-
-  async #next(signal: AbortSignal): Promise<Claim | undefined> {
-    if (this.#closed || signal.aborted) return undefined;
-    const { promise, ...waiter } = Promise.withResolvers<Claim | undefined>();
-    const abort = () => {
-      if (this.#waiters.delete(waiter)) waiter.resolve(undefined);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    this.#waiters.add(waiter);
-    this.#serve();
-    try {
-      return await promise;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
   }
 
   #serve(): void {

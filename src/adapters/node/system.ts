@@ -60,7 +60,7 @@ function monotonicUlid(): Random["ulid"] {
 }
 
 function crockford(value: bigint): string {
-  const text: string[] = [];
-  for (let rest = value, i = 0; i < ulidLength; i++, rest >>= 5n) text.push(digits.charAt(Number(rest & 31n)));
-  return text.reverse().join("");
+  let text = "";
+  for (const digit of value.toString(32)) text += digits.charAt(Number.parseInt(digit, 32));
+  return text.padStart(ulidLength, "0");
 }

@@ -59,12 +59,28 @@ async function post(agent: Agent, clock: Clock, request: WebhookRequest, signal:
   if (signal.aborted) return { type: "failed", error: "aborted" };
   const { outcome, abort } = exchange(agent, request, () => clock.nowMs());
   const cancelTimeout = clock.schedule(request.timeoutMs, () => abort("timed out"));
-  const onAbort = () => abort("aborted");
-  signal.addEventListener("abort", onAbort, { once: true });
+  const aborts = abortsOn(signal);
+  aborts.add(abort);
   try {
     return await outcome;
   } finally {
     cancelTimeout();
-    signal.removeEventListener("abort", onAbort);
+    aborts.delete(abort);
   }
+}
+
+type Abort = (error: string) => void;
+
+const abortsBySignal = new WeakMap<AbortSignal, Set<Abort>>();
+
+/** What to call when a signal aborts. It has one listener for all: to add and remove one takes longer with each that is there. */
+function abortsOn(signal: AbortSignal): Set<Abort> {
+  const known = abortsBySignal.get(signal);
+  if (known) return known;
+  const aborts = new Set<Abort>();
+  abortsBySignal.set(signal, aborts);
+  signal.addEventListener("abort", () => {
+    for (const abort of aborts) abort("aborted");
+  });
+  return aborts;
 }

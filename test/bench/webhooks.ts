@@ -108,27 +108,44 @@ async function bare(sink: Sink, count: number): Promise<number> {
 }
 
 /** Waits until the sink has taken so many; resolves with when it had, and how late each was. */
-async function taken(sink: Sink, count: number): Promise<{ atMs: number; latenessMs: number[] }> {
+async function taken(sink: Sink, count: number, progress = (_got: number) => {}) {
   const latenessMs: number[] = [];
   for (let got = 0; ; ) {
     const report = await sink.report();
     got += report.taken;
+    progress(got);
     latenessMs.push(...report.latenessMs);
     if (got >= count) return { atMs: performance.now(), latenessMs };
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
+/** So many deliveries wait for each session at most: as long as receivers keep up, none is read back from the disk. */
+const maxWaiting = 12;
+
 /** Durable deliveries a second, from the first commit to the last delivery. */
 async function durable(sink: Sink, count: number): Promise<number> {
   const { commit, close } = await house((session) => `${sink.origin}/${session}`);
   await sink.report();
-  let left = count;
+  let committed = 0;
+  let got = 0;
+  let progressed = Promise.withResolvers<void>();
   const startMs = performance.now();
   const produce = async (session: string) => {
-    while (left-- > 0) await commit(session);
+    while (committed < count) {
+      if (committed - got >= maxWaiting * sessions.length) {
+        await progressed.promise;
+        continue;
+      }
+      committed += 1;
+      await commit(session);
+    }
   };
-  const done = taken(sink, count);
+  const done = taken(sink, count, (soFar) => {
+    got = soFar;
+    progressed.resolve();
+    progressed = Promise.withResolvers();
+  });
   await Promise.all(sessions.map(produce));
   const { atMs } = await done;
   await close();

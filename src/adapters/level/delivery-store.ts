@@ -136,10 +136,10 @@ export class LevelDeliveryStore implements DeliveryStore {
 /** What stores a delivery that was never attempted, given the bytes of its event. */
 export function firstAttemptAddition(session: string, delivery: Delivery, eventBytes: Uint8Array): Operation {
   const { event: _, ...rest } = delivery;
-  const writer = new BinaryWriter().raw(toBinary(DeliverySchema, rest));
-  writer.tag(DeliverySchema.field.event.number, WireType.LengthDelimited).bytes(eventBytes);
+  const head = new BinaryWriter().raw(toBinary(DeliverySchema, rest));
+  head.tag(DeliverySchema.field.event.number, WireType.LengthDelimited).uint32(eventBytes.byteLength);
   const key = keyOfPending({ session, endpointId: delivery.endpointId }, delivery);
-  return { type: "put", key, value: writer.finish() };
+  return { type: "put", key, value: Buffer.concat([head.finish(), eventBytes]) };
 }
 
 /** What stores a delivery to be retried, and where it lies: by due time, which its name does not tell. */

@@ -214,8 +214,9 @@ export async function openRaw(directory: string): Promise<RawDatabase> {
     valueEncoding: "view",
     writeBufferSize: writeBufferBytes,
     cacheSize: 8 * mebibyte,
-    // Open tables are mapped into memory, 2 MiB each: so many of them at most.
+    // Open tables are mapped into memory: so many of them at most, of this size.
     maxOpenFiles: 64,
+    maxFileSize: mebibyte,
   });
   try {
     await level.open();

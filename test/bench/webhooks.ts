@@ -56,8 +56,11 @@ class Sink {
   }
 }
 
+/** A session has one first attempt at a time, so that it takes many to keep two cores busy. */
+const crowd = Array.from({ length: 300 }, (_, n) => `crowd-${n}`);
+
 /** A backend on a disk and a dispatcher, with one endpoint for each session. */
-async function house(urlOf: (session: string) => string) {
+async function house(sessions: readonly string[], urlOf: (session: string) => string) {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
   const backend: Backend = await openLevelBackend({ directory, clock });
   const sender = createWebhookSender({ clock });
@@ -88,7 +91,7 @@ async function house(urlOf: (session: string) => string) {
 
 /** Bare POSTs a second of one and the same webhook, made beforehand: as many at a time as there are sessions. */
 async function bare(sink: Sink, count: number): Promise<number> {
-  const agent = new Agent({ connections: sessions.length, pipelining: 1 });
+  const agent = new Agent({ connections: crowd.length, pipelining: 1 });
   const config = create(WebhookConfigSchema, { url: sink.origin, hmac: { key: "a-secret-key" } });
   const event = { ...eventOf("session-1"), seq: 1n };
   const webhook = { id: event.id, event, config, nowMs: clock.nowMs(), trusted: true };
@@ -101,7 +104,7 @@ async function bare(sink: Sink, count: number): Promise<number> {
       await answer.body.dump();
     }
   };
-  await Promise.all(sessions.map(post));
+  await Promise.all(crowd.map(post));
   const seconds = (performance.now() - startMs) / 1000;
   await agent.close();
   return count / seconds;
@@ -125,7 +128,7 @@ const maxWaiting = 12;
 
 /** Durable deliveries a second, from the first commit to the last delivery. */
 async function durable(sink: Sink, count: number): Promise<number> {
-  const { commit, close } = await house((session) => `${sink.origin}/${session}`);
+  const { commit, close } = await house(crowd, (session) => `${sink.origin}/${session}`);
   await sink.report();
   let committed = 0;
   let got = 0;
@@ -133,7 +136,7 @@ async function durable(sink: Sink, count: number): Promise<number> {
   const startMs = performance.now();
   const produce = async (session: string) => {
     while (committed < count) {
-      if (committed - got >= maxWaiting * sessions.length) {
+      if (committed - got >= maxWaiting * crowd.length) {
         await progressed.promise;
         continue;
       }
@@ -146,7 +149,7 @@ async function durable(sink: Sink, count: number): Promise<number> {
     progressed.resolve();
     progressed = Promise.withResolvers();
   });
-  await Promise.all(sessions.map(produce));
+  await Promise.all(crowd.map(produce));
   const { atMs } = await done;
   await close();
   return count / ((atMs - startMs) / 1000);
@@ -154,7 +157,7 @@ async function durable(sink: Sink, count: number): Promise<number> {
 
 /** How late deliveries come (ms, sorted) at so many events a second, spread over the sessions; those of `ill` sessions are not counted. */
 async function lateness(sink: Sink, perSecond: number, seconds: number, ill: Readonly<Record<string, string>> = {}) {
-  const { commit, close } = await house((session) => `${sink.origin}/${ill[session] ?? session}`);
+  const { commit, close } = await house(sessions, (session) => `${sink.origin}/${ill[session] ?? session}`);
   await sink.report();
   const commits: (Promise<unknown> | undefined)[] = [];
   const startMs = performance.now();

@@ -31,8 +31,9 @@ import { storeRetryMs, WakeTimer } from "./wake-timer.ts";
 /** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
 const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
-/** And this long for an engine to close: no stop takes 5 s. */
+/** And this long for an engine to close: no stop takes 5 s, and none is held up for long by restarts before it. */
 const closeLimitMs = 3_000;
+const hurriedCloseLimitMs = 500;
 
 /**
  * Runs one session: input → transition → commit → effects, one at a time, in order. It is the only writer of its session as long
@@ -338,8 +339,12 @@ export class SessionRunner {
   async #unlinkEngine(): Promise<void> {
     const engine = this.#engine;
     if (engine) {
-      const hurry = { wanted: this.#commandWaits.promise, limitMs: hurriedUnlinkLimitMs };
-      const result = await settledWithin(this.#deps.clock, unlinkLimitMs, engine.logout(), hurry);
+      const result = await settledWithin(
+        this.#deps.clock,
+        unlinkLimitMs,
+        engine.logout(),
+        this.#hurry(hurriedUnlinkLimitMs),
+      );
       this.#unlinked = result === "unlinked" ? "true" : "unknown";
       this.#logger.info({ unlinked: this.#unlinked }, "logged out");
     }
@@ -355,9 +360,13 @@ export class SessionRunner {
     // From here on its reports are those of a former engine.
     this.#engine = undefined;
     const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed))) {
+    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed, this.#hurry(hurriedCloseLimitMs)))) {
       this.#logger.warn({}, "engine did not close in time; going on without it");
     }
+  }
+
+  #hurry(limitMs: number) {
+    return { wanted: this.#commandWaits.promise, limitMs };
   }
 
   async #remove(): Promise<void> {

@@ -84,6 +84,22 @@ describe("commands on a session", () => {
       assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
     });
 
+  it("stop in time after restarts that find engines which never close", async (t) => {
+    const { manager, world, engine, engines, clock } = await working(t);
+    engine().closes = never;
+    world.onOpen = (opened) => {
+      opened.closes = never;
+    };
+    const startedAtMs = clock.nowMs();
+    const restarted = [manager.restart("alice"), manager.restart("alice"), manager.restart("alice")];
+    const stopped = manager.stop("alice");
+    while (!(await isSettled(stopped))) await pass(clock, 100, 100);
+    assert.ok(clock.nowMs() - startedAtMs < 5_000, `${clock.nowMs() - startedAtMs} ms`);
+    await Promise.all(restarted);
+    assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
+    assert.equal(engines.length, 4);
+  });
+
   it("wait for their turn without keeping anybody, and say until when", async (t) => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 10 });

@@ -166,7 +166,7 @@ export class KillWorld {
     if (status === 201) this.#wanted.set(name, this.#wanted.get(name)?.slice(-1) ?? []);
   }
 
-  /** A session is created and paired; an old one is deleted. */
+  /** A session is created and paired; an old one is deleted, and sometimes logged out before. */
   async #newcomer(): Promise<void> {
     const { rest, whatsapp, config } = this.#it;
     const name = `new${this.#newcomers.size}`;
@@ -178,6 +178,7 @@ export class KillWorld {
     const old = [...this.#newcomers].find(([one, itsPhone]) => itsPhone && one !== name)?.[0];
     if (!old) return;
     this.#leaving.add(old);
+    if (chance(0.3)) await rest.post(`/api/sessions/${old}/logout`);
     if ((await rest.delete(`/api/sessions/${old}`)).status === 200) this.#newcomers.set(old, undefined);
   }
 }

@@ -11,8 +11,8 @@ const rounds = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
 const startMs = 1_000;
 /** A kill that means anything has led to another browser by then. */
 const noticeMs = 5_000;
-/** A deletion takes about as long. */
-const deleteMs = 300;
+/** A logout or a deletion takes about as long. */
+const leaveMs = 300;
 /** What Chromium is given to end after its server. */
 const endLimitMs = 5_000;
 
@@ -94,6 +94,27 @@ suite("WEBJS sessions come back", () => {
     });
   }
 
+  test("with the login or without, and can be paired, when the server is killed while one is logged out", async () => {
+    await using house = await openWebjsHouse();
+    const { rest, server, browsers, pair } = house;
+    for (let round = 0; round < 2 * rounds; round++) {
+      await rest.post("/api/sessions", { name: "alice" });
+      await pair("alice");
+      const leaving = rest.post("/api/sessions/alice/logout").catch(() => {});
+      await delay(Math.random() * leaveMs);
+      await server.kill("SIGKILL");
+      await leaving;
+      await server.restart();
+      if ((await rest.untilStatus("alice", "WORKING", "SCAN_QR_CODE")) === "WORKING") {
+        assert.equal((await rest.post("/api/sessions/alice/logout")).status, 201);
+      }
+      await rest.untilStatus("alice", "SCAN_QR_CODE");
+      await pair("alice");
+      assert.equal((await browsers.profiles()).length, 1, "the old login's files are gone");
+      await rest.delete("/api/sessions/alice");
+    }
+  });
+
   test("or go for good, when the server is killed while one is deleted", async () => {
     await using house = await openWebjsHouse();
     const { rest, server, browsers, pair } = house;
@@ -101,7 +122,7 @@ suite("WEBJS sessions come back", () => {
       await rest.post("/api/sessions", { name: "alice" });
       await pair("alice");
       const deleting = rest.delete("/api/sessions/alice").catch(() => {});
-      await delay(Math.random() * deleteMs);
+      await delay(Math.random() * leaveMs);
       await server.kill("SIGKILL");
       await deleting;
       await server.restart();

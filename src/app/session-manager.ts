@@ -268,6 +268,9 @@ export class SessionManager {
     const isWanted = ({ name, desiredState }: SessionRecord) =>
       restart === "all" || names.includes(name) || (restart === "wanted" && desiredState === Desired.RUNNING);
     const isLeaving = ({ phase }: SessionRecord) => phase === Phase.DELETING;
+    // Nothing to be mended: it takes no memory until somebody asks for it.
+    const isAtRest = (record: SessionRecord) =>
+      !isWanted(record) && record.desiredState === Desired.STOPPED && record.phase === Phase.STOPPED;
     const created = names.filter((name) => !known.has(name));
     const report = new BootReport(clock, logger, [
       ...records
@@ -284,17 +287,13 @@ export class SessionManager {
         report.lost(name, error);
       });
     };
+    const restore = async (name: string) => {
+      await this.#runner(name);
+      const isAsked = restart === "all" || names.includes(name);
+      report.note(await (isAsked ? this.#dispatch(name, { type: "start" }) : this.get(name)));
+    };
     await Promise.all([
-      ...records.map(({ name }) =>
-        boot(name, async () => {
-          await this.#runner(name);
-          report.note(
-            restart === "all" || names.includes(name)
-              ? await this.#dispatch(name, { type: "start" })
-              : await this.get(name),
-          );
-        }),
-      ),
+      ...records.filter((record) => !isAtRest(record)).map(({ name }) => boot(name, () => restore(name))),
       ...created.map((name) => boot(name, () => this.create(startedSession(name, undefined)))),
     ]);
   }

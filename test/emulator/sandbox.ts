@@ -28,14 +28,16 @@ async function openWebjs() {
 }
 
 const { whatsapp, serverEnv, place } = engine === "NOWEB" ? await openNoweb() : await openWebjs();
+const keyName = ["WAHA_API_KEY", "WHATSAPP_API_KEY"].find((name) => process.env[name]);
+const curl = keyName ? `curl -H "X-Api-Key: $${keyName}"` : "curl";
 const control = await startControl(whatsapp, { port: Number(process.env.SANDBOX_PORT ?? 3001) });
 
 console.log(`
 An emulated WhatsApp is at ${place}; its phones take orders on ${control.url}
 
-  1. create a session:  curl -X POST localhost:${apiPort}/api/sessions -H 'Content-Type: application/json' -d '{"name":"default"}'
-  2. scan its QR:       curl 'localhost:${apiPort}/api/default/auth/qr?format=raw' | curl -X POST ${control.url}/scan -d @-
-  3. see it WORKING:    curl localhost:${apiPort}/api/sessions/default
+  1. create a session:  ${curl} -X POST localhost:${apiPort}/api/sessions -H 'Content-Type: application/json' -d '{"name":"default"}'
+  2. scan its QR:       ${curl} 'localhost:${apiPort}/api/default/auth/qr?format=raw' | curl -X POST ${control.url}/scan -d @-
+  3. see it WORKING:    ${curl} localhost:${apiPort}/api/sessions/default
 
 More orders (a pairing code, a message, unlinking): curl ${control.url}
 `);

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { proxyFor } from "../domain/proxy.ts";
@@ -12,10 +13,11 @@ export function openedEngine(
   factory: EngineFactory,
   { backend, proxies, scope }: RunnerDeps,
   lease: Lease,
-  { name, config = create(SessionConfigSchema) }: SessionRecord,
+  { name, config = create(SessionConfigSchema), lastMessageAt, openedAt }: SessionRecord,
   logger: Logger,
 ): Engine {
   const proxy = config.proxy ?? proxyFor(name, proxies);
+  const reportedUntil = lastMessageAt ?? openedAt;
   const open = () =>
     factory.open({
       session: name,
@@ -23,6 +25,7 @@ export function openedEngine(
       credentials: backend.credentials(lease),
       chats: backend.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
+      reportedUntilMs: reportedUntil && timestampMs(reportedUntil),
     });
   return scope ? scope(name, open) : open();
 }

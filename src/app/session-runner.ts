@@ -9,12 +9,12 @@ import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
 import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
+  afterMessage,
   deletedEvent,
   healthEvent,
   isReported,
   messageEvents,
   rememberedAfter,
-  rememberedMessagesAfter,
   statusEvent,
 } from "../domain/event.ts";
 import { type SessionEffect, type SessionInput, statusOf, transition, wakeAtMs } from "../domain/session.ts";
@@ -315,7 +315,7 @@ export class SessionRunner {
       case "message": {
         const { message } = event;
         if (isReported(this.#record, message)) return;
-        const record = { ...this.#record, recentMessages: rememberedMessagesAfter(this.#record, message) };
+        const record = afterMessage(this.#record, message);
         const events = messageEvents(record, message, this.#eventContext(this.#deps.clock.nowMs()));
         return this.#commit({ record, events: this.#addressed(events, record) });
       }

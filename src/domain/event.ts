@@ -1,5 +1,5 @@
 import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type Event,
   EventSchema,
@@ -103,11 +103,13 @@ const rememberedMessages = 100;
 /** Whether a message was reported already; WhatsApp sends again what it knows nobody to have. */
 export const isReported = (state: SessionState, { id }: MessagePayload): boolean => state.recentMessages.includes(id);
 
-/** The messages to remember once this one is reported. */
-export const rememberedMessagesAfter = (state: SessionState, { id }: MessagePayload): string[] => [
-  ...state.recentMessages.slice(1 - rememberedMessages),
-  id,
-];
+/** The state once this message is reported. */
+export function afterMessage(state: SessionState, { id, timestamp }: MessagePayload): SessionState {
+  const recentMessages = [...state.recentMessages.slice(1 - rememberedMessages), id];
+  const sentAtMs = timestamp * 1_000;
+  const isNewest = !state.lastMessageAt || timestampMs(state.lastMessageAt) < sentAtMs;
+  return { ...state, recentMessages, ...(isNewest && { lastMessageAt: timestampFromMs(sentAtMs) }) };
+}
 
 /** The events of one message: message.any for each, message for those of others. */
 export function messageEvents(state: SessionState, message: MessagePayload, context: EventContext): Event[] {

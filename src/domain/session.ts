@@ -213,9 +213,9 @@ function opened(state: SessionState, me: Me, nowMs: number): Transition {
   return reach(from, { phase: Phase.WORKING, me, openedAt: timestampFromMs(nowMs), health: Health.HEALTHY });
 }
 
-/** The restart that WhatsApp asks for next is part of pairing. */
+/** The restart that WhatsApp asks for next is part of pairing. What was told of another login is none of this one's. */
 function paired(state: SessionState, me: Me): Transition {
-  const { restartedAt: _, openedAt: __, ...rest } = state;
+  const { restartedAt: _, openedAt: __, lastMessageAt: ___, ...rest } = state;
   return reach(rest, { phase: Phase.CONNECTING, me, attempt: 0 });
 }
 

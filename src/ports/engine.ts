@@ -73,6 +73,11 @@ export interface EngineOptions {
   readonly credentials: Credentials;
   readonly chats: ChatStore;
   readonly logger: Logger;
+  /**
+   * When the newest message that was reported was sent, or where none was, when the session was last opened (Unix ms). What came
+   * after it may not have been reported, for engines that can find that out. Unset before a login is used.
+   */
+  readonly reportedUntilMs?: number | undefined;
 }
 
 /** Makes engines of one kind. */

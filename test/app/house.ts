@@ -18,12 +18,14 @@ import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 export const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
-export const messageOf = (id: string) => create(MessagePayloadSchema, { id, from: "1@c.us", body: id });
+export const messageOf = (id: string, timestamp = 0) =>
+  create(MessagePayloadSchema, { id, timestamp, from: "1@c.us", body: id });
 
 /** An engine in a test's hands: it reports what it is told to, and answers as it is told. */
 export class FakeEngine implements Engine {
   static readonly closesAtOnce = Promise.resolve();
   readonly session: string;
+  readonly reportedUntilMs: number | undefined;
   lastInboundAtMs = 1_000;
   /** What `logout` and `close` wait for. */
   unlinks: Promise<UnlinkResult> = Promise.resolve("unlinked");
@@ -35,8 +37,9 @@ export class FakeEngine implements Engine {
   #wake = () => {};
   readonly events = this.#read();
 
-  constructor({ session }: EngineOptions) {
+  constructor({ session, reportedUntilMs }: EngineOptions) {
     this.session = session;
+    this.reportedUntilMs = reportedUntilMs;
   }
 
   report(...events: EngineEvent[]): void {

@@ -167,6 +167,26 @@ describe("an engine's reports", () => {
     assert.deepEqual(await ids(), ["a", "b", "c"]);
   });
 
+  it("tell the next engine until when there is nothing to look for", async (t) => {
+    const { manager, engine, clock } = await working(t);
+    const openedAtMs = clock.nowMs();
+    assert.equal(engine().reportedUntilMs, undefined, "before the first login");
+    await manager.restart("alice");
+    assert.equal(engine().reportedUntilMs, openedAtMs);
+    engine().report({ type: "opened", me });
+    for (const seconds of [1_700_000_002, 1_700_000_001]) {
+      engine().report({ type: "message", message: messageOf(String(seconds), seconds) });
+    }
+    await settle();
+    await manager.restart("alice");
+    assert.equal(engine().reportedUntilMs, 1_700_000_002_000);
+    engine().qr();
+    engine().report({ type: "paired", me });
+    await settle();
+    await manager.restart("alice");
+    assert.equal(engine().reportedUntilMs, undefined, "another login has another history");
+  });
+
   it("tell when the connection stops answering, and when it answers again", async (t) => {
     const { manager, engine, events } = await working(t);
     engine().report({ type: "health", healthy: false });

@@ -49,6 +49,8 @@ export class EngineSession {
   readonly credentials = new MemoryEngineData();
   readonly chats = new MemoryEngineData();
   readonly config = create(SessionConfigSchema);
+  /** See EngineOptions. */
+  reportedUntilMs: number | undefined;
   /** The lines logged, with their fields, one text each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
@@ -59,8 +61,9 @@ export class EngineSession {
   }
 
   open(factory = this.#factory): OpenEngine {
-    const { credentials, chats, config } = this;
-    const engine = factory.open({ session: "alice", config, credentials, chats, logger: this.#logger() });
+    const { credentials, chats, config, reportedUntilMs } = this;
+    const logger = this.#logger();
+    const engine = factory.open({ session: "alice", config, credentials, chats, logger, reportedUntilMs });
     this.#engines.push(engine);
     return new OpenEngine(engine);
   }

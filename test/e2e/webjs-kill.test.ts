@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { suite, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { temporaryDirectoryOf } from "../../src/adapters/wwebjs/profile.ts";
+import type { Webhook } from "./webhook-inbox.ts";
 import { openWebjsHouse } from "./webjs-house.ts";
 
 /** More with SESSIOND_TEST_WEBJS_KILLS=20. */
@@ -13,6 +14,8 @@ const startMs = 1_000;
 const noticeMs = 5_000;
 /** A logout or a deletion takes about as long. */
 const leaveMs = 300;
+/** What webhooks of messages are given to come. */
+const tellMs = 20_000;
 /** What Chromium is given to end after its server. */
 const endLimitMs = 5_000;
 
@@ -68,6 +71,13 @@ function kill(pids: readonly (number | undefined)[]): boolean {
   return found.length > 0;
 }
 
+/** The webhooks of each message. */
+const told = (taken: readonly Webhook[]) =>
+  Map.groupBy(
+    taken.filter(({ body }) => body.event === "message"),
+    ({ body }) => String(body.payload.id).split("_")[2] ?? "",
+  );
+
 suite("WEBJS sessions come back", () => {
   for (const [victim, strike] of Object.entries(victims)) {
     test(`when ${victim} is killed, at any status, and nothing is left behind`, async () => {
@@ -93,6 +103,51 @@ suite("WEBJS sessions come back", () => {
       }
     });
   }
+
+  test("with every message told once, when the server, the browser or the page is killed under traffic", async () => {
+    await using house = await openWebjsHouse();
+    const { rest, hook, whatsapp, config, pair } = house;
+    const bob = whatsapp.phone();
+    const sent = new Set<string>();
+    for (let round = 0; round < 2 * rounds; round++) {
+      // A new one each time: who fails often is given longer and longer rests.
+      const session = `alice${round}`;
+      await rest.post("/api/sessions", { name: session, config });
+      const phone = await pair(session);
+      const ending = new AbortController();
+      const sending = (async () => {
+        while (!ending.signal.aborted) {
+          sent.add(await bob.sendTextTo(phone, `text ${sent.size}`));
+          await delay(Math.random() * 50);
+        }
+      })();
+      try {
+        for (const strike of Object.values(victims)) {
+          await delay(Math.random() * startMs);
+          const [device] = phone.devices;
+          const page = device?.page;
+          if (!(await strike(house))) continue;
+          await whatsapp.until(() => device?.page !== undefined && device.page !== page);
+          await rest.untilStatus(session, "WORKING");
+        }
+      } finally {
+        ending.abort();
+        await sending;
+      }
+      await whatsapp.until(() => phone.devices.every(({ waiting }) => waiting.size === 0));
+      const missing = () => {
+        const known = told(hook.taken);
+        return [...sent].filter((id) => !known.has(id));
+      };
+      const endAtMs = Date.now() + tellMs;
+      while (missing().length > 0 && Date.now() < endAtMs) await delay(50);
+      assert.deepEqual(missing(), [], `of ${sent.size}, in round ${round}`);
+      await rest.delete(`/api/sessions/${session}`);
+    }
+    for (const [id, times] of told(hook.taken)) {
+      assert.equal(new Set(times.map(({ body }) => body.id)).size, 1, `${id} is one event`);
+    }
+  });
 
   test("with the login or without, and can be paired, when the server is killed while one is logged out", async () => {
     await using house = await openWebjsHouse();

@@ -44,6 +44,8 @@ export interface PageOptions {
   readonly browserName: string | undefined;
   /** For the page to be there. */
   readonly pageTimeoutMs: number;
+  /** Messages sent before (Unix ms) are history; unset: all that the page has already are. */
+  readonly reportedUntilMs: number | undefined;
 }
 
 const address = "https://web.whatsapp.com/";
@@ -62,6 +64,8 @@ export class WebClient extends wwebjs.Client {
   readonly #seen = new Set<string>();
   #entering: Promise<void> = Promise.resolve();
   #documents = 0;
+  /** When the newest message reported was sent (Unix s); null: what the page has already is history. */
+  #reportedUntilS: number | null;
 
   /** Use `attach`. */
   constructor(browser: Browser, page: Page, options: PageOptions, reports: PageReports) {
@@ -75,6 +79,7 @@ export class WebClient extends wwebjs.Client {
     this.#page = page;
     this.#options = options;
     this.#reports = reports;
+    this.#reportedUntilS = options.reportedUntilMs === undefined ? null : Math.floor(options.reportedUntilMs / 1_000);
     this.pupBrowser = browser;
     this.pupPage = page;
   }
@@ -177,7 +182,9 @@ export class WebClient extends wwebjs.Client {
   async #becomeReady(): Promise<void> {
     try {
       this.#reports.ready();
-      for (const message of await this.#page.evaluate(takeEarlyMessages)) this.#report(message);
+      for (const message of await this.#page.evaluate(takeEarlyMessages, this.#reportedUntilS)) {
+        this.#report(message);
+      }
     } catch (error) {
       this.#reports.failed(error);
     }
@@ -199,6 +206,7 @@ export class WebClient extends wwebjs.Client {
       if (this.#seen.size <= rememberedMessages) break;
       this.#seen.delete(oldest);
     }
+    if ("t" in data && typeof data.t === "number") this.#reportedUntilS = Math.max(this.#reportedUntilS ?? 0, data.t);
     // The DevTools protocol tells of the frame it came in only later.
     this.#reports.heard();
     this.#reports.message(data);

@@ -136,7 +136,9 @@ export class WwebjsEngine implements Engine {
     if (this.#closed) return;
     this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
     const { deviceName, browserName } = this.#settings;
-    const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs };
+    // What a page has that was just linked is its account's history.
+    const reportedUntilMs = this.#profile.state === "paired" ? this.#options.reportedUntilMs : undefined;
+    const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs, reportedUntilMs };
     this.#client = await WebClient.attach(chrome.browser, options, this.#reports());
     await this.#client.enter();
     if (this.#stage === "connecting") this.#setDeadline(loginTimeoutMs, notLoggedIn);

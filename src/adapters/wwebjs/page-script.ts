@@ -10,6 +10,8 @@ interface Emitter {
 interface PageMessage {
   readonly type: string;
   readonly isNewMsg?: boolean;
+  /** When it was sent (Unix s). */
+  readonly t?: number;
   once(name: string, handler: () => void): void;
 }
 
@@ -77,13 +79,21 @@ export function keepEarlyMessages(): void {
   }
 }
 
-/** Gives the kept messages out; one that cannot be read yet is reported when it can be, one that never can be is left out. */
-export function takeEarlyMessages(): object[] {
+/**
+ * Gives the kept messages out, and before them what the page already had and was sent at `sinceS` (Unix s) or later: a page that
+ * was killed may have confirmed it to WhatsApp and told nobody else. One that cannot be read yet is reported when it can be,
+ * one that never can be is left out.
+ */
+export function takeEarlyMessages(sinceS: number | null): object[] {
   const early = window.sessiondEarly ?? [];
   window.sessiondEarly = undefined;
   const { WWebJS } = window;
   if (!WWebJS) return [];
-  return early.flatMap((message) => {
+  const known = sinceS === null ? [] : (window.require("WAWebCollections").Msg.getModelsArray?.() ?? []);
+  const missed = known
+    .filter(({ isNewMsg, t = 0 }) => !isNewMsg && t >= (sinceS ?? 0))
+    .toSorted((a, b) => (a.t ?? 0) - (b.t ?? 0));
+  return [...missed, ...early].flatMap((message) => {
     if (message.type === "ciphertext") {
       message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
       return [];

@@ -135,6 +135,32 @@ describe("a WEBJS engine in trouble", () => {
     await engine.engine.close();
   });
 
+  it("reports what a page that was killed had confirmed and nobody had told, and nothing that was told", async () => {
+    const bob = world.whatsapp.phone();
+    const killed = shared.open();
+    await killed.until("opened");
+    for (const text of ["told", "told too", "not told"]) {
+      await bob.sendTextTo(shared.phone, text);
+      await world.whatsapp.until(() => shared.phone.devices.every(({ waiting }) => waiting.size === 0));
+    }
+    await killed.until("message");
+    const last = await killed.until("message");
+    await killed.engine.close();
+    shared.reportedUntilMs = last.message.timestamp * 1_000 + 60_000;
+    const after = shared.open();
+    await after.until("opened");
+    await bob.sendTextTo(shared.phone, "new");
+    assert.equal((await after.until("message")).message.body, "new", "what was told before is history");
+    await after.engine.close();
+    shared.reportedUntilMs = last.message.timestamp * 1_000;
+    const next = shared.open();
+    await next.until("opened");
+    const missed = new Set(["not told", "new"]);
+    while (missed.size > 0) missed.delete((await next.until("message")).message.body);
+    await next.engine.close();
+    shared.reportedUntilMs = undefined;
+  });
+
   it("closes, and nothing else, when the page becomes another one", async () => {
     const engine = shared.openWith({ pageTimeoutMs: 1_500 });
     await engine.until("opened");

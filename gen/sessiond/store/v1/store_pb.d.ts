@@ -166,6 +166,13 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: repeated string recent_messages = 21;
    */
   recentMessages: string[];
+
+  /**
+   * When the newest message that was reported was sent, as WhatsApp has it; of this login only.
+   *
+   * @generated from field: google.protobuf.Timestamp last_message_at = 22;
+   */
+  lastMessageAt?: Timestamp | undefined;
 };
 
 /**

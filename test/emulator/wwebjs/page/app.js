@@ -1,6 +1,6 @@
 /** WhatsApp Web, as far as whatsapp-web.js looks at it: https://web.whatsapp.com/ of the emulator. */
 import { openLink } from "./link.js";
-import { forgetLogin, loadLogin, saveLogin } from "./login.js";
+import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./login.js";
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
 
 const Socket = new Model({ state: "OPENING", hasSynced: false });
@@ -87,14 +87,25 @@ async function leave() {
   setTimeout(() => location.assign("/?post_logout=1"), 50);
 }
 
-function addMessage(data) {
+function addMessage(data, isNewMsg) {
   const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id });
-  if (!Msg.get(id)) {
-    const [from, to] = [data.from, data.to].map((text) => new Wid(text));
-    const { body, t } = data;
-    Msg.add(new Model({ id, body, type: "chat", t, from, to, self: "in", ack: 1, isNewMsg: true }));
-  }
-  link.send({ type: "received", id: data.id });
+  if (Msg.get(id)) return;
+  const [from, to] = [data.from, data.to].map((text) => new Wid(text));
+  const { body, t } = data;
+  Msg.add(new Model({ id, body, type: "chat", t, from, to, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
+}
+
+let received = Promise.resolve();
+
+/** A message is kept, then confirmed, then shown: whoever kills the page has to look for it among what it kept. */
+function receive(message) {
+  const taken = async () => {
+    await saveMessage(message);
+    link.send({ type: "received", id: message.id });
+    addMessage(message, true);
+  };
+  // One that could not be confirmed, since the link was lost, comes again.
+  received = received.then(taken).catch(() => {});
 }
 
 async function logIn({ me, name, syncMs, offline }) {
@@ -102,7 +113,9 @@ async function logIn({ me, name, syncMs, offline }) {
   Conn.set("platform", "android");
   Conn.set("wid", new Wid(me));
   Socket.set("state", "CONNECTED");
-  for (const message of offline) addMessage(message);
+  for (const message of await loadMessages()) addMessage(message, false);
+  for (const message of offline) receive(message);
+  await received;
   for (progress of [0, 50, 100]) {
     Cmd.trigger("offline_progress_update_from_bridge");
     await new Promise((resolve) => setTimeout(resolve, syncMs / 3));
@@ -131,7 +144,7 @@ const handlers = {
     Socket.set("state", "OPENING");
   },
   login: logIn,
-  message: ({ message }) => addMessage(message),
+  message: ({ message }) => receive(message),
   unknown_device: async () => {
     await forgetLogin();
     login = await loadLogin();

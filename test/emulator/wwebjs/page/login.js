@@ -1,10 +1,10 @@
-/** The page's login, kept as WhatsApp Web keeps its own: in IndexedDB. `strict` has it on disk when it is said to be written. */
+/** What the page keeps as WhatsApp Web keeps its own: in IndexedDB. `strict` has it on disk when it is said to be written. */
 
-const table = "login";
-
-async function transact(mode, work) {
+async function transact(table, mode, work) {
   const opening = indexedDB.open("whatsapp", 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(table);
+  opening.onupgradeneeded = () => {
+    for (const name of ["login", "messages"]) opening.result.createObjectStore(name);
+  };
   const database = await settled(opening, "success");
   try {
     const transaction = database.transaction(table, mode, { durability: "strict" });
@@ -27,15 +27,21 @@ const newKey = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint
 
 /** The keys, and the device if a phone has linked it. */
 export async function loadLogin() {
-  const known = await transact("readonly", (store) => store.get("login"));
+  const known = await transact("login", "readonly", (store) => store.get("login"));
   return known ?? saveLogin({ staticKey: newKey(), identityKey: newKey(), advSecret: newKey() });
 }
 
 export async function saveLogin(login) {
-  await transact("readwrite", (store) => store.put(login, "login"));
+  await transact("login", "readwrite", (store) => store.put(login, "login"));
   return login;
 }
 
 export async function forgetLogin() {
-  await transact("readwrite", (store) => store.clear());
+  for (const table of ["login", "messages"]) await transact(table, "readwrite", (store) => store.clear());
 }
+
+/** The messages of earlier documents of this login. */
+export const loadMessages = () => transact("messages", "readonly", (store) => store.getAll());
+
+export const saveMessage = (message) =>
+  transact("messages", "readwrite", (store) => store.put(message, `${message.t} ${message.id}`));

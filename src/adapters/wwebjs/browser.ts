@@ -1,6 +1,6 @@
 import puppeteer, { type Browser } from "puppeteer";
 import type { ChromePlace } from "./chrome.ts";
-import { haveEnded, killAll, treeOf } from "./processes.ts";
+import { haveEnded, killAll, processesUsing, treeOf } from "./processes.ts";
 
 /** How a browser is started. */
 export interface LaunchOptions {
@@ -74,6 +74,10 @@ export class Chrome {
     signal.addEventListener("abort", giveUp, { once: true });
     try {
       return await Promise.race([chrome, aborted.promise]);
+    } catch (error) {
+      // Puppeteer kills what it gives up, but does not wait for its end.
+      await killAll(await processesUsing(profileDirectory), killLimitMs);
+      throw error;
     } finally {
       signal.removeEventListener("abort", giveUp);
     }

@@ -66,6 +66,8 @@ export class WebClient extends wwebjs.Client {
   #documents = 0;
   /** When the newest message reported was sent (Unix s); null: what the page has already is history. */
   #reportedUntilS: number | null;
+  /** What the library has told before the page's earlier messages were taken: who is told of a later one will not look for those. */
+  #held: object[] | undefined;
 
   /** Use `attach`. */
   constructor(browser: Browser, page: Page, options: PageOptions, reports: PageReports) {
@@ -150,6 +152,7 @@ export class WebClient extends wwebjs.Client {
     const injected = this.#entering.then(async () => {
       try {
         if (await this.#page.evaluate(isEntered)) return;
+        this.#held ??= [];
         await super.inject();
         await this.#page.evaluate(keepEarlyMessages);
         await this.#page.evaluate(watchPage);
@@ -176,7 +179,7 @@ export class WebClient extends wwebjs.Client {
       if (!/^(undefined|null)?,/.test(value)) this.#reports.qr(value);
     });
     this.on("ready", () => void this.#becomeReady());
-    this.on("message_create", (message) => this.#report(message.rawData));
+    this.on("message_create", (message) => this.#hear(message.rawData));
   }
 
   async #becomeReady(): Promise<void> {
@@ -185,6 +188,9 @@ export class WebClient extends wwebjs.Client {
       for (const message of await this.#page.evaluate(takeEarlyMessages, this.#reportedUntilS)) {
         this.#report(message);
       }
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const message of held) this.#report(message);
     } catch (error) {
       this.#reports.failed(error);
     }
@@ -193,7 +199,12 @@ export class WebClient extends wwebjs.Client {
   #take(kind: unknown, value: unknown): void {
     if (kind === "logout") this.#reports.loggedOut();
     else if (kind === "state" && typeof value === "string") this.#reports.state(value);
-    else if (kind === "message" && typeof value === "object" && value !== null) this.#report(value);
+    else if (kind === "message" && typeof value === "object" && value !== null) this.#hear(value);
+  }
+
+  #hear(message: object): void {
+    if (this.#held) this.#held.push(message);
+    else this.#report(message);
   }
 
   /** A message can be seen by the library and by who looks for early ones. */

@@ -80,9 +80,9 @@ export function keepEarlyMessages(): void {
 }
 
 /**
- * Gives the kept messages out, and before them what the page already had and was sent at `sinceS` (Unix s) or later: a page that
- * was killed may have confirmed it to WhatsApp and told nobody else. One that cannot be read yet is reported when it can be,
- * one that never can be is left out.
+ * Gives the kept messages out, and with them what the page already had and was sent at `sinceS` (Unix s) or later: a page that
+ * was killed may have confirmed it to WhatsApp and told nobody else. The oldest come first. One that cannot be read yet is
+ * reported when it can be, one that never can be is left out.
  */
 export function takeEarlyMessages(sinceS: number | null): object[] {
   const early = window.sessiondEarly ?? [];
@@ -90,10 +90,9 @@ export function takeEarlyMessages(sinceS: number | null): object[] {
   const { WWebJS } = window;
   if (!WWebJS) return [];
   const known = sinceS === null ? [] : (window.require("WAWebCollections").Msg.getModelsArray?.() ?? []);
-  const missed = known
-    .filter(({ isNewMsg, t = 0 }) => !isNewMsg && t >= (sinceS ?? 0))
-    .toSorted((a, b) => (a.t ?? 0) - (b.t ?? 0));
-  return [...missed, ...early].flatMap((message) => {
+  const missed = known.filter(({ isNewMsg, t = 0 }) => !isNewMsg && t >= (sinceS ?? 0));
+  const inOrder = [...missed, ...early].toSorted((a, b) => (a.t ?? 0) - (b.t ?? 0));
+  return inOrder.flatMap((message) => {
     if (message.type === "ciphertext") {
       message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
       return [];

@@ -47,7 +47,7 @@ import { keepRetention } from "./app/retention-keeper.ts";
 import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
 import { WebhookLog } from "./app/webhook-log.ts";
-import { type Config, ConfigError, readConfig, type Secrets } from "./config.ts";
+import { type Config, ConfigError, readConfig, type Secrets } from "./config/config.ts";
 import { shuttingDown } from "./domain/errors.ts";
 import { defaultPolicy } from "./domain/session.ts";
 import { defaultCors } from "./http/cors.ts";

@@ -97,7 +97,7 @@ const layers: readonly Layer[] = [
     /^package\.json$/,
     /^src\/http\/openapi\//,
   ),
-  layer("config.ts", /^src\/config\.ts$/),
+  layer("config", /^src\/config\//, /^src\/config\//, /^src\/domain\//, /^gen\//, protobuf),
   layer("main.ts", /^src\/main\.ts$/, /./),
   ...Array.from(adapterNames, adapterLayer),
 ];
@@ -137,8 +137,8 @@ suite("the house", () => {
     assert.deepEqual(placesOf(src, /\bimport\((?!\s*""\s*\))/), []);
   });
 
-  test("only config.ts reads the environment", () => {
-    const elsewhere = src.filter(({ path }) => path !== "src/config.ts");
+  test("only the configuration reads the environment", () => {
+    const elsewhere = src.filter(({ path }) => path !== "src/config/config.ts");
     assert.deepEqual(placesOf(elsewhere, /\bprocess\s*(\?\.|\.)\s*env\b|\bprocess\[|\benv\b.*=\s*process\b/), []);
     const byImport = elsewhere.filter(({ imports, code }) => imports.includes("node:process") && /\benv\b/.test(code));
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/config.ts";
 
 const argsOf = async (text: string) => {
   const { config } = await readConfig(() => Promise.reject(new Error("no file is read")), {

@@ -12,7 +12,7 @@ import { systemClock as clock, systemRandom as random } from "../../src/adapters
 import { defaultStreamPolicy as policy } from "../../src/api/live-stream.ts";
 import { statusStream } from "../../src/api/status-stream.ts";
 import { keepRetention } from "../../src/app/retention-keeper.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { createHandler } from "../../src/http/handler.ts";
 import { createServer } from "../../src/http/server.ts";
 

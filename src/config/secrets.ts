@@ -1,0 +1,131 @@
+import { ConfigError, type Reader } from "./environment.ts";
+
+/** Settings that are never shown. */
+export interface Secrets {
+  /** The API key, or "sha512:" and its hash in hexadecimal. */
+  readonly apiKey: string | undefined;
+  /** Who may look at the documentation; undefined: everybody. */
+  readonly docsLogin: { readonly username: string; readonly password: string } | undefined;
+  /** What the store is sealed with, 32 bytes each: by the first, which takes the place of the others; undefined: by nothing. */
+  readonly sealKeys: { readonly current: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined;
+  /** PEM texts for TLS on the port; undefined: cleartext. */
+  readonly tls: { readonly key: string; readonly cert: string } | undefined;
+  /** The endpoint called for every event of every session. */
+  readonly globalWebhook: GlobalWebhook | undefined;
+  /** The proxies of sessions that configure none. */
+  readonly proxies: {
+    readonly servers: readonly string[];
+    readonly username: string | undefined;
+    readonly password: string | undefined;
+    readonly indexPrefix: string | undefined;
+  };
+}
+
+export interface GlobalWebhook {
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly hmacKey: string | undefined;
+  /** The key before, while receivers change over. */
+  readonly hmacPreviousKey: string | undefined;
+  readonly policy: string | undefined;
+  readonly delaySeconds: number | undefined;
+  readonly attempts: number | undefined;
+  readonly customHeaders: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** Gives the text of a file. */
+export type ReadFile = (path: string) => Promise<string>;
+
+/** Reads the secrets, of which `apiKey` is known already. Rejects with ConfigError. */
+export async function readSecrets(read: Reader, apiKey: string | undefined, readFile: ReadFile): Promise<Secrets> {
+  return {
+    apiKey,
+    docsLogin: docsLoginOf(read),
+    sealKeys: await sealKeysOf(read, readFile),
+    tls: await tlsOf(read, readFile),
+    globalWebhook: globalWebhookOf(read),
+    proxies: proxiesOf(read),
+  };
+}
+
+function docsLoginOf(read: Reader): Secrets["docsLogin"] {
+  const username = read.text("WHATSAPP_SWAGGER_USERNAME");
+  const password = read.text("WHATSAPP_SWAGGER_PASSWORD");
+  if (username === undefined && password === undefined) return undefined;
+  if (username === undefined || password === undefined) {
+    throw new ConfigError("WHATSAPP_SWAGGER_USERNAME and WHATSAPP_SWAGGER_PASSWORD go together: set both or none");
+  }
+  return { username, password };
+}
+
+async function sealKeysOf(read: Reader, readFile: ReadFile): Promise<Secrets["sealKeys"]> {
+  const name = "SESSIOND_SECRET_KEY";
+  const text = await textOrFile(read, readFile, name);
+  const previous = await textOrFile(read, readFile, `${name}_PREVIOUS`);
+  if (text === undefined) {
+    if (previous !== undefined) throw new ConfigError(`${name}_PREVIOUS is set, but ${name} is not`);
+    return undefined;
+  }
+  const former = (previous ?? "").split(/[\s,]+/).filter((key) => key !== "");
+  return { current: sealKeyOf(name, text), previous: former.map((key) => sealKeyOf(`${name}_PREVIOUS`, key)) };
+}
+
+function sealKeyOf(name: string, text: string): Uint8Array {
+  const trimmed = text.trim();
+  const key = Buffer.from(trimmed, /^[0-9a-f]{64}$/i.test(trimmed) ? "hex" : "base64");
+  if (key.length === 32 && /^[\w+/=-]+$/.test(trimmed)) return key;
+  throw new ConfigError(`${name} must be 32 bytes as base64 or as 64 hexadecimal digits (openssl rand -base64 32)`);
+}
+
+/** A variable, or the text of the file that the one with _FILE after its name names. */
+async function textOrFile(read: Reader, readFile: ReadFile, name: string): Promise<string | undefined> {
+  const path = read.text(`${name}_FILE`);
+  if (path === undefined) return read.text(name);
+  if (read.text(name) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: set one of them`);
+  return readFile(path).catch((error: Error) => {
+    throw new ConfigError(`${name}_FILE: ${error.message}`);
+  });
+}
+
+async function tlsOf(read: Reader, readFile: ReadFile): Promise<Secrets["tls"]> {
+  const keyFile = read.text("SESSIOND_TLS_KEY_FILE");
+  const certFile = read.text("SESSIOND_TLS_CERT_FILE");
+  if (!keyFile && !certFile) return undefined;
+  if (!keyFile) throw new ConfigError("SESSIOND_TLS_CERT_FILE is set, but SESSIOND_TLS_KEY_FILE is not");
+  if (!certFile) throw new ConfigError("SESSIOND_TLS_KEY_FILE is set, but SESSIOND_TLS_CERT_FILE is not");
+  const open = (name: string, path: string) =>
+    readFile(path).catch((error: Error) => {
+      throw new ConfigError(`${name}: ${error.message}`);
+    });
+  return { key: await open("SESSIOND_TLS_KEY_FILE", keyFile), cert: await open("SESSIOND_TLS_CERT_FILE", certFile) };
+}
+
+function globalWebhookOf(read: Reader): GlobalWebhook | undefined {
+  const url = read.url("WHATSAPP_HOOK_URL", ["http:", "https:"]);
+  if (!url) return undefined;
+  return {
+    url,
+    events: read.text("WHATSAPP_HOOK_EVENTS") ? read.list("WHATSAPP_HOOK_EVENTS") : ["*"],
+    hmacKey: read.text("WHATSAPP_HOOK_HMAC_KEY"),
+    hmacPreviousKey: read.text("SESSIOND_HOOK_HMAC_PREVIOUS_KEY"),
+    policy: read.oneOf("WHATSAPP_HOOK_RETRIES_POLICY", ["constant", "linear", "exponential"] as const),
+    delaySeconds: read.number("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", 0, 3600),
+    attempts: read.integer("WHATSAPP_HOOK_RETRIES_ATTEMPTS", 0, 100),
+    customHeaders: read.list("WHATSAPP_HOOK_CUSTOM_HEADERS", ";").map((pair) => {
+      const colon = pair.indexOf(":");
+      if (colon < 1) throw new ConfigError("WHATSAPP_HOOK_CUSTOM_HEADERS must read Name:Value;Name:Value");
+      return { name: pair.slice(0, colon).trim(), value: pair.slice(colon + 1).trim() };
+    }),
+  };
+}
+
+function proxiesOf(read: Reader): Secrets["proxies"] {
+  const one = read.text("WHATSAPP_PROXY_SERVER");
+  const list = read.list("WHATSAPP_PROXY_SERVER_LIST");
+  return {
+    servers: list.length === 0 && one ? [one] : list,
+    username: read.text("WHATSAPP_PROXY_SERVER_USERNAME"),
+    password: read.text("WHATSAPP_PROXY_SERVER_PASSWORD"),
+    indexPrefix: read.text("WHATSAPP_PROXY_SERVER_INDEX_PREFIX"),
+  };
+}

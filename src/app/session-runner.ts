@@ -17,48 +17,41 @@ import {
   rememberedAfter,
   statusEvent,
 } from "../domain/event.ts";
-import { type SessionEffect, type SessionInput, statusOf, transition, wakeAtMs } from "../domain/session.ts";
-import { type Commit, type Lease, LeaseLost, type Pairing } from "../ports/backend.ts";
+import {
+  type SessionAction,
+  type SessionInput,
+  statusOf,
+  type Transition,
+  transition,
+  wakeAtMs,
+} from "../domain/session.ts";
+import type { Commit, Lease, Pairing } from "../ports/backend.ts";
 import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engine.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
-import { openedEngine } from "./opened-engine.ts";
+import { EngineHost } from "./engine-host.ts";
 import { discardOutside, type RemoteUnlinked, type RunnerDeps } from "./runner-deps.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
-import { settledWithin } from "./time-box.ts";
-import { storeRetryMs, WakeTimer } from "./wake-timer.ts";
-
-/** A step waits this long for WhatsApp to remove the device, and this long if another command waits for the step. */
-const unlinkLimitMs = 4_000;
-const hurriedUnlinkLimitMs = 1_000;
-/** And this long for an engine to close: no stop takes 5 s, and none is held up for long by restarts before it. */
-const closeLimitMs = 3_000;
-const hurriedCloseLimitMs = 500;
+import { WakeTimer } from "./wake-timer.ts";
 
 /**
- * Runs one session: input → transition → commit → effects, one at a time, in order. It is the only writer of its session as long
- * as it holds the lease, and has at most one engine.
+ * Runs one session: input → transition → commit → actions, one at a time, in order. It is the only writer of its session as long
+ * as it holds the lease.
  */
 export class SessionRunner {
   readonly #deps: RunnerDeps;
   readonly #lease: Lease;
   readonly #logger: Logger;
-  #record: SessionRecord;
-  #engine: Engine | undefined;
-  #pairing: Pairing | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #host: EngineHost;
   readonly #wakeTimer: WakeTimer;
-  /** When the gate lets this session in; unset unless it waits there. */
-  #turn: { readonly atMs: number } | undefined;
-  #leaveGate = () => {};
-  #unlinked: RemoteUnlinked = "false";
-  /** So many commands wait for the step under way. */
+  #record: SessionRecord;
+  #pairing: Pairing | undefined;
+  #endpoints: readonly Endpoint[] | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  /** Number of commands that wait for the step under way. */
   #waiting = 0;
   #commandWaits = Promise.withResolvers<void>();
-  #endpoints: readonly Endpoint[] | undefined;
   #state: "running" | "removed" | "closed" = "running";
-  /** Goes into the first record that is written. */
-  #creationKey: string | undefined;
 
   constructor(deps: RunnerDeps, lease: Lease, record: SessionRecord) {
     this.#deps = deps;
@@ -66,6 +59,12 @@ export class SessionRunner {
     this.#record = record;
     this.#logger = deps.logger.child({ session: record.name });
     this.#wakeTimer = new WakeTimer(deps.clock, this.#logger, () => this.dispatch({ type: "wake" }));
+    this.#host = new EngineHost(deps, lease, this.#logger, {
+      enqueue: (step) => this.#enqueue(step),
+      record: (event) => this.#recordEvent(event),
+      commandWaits: () => this.#commandWaits.promise,
+      leaseLost: () => this.#giveUp(),
+    });
   }
 
   /** Whether the session is gone for good. */
@@ -73,17 +72,25 @@ export class SessionRunner {
     return this.#state === "removed";
   }
 
-  /** The first write of a session, started or not; with a key, what it answers is kept beside it. */
+  /** The open engine, if there is one. */
+  get engine(): Engine | undefined {
+    return this.#host.engine;
+  }
+
+  /** Writes the session for the first time, started or not. With a key, the answer is stored beside it. */
   create(start: boolean, idempotencyKey: string | undefined): Promise<SessionRecord> {
     return this.#enqueue(async () => {
-      this.#creationKey = idempotencyKey;
-      if (start) await this.#apply({ type: "start" });
-      else await this.#commit({ record: this.#record, events: [] });
+      const { state, ...next } = start ? this.#transition({ type: "start" }) : unstarted(this.#record);
+      const record = this.#stamped(state, next.events);
+      await this.#advance({
+        ...next,
+        state: idempotencyKey === undefined ? record : createdWith(idempotencyKey, record),
+      });
       return this.#record;
     });
   }
 
-  /** Applies an input when all earlier ones are through; resolves with the record once its effects are done too. */
+  /** Applies an input when all earlier ones are through; resolves with the record once its actions are done too. */
   dispatch(input: SessionCommand): Promise<SessionRecord> {
     return this.#command(async () => {
       await this.#apply(typeof input === "function" ? await input(this.#record) : input);
@@ -94,9 +101,8 @@ export class SessionRunner {
   /** Logs out, and says what became of the device at WhatsApp. */
   logout(): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
     return this.#command(async () => {
-      this.#unlinked = "false";
-      await this.#apply({ type: "logout" });
-      return { record: this.#record, unlinked: this.#unlinked };
+      const unlinked = await this.#apply({ type: "logout" });
+      return { record: this.#record, unlinked: unlinked ?? "false" };
     });
   }
 
@@ -104,7 +110,7 @@ export class SessionRunner {
   restoreCredentials(): Promise<SessionRecord> {
     return this.#command(async () => {
       const restore = formerLoginsOf(this.#deps, this.#record.engine);
-      await this.#closeEngine();
+      await this.#host.close();
       if (await restore(this.#deps.backend.credentials(this.#lease))) {
         await this.#apply({ type: "restored" });
         return this.#record;
@@ -116,7 +122,7 @@ export class SessionRunner {
 
   /** Asks the engine for a pairing code, "ABCD-ABCD", and offers it beside the QR. */
   async requestCode(phoneNumber: string): Promise<string> {
-    const engine = this.#engine;
+    const { engine } = this.#host;
     if (!engine || !this.#pairing)
       throw new SessionError("PAIRING_CODE_REFUSED", "The session does not wait for a phone");
     const code = await engine.requestPairingCode(phoneNumber).catch((error: unknown) => {
@@ -125,23 +131,18 @@ export class SessionRunner {
     });
     const shown = `${code.slice(0, 4)}-${code.slice(4)}`;
     await this.#enqueue(async () => {
-      if (engine !== this.#engine || !this.#pairing) return;
+      if (engine !== this.#host.engine || !this.#pairing) return;
       await this.#commit({ record: this.#record, events: [], pairing: { ...this.#pairing, code: shown } });
     });
     return shown;
   }
 
-  /** The open engine, if there is one. */
-  get engine(): Engine | undefined {
-    return this.#engine;
-  }
-
-  /** The engine's library threw where nobody could catch it: what it has half done nobody knows, so another takes its place. */
+  /** Replaces the engine after its library threw where nobody could catch it: its state is unknown. */
   crashed(): Promise<void> {
     return this.#enqueue(async () => {
-      if (!this.#engine) return;
+      if (!this.#host.engine) return;
       await this.#apply(closedBy("engine_crashed", "The engine failed unexpectedly"));
-      await this.#closeEngine();
+      await this.#host.close();
     });
   }
 
@@ -152,10 +153,10 @@ export class SessionRunner {
     this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
-    await this.#closeEngine();
+    await this.#host.close();
     await settled;
     // A step under way may have opened one more.
-    await this.#closeEngine();
+    await this.#host.close();
     await this.#deps.backend.release(this.#lease);
   }
 
@@ -180,43 +181,58 @@ export class SessionRunner {
     return result;
   }
 
-  async #apply(input: SessionInput, pairing?: Pairing): Promise<void> {
-    const nowMs = this.#deps.clock.nowMs();
-    const policy = { ...this.#deps.policy, jitter: this.#deps.random.unit() };
-    const { state, effects } = transition(this.#record, input, nowMs, policy);
-    if (state === this.#record && effects.length === 0) return this.#scheduleWake();
-    const announces = effects.some((effect) => effect.type === "announce");
-    const statuses = announces ? rememberedAfter(state, nowMs) : state.statuses;
-    const record = { ...state, statuses, updatedAt: timestampFromMs(nowMs) };
-    const context = this.#eventContext(nowMs);
-    const events = announces ? [statusEvent(record, context)] : [];
-    if (effects.some((effect) => effect.type === "announce_health")) {
-      events.push(healthEvent(record, this.#engine?.lastInboundAtMs, context));
+  /** Applies an input. Resolves with what became of the device at WhatsApp, if the input led to a logout there. */
+  async #apply(input: SessionInput, pairing?: Pairing): Promise<RemoteUnlinked | undefined> {
+    const next = this.#transition(input);
+    const { state, events, wipe, actions } = next;
+    if (state === this.#record && events.length === 0 && !wipe && actions.length === 0) {
+      this.#scheduleWake();
+      return undefined;
     }
+    return this.#advance({ ...next, state: this.#stamped(state, events) }, pairing);
+  }
+
+  #transition(input: SessionInput): Transition {
+    const policy = { ...this.#deps.policy, jitter: this.#deps.random.unit() };
+    return transition(this.#record, input, this.#deps.clock.nowMs(), policy);
+  }
+
+  /** The state as it is written: with the time, and the statuses that were announced. */
+  #stamped(state: SessionRecord, events: Transition["events"]): SessionRecord {
+    const nowMs = this.#deps.clock.nowMs();
+    const statuses = events.includes("session.status") ? rememberedAfter(state, nowMs) : state.statuses;
+    return { ...state, statuses, updatedAt: timestampFromMs(nowMs) };
+  }
+
+  /** Writes a transition, then performs its actions. */
+  async #advance({ state, events, wipe, actions }: Transition, pairing?: Pairing): Promise<RemoteUnlinked | undefined> {
+    const context = this.#eventContext(this.#deps.clock.nowMs());
+    const written = events.map((name) =>
+      name === "session.status"
+        ? statusEvent(state, context)
+        : healthEvent(state, this.#host.engine?.lastInboundAtMs, context),
+    );
     await this.#commit({
-      record,
-      events: this.#addressed(events, record),
-      wipe: effects.some((effect) => effect.type === "wipe"),
-      pairing: record.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
+      record: state,
+      events: this.#addressed(written, state),
+      wipe,
+      pairing: state.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
     });
-    if (announces) this.#logger.info({ status: Status[statusOf(record)] }, "session status");
+    if (events.includes("session.status")) this.#logger.info({ status: Status[statusOf(state)] }, "session status");
     this.#scheduleWake();
-    for (const effect of effects) await this.#perform(effect);
+    let unlinked: RemoteUnlinked | undefined;
+    for (const action of actions) unlinked = (await this.#perform(action)) ?? unlinked;
     // What an engine keeps outside of the store goes with what it kept inside.
-    if (!this.#engine && effects.some(({ type }) => type === "wipe")) await discardOutside(this.#deps, this.#record);
+    if (!this.#host.engine && wipe) await discardOutside(this.#deps, this.#record);
+    return unlinked;
   }
 
   async #commit(commit: Commit): Promise<void> {
-    const endpoints = this.#endpointsOf(commit.record);
-    const record = this.#creationKey === undefined ? commit.record : createdWith(this.#creationKey, commit.record);
-    await this.#deps.backend.commit(this.#lease, {
-      ...commit,
-      record,
-      ...(endpoints !== this.#endpoints && { endpoints }),
-    });
+    const { record } = commit;
+    const endpoints = this.#endpointsOf(record);
+    await this.#deps.backend.commit(this.#lease, { ...commit, ...(endpoints !== this.#endpoints && { endpoints }) });
     this.#endpoints = endpoints;
     this.#record = record;
-    this.#creationKey = undefined;
     this.#deps.onChange?.(record);
     if (commit.pairing !== undefined) this.#pairing = commit.pairing ?? undefined;
   }
@@ -236,81 +252,27 @@ export class SessionRunner {
     return { nowMs, ulid: () => this.#deps.random.ulid(nowMs) };
   }
 
-  async #perform(effect: SessionEffect): Promise<void> {
-    switch (effect.type) {
-      case "announce":
-      case "announce_health":
-      case "wipe":
-        // Written with the state.
-        return;
+  async #perform(action: SessionAction): Promise<RemoteUnlinked | undefined> {
+    switch (action.type) {
       case "close_engine":
-        return this.#closeEngine();
-      case "open_engine":
-        return this.#openEngine();
-      case "unlink_engine":
-        return this.#unlinkEngine();
+        await this.#host.close();
+        return undefined;
+      case "open_engine": {
+        const refused = this.#state === "running" ? this.#host.open(this.#record) : undefined;
+        return refused && this.#apply(refused);
+      }
+      case "unlink_engine": {
+        const unlinked = await this.#host.unlink();
+        await this.#apply({ type: "unlinked" });
+        return unlinked;
+      }
       case "remove":
-        return this.#remove();
+        await this.#remove();
+        return undefined;
     }
   }
 
-  async #openEngine(): Promise<void> {
-    if (this.#state !== "running") return;
-    const factory = this.#deps.engines.get(this.#record.engine);
-    if (!factory)
-      return this.#apply(closedBy("engine_crashed", "The session's engine is not available on this server"));
-    const turn = this.#deps.gate?.enter(this.#turn) ?? { leave: () => {} };
-    if ("atMs" in turn) {
-      this.#turn = turn;
-      return this.#apply({ type: "postponed", untilMs: turn.atMs });
-    }
-    this.#turn = undefined;
-    this.#leaveGate = turn.leave;
-    try {
-      this.#engine = openedEngine(factory, this.#deps, this.#lease, this.#record, this.#logger);
-    } catch (error) {
-      this.#logger.error({ err: error }, "engine could not be opened");
-      return this.#apply(closedBy("engine_crashed", "The engine could not be opened"));
-    }
-    void this.#pump(this.#engine);
-  }
-
-  /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
-  async #pump(engine: Engine): Promise<void> {
-    try {
-      const events = engine.events[Symbol.asyncIterator]();
-      // To ask for the next one says that the last is committed: of an engine that is given up nothing is asked any more.
-      for (let next = await events.next(); !next.done && engine === this.#engine; next = await events.next()) {
-        await this.#take(engine, next.value);
-        if (engine !== this.#engine) return;
-      }
-    } catch (error) {
-      this.#logger.error({ err: error }, "engine failed");
-    }
-    // An engine that ends without saying why has crashed.
-    if (engine === this.#engine) await this.#take(engine, closedBy("engine_crashed", "The engine ended unexpectedly"));
-  }
-
-  async #take(engine: Engine, event: EngineEvent): Promise<void> {
-    while (engine === this.#engine) {
-      try {
-        return await this.#enqueue(async () => {
-          if (engine === this.#engine) await this.#onEvent(event);
-        });
-      } catch (error) {
-        if (error instanceof LeaseLost) return this.#abandon(engine);
-        if (error instanceof SessionError) return;
-        this.#logger.error(
-          { err: error, event: event.type },
-          "could not record what the engine reported; trying again",
-        );
-        await new Promise<void>((resolve) => this.#deps.clock.schedule(storeRetryMs, resolve));
-      }
-    }
-  }
-
-  async #onEvent(event: EngineEvent): Promise<void> {
-    this.#leaveGate();
+  async #recordEvent(event: EngineEvent): Promise<void> {
     switch (event.type) {
       case "message": {
         const { message } = event;
@@ -321,52 +283,12 @@ export class SessionRunner {
       }
       case "qr": {
         const { type, ...pairing } = event;
-        return this.#apply({ type }, pairing);
-      }
-      case "closed": {
-        this.#logger.info({ cause: event.cause, reason: event.message }, "engine closed");
-        const engine = this.#engine;
-        // Whoever opens the next engine must find none; if the commit fails, this event is offered again.
-        await this.#apply(event);
-        if (engine === this.#engine) this.#engine = undefined;
+        await this.#apply({ type }, pairing);
         return;
       }
       default:
-        return this.#apply(event);
+        await this.#apply(event);
     }
-  }
-
-  async #unlinkEngine(): Promise<void> {
-    const engine = this.#engine;
-    if (engine) {
-      const result = await settledWithin(
-        this.#deps.clock,
-        unlinkLimitMs,
-        engine.logout(),
-        this.#hurry(hurriedUnlinkLimitMs),
-      );
-      this.#unlinked = result === "unlinked" ? "true" : "unknown";
-      this.#logger.info({ unlinked: this.#unlinked }, "logged out");
-    }
-    await this.#closeEngine();
-    await this.#apply({ type: "unlinked" });
-  }
-
-  async #closeEngine(): Promise<void> {
-    const engine = this.#engine;
-    this.#turn = undefined;
-    this.#leaveGate();
-    if (!engine) return;
-    // From here on its reports are those of a former engine.
-    this.#engine = undefined;
-    const closed = engine.close().then(() => true);
-    if (!(await settledWithin(this.#deps.clock, closeLimitMs, closed, this.#hurry(hurriedCloseLimitMs)))) {
-      this.#logger.warn({}, "engine did not close in time; going on without it");
-    }
-  }
-
-  #hurry(limitMs: number) {
-    return { wanted: this.#commandWaits.promise, limitMs };
   }
 
   async #remove(): Promise<void> {
@@ -378,15 +300,15 @@ export class SessionRunner {
     await this.#deps.backend.release(this.#lease);
   }
 
-  async #abandon(engine: Engine): Promise<void> {
+  #giveUp(): void {
     this.#logger.warn({}, "another process runs this session now");
     this.#state = "closed";
     this.#wakeTimer.set(undefined);
-    this.#engine = undefined;
-    await engine.close();
   }
 
   #scheduleWake(): void {
     this.#wakeTimer.set(this.#state === "running" ? wakeAtMs(this.#record) : undefined);
   }
 }
+
+const unstarted = (state: SessionRecord): Transition => ({ state, events: [], wipe: false, actions: [] });

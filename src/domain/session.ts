@@ -8,25 +8,14 @@ import {
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
-import { isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
+import type { CloseCause, SessionInput } from "./session-input.ts";
+import { logout, remove, unlinked } from "./session-leaving.ts";
+import { isLeaving, isRunning, type SessionState, wakeAtMs } from "./session-state.ts";
+import { announced, asked, forgiven, reach, type SessionAction, type Transition, to } from "./session-transition.ts";
 
+export type { CloseCause, SessionInput } from "./session-input.ts";
 export { engineStateOf, failedAttemptsOf, meOf, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
-
-/** Why an engine can close. */
-export type CloseCause =
-  | "logged_out"
-  | "replaced"
-  | "restart_required"
-  | "banned"
-  | "temp_banned"
-  | "client_outdated"
-  | "rejected"
-  | "unreachable"
-  | "rate_limited"
-  | "pairing_timeout"
-  | "engine_crashed"
-  | "bad_session"
-  | "credentials_unreadable";
+export type { Announcement, SessionAction, Transition } from "./session-transition.ts";
 
 /** What a cause leads to: give up, try again later, or its own rule. */
 type Consequence = "fail" | "fail_unpaired" | "fail_until" | "back_off" | "reconnect" | "retry_once";
@@ -46,57 +35,6 @@ const causes = {
   bad_session: { reason: Reason.BAD_SESSION, leadsTo: "back_off" },
   credentials_unreadable: { reason: Reason.CREDENTIALS_UNREADABLE, leadsTo: "fail" },
 } as const satisfies Record<CloseCause, { reason: Reason; leadsTo: Consequence }>;
-
-/** What can happen to a session: its owner's commands, its engine's reports, time, and a new process. */
-export type SessionInput =
-  | { type: "start" }
-  | { type: "stop" }
-  | { type: "restart" }
-  | { type: "logout" }
-  | { type: "delete" }
-  | { type: "configure"; config: SessionConfig }
-  /** The process is new: no engine is open, whatever the state says. */
-  | { type: "resume" }
-  /** `wakeAtMs()` has come. */
-  | { type: "wake" }
-  /** The effect `unlink_engine` is through, whatever came of it. */
-  | { type: "unlinked" }
-  /** The effect `open_engine` has to wait for its turn until then. */
-  | { type: "postponed"; untilMs: number }
-  /** A former login was put in place of the present one; no engine is open. */
-  | { type: "restored" }
-  | { type: "qr" }
-  | { type: "paired"; me: Me }
-  | { type: "opened"; me: Me }
-  | { type: "me_changed"; me: Me }
-  /** Whether the connection answers. */
-  | { type: "health"; healthy: boolean }
-  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
-
-/**
- * What is to be done once the new state is written, in this order. All but announcements follow from the state again after a
- * crash; an announcement is written with the state.
- */
-export type SessionEffect =
-  /** Write a session.status event with the new state. */
-  | { type: "announce" }
-  /** Write a session.health event with the new state. */
-  | { type: "announce_health" }
-  /** Remove credentials and chats, with the state. */
-  | { type: "wipe" }
-  /** Close the engine, if one is open. */
-  | { type: "close_engine" }
-  /** Log the engine out at WhatsApp, then report `unlinked`. */
-  | { type: "unlink_engine" }
-  | { type: "open_engine" }
-  /** Remove the session for good. */
-  | { type: "remove" };
-
-/** The new state, and what follows. No effects and the same state: the input meant nothing. */
-export interface Transition {
-  readonly state: SessionState;
-  readonly effects: readonly SessionEffect[];
-}
 
 /** How patient a session is. `jitter` is a fresh number in [0, 1) for each transition. */
 export interface SessionPolicy extends RetryPolicy {
@@ -169,41 +107,18 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "unlinked":
       return unlinked(state);
     case "qr":
-      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING }) : unchanged(state);
+      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING }) : to(state);
     case "paired":
-      return isRunning(state) ? paired(state, input.me) : unchanged(state);
+      return isRunning(state) ? paired(state, input.me) : to(state);
     case "opened":
-      return isRunning(state) ? opened(state, input.me, nowMs) : unchanged(state);
+      return isRunning(state) ? opened(state, input.me, nowMs) : to(state);
     case "me_changed":
-      return isRunning(state) ? { state: { ...state, me: input.me }, effects: [] } : unchanged(state);
+      return isRunning(state) ? to({ ...state, me: input.me }) : to(state);
     case "health":
       return health(state, input.healthy);
     case "closed":
-      return isRunning(state) ? closed(state, input, nowMs, policy) : unchanged(state);
+      return isRunning(state) ? closed(state, input, nowMs, policy) : to(state);
   }
-}
-
-const unchanged = (state: SessionState): Transition => ({ state, effects: [] });
-
-const announced = (state: SessionState, ...effects: SessionEffect[]): Transition => ({
-  state,
-  effects: [{ type: "announce" }, ...effects],
-});
-
-/** Goes to a new state and announces it only if users see another status. */
-function reach(from: SessionState, to: Partial<SessionState>, ...effects: SessionEffect[]): Transition {
-  const state = { ...from, ...to };
-  return statusOf(state) === statusOf(from) ? { state, effects } : announced(state, ...effects);
-}
-
-function asked(state: SessionState, desiredState: Desired): SessionState {
-  return { ...state, desiredState, revision: state.revision + 1 };
-}
-
-/** Nothing that went wrong before counts any more; when it was replaced is remembered. */
-function forgiven(state: SessionState): SessionState {
-  const { wakeAt: _, ...rest } = state;
-  return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "" };
 }
 
 /** The first time after pairing the restart that led there was part of it, and not one of those that are counted. */
@@ -221,8 +136,8 @@ function paired(state: SessionState, me: Me): Transition {
 
 function health(state: SessionState, healthy: boolean): Transition {
   const health = healthy ? Health.HEALTHY : Health.SUSPECT;
-  if (!isRunning(state) || state.phase !== Phase.WORKING || state.health === health) return unchanged(state);
-  return { state: { ...state, health }, effects: [{ type: "announce_health" }] };
+  if (!isRunning(state) || state.phase !== Phase.WORKING || state.health === health) return to(state);
+  return to({ ...state, health }, { events: ["session.health"] });
 }
 
 /** A temporary ban is not over: connecting now would make it longer. */
@@ -233,22 +148,22 @@ const mustWait = (state: SessionState, nowMs: number) =>
   timestampMs(state.wakeAt) > nowMs;
 
 /** Opens a fresh engine, without the login where that is dead. */
-function open(from: SessionState, ...before: SessionEffect[]): Transition {
-  const effects: SessionEffect[] = [...before, { type: "open_engine" }];
-  if (!from.credentialsDead) return reach(forgiven(from), { phase: Phase.CONNECTING }, ...effects);
+function open(from: SessionState, ...before: SessionAction[]): Transition {
+  const actions: SessionAction[] = [...before, { type: "open_engine" }];
+  if (!from.credentialsDead) return reach(forgiven(from), { phase: Phase.CONNECTING }, ...actions);
   const { me: _, ...unpaired } = forgiven(from);
-  return reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, { type: "wipe" }, ...effects);
+  return { ...reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, ...actions), wipe: true };
 }
 
 function start(state: SessionState, nowMs: number): Transition {
   if (isLeaving(state)) return unlinked(asked(state, Desired.RUNNING));
-  if (isRunning(state) || state.phase === Phase.BACKING_OFF) return unchanged(state);
+  if (isRunning(state) || state.phase === Phase.BACKING_OFF) return to(state);
   const wanted = asked(state, Desired.RUNNING);
-  return mustWait(state, nowMs) ? unchanged(wanted) : open({ ...wanted, attempt: 0 });
+  return mustWait(state, nowMs) ? to(wanted) : open({ ...wanted, attempt: 0 });
 }
 
 function stop(state: SessionState): Transition {
-  if (state.desiredState === Desired.STOPPED && state.phase === Phase.STOPPED) return unchanged(state);
+  if (state.desiredState === Desired.STOPPED && state.phase === Phase.STOPPED) return to(state);
   const wanted = asked(state, Desired.STOPPED);
   if (isLeaving(state)) return unlinked(wanted);
   return reach(forgiven(wanted), { phase: Phase.STOPPED, attempt: 0 }, { type: "close_engine" });
@@ -256,62 +171,31 @@ function stop(state: SessionState): Transition {
 
 function restart(wanted: SessionState, nowMs: number): Transition {
   if (isLeaving(wanted)) return unlinked(wanted);
-  if (mustWait(wanted, nowMs)) return unchanged(wanted);
+  if (mustWait(wanted, nowMs)) return to(wanted);
   return open({ ...wanted, attempt: 0 }, { type: "close_engine" });
 }
 
 function configure(state: SessionState, config: SessionConfig, nowMs: number): Transition {
   const configured = { ...asked(state, state.desiredState), config };
-  return state.desiredState === Desired.RUNNING ? restart(configured, nowMs) : unchanged(configured);
-}
-
-function logout(state: SessionState): Transition {
-  const wanted = asked(state, state.desiredState);
-  if (isLeaving(state)) return unlinked(wanted);
-  if (state.phase === Phase.WORKING) return reach(wanted, { phase: Phase.LOGGING_OUT }, { type: "unlink_engine" });
-  return unlinked({ ...wanted, phase: Phase.LOGGING_OUT }, statusOf(state));
-}
-
-function remove(state: SessionState): Transition {
-  const wanted = asked(state, Desired.STOPPED);
-  if (state.phase === Phase.DELETING) return unlinked(wanted);
-  if (state.phase === Phase.WORKING) return reach(wanted, { phase: Phase.DELETING }, { type: "unlink_engine" });
-  return reach(wanted, { phase: Phase.DELETING }, { type: "close_engine" }, { type: "remove" });
-}
-
-/** The login is gone at WhatsApp, or cannot be reached there: it goes here too. */
-function unlinked(state: SessionState, shown = statusOf(state)): Transition {
-  if (state.phase === Phase.DELETING) return { state, effects: [{ type: "close_engine" }, { type: "remove" }] };
-  if (state.phase !== Phase.LOGGING_OUT) return unchanged(state);
-  const { me: _, replacedAt: __, ...unpaired } = forgiven(state);
-  const running = state.desiredState === Desired.RUNNING;
-  const next = {
-    ...unpaired,
-    phase: running ? Phase.CONNECTING : Phase.STOPPED,
-    credentialsDead: false,
-    attempt: 0,
-  };
-  const effects: SessionEffect[] = [{ type: "wipe" }, { type: "close_engine" }];
-  if (running) effects.push({ type: "open_engine" });
-  return statusOf(next) === shown ? { state: next, effects } : announced(next, ...effects);
+  return state.desiredState === Desired.RUNNING ? restart(configured, nowMs) : to(configured);
 }
 
 /** Many want to connect at once: this one waits, and says so. */
 function postponed(state: SessionState, untilMs: number): Transition {
-  if (!isRunning(state) || state.phase !== Phase.CONNECTING) return unchanged(state);
+  if (!isRunning(state) || state.phase !== Phase.CONNECTING) return to(state);
   const reasonMessage = state.reasonMessage || "Waits for its turn to connect";
   return reach(state, { phase: Phase.BACKING_OFF, reasonMessage, wakeAt: timestampFromMs(untilMs) });
 }
 
 function restored(state: SessionState, nowMs: number): Transition {
   const wanted = { ...asked(state, state.desiredState), credentialsDead: false };
-  return state.desiredState === Desired.RUNNING ? restart(wanted, nowMs) : unchanged(wanted);
+  return state.desiredState === Desired.RUNNING ? restart(wanted, nowMs) : to(wanted);
 }
 
 function resume(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   if (isLeaving(state)) return unlinked(state);
   if (state.desiredState !== Desired.RUNNING) {
-    return state.phase === Phase.STOPPED ? unchanged(state) : reach(forgiven(state), { phase: Phase.STOPPED });
+    return state.phase === Phase.STOPPED ? to(state) : reach(forgiven(state), { phase: Phase.STOPPED });
   }
   if (state.phase === Phase.STOPPED) return open(state);
   if (isRunning(state)) return open(state);
@@ -323,7 +207,7 @@ function resume(state: SessionState, nowMs: number, policy: SessionPolicy): Tran
 
 function wake(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   const atMs = wakeAtMs(state);
-  if (atMs === undefined || nowMs < atMs || isLeaving(state)) return unchanged(state);
+  if (atMs === undefined || nowMs < atMs || isLeaving(state)) return to(state);
   return isRunning(state) ? overdue(state, nowMs, policy) : reconnected(state, open(state));
 }
 
@@ -332,13 +216,13 @@ function overdue(state: SessionState, nowMs: number, policy: SessionPolicy): Tra
   const cause = state.phase === Phase.PAIRING ? "pairing_timeout" : "unreachable";
   const message =
     state.phase === Phase.PAIRING ? "No phone used a code in time" : "The connection did not come about in time";
-  const { state: next, effects } = closed(state, { type: "closed", cause, message }, nowMs, policy);
-  return { state: next, effects: [...effects, { type: "close_engine" }] };
+  const next = closed(state, { type: "closed", cause, message }, nowMs, policy);
+  return { ...next, actions: [...next.actions, { type: "close_engine" }] };
 }
 
 /** A further attempt keeps the reason of the last failure visible until one succeeds. */
-function reconnected(from: SessionState, to: Transition): Transition {
-  return { ...to, state: { ...to.state, reason: from.reason, reasonMessage: from.reasonMessage } };
+function reconnected(from: SessionState, next: Transition): Transition {
+  return { ...next, state: { ...next.state, reason: from.reason, reasonMessage: from.reasonMessage } };
 }
 
 function closed(

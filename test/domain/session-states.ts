@@ -23,7 +23,17 @@ export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
   phase,
   ...more,
 });
-export const step = (state: SessionRecord, input: SessionInput, atMs = nowMs) => transition(state, input, atMs, policy);
+/** A transition, with all that it leads to in one list: what is announced, the wipe, and the actions. */
+export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
+  const next = transition(state, input, atMs, policy);
+  const announcements = { "session.status": "announce", "session.health": "announce_health" } as const;
+  const types = [
+    ...next.events.map((event) => announcements[event]),
+    ...(next.wipe ? (["wipe"] as const) : []),
+    ...next.actions.map(({ type }) => type),
+  ];
+  return { state: next.state, effects: types.map((type) => ({ type })) };
+}
 export const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
   type: "closed",
   cause,

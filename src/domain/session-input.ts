@@ -1,0 +1,43 @@
+import type { Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
+
+/** Why an engine can close. */
+export type CloseCause =
+  | "logged_out"
+  | "replaced"
+  | "restart_required"
+  | "banned"
+  | "temp_banned"
+  | "client_outdated"
+  | "rejected"
+  | "unreachable"
+  | "rate_limited"
+  | "pairing_timeout"
+  | "engine_crashed"
+  | "bad_session"
+  | "credentials_unreadable";
+
+/** What can happen to a session: its owner's commands, its engine's reports, time, and a new process. */
+export type SessionInput =
+  | { type: "start" }
+  | { type: "stop" }
+  | { type: "restart" }
+  | { type: "logout" }
+  | { type: "delete" }
+  | { type: "configure"; config: SessionConfig }
+  /** The process is new: no engine is open, whatever the state says. */
+  | { type: "resume" }
+  /** `wakeAtMs()` has come. */
+  | { type: "wake" }
+  /** The action `unlink_engine` is through, whatever came of it. */
+  | { type: "unlinked" }
+  /** The action `open_engine` has to wait for its turn until then. */
+  | { type: "postponed"; untilMs: number }
+  /** A former login was put in place of the present one; no engine is open. */
+  | { type: "restored" }
+  | { type: "qr" }
+  | { type: "paired"; me: Me }
+  | { type: "opened"; me: Me }
+  | { type: "me_changed"; me: Me }
+  /** Whether the connection answers. */
+  | { type: "health"; healthy: boolean }
+  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };

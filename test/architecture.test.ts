@@ -62,13 +62,23 @@ const pure = [generated, protobuf, /^src\/domain\//];
 /** A technology's own library, or Node's. The layers' own packages are not among them. */
 const library = /^(?!\.|src\/|gen\/|test\/|@connectrpc\/)/;
 
+const backendRoom = [/^src\/adapters\/backend\//];
+const engineRoom = [/^src\/adapters\/engine\//];
+const sharedRooms: Readonly<Record<string, readonly RegExp[]>> = {
+  level: backendRoom,
+  memory: backendRoom,
+  baileys: engineRoom,
+  wwebjs: engineRoom,
+};
+
 function adapterLayer(name: string): Layer {
   const folder = `src/adapters/${name}/`;
   const own = new RegExp(`^${folder}`);
   const open = [generated, library, /^src\/(domain|ports)\//, own];
   // What the two embedded backends have in common is a room of its own, free of any technology.
-  if (name === "backend") return layer(folder, own, ...pure, /^src\/ports\//, own);
-  return layer(folder, own, ...open, ...(["level", "memory"].includes(name) ? [/^src\/adapters\/backend\//] : []));
+  // So is what the two engines have in common.
+  if (["backend", "engine"].includes(name)) return layer(folder, own, ...pure, /^src\/ports\//, own);
+  return layer(folder, own, ...open, ...(sharedRooms[name] ?? []));
 }
 
 const adapterNames = new Set(src.flatMap(({ path }) => /^src\/adapters\/([^/]+)\//.exec(path)?.[1] ?? []));

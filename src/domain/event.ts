@@ -101,7 +101,18 @@ export function healthEvent(state: SessionState, lastInboundAtMs: number | undef
 const rememberedMessages = 100;
 
 /** Whether a message was reported already; WhatsApp sends again what it knows nobody to have. */
-export const isReported = (state: SessionState, { id }: MessagePayload): boolean => state.recentMessages.includes(id);
+export const isReported = (state: SessionState, message: MessagePayload): boolean =>
+  idsOf(message).some((id) => state.recentMessages.includes(id));
+
+/** The id of a message, and the one it had while its people's LIDs were all that was known of them. */
+function idsOf(message: MessagePayload): string[] {
+  const { id, fromMe, from, fromLid, to, toLid, participant, participantLid } = message;
+  const [chat, chatLid] = fromMe ? [to, toLid] : [from, fromLid];
+  const start = `${fromMe}_${chat}_`;
+  const end = participant ? `_${participant}` : "";
+  const key = id.slice(start.length, id.length - end.length);
+  return [id, `${fromMe}_${chatLid ?? chat}_${key}${participant ? `_${participantLid ?? participant}` : ""}`];
+}
 
 /** The state once this message is reported. */
 export function afterMessage(state: SessionState, { id, timestamp }: MessagePayload): SessionState {

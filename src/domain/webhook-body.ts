@@ -3,6 +3,7 @@ import {
   MessagePayload_Ack as Ack,
   type Event,
   type MessagePayload,
+  type MessagePayload_ReplyTo,
   type SessionHealthPayload,
   type SessionStatusPayload,
   type WebhookDisabledPayload,
@@ -88,17 +89,25 @@ const messagePayload = (message: MessagePayload) => ({
   id: message.id,
   timestamp: message.timestamp,
   from: message.from,
+  ...(message.fromLid && { fromLid: message.fromLid }),
   fromMe: message.fromMe,
   to: message.to,
+  ...(message.toLid && { toLid: message.toLid }),
   // WAHA names an author only within groups, and sends null elsewhere.
   participant: message.participant ?? null,
+  ...(message.participantLid && { participantLid: message.participantLid }),
   body: message.body,
   hasMedia: message.hasMedia,
   ack: message.ack,
   ackName: Ack[message.ack],
   vCards: message.vCards,
-  replyTo: message.replyTo
-    ? { id: message.replyTo.id, participant: message.replyTo.participant, body: message.replyTo.body }
-    : null,
+  replyTo: message.replyTo ? replyTo(message.replyTo) : null,
   _data: message.data ?? {},
+});
+
+const replyTo = ({ id, participant, participantLid, body }: MessagePayload_ReplyTo) => ({
+  id,
+  participant,
+  ...(participantLid && { participantLid }),
+  body,
 });

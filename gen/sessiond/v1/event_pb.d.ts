@@ -284,7 +284,8 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   timestamp: number;
 
   /**
-   * Chat id of the chat it came in, or of the account for its own.
+   * Chat id of the chat it came in, or of the account for its own. A person's is the number as far as this message or an
+   * earlier one tells it, such as "11111111111@c.us", else the LID.
    *
    * @generated from field: string from = 3;
    */
@@ -298,14 +299,14 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   fromMe: boolean;
 
   /**
-   * Chat id of who it was sent to.
+   * Chat id of the account, or for its own messages of the chat they were sent to.
    *
    * @generated from field: string to = 5;
    */
   to: string;
 
   /**
-   * Chat id of the author within a group.
+   * Chat id of the author within a group or a status update.
    *
    * @generated from field: optional string participant = 6;
    */
@@ -352,6 +353,28 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
    * @generated from field: google.protobuf.Struct data = 12 [json_name = "_data"];
    */
   data?: JsonObject | undefined;
+
+  /**
+   * LID of the person in `from`, where it is known: WhatsApp's name for the account without its number, for example
+   * "199999999999999@lid". As WhatsApp sends it beside the number (`sender_lid`, or `from` itself).
+   *
+   * @generated from field: optional string from_lid = 13;
+   */
+  fromLid?: string | undefined;
+
+  /**
+   * LID of the person in `to`, where it is known.
+   *
+   * @generated from field: optional string to_lid = 14;
+   */
+  toLid?: string | undefined;
+
+  /**
+   * LID of the person in `participant`, where it is known.
+   *
+   * @generated from field: optional string participant_lid = 15;
+   */
+  participantLid?: string | undefined;
 };
 
 /**
@@ -374,7 +397,7 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
   id: string;
 
   /**
-   * Chat id of its author.
+   * Chat id of its author: the number where it is known, else the LID.
    *
    * @generated from field: string participant = 2;
    */
@@ -386,6 +409,13 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
    * @generated from field: string body = 3;
    */
   body: string;
+
+  /**
+   * LID of its author, where it is known: for example "199999999999999@lid".
+   *
+   * @generated from field: optional string participant_lid = 4;
+   */
+  participantLid?: string | undefined;
 };
 
 /**

@@ -1,4 +1,6 @@
 import type { CloseCause } from "../../domain/session.ts";
+import { LeaseLost } from "../../ports/backend.ts";
+import { CredentialsUnreadable } from "./stored-login.ts";
 
 /** What an engine's `closed` event says. */
 export interface Closed {
@@ -90,4 +92,11 @@ function networkFailure(error: unknown): string {
   if ("code" in error && typeof error.code === "string") return `: ${error.code}`;
   if (/socks|proxy connection|^socket closed/i.test(error.message)) return `: ${error.message}`;
   return error.message.includes("timed out") ? ": timed out" : "";
+}
+
+/** Why an engine ended that failed by itself. */
+export function failedBy(error: unknown): Closed {
+  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
+  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
+  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
 }

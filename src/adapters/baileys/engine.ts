@@ -11,21 +11,23 @@ import {
   type UnlinkResult,
 } from "../../ports/engine.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
+import type { People } from "../engine/people.ts";
 import { AuthStore } from "./auth-state.ts";
 import { ChatKeeper } from "./chat-store.ts";
-import { type Closed, closedBy, upgradeRefusedBy } from "./close-cause.ts";
+import { type Closed, closedBy, failedBy, upgradeRefusedBy } from "./close-cause.ts";
 import { installConsoleGuard } from "./console-guard.ts";
 import { installFastCurve } from "./curve.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Heartbeat, type HeartbeatSettings } from "./heartbeat.ts";
 import { Inbox, type Kept } from "./inbox.ts";
 import { errorFields } from "./logger.ts";
+import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { proxyOf, type SessionProxy } from "./proxy.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
 import { hangUp, onDecryption, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
-import { CredentialsUnreadable, restoreKept } from "./stored-login.ts";
+import { restoreKept } from "./stored-login.ts";
 import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
 import { guardListeners, holdFrames } from "./web-socket.ts";
@@ -160,7 +162,8 @@ class BaileysEngine implements Engine {
     this.#auth = await AuthStore.open(credentials, this.#settings.clock, (error) => this.#fail(error));
     const { inbox, left } = await Inbox.open(credentials);
     this.#inbox = inbox;
-    for (const kept of left) this.#pushMessage(kept);
+    const people = peopleOf(this.#auth);
+    for (const kept of await people.complete(left)) this.#pushMessage(kept);
     if (this.#closed) return;
     if (config.proxy) this.#proxy = proxyOf(config.proxy);
     if (config.noweb?.store?.enabled) this.#chats = new ChatKeeper(chats, this.#settings.clock, this.#logger);
@@ -172,14 +175,14 @@ class BaileysEngine implements Engine {
       proxy: this.#proxy,
       findMessage: keeper && ((key) => keeper.message(key)),
     });
-    this.#listen(this.#socket, this.#auth);
+    this.#listen(this.#socket, this.#auth, people);
     this.#setDeadline(this.#settings.connectTimeoutMs + graceMs, {
       cause: "unreachable",
       message: `Could not connect to ${this.#peer}: timed out`,
     });
   }
 
-  #listen(socket: WASocket, auth: AuthStore): void {
+  #listen(socket: WASocket, auth: AuthStore, people: People): void {
     const { ws, ev } = socket;
     const warn = (error: unknown) => this.#logger.warn(errorFields(error), "a stanza could not be handled");
     auth.takeRatchets(socket.authState.keys);
@@ -194,7 +197,8 @@ class BaileysEngine implements Engine {
       () => auth.expectMessage(),
       () => auth.expectNoMessage(),
     );
-    onMessages(socket, (messages) => this.#takeMessages(messages, auth));
+    onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
+    followNames(socket, auth, people);
     ws.on("open", () => {
       this.#setDeadline(this.#settings.loginTimeoutMs, noLogin);
       this.#heartbeat = this.#beat(socket);
@@ -282,12 +286,12 @@ class BaileysEngine implements Engine {
     if (!this.#unlinking) await emptied;
   }
 
-  #takeMessages(messages: readonly WAMessage[], auth: AuthStore): void {
+  #takeMessages(messages: readonly WAMessage[], auth: AuthStore, people: People): void {
     const { kept, changes } = this.#inbox.add(messagesIn(messages, auth.state.creds));
     const durable = auth.seal(kept.length > 0 ? changes : undefined);
-    this.#order = Promise.all([this.#order, durable]).then(
-      () => {
-        for (const one of kept) this.#pushMessage(one);
+    this.#order = Promise.all([durable.then(() => people.complete(kept)), this.#order]).then(
+      ([named]) => {
+        for (const one of named) this.#pushMessage(one);
       },
       // The failure has ended the engine already; WhatsApp will send the messages again.
       () => {},
@@ -389,9 +393,3 @@ const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was
 const deaf: Closed = { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" };
 const noLogin: Closed = { cause: "unreachable", message: "WhatsApp did not answer the login in time" };
 const noRestart: Closed = { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" };
-
-function failedBy(error: unknown): Closed {
-  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
-  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
-  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
-}

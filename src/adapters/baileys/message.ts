@@ -1,12 +1,5 @@
 import { create, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import {
-  isLidUser,
-  jidDecode,
-  normalizeMessageContent,
-  type proto,
-  toNumber,
-  type WAMessage,
-} from "@whiskeysockets/baileys";
+import { normalizeMessageContent, type proto, toNumber, type WAMessage } from "@whiskeysockets/baileys";
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload,
@@ -14,6 +7,8 @@ import {
   MessagePayload_ReplyToSchema,
   MessagePayloadSchema,
 } from "../../../gen/sessiond/v1/event_pb.js";
+import { addressesOf } from "../engine/addresses.ts";
+import { chatId, isPerson, type Person, personOf } from "../engine/chat-id.ts";
 
 type Content = proto.IMessage;
 
@@ -22,6 +17,9 @@ export interface Account {
   readonly id: string;
   readonly lid?: string | undefined;
 }
+
+/** The account's chat ids. */
+export const accountOf = ({ id, lid }: Account): Person => ({ id: chatId(id), ...(lid && { lid: chatId(lid) }) });
 
 const none = () => undefined;
 
@@ -87,49 +85,27 @@ export function messagePayload(message: WAMessage, me: Account): MessagePayload 
   if (!kind || !key.remoteJid || !key.id) return undefined;
 
   const fromMe = key.fromMe === true;
-  const chat = chatId(inNumbers(key.remoteJid, key.remoteJidAlt, fromMe ? me : undefined));
-  const mine = chatId(me.id);
-  const author = authorOf(message, chat);
-  const participant = author && chatId(author);
+  const account = accountOf(me);
+  const chat = personOf(key.remoteJid, key.remoteJidAlt, account);
+  const author = isPerson(chat.id) ? undefined : authorOf(message, account);
   return create(MessagePayloadSchema, {
-    id: [fromMe, chat, key.id, ...(participant ? [participant] : [])].join("_"),
+    ...addressesOf({ fromMe, key: key.id, chat, author, me: account }),
     timestamp: toNumber(message.messageTimestamp ?? 0),
-    from: fromMe ? mine : chat,
-    fromMe,
-    to: fromMe ? chat : mine,
-    ...(participant && { participant }),
     body: texts[kind](content) ?? "",
     hasMedia: mediaKinds.has(kind),
     ack: ackOf(message.status),
     vCards: vCardsOf(content),
-    ...replyTo(content, kind),
+    ...replyTo(content, kind, account),
     data: jsonObject(message),
   });
 }
 
 const kindOf = (content: Content) => kinds.find((kind) => content[kind] !== null && content[kind] !== undefined);
 
-/** A WhatsApp id as events show it: without the device, phone numbers at c.us. */
-export function chatId(jid: string): string {
-  const decoded = jidDecode(jid);
-  if (!decoded) return jid;
-  return `${decoded.user}@${decoded.server === "s.whatsapp.net" ? "c.us" : decoded.server}`;
-}
-
-/** The phone number's id where WhatsApp names somebody by a LID and the stanza knew both. `sender`: whose number the other is not. */
-function inNumbers(jid: string, other: string | null | undefined, sender: Account | undefined): string {
-  if (!other || !isLidUser(jid) || isLidUser(other)) return jid;
-  // In one's own messages the other name is the sender's, not the chat's, unless the chat is with oneself.
-  const isSenders = sender && jidDecode(other)?.user === jidDecode(sender.id)?.user;
-  const withOneself = sender?.lid !== undefined && jidDecode(jid)?.user === jidDecode(sender.lid)?.user;
-  return isSenders && !withOneself ? jid : other;
-}
-
-/** Who wrote it, where that is not the chat itself: in groups and status updates. */
-function authorOf({ key, participant }: WAMessage, chat: string): string | undefined {
-  if (chat.endsWith("@c.us") || chat.endsWith("@lid")) return undefined;
+/** Who wrote it in a group or a status update. Baileys has the other id of a status update's author as that of its chat. */
+function authorOf({ key, participant }: WAMessage, me: Person): Person | undefined {
   const author = key.participant || participant;
-  return author ? inNumbers(author, key.participantAlt, undefined) : undefined;
+  return author ? personOf(author, key.participantAlt || key.remoteJidAlt, me) : undefined;
 }
 
 /** Baileys counts from ERROR = 0; a message that came in has no status and has reached this device. */
@@ -141,16 +117,18 @@ const vCardsOf = (content: Content): string[] =>
     (contact) => contact?.vcard ?? [],
   );
 
-function replyTo(content: Content, kind: Kind): { replyTo?: MessagePayload_ReplyTo } {
+function replyTo(content: Content, kind: Kind, me: Person): { replyTo?: MessagePayload_ReplyTo } {
   const part = content[kind];
   const context = typeof part === "object" && part && "contextInfo" in part ? part.contextInfo : undefined;
   if (!context?.stanzaId) return {};
+  const author = context.participant ? personOf(context.participant, undefined, me) : { id: "" };
   const quoted = normalizeMessageContent(context.quotedMessage);
   const quotedKind = quoted && kindOf(quoted);
   return {
     replyTo: create(MessagePayload_ReplyToSchema, {
       id: context.stanzaId,
-      participant: context.participant ? chatId(context.participant) : "",
+      participant: author.id,
+      ...(author.lid && { participantLid: author.lid }),
       body: (quoted && quotedKind && texts[quotedKind](quoted)) ?? "",
     }),
   };

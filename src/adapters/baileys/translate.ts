@@ -9,7 +9,8 @@ import {
 import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineEvent } from "../../ports/engine.ts";
-import { chatId, messagePayload } from "./message.ts";
+import { chatId } from "../engine/chat-id.ts";
+import { messagePayload } from "./message.ts";
 
 /** How long QR codes live if `qrTimeout` is not set: the first, and each further one (Baileys, lib/Socket/socket.js). */
 const firstQrMs = 60_000;

@@ -5,6 +5,7 @@ import {
   catchUpWithSync,
   isEntered,
   keepEarlyMessages,
+  otherIds,
   type PageStatus,
   pageStatus,
   refreshQr,
@@ -97,6 +98,11 @@ export class WebClient extends wwebjs.Client {
 
   status(): Promise<PageStatus> {
     return this.#page.evaluate(pageStatus);
+  }
+
+  /** The other ids of these people, in their order; null where the page has none. */
+  otherIds(ids: readonly string[]): Promise<(string | null)[]> {
+    return this.#page.evaluate(otherIds, ids);
   }
 
   async picture(): Promise<Uint8Array> {

@@ -1,5 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
 import { LeaseLost } from "../../ports/backend.ts";
 import {
   type Engine,
@@ -19,7 +18,7 @@ import {
   noPhoneCame,
   unlinkedByPhone,
 } from "./close-cause.ts";
-import { chatId, messagePayload } from "./message.ts";
+import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
 import { Profile } from "./profile.ts";
 import { browserProxy } from "./proxy.ts";
@@ -58,6 +57,7 @@ export class WwebjsEngine implements Engine {
   #chrome: Chrome | undefined;
   #client: WebClient | undefined;
   #me: Me | undefined;
+  readonly #reader: MessageReader;
   readonly #round: QrRound;
   #heardAtMs: number | undefined;
   /** Messages that came before it was known whose account it is. */
@@ -76,6 +76,7 @@ export class WwebjsEngine implements Engine {
     this.#settings = settings;
     this.#options = options;
     this.#round = new QrRound(settings.qrTimeoutMs);
+    this.#reader = new MessageReader(options.credentials, (ids) => this.#otherIds(ids));
     this.gone = this.#gone.promise;
     const start = (controller: ReadableStreamDefaultController<EngineEvent>) => {
       this.#controller = controller;
@@ -256,25 +257,30 @@ export class WwebjsEngine implements Engine {
     this.#cancelDeadline();
     this.#me = me;
     this.#push({ type: "opened", me });
-    for (const data of this.#early.splice(0)) this.#pushMessage(data, me);
+    for (const data of this.#early.splice(0)) await this.#pushMessage(data);
     this.#loggedIn.resolve();
   }
 
   #takeMessage(data: object): void {
-    this.#next(() => {
-      if (this.#me) this.#pushMessage(data, this.#me);
+    this.#next(async () => {
+      if (this.#me) await this.#pushMessage(data);
       else this.#early.push(data);
     });
   }
 
-  #pushMessage(data: object, me: Me): void {
-    const message = messagePayload(data, me.id);
+  async #pushMessage(data: object): Promise<void> {
+    const message = await this.#reader.read(data);
     if (message) this.#push({ type: "message", message });
+  }
+
+  async #otherIds(ids: readonly string[]): Promise<readonly (string | null)[]> {
+    const asked = this.#client?.otherIds(ids).catch(() => []);
+    return (asked && (await this.#within(this.#settings.answerTimeoutMs, asked))) ?? [];
   }
 
   async #account(): Promise<Me | undefined> {
     const account = (await this.#client?.status())?.account;
-    return account && create(MeSchema, { id: chatId(account.id), pushName: account.pushName });
+    return account && this.#reader.setAccount(account);
   }
 
   /** A page that hangs says nothing of it; a changed name comes without a word, too. */

@@ -5,6 +5,8 @@ import {
   MessagePayload_ReplyToSchema,
   MessagePayloadSchema,
 } from "../../../gen/sessiond/v1/event_pb.js";
+import { addressesOf } from "../engine/addresses.ts";
+import { isPerson, type Person, personOf } from "../engine/chat-id.ts";
 
 /**
  * The types of message that people send each other (whatsapp-web.js, MessageTypes, and the page's own names). Whatever is not
@@ -45,30 +47,28 @@ const mediaTypes = new Set(["audio", "ptt", "image", "video", "ptv", "document",
 /** Keys of what is encrypted elsewhere, and thumbnails' bytes, which can be large: neither is for events. */
 const withheld = new Set(["mediaKey", "messageSecret", "body64", "preview"]);
 
-/** The message as an event, or undefined if it is none that a user wrote. `me`: the account's chat id. */
-export function messagePayload(data: object, me: string): MessagePayload | undefined {
+/** The message as an event, or undefined if it is none that a user wrote. `me`: the account. */
+export function messagePayload(data: object, me: Person): MessagePayload | undefined {
   const raw = jsonObject(data);
   const key = objectOf(raw.id);
-  const chat = idOf(key.remote);
+  const remote = idOf(key.remote);
   const type = textOf(raw.type);
-  if (!userTypes.has(type) || !chat || typeof key.id !== "string") return undefined;
+  if (!userTypes.has(type) || !remote || typeof key.id !== "string") return undefined;
   const fromMe = key.fromMe === true;
-  const author = isDirect(chat) ? "" : idOf(raw.author) || idOf(key.participant);
+  // The page can have one of a person's ids here and the other there.
+  const chat = personOf(remote, idOf(fromMe ? raw.to : raw.from), me);
+  const author = isPerson(chat.id) ? undefined : authorOf(raw, me);
   const hasMedia = mediaTypes.has(type);
   const text = hasMedia ? raw.caption : raw.body || raw.pollName || raw.eventName || raw.caption;
   return create(MessagePayloadSchema, {
-    id: [String(fromMe), chat, key.id, ...(author ? [author] : [])].join("_"),
+    ...addressesOf({ fromMe, key: key.id, chat, author, me }),
     timestamp: typeof raw.t === "number" ? Math.max(0, Math.floor(raw.t)) : 0,
-    from: fromMe ? me : chat,
-    fromMe,
-    to: fromMe ? chat : me,
-    ...(author && { participant: author }),
     // A contact's card is its whole text.
     body: type.endsWith("vcard") ? textOf(raw.vcardFormattedName) : textOf(text),
     hasMedia,
     ack: typeof raw.ack === "number" ? Math.min(Math.max(raw.ack, Ack.ERROR), Ack.PLAYED) : Ack.DEVICE,
     vCards: vCardsOf(raw, type),
-    ...replyTo(raw),
+    ...replyTo(raw, me),
     data: raw,
   });
 }
@@ -78,18 +78,16 @@ type Json = JsonObject[string];
 const objectOf = (value: Json | undefined): JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
 const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
-const isDirect = (chat: string) => chat.endsWith("@c.us") || chat.endsWith("@lid");
-
-/** A WhatsApp id as events show it: without the device, phone numbers at c.us. */
-export function chatId(serialized: string): string {
-  const [user = "", server] = serialized.split("@");
-  if (!server) return serialized;
-  return `${user.split(":")[0]}@${server === "s.whatsapp.net" ? "c.us" : server}`;
-}
 
 /** The page has ids as texts and as objects. */
 function idOf(value: Json | undefined): string {
-  return chatId(typeof value === "string" ? value : textOf(objectOf(value)._serialized));
+  return typeof value === "string" ? value : textOf(objectOf(value)._serialized);
+}
+
+/** Who wrote it in a group or a status update. */
+function authorOf(raw: JsonObject, me: Person): Person | undefined {
+  const [author, participant] = [idOf(raw.author), idOf(objectOf(raw.id).participant)];
+  return author || participant ? personOf(author || participant, participant, me) : undefined;
 }
 
 function vCardsOf(raw: JsonObject, type: string): string[] {
@@ -97,13 +95,14 @@ function vCardsOf(raw: JsonObject, type: string): string[] {
   return Array.isArray(raw.vcardList) ? raw.vcardList.map((card) => textOf(objectOf(card).vcard)) : [];
 }
 
-function replyTo(raw: JsonObject) {
+function replyTo(raw: JsonObject, me: Person) {
   const id = textOf(raw.quotedStanzaID);
   if (!id) return {};
   const quoted = objectOf(raw.quotedMsg);
-  const participant = idOf(raw.quotedParticipant);
+  const author = personOf(idOf(raw.quotedParticipant), undefined, me);
   const body = textOf(quoted.caption) || (mediaTypes.has(textOf(quoted.type)) ? "" : textOf(quoted.body));
-  return { replyTo: create(MessagePayload_ReplyToSchema, { id, participant, body }) };
+  const names = { participant: author.id, ...(author.lid && { participantLid: author.lid }) };
+  return { replyTo: create(MessagePayload_ReplyToSchema, { id, ...names, body }) };
 }
 
 /** The library hands on what came through the DevTools protocol: JSON, but for what is not to be passed on. */

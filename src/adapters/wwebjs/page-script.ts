@@ -23,7 +23,17 @@ interface Modules {
     "getMaybeMePnUser" | "getMaybeMeLidUser",
     () => { user: string; server: string } | undefined
   >;
-  WAWebCollections: { Msg: Emitter & { getModelsArray?(): PageMessage[] } };
+  WAWebCollections: {
+    Msg: Emitter & { getModelsArray?(): PageMessage[] };
+    Contact?: { get(id: Wid | string): { readonly phoneNumber?: Wid } | undefined };
+  };
+  WAWebWidFactory: { createWid(text: string): Wid };
+  WAWebApiContact: Record<"getPhoneNumber" | "getCurrentLid", (wid: Wid) => Wid | null | undefined>;
+  WAWebLidMigrationUtils: { toPn(wid: Wid): Wid | null | undefined };
+}
+
+interface Wid {
+  readonly _serialized: string;
 }
 
 declare const window: {
@@ -39,6 +49,7 @@ declare const window: {
 /** The account as the page has it. */
 export interface PageAccount {
   readonly id: string;
+  readonly lid?: string;
   readonly pushName: string;
 }
 
@@ -117,9 +128,13 @@ export function pageStatus(): PageStatus {
   const state = window.sessiondWatches ? Socket.state : "OPENING";
   try {
     const prefs = window.require("WAWebUserPrefsMeUser");
-    const wid = prefs.getMaybeMePnUser() ?? prefs.getMaybeMeLidUser();
+    const lid = prefs.getMaybeMeLidUser();
+    const wid = prefs.getMaybeMePnUser() ?? lid;
     const pushName = window.require("WAWebConnModel").Conn.pushname ?? "";
-    return { state, account: wid && { id: `${wid.user}@${wid.server}`, pushName } };
+    return {
+      state,
+      account: wid && { id: `${wid.user}@${wid.server}`, ...(lid && { lid: `${lid.user}@${lid.server}` }), pushName },
+    };
   } catch {
     return { state, account: undefined };
   }
@@ -130,3 +145,27 @@ export const refreshQr = (): void => window.require("WAWebCmd").Cmd.refreshQR();
 
 /** Unlinks the device at WhatsApp. */
 export const unlinkDevice = (): Promise<void> => window.require("WAWebSocketModel").Socket.logout();
+
+/** The other ids of these people as far as the page has them without asking WhatsApp: numbers of LIDs, LIDs of numbers. */
+export function otherIds(ids: readonly string[]): (string | null)[] {
+  const first = (sources: readonly (() => Wid | null | undefined)[]): string | null => {
+    for (const source of sources) {
+      try {
+        const found = source();
+        if (found) return found._serialized;
+      } catch {
+        // This page has no such module, or knows nobody by this id.
+      }
+    }
+    return null;
+  };
+  return ids.map((id) => {
+    const wid = () => window.require("WAWebWidFactory").createWid(id);
+    if (!id.endsWith("@lid")) return first([() => window.require("WAWebApiContact").getCurrentLid(wid())]);
+    return first([
+      () => window.require("WAWebApiContact").getPhoneNumber(wid()),
+      () => window.require("WAWebLidMigrationUtils").toPn(wid()),
+      () => window.require("WAWebCollections").Contact?.get(wid())?.phoneNumber,
+    ]);
+  });
+}

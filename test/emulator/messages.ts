@@ -10,18 +10,41 @@ import type { WhatsApp } from "./whatsapp.ts";
 
 const FEW_PRE_KEYS = 5;
 
+/** Attributes of a `<message>` in place of the usual ones; undefined leaves one out. */
+export type Envelope = Readonly<Record<string, string | undefined>>;
+
+/** How a text names its people, where that is not by the number with the LID beside it. */
+export interface Addressing {
+  /** For the recipient's devices: for example `{ from: lid, sender_lid: undefined }`, or a group's id and a participant. */
+  readonly envelope?: Envelope;
+  /** For the sender's own devices. */
+  readonly copyEnvelope?: Envelope;
+  /** The `destinationJid` in the copies for the sender's own devices. */
+  readonly destination?: string;
+  /** The text's context, such as the message it answers. */
+  readonly contextInfo?: proto.IContextInfo;
+}
+
 /** Sends a text from a phone to an account: to its phone, to its devices, and a copy to the sender's own devices. */
-export async function sendText(whatsapp: WhatsApp, from: Phone, to: Phone, text: string): Promise<string> {
+export async function sendText(
+  whatsapp: WhatsApp,
+  from: Phone,
+  to: Phone,
+  text: string,
+  addressing: Addressing = {},
+): Promise<string> {
   const id = newMessageId();
-  const content = { conversation: text };
+  const { envelope, copyEnvelope, destination, contextInfo } = addressing;
+  const content = contextInfo ? { extendedTextMessage: { text, contextInfo } } : { conversation: text };
   const attributes = { id, type: "text", notify: from.name };
   if (to !== from) {
     to.receive({ id, from: from.number, to: to.number, text, content });
-    for (const device of to.devices) await sendFromPhone(whatsapp, from, device, content, attributes);
+    for (const device of to.devices)
+      await sendFromPhone(whatsapp, from, device, content, { ...attributes, ...envelope });
   }
-  const copy = { deviceSentMessage: { destinationJid: to.jid, message: content } };
+  const copy = { deviceSentMessage: { destinationJid: destination ?? to.jid, message: content } };
   for (const device of from.devices) {
-    await sendFromPhone(whatsapp, from, device, copy, { ...attributes, recipient: to.jid });
+    await sendFromPhone(whatsapp, from, device, copy, { ...attributes, recipient: to.jid, ...copyEnvelope });
   }
   return id;
 }
@@ -32,13 +55,13 @@ export async function sendFromPhone(
   from: Phone,
   device: LinkedDevice,
   content: proto.IMessage,
-  attributes: Readonly<Record<string, string>>,
+  attributes: Envelope,
 ): Promise<void> {
   const plaintext = pad(proto.Message.encode(content).finish());
   const send = async (count?: number): Promise<void> => {
     const { type, body } = await from.signal.encrypt(addressOf(device), plaintext, () => takeBundle(device));
     const enc = stanza("enc", { v: 2, type, count }, body);
-    const node = stanza("message", { ...attributes, from: from.jid, sender_lid: from.lid, t: unixTime() }, [enc]);
+    const node = stanza("message", { from: from.jid, sender_lid: from.lid, t: unixTime(), ...attributes }, [enc]);
     device.deliver({ node, retry });
     whatsapp.changed();
   };

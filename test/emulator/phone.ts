@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import type { proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice, LoginRefusal } from "./device.ts";
 import { enterCode } from "./link-code.ts";
-import { sendText } from "./messages.ts";
+import { type Addressing, sendText } from "./messages.ts";
 import { scanQr } from "./pairing.ts";
 import { SignalPeer } from "./signal-peer.ts";
 import type { WhatsApp } from "./whatsapp.ts";
@@ -117,9 +117,9 @@ export class Phone {
   }
 
   /** Sends a text and returns its message id. Linked devices that are not connected get it at their next login. */
-  async sendTextTo(to: Phone | string, text: string): Promise<string> {
+  async sendTextTo(to: Phone | string, text: string, addressing?: Addressing): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
-    return sendText(this.#whatsapp, this, recipient, text);
+    return sendText(this.#whatsapp, this, recipient, text, addressing);
   }
 
   /** Takes the next message that arrived here and matches; waits for it if need be. */

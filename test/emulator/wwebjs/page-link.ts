@@ -137,9 +137,9 @@ export class PageLink {
   #logIn(device: WebDevice): void {
     this.device = device;
     device.page = this;
-    const { jid, name } = device.owner;
+    const { jid, lid, name } = device.owner;
     const { syncMs } = this.#whatsapp;
-    this.#send({ type: "login", me: jid, name, syncMs, offline: [...device.waiting.values()] });
+    this.#send({ type: "login", me: jid, lid, name, syncMs, offline: [...device.waiting.values()] });
   }
 
   #giveLinkCode(phone: string): string {

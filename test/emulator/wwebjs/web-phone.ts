@@ -11,6 +11,20 @@ export interface WebMessage {
   readonly to: string;
   readonly body: string;
   readonly t: number;
+  /** The author within a group. */
+  readonly author?: string | undefined;
+  /** Which LID and which number the page learns with it to be one account's. */
+  readonly pair?: readonly [lid: string, number: string] | undefined;
+}
+
+/** How a text names its sender, where that is not by the number alone. */
+export interface WebAddressing {
+  /** By which of its ids the sender is named; the number by default. */
+  readonly by?: "lid" | "number";
+  /** Whether the page learns that the two ids are one account's. */
+  readonly tellsPair?: boolean;
+  /** The group it is sent to. */
+  readonly group?: string;
 }
 
 /** A browser that is linked to an account. */
@@ -43,6 +57,11 @@ export class WebPhone {
   /** The account's chat id. */
   get jid(): string {
     return `${this.number}@c.us`;
+  }
+
+  /** The account's id without its number. */
+  get lid(): string {
+    return `1${this.number.padStart(15, "0")}@lid`;
   }
 
   /** The devices linked now. */
@@ -85,8 +104,10 @@ export class WebPhone {
   }
 
   /** Sends a text and returns its message id. Devices that are not connected get it at their next login. */
-  async sendTextTo(to: WebPhone | string, text: string): Promise<string> {
+  async sendTextTo(to: WebPhone | string, text: string, addressing: WebAddressing = {}): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
+    const { by = "number", tellsPair, group } = addressing;
+    const sender = by === "lid" ? this.lid : this.jid;
     const common = {
       id: `3EB0${randomBytes(9).toString("hex").toUpperCase()}`,
       from: this.jid,
@@ -94,8 +115,12 @@ export class WebPhone {
       body: text,
       t: Math.floor(Date.now() / 1000),
     };
-    this.#deliver({ ...common, fromMe: true, chat: recipient.jid });
-    if (recipient !== this) recipient.#deliver({ ...common, fromMe: false, chat: this.jid });
+    const chat = by === "lid" ? recipient.lid : recipient.jid;
+    const pairOf = (one: WebPhone) => (tellsPair ? ([one.lid, one.jid] as const) : undefined);
+    this.#deliver({ ...common, to: chat, fromMe: true, chat, pair: pairOf(recipient) });
+    const inGroup = group === undefined ? {} : { from: group, chat: group, author: sender };
+    const received = { ...common, fromMe: false, from: sender, chat: sender, ...inGroup, pair: pairOf(this) };
+    if (recipient !== this) recipient.#deliver(received);
     return common.id;
   }
 

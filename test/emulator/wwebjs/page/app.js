@@ -4,10 +4,13 @@ import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
 
 const Socket = new Model({ state: "OPENING", hasSynced: false });
-const Conn = new Model({ ref: undefined, pushname: undefined, platform: undefined, wid: undefined });
+const Conn = new Model({ ref: undefined, pushname: undefined, platform: undefined, wid: undefined, lid: undefined });
 const Cmd = new Emitter();
 const Msg = new Collection();
 const Chat = new Collection();
+/** Who is who, as messages of this document have told it. */
+const numbers = new Map();
+const lids = new Map();
 let progress = 0;
 let login;
 /** The codes of this round that are still to come, and whether the first has been looked at. */
@@ -39,7 +42,11 @@ const modules = {
   },
   WAWebUserPrefsMeUser: {
     getMaybeMePnUser: () => Conn.wid,
-    getMaybeMeLidUser: () => undefined,
+    getMaybeMeLidUser: () => Conn.lid,
+  },
+  WAWebApiContact: {
+    getPhoneNumber: (wid) => numbers.get(String(wid)),
+    getCurrentLid: (wid) => lids.get(String(wid)),
   },
   WABase64: { encodeB64: (data) => btoa(String.fromCharCode(...data)) },
   WALinkify: { findLinks: () => [], findLink: () => undefined },
@@ -88,11 +95,17 @@ async function leave() {
 }
 
 function addMessage(data, isNewMsg) {
-  const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id });
+  const author = data.author && new Wid(data.author);
+  const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id, participant: author });
+  if (isNewMsg && data.pair) {
+    const [lid, number] = data.pair;
+    numbers.set(lid, new Wid(number));
+    lids.set(number, new Wid(lid));
+  }
   if (Msg.get(id)) return;
   const [from, to] = [data.from, data.to].map((text) => new Wid(text));
   const { body, t } = data;
-  Msg.add(new Model({ id, body, type: "chat", t, from, to, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
+  Msg.add(new Model({ id, body, type: "chat", t, from, to, author, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
 }
 
 let received = Promise.resolve();
@@ -108,10 +121,11 @@ function receive(message) {
   received = received.then(taken).catch(() => {});
 }
 
-async function logIn({ me, name, syncMs, offline }) {
+async function logIn({ me, lid, name, syncMs, offline }) {
   Conn.set("pushname", name);
   Conn.set("platform", "android");
   Conn.set("wid", new Wid(me));
+  Conn.set("lid", new Wid(lid));
   Socket.set("state", "CONNECTED");
   for (const message of await loadMessages()) addMessage(message, false);
   for (const message of offline) receive(message);

@@ -90,8 +90,9 @@ export class Wid {
 }
 
 export class MsgKey {
-  constructor({ fromMe, remote, id }) {
-    Object.assign(this, { fromMe, remote, id, _serialized: `${fromMe}_${remote}_${id}` });
+  constructor({ fromMe, remote, id, participant }) {
+    const _serialized = [fromMe, remote, id, ...(participant ? [participant] : [])].join("_");
+    Object.assign(this, { fromMe, remote, id, participant, _serialized });
   }
 
   toString = () => this._serialized;

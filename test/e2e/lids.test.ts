@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { openHouse } from "./house.ts";
+import type { WebhookInbox } from "./webhook-inbox.ts";
+import { openWebjsHouse } from "./webjs-house.ts";
+
+/** One way a message names its sender, and how the emulated WhatsApp is told. */
+type Send = (how: "by LID" | "by LID with the number") => Promise<unknown>;
+
+interface Account {
+  readonly number: string;
+  readonly lid: string;
+}
+
+/** The first message has only the LID, the second tells the number, the third has only the LID again, and so has one after a restart. */
+async function walk(bob: Account, send: Send, hook: WebhookInbox, restart: () => Promise<void>): Promise<void> {
+  const heard = async (how: Parameters<Send>[0]) => {
+    const before = hook.taken.length;
+    await send(how);
+    const { body } = await hook.until((all) => all.slice(before).find((webhook) => webhook.body.event === "message"));
+    const { id, from, fromLid } = body.payload;
+    return { chat: String(id).split("_")[1], from, fromLid };
+  };
+  const unknown = { chat: bob.lid, from: bob.lid, fromLid: bob.lid };
+  const known = { chat: `${bob.number}@c.us`, from: `${bob.number}@c.us`, fromLid: bob.lid };
+  assert.deepEqual(await heard("by LID"), unknown);
+  assert.deepEqual(await heard("by LID with the number"), known);
+  assert.deepEqual(await heard("by LID"), known);
+  await restart();
+  assert.deepEqual(await heard("by LID"), known);
+}
+
+suite("webhooks of people who are named by LIDs", () => {
+  test("show the number on NOWEB once it was told, also after kill -9", async () => {
+    await using house = await openHouse();
+    const { whatsapp, hook, server, rest } = house;
+    const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
+    const [phone, bob] = [whatsapp.phone(), whatsapp.phone()];
+    await rest.post("/api/sessions", { name: "alice", config });
+    const { body } = await rest.get("/api/alice/auth/qr?format=raw");
+    const device = await phone.scan(String(body.value));
+    await rest.untilStatus("alice", "WORKING");
+    const send: Send = async (how) => {
+      const envelope = { from: bob.lid, sender_lid: undefined, ...(how !== "by LID" && { sender_pn: bob.jid }) };
+      const id = await bob.sendTextTo(phone, "hello", { envelope });
+      await whatsapp.until(() => device.ledger.acknowledged(id), "the receipt");
+    };
+    await walk(bob, send, hook, async () => {
+      await server.kill("SIGKILL");
+      await server.restart();
+      await rest.untilStatus("alice", "WORKING");
+    });
+    assert.deepEqual(whatsapp.faults, []);
+  });
+
+  test("show the number on WEBJS once it was told, also after kill -9", async () => {
+    await using house = await openWebjsHouse();
+    const { whatsapp, hook, server, rest, pair } = house;
+    const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
+    await rest.post("/api/sessions", { name: "alice", config });
+    const phone = await pair("alice");
+    const bob = whatsapp.phone();
+    const send: Send = (how) => bob.sendTextTo(phone, "hello", { by: "lid", tellsPair: how !== "by LID" });
+    await walk(bob, send, hook, async () => {
+      await server.kill("SIGKILL");
+      await server.restart();
+      await rest.untilStatus("alice", "WORKING");
+    });
+  });
+});

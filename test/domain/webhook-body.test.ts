@@ -132,6 +132,22 @@ describe("the body of a webhook", () => {
     );
   });
 
+  it("has the LIDs that are known beside the ids they belong to", () => {
+    const value = {
+      from: "11111111111@c.us",
+      fromLid: "1@lid",
+      to: "22222222222@c.us",
+      toLid: "2@lid",
+      participant: "33333333333@c.us",
+      participantLid: "3@lid",
+      replyTo: { id: "3EAF", participant: "44444444444@c.us", participantLid: "4@lid", body: "hi" },
+    };
+    const { from, fromLid, to, toLid, participant, participantLid, replyTo } = payloadOf({
+      payload: { case: "message", value },
+    });
+    assert.deepEqual({ from, fromLid, to, toLid, participant, participantLid, replyTo }, value);
+  });
+
   it("says null for the author and the answered message of a message that has none", () => {
     const payload = payloadOf({ payload: { case: "message", value: { id: "true_1@c.us_3EB0", fromMe: true } } });
     assert.equal(payload.participant, null);

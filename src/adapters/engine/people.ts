@@ -1,6 +1,6 @@
 import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { halfNamedIn, withNames } from "./addresses.ts";
-import { isMixed, type Pair, type Person, pairOf } from "./chat-id.ts";
+import { isLid, isMixed, type Pair, type Person, pairOf } from "./chat-id.ts";
 
 /** Where pairs outlive the process. */
 export interface PairStore {
@@ -10,8 +10,8 @@ export interface PairStore {
   write(pairs: readonly Pair[]): Promise<void>;
 }
 
-/** Enough for the people a busy account hears from in an hour; the store has the others. */
-const rememberedIds = 1_000;
+/** 250 people: a busy account's present conversations. The store has the others. */
+const rememberedIds = 500;
 
 /**
  * Which LID and which number are one person's, as messages and WhatsApp's other reports tell it: a later message that names
@@ -44,6 +44,8 @@ export class People {
   async learn(pairs: readonly (Pair | undefined)[]): Promise<void> {
     const news = pairs.flatMap((pair) => (pair && this.accepts(pair) && this.#isNew(pair) ? [pair] : []));
     for (const { lid, number } of news) {
+      const former = this.#others.get(lid);
+      if (former !== undefined) this.#others.delete(former);
       this.#remember(lid, number);
       this.#remember(number, lid);
     }
@@ -61,9 +63,14 @@ export class People {
 
   async #read(ids: readonly string[]): Promise<void> {
     const others = await this.#store.read(ids);
+    // A number that was given up still leads to the LID it had, and the LID to another number.
+    const lids = others.flatMap((other) => (other !== undefined && isLid(other) ? [other] : []));
+    const numbers = lids.length > 0 ? await this.#store.read(lids) : [];
     for (const [i, id] of ids.entries()) {
-      const pair = pairOf(id, others[i]);
-      if (!this.#others.has(id)) this.#remember(id, pair && this.accepts(pair) ? others[i] : undefined);
+      const other = others[i];
+      const pair = pairOf(id, other);
+      const isTrue = pair && this.accepts(pair) && (isLid(id) || numbers[lids.indexOf(pair.lid)] === id);
+      if (!this.#others.has(id)) this.#remember(id, isTrue ? other : undefined);
     }
   }
 

@@ -25,7 +25,7 @@ interface Modules {
   >;
   WAWebCollections: {
     Msg: Emitter & { getModelsArray?(): PageMessage[] };
-    Contact?: { get(id: Wid | string): { readonly phoneNumber?: Wid } | undefined };
+    Contact?: { get(id: string): { readonly phoneNumber?: Wid | null } | undefined };
   };
   WAWebWidFactory: { createWid(text: string): Wid };
   WAWebApiContact: Record<"getPhoneNumber" | "getCurrentLid", (wid: Wid) => Wid | null | undefined>;
@@ -165,7 +165,7 @@ export function otherIds(ids: readonly string[]): (string | null)[] {
     return first([
       () => window.require("WAWebApiContact").getPhoneNumber(wid()),
       () => window.require("WAWebLidMigrationUtils").toPn(wid()),
-      () => window.require("WAWebCollections").Contact?.get(wid())?.phoneNumber,
+      () => window.require("WAWebCollections").Contact?.get(id)?.phoneNumber,
     ]);
   });
 }

@@ -101,6 +101,16 @@ describe("the people of a session", () => {
     assert.equal((await completed(people, fromBob())).from, carol.number);
   });
 
+  it("knows a number that was given up by no LID, from memory and from the store", async () => {
+    const store = memoryStore();
+    const people = new People(store, () => me);
+    await people.learn([bob]);
+    await people.learn([{ lid: bob.lid, number: carol.number }]);
+    const byNumber = () => payload({ id: `false_${bob.number}_A`, from: bob.number });
+    assert.equal((await completed(people, byNumber())).fromLid, undefined);
+    assert.equal((await completed(new People(store, () => me), byNumber())).fromLid, undefined);
+  });
+
   it("believes no pair of the account's own id and another's, told or stored", async () => {
     const store = memoryStore();
     store.values.set(bob.lid, me.id);

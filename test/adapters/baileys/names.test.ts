@@ -39,6 +39,8 @@ describe("people named by LIDs, to a NOWEB engine", () => {
       return (await engine.until("message")).message;
     };
     return {
+      /** Which write was the first with this key. */
+      writeOf: (key: string) => session.credentials.writes.findIndex((changes) => changes.has(key)),
       told: (from: Phone, addressing?: Addressing) => heard(from, phone, addressing),
       copied: (to: Phone, addressing: Addressing) => heard(phone, to, addressing),
       async restart(): Promise<OpenEngine> {
@@ -148,6 +150,17 @@ describe("people named by LIDs, to a NOWEB engine", () => {
     assert.deepEqual([own.from, own.to], [number(phone), bob.lid]);
     assert.equal((await told(bob, lidOnly(bob))).from, bob.lid);
     assert.equal((await told(bob, withNumber(bob))).from, number(bob));
+  });
+
+  it("are on disk with their numbers no later than the message that tells them", async () => {
+    const { told, copied, writeOf } = await working();
+    const carol = whatsapp.phone();
+    await told(bob, withNumber(bob));
+    await copied(carol, { copyEnvelope: { from: phone.lid, recipient: carol.lid, sender_lid: undefined } });
+    for (const [place, { lidUser }] of [bob, carol].entries()) {
+      const [pair, message] = [writeOf(`lid-mapping:${lidUser}_reverse`), writeOf(`inbox:${place}`)];
+      assert.ok(pair >= 0 && pair <= message, `write ${pair}, the message's is ${message}`);
+    }
   });
 
   it("are the account where the chat is with itself", async () => {

@@ -14,11 +14,13 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets } from "../domain/config.ts";
-import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
+import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { statusOf } from "../domain/session.ts";
 import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
+import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
+import { pairingOf, readyForCode } from "./pairing.ts";
 import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
 import {
   configureCommand,
@@ -32,13 +34,9 @@ import { SessionRunner } from "./session-runner.ts";
 
 export { LogTrimmed, type Pairing, type Snapshot } from "../ports/backend.ts";
 
-export interface SessionManagerOptions extends RunnerDeps {
+export interface SessionManagerOptions extends RunnerDeps, BootChoice {
   /** The engine of sessions that name none. */
   readonly defaultEngine: Engine_Kind;
-  /** Which sessions of an earlier process start again: those that were wanted running, all, or none. */
-  readonly restart: "wanted" | "all" | "none";
-  /** Sessions to start at boot in any case, created if there are none. */
-  readonly names: readonly string[];
   /** How long to wait at boot before sessions connect. */
   readonly bootDelayMs?: number;
 }
@@ -53,9 +51,6 @@ export interface NewSession {
   /** Names this call: a second one with the same key is answered as the first was. */
   readonly idempotencyKey?: string;
 }
-
-/** How long a caller who wants a code waits for a session that is STARTING. */
-const pairingWaitMs = 5_000;
 
 /** Everything that can be done with sessions: what the API calls. Rejects with SessionError for reasons a caller can understand. */
 export class SessionManager {
@@ -169,28 +164,14 @@ export class SessionManager {
     await (logout ? this.delete(session) : this.stop(session));
   }
 
-  /** What a phone can scan now. A session that is STARTING is waited for, for 5 seconds at most. */
-  async pairing(session: string, signal: AbortSignal): Promise<Pairing> {
-    const { record, pairing } = await this.#awaitPairing(session, signal);
-    if (pairing) return pairing;
-    throw new SessionError(
-      "SESSION_STATUS_UNEXPECTED",
-      "Session status is not as expected. Try again later or restart the session",
-      { session, status: Status[statusOf(record)] ?? "", expected: "SCAN_QR_CODE" },
-    );
+  /** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
+  pairing(session: string, signal: AbortSignal): Promise<Pairing> {
+    return pairingOf(this.#pairingDeps, session, signal);
   }
 
   /** A pairing code for a phone (7 to 15 digits), "ABCD-ABCD", once WhatsApp has accepted the request. */
   async requestCode(session: string, phoneNumber: string, signal: AbortSignal): Promise<string> {
-    const { record, pairing } = await this.#awaitPairing(session, signal);
-    if (!pairing) {
-      const status = Status[statusOf(record)] ?? "";
-      throw new SessionError(
-        "CODE_STATUS_UNEXPECTED",
-        `Can request code only in SCAN_QR_CODE status. The current status is ${status}`,
-        { session, status, expected: "SCAN_QR_CODE" },
-      );
-    }
+    await readyForCode(this.#pairingDeps, session, signal);
     return (await this.#runner(session)).requestCode(phoneNumber);
   }
 
@@ -260,42 +241,18 @@ export class SessionManager {
 
   /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start; a line in the log follows. */
   async boot(): Promise<void> {
-    const { restart, names, logger, clock, gate, bootDelayMs = 0 } = this.#options;
+    const { backend, logger, clock, gate, bootDelayMs = 0 } = this.#options;
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
-    const { records } = await this.#options.backend.list();
+    const { records } = await backend.list();
     this.#creations.remember(records);
-    const known = new Set(records.map((record) => record.name));
-    const isWanted = ({ name, desiredState }: SessionRecord) =>
-      restart === "all" || names.includes(name) || (restart === "wanted" && desiredState === Desired.RUNNING);
-    const isLeaving = ({ phase }: SessionRecord) => phase === Phase.DELETING;
-    // Nothing to be mended: it takes no memory until somebody asks for it.
-    const isAtRest = (record: SessionRecord) =>
-      !isWanted(record) && record.desiredState === Desired.STOPPED && record.phase === Phase.STOPPED;
-    const created = names.filter((name) => !known.has(name));
-    const report = new BootReport(clock, logger, [
-      ...records
-        .filter((record) => isWanted(record) && !isLeaving(record))
-        .map(({ name, attempt }) => [name, attempt] as const),
-      ...created.map((name) => [name, 0] as const),
-    ]);
-    this.#report = report;
-    const boot = async (name: string, start: () => Promise<unknown>) => {
-      await start().catch((error: unknown) => {
-        // Its deletion is finished now.
-        if (isNotFound(error)) return;
-        logger.error({ err: error, session: name }, "a session could not be restored");
-        report.lost(name, error);
-      });
-    };
-    const restore = async (name: string) => {
+    const plan = planBoot(records, this.#options);
+    this.#report = new BootReport(clock, logger, plan.expected);
+    const restore = async (name: string, start: boolean) => {
       await this.#runner(name);
-      const isAsked = restart === "all" || names.includes(name);
-      report.note(await (isAsked ? this.#dispatch(name, { type: "start" }) : this.get(name)));
+      return start ? this.#dispatch(name, { type: "start" }) : this.get(name);
     };
-    await Promise.all([
-      ...records.filter((record) => !isAtRest(record)).map(({ name }) => boot(name, () => restore(name))),
-      ...created.map((name) => boot(name, () => this.create(startedSession(name, undefined)))),
-    ]);
+    const create = (name: string) => this.create(startedSession(name, undefined));
+    await plan.run({ restore, create }, this.#report, logger);
   }
 
   /** Something of the session's engine failed where nobody could catch it. Never rejects. */
@@ -368,24 +325,9 @@ export class SessionManager {
     });
   }
 
-  /** The snapshot at SCAN_QR_CODE with its pairing, or the one without at which waiting has no more sense. */
-  async #awaitPairing(session: string, signal: AbortSignal): Promise<{ record: SessionRecord; pairing?: Pairing }> {
-    const waiting = new AbortController();
-    const cancel = this.#options.clock.schedule(pairingWaitMs, () => waiting.abort());
-    try {
-      let last: SessionRecord | undefined;
-      const until = AbortSignal.any([signal, waiting.signal, this.#closing.signal]);
-      for await (const { record, pairing } of this.#options.backend.watch(session, until)) {
-        if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
-        if (statusOf(record) === Status.SCAN_QR_CODE && pairing) return { record, pairing };
-        if (statusOf(record) !== Status.STARTING && statusOf(record) !== Status.SCAN_QR_CODE) return { record };
-        last = record;
-      }
-      if (this.#closing.signal.aborted) throw shuttingDown();
-      return { record: last ?? (await this.get(session)) };
-    } finally {
-      cancel();
-    }
+  get #pairingDeps() {
+    const { backend, clock } = this.#options;
+    return { backend, clock, closing: this.#closing.signal };
   }
 }
 
@@ -395,5 +337,3 @@ const startedSession = (name: string, config: SessionConfig | undefined): NewSes
   config,
   start: true,
 });
-
-const isNotFound = (error: unknown) => error instanceof SessionError && error.reason === "SESSION_NOT_FOUND";

@@ -66,6 +66,10 @@ export class StoreUnavailable extends Error {
 export const sessionNotFound = (session: string) =>
   new SessionError("SESSION_NOT_FOUND", "Session not found", { session });
 
+/** Whether an error says that there is no session of that name. */
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof SessionError && error.reason === "SESSION_NOT_FOUND";
+
 /** The session is missing or STOPPED, so no phone can be paired with it. */
 export const sessionNotStarted = (session: string) =>
   new SessionError(

@@ -1,0 +1,66 @@
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
+import { statusOf } from "../domain/session.ts";
+import type { Backend, Pairing } from "../ports/backend.ts";
+import type { Clock } from "../ports/system.ts";
+
+/** How long a caller who wants a code waits for a session that is STARTING. */
+const pairingWaitMs = 5_000;
+
+/** What waiting for a code needs. */
+export interface PairingDeps {
+  readonly backend: Pick<Backend, "get" | "watch">;
+  readonly clock: Clock;
+  /** Aborted when the server stops. */
+  readonly closing: AbortSignal;
+}
+
+/** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
+export async function pairingOf(deps: PairingDeps, session: string, signal: AbortSignal): Promise<Pairing> {
+  const { record, pairing } = await awaitPairing(deps, session, signal);
+  if (pairing) return pairing;
+  throw new SessionError(
+    "SESSION_STATUS_UNEXPECTED",
+    "Session status is not as expected. Try again later or restart the session",
+    { session, status: Status[statusOf(record)] ?? "", expected: "SCAN_QR_CODE" },
+  );
+}
+
+/** Resolves once a pairing code can be asked for. Waits at most 5 s for a session that is STARTING. */
+export async function readyForCode(deps: PairingDeps, session: string, signal: AbortSignal): Promise<void> {
+  const { record, pairing } = await awaitPairing(deps, session, signal);
+  if (pairing) return;
+  const status = Status[statusOf(record)] ?? "";
+  throw new SessionError(
+    "CODE_STATUS_UNEXPECTED",
+    `Can request code only in SCAN_QR_CODE status. The current status is ${status}`,
+    { session, status, expected: "SCAN_QR_CODE" },
+  );
+}
+
+/** The snapshot at SCAN_QR_CODE with its pairing, or the one without at which waiting has no more sense. */
+async function awaitPairing(
+  { backend, clock, closing }: PairingDeps,
+  session: string,
+  signal: AbortSignal,
+): Promise<{ record: SessionRecord; pairing?: Pairing }> {
+  const waiting = new AbortController();
+  const cancel = clock.schedule(pairingWaitMs, () => waiting.abort());
+  try {
+    let last: SessionRecord | undefined;
+    const until = AbortSignal.any([signal, waiting.signal, closing]);
+    for await (const { record, pairing } of backend.watch(session, until)) {
+      if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
+      if (statusOf(record) === Status.SCAN_QR_CODE && pairing) return { record, pairing };
+      if (statusOf(record) !== Status.STARTING && statusOf(record) !== Status.SCAN_QR_CODE) return { record };
+      last = record;
+    }
+    if (closing.aborted) throw shuttingDown();
+    const record = last ?? (await backend.get(session)).record;
+    if (!record) throw sessionNotFound(session);
+    return { record };
+  } finally {
+    cancel();
+  }
+}

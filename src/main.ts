@@ -68,7 +68,6 @@ const stopGraceMs = 3_000;
 
 /** Builds the server, listens, and returns the call that stops it again, in reverse. Rejects if anything of it cannot be had. */
 async function serve(config: Config, secrets: Secrets): Promise<() => Promise<void>> {
-  const startedAtMs = clock.nowMs();
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   const unwatch = watched(config);
 
@@ -81,6 +80,8 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     sealer: secrets.sealKeys && createSealer(secrets.sealKeys.current, secrets.sealKeys.previous),
     adopt: config.adoptStore,
   });
+  // Opening the store may have moved the clock on.
+  const startedAtMs = clock.nowMs();
   const keySetting =
     secrets.apiKey ?? (config.access === "generated_key" ? await ownKey(directory, logger) : undefined);
 
@@ -125,7 +126,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   process.on("unhandledRejection", (error) =>
     logger.error({ err: error, session: currentSession() }, "unhandled rejection"),
   );
-  const metrics = createMetrics(() => currentGauges(backend, manager, clock.nowMs()));
+  const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
   const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
   const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
   const dispatching = { backend, sender, clock, random, logger, metrics };
@@ -137,7 +138,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
   const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
   const checkStore = () => backend.check();
-  const tickets = new StreamTickets({ nowMs: () => clock.nowMs(), randomHex: (bytes) => random.hex(bytes) });
+  const tickets = new StreamTickets({ clock, randomHex: (bytes) => random.hex(bytes) });
   const keyOfTicket = (ticket: string) => tickets.keyOf(ticket);
   // Probes have no key.
   const keyless = [...open.rpcs, ...Health.methods];
@@ -158,7 +159,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     workerId: config.workerId,
     startedAtMs,
     checkStore,
-    backUp: (nowMs) => backend.backup(`${directory}/backups/${new Date(nowMs).toISOString().replaceAll(":", "-")}`),
+    backUp: (wallMs) => backend.backup(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
     tickets,
     serving,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
@@ -200,7 +201,10 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
 
   dispatcher.start();
   const keeping = new AbortController();
-  const kept = keepRetention({ backend, retention: config.webhooks.retention, clock, logger }, keeping.signal);
+  const kept = keepRetention(
+    { backend, retention: config.webhooks.retention, clock, logger, lastWrittenMs: backend.lastWrittenMs },
+    keeping.signal,
+  );
   await manager.boot();
   const { address, port } = await server.listen();
   const host = isIP(address) === 6 ? `[${address}]` : address;

@@ -67,10 +67,10 @@ class EventReader {
   }
 
   /** What tells the reader of a quiet stream that it is open, and where it is. */
-  readonly beat = (nowMs: number): StreamEventsResponse =>
+  readonly beat = (wallMs: number): StreamEventsResponse =>
     create(StreamEventsResponseSchema, {
       seq: this.#knownSeq,
-      item: { case: "heartbeat", value: timestampFromMs(nowMs) },
+      item: { case: "heartbeat", value: timestampFromMs(wallMs) },
     });
 
   async *read(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {

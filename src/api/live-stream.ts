@@ -1,5 +1,6 @@
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
+import type { MonotonicClock, WallClock } from "../app/shown-time.ts";
 import { SessionError } from "../domain/errors.ts";
 
 /** What the streams of the log read. */
@@ -20,11 +21,11 @@ export const defaultStreamPolicy: StreamPolicy = { heartbeatMs: 15_000, maxAgeMs
 /** What a stream is kept alive with. */
 export interface LiveStreamOptions<T> {
   readonly policy: Pick<StreamPolicy, "heartbeatMs" | "maxAgeMs">;
-  readonly clock: { nowMs(): number; schedule(delayMs: number, callback: () => void): () => void };
+  readonly clock: MonotonicClock & WallClock;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** What to send when nothing has come for a while; undefined: nothing. */
-  readonly beat?: (nowMs: number) => T;
+  /** What to send when nothing has come for a while, with the Unix time (ms); undefined: nothing. */
+  readonly beat?: (wallMs: number) => T;
   /** Throws when the reader may read no longer; asked as often as heartbeats come, also where there is more to tell. */
   check?(): void;
   /** Whether the stream ends with this item. */
@@ -63,7 +64,7 @@ export async function* liveStream<T>(
         yield result.value;
         if (isLast?.(result.value)) return;
       } else if (nowMs < beatMs) continue;
-      else if (beat) yield beat(nowMs);
+      else if (beat) yield beat(clock.wallMs());
       beatMs = clock.nowMs() + policy.heartbeatMs;
     }
   } finally {

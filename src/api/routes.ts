@@ -69,7 +69,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
       .service(SessionService, createSessionService({ ...options, streams }), rules)
       .service(AuthService, createAuthService({ ...options, streams }), rules)
       .service(EventService, createEventService({ manager, streams, tickets }), rules)
-      .service(WebhookService, createWebhookService(options.webhookLog), rules)
+      .service(WebhookService, createWebhookService(options.webhookLog, clock), rules)
       .service(ServerService, createServerService(options), rules)
       .service(StoreService, createStoreService(options), rules)
       .service(Health, createHealthService(options.serving, names), rules);

@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import type { Clock } from "../app/shown-time.ts";
 import { settledWithin } from "../app/time-box.ts";
 import { SessionError } from "../domain/errors.ts";
 import type { CallLogger } from "./interceptors.ts";
@@ -12,11 +13,11 @@ export interface ServerServiceOptions {
   /** Path of the browser for WEBJS; undefined where there is none. */
   browser(): Promise<string | undefined>;
   readonly workerId: string;
-  /** When it started (Unix ms). */
+  /** When it started, on the monotonic clock. */
   readonly startedAtMs: number;
   /** Resolves if the store takes writes. */
   checkStore(): Promise<void>;
-  readonly clock: Parameters<typeof settledWithin>[0];
+  readonly clock: Clock;
   readonly logger: CallLogger;
 }
 
@@ -47,7 +48,7 @@ export function createServerService(options: ServerServiceOptions): ServiceImpl<
       return { version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) };
     },
     getServerStatus: () => ({
-      startTimestamp: startedAtMs,
+      startTimestamp: clock.wallMsAt(startedAtMs),
       uptime: clock.nowMs() - startedAtMs,
       worker: { id: workerId },
     }),

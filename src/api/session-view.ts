@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   type Session,
@@ -6,6 +7,8 @@ import {
   SessionSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
+import type { Clock } from "../app/shown-time.ts";
+import { shownTime } from "../app/shown-time.ts";
 import { maskSecrets, shownConfig } from "../domain/config.ts";
 import { engineStateOf, failedAttemptsOf, meOf, statusOf, wakeAtMs } from "../domain/session.ts";
 
@@ -13,6 +16,7 @@ import { engineStateOf, failedAttemptsOf, meOf, statusOf, wakeAtMs } from "../do
 export interface ViewOptions {
   /** Shows keys and passwords as they are, as WAHA does. */
   readonly showSecrets: boolean;
+  readonly clock: Clock;
 }
 
 /** A session as callers see it. */
@@ -32,7 +36,7 @@ export function sessionView(record: SessionRecord, options: ViewOptions): Sessio
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
     attempt: failedAttemptsOf(record),
-    ...(awaitsAttempt(record) && { nextAttemptAt: record.wakeAt }),
+    ...(awaitsAttempt(record) && { nextAttemptAt: shownTime(record.wakeAt, options.clock) }),
     health: record.health,
   });
 }
@@ -44,5 +48,5 @@ export function configView({ config }: SessionRecord, { showSecrets }: ViewOptio
 }
 
 /** It waits for its next attempt to connect: of its other deadlines nobody needs to know. */
-const awaitsAttempt = (record: SessionRecord): record is SessionRecord & Required<Pick<SessionRecord, "wakeAt">> =>
+const awaitsAttempt = (record: SessionRecord): record is SessionRecord & { wakeAt: Timestamp } =>
   wakeAtMs(record) !== undefined && [Status.STARTING, Status.FAILED].includes(statusOf(record));

@@ -26,12 +26,12 @@ import {
 } from "./live-stream.ts";
 
 /** The state of a session when the log had come to `seq`. */
-export function snapshotItem(record: SessionRecord, seq: bigint, nowMs: number): StatusStreamResponse {
+export function snapshotItem(record: SessionRecord, seq: bigint, wallMs: number): StatusStreamResponse {
   const me = meOf(record);
   return create(StatusStreamResponseSchema, {
     kind: Kind.SNAPSHOT,
     seq,
-    time: timestampFromMs(nowMs),
+    time: timestampFromMs(wallMs),
     name: record.name,
     status: statusOf(record),
     statusReason: record.reason,
@@ -110,8 +110,8 @@ class StatusReader {
   }
 
   /** What tells the reader of a quiet stream that it is open, and where it is. */
-  readonly beat = (nowMs: number): StatusStreamResponse =>
-    create(StatusStreamResponseSchema, { kind: Kind.HEARTBEAT, seq: this.#knownSeq, time: timestampFromMs(nowMs) });
+  readonly beat = (wallMs: number): StatusStreamResponse =>
+    create(StatusStreamResponseSchema, { kind: Kind.HEARTBEAT, seq: this.#knownSeq, time: timestampFromMs(wallMs) });
 
   /** All in one generator, as far as it waits for news: there may be very many of them. */
   async *read(signal: AbortSignal): AsyncGenerator<StatusStreamResponse, void, void> {
@@ -163,10 +163,10 @@ class StatusReader {
 
   async *#snapshot(): AsyncGenerator<StatusStreamResponse, bigint, void> {
     const { records, seq } = await this.#records();
-    const nowMs = this.#options.clock.nowMs();
+    const wallMs = this.#options.clock.wallMs();
     // Who reads but a part of it does not know all up to `seq`.
-    for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, nowMs);
-    for (const record of records.slice(-1)) yield snapshotItem(record, seq, nowMs);
+    for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, wallMs);
+    for (const record of records.slice(-1)) yield snapshotItem(record, seq, wallMs);
     this.#knownSeq = seq;
     return seq;
   }
@@ -205,7 +205,7 @@ class StatusReader {
   }
 
   #gap(): StatusStreamResponse {
-    const time = timestampFromMs(this.#options.clock.nowMs());
+    const time = timestampFromMs(this.#options.clock.wallMs());
     return create(StatusStreamResponseSchema, { kind: Kind.GAP, time, name: this.#request.session });
   }
 }

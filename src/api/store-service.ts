@@ -1,8 +1,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
+import type { Clock } from "../app/shown-time.ts";
 import { SessionError } from "../domain/errors.ts";
-import type { ServerServiceOptions } from "./server-service.ts";
 
 /** A backup as its maker reports it. */
 export interface BackupFacts {
@@ -14,9 +14,9 @@ export interface BackupFacts {
 
 /** What looking after the store needs. */
 export interface StoreServiceOptions {
-  /** Writes a backup to a directory named after that time. */
-  backUp(nowMs: number): Promise<BackupFacts>;
-  readonly clock: ServerServiceOptions["clock"];
+  /** Writes a backup to a directory named after that Unix time (ms). */
+  backUp(wallMs: number): Promise<BackupFacts>;
+  readonly clock: Clock;
 }
 
 /** StoreService over a store that can be backed up. */
@@ -27,11 +27,11 @@ export function createStoreService({ backUp, clock }: StoreServiceOptions): Serv
       if (running) throw new SessionError("BACKUP_RUNNING", "A backup is being written");
       running = true;
       try {
-        const nowMs = clock.nowMs();
-        const { directory, entries, bytes, generation } = await backUp(nowMs);
+        const wallMs = clock.wallMs();
+        const { directory, entries, bytes, generation } = await backUp(wallMs);
         return {
           path: directory,
-          createdAt: timestampFromMs(nowMs),
+          createdAt: timestampFromMs(wallMs),
           entries: BigInt(entries),
           bytes: BigInt(bytes),
           generation: generation.writes,

@@ -1,9 +1,11 @@
+import type { Clock } from "../app/shown-time.ts";
+
 /** The header a ticket comes in, put there by whoever has read it from a stream's address. */
 export const ticketHeader = "x-stream-ticket";
 
-/** Makes what must not be guessed, and tells the time. */
+/** Makes what must not be guessed, and measures how long it counts. */
 export interface StreamTicketsOptions {
-  nowMs(): number;
+  readonly clock: Pick<Clock, "nowMs" | "wallMsAt">;
   /** That many random bytes as text. */
   randomHex(bytes: number): string;
 }
@@ -24,13 +26,14 @@ export class StreamTickets {
     this.#options = options;
   }
 
-  /** A new ticket for a key; "" for a caller who needs none. */
+  /** A new ticket for a key, and the Unix time (ms) when it expires; "" for a caller who needs none. */
   issue(key: string): { ticket: string; expiresAtMs: number } {
     this.#removeExpired();
     const ticket = this.#options.randomHex(ticketBytes);
-    const expiresAtMs = this.#options.nowMs() + lifetimeMs;
+    const { clock } = this.#options;
+    const expiresAtMs = clock.nowMs() + lifetimeMs;
     this.#tickets.set(ticket, { key, expiresAtMs });
-    return { ticket, expiresAtMs };
+    return { ticket, expiresAtMs: clock.wallMsAt(expiresAtMs) };
   }
 
   /** The key a ticket stands for; undefined if it does no longer, or never did. */
@@ -40,7 +43,7 @@ export class StreamTickets {
   }
 
   #removeExpired(): void {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.clock.nowMs();
     for (const [ticket, { expiresAtMs }] of this.#tickets) {
       if (expiresAtMs > nowMs && this.#tickets.size < maxTickets) return;
       this.#tickets.delete(ticket);

@@ -9,35 +9,44 @@ import {
   WebhookEndpointSchema,
 } from "../../gen/sessiond/v1/webhook_pb.js";
 import type { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
+import type { Clock } from "../app/shown-time.ts";
+import { shownHealth, shownTime } from "../app/shown-time.ts";
 import type { DeliveryWithEndpoint, WebhookLog } from "../app/webhook-log.ts";
 import { maskedUrl } from "../domain/config.ts";
 import { stateOf } from "../domain/delivery.ts";
 
 const defaultPageSize = 50;
 
+type WallTime = Pick<Clock, "wallMsAt">;
+
 /** WebhookService over the log of webhooks. */
-export function createWebhookService(log: WebhookLog): ServiceImpl<typeof WebhookService> {
+export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceImpl<typeof WebhookService> {
+  const shown = (found: DeliveryWithEndpoint) => deliveryView(found, clock);
   return {
     async listDeliveries({ session, state, endpoint, pageSize, pageToken }) {
       const request = { state, endpointId: endpoint, pageSize: pageSize || defaultPageSize, pageToken };
       const { deliveries, nextPageToken } = await log.deliveries(session, request);
-      return { deliveries: deliveries.map(deliveryView), nextPageToken };
+      return { deliveries: deliveries.map(shown), nextPageToken };
     },
-    getDelivery: async ({ session, delivery }) => ({ delivery: deliveryView(await log.delivery(session, delivery)) }),
-    resendDelivery: async ({ session, delivery }) => ({ delivery: deliveryView(await log.resend(session, delivery)) }),
+    getDelivery: async ({ session, delivery }) => ({ delivery: shown(await log.delivery(session, delivery)) }),
+    resendDelivery: async ({ session, delivery }) => ({ delivery: shown(await log.resend(session, delivery)) }),
     async resendFailed({ session, since, endpoint }) {
       return { resent: await log.resendFailed(session, since ? timestampMs(since) : 0, endpoint) };
     },
     async sendTestEvent({ session, endpoint }) {
-      return { deliveries: (await log.sendTest(session, endpoint)).map(deliveryView) };
+      return { deliveries: (await log.sendTest(session, endpoint)).map(shown) };
     },
-    listEndpoints: async ({ session }) => ({ endpoints: (await log.endpoints(session)).map(endpointView) }),
-    enableEndpoint: async ({ session, endpoint }) => ({ endpoint: endpointView(await log.enable(session, endpoint)) }),
+    listEndpoints: async ({ session }) => ({
+      endpoints: (await log.endpoints(session)).map((endpoint) => endpointView(endpoint, clock)),
+    }),
+    enableEndpoint: async ({ session, endpoint }) => ({
+      endpoint: endpointView(await log.enable(session, endpoint), clock),
+    }),
   };
 }
 
 /** A delivery as callers see it: without its event's content, which is the receiver's. */
-export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint): WebhookDelivery {
+export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock: WallTime): WebhookDelivery {
   const { id, endpointId, event, attempts, log, dueAt, settledAt, reason } = delivery;
   return create(WebhookDeliverySchema, {
     id,
@@ -50,15 +59,21 @@ export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint): Webh
     state: stateOf(delivery),
     attemptCount: attempts,
     attempts: log,
-    ...(dueAt && { nextAttemptAt: dueAt }),
+    ...(dueAt && { nextAttemptAt: shownTime(dueAt, clock) }),
     ...(settledAt && { settledAt }),
     reason,
   });
 }
 
 /** An endpoint as callers see it. */
-export function endpointView({ id, config, removed, health }: Endpoint): WebhookEndpoint {
-  const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = health ?? {};
+export function endpointView({ id, config, removed, health }: Endpoint, clock: WallTime): WebhookEndpoint {
+  const {
+    disabledAt,
+    disabledReason = "",
+    failures = 0,
+    failingSince,
+    sparedUntil,
+  } = health ? shownHealth(health, clock) : {};
   return create(WebhookEndpointSchema, {
     id,
     url: maskedUrl(config?.url ?? ""),

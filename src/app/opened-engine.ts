@@ -11,13 +11,13 @@ import type { RunnerDeps } from "./runner-deps.ts";
 /** Opens an engine for a session as its record has it. Throws what the factory throws. */
 export function openedEngine(
   factory: EngineFactory,
-  { backend, proxies, scope }: RunnerDeps,
+  { backend, clock, proxies, scope }: RunnerDeps,
   lease: Lease,
   { name, config = create(SessionConfigSchema), lastMessageAt, openedAt }: SessionRecord,
   logger: Logger,
 ): Engine {
   const proxy = config.proxy ?? proxyFor(name, proxies);
-  const reportedUntil = lastMessageAt ?? openedAt;
+  const openedMs = openedAt && clock.wallMsAt(timestampMs(openedAt));
   const open = () =>
     factory.open({
       session: name,
@@ -25,7 +25,7 @@ export function openedEngine(
       credentials: backend.credentials(lease),
       chats: backend.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
-      reportedUntilMs: reportedUntil && timestampMs(reportedUntil),
+      reportedUntilMs: lastMessageAt ? timestampMs(lastMessageAt) : openedMs,
     });
   return scope ? scope(name, open) : open();
 }

@@ -312,7 +312,7 @@ export class SessionManager {
   }
 
   #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {
-    const now = timestampFromMs(this.#options.clock.nowMs());
+    const now = timestampFromMs(this.#options.clock.wallMs());
     return create(SessionRecordSchema, {
       name,
       engine,

@@ -199,14 +199,14 @@ export class SessionRunner {
 
   /** The state as it is written: with the time, and the statuses that were announced. */
   #stamped(state: SessionRecord, events: Transition["events"]): SessionRecord {
-    const nowMs = this.#deps.clock.nowMs();
-    const statuses = events.includes("session.status") ? rememberedAfter(state, nowMs) : state.statuses;
-    return { ...state, statuses, updatedAt: timestampFromMs(nowMs) };
+    const wallMs = this.#deps.clock.wallMs();
+    const statuses = events.includes("session.status") ? rememberedAfter(state, wallMs) : state.statuses;
+    return { ...state, statuses, updatedAt: timestampFromMs(wallMs) };
   }
 
   /** Writes a transition, then performs its actions. */
   async #advance({ state, events, wipe, actions }: Transition, pairing?: Pairing): Promise<RemoteUnlinked | undefined> {
-    const context = this.#eventContext(this.#deps.clock.nowMs());
+    const context = this.#eventContext(this.#deps.clock.wallMs());
     const written = events.map((name) =>
       name === "session.status"
         ? statusEvent(state, context)
@@ -278,7 +278,7 @@ export class SessionRunner {
         const { message } = event;
         if (isReported(this.#record, message)) return;
         const record = afterMessage(this.#record, message);
-        const events = messageEvents(record, message, this.#eventContext(this.#deps.clock.nowMs()));
+        const events = messageEvents(record, message, this.#eventContext(this.#deps.clock.wallMs()));
         return this.#commit({ record, events: this.#addressed(events, record) });
       }
       case "qr": {
@@ -293,7 +293,7 @@ export class SessionRunner {
 
   async #remove(): Promise<void> {
     await discardOutside(this.#deps, this.#record);
-    const context = this.#eventContext(this.#deps.clock.nowMs());
+    const context = this.#eventContext(this.#deps.clock.wallMs());
     await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
     this.#state = "removed";
     this.#wakeTimer.set(undefined);

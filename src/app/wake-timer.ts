@@ -18,7 +18,7 @@ export class WakeTimer {
     this.#wake = wake;
   }
 
-  /** From now on this time counts (Unix ms); undefined: none. */
+  /** From now on this time counts, on the monotonic clock; undefined: none. */
   set(atMs: number | undefined): void {
     this.#cancel();
     if (atMs === undefined) return;

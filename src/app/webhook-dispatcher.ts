@@ -9,6 +9,7 @@ import type { WebhookMetrics } from "../ports/metrics.ts";
 import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
 import type { WebhookSender } from "../ports/webhook.ts";
+import { shownHealth } from "./shown-time.ts";
 import { disabledNote, isDisabling, loggedAttempt } from "./webhook-report.ts";
 import { type Attempt, type RequestContext, webhookRequest } from "./webhook-request.ts";
 
@@ -120,22 +121,25 @@ export class WebhookDispatcher {
     }
     const attempt = delivery.attempts + 1;
     const startMs = clock.nowMs();
-    if (delivery.log.length === 0 && event.time) metrics?.started(startMs - timestampMs(event.time));
+    const startWallMs = clock.wallMs();
+    if (delivery.log.length === 0 && event.time) metrics?.started(startWallMs - timestampMs(event.time));
     const trusted = endpoint.id === globalEndpointId;
     const outcome = await this.#send(claim, {
       id: delivery.id,
       event,
       config: endpoint.config,
-      nowMs: startMs,
+      nowMs: startWallMs,
       trusted,
     });
     const endMs = clock.nowMs();
-    logger.debug(line(claim, { attempt, ...outcome, durationMs: endMs - startMs }), "webhook attempt");
+    const durationMs = endMs - startMs;
+    logger.debug(line(claim, { attempt, ...outcome, durationMs }), "webhook attempt");
     if (outcome.type === "failed" && this.#sending.signal.aborted) return;
     const verdict = verdictOn(outcome, attempt, endpoint.config.retries, random.unit());
-    metrics?.attempted(verdict.type === "done" ? "success" : "failure", endMs - startMs);
+    metrics?.attempted(verdict.type === "done" ? "success" : "failure", durationMs);
     const health = await this.#health(claim, event, { outcome, attempt, nowMs: endMs });
-    await this.#settle(claim, verdict, { attempt: loggedAttempt(outcome, verdict, { startMs, endMs }), ...health });
+    const logged = loggedAttempt(outcome, verdict, { startWallMs, durationMs });
+    await this.#settle(claim, verdict, { attempt: logged, ...health });
   }
 
   /** What an attempt tells of its endpoint, where that is news. */
@@ -149,9 +153,9 @@ export class WebhookDispatcher {
     // Another attempt may have had the same answer meanwhile.
     if (!health || !isDisabling(before, health)) return healthReport(before, health);
     logger.warn(line(claim, { reason: health.disabledReason }), "webhook.disabled");
-    const nowMs = clock.nowMs();
+    const nowMs = clock.wallMs();
     const context = { nowMs, ulid: () => random.ulid(nowMs) };
-    const note: NewEvent = disabledNote(event, claim.endpoint, health, endpoints, context);
+    const note: NewEvent = disabledNote(event, claim.endpoint, shownHealth(health, clock), endpoints, context);
     return { health, events: [note] };
   }
 

@@ -11,12 +11,12 @@ import { type DeliveryName, deliveryNameOf } from "../domain/delivery.ts";
 import { invalidArgument, SessionError, sessionNotFound } from "../domain/errors.ts";
 import { testEvent } from "../domain/event.ts";
 import type { Backend } from "../ports/backend.ts";
-import type { Clock, Random } from "../ports/system.ts";
+import type { Random, WallClock } from "../ports/system.ts";
 
 /** What the log works with. */
 export interface WebhookLogOptions {
   readonly backend: Pick<Backend, "get" | "append" | "endpoints" | "setHealth" | "deliveries" | "delivery" | "resend">;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: WallClock;
   readonly random: Pick<Random, "ulid">;
 }
 
@@ -113,7 +113,7 @@ export class WebhookLog {
     if (disabled) throw endpointDisabled(session, disabled.id);
     if (targets.length === 0)
       throw new SessionError("ENDPOINT_NOT_FOUND", "The session has no endpoint in use", { session });
-    const nowMs = clock.nowMs();
+    const nowMs = clock.wallMs();
     const event = testEvent(record, { nowMs, ulid: () => random.ulid(nowMs) });
     const [logged] = await backend.append(session, [{ event, endpointIds: targets.map(({ id }) => id) }]);
     if (!logged) throw sessionNotFound(session);

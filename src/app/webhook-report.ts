@@ -12,13 +12,13 @@ import type { NewEvent } from "../ports/outbox.ts";
 export function loggedAttempt(
   outcome: AttemptOutcome,
   verdict: Verdict,
-  { startMs, endMs }: { startMs: number; endMs: number },
+  { startWallMs, durationMs }: { startWallMs: number; durationMs: number },
 ): WebhookAttempt {
   return create(WebhookAttemptSchema, {
-    time: timestampFromMs(startMs),
-    latencyMs: Math.max(0, Math.round(endMs - startMs)),
+    time: timestampFromMs(startWallMs),
+    latencyMs: Math.max(0, Math.round(durationMs)),
     ...(outcome.type === "answered" ? { status: outcome.status } : { error: outcome.error }),
-    ...(verdict.type === "retry" && { nextAttemptAt: timestampFromMs(endMs + verdict.delayMs) }),
+    ...(verdict.type === "retry" && { nextAttemptAt: timestampFromMs(startWallMs + durationMs + verdict.delayMs) }),
   });
 }
 

@@ -94,8 +94,8 @@ export interface Backend extends Outbox {
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot>;
   /** The `seq` from which on the log, of one session or of all, is complete; what came before may have been trimmed. 1 if nothing was. */
   oldestSeq(session: string | undefined): Promise<bigint>;
-  /** Removes what is not to be kept any longer, in small writes between those of others; resolves with how many entries it was. Ends early by `signal`. */
-  trim(retention: Retention, signal: AbortSignal): Promise<number>;
+  /** Removes what is not to be kept any longer at `nowMs` (Unix), in small writes between those of others; resolves with how many entries it was. Ends early by `signal`. */
+  trim(retention: Retention, nowMs: number, signal: AbortSignal): Promise<number>;
 
   /** Resolves if a write reaches the disk. */
   check(): Promise<void>;

@@ -22,7 +22,7 @@ export type ChatStore = EngineData;
 
 /** What an engine reports, in the order it happened. */
 export type EngineEvent =
-  /** A code to scan. `serial` counts from 1 within the engine's life, `remaining` codes are still to come. */
+  /** A code to scan, with Unix times (ms). `serial` counts from 1 within the engine's life, `remaining` codes are still to come. */
   | { type: "qr"; value: string; serial: number; remaining: number; issuedAtMs: number; expiresAtMs: number }
   /** A phone took the code, and the login is durable. */
   | { type: "paired"; me: Me }
@@ -34,7 +34,7 @@ export type EngineEvent =
   | { type: "message"; message: MessagePayload }
   /** The connection does not answer any more, or answers again. Only between `opened` and the end. */
   | { type: "health"; healthy: boolean }
-  /** The end: nothing follows. `untilMs`: nothing may be tried before. `message`: one sentence without secrets. */
+  /** The end: nothing follows. `untilMs`: nothing may be tried before, on the monotonic clock. `message`: one sentence without secrets. */
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
 
 /** What became of the device at WhatsApp when an engine logged out. */

@@ -108,7 +108,7 @@ export function openHouse(t: TestContext) {
     startedAtMs: clock.nowMs(),
     checkStore: () => backend.check(),
     backUp: () => Promise.reject(new Error("nothing to back up")),
-    tickets: new StreamTickets({ nowMs: () => clock.nowMs(), randomHex: (bytes) => systemRandom.hex(bytes) }),
+    tickets: new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) }),
     serving: new ServingState({ clock, checkStore: () => backend.check() }),
     streamPolicy: defaultStreamPolicy,
     maxStreams: 1_000,

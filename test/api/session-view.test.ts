@@ -10,10 +10,11 @@ import {
   SessionSchema,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { sessionView } from "../../src/api/session-view.ts";
+import { FakeClock } from "../fake-clock.ts";
 
 const atMs = 1_767_225_600_000;
 const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>
-  toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets }));
+  toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets, clock: new FakeClock() }));
 
 suite("a session as callers see it", () => {
   test("a stopped one shows its configuration and no account", () => {

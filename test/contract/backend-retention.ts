@@ -11,12 +11,12 @@ const everything: Retention = { events: all, delivered: all, failed: all };
 /** What is kept of the past is bounded. */
 export function retentionContract(open: OpenBackend): void {
   test("of a session's log the newest events are kept, and readers are told where it begins", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", [], 300);
     await createSession(backend, "bob", [], 5);
-    assert.equal(await backend.trim(everything, signal), 0);
+    assert.equal(await backend.trim(everything, clock.wallMs(), signal), 0);
     assert.deepEqual([await backend.oldestSeq("alice"), await backend.oldestSeq(undefined)], [1n, 1n]);
-    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 10 } }, signal), 290);
+    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 10 } }, clock.wallMs(), signal), 290);
     assert.equal(await backend.oldestSeq("alice"), 291n);
     assert.equal(await backend.oldestSeq("bob"), 1n);
     assert.equal(await backend.oldestSeq(undefined), 291n);
@@ -33,19 +33,19 @@ export function retentionContract(open: OpenBackend): void {
         return true;
       });
     }
-    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 10 } }, signal), 0);
+    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 10 } }, clock.wallMs(), signal), 0);
   });
 
   test("the log goes on being trimmed as it grows, and by age", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 20);
     const limits: Retention = { ...everything, events: { maxCount: 20, maxAgeMs: 1000 } };
-    assert.equal(await backend.trim(limits, signal), 0);
+    assert.equal(await backend.trim(limits, clock.wallMs(), signal), 0);
     await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice"), newEvent("alice")] });
-    assert.equal(await backend.trim(limits, signal), 2);
+    assert.equal(await backend.trim(limits, clock.wallMs(), signal), 2);
     assert.equal(await backend.oldestSeq("alice"), 3n);
     clock.advance(1001);
-    assert.equal(await backend.trim(limits, signal), 20);
+    assert.equal(await backend.trim(limits, clock.wallMs(), signal), 20);
     assert.equal(await backend.oldestSeq("alice"), 23n);
     // A new session of that name has a whole log of its own.
     await backend.remove(lease, []);
@@ -60,7 +60,7 @@ export function retentionContract(open: OpenBackend): void {
     const { lease } = await createSession(backend, "alice", [], 1);
     await backend.remove(lease, [newEvent("alice")]);
     clock.advance(1001);
-    assert.equal(await backend.trim({ ...everything, events: { ...all, maxAgeMs: 1000 } }, signal), 1);
+    assert.equal(await backend.trim({ ...everything, events: { ...all, maxAgeMs: 1000 } }, clock.wallMs(), signal), 1);
     assert.deepEqual(await history(backend, "alice").catch((error: unknown) => error instanceof LogTrimmed), true);
   });
 
@@ -77,15 +77,18 @@ export function retentionContract(open: OpenBackend): void {
     const counts = () => Promise.all([State.PENDING, State.DELIVERED, State.FAILED].map(count));
     assert.deepEqual(await counts(), [6, 12, 12]);
     const few: Retention = { ...everything, delivered: { ...all, maxCount: 3 }, failed: { ...all, maxCount: 5 } };
-    assert.equal(await backend.trim(few, signal), 9 + 7);
+    assert.equal(await backend.trim(few, clock.wallMs(), signal), 9 + 7);
     assert.deepEqual(await counts(), [6, 3, 5]);
     const [newest] = await backend.deliveries("alice", { state: State.DELIVERED, limit: 1 });
     assert.equal(newest?.event?.seq, 23n);
     clock.advance(1001);
     await (await reader.next()).done();
-    assert.equal(await backend.trim({ ...everything, delivered: { ...all, maxAgeMs: 1000 } }, signal), 3);
+    assert.equal(
+      await backend.trim({ ...everything, delivered: { ...all, maxAgeMs: 1000 } }, clock.wallMs(), signal),
+      3,
+    );
     assert.deepEqual(await counts(), [5, 1, 5]);
-    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 0 } }, signal), 30);
+    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 0 } }, clock.wallMs(), signal), 30);
     assert.deepEqual(await counts(), [5, 1, 5]);
     // A failed one has kept its event; a delivered one has not, and it is gone.
     const names = (await backend.deliveries("alice", { limit: 100 })).map(({ event, endpointId }) => ({
@@ -96,9 +99,12 @@ export function retentionContract(open: OpenBackend): void {
   });
 
   test("trimming ends early when it is told to", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend, clock } = await fixture(t, open);
     await createSession(backend, "alice", [], 5);
-    assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 0 } }, AbortSignal.abort()), 0);
+    assert.equal(
+      await backend.trim({ ...everything, events: { ...all, maxCount: 0 } }, clock.wallMs(), AbortSignal.abort()),
+      0,
+    );
     assert.equal(await backend.oldestSeq("alice"), 1n);
   });
 }

@@ -6,7 +6,7 @@ import type { EndpointName } from "./endpoints.ts";
 export interface DeliveryReader {
   /** Never attempted yet, with a `seq` after that, in order of `seq`. */
   firstAttempts(endpoint: EndpointName, afterSeq: bigint, limit: number): Promise<Delivery[]>;
-  /** To be retried, due at `fromMs` or later, soonest first. */
+  /** To be retried, due at `fromMs` (monotonic) or later, soonest first. */
   retries(endpoint: EndpointName, fromMs: number, limit: number): Promise<Delivery[]>;
 }
 
@@ -19,7 +19,7 @@ const pageSize = 4;
 /** A delivery's event's place in the log, which names it within its queue. */
 export const seqOf = (delivery: Delivery): bigint => delivery.event?.seq ?? 0n;
 
-/** When a retry is due (Unix ms). */
+/** When a retry is due, on the monotonic clock. */
 export const dueMsOf = (delivery: Delivery): number => (delivery.dueAt ? timestampMs(delivery.dueAt) : 0);
 
 /** It has been attempted before. */
@@ -42,7 +42,7 @@ export class DeliveryQueue {
   #retriesFromMs: number;
   #loading = false;
   #retryTookTurn = false;
-  /** Nothing is taken before (Unix ms), and then one at a time while it is set. */
+  /** Nothing is taken before (monotonic), and then one at a time while it is set. */
   sparedUntilMs: number | undefined;
 
   /** `stored`: what the store may have of it from before. */
@@ -104,7 +104,7 @@ export class DeliveryQueue {
     return takes || (!this.#loading && (this.#lacksFirsts() || this.#lacksRetries(nowMs)));
   }
 
-  /** When there will be something to do that is not there yet (Unix ms): a retry falls due, a pause ends. */
+  /** When there will be something to do that is not there yet, on the monotonic clock: a retry falls due, a pause ends. */
   wakeAtMs(nowMs: number): number | undefined {
     if (this.#isPaused(nowMs)) return this.sparedUntilMs;
     return this.#loading || this.#retriesFromMs === Number.POSITIVE_INFINITY ? undefined : this.#retriesFromMs;

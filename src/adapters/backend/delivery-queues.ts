@@ -21,7 +21,7 @@ export interface DeliveryStore extends DeliveryReader {
 export interface Stored {
   /** First attempts. */
   readonly firsts: boolean;
-  /** When the first retry is due (Unix ms). */
+  /** When the first retry is due, on the monotonic clock. */
   readonly retriesFromMs: number;
 }
 
@@ -227,12 +227,12 @@ export class DeliveryQueues {
       get endpoint() {
         return store.endpoint(queue.name) ?? create(EndpointSchema, { id: delivery.endpointId, removed: true });
       },
-      done: async (report) => settle(delivered(delivery, this.#clock.nowMs(), report), report),
+      done: async (report) => settle(delivered(delivery, this.#clock.wallMs(), report), report),
       retry: async (delayMs, report) => {
         const dueMs = this.#clock.nowMs() + Math.max(0, Math.ceil(delayMs));
         return settle(postponed(delivery, dueMs, report), report);
       },
-      giveUp: async (reason, report) => settle(givenUp(delivery, this.#clock.nowMs(), reason, report), report),
+      giveUp: async (reason, report) => settle(givenUp(delivery, this.#clock.wallMs(), reason, report), report),
     };
   }
 

@@ -14,8 +14,8 @@ export type Settlement =
 const maxLogged = 200;
 
 /** It was delivered: of its event only what names it is kept. */
-export function delivered(delivery: Delivery, nowMs: number, report: AttemptReport | undefined): Settlement {
-  const { event, ...rest } = settled(delivery, nowMs, delivery.attempts + 1, report);
+export function delivered(delivery: Delivery, wallMs: number, report: AttemptReport | undefined): Settlement {
+  const { event, ...rest } = settled(delivery, wallMs, delivery.attempts + 1, report);
   return { type: "done", kept: event ? { ...rest, event: named(event) } : rest };
 }
 
@@ -26,9 +26,9 @@ export function postponed(delivery: Delivery, dueMs: number, report: AttemptRepo
 }
 
 /** It is given up; what was not even attempted does not count as an attempt. */
-export function givenUp(delivery: Delivery, nowMs: number, reason: string, report?: AttemptReport): Settlement {
+export function givenUp(delivery: Delivery, wallMs: number, reason: string, report?: AttemptReport): Settlement {
   const attempts = delivery.attempts + (report?.attempt ? 1 : 0);
-  return { type: "give_up", kept: { ...settled(delivery, nowMs, attempts, report), reason } };
+  return { type: "give_up", kept: { ...settled(delivery, wallMs, attempts, report), reason } };
 }
 
 /** A settled one as it is due again at once, with all its retries before it. */
@@ -37,9 +37,9 @@ export function dueAgain(delivery: Delivery, event: Event, nowMs: number): Deliv
   return { ...rest, event, attempts: 0, reason: "", dueAt: timestampFromMs(nowMs) };
 }
 
-function settled(delivery: Delivery, nowMs: number, attempts: number, report: AttemptReport | undefined): Delivery {
+function settled(delivery: Delivery, wallMs: number, attempts: number, report: AttemptReport | undefined): Delivery {
   const { dueAt: _, ...rest } = withAttempt(delivery, report);
-  return { ...rest, attempts, settledAt: timestampFromMs(nowMs) };
+  return { ...rest, attempts, settledAt: timestampFromMs(wallMs) };
 }
 
 function withAttempt(delivery: Delivery, report: AttemptReport | undefined): Delivery {

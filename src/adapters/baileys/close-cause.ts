@@ -7,6 +7,7 @@ export interface Closed {
   readonly cause: CloseCause;
   /** One sentence without secrets. */
   readonly message: string;
+  /** On the monotonic clock. */
   readonly untilMs?: number;
 }
 
@@ -41,13 +42,15 @@ const firstDateSeconds = 1_000_000_000;
 export interface Circumstances {
   /** Whether WhatsApp had said anything on it before. */
   readonly connected: boolean;
+  /** What the monotonic clock and the wall clock show. */
   readonly nowMs: number;
+  readonly wallMs: number;
   /** What could not be reached, if it is that: "WhatsApp", or "WhatsApp through the proxy …". */
   readonly peer: string;
 }
 
 /** Why Baileys ended a socket. */
-export function closedBy(error: unknown, { connected, nowMs, peer }: Circumstances): Closed {
+export function closedBy(error: unknown, { connected, nowMs, wallMs, peer }: Circumstances): Closed {
   if (error === undefined) return { cause: "unreachable", message: "The connection was closed" };
   if (!isBoom(error)) return connected ? crashed : handshakeFailed;
   if (error.message === qrRefsUsedUp) return { cause: "pairing_timeout", message: "No phone scanned a code in time" };
@@ -56,7 +59,7 @@ export function closedBy(error: unknown, { connected, nowMs, peer }: Circumstanc
   }
   const status = error.output.statusCode;
   const known = statuses.get(status);
-  if (known) return status === 402 ? { ...known, ...expiryOf(error.data, nowMs) } : known;
+  if (known) return status === 402 ? { ...known, ...expiryOf(error.data, nowMs, wallMs) } : known;
   if (!connected && !fromWhatsApp.test(error.message)) return handshakeFailed;
   return { cause: "bad_session", message: `WhatsApp or the client gave up the connection (${status})` };
 }
@@ -79,11 +82,12 @@ export function upgradeRefusedBy(status: number): Closed {
   return { cause: status === 429 ? "rate_limited" : "unreachable", message };
 }
 
-function expiryOf(attributes: unknown, nowMs: number): { untilMs?: number } {
+function expiryOf(attributes: unknown, nowMs: number, wallMs: number): { untilMs?: number } {
   if (typeof attributes !== "object" || attributes === null || !("expire" in attributes)) return {};
   const seconds = Number(attributes.expire);
   if (!Number.isFinite(seconds) || seconds <= 0) return {};
-  return { untilMs: seconds >= firstDateSeconds ? seconds * 1000 : nowMs + seconds * 1000 };
+  const leftMs = seconds * 1000 - (seconds >= firstDateSeconds ? wallMs : 0);
+  return { untilMs: nowMs + Math.max(0, leftMs) };
 }
 
 /** Codes of errno and TLS say enough and show nothing of the network; texts show addresses, but the proxy agents' do not. */

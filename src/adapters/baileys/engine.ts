@@ -130,7 +130,7 @@ class BaileysEngine implements Engine {
   }
 
   get lastInboundAtMs(): number | undefined {
-    return this.#heartbeat?.heardAtMs;
+    return this.#heartbeat && this.#settings.clock.wallMsAt(this.#heartbeat.heardAtMs);
   }
 
   async logout(): Promise<UnlinkResult> {
@@ -245,7 +245,7 @@ class BaileysEngine implements Engine {
     this.#qrs.shown += 1;
     const { clock, qrTimeoutMs } = this.#settings;
     const { refs, shown: serial } = this.#qrs;
-    this.#emit(qrEvent({ value, serial, refs, issuedAtMs: clock.nowMs(), qrTimeoutMs }));
+    this.#emit(qrEvent({ value, serial, refs, issuedAtMs: clock.wallMs(), qrTimeoutMs }));
   }
 
   #reportPaired(auth: AuthStore): void {
@@ -344,7 +344,9 @@ class BaileysEngine implements Engine {
   /** The connection is gone, or of no use any more. */
   #lose(error: unknown): void {
     const connected = this.#stage !== "connecting";
-    const closed = closedBy(error, { connected, nowMs: this.#settings.clock.nowMs(), peer: this.#peer });
+    const { clock } = this.#settings;
+    const now = { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
+    const closed = closedBy(error, { connected, ...now, peer: this.#peer });
     if (closed.cause === "engine_crashed" && !this.#closed) this.#logger.error(errorFields(error), "engine failed");
     void this.#end(closed);
   }

@@ -39,7 +39,7 @@ export class Heartbeat {
     this.#wait();
   }
 
-  /** When WhatsApp was last heard (Unix ms). */
+  /** When WhatsApp was last heard, on the monotonic clock. */
   get heardAtMs(): number {
     return this.#heardAtMs;
   }

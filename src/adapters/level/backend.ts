@@ -56,6 +56,7 @@ interface SessionWrite {
 const noBytes = new Uint8Array();
 
 class LevelBackend implements LevelStore {
+  readonly lastWrittenMs: number | undefined;
   readonly #store: OpenStore;
   readonly #database: Database;
   readonly #ownership: Ownership;
@@ -85,6 +86,7 @@ class LevelBackend implements LevelStore {
   constructor(store: OpenStore, options: LevelOptions) {
     const { clock } = options;
     this.#store = store;
+    this.lastWrittenMs = store.lastWrittenMs;
     this.#database = store.database;
     this.#ownership = new Ownership(store.afterEpoch);
     this.#endpoints = store.endpoints;
@@ -231,8 +233,8 @@ class LevelBackend implements LevelStore {
     return this.#trimmed.oldestSeq(session);
   }
 
-  trim(retention: Retention, signal: AbortSignal): Promise<number> {
-    return this.#retention.trim(retention, this.#clock.nowMs(), signal);
+  trim(retention: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
+    return this.#retention.trim(retention, nowMs, signal);
   }
 
   claims(signal: AbortSignal): AsyncIterable<Claim> {

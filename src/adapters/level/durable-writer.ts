@@ -1,5 +1,6 @@
 import type { Sealer } from "../../ports/sealer.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
+import { clockAddition } from "./clock-mark.ts";
 import type { Operation } from "./database.ts";
 import { Generation } from "./generation.ts";
 import { GroupWriter } from "./group-writer.ts";
@@ -29,10 +30,11 @@ export interface DurableWriter {
   close(): Promise<void>;
 }
 
-/** The writer of a store: each group counts itself, is written only as long as the directory is ours, and is recovered from if it fails. */
+/** The writer of a store: each group counts itself and records the clock, is written only as long as the directory is ours, and is recovered from if it fails. */
 export function durableWriter(store: OpenStore, options: WriterOptions): DurableWriter {
   const { database, guard } = store;
   const { clock, logger, sealer } = options;
+  clock.continueFrom(store.lastWrittenMs ?? 0);
   const generation = new Generation(store.generation);
   const verify = () => guard.verify();
   const restored = () => options.restored();
@@ -45,7 +47,7 @@ export function durableWriter(store: OpenStore, options: WriterOptions): Durable
     },
     seal(operations) {
       options.seal(operations);
-      operations.push(generation.addition(operations));
+      operations.push(clockAddition(clock.nowMs()), generation.addition(operations));
     },
     written: () => options.written(),
     recover: (operations, cause) => recovery.recover(operations, cause),

@@ -14,6 +14,8 @@ export interface LevelOptions extends StoreOptions {
 export interface LevelStore extends Backend {
   /** Writes a copy of the store as it is now, sealed as it is, to a directory that is not there yet. */
   backup(directory: string): Promise<BackupReport>;
+  /** Where the monotonic clock was when the store was last written before it was opened; undefined for a new store. */
+  readonly lastWrittenMs: number | undefined;
   /** Resolves when all that is stored is sealed with the present key, or the store is closed. Never rejects. */
   readonly resealed: Promise<void>;
 }

@@ -3,6 +3,7 @@ import { EndpointSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Sealer } from "../../ports/sealer.ts";
 import { type EndpointName, Endpoints } from "../backend/endpoints.ts";
 import { Trimmed } from "../backend/trimmed.ts";
+import { lastWrittenMs } from "./clock-mark.ts";
 import { Database, type Operation } from "./database.ts";
 import { endpointRemoval } from "./delivery-store.ts";
 import { DirectoryGuard } from "./directory-guard.ts";
@@ -24,7 +25,7 @@ export const seqKey = keyOf("meta", "seq");
 /** A queue with pending deliveries. */
 export interface PendingQueue extends EndpointName {
   readonly firsts: boolean;
-  /** When its first retry is due (Unix ms). */
+  /** When its first retry is due, on the monotonic clock. */
   readonly retriesFromMs: number;
 }
 
@@ -36,6 +37,8 @@ export interface OpenStore {
   /** Something may not be sealed with the present key. */
   readonly outdatedSeals: boolean;
   readonly lastSeq: bigint;
+  /** Where the monotonic clock was at the last write; undefined for an empty store. */
+  readonly lastWrittenMs: number | undefined;
   /** No lease of an earlier life has one above. */
   readonly afterEpoch: bigint;
   readonly endpoints: Endpoints;
@@ -94,6 +97,7 @@ async function readStore(database: Database, guard: DirectoryGuard, options: Sto
   const generation = generationOf(await database.get(generationKey));
   const pending = await pendingQueues(database);
   const { endpoints, orphans } = await readEndpoints(database, pending);
+  const writtenMs = await lastWrittenMs(database, lastSeq, pending);
   const opening: Operation[] = [
     { type: "put", key: formatKey, value: numberBytes(format) },
     { type: "put", key: lifeKey, value: numberBytes(life + 1n) },
@@ -105,7 +109,7 @@ async function readStore(database: Database, guard: DirectoryGuard, options: Sto
   const [sessions, trimmed] = await Promise.all([readSessions(database), readTrimmed(database)]);
   const afterEpoch = (life + 1n) * epochsPerLife;
   const opened = { database, guard, generation, outdatedSeals: seals.outdated };
-  return { ...opened, lastSeq, afterEpoch, endpoints, pending, sessions, trimmed };
+  return { ...opened, lastSeq, lastWrittenMs: writtenMs, afterEpoch, endpoints, pending, sessions, trimmed };
 }
 
 /** Makes what is kept in memory of endpoints and sessions what is on disk. */

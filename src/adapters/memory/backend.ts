@@ -142,10 +142,10 @@ class MemoryBackend implements Backend {
     return this.#trimmed.oldestSeq(session);
   }
 
-  async trim(retention: Retention, signal: AbortSignal): Promise<number> {
+  async trim(retention: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
     const sessions = signal.aborted ? [] : new Set([...this.#records.keys(), ...this.#log.sessions]);
     const kept = { log: this.#log, trimmed: this.#trimmed, deliveries: this.#deliveries };
-    return trim(sessions, retention, this.#clock.nowMs(), kept);
+    return trim(sessions, retention, nowMs, kept);
   }
 
   claims(signal: AbortSignal): AsyncIterable<Claim> {

@@ -4,9 +4,18 @@ import type { Clock, Random } from "../../ports/system.ts";
 /** The longest wait one Node timer can do: it keeps its delay in 31 bits and fires at once beyond. */
 const maxTimerMs = 2 ** 31 - 1;
 
+/** Where the monotonic clock stood when the process began: at the wall clock's time then, or further. */
+let originMs = Date.now() - performance.now();
+const monotonicMs = () => Math.floor(originMs + performance.now());
+
 /** The machine's time and Node's timers. */
 export const systemClock: Clock = {
-  nowMs: () => Date.now(),
+  nowMs: monotonicMs,
+  wallMs: () => Date.now(),
+  wallMsAt: (atMs) => atMs + Date.now() - monotonicMs(),
+  continueFrom(atMs) {
+    originMs += Math.max(0, atMs - monotonicMs());
+  },
   schedule(delayMs, callback) {
     const dueMs = performance.now() + delayMs;
     let timer: NodeJS.Timeout;

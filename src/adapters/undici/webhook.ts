@@ -57,7 +57,7 @@ function agentOf({ connectionsPerOrigin }: WebhookSenderOptions, connect: buildC
 
 async function post(agent: Agent, clock: Clock, request: WebhookRequest, signal: AbortSignal): Promise<WebhookOutcome> {
   if (signal.aborted) return { type: "failed", error: "aborted" };
-  const { outcome, abort } = exchange(agent, request, () => clock.nowMs());
+  const { outcome, abort } = exchange(agent, request, () => clock.wallMs());
   const cancelTimeout = clock.schedule(request.timeoutMs, () => abort("timed out"));
   const aborts = abortsOn(signal);
   aborts.add(abort);

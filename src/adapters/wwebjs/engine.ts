@@ -86,7 +86,7 @@ export class WwebjsEngine implements Engine {
   }
 
   get lastInboundAtMs(): number | undefined {
-    return this.#heardAtMs;
+    return this.#heardAtMs && this.#settings.clock.wallMsAt(this.#heardAtMs);
   }
 
   async requestPairingCode(phoneNumber: string): Promise<string> {
@@ -194,7 +194,7 @@ export class WwebjsEngine implements Engine {
     // A page that has lost its login shows a code, as if there had never been one.
     if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
     if (this.#stage === "paired" || this.#closed) return;
-    const code = this.#round.next(value, this.#settings.clock.nowMs());
+    const code = this.#round.next(value, this.#settings.clock.wallMs());
     if (code === "over") return void this.#end(noPhoneCame);
     if (!code) return;
     this.#stage = "pairing";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { closedBy, upgradeRefusedBy } from "../../../src/adapters/baileys/close-cause.ts";
 
 const nowMs = 1_767_225_600_000;
-const circumstances = { connected: true, nowMs, peer: "WhatsApp" };
+const circumstances = { connected: true, nowMs, wallMs: nowMs, peer: "WhatsApp" };
 
 /** An error as Baileys makes it. */
 const boom = (statusCode: number, message: string, data?: unknown) =>

@@ -41,8 +41,28 @@ describe("the system's clock", () => {
 
   it("tells Unix time in milliseconds", () => {
     const beforeMs = Date.now();
-    const nowMs = systemClock.nowMs();
-    assert.ok(nowMs >= beforeMs && nowMs <= Date.now());
+    const wallMs = systemClock.wallMs();
+    assert.ok(wallMs >= beforeMs && wallMs <= Date.now());
+  });
+
+  for (const shiftMs of [-31_536_000_000, -7_200_000, 7_200_000, 31_536_000_000]) {
+    it(`measures no distance between two settings of the machine's time (${shiftMs / 3_600_000} h)`, (t) => {
+      const beforeMs = systemClock.nowMs();
+      const machineTime = Date.now;
+      t.mock.method(Date, "now", () => machineTime() + shiftMs);
+      const dueMs = systemClock.nowMs() + 30_000;
+      assert.ok(dueMs - beforeMs >= 30_000 && dueMs - beforeMs < 35_000);
+      assert.ok(Math.abs(systemClock.wallMsAt(dueMs) - Date.now() - 30_000) < 5_000);
+    });
+  }
+
+  it("goes on from a time that is ahead, and never back", () => {
+    const aheadMs = systemClock.nowMs() + 5_000;
+    systemClock.continueFrom(aheadMs);
+    assert.ok(systemClock.nowMs() >= aheadMs);
+    systemClock.continueFrom(0);
+    assert.ok(systemClock.nowMs() >= aheadMs);
+    assert.ok(Number.isInteger(systemClock.nowMs()));
   });
 });
 

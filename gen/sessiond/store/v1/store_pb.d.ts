@@ -17,6 +17,8 @@ export declare const file_sessiond_store_v1_store: GenFile;
 /**
  * A session on disk: what its owner wants of it and what was last seen of it.
  *
+ * Times marked "monotonic" are those of the clock that measures distances (`MonotonicClock`); all others are Unix times.
+ *
  * @generated from message sessiond.store.v1.SessionRecord
  */
 export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> & {
@@ -84,7 +86,7 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   attempt: number;
 
   /**
-   * When to act next without being asked: the end of a back-off or of a temporary ban.
+   * When to act next without being asked: the end of a back-off or of a temporary ban (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp wake_at = 10;
    */
@@ -126,14 +128,14 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   statuses: SessionStatusPayload_Past[];
 
   /**
-   * When the last engine logged in; an engine that closes long after has not failed in a row.
+   * When the last engine logged in (monotonic); an engine that closes long after has not failed in a row.
    *
    * @generated from field: google.protobuf.Timestamp opened_at = 16;
    */
   openedAt?: Timestamp | undefined;
 
   /**
-   * When another connection last took over this device; the second time within an hour is not answered.
+   * When another connection last took over this device (monotonic); the second time within an hour is not answered.
    *
    * @generated from field: google.protobuf.Timestamp replaced_at = 17;
    */
@@ -147,7 +149,7 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   creation?: Creation | undefined;
 
   /**
-   * When WhatsApp last asked for a new connection; asked for again soon after, it is a failure like others.
+   * When WhatsApp last asked for a new connection (monotonic); asked for again soon after, it is a failure like others.
    *
    * @generated from field: google.protobuf.Timestamp restarted_at = 19;
    */
@@ -345,21 +347,21 @@ export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth">
   failedDeliveries: number;
 
   /**
-   * When the first of them was made.
+   * When the first of them was made (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 3;
    */
   failingSince?: Timestamp | undefined;
 
   /**
-   * Nothing goes out before, and then one delivery at a time.
+   * Nothing goes out before, and then one delivery at a time (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp spared_until = 4;
    */
   sparedUntil?: Timestamp | undefined;
 
   /**
-   * Switched off since then.
+   * Switched off since then (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp disabled_at = 5;
    */
@@ -414,7 +416,7 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
   attempts: number;
 
   /**
-   * When the next attempt is due; unset before the first, and once it is settled.
+   * When the next attempt is due (monotonic); unset before the first, and once it is settled.
    *
    * @generated from field: google.protobuf.Timestamp due_at = 5;
    */

@@ -1,0 +1,19 @@
+import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Clock } from "../ports/system.ts";
+
+export type { Clock, MonotonicClock, WallClock } from "../ports/system.ts";
+
+type WallTime = Pick<Clock, "wallMsAt">;
+
+/** A stored time of the monotonic clock as people read it: Unix time, as the wall clock is set now. */
+export const shownTime = (time: Timestamp, clock: WallTime): Timestamp =>
+  timestampFromMs(clock.wallMsAt(timestampMs(time)));
+
+/** An endpoint's health with its times as people read them. */
+export const shownHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
+  ...health,
+  ...(health.failingSince && { failingSince: shownTime(health.failingSince, clock) }),
+  ...(health.sparedUntil && { sparedUntil: shownTime(health.sparedUntil, clock) }),
+  ...(health.disabledAt && { disabledAt: shownTime(health.disabledAt, clock) }),
+});

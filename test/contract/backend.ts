@@ -1,5 +1,6 @@
 import { describe } from "node:test";
 import { claimsContract } from "./backend-claims.ts";
+import { clockContract } from "./backend-clock.ts";
 import { consumersContract } from "./backend-consumers.ts";
 import { dataContract } from "./backend-data.ts";
 import { deliveriesContract } from "./backend-deliveries.ts";
@@ -21,4 +22,5 @@ export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: the log of deliveries`, () => deliveriesContract(open));
   describe(`${name}: health of endpoints`, () => healthContract(open));
   describe(`${name}: retention`, () => retentionContract(open));
+  describe(`${name}: clocks that are set`, () => clockContract(open));
 }

@@ -80,8 +80,7 @@ export class LevelRetention {
       counts.set(session, count);
       if (through) removed += await this.#removeThrough(family, session, through, signal);
     }
-    const outdated = (key: Uint8Array) => this.#isOlder(family, key, nowMs - limits.maxAgeMs);
-    return removed + (await this.#removeWhile(family, session, outdated, signal));
+    return removed + (await this.#removeOutdated(family, session, limits.maxAgeMs, nowMs, signal));
   }
 
   /** The newest entry that is one too many, and how many there are when it is gone. */
@@ -106,19 +105,16 @@ export class LevelRetention {
     return removed;
   }
 
-  async #removeWhile(
+  async #removeOutdated(
     family: TrimmedFamily,
     session: string,
-    goes: (key: Uint8Array) => Promise<boolean>,
+    maxAgeMs: number,
+    nowMs: number,
     signal: AbortSignal,
   ): Promise<number> {
     let removed = 0;
     while (!signal.aborted) {
-      const going: Uint8Array[] = [];
-      for await (const key of this.#database.keys({ ...rangeOf(family, session), limit: batchSize })) {
-        if (!(await goes(key))) break;
-        going.push(key);
-      }
+      const going = await this.#outdated(family, session, nowMs - maxAgeMs, nowMs);
       if (going.length === 0) break;
       await this.#remove(family, session, going);
       this.added(family, session, -going.length);
@@ -127,13 +123,30 @@ export class LevelRetention {
     return removed;
   }
 
-  async #isOlder(family: TrimmedFamily, key: Uint8Array, thanMs: number): Promise<boolean> {
-    const seq = seqIn(key);
-    const value = await this.#database.get(family === "sessionEvent" ? keyOf("event", seq) : key);
-    if (!value) return family === "sessionEvent";
+  /**
+   * The oldest entries, up to the last of those in a row that are from before `thanMs`. One from a future that the clock was set
+   * back from is as old as the entries around it.
+   */
+  async #outdated(family: TrimmedFamily, session: string, thanMs: number, nowMs: number): Promise<Uint8Array[]> {
+    const found: Uint8Array[] = [];
+    let outdated = 0;
+    for await (const key of this.#database.keys(rangeOf(family, session))) {
+      const timeMs = await this.#timeMs(family, key);
+      if (timeMs >= thanMs && timeMs <= nowMs) break;
+      found.push(key);
+      if (timeMs < thanMs) outdated = found.length;
+      if (outdated >= batchSize) break;
+    }
+    return found.slice(0, outdated);
+  }
+
+  /** When an entry happened (Unix ms); 0 where that is not known. */
+  async #timeMs(family: TrimmedFamily, key: Uint8Array): Promise<number> {
+    const value = await this.#database.get(family === "sessionEvent" ? keyOf("event", seqIn(key)) : key);
+    if (!value) return family === "sessionEvent" ? 0 : Number.POSITIVE_INFINITY;
     const time =
       family === "sessionEvent" ? fromBinary(EventSchema, value).time : fromBinary(DeliverySchema, value).settledAt;
-    return (time ? timestampMs(time) : 0) < thanMs;
+    return time ? timestampMs(time) : 0;
   }
 
   async #remove(family: TrimmedFamily, session: string, keys: readonly Uint8Array[]): Promise<void> {

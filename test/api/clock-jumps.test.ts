@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { systemRandom } from "../../src/adapters/node/system.ts";
+import { liveStream } from "../../src/api/live-stream.ts";
+import { createServerService } from "../../src/api/server-service.ts";
+import { StreamTickets } from "../../src/api/stream-tickets.ts";
+import { SessionError } from "../../src/domain/errors.ts";
+import { jumps } from "../clock-jumps.ts";
+import { FakeClock } from "../fake-clock.ts";
+
+/** A source that has nothing to tell. */
+async function* quiet(signal: AbortSignal): AsyncGenerator<number> {
+  yield* [];
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+for (const [name, jumpMs] of jumps) {
+  describe(`the API when the clock is set ${name}`, () => {
+    it("takes a stream's ticket for a minute", () => {
+      const clock = new FakeClock();
+      const tickets = new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) });
+      const { ticket } = tickets.issue("key");
+      clock.jumpWall(jumpMs);
+      clock.advance(59_999);
+      assert.equal(tickets.keyOf(ticket), "key");
+      const next = tickets.issue("key");
+      assert.equal(next.expiresAtMs, clock.wallMs() + 60_000);
+      clock.advance(1);
+      assert.equal(tickets.keyOf(ticket), undefined);
+    });
+
+    it("sends heartbeats at their pace with the time that people read, and ends streams at their age", async () => {
+      const clock = new FakeClock();
+      const policy = { heartbeatMs: 15_000, maxAgeMs: 60_000 };
+      const { signal } = new AbortController();
+      const stream = liveStream(quiet, { policy, clock, signal, beat: (wallMs) => wallMs });
+      const after = async (ms: number) => {
+        const next = stream.next();
+        while (clock.pending === 0) await new Promise(setImmediate);
+        clock.advance(ms - 1);
+        await new Promise(setImmediate);
+        assert.equal(clock.pending, 1, "it is early");
+        clock.advance(1);
+        return (await next).value;
+      };
+      assert.equal(await after(1_000), clock.wallMs());
+      clock.jumpWall(jumpMs);
+      for (let n = 0; n < 3; n += 1) assert.equal(await after(15_000), clock.wallMs());
+      await assert.rejects(after(14_000), (error) => {
+        return error instanceof SessionError && error.reason === "STREAM_TOO_OLD";
+      });
+    });
+
+    it("tells how long the server has been up, and since when by the clock as it is set", async () => {
+      const clock = new FakeClock();
+      const service = createServerService({
+        version: "1.2.3",
+        engine: "NOWEB",
+        browser: async () => undefined,
+        workerId: "",
+        startedAtMs: clock.nowMs(),
+        checkStore: async () => {},
+        clock,
+        logger: { debug() {}, error() {} },
+      });
+      const client = createClient(
+        ServerService,
+        createRouterTransport((router) => router.service(ServerService, service)),
+      );
+      clock.jumpWall(jumpMs);
+      clock.advance(5_000);
+      const { uptime, startTimestamp } = await client.getServerStatus({});
+      assert.deepEqual([Number(uptime), Number(startTimestamp)], [5_000, clock.wallMs() - 5_000]);
+    });
+  });
+}

@@ -4,22 +4,22 @@ import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import { liveStream } from "./live-stream.ts";
-import { type DrawQr, pngBody } from "./picture.ts";
-import { qrCode, qrStream } from "./qr-stream.ts";
+import { pngBody } from "./picture.ts";
+import { type QrView, qrCode, qrStream } from "./qr-stream.ts";
 import type { Streams } from "./streams.ts";
 
 /** What AuthService works with. */
-export interface AuthServiceOptions {
+export interface AuthServiceOptions extends QrView {
   readonly manager: SessionManager;
-  readonly drawQr: DrawQr;
   readonly streams: Streams;
 }
 
 /** AuthService over a manager. */
-export function createAuthService({ manager, drawQr, streams }: AuthServiceOptions): ServiceImpl<typeof AuthService> {
+export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
+  const { manager, drawQr, streams } = options;
   return {
     getQr: async ({ session }, { signal }) => ({
-      qr: await qrCode(await manager.pairing(session, signal), drawQr),
+      qr: await qrCode(await manager.pairing(session, signal), options),
     }),
     async getQrBody({ session, format }, { signal }) {
       const { value } = await manager.pairing(session, signal);
@@ -42,6 +42,6 @@ export function createAuthService({ manager, drawQr, streams }: AuthServiceOptio
       throw new SessionError("METHOD_NOT_SUPPORTED", "The method is not implemented by the engine.", { session });
     },
     qrStream: (request, context) =>
-      liveStream((signal) => qrStream(manager, request, drawQr, signal), streams.optionsFor(context)),
+      liveStream((signal) => qrStream(manager, request, options, signal), streams.optionsFor(context)),
   };
 }

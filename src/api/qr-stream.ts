@@ -13,10 +13,17 @@ import {
 } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { type Me, Session_StatusReason as Reason, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import type { Pairing, SessionManager, Snapshot } from "../app/session-manager.ts";
+import type { Clock } from "../app/shown-time.ts";
 import { sessionNotStarted } from "../domain/errors.ts";
 import { meOf, statusOf } from "../domain/session.ts";
 import { endOf } from "./errors.ts";
 import type { DrawQr } from "./picture.ts";
+
+/** What codes are shown with. */
+export interface QrView {
+  readonly drawQr: DrawQr;
+  readonly clock: Pick<Clock, "wallMsAt">;
+}
 
 /** What the reader of a stream knows: which run of the session it watches, and what it was sent. */
 export interface Seen {
@@ -84,15 +91,15 @@ const outcome = (result: Result, more: { me?: Me; reason?: Reason } = {}): QrIte
 const drawings = new WeakMap<Pairing, Promise<Uint8Array>>();
 
 /** A code as callers get it. */
-export async function qrCode(pairing: Pairing, drawQr: DrawQr): Promise<QrCode> {
+export async function qrCode(pairing: Pairing, { drawQr, clock }: QrView): Promise<QrCode> {
   const drawing = drawings.get(pairing) ?? drawQr(pairing.value);
   drawings.set(pairing, drawing);
   const { value, serial, remaining, issuedAtMs, expiresAtMs } = pairing;
   return create(QrCodeSchema, {
     value,
     png: await drawing,
-    issuedAt: timestampFromMs(issuedAtMs),
-    expiresAt: timestampFromMs(expiresAtMs),
+    issuedAt: timestampFromMs(clock.wallMsAt(issuedAtMs)),
+    expiresAt: timestampFromMs(clock.wallMsAt(expiresAtMs)),
     serial,
     remaining,
   });
@@ -102,7 +109,7 @@ export async function qrCode(pairing: Pairing, drawQr: DrawQr): Promise<QrCode> 
 export async function* qrStream(
   manager: Pick<SessionManager, "watch">,
   { session, afterSeq }: Pick<QrStreamRequest, "session" | "afterSeq">,
-  drawQr: DrawQr,
+  view: QrView,
   signal: AbortSignal,
 ): AsyncGenerator<QrStreamResponse, void, void> {
   let seen: Seen | undefined;
@@ -111,7 +118,7 @@ export async function* qrStream(
     const next = qrItems(session, isBack ? firstSeen(snapshot) : seen, snapshot);
     seen = next.seen;
     for (const item of next.items) {
-      const sent = item.case === "qr" ? ({ case: "qr", value: await qrCode(item.value, drawQr) } as const) : item;
+      const sent = item.case === "qr" ? ({ case: "qr", value: await qrCode(item.value, view) } as const) : item;
       yield create(QrStreamResponseSchema, { item: sent, seq: snapshot.seq });
       if (item.case === "outcome") return;
     }

@@ -32,6 +32,7 @@ export interface Pairing {
   readonly value: string;
   readonly serial: number;
   readonly remaining: number;
+  /** On the monotonic clock. */
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   /** A pairing code asked for meanwhile, "ABCD-ABCD". */

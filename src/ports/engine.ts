@@ -22,7 +22,7 @@ export type ChatStore = EngineData;
 
 /** What an engine reports, in the order it happened. */
 export type EngineEvent =
-  /** A code to scan, with Unix times (ms). `serial` counts from 1 within the engine's life, `remaining` codes are still to come. */
+  /** A code to scan, with times of the monotonic clock. `serial` counts from 1 within the engine's life, `remaining` codes are still to come. */
   | { type: "qr"; value: string; serial: number; remaining: number; issuedAtMs: number; expiresAtMs: number }
   /** A phone took the code, and the login is durable. */
   | { type: "paired"; me: Me }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { systemRandom } from "../../src/adapters/node/system.ts";
 import { liveStream } from "../../src/api/live-stream.ts";
+import { qrCode } from "../../src/api/qr-stream.ts";
 import { createServerService } from "../../src/api/server-service.ts";
 import { StreamTickets } from "../../src/api/stream-tickets.ts";
 import { SessionError } from "../../src/domain/errors.ts";
@@ -51,6 +53,17 @@ for (const [name, jumpMs] of jumps) {
       await assert.rejects(after(14_000), (error) => {
         return error instanceof SessionError && error.reason === "STREAM_TOO_OLD";
       });
+    });
+
+    it("shows a code's life by the clock as it is set", async () => {
+      const clock = new FakeClock();
+      const nowMs = clock.nowMs();
+      const pairing = { value: "a", serial: 1, remaining: 5, issuedAtMs: nowMs, expiresAtMs: nowMs + 60_000 };
+      clock.jumpWall(jumpMs);
+      clock.advance(5_000);
+      const { issuedAt, expiresAt } = await qrCode(pairing, { drawQr: async () => new Uint8Array(), clock });
+      const toNowMs = (time: Timestamp | undefined) => (time ? timestampMs(time) - clock.wallMs() : undefined);
+      assert.deepEqual([toNowMs(issuedAt), toNowMs(expiresAt)], [-5_000, 55_000]);
     });
 
     it("tells how long the server has been up, and since when by the clock as it is set", async () => {

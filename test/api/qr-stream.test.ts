@@ -8,6 +8,7 @@ import { Session_StatusReason as Reason } from "../../gen/sessiond/v1/session_pb
 import { qrItems, qrStream, type Seen } from "../../src/api/qr-stream.ts";
 import type { Pairing, Snapshot } from "../../src/app/session-manager.ts";
 import { SessionError } from "../../src/domain/errors.ts";
+import { FakeClock } from "../fake-clock.ts";
 
 type Record = MessageInitShape<typeof SessionRecordSchema>;
 type Moment = Pick<Snapshot, "record" | "pairing">;
@@ -122,7 +123,12 @@ suite("the stream of codes", () => {
     };
     const draw = async (value: string) => new TextEncoder().encode(`drawn ${value}`);
     const end = await (async () => {
-      for await (const { item } of qrStream({ watch }, { session: "alice", afterSeq: 0n }, draw, signal))
+      for await (const { item } of qrStream(
+        { watch },
+        { session: "alice", afterSeq: 0n },
+        { drawQr: draw, clock: new FakeClock() },
+        signal,
+      ))
         items.push(item);
     })().catch((error: unknown) => error);
     assert.ok(closed);

@@ -245,7 +245,7 @@ class BaileysEngine implements Engine {
     this.#qrs.shown += 1;
     const { clock, qrTimeoutMs } = this.#settings;
     const { refs, shown: serial } = this.#qrs;
-    this.#emit(qrEvent({ value, serial, refs, issuedAtMs: clock.wallMs(), qrTimeoutMs }));
+    this.#emit(qrEvent({ value, serial, refs, issuedAtMs: clock.nowMs(), qrTimeoutMs }));
   }
 
   #reportPaired(auth: AuthStore): void {

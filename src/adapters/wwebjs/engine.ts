@@ -194,7 +194,7 @@ export class WwebjsEngine implements Engine {
     // A page that has lost its login shows a code, as if there had never been one.
     if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
     if (this.#stage === "paired" || this.#closed) return;
-    const code = this.#round.next(value, this.#settings.clock.wallMs());
+    const code = this.#round.next(value, this.#settings.clock.nowMs());
     if (code === "over") return void this.#end(noPhoneCame);
     if (!code) return;
     this.#stage = "pairing";

@@ -31,6 +31,9 @@ describe("why a NOWEB engine closes", () => {
     const banned = (expire: string) => closedBy(boom(402, "Connection Failure", { expire }), circumstances).untilMs;
     assert.equal(banned("60"), nowMs + 60_000);
     assert.equal(banned("1767229200"), 1_767_229_200_000);
+    const setBack = { ...circumstances, wallMs: nowMs - 7_200_000 };
+    const error = boom(402, "Connection Failure", { expire: "1767229200" });
+    assert.equal(closedBy(error, setBack).untilMs, 1_767_229_200_000 + 7_200_000, "as far ahead as its date is then");
     for (const nonsense of ["", "soon", "-1"]) assert.equal(banned(nonsense), undefined);
   });
 

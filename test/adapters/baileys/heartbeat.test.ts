@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Heartbeat } from "../../../src/adapters/baileys/heartbeat.ts";
+import { jumps } from "../../clock-jumps.ts";
 import { FakeClock } from "../../fake-clock.ts";
 
 const settings = { keepAliveIntervalMs: 30_000, probeAfterMs: 60_000, probeTimeoutMs: 10_000 };
@@ -49,6 +50,17 @@ describe("the heartbeat of a connection", () => {
     assert.deepEqual(log, ["30 ping", "60 ping", "90 ping"]);
     heartbeat.stop();
   });
+
+  for (const [name, jumpMs] of jumps) {
+    it(`keeps its pace and stays well when the clock is set ${name}`, async () => {
+      const { clock, heartbeat, log, pass } = start(true);
+      await pass(20);
+      clock.jumpWall(jumpMs);
+      await pass(45);
+      assert.deepEqual(log, ["30 ping", "60 ping"]);
+      heartbeat.stop();
+    });
+  }
 
   it("asks nothing where something comes in", async () => {
     const { clock, heartbeat, log, pass } = start(false);

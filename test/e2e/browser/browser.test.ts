@@ -1,36 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { launch, type Page } from "puppeteer";
-import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
+import type { Page } from "puppeteer";
 import { openHouse } from "../house.ts";
+import { openChromium } from "./chromium.ts";
 import { servePages } from "./pages.ts";
 
 const key = "a key for the page";
-
-async function openBrowser() {
-  const chrome = await findChrome({ searchPath: process.env.PATH });
-  if (chrome === undefined) throw new Error("there is no Chromium to test with");
-  await chrome.ready();
-  const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
-  const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];
-  const browser = await launch({
-    executablePath: chrome.path,
-    env: { ...process.env, ...chrome.env },
-    headless: "shell",
-    userDataDir,
-    args,
-  });
-  return {
-    browser,
-    async [Symbol.asyncDispose]() {
-      await browser.close();
-      await rm(userDataDir, { recursive: true, force: true });
-    },
-  };
-}
 
 const lines = (page: Page, list: string) =>
   page.$$eval(`#${list} li`, (items) => items.map((item) => item.textContent ?? ""));
@@ -46,7 +22,7 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
     test("shows the QR code as a picture, follows the session to WORKING, and reads EventSource by a ticket", async () => {
       await using house = await openHouse({ WAHA_API_KEY: key });
       await using pages = await servePages();
-      await using opened = await openBrowser();
+      await using opened = await openChromium();
       const page = await opened.browser.newPage();
       const seen = new Set<string>();
       page.on("request", (request) => {
@@ -78,7 +54,7 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
 test("EventSource in Chromium goes on where it was when the server has been restarted, with a new ticket", async () => {
   await using house = await openHouse({ WAHA_API_KEY: key });
   await using pages = await servePages();
-  await using opened = await openBrowser();
+  await using opened = await openChromium();
   const { server } = house;
   const call = (path: string, body = {}) =>
     fetch(`${server.baseUrl}/api/sessions${path}`, {

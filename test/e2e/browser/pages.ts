@@ -6,12 +6,12 @@ import { extname, join, normalize } from "node:path";
 const root = new URL("../../..", import.meta.url).pathname;
 const types: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
 
-/** Serves the example page with what it imports: the generated messages and the packages as they are. */
-export async function servePages() {
+/** Serves the pages in a directory with what they import: the generated messages and the packages as they are. */
+export async function servePages(directory = join(root, "test/e2e/browser")) {
   const server = createServer((req, res) => {
     const { pathname } = new URL(req.url ?? "/", "http://localhost");
-    const path = normalize(/^\/(node_modules|gen)\//.test(pathname) ? pathname : `/test/e2e/browser/${pathname}`);
-    readFile(join(root, path)).then(
+    const path = normalize(pathname);
+    readFile(join(/^\/(node_modules|gen)\//.test(path) ? root : directory, path)).then(
       (body) => res.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream").end(body),
       () => res.writeHead(404).end(),
     );

@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launch } from "puppeteer";
+import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
+
+/** Starts the Chromium that WEBJS would use, with a profile that is removed at the end. */
+export async function openChromium() {
+  const chrome = await findChrome({ searchPath: process.env.PATH });
+  if (chrome === undefined) throw new Error("there is no Chromium to test with");
+  await chrome.ready();
+  const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
+  const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];
+  const browser = await launch({
+    executablePath: chrome.path,
+    env: { ...process.env, ...chrome.env },
+    headless: "shell",
+    userDataDir,
+    args,
+  });
+  return {
+    browser,
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await rm(userDataDir, { recursive: true, force: true });
+    },
+  };
+}

@@ -46,7 +46,7 @@ export function gate(admits: Admits): (context: Pick<HandlerContext, "method" | 
 export const keyRequired = () =>
   new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer");
 
-/** The key a call brings, or "". */
+/** Returns the key a call brings, or "". An empty X-Api-Key counts as absent. */
 export function presentedKey(header: Headers): string {
-  return header.get("x-api-key") ?? /^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "";
+  return header.get("x-api-key") || (/^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "");
 }

@@ -109,7 +109,7 @@ export const shownWhenDefault: ReadonlySet<string> = new Set([
   "sessiond.v1.GetServerStatusResponse.Worker.id",
 ]);
 
-/** Pictures (google.api.HttpBody of such a content type) come as JSON to those who prefer it, with these keys. */
+/** Pictures (google.api.HttpBody of such a content type) come as JSON to clients that take JSON and no picture, with these keys. */
 export const picture = { contentType: /^image\//, keys: { contentType: "mimetype", base64: "data" } } as const;
 
 /** The field that numbers the messages of a stream: the `id` of a server-sent event, but for 0. */
@@ -117,6 +117,9 @@ export const streamIdField = "seq";
 
 /** The fields of a request that say where a stream goes on: what EventSource sends back as Last-Event-ID. */
 export const resumeFields: ReadonlySet<string> = new Set(["after_seq", "cursor"]);
+
+/** The query parameter that may bring the API key (WAHA 2026), in any letter case, and the header it is moved to. */
+export const apiKey = { parameter: "x-api-key", header: "x-api-key" } as const;
 
 /** The query parameter of a stream that stands for a key, and the header in which it goes on to the RPC. */
 export const streamTicket = { parameter: "ticket", header: "x-stream-ticket" } as const;

@@ -10,7 +10,9 @@ import { applyCors, type CorsOptions } from "./cors.ts";
 import { errorBody, streamTicket } from "./dialect.ts";
 import { DirectCall, type Encoding, handingOver, sendFirst, sendRest } from "./direct-stream.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
+import { keepMessageReadable } from "./grpc-message.ts";
 import type { HostGuard } from "./host-guard.ts";
+import { moveQueryKey } from "./query-key.ts";
 import { assignRequestId } from "./request-id.ts";
 
 /** What one port serves. */
@@ -41,6 +43,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
     assignRequestId(req, res);
     // A ticket comes in the address of a stream, and in no other way.
     delete req.headers[streamTicket.header];
+    moveQueryKey(req);
     const fault = options.guard?.(req);
     if (fault !== undefined) {
       refuse(req, res, jsonAnswer(403, errorBody(403, fault)));
@@ -66,6 +69,11 @@ function rpcsByPath({ routes, readMaxBytes, shutdownSignal, interceptors = [] }:
     service(service, implementation, rules) {
       router.service(service, implementation, {
         ...rules,
+        // Comes before all that can fail.
+        requestGate(context) {
+          keepMessageReadable(context);
+          return rules?.requestGate?.(context);
+        },
         interceptors: [handingOver, ...(rules?.interceptors ?? interceptors)],
       });
       return outer;

@@ -28,13 +28,20 @@ const maskedHmac = (hmac: HmacConfig): HmacConfig => ({
   ...(hmac.previousKey !== undefined && { previousKey: maskedText(hmac.previousKey) }),
 });
 
-/** A configuration as it is shown: with the defaults of `noweb` where that was sent. */
+/** A configuration as it is shown: with the defaults of `noweb` where that was sent, and without empty `hmac` and `retries`. */
 export function shownConfig(config: SessionConfig | undefined): SessionConfig {
-  const shown = config ?? create(SessionConfigSchema);
+  const stored = config ?? create(SessionConfigSchema);
+  const shown = { ...stored, webhooks: stored.webhooks.map(shownWebhook) };
   if (!shown.noweb) return shown;
   const { markOnline = true, store } = shown.noweb;
   const { enabled = false, fullSync = false } = store ?? {};
   return { ...shown, noweb: create(NowebConfigSchema, { markOnline, store: { enabled, fullSync } }) };
+}
+
+/** `hmac: {"key": null}` and `retries: {}` say no more than null does. */
+function shownWebhook({ hmac, retries, ...rest }: WebhookConfig): WebhookConfig {
+  const hasRetries = [retries?.delaySeconds, retries?.attempts, retries?.policy].some((value) => value !== undefined);
+  return { ...rest, ...(hmac?.key && { hmac }), ...(retries && hasRetries && { retries }) };
 }
 
 /** A copy with "***" for the keys, passwords and credentials in it. */

@@ -22,9 +22,15 @@ export const eventNames = [
   "message.ack",
   "message.waiting",
   "message.revoked",
+  "message.edited",
+  "message.ack.group",
   "state.change",
   "group.join",
   "group.leave",
+  "group.v2.join",
+  "group.v2.leave",
+  "group.v2.update",
+  "group.v2.participants",
   "presence.update",
   "poll.vote",
   "poll.vote.failed",
@@ -36,6 +42,9 @@ export const eventNames = [
   "label.deleted",
   "label.chat.added",
   "label.chat.deleted",
+  "event.response",
+  "event.response.failed",
+  "engine.event",
 ] as const;
 
 /** The last entry of a removed session's log. For streams; no webhook can ask for it. */

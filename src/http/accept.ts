@@ -1,27 +1,19 @@
 import { MIMEType } from "node:util";
 
-type Range = { type: string; subtype: string; quality: number; order: number };
+type Range = { type: string; subtype: string; quality: number };
 
-/**
- * The media type, of those `offered`, that an Accept header prefers: by q-value, then the more exactly named, then the
- * first named, then the first offered (RFC 9110, section 12.5.1). The first offered where it accepts none.
- */
-export function preferredType(accept: string | undefined, offered: readonly [string, ...string[]]): string {
-  const ranges = parseAccept(accept ?? "*/*");
-  const ranked = offered
-    .map((name, index) => ({ name, index, ...rank(name, ranges) }))
-    .filter(({ quality }) => quality > 0)
-    .sort((a, b) => b.quality - a.quality || b.exactness - a.exactness || a.order - b.order || a.index - b.index);
-  return ranked[0]?.name ?? offered[0];
+/** Whether an Accept header takes a picture of a type as it is, or only as JSON. A header that takes neither gets the picture. */
+export function pictureForm(accept: string | undefined, contentType: string): "picture" | "json" {
+  const ranges = parseAccept(accept ?? "");
+  return !accepts(ranges, contentType) && accepts(ranges, "application/json") ? "json" : "picture";
 }
 
-function rank(name: string, ranges: readonly Range[]): { quality: number; exactness: number; order: number } {
+/** Whether the most exact of the ranges that match a type has a weight above 0 (RFC 9110, section 12.5.1). */
+function accepts(ranges: readonly Range[], name: string): boolean {
   const [type, subtype] = name.split("/");
-  const matching = ranges
-    .map((range) => ({ ...range, exactness: exactness(range, type, subtype) }))
-    .filter((range) => range.exactness > 0)
-    .sort((a, b) => b.exactness - a.exactness || a.order - b.order);
-  return matching[0] ?? { quality: 0, exactness: 0, order: 0 };
+  const matching = ranges.map((range) => ({ range, exactness: exactness(range, type, subtype) }));
+  const best = Math.max(0, ...matching.map((one) => one.exactness));
+  return best > 0 && matching.some(({ range, exactness }) => exactness === best && range.quality > 0);
 }
 
 function exactness(range: Range, type: string | undefined, subtype: string | undefined): number {
@@ -34,13 +26,19 @@ function exactness(range: Range, type: string | undefined, subtype: string | und
 function parseAccept(header: string): Range[] {
   // Commas within quotes separate nothing.
   const parts = header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? [];
-  return parts.flatMap((part, order): Range[] => {
+  return parts.flatMap((part): Range[] => {
     try {
-      const { type, subtype, params } = new MIMEType(part.trim());
-      const quality = Number(params.get("q") ?? 1);
-      return [{ type, subtype, quality: quality >= 0 && quality <= 1 ? quality : 0, order }];
+      // Java's URLConnection sends a bare "*".
+      const { type, subtype, params } = new MIMEType(part.trim().replace(/^\*(?=\s*(?:;|$))/, "*/*"));
+      return [{ type, subtype, quality: qualityOf(params.get("q")) }];
     } catch {
       return [];
     }
   });
+}
+
+/** A weight that is no number counts as left out, which is 1. */
+function qualityOf(text: string | null): number {
+  const quality = text === null || text.trim() === "" ? 1 : Number(text);
+  return Number.isNaN(quality) ? 1 : quality;
 }

@@ -50,6 +50,12 @@ export function readJsonField(
   }
 }
 
+/** Returns the object a field is to be read from; an empty array counts as one, being what PHP writes for it. */
+function objectIn(json: JsonValue): JsonObject | undefined {
+  if (Array.isArray(json) && json.length === 0) return {};
+  return isJsonObject(json) ? json : undefined;
+}
+
 /** Whether a JSON value is an object, neither an array nor null. */
 export function isJsonObject(json: JsonValue | undefined): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
@@ -84,12 +90,13 @@ function readMap(
   path: string,
   context: ReadContext,
 ): void {
-  if (!isJsonObject(json)) {
+  const object = objectIn(json);
+  if (object === undefined) {
     context.violations.add(path, "must be an object");
     return;
   }
   const map = message.get(field);
-  for (const [key, item] of Object.entries(json)) {
+  for (const [key, item] of Object.entries(object)) {
     setMapEntry(map, field, key, readElement(elementType(field), item, `${path}.${key}`, context), path, context);
   }
 }
@@ -110,7 +117,8 @@ export function setMapEntry(
 
 function readElement(type: ElementType, json: JsonValue, path: string, context: ReadContext): unknown {
   if (type.kind === "message" && !hasCustomJsonRepresentation(type.message)) {
-    if (!isJsonObject(json)) {
+    const object = objectIn(json);
+    if (object === undefined) {
       context.violations.add(path, "must be an object");
       return undefined;
     }
@@ -119,7 +127,7 @@ function readElement(type: ElementType, json: JsonValue, path: string, context: 
       return undefined;
     }
     const message = reflect(type.message);
-    readJsonObject(message, json, path, { ...context, depth: context.depth + 1 });
+    readJsonObject(message, object, path, { ...context, depth: context.depth + 1 });
     return message;
   }
   const reading = readJsonValue(type, json, context.registry);

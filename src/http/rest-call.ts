@@ -9,7 +9,7 @@ import {
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Transport } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../gen/google/api/httpbody_pb.js";
-import { preferredType } from "./accept.ts";
+import { pictureForm } from "./accept.ts";
 import { picture, resumeFields, streamIdField, successStatus } from "./dialect.ts";
 import { type Answer, addVary, type HttpRequest, type HttpResponse, isGone, jsonAnswer, send } from "./exchange.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
@@ -80,7 +80,7 @@ function httpBodyAnswer(status: number, { contentType, data }: HttpBody, req: Ht
   const headers = { "Cache-Control": "no-store" };
   if (picture.contentType.test(contentType)) {
     addVary(res, "Accept");
-    if (preferredType(req.headers.accept, [contentType, "application/json"]) === "application/json") {
+    if (pictureForm(req.headers.accept, contentType) === "json") {
       const { contentType: typeKey, base64: dataKey } = picture.keys;
       const body = { [typeKey]: contentType, [dataKey]: Buffer.from(data).toString("base64") };
       return jsonAnswer(status, body, headers);

@@ -201,3 +201,17 @@ suite("a configuration that says ***", () => {
     assert.throws(() => keepSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
   });
 });
+
+suite("a webhook as it is shown", () => {
+  const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(shownConfig(config({ webhooks: [init] })));
+
+  test("has no hmac where there is no key", () => {
+    assert.deepEqual(shown({ url: "http://a.test", hmac: {} }), { webhooks: [{ url: "http://a.test" }] });
+  });
+
+  test("has no retries where none of them is set", () => {
+    assert.deepEqual(shown({ url: "http://a.test", retries: {} }), { webhooks: [{ url: "http://a.test" }] });
+    const retries = { attempts: 0 };
+    assert.deepEqual(shown({ url: "http://a.test", retries }), { webhooks: [{ url: "http://a.test", retries }] });
+  });
+});

@@ -50,7 +50,7 @@ test("all wrong types are told at once, each by its path", async (t) => {
     config: {
       metadata: { a: 1, b: "fine", constructor: null },
       debug: "true",
-      proxy: [],
+      proxy: [{}],
       noweb: { store: { enabled: 1 } },
       webhooks: [{ url: 7, events: "message" }, "nope", { events: [1, "message", null], retries: { attempts: 1.5 } }],
     },
@@ -117,6 +117,25 @@ test("null is as good as left out, and both names of a field are taken", async (
   assert.equal((await sendJson(sessions, "POST", { name: null, start: null, config })).status, 201);
   assert.equal(created[0]?.start, undefined);
   assert.equal(created[0]?.config?.webhooks[0]?.customHeaders[0]?.name, "n");
+});
+
+test("an empty array where an object belongs is an empty object", async (t) => {
+  const { sessions, created } = await startRecorder(t);
+  assert.equal((await sendJson(sessions, "POST", { config: [] })).status, 201);
+  const config = { metadata: [], proxy: [], noweb: { store: [] }, webhooks: [{ url: "u", hmac: [], retries: [] }] };
+  assert.equal((await sendJson(sessions, "POST", { config })).status, 201);
+  assert.deepEqual(created[0]?.config?.webhooks, []);
+  assert.deepEqual(created[1]?.config?.metadata, {});
+  assert.equal(created[1]?.config?.webhooks[0]?.hmac?.key, "");
+});
+
+test("an array with something in it is no object", async (t) => {
+  const { sessions } = await startRecorder(t);
+  for (const value of [[{}], [[]], ["a"], [null]]) {
+    const answer = await sendJson(sessions, "POST", { config: { metadata: value, proxy: value } });
+    const { message } = (await answer.json()) as { message: string[] };
+    assert.deepEqual(message, ["config.metadata must be an object", "config.proxy must be an object"]);
+  }
 });
 
 test("unknown properties are ignored, in strict mode refused by their path", async (t) => {

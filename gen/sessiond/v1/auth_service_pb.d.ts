@@ -153,8 +153,8 @@ export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest
   session: string;
 
   /**
-   * The phone's number in international format, 7 to 15 digits; a leading "+" and spaces are allowed.
-   * @schema {"pattern": "^ *\\+?( *[0-9]){7,15} *$"}
+   * The phone's number in international format, 7 to 15 digits that begin with the country code. "+" or "00" in front, spaces,
+   * hyphens, dots and round brackets are allowed.
    *
    * @generated from field: string phone_number = 2;
    */

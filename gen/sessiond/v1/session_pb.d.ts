@@ -655,12 +655,14 @@ export declare type WebhookConfig = Message<"sessiond.v1.WebhookConfig"> & {
   url: string;
 
   /**
-   * Names of the events to post, "*" for all.
+   * Names of the events to post, "*" for all. All of WAHA's names are accepted; `session.status`, `message`, `message.any`,
+   * `session.health` and `webhook.disabled` are the ones that are posted here.
    * @schema {"items": {"enum": [
    *   "*", "session.status", "message", "message.reaction", "message.any", "message.ack", "message.waiting", "message.revoked",
-   *   "state.change", "group.join", "group.leave", "presence.update", "poll.vote", "poll.vote.failed", "chat.archive",
+   *   "message.edited", "message.ack.group", "state.change", "group.join", "group.leave", "group.v2.join", "group.v2.leave",
+   *   "group.v2.update", "group.v2.participants", "presence.update", "poll.vote", "poll.vote.failed", "chat.archive",
    *   "call.received", "call.accepted", "call.rejected", "label.upsert", "label.deleted", "label.chat.added", "label.chat.deleted",
-   *   "session.health", "webhook.disabled"
+   *   "event.response", "event.response.failed", "engine.event", "session.health", "webhook.disabled"
    * ]}}
    *
    * @generated from field: repeated string events = 2;

@@ -37,7 +37,7 @@ function bodyResponse({ rpc }: HttpBinding, { schemas, commentOf }: OperationCon
   const content = [...Map.groupBy(all, ({ mediaType }) => mediaType)].sort(([a], [b]) => rank(a) - rank(b));
   return {
     description: hasPicture
-      ? "A picture comes as it is, or in base64 as JSON where `Accept` prefers that."
+      ? "A picture comes as it is, or in base64 as JSON where `Accept` takes JSON and no picture."
       : "The content.",
     content: Object.fromEntries(content.map(([mediaType, kinds]) => [mediaType, mediaTypeOf(kinds)])),
   };

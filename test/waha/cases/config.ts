@@ -180,7 +180,7 @@ export const configViolationCases: CaseGroup = {
     ),
     refused("markOnline that is a text", { noweb: { markOnline: "no" } }, ["config.noweb.markOnline"], "same"),
     refused("a noweb that is a boolean", { noweb: true }, ["config.noweb"], ["config.nested"]),
-    refused("a config that is an array", [], ["config"]),
+    refused("a config that is an array of something", [{}], ["config"]),
     refused(
       "everything at once",
       {
@@ -257,7 +257,8 @@ const allEvents = [
   "session.status message message.reaction message.any message.ack message.waiting message.revoked",
   "state.change group.join group.leave presence.update poll.vote poll.vote.failed chat.archive",
   "call.received call.accepted call.rejected label.upsert label.deleted label.chat.added",
-  "label.chat.deleted",
+  "label.chat.deleted message.edited message.ack.group group.v2.join group.v2.leave group.v2.update",
+  "group.v2.participants event.response event.response.failed engine.event",
 ].flatMap((names) => names.split(" "));
 
 const nowebDefaults = { markOnline: true, store: { enabled: false, fullSync: false } };
@@ -294,6 +295,15 @@ export const configShownCases: CaseGroup = {
     accepted("a webhook is shown with its nulls", hook({}), shownHook()),
     accepted("nulls in a webhook are no values", hook({ hmac: null, retries: null, customHeaders: null }), shownHook()),
     accepted("a null proxy is no proxy", { proxy: null }, {}),
+    accepted("an empty array is an empty config", [], {}),
+    accepted("an empty array is empty metadata", { metadata: [] }, {}),
+    accepted("a key that is null is no hmac", hook({ hmac: { key: null } }), shownHook()),
+    accepted("an empty array is no hmac", hook({ hmac: [] }), shownHook()),
+    accepted(
+      "retries that are all null are none",
+      hook({ retries: { delaySeconds: null, attempts: null, policy: null } }),
+      shownHook(),
+    ),
     accepted("all 21 events are accepted", hook({ events: allEvents }), shownHook({ events: allEvents })),
     {
       ...accepted("* stands for all events", hook({ events: ["*"] }), shownHook({ events: ["*"] })),

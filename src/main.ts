@@ -40,6 +40,7 @@ import { defaultStreamPolicy } from "./api/live-stream.ts";
 import { createRoutes } from "./api/routes.ts";
 import { StreamTickets } from "./api/stream-tickets.ts";
 import { violationsOf } from "./api/validation.ts";
+import { Warnings } from "./api/warnings.ts";
 import { ConnectGate } from "./app/connect-gate.ts";
 import { currentGauges } from "./app/metrics.ts";
 import { printQrs } from "./app/qr-printer.ts";
@@ -48,6 +49,7 @@ import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
 import { WebhookLog } from "./app/webhook-log.ts";
 import { type Config, ConfigError, readConfig, type Secrets } from "./config/config.ts";
+import { eventsThatNeverFire } from "./domain/config-violations.ts";
 import { shuttingDown } from "./domain/errors.ts";
 import { defaultPolicy } from "./domain/session.ts";
 import { defaultCors } from "./http/cors.ts";
@@ -143,12 +145,18 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   // Probes have no key.
   const keyless = [...open.rpcs, ...Health.methods];
   const admits = authentication({ verifyKey, open: keyless, keyOfTicket, logger });
+  const warnings = new Warnings(logger);
+  const hooks = [globalWebhook(secrets)].filter((hook) => hook !== undefined);
+  for (const { event } of eventsThatNeverFire({ webhooks: hooks })) {
+    warnings.log(`event ${event} of WHATSAPP_HOOK_EVENTS never fires here`);
+  }
   const serving = new ServingState({ clock, checkStore });
   const routes = createRoutes({
     manager,
     webhookLog: new WebhookLog({ backend, clock, random }),
     metrics,
     admits,
+    warnings,
     drawQr,
     clock,
     logger,

@@ -26,6 +26,7 @@ import { type Memory, streamLimit } from "./stream-limit.ts";
 import type { StreamTickets } from "./stream-tickets.ts";
 import { Streams } from "./streams.ts";
 import { validation } from "./validation.ts";
+import { type Warnings, warning } from "./warnings.ts";
 import { createWebhookService } from "./webhook-service.ts";
 
 /** What the API works with. */
@@ -36,6 +37,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly drawQr: DrawQr;
   /** Judges every call before anything of it is read. */
   readonly admits: Admits;
+  readonly warnings: Warnings;
   readonly tickets: StreamTickets;
   readonly streamPolicy: StreamPolicy;
   /** How many streams can be open at the same time. */
@@ -56,6 +58,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   const interceptors = [
     reporting({ logger: options.logger, nowMs, ...(options.metrics && { metrics: options.metrics }) }),
     streamLimit({ maxOpen: options.maxStreams, memory: options.memory }),
+    warning(options.warnings),
     validation,
   ];
   const rules = { requestGate: gate(options.admits), interceptors };

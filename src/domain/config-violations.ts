@@ -7,7 +7,7 @@ import type {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { retryPolicies } from "./delivery.ts";
 import type { Violation } from "./errors.ts";
-import { disabledEventName, eventNames, healthEventName } from "./event.ts";
+import { disabledEventName, eventNames, healthEventName, postedEventNames } from "./event.ts";
 
 const maxDelaySeconds = 3600;
 const maxAttempts = 100;
@@ -19,6 +19,18 @@ export function configViolations(config: SessionConfig | undefined, path = "conf
     ...(config.proxy ? proxyViolations(config.proxy, `${path}.proxy`) : []),
     ...config.webhooks.flatMap((webhook, i) => webhookViolations(webhook, `${path}.webhooks.${i}`)),
   ];
+}
+
+/** Names each event in a configuration that is accepted and never fires here, by the path of its place. */
+export function eventsThatNeverFire(
+  config: Pick<SessionConfig, "webhooks"> | undefined,
+  path = "config",
+): { field: string; event: string }[] {
+  return (config?.webhooks ?? []).flatMap(({ events }, i) =>
+    events.flatMap((event, j) =>
+      event === "*" || postedEventNames.includes(event) ? [] : [{ field: `${path}.webhooks.${i}.events.${j}`, event }],
+    ),
+  );
 }
 
 const violationIf = (broken: boolean, field: string, description: string): Violation[] =>

@@ -56,6 +56,15 @@ export const disabledEventName = "webhook.disabled";
 /** A connection has stopped answering, or answers again: no name of WAHA's, posted to those who ask for it or for all. */
 export const healthEventName = "session.health";
 
+/** The names of events that webhooks are posted here; the rest of `eventNames` is accepted and never fires. */
+export const postedEventNames: readonly string[] = [
+  "session.status",
+  "message",
+  "message.any",
+  healthEventName,
+  disabledEventName,
+];
+
 /** A test, posted to whoever it is meant for. */
 export const testEventName = "webhook.test";
 

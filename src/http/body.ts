@@ -1,6 +1,7 @@
 import { MIMEType, promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import type { JsonValue } from "@bufbuild/protobuf";
+import { formType } from "./dialect.ts";
 import type { HttpRequest } from "./exchange.ts";
 import { describeJsonSyntaxError, findJsonSyntaxError } from "./json-syntax.ts";
 import { ClientGone, HttpProblem } from "./problem.ts";
@@ -16,13 +17,20 @@ const inflateByEncoding: ReadonlyMap<string, Inflate | undefined> = new Map([
   ["br", promisify(brotliDecompress) as Inflate],
 ]);
 
+/** A request's body: JSON, or the text of a urlencoded form. */
+export type Body = { json: JsonValue } | { form: string };
+
+/** `forms`: urlencoded bodies are taken, too. */
+export type BodyOptions = { maxBytes: number; forms: boolean };
+
 /**
- * Reads a request's body as JSON; undefined if there is none. Refuses with an HttpProblem what is too large (before
- * reading it, where Content-Length tells), of another type, compressed in an unknown way, or not JSON in UTF-8.
+ * Reads a request's body; undefined if there is none. Refuses with an HttpProblem what is too large (before reading it,
+ * where Content-Length tells), of another type, compressed in an unknown way, or not JSON in UTF-8.
  */
-export async function readJsonBody(req: HttpRequest, maxBytes: number): Promise<JsonValue | undefined> {
+export async function readBody(req: HttpRequest, { maxBytes, forms }: BodyOptions): Promise<Body | undefined> {
   refuseLargeBody(req, maxBytes);
-  const typeProblem = contentTypeProblem(req.headers["content-type"]);
+  const type = bodyType(req.headers["content-type"], forms);
+  const typeProblem = type instanceof HttpProblem ? type : undefined;
   const encoding = (req.headers["content-encoding"] ?? "").trim().toLowerCase();
   const announced = Number(req.headers["content-length"] ?? 0) > 0;
   if (announced && typeProblem !== undefined) throw typeProblem;
@@ -31,7 +39,8 @@ export async function readJsonBody(req: HttpRequest, maxBytes: number): Promise<
   if (bytes.byteLength === 0) return undefined;
   if (typeProblem !== undefined) throw typeProblem;
   const text = decodeUtf8(await decompress(bytes, encoding, maxBytes));
-  return text.trim() === "" ? undefined : parseJson(text);
+  if (text.trim() === "") return undefined;
+  return type === "form" ? { form: text } : { json: parseJson(text) };
 }
 
 /** Refuses a request whose Content-Length is beyond the limit. */
@@ -47,18 +56,22 @@ function unknownEncoding(): HttpProblem {
   return new HttpProblem(415, "Content-Encoding must be gzip, deflate, br or identity", { closes: true });
 }
 
-function contentTypeProblem(header: string | undefined): HttpProblem | undefined {
-  if (header === undefined) return undefined;
+/** What a Content-Type says the body is; where there is none, JSON. */
+function bodyType(header: string | undefined, forms: boolean): "json" | "form" | HttpProblem {
+  if (header === undefined) return "json";
   const refuse = (detail: string) => new HttpProblem(415, detail, { closes: true });
+  const remedy = "send the body as JSON with the header Content-Type: application/json";
   try {
     const type = new MIMEType(header);
-    if (type.essence !== "application/json" && !type.subtype.endsWith("+json")) {
-      return refuse("Content-Type must be application/json");
+    const isForm = type.essence === formType;
+    if (type.essence !== "application/json" && !type.subtype.endsWith("+json") && !(isForm && forms)) {
+      return refuse(`Content-Type must be application/json${forms ? ` or ${formType}` : ""}: ${remedy}`);
     }
     const charset = type.params.get("charset")?.toLowerCase() ?? "utf-8";
-    return charset === "utf-8" || charset === "utf8" ? undefined : refuse("The charset of the body must be UTF-8");
+    if (charset !== "utf-8" && charset !== "utf8") return refuse("The charset of the body must be UTF-8");
+    return isForm ? "form" : "json";
   } catch {
-    return refuse("Content-Type is malformed");
+    return refuse(`Content-Type is malformed: ${remedy}`);
   }
 }
 

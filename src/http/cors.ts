@@ -19,7 +19,14 @@ export type CorsOptions = {
 export const defaultCors: CorsOptions = {
   origins: "*",
   methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"],
-  exposedHeaders: [...connectCors.exposedHeaders, "X-Request-Id", "ETag", "Retry-After", "Idempotency-Replayed"].join(),
+  exposedHeaders: [
+    ...connectCors.exposedHeaders,
+    "X-Request-Id",
+    "ETag",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Sessiond-Warning",
+  ].join(),
   credentials: false,
 };
 

@@ -118,6 +118,20 @@ export const streamIdField = "seq";
 /** The fields of a request that say where a stream goes on: what EventSource sends back as Last-Event-ID. */
 export const resumeFields: ReadonlySet<string> = new Set(["after_seq", "cursor"]);
 
+/** Requests that are also taken as a urlencoded form, by the type of their message: those of WAHA whose clients send one. */
+export const formRequests: ReadonlySet<string> = new Set([
+  "sessiond.v1.StartSessionDeprecatedRequest",
+  "sessiond.v1.StopSessionDeprecatedRequest",
+  "sessiond.v1.LogoutSessionDeprecatedRequest",
+  "sessiond.v1.RequestCodeRequest",
+]);
+
+/** The media type of a form. */
+export const formType = "application/x-www-form-urlencoded";
+
+/** The header in which names that REST has ignored go on to the RPC: percent-encoded, with commas between them. */
+export const ignoredNames = { header: "x-ignored-names", maxLength: 100 } as const;
+
 /** The query parameter that may bring the API key (WAHA 2026), in any letter case, and the header it is moved to. */
 export const apiKey = { parameter: "x-api-key", header: "x-api-key" } as const;
 

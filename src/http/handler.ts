@@ -7,7 +7,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { applyCors, type CorsOptions } from "./cors.ts";
-import { errorBody, streamTicket } from "./dialect.ts";
+import { errorBody, ignoredNames, streamTicket } from "./dialect.ts";
 import { DirectCall, type Encoding, handingOver, sendFirst, sendRest } from "./direct-stream.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "./exchange.ts";
 import { keepMessageReadable } from "./grpc-message.ts";
@@ -41,8 +41,9 @@ export function createHandler(options: HandlerOptions): RequestListener {
     req.on("error", ignore);
     res.on("error", ignore);
     assignRequestId(req, res);
-    // A ticket comes in the address of a stream, and in no other way.
+    // Only this server sets these.
     delete req.headers[streamTicket.header];
+    delete req.headers[ignoredNames.header];
     moveQueryKey(req);
     const fault = options.guard?.(req);
     if (fault !== undefined) {

@@ -5,8 +5,26 @@ import { findField } from "./fields.ts";
 import { type ElementType, elementType, readJsonValue, readText } from "./values.ts";
 import type { Violations } from "./violations.ts";
 
-/** How a request is read: where its violations go, whether unknown properties are among them, and how deep it is in. */
-export type ReadContext = { strict: boolean; violations: Violations; registry: Registry; depth: number };
+/** How a request is read. */
+export type ReadContext = {
+  /** Unknown names are violations instead of being ignored. */
+  strict: boolean;
+  violations: Violations;
+  /** The first unknown names that were ignored, as dotted paths. */
+  ignored: string[];
+  registry: Registry;
+  /** How deep in the JSON the reader is. */
+  depth: number;
+};
+
+/** How many ignored names a request remembers. */
+const MAX_IGNORED = 20;
+
+/** Notes a property, query parameter or form field that stands for no field. */
+export function noteUnknown({ strict, violations, ignored }: ReadContext, path: string): void {
+  if (strict) violations.addUnknown(path);
+  else if (ignored.length < MAX_IGNORED) ignored.push(path);
+}
 
 // proto3 JSON parsers stop at 100, too.
 const MAX_DEPTH = 100;
@@ -20,7 +38,7 @@ export function readJsonObject(message: ReflectMessage, json: JsonObject, path: 
     const value = json[key];
     const field = findField(message.desc, key);
     if (field === undefined) {
-      if (context.strict) context.violations.addUnknown(join(path, key));
+      noteUnknown(context, join(path, key));
     } else if (value !== undefined && (value !== null || takesNull(field))) {
       readJsonField(message, field, value, join(path, field.jsonName), context);
     }

@@ -2,14 +2,14 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { findField, nestedMessage, openMessage } from "./fields.ts";
-import { type ReadContext, setMapEntry } from "./json-read.ts";
+import { noteUnknown, type ReadContext, setMapEntry } from "./json-read.ts";
 import { HttpProblem } from "./problem.ts";
 import { elementType, readText } from "./values.ts";
 
-/** The names and values of a query string, decoded. Bad percent-encoding is a 400. */
-export function parseQuery(query: string): [name: string, value: string][] {
+/** The names and values of a query string or of a urlencoded body, decoded. Bad percent-encoding is a 400 that names `place`. */
+export function parseParameters(text: string, place: "query" | "body"): [name: string, value: string][] {
   try {
-    return query
+    return text
       .split("&")
       .filter((part) => part !== "")
       .map((part) => {
@@ -17,7 +17,7 @@ export function parseQuery(query: string): [name: string, value: string][] {
         return equals === -1 ? [decode(part), ""] : [decode(part.slice(0, equals)), decode(part.slice(equals + 1))];
       });
   } catch {
-    throw new HttpProblem(400, "Malformed percent-encoding in the query");
+    throw new HttpProblem(400, `Malformed percent-encoding in the ${place}`);
   }
 }
 
@@ -34,7 +34,7 @@ export function readQuery(
   for (const [name, value] of parameters) {
     const first = findField(message.desc, name.split(".", 1)[0] ?? "");
     if (first !== undefined && isBound(first)) continue;
-    if (!readParameter(message, name, value, context) && context.strict) context.violations.addUnknown(name);
+    if (!readParameter(message, name, value, context)) noteUnknown(context, name);
   }
 }
 

@@ -1,14 +1,15 @@
 import { create, type DescField, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { readJsonBody, refuseLargeBody } from "./body.ts";
-import { streamTicket } from "./dialect.ts";
+import { type Body, readBody, refuseLargeBody } from "./body.ts";
+import { formRequests, ignoredNames, streamTicket } from "./dialect.ts";
 import type { HttpRequest } from "./exchange.ts";
 import { openMessage } from "./fields.ts";
+import { readForm } from "./form.ts";
 import type { HttpBinding } from "./http-rules.ts";
 import { isJsonObject, type ReadContext, readJsonField, readJsonObject } from "./json-read.ts";
 import { captureVariable, type PathSegment } from "./path-template.ts";
 import { HttpProblem } from "./problem.ts";
-import { parseQuery, readQuery } from "./query.ts";
+import { parseParameters, readQuery } from "./query.ts";
 import { elementType, readText } from "./values.ts";
 import { createViolations, type FieldViolation } from "./violations.ts";
 
@@ -23,8 +24,8 @@ export type RequestOptions = {
 };
 
 /**
- * Makes the request message of an RPC from path, query and body. Throws an HttpProblem: 400 with every violation, or
- * what is wrong with the body as a whole.
+ * Makes the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if it has unknown
+ * names. Throws an HttpProblem: 400 with every violation, or what is wrong with the body as a whole.
  */
 export async function readRequest(
   binding: HttpBinding,
@@ -35,12 +36,16 @@ export async function readRequest(
 ): Promise<Message> {
   const message = reflect(binding.rpc.input, create(binding.rpc.input));
   const violations = createViolations();
-  const context: ReadContext = { strict: options.strict, violations, registry: options.registry, depth: 0 };
+  const { strict, registry, maxBodyBytes } = options;
+  const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
   const isTicket = ([name]: readonly [name: string, value: string]) =>
     name === streamTicket.parameter && binding.rpc.methodKind === "server_streaming";
-  const parameters = parseQuery(query).filter((parameter) => !isTicket(parameter));
-  if (binding.body === undefined) refuseLargeBody(req, options.maxBodyBytes);
-  else readBody(binding.body, message, await readJsonBody(req, options.maxBodyBytes), context);
+  const parameters = parseParameters(query, "query").filter((parameter) => !isTicket(parameter));
+  if (binding.body === undefined) refuseLargeBody(req, maxBodyBytes);
+  else {
+    const forms = formRequests.has(binding.rpc.input.typeName);
+    fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, forms }), context);
+  }
   // A body that is the whole message leaves nothing to the query.
   if (binding.body !== "message") {
     const bound = new Set<DescField | undefined>(binding.variables.map(({ fields }) => onlyOne(fields)));
@@ -51,16 +56,31 @@ export async function readRequest(
     readVariable(message, fields, variable.fieldPath, captureVariable(variable, path), context);
   }
   if (!violations.isEmpty) throw new HttpProblem(400, violations.messages(options.validate(message.message)));
+  if (context.ignored.length > 0) req.headers[ignoredNames.header] = encodeNames(context.ignored);
   return message.message;
 }
 
-function readBody(
+function encodeNames(names: readonly string[]): string {
+  return names.map((name) => encodeURIComponent(name.slice(0, ignoredNames.maxLength).toWellFormed())).join(",");
+}
+
+function fillFromBody(
   body: "message" | DescField,
   message: ReflectMessage,
-  json: JsonValue | undefined,
+  sent: Body | undefined,
   context: ReadContext,
 ): void {
-  if (json === undefined) return;
+  if (sent === undefined) return;
+  if ("form" in sent) readForm(message, sent.form, context);
+  else fillFromJson(body, message, sent.json, context);
+}
+
+function fillFromJson(
+  body: "message" | DescField,
+  message: ReflectMessage,
+  json: JsonValue,
+  context: ReadContext,
+): void {
   if (body !== "message") {
     if (json !== null) readJsonField(message, body, json, body.jsonName, context);
   } else if (isJsonObject(json)) {

@@ -10,6 +10,7 @@ import { ServingState } from "../../src/api/health-service.ts";
 import { defaultStreamPolicy } from "../../src/api/live-stream.ts";
 import { createRoutes } from "../../src/api/routes.ts";
 import { StreamTickets } from "../../src/api/stream-tickets.ts";
+import { Warnings } from "../../src/api/warnings.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { defaultPolicy, statusOf } from "../../src/domain/session.ts";
@@ -99,6 +100,7 @@ export function openHouse(t: TestContext) {
     clock,
     logger: silent,
     admits: () => true,
+    warnings: new Warnings(silent),
     drawQr: async (value) => new TextEncoder().encode(`drawn ${value}`),
     showSecrets: false,
     version: "1.2.3",

@@ -6,18 +6,18 @@ import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { CreateSessionRequestSchema } from "../../gen/sessiond/v1/session_service_pb.js";
 import { type ReadContext, readJsonObject } from "../../src/http/json-read.ts";
-import { parseQuery, readQuery } from "../../src/http/query.ts";
+import { parseParameters, readQuery } from "../../src/http/query.ts";
 import { createViolations } from "../../src/http/violations.ts";
 
 function strictContext(): ReadContext {
-  return { strict: true, violations: createViolations(), registry: createRegistry(EventSchema), depth: 0 };
+  return { strict: true, violations: createViolations(), ignored: [], registry: createRegistry(EventSchema), depth: 0 };
 }
 
 /** The message a query makes, or what is wrong with it. */
 function read(desc: DescMessage, query: string) {
   const message = create(desc);
   const context = strictContext();
-  readQuery(reflect(desc, message), parseQuery(query), (field) => field.name === "id", context);
+  readQuery(reflect(desc, message), parseParameters(query, "query"), (field) => field.name === "id", context);
   return context.violations.isEmpty ? toJson(desc, message) : context.violations.messages();
 }
 
@@ -77,7 +77,12 @@ for (const [desc, query, result] of cases) {
 test("a query that fills nothing leaves no empty messages behind", () => {
   const message = create(CreateSessionRequestSchema);
   const context = { ...strictContext(), strict: false };
-  readQuery(reflect(CreateSessionRequestSchema, message), parseQuery("config.nope=1"), () => false, context);
+  readQuery(
+    reflect(CreateSessionRequestSchema, message),
+    parseParameters("config.nope=1", "query"),
+    () => false,
+    context,
+  );
   assert.equal(message.config, undefined);
 });
 

@@ -208,9 +208,14 @@ const refused: [sentence: string, sent: Sent, status: number, message: string][]
     "another content type",
     { body: "name=x", headers: { "content-type": "application/x-www-form-urlencoded" } },
     415,
-    "Content-Type must be application/json",
+    "Content-Type must be application/json: send the body as JSON with the header Content-Type: application/json",
   ],
-  ["no content type at all", { body: "{}", headers: { "content-type": "json" } }, 415, "Content-Type is malformed"],
+  [
+    "no content type at all",
+    { body: "{}", headers: { "content-type": "json" } },
+    415,
+    "Content-Type is malformed: send the body as JSON with the header Content-Type: application/json",
+  ],
   [
     "an unknown encoding",
     { body: "{}", headers: { "content-encoding": "zstd" } },

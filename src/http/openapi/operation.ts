@@ -1,4 +1,5 @@
 import type { DescField, JsonObject } from "@bufbuild/protobuf";
+import { formRequests, formType } from "../dialect.ts";
 import { nestedMessage } from "../fields.ts";
 import type { HttpBinding } from "../http-rules.ts";
 import { headersIn, readRpcComment } from "./comment.ts";
@@ -110,5 +111,20 @@ function requestBodyOf(binding: HttpBinding, body: "message" | DescField, contex
   const schema = isWhole ? schemas.message(input, "request", boundFields(binding)) : schemas.field(body, "request");
   // Without a body a message has nothing set, which is fine where nothing has to be.
   const required = isWhole && commentOf(input).schema.required !== undefined;
-  return { ...(required && { required }), content: { "application/json": { schema } } };
+  const form =
+    isWhole && formRequests.has(input.typeName) ? { [formType]: { schema: formSchema(binding, context) } } : {};
+  return { ...(required && { required }), content: { "application/json": { schema }, ...form } };
+}
+
+/** A flat form holds the scalar fields that the path does not fill. */
+function formSchema(binding: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
+  const { input } = binding.rpc;
+  const bound = boundFields(binding);
+  const fields = input.fields.filter((field) => field.fieldKind === "scalar" && !bound.has(field));
+  const { required } = commentOf(input).schema;
+  return {
+    type: "object",
+    ...(required !== undefined && { required }),
+    properties: Object.fromEntries(fields.map((field) => [field.jsonName, schemas.field(field, "request")])),
+  };
 }

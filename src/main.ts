@@ -52,7 +52,7 @@ import { type Config, ConfigError, readConfig, type Secrets } from "./config/con
 import { eventsThatNeverFire } from "./domain/config-violations.ts";
 import { shuttingDown } from "./domain/errors.ts";
 import { defaultPolicy } from "./domain/session.ts";
-import { defaultCors } from "./http/cors.ts";
+import { corsFor } from "./http/cors.ts";
 import { createHandler } from "./http/handler.ts";
 import { createHostGuard } from "./http/host-guard.ts";
 import { measured } from "./http/measured.ts";
@@ -70,6 +70,7 @@ const stopGraceMs = 3_000;
 
 /** Builds the server, listens, and returns the call that stops it again, in reverse. Rejects if anything of it cannot be had. */
 async function serve(config: Config, secrets: Secrets): Promise<() => Promise<void>> {
+  const { cors, guard } = callersOf(config);
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   const unwatch = watched(config);
 
@@ -190,14 +191,12 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     ],
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
-  const origins = config.corsOrigins === "*" ? [] : config.corsOrigins;
-  const guard = config.access === "this_machine" ? createHostGuard({ hosts: config.allowedHosts, origins }) : undefined;
   const handler = createHandler({
     routes,
     rest,
     guard,
     shutdownSignal: shutdown.signal,
-    cors: { ...defaultCors, origins: config.corsOrigins },
+    cors,
   });
   const server = createServer({
     host: config.host,
@@ -267,13 +266,24 @@ For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_
   return setting;
 }
 
-function allowed({ webhooks }: Config) {
+/** Which pages of browsers may call, and under which host names. */
+function callersOf({ corsOrigins, allowedHosts: hosts, access }: Config) {
+  const cors = namingVariable("SESSIOND_CORS_ORIGIN", () => corsFor(corsOrigins));
+  const origins = cors.origins === "*" ? [] : cors.origins;
+  const guard = namingVariable("SESSIOND_ALLOWED_HOSTS", () => createHostGuard({ hosts, origins }));
+  return { cors, guard: access === "this_machine" ? guard : undefined };
+}
+
+/** Runs `read`; an Error of its becomes a ConfigError that names the variable. */
+function namingVariable<T>(name: string, read: () => T): T {
   try {
-    return allowListOf(webhooks.allow);
+    return read();
   } catch (error) {
-    throw new ConfigError(`SESSIOND_WEBHOOK_ALLOW: ${error instanceof Error ? error.message : ""}`);
+    throw new ConfigError(`${name}: ${error instanceof Error ? error.message : ""}`);
   }
 }
+
+const allowed = ({ webhooks }: Config) => namingVariable("SESSIOND_WEBHOOK_ALLOW", () => allowListOf(webhooks.allow));
 
 function globalWebhook({ globalWebhook: hook }: Secrets) {
   if (!hook) return undefined;

@@ -15,6 +15,9 @@ export type CorsOptions = {
   maxAgeSeconds?: number | undefined;
 };
 
+/** How long browsers may go by the answer to a preflight; Chromium's own limit. */
+const preflightMaxAgeSeconds = 7_200;
+
 /** All origins, without credentials: what WAHA allows. */
 export const defaultCors: CorsOptions = {
   origins: "*",
@@ -28,7 +31,30 @@ export const defaultCors: CorsOptions = {
     "Sessiond-Warning",
   ].join(),
   credentials: false,
+  maxAgeSeconds: preflightMaxAgeSeconds,
 };
+
+/** CORS for all origins without credentials, as WAHA has it, or for some, whose pages may send cookies and HTTP authentication. */
+export function corsFor(origins: CorsOptions["origins"]): CorsOptions {
+  if (origins === "*" || (origins.length === 1 && origins[0] === "*")) return defaultCors;
+  return { ...defaultCors, origins: origins.map(originOf), credentials: true };
+}
+
+/**
+ * Returns an origin as browsers send it: in lower case, without a default port or a slash at the end. Throws an Error that repeats
+ * the text if no browser could send it.
+ */
+export function originOf(text: string): string {
+  const [, scheme = "", authority = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#\\@\s*,]+)\/?$/i.exec(text) ?? [];
+  const url = authority === "" ? null : URL.parse(`${scheme}://${authority}`);
+  if (url === null || url.protocol === "file:") {
+    throw new Error(
+      `'${text}' is no origin: write a scheme and a host such as "https://app.example", without a path or "*"`,
+    );
+  }
+  // Schemes of apps, such as capacitor://localhost, have no origin for the URL standard; browsers send them all the same.
+  return url.origin === "null" ? `${scheme}://${authority}`.toLowerCase() : url.origin;
+}
 
 /** Sets the headers of an answer that CORS asks for. Answers OPTIONS itself, and returns true then. */
 export function applyCors(req: HttpRequest, res: HttpResponse, options: CorsOptions): boolean {

@@ -134,6 +134,7 @@ test("by default pages of all origins may call, with the headers they ask for", 
     "access-control-allow-headers": "x-api-key,content-type",
     "access-control-allow-methods": "GET,HEAD,PUT,PATCH,POST,DELETE",
     "access-control-allow-origin": "*",
+    "access-control-max-age": "7200",
     vary: "Access-Control-Request-Headers",
   });
   assert.notEqual(asked.headers.get("x-request-id"), null);

@@ -8,7 +8,7 @@ import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { defaultCors } from "../../src/http/cors.ts";
 import type { HttpRequest } from "../../src/http/exchange.ts";
 import { createHandler } from "../../src/http/handler.ts";
-import { createHostGuard } from "../../src/http/host-guard.ts";
+import { createHostGuard, hostPattern } from "../../src/http/host-guard.ts";
 import { openSocket } from "./raw-socket.ts";
 import { startServer } from "./rest-server.ts";
 
@@ -65,12 +65,16 @@ suite("the guard of a server on loopback", () => {
 
   for (const host of foreignHosts) {
     test(`keeps '${host}' out, in each of these`, () => {
-      const why = "is not allowed: without an API key only this machine's own names are";
-      assert.equal(asked({ host }), `Host '${host}' ${why}`);
-      assert.equal(asked({ ":authority": host }), `Host '${host}' ${why}`);
-      assert.equal(asked({ ":authority": "localhost", host }), `Host '${host}' ${why}`);
-      assert.equal(asked({ ":authority": host, host: "localhost" }), `Host '${host}' ${why}`);
-      assert.equal(asked({ host: "localhost", origin: `http://${host}` }), `Origin 'http://${host}' ${why}`);
+      const why = "is not allowed: without an API key only this machine's own names are; add the";
+      const host403 = `Host '${host}' ${why} name to SESSIOND_ALLOWED_HOSTS, or set WAHA_API_KEY`;
+      assert.equal(asked({ host }), host403);
+      assert.equal(asked({ ":authority": host }), host403);
+      assert.equal(asked({ ":authority": "localhost", host }), host403);
+      assert.equal(asked({ ":authority": host, host: "localhost" }), host403);
+      assert.equal(
+        asked({ host: "localhost", origin: `http://${host}` }),
+        `Origin 'http://${host}' ${why} origin to SESSIOND_CORS_ORIGIN or its host to SESSIOND_ALLOWED_HOSTS, or set WAHA_API_KEY`,
+      );
     });
   }
 
@@ -91,6 +95,75 @@ suite("the guard of a server on loopback", () => {
     }
     assert.match(asked({ host: "app.example" }) ?? "", /^Host /);
   });
+});
+
+const matching: readonly [pattern: string, hosts: readonly string[], others: readonly string[]][] = [
+  [
+    "example.com",
+    ["example.com", "EXAMPLE.com:81", "example.com."],
+    ["a.example.com", "example.com.evil", "xexample.com"],
+  ],
+  [
+    ".example.com",
+    ["example.com", "a.example.com", "b.A.example.com:3000", "a.example.com."],
+    ["xexample.com", "a.com"],
+  ],
+  [".Example.COM:8080", ["example.com", "a.example.com:1"], ["example.org"]],
+  ["host:8080", ["host", "host:8080", "host:1"], ["a.host"]],
+  ["b\u00fccher.example", ["xn--bcher-kva.example"], ["bucher.example"]],
+  ["10.1.2.3", ["10.1.2.3", "10.1.2.3:80"], ["10.1.2.4"]],
+  ["[fd00::1]", ["[fd00::1]", "[fd00:0::1]:3000"], ["[fd00::2]"]],
+  ["fd00::1", ["[fd00::1]"], ["[fd00::2]"]],
+  ["my_service", ["my_service:3000"], ["my-service"]],
+];
+
+const impossible = [
+  "http://example.com",
+  "https://example.com:443",
+  "//example.com",
+  "example.com/",
+  "example.com/path",
+  "example.com?a",
+  "user@example.com",
+  "exa mple.com",
+  "a.example b.example",
+  "*",
+  "*.example.com",
+  "a.*.example.com",
+  "exa*mple.com",
+  ".*",
+  ".",
+  "..example.com",
+  "a..example.com",
+  ".10.0.0.1",
+  ".[::1]",
+  "10.0.0.0/8",
+  "256.1.1.1",
+  "example.com:port",
+  "example.com:99999",
+  "[::1",
+  "[example]",
+  "'example.com'",
+];
+
+suite("a host that is allowed", () => {
+  for (const [pattern, hosts, others] of matching) {
+    test(`${pattern} lets in ${hosts.join(", ")}, not ${others.join(", ")}`, () => {
+      const ask = createHostGuard({ hosts: [pattern], origins: [] });
+      const fault = (host: string) => ask({ headers: { host } } as HttpRequest);
+      for (const host of hosts) assert.equal(fault(host), undefined, host);
+      for (const host of others) assert.match(fault(host) ?? "", /^Host /, host);
+    });
+  }
+
+  for (const pattern of impossible) {
+    test(`'${pattern}' could match nothing and is refused`, () => {
+      assert.throws(
+        () => hostPattern(pattern),
+        ({ message }: Error) => message.startsWith(`'${pattern}' is no host name: write `),
+      );
+    });
+  }
 });
 
 /** A guarded server that counts what gets past the guard. */

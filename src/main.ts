@@ -186,7 +186,14 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     maxBodyBytes: config.maxBodyBytes,
     heartbeatMs: config.streams.heartbeatMs,
     extra: [
-      ...(config.docs ? createDocsRoutes({ document: openApiDocument, assetDirectory, login: secrets.docsLogin }) : []),
+      ...(config.docs
+        ? createDocsRoutes({
+            document: openApiDocument,
+            services: [...services, Health],
+            assetDirectory,
+            login: secrets.docsLogin,
+          })
+        : []),
       ...(config.metrics ? [createMetricsRoute(metrics.render, (header) => admits(undefined, header))] : []),
     ],
     onError: (error) => logger.error({ err: error }, "request failed"),

@@ -1,16 +1,22 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { DescService, JsonObject } from "@bufbuild/protobuf";
 import { errorBody, notFoundMessage } from "../dialect.ts";
-import { jsonAnswer, send } from "../exchange.ts";
+import { addVary, jsonAnswer, send } from "../exchange.ts";
 import { HttpProblem } from "../problem.ts";
 import type { PlainRequest, PlainRoute } from "../rest.ts";
 import { basicChallenge, type Login, loginVerifier } from "./basic-auth.ts";
+import { descriptorSetOf } from "./descriptor-set.ts";
+import { toOpenApi30 } from "./document-30.ts";
+import { forwardedPrefix } from "./forwarded-prefix.ts";
 
 /** What the documentation is made of. */
 export type DocsOptions = {
-  /** The OpenAPI document. */
-  document: object;
+  /** The OpenAPI 3.1 document. */
+  document: JsonObject;
+  /** The services whose protos are served. */
+  services: readonly DescService[];
   /** Where the files of swagger-ui-dist are. */
   assetDirectory: string;
   /** Who may look; undefined: everybody. */
@@ -38,17 +44,26 @@ const securityPolicy = [
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data: blob:",
   "connect-src 'self'",
-  "base-uri 'none'",
+  "base-uri 'self'",
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** The routes of the documentation: the document at /openapi.json, Swagger UI at / and /docs. */
-export function createDocsRoutes({ document, assetDirectory, login }: DocsOptions): PlainRoute[] {
+/**
+ * The routes of the documentation: the document at /openapi.json and, as OpenAPI 3.0, at /openapi-3.0.json, the protos at
+ * /descriptor.binpb, and Swagger UI at / and /docs. Behind a proxy that takes a prefix off the path they follow X-Forwarded-Prefix.
+ */
+export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
   const isAllowed = login === undefined ? () => true : loginVerifier(login);
   const read = (name: string, own: boolean | undefined) => readFile(join(own ? uiDirectory : assetDirectory, name));
-  const page = once(async () => toAsset("text/html; charset=utf-8", await read("page.html", true)));
-  const json = once(async () => toAsset("application/json; charset=utf-8", Buffer.from(JSON.stringify(document))));
+  const html = once(async () => (await read("page.html", true)).toString());
+  const page = async (prefix: string) =>
+    toAsset("text/html; charset=utf-8", Buffer.from(withBase(await html(), prefix)));
+  const json = (value: JsonObject, prefix: string) =>
+    toAsset("application/json; charset=utf-8", Buffer.from(JSON.stringify(withServer(value, prefix))));
+  const document30 = once(async () => toOpenApi30(document));
+  const unprefixed = once(async () => json(document, ""));
+  const descriptors = once(async () => toAsset("application/x-protobuf", descriptorSetOf(services)));
   const files = new Map(
     Object.entries(assets).map(([name, { contentType, own }]) => [
       name,
@@ -56,7 +71,10 @@ export function createDocsRoutes({ document, assetDirectory, login }: DocsOption
     ]),
   );
 
-  const route = (path: string, find: (request: PlainRequest) => (() => Promise<Asset>) | undefined): PlainRoute => ({
+  const route = (
+    path: string,
+    find: (request: PlainRequest) => ((prefix: string) => Promise<Asset>) | undefined,
+  ): PlainRoute => ({
     method: "GET",
     path,
     async handler(request) {
@@ -71,7 +89,8 @@ export function createDocsRoutes({ document, assetDirectory, login }: DocsOption
       if (request.path.length > 1 && request.path.endsWith("/")) {
         send(req, res, { status: 302, headers: { Location: `../${request.path.split("/").at(-2)}` } });
       } else {
-        sendAsset(request, await asset());
+        addVary(res, "X-Forwarded-Prefix");
+        sendAsset(request, await asset(forwardedPrefix(req)));
       }
     },
   });
@@ -80,8 +99,19 @@ export function createDocsRoutes({ document, assetDirectory, login }: DocsOption
     route("/", () => page),
     route("/docs", () => page),
     route("/docs/{file}", ({ variables }) => files.get(variables.get("file") ?? "")),
-    route("/openapi.json", () => json),
+    route("/openapi.json", () => (prefix) => (prefix === "" ? unprefixed() : Promise.resolve(json(document, prefix)))),
+    route("/openapi-3.0.json", () => async (prefix) => json(await document30(), prefix)),
+    route("/descriptor.binpb", () => descriptors),
   ];
+}
+
+/** The page with links that begin at the prefix. */
+function withBase(html: string, prefix: string): string {
+  return prefix === "" ? html : html.replace("<head>", `<head>\n    <base href="${prefix}/">`);
+}
+
+function withServer(document: JsonObject, prefix: string): JsonObject {
+  return prefix === "" ? document : { ...document, servers: [{ url: prefix }] };
 }
 
 function sendAsset({ req, res }: PlainRequest, { contentType, body, etag }: Asset): void {

@@ -30,7 +30,8 @@ export function createDocument({ info, services, commentOf }: DocumentOptions): 
   return {
     openapi: "3.1.0",
     info,
-    servers: [{ url: "/" }],
+    // Relative to where the document was found: a proxy may put the server below a path.
+    servers: [{ url: "./" }],
     security: [{ apiKey: [] }, { bearer: [] }],
     tags: annotated.map((service) => ({ name: tagOf(service), description: commentOf(service).text })),
     paths,

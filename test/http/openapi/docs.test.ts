@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { createDocsRoutes, type DocsOptions } from "../../../src/http/openapi/docs.ts";
 import { ServerProcess } from "../../e2e/server-process.ts";
 import { startRestServer } from "../rest-server.ts";
@@ -11,7 +12,7 @@ const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dis
 const openApiDocument = { openapi: "3.1.0", info: { title: "test" } };
 
 async function start(t: TestContext, options: Partial<DocsOptions> = {}): Promise<string> {
-  const extra = createDocsRoutes({ document: openApiDocument, assetDirectory, ...options });
+  const extra = createDocsRoutes({ document: openApiDocument, services: [SessionService], assetDirectory, ...options });
   return (await startRestServer(t, { rest: { extra } })).url;
 }
 

@@ -29,7 +29,7 @@ suite("the OpenAPI document", () => {
       description,
       license: { name: license, identifier: license },
     });
-    assert.deepEqual(document.servers, [{ url: "/" }]);
+    assert.deepEqual(document.servers, [{ url: "./" }]);
   });
 
   test("has every REST binding of every service, and nothing else", async () => {

@@ -1,0 +1,101 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { isJsonObject } from "../json-read.ts";
+
+/**
+ * Turns an OpenAPI 3.1 document into one of OpenAPI 3.0 that says the same, for code generators that know no JSON Schema of 2020:
+ * null is `nullable`, a constant is an enum of one, and binary bodies are strings. Covers the keywords that this project's documents use.
+ */
+export function toOpenApi30(document: JsonObject): JsonObject {
+  const { openapi: _, info, ...rest } = document;
+  return { openapi: "3.0.3", ...(isJsonObject(info) && { info: toInfo(info) }), ...(convert(rest) as JsonObject) };
+}
+
+/** OpenAPI 3.0 knows no SPDX identifier of a license. */
+function toInfo({ license, ...info }: JsonObject): JsonObject {
+  if (!isJsonObject(license)) return info;
+  const { identifier: _, ...known } = license;
+  return { ...info, license: known };
+}
+
+/** Converts the schemas in a part of a document, wherever they are: they are what stands under "schema" and "schemas". */
+function convert(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(convert);
+  if (!isJsonObject(value)) return value;
+  return mapValues(value, (item, key) => {
+    if (key === "schema" && isJsonObject(item)) return toSchema(item);
+    if (key === "schemas" && isJsonObject(item))
+      return mapValues(item, (one) => (isJsonObject(one) ? toSchema(one) : one));
+    if (key === "content" && isJsonObject(item)) return mapValues(item, toMediaType);
+    // Whatever an example looks like, it is no schema.
+    return key === "example" || key === "examples" ? item : convert(item);
+  });
+}
+
+function toMediaType(value: JsonValue): JsonValue {
+  if (!isJsonObject(value)) return value;
+  return {
+    ...(value.schema === undefined && { schema: { type: "string", format: "binary" } }),
+    ...(convert(value) as JsonObject),
+  };
+}
+
+const schemaMaps = new Set(["properties"]);
+const schemaLists = new Set(["anyOf", "allOf", "oneOf"]);
+
+function toSchema(schema: JsonObject): JsonObject {
+  const { $ref, type, anyOf, ...rest } = schema;
+  // Nothing beside a reference counts in OpenAPI 3.0.
+  if ($ref !== undefined && Object.keys(schema).length > 1) return toSchema({ ...rest, allOf: [{ $ref }] });
+  if (Array.isArray(type)) return toSchema(withoutTypeList(type, { ...rest, ...(anyOf !== undefined && { anyOf }) }));
+  if (Array.isArray(anyOf) && anyOf.some(isNull))
+    return withNull(
+      anyOf.filter((one) => !isNull(one)),
+      rest,
+    );
+  const entries = Object.entries(schema).flatMap(([key, value]) => toKeyword(key, value));
+  return Object.fromEntries(entries);
+}
+
+/** Several types in one schema: null is a flag, and of the others each becomes an alternative. */
+function withoutTypeList(types: readonly JsonValue[], schema: JsonObject): JsonObject {
+  const named = types.filter((type) => type !== "null");
+  const nullable = named.length < types.length ? { nullable: true } : {};
+  const [only, ...more] = named;
+  if (only !== undefined && more.length === 0) return { type: only, ...schema, ...nullable };
+  const { items, ...rest } = schema;
+  const anyOf = named.map((type) => ({ type, ...(type === "array" && { items: items ?? {} }) }));
+  return { ...rest, anyOf, ...nullable };
+}
+
+function withNull(alternatives: readonly JsonValue[], rest: JsonObject): JsonObject {
+  const key = alternatives.length === 1 ? "allOf" : "anyOf";
+  return toSchema({ ...rest, [key]: [...alternatives], nullable: true });
+}
+
+const isNull = (schema: JsonValue) => isJsonObject(schema) && schema.type === "null";
+
+function toKeyword(key: string, value: JsonValue): [string, JsonValue][] {
+  if (key === "const")
+    return [
+      ["type", typeof value === "number" ? "integer" : typeof value],
+      ["enum", [value]],
+    ];
+  if (key === "contentEncoding") return [["format", "byte"]];
+  if (key === "examples") return Array.isArray(value) && value[0] !== undefined ? [["example", value[0]]] : [];
+  // A map whose keys follow a pattern has no other form.
+  if (key === "patternProperties" && isJsonObject(value))
+    return [["additionalProperties", toSchemaValue(Object.values(value)[0] ?? true)]];
+  if (key === "additionalProperties" && value === false) return [];
+  if (schemaMaps.has(key) && isJsonObject(value)) return [[key, mapValues(value, toSchemaValue)]];
+  if (schemaLists.has(key) && Array.isArray(value)) return [[key, value.map(toSchemaValue)]];
+  if (key === "items" || key === "additionalProperties") return [[key, toSchemaValue(value)]];
+  return [[key, value]];
+}
+
+function toSchemaValue(value: JsonValue): JsonValue {
+  return isJsonObject(value) ? toSchema(value) : value;
+}
+
+function mapValues(object: JsonObject, change: (value: JsonValue, key: string) => JsonValue): JsonObject {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value, key)]));
+}

@@ -209,7 +209,12 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     host: config.host,
     port: config.port,
     tls: secrets.tls,
-    limits: { maxConcurrentStreams: config.maxStreamsPerConnection },
+    limits: {
+      maxConcurrentStreams: config.maxStreamsPerConnection,
+      keepAliveTimeoutMs: config.keepAlive.http1Ms,
+      idleSessionTimeoutMs: config.keepAlive.http2Ms,
+      pingIntervalMs: config.keepAlive.pingMs,
+    },
     handler: measured(handler, metrics.answered),
   });
 

@@ -36,6 +36,8 @@ export interface Config {
   readonly maxStreams: number;
   /** How many calls and streams one HTTP/2 connection can have open. */
   readonly maxStreamsPerConnection: number;
+  /** How long connections without a request stay open (0: no limit), and how often HTTP/2 peers are pinged. */
+  readonly keepAlive: { readonly http1Ms: number; readonly http2Ms: number; readonly pingMs: number };
   /** Whether gRPC clients can ask for the protos. */
   readonly reflection: boolean;
   /** Origins that browsers may call from. */
@@ -109,6 +111,11 @@ export async function readConfig(
     },
     maxStreams: read.integer("SESSIOND_MAX_STREAMS", 1, 1_000_000) ?? 20_000,
     maxStreamsPerConnection: read.integer("SESSIOND_MAX_STREAMS_PER_CONNECTION", 1, 1_000_000) ?? 1_024,
+    keepAlive: {
+      http1Ms: (read.number("SESSIOND_KEEP_ALIVE_SECONDS", 0, 86_400) ?? 620) * 1000,
+      http2Ms: (read.number("SESSIOND_HTTP2_IDLE_SECONDS", 0, 86_400) ?? 620) * 1000,
+      pingMs: (read.number("SESSIOND_HTTP2_PING_SECONDS", 1, 3_600) ?? 10) * 1000,
+    },
     reflection: read.boolean("SESSIOND_REFLECTION", isLoopback(host)),
     corsOrigins: (read.text("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
     connects: {

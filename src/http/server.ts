@@ -14,9 +14,9 @@ export type ServerLimits = {
   headersTimeoutMs: number;
   /** Until a whole request is there (HTTP/1.1); 0: no limit. */
   requestTimeoutMs: number;
-  /** Between two requests on one connection (HTTP/1.1). */
+  /** Between two requests on one connection (HTTP/1.1); 0: no limit. Clients read it in Keep-Alive, and have a second more. */
   keepAliveTimeoutMs: number;
-  /** Without any stream (HTTP/2). */
+  /** Without any stream (HTTP/2); 0: no limit. */
   idleSessionTimeoutMs: number;
   /** Between two pings, each to be answered within `pingTimeoutMs` (HTTP/2). */
   pingIntervalMs: number;
@@ -50,8 +50,9 @@ const defaultLimits: ServerLimits = {
   firstByteTimeoutMs: 5_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 300_000,
-  keepAliveTimeoutMs: 65_000,
-  idleSessionTimeoutMs: 600_000,
+  // Longer than load balancers keep a connection (up to 600 s): who closes first must be the one that sends the next request.
+  keepAliveTimeoutMs: 620_000,
+  idleSessionTimeoutMs: 620_000,
   pingIntervalMs: 10_000,
   pingTimeoutMs: 8_000,
   maxHeaderBytes: 16_384,

@@ -98,7 +98,7 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
   return [
     route("/", () => page),
     route("/docs", () => page),
-    route("/docs/{file}", ({ variables }) => files.get(variables.get("file") ?? "")),
+    route("/docs/{file}", ({ variables }) => files.get((variables.get("file") ?? "").toLowerCase())),
     route("/openapi.json", () => (prefix) => (prefix === "" ? unprefixed() : Promise.resolve(json(document, prefix)))),
     route("/openapi-3.0.json", () => async (prefix) => json(await document30(), prefix)),
     route("/descriptor.binpb", () => descriptors),

@@ -278,7 +278,7 @@ For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_
   return setting;
 }
 
-/** Which pages of browsers may call, and under which host names. */
+/** Returns the CORS rules and the host guard. Throws ConfigError for an origin or a host that could match nothing. */
 function callersOf({ corsOrigins, allowedHosts: hosts, access }: Config) {
   const cors = namingVariable("SESSIOND_CORS_ORIGIN", () => corsFor(corsOrigins));
   const origins = cors.origins === "*" ? [] : cors.origins;
@@ -286,7 +286,7 @@ function callersOf({ corsOrigins, allowedHosts: hosts, access }: Config) {
   return { cors, guard: access === "this_machine" ? guard : undefined };
 }
 
-/** Runs `read`; an Error of its becomes a ConfigError that names the variable. */
+/** Runs `read`, and turns its Error into a ConfigError that names the variable. */
 function namingVariable<T>(name: string, read: () => T): T {
   try {
     return read();

@@ -8,7 +8,7 @@ import { deletedEventName, postedEventNames, testEventName } from "../domain/eve
 
 /** The header of an answer that tells of parts of a request that were accepted and have no effect: an RFC 9651 List of Strings. */
 export const warningHeader = "sessiond-warning";
-/** The header in which whoever read a request names the parts that stand for no field: percent-encoded, with commas between them. */
+/** The request header in which a transcoder names the parts that stand for no field: percent-encoded, with commas between them. */
 export const ignoredNamesHeader = "x-ignored-names";
 
 /** How many warnings an answer names, and how long one can be, so that no proxy refuses the header. */

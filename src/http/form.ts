@@ -11,7 +11,7 @@ const sendJson = "send the body as JSON with the header Content-Type: applicatio
 /** Reads a urlencoded form into the scalar fields that its names stand for. Throws an HttpProblem (400) where it is no flat form. */
 export function readForm(message: ReflectMessage, text: string, context: ReadContext): void {
   const form = text.trim();
-  // As curl sends it with -d and no header.
+  // `curl -d` sends JSON with the content type of a form unless a header says otherwise.
   if (/^(?:[{["]|%7b|%5b|%22)/i.test(form)) throw new HttpProblem(400, `Body is not a form: ${sendJson}`);
   const seen = new Set<DescField>();
   for (const [name, value] of parseParameters(form, "body")) {
@@ -30,7 +30,7 @@ function readFormField(message: ReflectMessage, field: DescField, text: string, 
     context.violations.add(field.jsonName, `cannot be part of a form: ${sendJson}`);
     return;
   }
-  // An empty input of a page's form is one that was not filled in.
+  // HTML forms send an empty value for an input that was left blank.
   if (text === "") return;
   const reading = readText(elementType(field), text, context.registry);
   if ("problem" in reading) context.violations.add(field.jsonName, reading.problem);

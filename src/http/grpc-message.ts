@@ -1,4 +1,4 @@
-/** The parts of a call's context that say how its errors are written. */
+/** The parts of a call's context that decide how its error is written. */
 export type ErrorTrailer = { readonly protocolName: string; readonly responseTrailer: Headers };
 
 /**

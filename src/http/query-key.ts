@@ -23,7 +23,7 @@ function isKey(part: string): boolean {
   return decode(name).toLowerCase() === apiKey.parameter;
 }
 
-/** A key that a header could not carry is no key. */
+/** Returns the decoded key of a parameter, or "" if a header could not carry it. */
 function keyIn(part: string): string {
   const mark = part.indexOf("=");
   const value = mark === -1 ? "" : decode(part.slice(mark + 1)).trim();

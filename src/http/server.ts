@@ -50,7 +50,7 @@ const defaultLimits: ServerLimits = {
   firstByteTimeoutMs: 5_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 300_000,
-  // Longer than load balancers keep a connection (up to 600 s): who closes first must be the one that sends the next request.
+  // Longer than load balancers keep a connection (up to 600 s). A server that closes first resets their next request.
   keepAliveTimeoutMs: 620_000,
   idleSessionTimeoutMs: 620_000,
   pingIntervalMs: 10_000,

@@ -26,7 +26,7 @@ function convert(value: JsonValue): JsonValue {
     if (key === "schemas" && isJsonObject(item))
       return mapValues(item, (one) => (isJsonObject(one) ? toSchema(one) : one));
     if (key === "content" && isJsonObject(item)) return mapValues(item, toMediaType);
-    // Whatever an example looks like, it is no schema.
+    // Examples are data, not schemas.
     return key === "example" || key === "examples" ? item : convert(item);
   });
 }

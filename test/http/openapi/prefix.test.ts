@@ -67,7 +67,7 @@ suite("the documentation behind a proxy that takes a prefix off", () => {
   }
 
   for (const sent of ignored) {
-    test(`pays no heed to X-Forwarded-Prefix ${sent.slice(0, 40)}`, async (t) => {
+    test(`ignores X-Forwarded-Prefix ${sent.slice(0, 40)}`, async (t) => {
       const get = await start(t);
       for (const path of ["/docs", "/", "/openapi.json", "/openapi-3.0.json"]) {
         const [given, plain] = [await get(path, sent), await get(path, undefined)];

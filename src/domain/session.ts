@@ -220,8 +220,9 @@ function overdue(state: SessionState, nowMs: number, policy: SessionPolicy): Tra
   return { ...next, actions: [...next.actions, { type: "close_engine" }] };
 }
 
-/** A further attempt keeps the reason of the last failure visible until one succeeds. */
+/** A further attempt shows the last failure until one succeeds. Waiting for a slot was not a failure. */
 function reconnected(from: SessionState, next: Transition): Transition {
+  if (from.reason === Reason.STATUS_REASON_UNSPECIFIED) return next;
   return { ...next, state: { ...next.state, reason: from.reason, reasonMessage: from.reasonMessage } };
 }
 

@@ -60,9 +60,24 @@ suite("waiting has an end", () => {
       turn.effects.map((e) => e.type),
       ["open_engine"],
     );
+    assert.equal(turn.state.reasonMessage, "", "and then it no longer waits, however long it takes to connect");
     for (const type of ["stop", "restart", "delete"] as const) {
       assert.notEqual(step(state, { type }).state.phase, Phase.BACKING_OFF, type);
     }
+  });
+});
+
+suite("a session that waits for its turn after a failure", () => {
+  test("shows the failure while it waits, and while it tries again", () => {
+    const failed = step(inPhase(Phase.CONNECTING), closed("unreachable")).state;
+    const again = step(failed, { type: "wake" }, (wakeAtMs(failed) ?? 0) + 1).state;
+    const waiting = step(again, { type: "postponed", untilMs: nowMs + 9_000 }).state;
+    const trying = step(waiting, { type: "wake" }, nowMs + 9_000).state;
+    for (const state of [failed, again, waiting, trying]) {
+      assert.equal(state.reason, Reason.UNREACHABLE);
+      assert.equal(state.reasonMessage, failed.reasonMessage);
+    }
+    assert.equal(trying.phase, Phase.CONNECTING);
   });
 });
 

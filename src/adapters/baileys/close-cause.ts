@@ -45,18 +45,16 @@ export interface Circumstances {
   /** What the monotonic clock and the wall clock show. */
   readonly nowMs: number;
   readonly wallMs: number;
-  /** What could not be reached, if it is that: "WhatsApp", or "WhatsApp through the proxy …". */
-  readonly peer: string;
+  /** One sentence on a connection that failed with this error. */
+  readonly failure: (error: unknown) => string;
 }
 
 /** Why Baileys ended a socket. */
-export function closedBy(error: unknown, { connected, nowMs, wallMs, peer }: Circumstances): Closed {
+export function closedBy(error: unknown, { connected, nowMs, wallMs, failure }: Circumstances): Closed {
   if (error === undefined) return { cause: "unreachable", message: "The connection was closed" };
   if (!isBoom(error)) return connected ? crashed : handshakeFailed;
   if (error.message === qrRefsUsedUp) return { cause: "pairing_timeout", message: "No phone scanned a code in time" };
-  if (fromWebSocket.test(error.message)) {
-    return { cause: "unreachable", message: `Could not connect to ${peer}${networkFailure(error.data)}` };
-  }
+  if (fromWebSocket.test(error.message)) return { cause: "unreachable", message: failure(error.data) };
   const status = error.output.statusCode;
   const known = statuses.get(status);
   if (known) return status === 402 ? { ...known, ...expiryOf(error.data, nowMs, wallMs) } : known;
@@ -78,7 +76,6 @@ const handshakeFailed: Closed = { cause: "unreachable", message: "The handshake 
 /** Why the HTTP upgrade to a WebSocket was refused. */
 export function upgradeRefusedBy(status: number): Closed {
   const message = `The WebSocket upgrade was refused with HTTP status ${status}`;
-  if (status === 407) return { cause: "unreachable", message: "The proxy does not accept the credentials (407)" };
   return { cause: status === 429 ? "rate_limited" : "unreachable", message };
 }
 
@@ -88,14 +85,6 @@ function expiryOf(attributes: unknown, nowMs: number, wallMs: number): { untilMs
   if (!Number.isFinite(seconds) || seconds <= 0) return {};
   const leftMs = seconds * 1000 - (seconds >= firstDateSeconds ? wallMs : 0);
   return { untilMs: nowMs + Math.max(0, leftMs) };
-}
-
-/** Codes of errno and TLS say enough and show nothing of the network; texts show addresses, but the proxy agents' do not. */
-function networkFailure(error: unknown): string {
-  if (!(error instanceof Error)) return "";
-  if ("code" in error && typeof error.code === "string") return `: ${error.code}`;
-  if (/socks|proxy connection|^socket closed/i.test(error.message)) return `: ${error.message}`;
-  return error.message.includes("timed out") ? ": timed out" : "";
 }
 
 /** Why an engine ended that failed by itself. */

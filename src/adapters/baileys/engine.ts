@@ -12,6 +12,7 @@ import {
 } from "../../ports/engine.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
 import type { People } from "../engine/people.ts";
+import { allowSlowAddresses } from "./address-attempts.ts";
 import { AuthStore } from "./auth-state.ts";
 import { ChatKeeper } from "./chat-store.ts";
 import { type Closed, closedBy, failedBy, upgradeRefusedBy } from "./close-cause.ts";
@@ -24,7 +25,7 @@ import { errorFields } from "./logger.ts";
 import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
-import { proxyOf, type SessionProxy } from "./proxy.ts";
+import { Route } from "./route.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
 import { hangUp, onDecryption, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
 import { restoreKept } from "./stored-login.ts";
@@ -65,9 +66,10 @@ const backlogWarning = 1_000;
 /** Baileys and `ws` have limits of their own, which tell more; this one is for when they do not see the trouble. */
 const graceMs = 1_000;
 
-/** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Mends libsignal for good, in the whole process. */
+/** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Mends libsignal and Node's patience with addresses for good, in the whole process. */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   installConsoleGuard();
+  allowSlowAddresses();
   installSignalJobs();
   if (options.fastCurve ?? true) installFastCurve();
   const settings = { ...defaults, ...options };
@@ -97,7 +99,7 @@ class BaileysEngine implements Engine {
   #heartbeat: Heartbeat | undefined;
   #socket: WASocket | undefined;
   #chats: ChatKeeper | undefined;
-  #proxy: SessionProxy | undefined;
+  #route = new Route(undefined);
   #qrs = { refs: 0, shown: 0 };
   #me: Me | undefined;
   /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
@@ -165,21 +167,21 @@ class BaileysEngine implements Engine {
     const people = peopleOf(this.#auth);
     for (const kept of await people.complete(left)) this.#pushMessage(kept);
     if (this.#closed) return;
-    if (config.proxy) this.#proxy = proxyOf(config.proxy);
+    this.#route = new Route(config.proxy);
     if (config.noweb?.store?.enabled) this.#chats = new ChatKeeper(chats, this.#settings.clock, this.#logger);
     const keeper = this.#chats;
     this.#socket = openSocket(this.#settings, {
       auth: this.#auth,
       config,
       logger: this.#logger,
-      proxy: this.#proxy,
+      route: this.#route,
       findMessage: keeper && ((key) => keeper.message(key)),
     });
     this.#listen(this.#socket, this.#auth, people);
-    this.#setDeadline(this.#settings.connectTimeoutMs + graceMs, {
+    this.#setDeadline(this.#settings.connectTimeoutMs + graceMs, () => ({
       cause: "unreachable",
-      message: `Could not connect to ${this.#peer}: timed out`,
-    });
+      message: this.#route.timeout(),
+    }));
   }
 
   #listen(socket: WASocket, auth: AuthStore, people: People): void {
@@ -200,7 +202,7 @@ class BaileysEngine implements Engine {
     onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
     followNames(socket, auth, people);
     ws.on("open", () => {
-      this.#setDeadline(this.#settings.loginTimeoutMs, noLogin);
+      this.#setDeadline(this.#settings.loginTimeoutMs, () => noLogin);
       this.#heartbeat = this.#beat(socket);
     });
     ws.on("frame", () => this.#heartbeat?.heard());
@@ -250,7 +252,7 @@ class BaileysEngine implements Engine {
 
   #reportPaired(auth: AuthStore): void {
     this.#stage = "paired";
-    this.#setDeadline(this.#settings.loginTimeoutMs, noRestart);
+    this.#setDeadline(this.#settings.loginTimeoutMs, () => noRestart);
     const me = meOf(auth.state.creds);
     this.#order = this.#order.then(async () => {
       try {
@@ -331,13 +333,9 @@ class BaileysEngine implements Engine {
     return this.#socket ? unlinkDevice(this.#socket, this.#settings.logoutTimeoutMs) : false;
   }
 
-  get #peer(): string {
-    return this.#proxy ? `WhatsApp through the proxy ${this.#proxy.name}` : "WhatsApp";
-  }
-
-  #setDeadline(delayMs: number, closed: Closed): void {
+  #setDeadline(delayMs: number, closed: () => Closed): void {
     this.#cancelDeadline();
-    this.#cancelDeadline = this.#settings.clock.schedule(delayMs, () => void this.#end(closed));
+    this.#cancelDeadline = this.#settings.clock.schedule(delayMs, () => void this.#end(closed()));
     if (this.#closed) this.#cancelDeadline();
   }
 
@@ -346,7 +344,8 @@ class BaileysEngine implements Engine {
     const connected = this.#stage !== "connecting";
     const { clock } = this.#settings;
     const now = { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
-    const closed = closedBy(error, { connected, ...now, peer: this.#peer });
+    const failure = (cause: unknown) => this.#route.failure(cause);
+    const closed = closedBy(error, { connected, ...now, failure });
     if (closed.cause === "engine_crashed" && !this.#closed) this.#logger.error(errorFields(error), "engine failed");
     void this.#end(closed);
   }
@@ -382,7 +381,7 @@ class BaileysEngine implements Engine {
       await Promise.race([this.#inbox.emptied(), this.#closeWanted.promise]);
       await this.#chats?.close();
       await this.#auth?.close();
-      this.#proxy?.close();
+      this.#route.close();
     } catch (error) {
       this.#logger.error(errorFields(error), "engine did not close cleanly");
     }

@@ -4,15 +4,21 @@ import { HttpsProxyAgent } from "https-proxy-agent";
 import { SocksProxyAgent } from "socks-proxy-agent";
 import { type Dispatcher, Dispatcher1Wrapper, ProxyAgent, Socks5ProxyAgent } from "undici";
 import type { ProxyConfig } from "../../../gen/sessiond/v1/session_pb.js";
+import { AddressAttempts } from "./address-attempts.ts";
+import { refusalBy, refusedWith } from "./proxy-refusal.ts";
 
 /** A session's proxy in the forms Baileys takes it. */
 export interface SessionProxy {
   /** "host:port", for messages. */
   readonly name: string;
-  /** For the WebSocket and for uploads. */
+  /** For the WebSocket and for uploads. Fails with ProxyRefusal where the proxy is there and makes no tunnel. */
   readonly agent: Agent;
   /** For downloads with `fetch`; made when it is first needed. */
   readonly dispatcher: Dispatcher;
+  /** The addresses of the proxy that the last connection was tried at. */
+  readonly attempts: AddressAttempts;
+  /** Whether the proxy is asked for a tunnel right now. */
+  readonly isAsked: boolean;
   /** Gives up connections to the proxy that are not through yet. */
   close(): void;
 }
@@ -30,8 +36,29 @@ export function proxyOf({ server, username, password }: ProxyConfig): SessionPro
   const closing = new AbortController();
   // A destroyed socket reports the abort as an error to whoever waits for it, and there may be many.
   EventEmitter.setMaxListeners(0, closing.signal);
-  const agent = isSocks ? new SocksProxyAgent(url) : new HttpsProxyAgent(url, { signal: closing.signal });
+  const agent = isSocks ? socksAgent(url) : new HttpsProxyAgent(url, { signal: closing.signal });
+  const attempts = new AddressAttempts();
+  let asking = 0;
   let dispatcher: Dispatcher | undefined;
+  const connect = agent.connect.bind(agent);
+  agent.connect = async (request, options) => {
+    let status = 200;
+    request.once("proxyConnect", ({ statusCode }: { statusCode: number }) => {
+      status = statusCode;
+    });
+    asking += 1;
+    try {
+      const socket = await attempts.during(() => connect(request, options));
+      if (status === 200) return socket;
+      // The library would replay the proxy's answer as if it were WhatsApp's.
+      socket.destroy();
+      throw refusedWith(status, Boolean(username || password));
+    } catch (error) {
+      throw attempts.connected ? refusalBy(error) : error;
+    } finally {
+      asking -= 1;
+    }
+  };
   return {
     name,
     agent: agent as unknown as Agent,
@@ -39,12 +66,23 @@ export function proxyOf({ server, username, password }: ProxyConfig): SessionPro
       dispatcher ??= dispatcherOf(isSocks, url, username, password);
       return dispatcher;
     },
+    attempts,
+    get isAsked() {
+      return asking > 0;
+    },
     close() {
       closing.abort();
       agent.destroy();
       void dispatcher?.destroy().catch(() => {});
     },
   };
+}
+
+/** An IPv6 address stands in brackets in a URL, and without them where it is connected to. */
+function socksAgent(url: URL): SocksProxyAgent {
+  const agent = new SocksProxyAgent(url);
+  agent.proxy.host = url.hostname.replace(/^\[|\]$/g, "");
+  return agent;
 }
 
 /** Node's own `fetch` drives dispatchers by the handlers of undici 7; the wrapper translates. */

@@ -3,6 +3,7 @@ import {
   makeWASocket,
   type proto,
   S_WHATSAPP_NET,
+  type UserFacingSocketConfig,
   type WAMessage,
   type WAMessageKey,
   type WASocket,
@@ -12,6 +13,7 @@ import type { Clock, Logger } from "../../ports/system.ts";
 import type { AuthStore } from "./auth-state.ts";
 import { baileysLogger } from "./logger.ts";
 import type { SessionProxy } from "./proxy.ts";
+import type { Route } from "./route.ts";
 import { boundClose } from "./web-socket.ts";
 
 /** How sockets behave; the same for all sessions. */
@@ -33,7 +35,7 @@ export interface SocketParts {
   readonly auth: AuthStore;
   readonly config: SessionConfig;
   readonly logger: Logger;
-  readonly proxy: SessionProxy | undefined;
+  readonly route: Route;
   readonly findMessage: ((key: WAMessageKey) => Promise<proto.IMessage | undefined>) | undefined;
 }
 
@@ -45,10 +47,11 @@ const maxTimerMs = 2 ** 31 - 1;
 
 /** Opens a socket to WhatsApp; it connects on its own from the next turn on. */
 export function openSocket(settings: SocketSettings, parts: SocketParts): WASocket {
-  const { config, proxy, findMessage } = parts;
+  const { config, route, findMessage } = parts;
+  const { proxy } = route;
   const { noweb } = config;
   const { waWebSocketUrl, deviceName, browserName, qrTimeoutMs } = settings;
-  const socket = makeWASocket({
+  const socketConfig: UserFacingSocketConfig = {
     auth: parts.auth.state,
     logger: baileysLogger(parts.logger, config.debug),
     browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
@@ -67,7 +70,8 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     syncFullHistory: noweb?.store?.fullSync ?? false,
     shouldSyncHistoryMessage: () => noweb?.store?.enabled ?? false,
     ...(findMessage && { getMessage: findMessage }),
-  });
+  };
+  const socket = route.connect(() => makeWASocket(socketConfig));
   boundClose(socket.ws, settings.clock, closeLimitMs);
   return socket;
 }

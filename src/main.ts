@@ -18,6 +18,7 @@ import { StoreService } from "../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
+import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
 import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
@@ -88,8 +89,19 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   const keySetting =
     secrets.apiKey ?? (config.access === "generated_key" ? await ownKey(directory, logger) : undefined);
 
+  const { nowebVersionUrl } = config;
+  const versions = await NowebVersions.open({
+    setting: config.nowebVersion,
+    url: nowebVersionUrl,
+    // Another place in WhatsApp's stead has versions of its own.
+    unasked: config.nowebUrl === undefined || nowebVersionUrl !== undefined,
+    file: `${directory}/noweb-version.json`,
+    clock,
+    logger,
+  });
   const noweb = createBaileysFactory({
     clock,
+    versions,
     waWebSocketUrl: config.nowebUrl,
     fastCurve: config.nowebFastCurve,
     deviceName: config.deviceName,
@@ -246,6 +258,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     keeping.abort();
     await dispatched;
     await sender.close();
+    versions.close();
     await manager.close();
     await kept;
     await backend.close();

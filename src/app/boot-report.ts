@@ -38,7 +38,7 @@ export class BootReport {
     if (!outcome) return;
     this.#waiting.delete(record.name);
     this.#counts[outcome] += 1;
-    if (outcome === "failed") this.#reason(record.name, record.reasonMessage || (Reason[record.reason] ?? ""));
+    if (outcome === "failed") this.#reason(record.name, reasonOf(record));
     this.#writeIfDone();
   }
 
@@ -74,6 +74,12 @@ export class BootReport {
     const failed = counts.failed > 0 || this.#waiting.size > 0;
     this.#logger[failed ? "warn" : "info"](failed ? { ...line, reasons: this.#reasons } : line, "sessions restored");
   }
+}
+
+/** Of a refused client version there is a line of its own that says what to do. */
+function reasonOf({ reason, reasonMessage, refusedClientVersion }: SessionRecord): string {
+  const text = refusedClientVersion === "" ? reasonMessage : "";
+  return text || (Reason[reason] ?? "");
 }
 
 /** What has become of a session; undefined while it is on its way. */

@@ -139,7 +139,7 @@ export class EngineHost {
   async #record(engine: Engine, event: EngineEvent): Promise<void> {
     if (engine !== this.#engine) return;
     this.#leaveGate();
-    if (event.type === "closed") this.#logger.info({ cause: event.cause, reason: event.message }, "engine closed");
+    if (event.type === "closed") this.#logger.info(endOf(event), "engine closed");
     await this.#owner.record(event);
     // Recording may have opened the next engine. If it fails, this event is offered again.
     if (event.type === "closed" && engine === this.#engine) this.#engine = undefined;
@@ -151,3 +151,7 @@ export class EngineHost {
     await engine.close();
   }
 }
+
+/** Why an engine closed, for the log. Of a refused client version there is one line for all sessions that says what to do. */
+const endOf = ({ cause, message, clientVersion }: Extract<EngineEvent, { type: "closed" }>) =>
+  clientVersion === undefined ? { cause, reason: message } : { cause, clientVersion };

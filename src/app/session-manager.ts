@@ -20,6 +20,7 @@ import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
 import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
+import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
 import { pairingOf, readyForCode } from "./pairing.ts";
 import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
 import {
@@ -58,11 +59,13 @@ export class SessionManager {
   readonly #runners = new Map<string, Promise<SessionRunner>>();
   readonly #closing = new AbortController();
   readonly #creations: Creations;
+  readonly #outdated: OutdatedSessions;
   #report: BootReport | undefined;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
     this.#creations = new Creations(async (session) => (await options.backend.get(session)).record);
+    this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
 
   /** Sessions by name; stopped ones only with `all`; only those whose metadata has all the pairs given. */
@@ -290,7 +293,8 @@ export class SessionManager {
     const open = async () => {
       const record = await this.get(session);
       const runner = await this.#runnerFor(session, record);
-      await runner.dispatch(this.#options.restart === "none" ? { type: "stop" } : { type: "resume" });
+      const resume = { type: "resume", clientVersion: this.#outdated.versionFor(record) } as const;
+      this.#outdated.note(await runner.dispatch(this.#options.restart === "none" ? { type: "stop" } : resume));
       if (runner.removed) throw sessionNotFound(session);
       return runner;
     };
@@ -308,7 +312,21 @@ export class SessionManager {
 
   async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
     const lease: Lease = await this.#options.backend.acquire(session);
-    return new SessionRunner({ ...this.#options, onChange: (changed) => this.#report?.note(changed) }, lease, record);
+    const onChange = (changed: SessionRecord) => {
+      this.#report?.note(changed);
+      this.#outdated.note(changed);
+    };
+    return new SessionRunner({ ...this.#options, onChange }, lease, record);
+  }
+
+  /** Applies a change of the client version to a session, or to all that have been loaded. Never throws. */
+  #retry(change: VersionChange, session?: string): void {
+    for (const name of session === undefined ? this.#runners.keys() : [session]) {
+      this.#dispatch(name, change).catch((error: unknown) => {
+        if (error instanceof SessionError) return;
+        this.#options.logger.error({ err: error, session: name }, "could not try another client version");
+      });
+    }
   }
 
   #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {

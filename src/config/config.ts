@@ -1,5 +1,6 @@
 import { type Access, accessOf, apiKeyOf, isLoopback } from "./access.ts";
 import { type Environment, type Reader, reader } from "./environment.ts";
+import { nowebVersionOf } from "./noweb-version.ts";
 import { type ReadFile, readSecrets, type Secrets } from "./secrets.ts";
 
 export type { Access } from "./access.ts";
@@ -45,6 +46,10 @@ export interface Config {
   /** How many sessions begin to connect in a second, and how many are on their way at the same time. */
   readonly connects: { readonly perSecond: number; readonly maxConnecting: number };
   readonly nowebUrl: string | undefined;
+  /** A client version, or where it is looked up. */
+  readonly nowebVersion: string | undefined;
+  /** Where it is looked up instead. */
+  readonly nowebVersionUrl: string | undefined;
   /** Signs with WebAssembly where libsignal has plain JavaScript. */
   readonly nowebFastCurve: boolean;
   readonly deviceName: string | undefined;
@@ -124,6 +129,8 @@ export async function readConfig(
     },
     nowebFastCurve: read.boolean("SESSIOND_NOWEB_FAST_CURVE", true),
     nowebUrl: read.url("SESSIOND_NOWEB_URL", ["ws:", "wss:"]),
+    nowebVersion: nowebVersionOf(read),
+    nowebVersionUrl: read.url("SESSIOND_NOWEB_VERSION_URL", ["http:", "https:"]),
     deviceName: read.text("WAHA_CLIENT_DEVICE_NAME"),
     browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
     chromePath: read.text("SESSIOND_CHROME_PATH"),

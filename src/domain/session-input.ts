@@ -1,4 +1,4 @@
-import type { Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
 
 /** Why an engine can close. */
 export type CloseCause =
@@ -24,8 +24,10 @@ export type SessionInput =
   | { type: "logout" }
   | { type: "delete" }
   | { type: "configure"; config: SessionConfig }
-  /** The process is new: no engine is open, whatever the state says. */
-  | { type: "resume" }
+  /** The process is new: no engine is open, whatever the state says. `clientVersion`: of the engines it opens, if they have one. */
+  | { type: "resume"; clientVersion?: string | undefined }
+  /** Engines of this kind use another client version from now on. */
+  | { type: "client_version_changed"; engine: Engine_Kind; version: string }
   /** `wakeAtMs()` has come. */
   | { type: "wake" }
   /** The action `unlink_engine` is through, whatever came of it. */
@@ -40,4 +42,4 @@ export type SessionInput =
   | { type: "me_changed"; me: Me }
   /** Whether the connection answers. */
   | { type: "health"; healthy: boolean }
-  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
+  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };

@@ -4,6 +4,7 @@ import {
   Session_DesiredState as Desired,
   Session_EngineState as EngineState,
   type Me,
+  Session_StatusReason as Reason,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 
@@ -46,6 +47,13 @@ export const meOf = (state: SessionState): Me | undefined =>
 
 /** How many attempts to connect have failed in a row: none as long as one has succeeded. */
 export const failedAttemptsOf = (state: SessionState): number => (state.phase === Phase.WORKING ? 0 : state.attempt);
+
+/** Whether the session failed because WhatsApp refused its client version, and this is another one. */
+export const canUseVersion = (state: SessionState, version: string): boolean =>
+  state.desiredState === Desired.RUNNING &&
+  state.phase === Phase.FAILED &&
+  state.reason === Reason.CLIENT_OUTDATED &&
+  state.refusedClientVersion !== version;
 
 /** When `wake` is due, if ever (Unix ms). */
 export function wakeAtMs(state: SessionState): number | undefined {

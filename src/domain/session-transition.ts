@@ -57,5 +57,5 @@ export const asked = (state: SessionState, desiredState: Desired): SessionState 
 /** The state without its last failure and its wait; `replacedAt` stays. */
 export function forgiven(state: SessionState): SessionState {
   const { wakeAt: _, ...rest } = state;
-  return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "" };
+  return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "", refusedClientVersion: "" };
 }

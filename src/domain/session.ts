@@ -10,11 +10,19 @@ import {
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
 import { logout, remove, unlinked } from "./session-leaving.ts";
-import { isLeaving, isRunning, type SessionState, wakeAtMs } from "./session-state.ts";
+import { canUseVersion, isLeaving, isRunning, type SessionState, wakeAtMs } from "./session-state.ts";
 import { announced, asked, forgiven, reach, type SessionAction, type Transition, to } from "./session-transition.ts";
 
 export type { CloseCause, SessionInput } from "./session-input.ts";
-export { engineStateOf, failedAttemptsOf, meOf, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
+export {
+  canUseVersion,
+  engineStateOf,
+  failedAttemptsOf,
+  meOf,
+  type SessionState,
+  statusOf,
+  wakeAtMs,
+} from "./session-state.ts";
 export type { Announcement, SessionAction, Transition } from "./session-transition.ts";
 
 /** What a cause leads to: give up, try again later, or its own rule. */
@@ -97,7 +105,9 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "configure":
       return configure(state, input.config, nowMs);
     case "resume":
-      return resume(state, nowMs, policy);
+      return resume(state, input.clientVersion, nowMs, policy);
+    case "client_version_changed":
+      return state.engine === input.engine && canUseVersion(state, input.version) ? open(state) : to(state);
     case "wake":
       return wake(state, nowMs, policy);
     case "postponed":
@@ -192,13 +202,19 @@ function restored(state: SessionState, nowMs: number): Transition {
   return state.desiredState === Desired.RUNNING ? restart(wanted, nowMs) : to(wanted);
 }
 
-function resume(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
+function resume(
+  state: SessionState,
+  clientVersion: string | undefined,
+  nowMs: number,
+  policy: SessionPolicy,
+): Transition {
   if (isLeaving(state)) return unlinked(state);
   if (state.desiredState !== Desired.RUNNING) {
     return state.phase === Phase.STOPPED ? to(state) : reach(forgiven(state), { phase: Phase.STOPPED });
   }
   if (state.phase === Phase.STOPPED) return open(state);
   if (isRunning(state)) return open(state);
+  if (clientVersion !== undefined && canUseVersion(state, clientVersion)) return open(state);
   // Someone else may still be holding the device, so this wait is kept; any other has been long enough.
   if (state.phase === Phase.BACKING_OFF)
     return state.reason === Reason.REPLACED ? wake(state, nowMs, policy) : open(state);
@@ -233,7 +249,8 @@ function closed(
   policy: SessionPolicy,
 ): Transition {
   const { reason, leadsTo } = causes[input.cause];
-  const failed = { phase: Phase.FAILED, reason, reasonMessage: input.message };
+  const refusedClientVersion = input.clientVersion ?? "";
+  const failed = { phase: Phase.FAILED, reason, reasonMessage: input.message, refusedClientVersion };
   const stable = state.openedAt !== undefined && nowMs - timestampMs(state.openedAt) >= policy.stableAfterMs;
   const { wakeAt: _, ...rest } = state;
   const known = { ...rest, attempt: stable && state.phase === Phase.WORKING ? 0 : state.attempt };

@@ -1,6 +1,7 @@
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
 import type { CloseCause } from "../domain/session.ts";
+import type { ClientVersions } from "./client-versions.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -34,8 +35,11 @@ export type EngineEvent =
   | { type: "message"; message: MessagePayload }
   /** The connection does not answer any more, or answers again. Only between `opened` and the end. */
   | { type: "health"; healthy: boolean }
-  /** The end: nothing follows. `untilMs`: nothing may be tried before, on the monotonic clock. `message`: one sentence without secrets. */
-  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number };
+  /**
+   * The end: nothing follows. `untilMs`: nothing may be tried before, on the monotonic clock. `clientVersion`: the one that WhatsApp
+   * refused. `message`: one sentence without secrets.
+   */
+  | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };
 
 /** What became of the device at WhatsApp when an engine logged out. */
 export type UnlinkResult = "unlinked" | "unknown";
@@ -84,6 +88,8 @@ export interface EngineOptions {
 export interface EngineFactory {
   readonly kind: Engine_Kind;
   readonly capabilities: EngineCapabilities;
+  /** The client version that engines say they are; left out where they have none of their own. */
+  readonly clientVersions?: ClientVersions;
   /** Why no engine can be opened on this machine, as the rest of a sentence; undefined if one can, or where it is left out. Quick. */
   obstacle?(): Promise<string | undefined>;
   /** Opens an engine at once; what goes wrong becomes `closed`. */

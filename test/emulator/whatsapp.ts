@@ -72,6 +72,13 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   readonly refLifetime: { readonly firstMs: number; readonly nextMs: number };
   /** What the emulator could not cope with: false frames, messages it could not decrypt. Empty in a good test. */
   readonly faults: unknown[] = [];
+  /** Answers handshakes and registrations of a retired client version with `<failure reason="405">`; null retires none. */
+  retireVersions(isRetired: ((version: string) => boolean) | null): void {
+    this.#acceptsVersion = (version) => !isRetired?.(version);
+  }
+
+  /** The client version of each handshake, oldest first. */
+  readonly clientVersions: string[] = [];
   /** Refuses requests for a pairing code with an error of this text while it is set. */
   linkCodeRefusal: string | undefined;
   readonly #server: Server;
@@ -91,6 +98,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   };
   #upgradeRefusal: number | undefined;
   #loginRefusal: number | undefined;
+  #acceptsVersion = (_version: string) => true;
   #muteNew = false;
   #nextNumber = 15550000001;
 
@@ -280,7 +288,10 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
 
   #admit(connection: Connection, client: HandshakeResult): void {
     const { username, device: deviceId } = client.payload;
-    if (this.#loginRefusal !== undefined) connection.failure(this.#loginRefusal);
+    const version = versionOf(client);
+    this.clientVersions.push(version);
+    if (!this.#acceptsVersion(version)) connection.failure(405);
+    else if (this.#loginRefusal !== undefined) connection.failure(this.#loginRefusal);
     else if (username) this.#login(connection, client, String(username), deviceId ?? 0);
     else {
       const candidate = offerPairing(this, connection, client);
@@ -348,4 +359,10 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     }
     this.#announce("closed", connection);
   }
+}
+
+/** The version that a client says it is (ClientPayload.UserAgent.AppVersion). */
+function versionOf({ payload }: HandshakeResult): string {
+  const { primary, secondary, tertiary } = payload.userAgent?.appVersion ?? {};
+  return [primary, secondary, tertiary].join(".");
 }

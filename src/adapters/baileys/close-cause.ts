@@ -9,6 +9,8 @@ export interface Closed {
   readonly message: string;
   /** On the monotonic clock. */
   readonly untilMs?: number;
+  /** The client version that WhatsApp refused. */
+  readonly clientVersion?: string;
 }
 
 /** WhatsApp's codes, in `<failure reason>` and `<stream:error code>`, and those Baileys gives to lost connections. */
@@ -30,6 +32,14 @@ const statuses = new Map<number, Closed>([
   [516, { cause: "unreachable", message: "WhatsApp ended the stream (516)" }],
 ]);
 
+/** How an engine ends a connection itself. */
+export const ends = {
+  onRequest: { cause: "unreachable", message: "The engine was closed" },
+  deaf: { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" },
+  noLogin: { cause: "unreachable", message: "WhatsApp did not answer the login in time" },
+  noRestart: { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" },
+} as const satisfies Record<string, Closed>;
+
 /** How Baileys words its own reasons to end a socket (its lib/Socket/socket.js). */
 const qrRefsUsedUp = "QR refs attempts ended";
 const fromWhatsApp = /^(Stream Errored|Connection Failure)/;
@@ -47,16 +57,20 @@ export interface Circumstances {
   readonly wallMs: number;
   /** One sentence on a connection that failed with this error. */
   readonly failure: (error: unknown) => string;
+  /** The client version of the connection, and what a user can do if WhatsApp refuses it. */
+  readonly client: { readonly version: string; readonly remedy: string };
 }
 
 /** Why Baileys ended a socket. */
-export function closedBy(error: unknown, { connected, nowMs, wallMs, failure }: Circumstances): Closed {
+export function closedBy(error: unknown, circumstances: Circumstances): Closed {
+  const { connected, nowMs, wallMs, failure, client } = circumstances;
   if (error === undefined) return { cause: "unreachable", message: "The connection was closed" };
   if (!isBoom(error)) return connected ? crashed : handshakeFailed;
   if (error.message === qrRefsUsedUp) return { cause: "pairing_timeout", message: "No phone scanned a code in time" };
   if (fromWebSocket.test(error.message)) return { cause: "unreachable", message: failure(error.data) };
   const status = error.output.statusCode;
   const known = statuses.get(status);
+  if (known?.cause === "client_outdated") return outdated(client);
   if (known) return status === 402 ? { ...known, ...expiryOf(error.data, nowMs, wallMs) } : known;
   if (!connected && !fromWhatsApp.test(error.message)) return handshakeFailed;
   return { cause: "bad_session", message: `WhatsApp or the client gave up the connection (${status})` };
@@ -77,6 +91,11 @@ const handshakeFailed: Closed = { cause: "unreachable", message: "The handshake 
 export function upgradeRefusedBy(status: number): Closed {
   const message = `The WebSocket upgrade was refused with HTTP status ${status}`;
   return { cause: status === 429 ? "rate_limited" : "unreachable", message };
+}
+
+function outdated({ version, remedy }: Circumstances["client"]): Closed {
+  const message = `WhatsApp no longer accepts client version ${version}: ${remedy}`;
+  return { cause: "client_outdated", message, clientVersion: version };
 }
 
 function expiryOf(attributes: unknown, nowMs: number, wallMs: number): { untilMs?: number } {

@@ -15,7 +15,7 @@ import type { People } from "../engine/people.ts";
 import { allowSlowAddresses } from "./address-attempts.ts";
 import { AuthStore } from "./auth-state.ts";
 import { ChatKeeper } from "./chat-store.ts";
-import { type Closed, closedBy, failedBy, upgradeRefusedBy } from "./close-cause.ts";
+import { type Closed, closedBy, ends, failedBy, upgradeRefusedBy } from "./close-cause.ts";
 import { installConsoleGuard } from "./console-guard.ts";
 import { installFastCurve } from "./curve.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -23,6 +23,7 @@ import { Heartbeat, type HeartbeatSettings } from "./heartbeat.ts";
 import { Inbox, type Kept } from "./inbox.ts";
 import { errorFields } from "./logger.ts";
 import { followNames, peopleOf } from "./names.ts";
+import { builtInOnly, type NowebVersion } from "./noweb-versions.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { Route } from "./route.ts";
@@ -36,6 +37,8 @@ import { guardListeners, holdFrames } from "./web-socket.ts";
 /** How NOWEB engines work. Everything but the clock has a default. */
 export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & HeartbeatSettings> {
   readonly clock: Clock;
+  /** The client version to log in with; Baileys' own if left out. */
+  readonly versions?: NowebVersion;
   /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
   readonly loginTimeoutMs?: number;
   readonly pairingCodeTimeoutMs?: number;
@@ -46,7 +49,7 @@ export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & 
 
 type Settings = SocketSettings &
   HeartbeatSettings &
-  Required<Pick<BaileysOptions, "loginTimeoutMs" | "pairingCodeTimeoutMs" | "logoutTimeoutMs">>;
+  Required<Pick<BaileysOptions, "versions" | "loginTimeoutMs" | "pairingCodeTimeoutMs" | "logoutTimeoutMs">>;
 
 const defaults = {
   connectTimeoutMs: 20_000,
@@ -72,10 +75,11 @@ export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   allowSlowAddresses();
   installSignalJobs();
   if (options.fastCurve ?? true) installFastCurve();
-  const settings = { ...defaults, ...options };
+  const settings = { ...defaults, versions: builtInOnly(), ...options };
   return {
     kind: Engine_Kind.NOWEB,
     capabilities: { screenshot: false },
+    clientVersions: settings.versions,
     open: (engineOptions) => new BaileysEngine(settings, engineOptions),
     restoreCredentials: restoreKept,
   };
@@ -100,6 +104,7 @@ class BaileysEngine implements Engine {
   #socket: WASocket | undefined;
   #chats: ChatKeeper | undefined;
   #route = new Route(undefined);
+  readonly #version: string;
   #qrs = { refs: 0, shown: 0 };
   #me: Me | undefined;
   /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
@@ -112,6 +117,7 @@ class BaileysEngine implements Engine {
   constructor(settings: Settings, options: EngineOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#version = settings.versions.current;
     this.#logger = options.logger;
     this.#opening = this.#open().catch((error) => this.#fail(error));
   }
@@ -146,7 +152,7 @@ class BaileysEngine implements Engine {
     // Instead of an answer WhatsApp may end the connection, with the same meaning.
     const unlinked = await Promise.race([this.#unlink(), this.#ending.promise, timeUp.promise]);
     cancel();
-    await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest);
+    await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : ends.onRequest);
     return this.#closed?.cause === "logged_out" ? "unlinked" : "unknown";
   }
 
@@ -156,7 +162,7 @@ class BaileysEngine implements Engine {
 
   close(): Promise<void> {
     this.#closeWanted.resolve();
-    return this.#end(closedOnRequest);
+    return this.#end(ends.onRequest);
   }
 
   async #open(): Promise<void> {
@@ -174,6 +180,7 @@ class BaileysEngine implements Engine {
       auth: this.#auth,
       config,
       logger: this.#logger,
+      version: this.#version,
       route: this.#route,
       findMessage: keeper && ((key) => keeper.message(key)),
     });
@@ -202,7 +209,7 @@ class BaileysEngine implements Engine {
     onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
     followNames(socket, auth, people);
     ws.on("open", () => {
-      this.#setDeadline(this.#settings.loginTimeoutMs, () => noLogin);
+      this.#setDeadline(this.#settings.loginTimeoutMs, () => ends.noLogin);
       this.#heartbeat = this.#beat(socket);
     });
     ws.on("frame", () => this.#heartbeat?.heard());
@@ -252,7 +259,7 @@ class BaileysEngine implements Engine {
 
   #reportPaired(auth: AuthStore): void {
     this.#stage = "paired";
-    this.#setDeadline(this.#settings.loginTimeoutMs, () => noRestart);
+    this.#setDeadline(this.#settings.loginTimeoutMs, () => ends.noRestart);
     const me = meOf(auth.state.creds);
     this.#order = this.#order.then(async () => {
       try {
@@ -313,7 +320,7 @@ class BaileysEngine implements Engine {
       onHealth: (healthy) => {
         if (this.#stage === "open") this.#emit({ type: "health", healthy });
       },
-      onDeaf: () => void this.#end(deaf),
+      onDeaf: () => void this.#end(ends.deaf),
     });
   }
 
@@ -345,7 +352,8 @@ class BaileysEngine implements Engine {
     const { clock } = this.#settings;
     const now = { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
     const failure = (cause: unknown) => this.#route.failure(cause);
-    const closed = closedBy(error, { connected, ...now, failure });
+    const client = { version: this.#version, remedy: this.#settings.versions.remedy };
+    const closed = closedBy(error, { connected, ...now, failure, client });
     if (closed.cause === "engine_crashed" && !this.#closed) this.#logger.error(errorFields(error), "engine failed");
     void this.#end(closed);
   }
@@ -389,8 +397,3 @@ class BaileysEngine implements Engine {
     this.events.end();
   }
 }
-
-const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
-const deaf: Closed = { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" };
-const noLogin: Closed = { cause: "unreachable", message: "WhatsApp did not answer the login in time" };
-const noRestart: Closed = { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" };

@@ -11,6 +11,7 @@ import {
 import type { SessionConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Clock, Logger } from "../../ports/system.ts";
 import type { AuthStore } from "./auth-state.ts";
+import { versionParts } from "./client-version.ts";
 import { baileysLogger } from "./logger.ts";
 import type { SessionProxy } from "./proxy.ts";
 import type { Route } from "./route.ts";
@@ -34,6 +35,8 @@ export interface SocketSettings {
 export interface SocketParts {
   readonly auth: AuthStore;
   readonly config: SessionConfig;
+  /** The client version to log in with. */
+  readonly version: string;
   readonly logger: Logger;
   readonly route: Route;
   readonly findMessage: ((key: WAMessageKey) => Promise<proto.IMessage | undefined>) | undefined;
@@ -53,6 +56,7 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
   const { waWebSocketUrl, deviceName, browserName, qrTimeoutMs } = settings;
   const socketConfig: UserFacingSocketConfig = {
     auth: parts.auth.state,
+    version: versionParts(parts.version),
     logger: baileysLogger(parts.logger, config.debug),
     browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
     connectTimeoutMs: settings.connectTimeoutMs,

@@ -4,7 +4,8 @@ import { closedBy, upgradeRefusedBy } from "../../../src/adapters/baileys/close-
 
 const nowMs = 1_767_225_600_000;
 const failure = (error: unknown) => `no connection: ${error}`;
-const circumstances = { connected: true, nowMs, wallMs: nowMs, failure };
+const client = { version: "2.3000.7", remedy: "upgrade" };
+const circumstances = { connected: true, nowMs, wallMs: nowMs, failure, client };
 
 /** An error as Baileys makes it. */
 const boom = (statusCode: number, message: string, data?: unknown) =>
@@ -41,6 +42,14 @@ describe("why a NOWEB engine closes", () => {
   it("leaves a connection that did not come about to the route, which knows more", () => {
     const { cause, message } = closedBy(boom(408, "WebSocket Error (…)", "refused"), circumstances);
     assert.deepEqual([cause, message], ["unreachable", "no connection: refused"]);
+  });
+
+  it("names the client version that WhatsApp refuses, and what can be done about it", () => {
+    const message = "WhatsApp no longer accepts client version 2.3000.7: upgrade";
+    const expected = { cause: "client_outdated", message, clientVersion: "2.3000.7" };
+    for (const text of ["Connection Failure", "Stream Errored (405)"]) {
+      assert.deepEqual(closedBy(boom(405, text), circumstances), expected);
+    }
   });
 
   it("tells an upgrade that comes too often from one that is refused", () => {

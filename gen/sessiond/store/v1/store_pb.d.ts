@@ -175,6 +175,13 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: google.protobuf.Timestamp last_message_at = 22;
    */
   lastMessageAt?: Timestamp | undefined;
+
+  /**
+   * The client version that WhatsApp refused, while `reason` is CLIENT_OUTDATED; empty if it is not known.
+   *
+   * @generated from field: string refused_client_version = 23;
+   */
+  refusedClientVersion: string;
 };
 
 /**

@@ -1,0 +1,201 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import type { ClientVersions } from "../../ports/client-versions.ts";
+import type { Clock, Logger } from "../../ports/system.ts";
+import { builtInVersion, compareVersions } from "./client-version.ts";
+import { errorFields } from "./logger.ts";
+import { lookUpVersion, type VersionSource, versionUrls } from "./version-lookup.ts";
+
+/** How NOWEB's client version is chosen. */
+export interface VersionOptions {
+  /** A version, or where it is looked up; unset: Baileys' own, and looked up at WhatsApp once that is refused. */
+  readonly setting: string | undefined;
+  /** Where it is looked up instead. */
+  readonly url?: string | undefined;
+  /** Whether anything is looked up unasked, which is when `setting` is unset. */
+  readonly unasked: boolean;
+  /** Where the version looked up last is stored, for a start without a network. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The client version that engines say they are, and the remedy if WhatsApp refuses it. */
+export interface NowebVersion extends ClientVersions {
+  /** What a user can do about a version that is refused: the end of a sentence. */
+  readonly remedy: string;
+}
+
+/** The version that Baileys brings with it, for ever. */
+export const builtInOnly = (): NowebVersion => ({
+  current: builtInVersion(),
+  remedy: "upgrade sessiond",
+  refused: () => {},
+  onChange: () => {},
+});
+
+/** How long a version that was looked up is not looked up again. */
+const freshMs = 3_600_000;
+/** The first wait after a look-up that failed, or brought no version that WhatsApp accepts. Doubles up to `freshMs`. */
+const firstRetryMs = 60_000;
+
+const isSource = (setting: string | undefined): setting is VersionSource =>
+  setting !== undefined && Object.hasOwn(versionUrls, setting);
+
+/**
+ * Chooses NOWEB's client version: the one that is set, or the newest of those known that WhatsApp has not refused. Look-ups are made
+ * in the background: at the start and hourly where that is set, and when WhatsApp refuses the current version.
+ */
+export class NowebVersions implements NowebVersion {
+  readonly #options: VersionOptions;
+  readonly #source: VersionSource | undefined;
+  /** The version that is set, or the one built in. */
+  readonly #own: string;
+  readonly #listeners: ((version: string) => void)[] = [];
+  readonly #refused = new Set<string>();
+  readonly #closing = new AbortController();
+  #lookedUp: string | undefined;
+  #current: string;
+  #retryMs = firstRetryMs;
+  #isLookingUp = false;
+  /** Whether the last look-up is less than the shortest wait ago. */
+  #hasJustLookedUp = false;
+  #cancelNext = () => {};
+  #cancelJust = () => {};
+
+  /** Use `open`. */
+  constructor(options: VersionOptions) {
+    const { setting, unasked } = options;
+    this.#options = options;
+    this.#source = isSource(setting) ? setting : setting === undefined && unasked ? "auto-web" : undefined;
+    this.#own = setting === undefined || isSource(setting) ? builtInVersion() : setting;
+    this.#current = this.#own;
+  }
+
+  /** Reads the version that was looked up last, and looks it up anew in the background where that is set. */
+  static async open(options: VersionOptions): Promise<NowebVersions> {
+    const versions = new NowebVersions(options);
+    await versions.#start();
+    return versions;
+  }
+
+  get current(): string {
+    return this.#current;
+  }
+
+  get remedy(): string {
+    const set = "set SESSIOND_NOWEB_VERSION to a newer one";
+    if (isSource(this.#options.setting)) return `it is looked up again; until then, ${set}`;
+    return `${set} or to auto-web${this.#options.setting === undefined ? ", or upgrade sessiond" : ""}`;
+  }
+
+  onChange(listener: (version: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  refused(version: string): void {
+    const isNew = !this.#refused.has(version);
+    this.#refused.add(version);
+    if (version !== this.#current) return;
+    if (isNew)
+      this.#options.logger.error({ version }, `WhatsApp no longer accepts client version ${version}: ${this.remedy}`);
+    if (this.#choose()) return;
+    if (isNew || !this.#hasJustLookedUp) void this.#lookUp();
+  }
+
+  /** Ends what is being looked up. */
+  close(): void {
+    this.#closing.abort();
+    this.#cancelNext();
+    this.#cancelJust();
+  }
+
+  async #start(): Promise<void> {
+    const { setting, logger } = this.#options;
+    if (setting !== undefined && !isSource(setting) && compareVersions(setting, builtInVersion()) < 0) {
+      logger.warn(
+        { set: setting, builtIn: builtInVersion() },
+        "the client version that is set is older than the one built in",
+      );
+    }
+    if (this.#source === undefined) return;
+    const stored = await this.#stored();
+    this.#lookedUp = stored?.version;
+    this.#choose();
+    if (!isSource(setting)) return;
+    const ageMs = stored === undefined ? freshMs : this.#options.clock.nowMs() - stored.atMs;
+    if (ageMs >= 0 && ageMs < freshMs) this.#lookUpIn(freshMs - ageMs);
+    else void this.#lookUp();
+  }
+
+  /** Makes the newest version that is not refused the current one. Returns whether it is another than before. */
+  #choose(): boolean {
+    const known = [this.#own, ...(this.#lookedUp === undefined ? [] : [this.#lookedUp])];
+    const best = known.sort(compareVersions).findLast((version) => !this.#refused.has(version));
+    if (best === undefined || best === this.#current) return false;
+    this.#current = best;
+    this.#retryMs = firstRetryMs;
+    this.#options.logger.info({ version: best }, "client version");
+    for (const listener of this.#listeners) listener(best);
+    return true;
+  }
+
+  #lookUpIn(delayMs: number): void {
+    this.#cancelNext();
+    this.#cancelNext = this.#options.clock.schedule(delayMs, () => void this.#lookUp());
+  }
+
+  /** Never rejects. */
+  async #lookUp(): Promise<void> {
+    const { url, clock, logger, setting } = this.#options;
+    if (this.#source === undefined || this.#isLookingUp || this.#closing.signal.aborted) return;
+    this.#isLookingUp = true;
+    this.#cancelNext();
+    let hasFailed = false;
+    try {
+      this.#lookedUp = await lookUpVersion(url ?? versionUrls[this.#source], this.#closing.signal);
+      await this.#store(this.#lookedUp).catch((error) =>
+        logger.warn(errorFields(error), "could not store a client version"),
+      );
+    } catch (error) {
+      hasFailed = true;
+      const fields = { version: this.#current, ...errorFields(error) };
+      if (!this.#closing.signal.aborted) logger.warn(fields, "could not look up WhatsApp's client version");
+    }
+    this.#isLookingUp = false;
+    if (this.#closing.signal.aborted) return;
+    this.#hasJustLookedUp = true;
+    this.#cancelJust();
+    this.#cancelJust = clock.schedule(firstRetryMs, () => {
+      this.#hasJustLookedUp = false;
+    });
+    this.#choose();
+    if (hasFailed || this.#refused.has(this.#current)) {
+      this.#lookUpIn(this.#retryMs);
+      this.#retryMs = Math.min(this.#retryMs * 2, freshMs);
+    } else if (isSource(setting)) this.#lookUpIn(freshMs);
+  }
+
+  /** The version looked up last with the same setting; a file that cannot be read counts as none. */
+  async #stored(): Promise<{ readonly version: string; readonly atMs: number } | undefined> {
+    try {
+      const { setting, version, atMs } = JSON.parse(await readFile(this.#options.file, "utf8"));
+      const isKnown = setting === this.#settingName && isVersion(version) && typeof atMs === "number";
+      return isKnown ? { version, atMs } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #store(version: string): Promise<void> {
+    const { file, clock } = this.#options;
+    const text = JSON.stringify({ setting: this.#settingName, version, atMs: clock.nowMs() });
+    await writeFile(`${file}.new`, `${text}\n`, { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  }
+
+  get #settingName(): string {
+    return this.#options.setting ?? "unset";
+  }
+}
+
+const isVersion = (value: unknown): value is string => typeof value === "string" && /^\d+\.\d+\.\d+$/.test(value);

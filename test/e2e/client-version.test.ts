@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { suite, type TestContext, test } from "node:test";
+import { startVersionServer } from "../adapters/baileys/version-server.ts";
+import type { WhatsApp } from "../emulator/whatsapp.ts";
+import { pairFleet, statusCounts } from "./fleet.ts";
+import { openHouse } from "./house.ts";
+import type { RestClient } from "./rest-client.ts";
+
+const old = "2.3000.1023456789";
+const next = "2.3000.1999999999";
+const fastConnects = { SESSIOND_CONNECTS_PER_SECOND: "200" };
+
+/** Waits until so many sessions have this status. */
+async function untilAll(rest: RestClient, status: string, count: number): Promise<void> {
+  while (((await statusCounts(rest))[status] ?? 0) < count);
+}
+
+/** Has WhatsApp retire versions, and cuts the connections that use them. */
+function retire(whatsapp: WhatsApp, ...versions: readonly string[]): void {
+  whatsapp.retireVersions((version) => versions.includes(version));
+  for (const connection of whatsapp.connections) connection.drop();
+}
+
+/** The log lines that say what to set. */
+const advice = (log: readonly string[]) => log.filter((line) => line.includes("SESSIOND_NOWEB_VERSION"));
+
+async function openVersions(t: TestContext) {
+  const versions = await startVersionServer();
+  t.after(() => versions.close());
+  return versions;
+}
+
+suite("a client version that WhatsApp has retired", () => {
+  for (const variable of ["SESSIOND_NOWEB_VERSION", "WAHA_NOWEB_WA_VERSION"]) {
+    test(`fails all sessions with one line in the log, until ${variable} names another`, async () => {
+      await using it = await openHouse({ ...fastConnects, [variable]: old });
+      const { whatsapp, server, rest } = it;
+      const { names } = await pairFleet(whatsapp, rest, 3);
+      await untilAll(rest, "WORKING", 3);
+      assert.deepEqual([...new Set(whatsapp.clientVersions)], [old]);
+
+      retire(whatsapp, old);
+      await untilAll(rest, "FAILED", 3);
+      for (const name of names) {
+        const { body } = await rest.get(`/api/sessions/${name}`);
+        assert.equal(body.statusReason, "CLIENT_OUTDATED");
+        const reason = String(body.statusMessage);
+        assert.ok(reason.includes(old) && reason.includes("SESSIOND_NOWEB_VERSION"), reason);
+      }
+      assert.equal(advice(server.log).length, 1, advice(server.log).join("\n"));
+
+      await server.kill("SIGTERM");
+      await server.restart({ [variable]: next });
+      await untilAll(rest, "WORKING", 3);
+      assert.equal(whatsapp.counters.pairings, 3, "nobody had to scan again");
+      assert.equal(whatsapp.clientVersions.at(-1), next);
+    });
+  }
+
+  test("is not tried again by itself, not after a restart either", async () => {
+    await using it = await openHouse({ ...fastConnects, SESSIOND_NOWEB_VERSION: old });
+    const { whatsapp, server, rest } = it;
+    await pairFleet(whatsapp, rest, 2);
+    await untilAll(rest, "WORKING", 2);
+    retire(whatsapp, old);
+    await untilAll(rest, "FAILED", 2);
+    const handshakes = whatsapp.clientVersions.length;
+    await server.kill();
+    await server.restart();
+    await server.kill();
+    await server.restart();
+    assert.deepEqual(await statusCounts(rest), { FAILED: 2 });
+    assert.equal(whatsapp.clientVersions.length, handshakes);
+    await rest.post("/api/sessions/s0/start");
+    await whatsapp.until(() => whatsapp.clientVersions.length > handshakes, "the start that was asked for");
+    await untilAll(rest, "FAILED", 2);
+    assert.equal(whatsapp.clientVersions.length, handshakes + 1);
+  });
+
+  for (const setting of ["auto-web", "auto-baileys", ""]) {
+    test(`is replaced while the server runs by one that is looked up: ${setting || "no setting"}`, async (t) => {
+      const versions = await openVersions(t);
+      await using it = await openHouse({
+        ...fastConnects,
+        SESSIOND_NOWEB_VERSION: setting,
+        SESSIOND_NOWEB_VERSION_URL: versions.url,
+      });
+      const { whatsapp, server, rest } = it;
+      await pairFleet(whatsapp, rest, 3);
+      await untilAll(rest, "WORKING", 3);
+      const [used = ""] = whatsapp.clientVersions;
+      versions.publish(1_999_999_999);
+      retire(whatsapp, used);
+      await whatsapp.until(() => whatsapp.clientVersions.includes(next), "the version looked up");
+      await untilAll(rest, "WORKING", 3);
+      assert.equal(whatsapp.counters.pairings, 3, "nobody had to scan again");
+      assert.equal(advice(server.log).length, 1, advice(server.log).join("\n"));
+      for (const connection of whatsapp.connections) assert.ok(connection.device?.online);
+
+      // A start without a network has it still.
+      await server.kill();
+      versions.answer = (response) => response.destroy();
+      const before = whatsapp.clientVersions.length;
+      await server.restart();
+      await untilAll(rest, "WORKING", 3);
+      assert.deepEqual([...new Set(whatsapp.clientVersions.slice(before))], [next]);
+    });
+  }
+
+  test("is not the end of a look-up that never answers: nothing waits for it", async (t) => {
+    const versions = await openVersions(t);
+    versions.answer = () => {};
+    await using it = await openHouse({ SESSIOND_NOWEB_VERSION: "auto-web", SESSIOND_NOWEB_VERSION_URL: versions.url });
+    const { server, rest } = it;
+    await rest.post("/api/sessions", { name: "alice" });
+    await rest.untilStatus("alice", "SCAN_QR_CODE");
+    assert.equal(versions.asked, 1);
+    assert.equal(await server.kill("SIGTERM"), 0);
+  });
+});

@@ -52,8 +52,17 @@ export const closedByStatus = (status: number): Closed => ({
 /** The library rejects with this text when the page has nothing of WhatsApp Web (its Client.inject). */
 const noSuchPage = "auth timeout";
 
-/** Why an engine cannot go on. */
-export function closedByError(error: unknown): Closed {
+/** What Chromium says of a proxy (net/base/net_error_list.h); it keeps the status of a refused CONNECT to itself. */
+const proxyFailures: Readonly<Record<string, string>> = {
+  ERR_PROXY_CONNECTION_FAILED: "the proxy could not be connected to",
+  ERR_TUNNEL_CONNECTION_FAILED: "the proxy refused the connection",
+  ERR_SOCKS_CONNECTION_FAILED: "the proxy refused the connection, or does not speak SOCKS 5",
+  ERR_SOCKS_CONNECTION_HOST_UNREACHABLE: "the proxy answered: host unreachable",
+  ERR_PROXY_AUTH_UNSUPPORTED: "the proxy asks for another kind of credentials",
+};
+
+/** Why an engine cannot go on, whose session has this proxy. */
+export function closedByError(error: unknown, proxy?: string): Closed {
   if (error instanceof EngineEnd) return error.closed;
   if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
   if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
@@ -66,9 +75,14 @@ export function closedByError(error: unknown): Closed {
   const text = error instanceof Error ? error.message : "";
   const network = /net::(ERR_\w+)/.exec(text)?.[1];
   if (network === "ERR_INVALID_AUTH_CREDENTIALS") return closedByStatus(407);
-  if (network) return { cause: "unreachable", message: `WhatsApp Web could not be opened: ${network}` };
+  const through = proxy === undefined ? "" : ` through the proxy ${proxy.replace(/^\w+:\/\//, "")}`;
+  if (network) {
+    const known = proxyFailures[network];
+    const reason = known === undefined ? network : `${known} (${network})`;
+    return { cause: "unreachable", message: `WhatsApp Web could not be opened${through}: ${reason}` };
+  }
   if (error instanceof Error && error.name === "TimeoutError") {
-    return { cause: "unreachable", message: "WhatsApp Web did not answer in time" };
+    return { cause: "unreachable", message: `WhatsApp Web did not answer in time${through}` };
   }
   return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
 }

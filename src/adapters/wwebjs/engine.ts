@@ -351,7 +351,7 @@ export class WwebjsEngine implements Engine {
 
   /** The engine cannot go on. */
   #fail(error: unknown): void {
-    const closed = closedByError(error);
+    const closed = closedByError(error, this.#options.config.proxy?.server);
     if (error instanceof LeaseLost) this.#options.logger.debug({}, "a newer engine has the session's data");
     else if (!this.#closed && closed.cause === "engine_crashed") {
       this.#options.logger.error({ error: textOf(error) }, "engine failed");

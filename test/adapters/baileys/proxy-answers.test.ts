@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ProxyConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
@@ -8,34 +6,7 @@ import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
 import { startWhatsApp } from "../../emulator/whatsapp.ts";
-
-/** A listener in the place of a proxy; resolves with its port. */
-async function listening(t: TestContext, serve: (client: Socket) => void): Promise<number> {
-  const clients = new Set<Socket>();
-  const server = createServer((client) => {
-    clients.add(client);
-    client.on("error", () => {});
-    serve(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.close();
-    for (const client of clients) client.destroy();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-/** Sends each answer once the client has sent something more. */
-const answering =
-  (...answers: readonly (string | Uint8Array)[]) =>
-  (client: Socket): void => {
-    const left = [...answers];
-    client.on("data", () => {
-      const answer = left.shift();
-      if (answer !== undefined) client.write(answer);
-    });
-  };
+import { answering, listening } from "./refusing-proxy.ts";
 
 /** How an engine closes that connects to WhatsApp through this server. */
 async function closedThrough(t: TestContext, server: string, login = {}, options: Partial<BaileysOptions> = {}) {

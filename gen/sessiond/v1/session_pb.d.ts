@@ -359,7 +359,7 @@ export enum Session_StatusReason {
   TEMPORARILY_BANNED = 5,
 
   /**
-   * WhatsApp refuses this version of the client.
+   * WhatsApp refuses this version of the client. Tried again by itself, once, with each other version that comes into use.
    * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: CLIENT_OUTDATED = 6;

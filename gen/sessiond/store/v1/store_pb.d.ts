@@ -239,7 +239,7 @@ export enum SessionRecord_Phase {
   BACKING_OFF = 5,
 
   /**
-   * No engine, and nothing is tried before the owner asks.
+   * No engine, and nothing is tried before the owner asks, or another client version comes into use.
    *
    * @generated from enum value: PHASE_FAILED = 6;
    */

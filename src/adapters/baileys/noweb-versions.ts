@@ -35,6 +35,8 @@ export const builtInOnly = (): NowebVersion => ({
 
 /** How long a version that was looked up is not looked up again. */
 const freshMs = 3_600_000;
+/** The first look-up comes this long after a start, which it would slow down: Node loads `fetch` when it is first used. */
+const startDelayMs = 1_000;
 /** The first wait after a look-up that failed, or brought no version that WhatsApp accepts. Doubles up to `freshMs`. */
 const firstRetryMs = 60_000;
 
@@ -123,8 +125,7 @@ export class NowebVersions implements NowebVersion {
     this.#choose();
     if (!isSource(setting)) return;
     const ageMs = stored === undefined ? freshMs : this.#options.clock.nowMs() - stored.atMs;
-    if (ageMs >= 0 && ageMs < freshMs) this.#lookUpIn(freshMs - ageMs);
-    else void this.#lookUp();
+    this.#lookUpIn(ageMs >= 0 && ageMs < freshMs ? freshMs - ageMs : startDelayMs);
   }
 
   /** Makes the newest version that is not refused the current one. Returns whether it is another than before. */

@@ -48,6 +48,8 @@ async function openWorld(t: TestContext) {
         ...more,
       });
       opened.push(versions);
+      // The first look-up does not slow the start down.
+      clock.advance(1_000);
       return versions;
     },
   };
@@ -152,7 +154,7 @@ describe("NOWEB's client version", () => {
     await until(async () => (await stored(file)).includes(newer(3)));
     const versions = await open("auto-web");
     server.publish(revision + 4);
-    clock.advance(hourMs - 1);
+    clock.advance(hourMs - 1_001);
     await nextTurn();
     assert.deepEqual([versions.current, server.asked], [newer(3), 1]);
     clock.advance(1);

@@ -32,6 +32,7 @@ import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { drawQr, drawQrText } from "./adapters/qrcode/draw.ts";
 import { createSealer } from "./adapters/seal/aes-gcm.ts";
 import { allowListOf } from "./adapters/undici/address.ts";
+import { proxyRules } from "./adapters/undici/proxy-rules.ts";
 import { createWebhookSender } from "./adapters/undici/webhook.ts";
 import { createWwebjsFactory } from "./adapters/wwebjs/factory.ts";
 import { authentication } from "./api/authentication.ts";
@@ -73,6 +74,11 @@ const stopGraceMs = 3_000;
 async function serve(config: Config, secrets: Secrets): Promise<() => Promise<void>> {
   const { cors, guard } = callersOf(config);
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  const sender = createWebhookSender({
+    clock,
+    proxies: webhookProxies(secrets),
+    ...(config.webhooks.guard && { guard: { allow: allowed(config) } }),
+  });
   const unwatch = watched(config);
 
   const directory = resolve(config.baseDirectory);
@@ -142,7 +148,6 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     logger.error({ err: error, session: currentSession() }, "unhandled rejection"),
   );
   const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
-  const sender = createWebhookSender({ clock, ...(config.webhooks.guard && { guard: { allow: allowed(config) } }) });
   const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
   const dispatching = { backend, sender, clock, random, logger, metrics };
   const dispatcher = new WebhookDispatcher({ ...dispatching, signer: nodeSigner, environment });
@@ -309,6 +314,14 @@ function namingVariable<T>(name: string, read: () => T): T {
 }
 
 const allowed = ({ webhooks }: Config) => namingVariable("SESSIOND_WEBHOOK_ALLOW", () => allowListOf(webhooks.allow));
+
+function webhookProxies(secrets: Secrets) {
+  try {
+    return proxyRules(secrets.webhookProxies);
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : "");
+  }
+}
 
 function globalWebhook({ globalWebhook: hook }: Secrets) {
   if (!hook) return undefined;

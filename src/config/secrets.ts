@@ -1,4 +1,5 @@
 import { ConfigError, type Reader } from "./environment.ts";
+import { readWebhookProxies, type WebhookProxies } from "./webhook-proxies.ts";
 
 /** Settings that are never shown. */
 export interface Secrets {
@@ -19,6 +20,8 @@ export interface Secrets {
     readonly password: string | undefined;
     readonly indexPrefix: string | undefined;
   };
+  /** The proxies of webhooks. */
+  readonly webhookProxies: WebhookProxies;
 }
 
 export interface GlobalWebhook {
@@ -45,6 +48,7 @@ export async function readSecrets(read: Reader, apiKey: string | undefined, read
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
     proxies: proxiesOf(read),
+    webhookProxies: readWebhookProxies(read),
   };
 }
 

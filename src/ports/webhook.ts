@@ -8,9 +8,12 @@ export interface WebhookRequest {
   readonly trusted?: boolean;
 }
 
-/** What became of an attempt. `error` is one sentence that says nothing of the network inside. */
+/**
+ * What became of an attempt. `error` is one sentence that says nothing of the network inside; so is `note`, where a status does
+ * not say by itself what to do.
+ */
 export type WebhookOutcome =
-  | { type: "answered"; status: number; retryAfterMs?: number }
+  | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
   | { type: "failed"; error: string };
 
 /** Posts webhooks. */

@@ -52,6 +52,15 @@ export function isInside(address: string): boolean {
   }
 }
 
+const loopback = blockListOf(["127.0.0.0/8", "::1"]);
+
+/** Returns an address as an error may show it: one of a private network only by its family. */
+export function shownAddress(address: string): string {
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  if (!isInside(address) || loopback.check(address, family)) return address;
+  return family === "ipv6" ? "IPv6" : "IPv4";
+}
+
 /** Addresses and hosts that somebody trusts. */
 export interface AllowList {
   hasAddress(address: string): boolean;

@@ -1,79 +1,134 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { Agent, Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { WebhookOutcome, WebhookRequest } from "../../ports/webhook.ts";
-import { failureOf } from "./failure.ts";
+import { noteOn } from "./answer-note.ts";
+import { failureOf, isConnectionLoss, ProxyFailure } from "./failure.ts";
+import type { ConnectionAware, KeptConnection, Lane } from "./lane.ts";
+import { proxyRefusal } from "./proxy.ts";
+import type { HttpProxy } from "./proxy-rules.ts";
+import { basicAuthorization } from "./url-login.ts";
 
 /** An answer's body means nothing; up to this much of it is read, so that the connection can be used again. */
 const maxAnswerBytes = 64 * 1024;
 
-/** One request on its way, until its outcome is known. */
-export interface Exchange {
+/** What an exchange works with. */
+export interface ExchangeOptions {
+  readonly lane: Lane;
+  /** The proxy that the request itself is sent to. */
+  readonly proxy?: HttpProxy | undefined;
+  nowMs(): number;
+}
+
+/**
+ * One request on its way, until its outcome is known; follows no redirect. A connection that was used before and ends before the
+ * answer begins says nothing of the receiver (RFC 9112, section 9.3.1): the request is then sent once more, on a new one.
+ */
+export class Exchange implements ConnectionAware {
   /** Never rejects. */
   readonly outcome: Promise<WebhookOutcome>;
-  /** Ends it, saying why: an answer that has begun stands, otherwise nobody waits any longer, not for a connection either. */
-  abort(error: string): void;
-}
-
-/** Posts a request, following no redirect. */
-export function exchange(agent: Agent, { url, headers, body }: WebhookRequest, nowMs: () => number): Exchange {
-  const handler = new Handler(nowMs);
-  try {
-    const { origin, path, authorization } = targetOf(url);
-    const named = authorization && !hasAuthorization(headers) ? { ...headers, Authorization: authorization } : headers;
-    agent.dispatch({ origin, path, method: "POST", headers: named, body }, handler);
-  } catch (error) {
-    handler.fail(failureOf(error));
-  }
-  return { outcome: handler.outcome, abort: (error) => handler.fail(error) };
-}
-
-class Handler implements Dispatcher.DispatchHandler {
-  readonly outcome: Promise<WebhookOutcome>;
   readonly #resolve: (outcome: WebhookOutcome) => void;
-  readonly #nowMs: () => number;
+  readonly #request: WebhookRequest;
+  readonly #options: ExchangeOptions;
   #controller: Dispatcher.DispatchController | undefined;
+  #connection: KeptConnection | undefined;
+  #isConnectionUsed = false;
+  #hasAnswerBegun = false;
   #answer: WebhookOutcome | undefined;
   #bytes = 0;
   #over = false;
 
-  constructor(nowMs: () => number) {
+  constructor(request: WebhookRequest, options: ExchangeOptions) {
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
     this.outcome = promise;
     this.#resolve = resolve;
-    this.#nowMs = nowMs;
+    this.#request = request;
+    this.#options = options;
+  }
+
+  /** Sends the request. To be called once. */
+  begin(): void {
+    if (!this.#over) this.#dispatchTo(this.#options.lane.kept);
+  }
+
+  /** Ends it, saying why: an answer that has begun stands, otherwise nobody waits any longer, not for a connection either. */
+  abort(error: string): void {
+    if (this.#over) return;
+    this.#end(this.#answer ?? { type: "failed", error });
+    this.#controller?.abort(new Error(error));
+  }
+
+  /** Ends it for an error. */
+  fail(error: unknown): void {
+    const { proxy } = this.#options;
+    const isUnnamed = proxy !== undefined && !(error instanceof ProxyFailure) && isConnectionLoss(error);
+    this.abort(failureOf(isUnnamed ? new ProxyFailure(proxy.shown, `failed: ${failureOf(error)}`) : error));
+  }
+
+  /** Ends it because its time is up. */
+  timeOut(): void {
+    const { proxy } = this.#options;
+    this.abort(proxy ? `timed out through the proxy ${proxy.shown}` : "timed out");
+  }
+
+  onConnectionChosen(connection: KeptConnection): void {
+    this.#connection = connection;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#isConnectionUsed = this.#connection?.use() ?? false;
     // There was no connection before: nothing is sent.
     if (this.#over) controller.abort(new Error("aborted"));
+  }
+
+  onResponseStarted(): void {
+    this.#hasAnswerBegun = true;
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // Informational ones (RFC 9110, section 15.2) are followed by another.
     if (status < 200) return;
-    const retryAfterMs = retryAfter(headers["retry-after"], this.#nowMs());
-    this.#answer = { type: "answered", status, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    const { proxy, nowMs } = this.#options;
+    if (proxy && status === 407) {
+      this.fail(proxyRefusal(proxy, status, "the request"));
+      return;
+    }
+    const retryAfterMs = retryAfter(headers["retry-after"], nowMs());
+    const note = noteOn(status, headers, this.#request.url, proxy);
+    this.#answer = {
+      type: "answered",
+      status,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(note !== undefined && { note }),
+    };
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (this.#bytes > maxAnswerBytes) this.fail("the answer is too long");
+    if (this.#bytes > maxAnswerBytes) this.abort("the answer is too long");
   }
 
   onResponseEnd(): void {
-    this.#end(this.#answer ?? { type: "failed", error: failureOf(undefined) });
+    if (!this.#over) this.#end(this.#answer ?? { type: "failed", error: failureOf(undefined) });
   }
 
+  /** Once there is a status, it is the answer: a body that fails costs the connection, not the delivery. */
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.fail(failureOf(error));
+    if (this.#over) return;
+    if (this.#isConnectionUsed && !this.#hasAnswerBegun && isConnectionLoss(error)) {
+      this.#connection = undefined;
+      this.#dispatchTo(this.#options.lane.fresh);
+    } else {
+      this.fail(error);
+    }
   }
 
-  /** The status is the answer. A body that fails or never ends costs the connection, not the delivery. */
-  fail(error: string): void {
-    if (this.#over) return;
-    this.#end(this.#answer ?? { type: "failed", error });
-    this.#controller?.abort(new Error(error));
+  #dispatchTo(dispatcher: Dispatcher): void {
+    try {
+      dispatcher.dispatch(dispatchOptions(this.#request, this.#options.proxy), this);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   #end(outcome: WebhookOutcome): void {
@@ -82,11 +137,30 @@ class Handler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** To a proxy goes the whole URL (RFC 9112, section 3.2.2). */
+function dispatchOptions(
+  { url, headers, body }: WebhookRequest,
+  proxy: HttpProxy | undefined,
+): Dispatcher.DispatchOptions & { servername?: string } {
+  const { origin, host, path, authorization } = targetOf(url);
+  const named = authorization && !hasAuthorization(headers) ? { ...headers, Authorization: authorization } : headers;
+  if (!proxy) return { origin, path, method: "POST", headers: named, body };
+  return {
+    origin: proxy.origin,
+    path: origin + path,
+    method: "POST",
+    headers: { ...named, Host: host, ...(proxy.authorization && { "Proxy-Authorization": proxy.authorization }) },
+    body,
+    // Otherwise undici would expect the certificate of the host that the request names.
+    servername: new URL(proxy.origin).hostname,
+  };
+}
+
 /** What a URL comes to, for a request. */
 interface Target {
   readonly origin: string;
+  readonly host: string;
   readonly path: string;
-  /** A URL's "user:password@" as Basic authentication (RFC 7617). */
   readonly authorization: string | undefined;
 }
 
@@ -94,29 +168,19 @@ interface Target {
 const targets = new Map<string, Target>();
 const maxTargets = 1024;
 
-function targetOf(url: string): Target {
-  const known = targets.get(url);
+function targetOf(text: string): Target {
+  const known = targets.get(text);
   if (known) return known;
-  const { origin, pathname, search, username, password } = new URL(url);
-  const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
-  const authorization = credentials === ":" ? undefined : `Basic ${Buffer.from(credentials).toString("base64")}`;
-  const target = { origin, path: pathname + search, authorization };
+  const url = new URL(text);
+  const { origin, host, pathname, search } = url;
+  const target = { origin, host, path: pathname + search, authorization: basicAuthorization(url) };
   if (targets.size >= maxTargets) targets.clear();
-  targets.set(url, target);
+  targets.set(text, target);
   return target;
 }
 
 const hasAuthorization = (headers: Readonly<Record<string, string>>) =>
   Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
-
-// A URL may hold a "%" that begins no escape; the URL standard leaves it as it is.
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
 
 /** RFC 9110, section 10.2.3: seconds, or a date. */
 function retryAfter(header: string | string[] | undefined, nowMs: number): number | undefined {

@@ -1,4 +1,5 @@
 import { errors } from "undici";
+import { shownAddress } from "./address.ts";
 
 const invalid = "the request is not valid";
 const closed = "connection closed before the answer";
@@ -16,6 +17,7 @@ const failures = new Map([
   ["ETIMEDOUT", connectTimedOut],
   ["UND_ERR_CONNECT_TIMEOUT", connectTimedOut],
   ["ECONNRESET", closed],
+  ["ECONNABORTED", closed],
   ["EPIPE", closed],
   ["UND_ERR_SOCKET", closed],
   ["EPROTO", "TLS handshake failed"],
@@ -30,9 +32,37 @@ const failures = new Map([
 /** OpenSSL's and Node's names of what can be wrong with a certificate (nodejs.org/api/tls.html, X509 certificate error codes). */
 const certificateFailure = /CERT|CRL|^UNABLE_TO_|^(HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/;
 
-/** Why a request failed, in one phrase. */
+/** Codes of a connection that its other side, or the network, has ended. */
+const losses = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "UND_ERR_SOCKET"]);
+
+/** The addresses of a host that an error lists. */
+const maxShownAddresses = 4;
+
+/** None of a host's addresses took the connection. */
+export class NoAddressConnected extends Error {
+  override readonly name = "NoAddressConnected";
+  readonly failures: readonly { readonly address: string; readonly error: unknown }[];
+
+  constructor(failures: NoAddressConnected["failures"]) {
+    super("no address connected");
+    this.failures = failures;
+  }
+}
+
+/** A proxy did not do its part. The message names the proxy, without credentials, and is fit to be shown. */
+export class ProxyFailure extends Error {
+  override readonly name = "ProxyFailure";
+
+  constructor(proxy: string, reason: string) {
+    super(`the proxy ${proxy} ${reason}`);
+  }
+}
+
+/** Returns why a request failed, in one phrase. */
 export function failureOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  if (error instanceof ProxyFailure) return error.message;
+  if (error instanceof NoAddressConnected) return addressFailures(error);
+  const code = codeOf(error);
   const known = failures.get(code);
   if (known) return known;
   if (certificateFailure.test(code)) return "TLS certificate not accepted";
@@ -40,3 +70,16 @@ export function failureOf(error: unknown): string {
   if (error instanceof errors.HTTPParserError) return "the answer is not HTTP";
   return "connection failed";
 }
+
+/** Whether an established connection ended, as opposed to a fault of the request or the answer. */
+export const isConnectionLoss = (error: unknown): boolean => losses.has(codeOf(error));
+
+function addressFailures({ failures }: NoAddressConnected): string {
+  const shown = failures.slice(0, maxShownAddresses);
+  const phrases = shown.map(({ address, error }) => `${failureOf(error)} (${shownAddress(address)})`);
+  if (failures.length > shown.length) phrases.push(`and ${failures.length - shown.length} more`);
+  return phrases.join(", ");
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";

@@ -1,6 +1,5 @@
 import { type LookupAddress, lookup as systemLookup } from "node:dns";
-import { isIP, type LookupFunction } from "node:net";
-import type { buildConnector } from "undici";
+import { isIP } from "node:net";
 import { type AllowList, isInside } from "./address.ts";
 
 /** Where a request was to go is refused. Says nothing of what was found there. */
@@ -22,41 +21,60 @@ export interface GuardOptions {
   readonly resolve?: Resolve;
 }
 
+/** Returns the addresses of a host that may be connected to; rejects if there is none. */
+export type FindAddresses = (host: string) => Promise<readonly LookupAddress[]>;
+
 const resolveBySystem: Resolve = (host, callback) =>
   systemLookup(host, { all: true }, (error, addresses) => callback(error, addresses));
 
+/** Finds all addresses of a host. */
+export const allAddresses =
+  (resolve: Resolve = resolveBySystem): FindAddresses =>
+  async (host) => {
+    const found = await addressesOf(host, resolve);
+    if (found.length === 0) throw Object.assign(new Error("no address"), { code: "ENOTFOUND" });
+    return found;
+  };
+
 /**
- * A connector, made by `build`, that reaches the internet and what is allowed, and nothing else. The addresses it checks are the very ones it
- * connects to, each time it connects: a name that resolves to something else by then gains nothing.
+ * Finds the addresses of a host on the internet, and those allowed. To be asked for each connection, which then goes to the
+ * very addresses checked: a name that resolves to something else by then gains nothing.
  */
-export function guardedConnector(
-  build: (options: { lookup: LookupFunction }) => buildConnector.connector,
-  guard: GuardOptions,
-): buildConnector.connector {
+export const allowedAddresses =
+  ({ allow, resolve = resolveBySystem }: GuardOptions): FindAddresses =>
+  async (host) => {
+    const found = await addressesOf(host, resolve);
+    const fine = found.filter((one) => isAllowed(host, one, allow));
+    if (fine.length === 0) throw new DestinationNotAllowed();
+    return fine;
+  };
+
+const localName = /(^|\.)localhost\.?$/i;
+
+/**
+ * Rejects a host that a proxy is not to be asked for: an inner address, or a name with any. A name that is unknown here
+ * passes: behind a proxy, often only the proxy can resolve.
+ */
+export async function checkProxied(hostname: string, guard: GuardOptions): Promise<void> {
   const { allow, resolve = resolveBySystem } = guard;
-  const isFine = (address: string) => !isInside(address) || allow.hasAddress(address);
-  const connect = build({ lookup: guardedLookup(isFine, allow, resolve) });
-  return (target, callback) => {
-    const host = target.hostname.replace(/^\[(.*)\]$/, "$1");
-    // Literals are never looked up.
-    if (isIP(host) !== 0 && !isFine(host)) callback(new DestinationNotAllowed(), null);
-    else connect(target, callback);
-  };
+  const host = withoutBrackets(hostname);
+  if (allow.hasHost(host)) return;
+  if (localName.test(host)) throw new DestinationNotAllowed();
+  const found = await addressesOf(host, resolve).catch(() => []);
+  if (!found.every((one) => isAllowed(host, one, allow))) throw new DestinationNotAllowed();
 }
 
-function guardedLookup(isFine: (address: string) => boolean, allow: AllowList, resolve: Resolve): LookupFunction {
-  return (host, options, callback) => {
-    resolve(host, (error, found) => {
-      if (error) return callback(error, "", 0);
-      const wanted = found.filter(({ family }) => !options.family || family === familyNumber(options.family));
-      const fine = allow.hasHost(host) ? wanted : wanted.filter(({ address }) => isFine(address));
-      const [first] = fine;
-      if (!first) return callback(new DestinationNotAllowed(), "", 0);
-      if (options.all) callback(null, fine);
-      else callback(null, first.address, first.family);
-    });
-  };
-}
+/** Returns the host of a URL without the brackets of an IPv6 address. */
+export const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, "$1");
 
-const familyNumber = (family: number | "IPv4" | "IPv6"): number =>
-  family === "IPv4" ? 4 : family === "IPv6" ? 6 : family;
+/** Literals are never looked up, and never allowed as names. */
+const isAllowed = (host: string, { address }: LookupAddress, allow: AllowList) =>
+  !isInside(address) || allow.hasAddress(address) || (isIP(host) === 0 && allow.hasHost(host));
+
+function addressesOf(host: string, resolve: Resolve): Promise<LookupAddress[]> {
+  const family = isIP(host);
+  if (family !== 0) return Promise.resolve([{ address: host, family }]);
+  const { promise, ...settle } = Promise.withResolvers<LookupAddress[]>();
+  resolve(host, (error, found) => (error ? settle.reject(error) : settle.resolve(found)));
+  return promise;
+}

@@ -184,7 +184,8 @@ describe("a guarded sender", () => {
     await guarded(
       async (post) => {
         for (status of [301, 302, 303, 307, 308]) {
-          assert.deepEqual(await post(`http://outside.test:${outside.port}/`), { type: "answered", status });
+          const outcome = await post(`http://outside.test:${outside.port}/`);
+          assert.deepEqual([outcome.type, outcome.type === "answered" && outcome.status], ["answered", status]);
         }
       },
       answers,

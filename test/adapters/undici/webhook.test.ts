@@ -6,24 +6,8 @@ import { describe, it } from "node:test";
 import { createWebhookSender, type WebhookSenderOptions } from "../../../src/adapters/undici/webhook.ts";
 import type { WebhookRequest, WebhookSender } from "../../../src/ports/webhook.ts";
 import { epochMs, FakeClock } from "../../fake-clock.ts";
+import { cert, key } from "../../localhost-certificate.ts";
 import { openReceiver } from "../../webhook-receiver.ts";
-
-/** Signed by itself for localhost, 2020 to 2120. The key protects nothing. */
-const key = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxuRONrmEs+HPaOU7
-zpQnHme0t9M3ZzECR+lKUkBb3p2hRANCAAQgzpySoEu0yQJr0+PLnu5YKqZeZ+ib
-D7PU55Err+k7ZGYMzdIpwD2NLkdZnwPKj4b/zWfrGQB9FxwaA36ROIXm
------END PRIVATE KEY-----`;
-const cert = `-----BEGIN CERTIFICATE-----
-MIIBYTCCAQegAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
-CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCDOnJKgS7TJAmvT
-48ue7lgqpl5n6JsPs9TnkSuv6TtkZgzN0inAPY0uR1mfA8qPhv/NZ+sZAH0XHBoD
-fpE4heajSDBGMBQGA1UdEQQNMAuCCWxvY2FsaG9zdDAPBgNVHRMBAf8EBTADAQH/
-MB0GA1UdDgQWBBTkCDt/mZIEPM4lXRVQFzhzbVLVOjAKBggqhkjOPQQDAgNIADBF
-AiAyAqwk+WGhwGbvEz/OlWahDvg2yzsFifYIn0hX3ImtWAIhAKQpH7QZmNGJWjRM
-er/blaFOlK3QjBfTtsB8zDwI/Zwa
------END CERTIFICATE-----`;
 
 const never = new AbortController().signal;
 const body = new TextEncoder().encode('{"hello":"wörld"}');
@@ -94,13 +78,15 @@ describe("the webhook sender", () => {
     });
   }
 
-  for (const status of [301, 302, 307, 308]) {
-    it(`does not follow a ${status}`, async () => {
+  for (const status of [300, 301, 302, 303, 307, 308]) {
+    it(`does not follow a ${status}, and says so`, async () => {
       await using receiver = await openReceiver((response) =>
         response.writeHead(status, { Location: "/elsewhere" }).end(),
       );
       const { sender, post } = openSender();
-      assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status });
+      const note =
+        "redirects are not followed: configure the final address, another path of the same host, as the webhook's URL";
+      assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status, note });
       assert.equal(receiver.requests.length, 1);
       await sender.close();
     });

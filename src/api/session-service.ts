@@ -2,6 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
+import type { WebhookLog } from "../app/webhook-log.ts";
 import { meOf, statusOf } from "../domain/session.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
@@ -12,6 +13,7 @@ import type { Streams } from "./streams.ts";
 /** What SessionService works with. */
 export interface SessionServiceOptions extends ViewOptions {
   readonly manager: SessionManager;
+  readonly webhookLog: Pick<WebhookLog, "disabledEndpoints">;
   readonly drawQr: DrawQr;
   readonly streams: Streams;
 }
@@ -21,8 +23,10 @@ const defaultName = "default";
 
 /** SessionService over a manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
-  const { manager, drawQr, streams } = options;
-  const shown = (record: SessionRecord) => ({ session: sessionView(record, options) });
+  const { manager, webhookLog, drawQr, streams } = options;
+  const view = async (record: SessionRecord) =>
+    sessionView(record, options, await webhookLog.disabledEndpoints(record.name));
+  const shown = async (record: SessionRecord) => ({ session: await view(record) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
     return shown(record);
@@ -30,7 +34,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
   return {
     async listSessions({ all, metadata }) {
       const records = await manager.list({ all, metadata });
-      return { sessions: records.map((record) => sessionView(record, options)) };
+      return { sessions: await Promise.all(records.map(view)) };
     },
     getSession: async ({ session }, context) => tagged(await manager.get(session), context),
     async createSession({ name, engine, config, start = true }, context) {
@@ -55,7 +59,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
     restartSession: async ({ session }) => shown(await manager.restart(session)),
     async logoutSession({ session }) {
       const { record, unlinked } = await manager.logout(session);
-      return { session: { ...sessionView(record, options), remoteUnlinked: unlinked } };
+      return { session: { ...(await view(record)), remoteUnlinked: unlinked } };
     },
     restoreCredentials: async ({ session }) => shown(await manager.restoreCredentials(session)),
     async getMe({ session }) {

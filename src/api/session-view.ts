@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   type Session,
   type SessionConfig,
@@ -11,6 +11,7 @@ import type { Clock } from "../app/shown-time.ts";
 import { shownTime } from "../app/shown-time.ts";
 import { maskSecrets, shownConfig } from "../domain/config.ts";
 import { engineStateOf, failedAttemptsOf, meOf, statusOf, wakeAtMs } from "../domain/session.ts";
+import { endpointView } from "./webhook-service.ts";
 
 /** How sessions are shown. */
 export interface ViewOptions {
@@ -19,8 +20,8 @@ export interface ViewOptions {
   readonly clock: Clock;
 }
 
-/** A session as callers see it. */
-export function sessionView(record: SessionRecord, options: ViewOptions): Session {
+/** A session as callers see it, with those of its endpoints that are switched off. */
+export function sessionView(record: SessionRecord, options: ViewOptions, disabled: readonly Endpoint[] = []): Session {
   const me = meOf(record);
   return create(SessionSchema, {
     name: record.name,
@@ -38,6 +39,7 @@ export function sessionView(record: SessionRecord, options: ViewOptions): Sessio
     attempt: failedAttemptsOf(record),
     ...(awaitsAttempt(record) && { nextAttemptAt: shownTime(record.wakeAt, options.clock) }),
     health: record.health,
+    disabledWebhooks: disabled.map((endpoint) => endpointView(endpoint, options.clock)),
   });
 }
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Endpoint } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
@@ -14,6 +14,7 @@ import { shownHealth, shownTime } from "../app/shown-time.ts";
 import type { DeliveryWithEndpoint, WebhookLog } from "../app/webhook-log.ts";
 import { maskedUrl } from "../domain/config.ts";
 import { stateOf } from "../domain/delivery.ts";
+import { probeAtMs } from "../domain/endpoint-health.ts";
 
 const defaultPageSize = 50;
 
@@ -67,13 +68,8 @@ export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock
 
 /** An endpoint as callers see it. */
 export function endpointView({ id, config, removed, health }: Endpoint, clock: WallTime): WebhookEndpoint {
-  const {
-    disabledAt,
-    disabledReason = "",
-    failures = 0,
-    failingSince,
-    sparedUntil,
-  } = health ? shownHealth(health, clock) : {};
+  const shown = health && shownHealth(health, clock);
+  const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = shown ?? {};
   return create(WebhookEndpointSchema, {
     id,
     url: maskedUrl(config?.url ?? ""),
@@ -85,5 +81,6 @@ export function endpointView({ id, config, removed, health }: Endpoint, clock: W
     consecutiveFailures: failures,
     ...(failingSince && { failingSince }),
     ...(sparedUntil && { sparedUntil }),
+    ...(shown?.disabledAt && { nextProbeAt: timestampFromMs(probeAtMs(shown)) }),
   });
 }

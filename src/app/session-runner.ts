@@ -230,7 +230,11 @@ export class SessionRunner {
   async #commit(commit: Commit): Promise<void> {
     const { record } = commit;
     const endpoints = this.#endpointsOf(record);
-    await this.#deps.backend.commit(this.#lease, { ...commit, ...(endpoints !== this.#endpoints && { endpoints }) });
+    await this.#deps.backend.commit(this.#lease, {
+      ...commit,
+      ...(endpoints !== this.#endpoints && { endpoints }),
+      isReconfigured: record.config !== this.#record.config,
+    });
     this.#endpoints = endpoints;
     this.#record = record;
     this.#deps.onChange?.(record);

@@ -16,4 +16,5 @@ export const shownHealth = (health: EndpointHealth, clock: WallTime): EndpointHe
   ...(health.failingSince && { failingSince: shownTime(health.failingSince, clock) }),
   ...(health.sparedUntil && { sparedUntil: shownTime(health.sparedUntil, clock) }),
   ...(health.disabledAt && { disabledAt: shownTime(health.disabledAt, clock) }),
+  ...(health.probeAt && { probeAt: shownTime(health.probeAt, clock) }),
 });

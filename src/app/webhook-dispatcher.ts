@@ -2,8 +2,15 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
-import { type AttemptOutcome, globalEndpointId, type Verdict, verdictOn } from "../domain/delivery.ts";
-import { defaultHealthPolicy, type HealthPolicy, healthAfter, type MadeAttempt } from "../domain/endpoint-health.ts";
+import { type AttemptOutcome, globalEndpointId, type Verdict, verdictOn, verdictOnProbe } from "../domain/delivery.ts";
+import {
+  defaultHealthPolicy,
+  type HealthPolicy,
+  healthAfter,
+  healthAfterProbe,
+  isProbeDue,
+  type MadeAttempt,
+} from "../domain/endpoint-health.ts";
 import { LeaseLost } from "../ports/backend.ts";
 import type { WebhookMetrics } from "../ports/metrics.ts";
 import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts";
@@ -40,6 +47,8 @@ export class WebhookDispatcher {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #claiming = new AbortController();
   readonly #sending = new AbortController();
+  /** Attempts under way that find out whether an endpoint that is switched off takes deliveries again. */
+  readonly #probes = new Map<string, Promise<void>>();
   #claims: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #onRoom: (() => void) | undefined;
@@ -109,37 +118,61 @@ export class WebhookDispatcher {
   }
 
   async #attempt(claim: Claim): Promise<void> {
+    const { health, id } = claim.endpoint;
+    if (!health?.disabledAt) return this.#post(claim);
+    const name = `${id} ${claim.delivery.event?.session}`;
+    const probe = this.#probes.get(name);
+    // It may be in use again then.
+    if (probe) return probe.then(() => this.#attempt(claim));
+    const { clock, health: policy = defaultHealthPolicy } = this.#options;
+    if (isProbeDue(health, clock.nowMs(), policy)) {
+      const posted = this.#post(claim);
+      const ended = posted.catch(() => {}).finally(() => this.#probes.delete(name));
+      this.#probes.set(name, ended);
+      return posted;
+    }
+    const reason = `the endpoint is disabled: ${health.disabledReason}`;
+    return this.#settle(claim, { type: "give_up", reason }, {});
+  }
+
+  /** Posts a delivery: to an endpoint that is switched off, as a probe. */
+  async #post(claim: Claim): Promise<void> {
     const { clock, random, logger, metrics } = this.#options;
     const { delivery, endpoint } = claim;
     const { event } = delivery;
-    if (!event || !endpoint.config) {
+    const { config } = endpoint;
+    if (!event || !config) {
       return this.#settle(claim, { type: "give_up", reason: "the stored delivery is incomplete" }, {});
     }
-    if (endpoint.health?.disabledAt) {
-      const reason = `the endpoint is disabled: ${endpoint.health.disabledReason}`;
-      return this.#settle(claim, { type: "give_up", reason }, {});
-    }
     const attempt = delivery.attempts + 1;
+    const wasDisabled = endpoint.health?.disabledAt !== undefined;
     const startMs = clock.nowMs();
     const startWallMs = clock.wallMs();
     if (delivery.log.length === 0 && event.time) metrics?.started(startWallMs - timestampMs(event.time));
     const trusted = endpoint.id === globalEndpointId;
-    const outcome = await this.#send(claim, {
-      id: delivery.id,
-      event,
-      config: endpoint.config,
-      nowMs: startWallMs,
-      trusted,
-    });
+    const outcome = await this.#send(claim, { id: delivery.id, event, config, nowMs: startWallMs, trusted });
     const endMs = clock.nowMs();
     const durationMs = endMs - startMs;
     logger.debug(line(claim, { attempt, ...outcome, durationMs }), "webhook attempt");
     if (outcome.type === "failed" && this.#sending.signal.aborted) return;
-    const verdict = verdictOn(outcome, attempt, endpoint.config.retries, random.unit());
+    const made = { outcome, attempt, nowMs: endMs };
+    // It may have been switched off, or enabled, meanwhile.
+    const disabled = wasDisabled && claim.endpoint.health?.disabledAt ? claim.endpoint.health : undefined;
+    const verdict = disabled
+      ? verdictOnProbe(outcome, disabled.disabledReason)
+      : verdictOn(outcome, attempt, config.retries, random.unit());
     metrics?.attempted(verdict.type === "done" ? "success" : "failure", durationMs);
-    const health = await this.#health(claim, event, { outcome, attempt, nowMs: endMs });
+    const health = disabled ? this.#healthAfterProbe(claim, disabled, made) : await this.#health(claim, event, made);
     const logged = loggedAttempt(outcome, verdict, { startWallMs, durationMs });
     await this.#settle(claim, verdict, { attempt: logged, ...health });
+  }
+
+  /** What a probe tells of its endpoint. */
+  #healthAfterProbe(claim: Claim, before: EndpointHealth, made: MadeAttempt): Pick<AttemptReport, "health"> {
+    const { logger, health: policy = defaultHealthPolicy } = this.#options;
+    const after = healthAfterProbe(before, made, policy);
+    if (!after) logger.info(line(claim, {}), "webhook.enabled");
+    return { health: after ?? null };
   }
 
   /** What an attempt tells of its endpoint, where that is news. */

@@ -127,6 +127,12 @@ export class WebhookLog {
     return this.#options.backend.endpoints(session);
   }
 
+  /** A session's endpoints that are configured and switched off; none where there is no such session. */
+  async disabledEndpoints(session: string): Promise<Endpoint[]> {
+    const endpoints = await this.#options.backend.endpoints(session);
+    return endpoints.filter(({ removed, health }) => !removed && health?.disabledAt !== undefined);
+  }
+
   /** Takes an endpoint back into use, whatever became of it before. */
   async enable(session: string, endpointId: string): Promise<Endpoint> {
     this.#named(session, await this.endpoints(session), endpointId);

@@ -17,7 +17,7 @@ export function loggedAttempt(
   return create(WebhookAttemptSchema, {
     time: timestampFromMs(startWallMs),
     latencyMs: Math.max(0, Math.round(durationMs)),
-    ...(outcome.type === "answered" ? { status: outcome.status } : { error: outcome.error }),
+    ...(outcome.type === "answered" ? { status: outcome.status, error: outcome.note ?? "" } : { error: outcome.error }),
     ...(verdict.type === "retry" && { nextAttemptAt: timestampFromMs(startWallMs + durationMs + verdict.delayMs) }),
   });
 }

@@ -7,7 +7,7 @@ import { fnv1a } from "./hash.ts";
 
 /** What a receiver made of an attempt. */
 export type AttemptOutcome =
-  | { type: "answered"; status: number; retryAfterMs?: number }
+  | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
   | { type: "failed"; error: string };
 
 /** What becomes of a delivery after an attempt. */
@@ -65,16 +65,47 @@ function endpointId(url: string, n: number): string {
   return `ep_${fnv1a(`${n} ${url}`).toString(16).padStart(16, "0")}`;
 }
 
-/** The endpoints of a session: its own in their order, then the global one, if there is one. */
+/**
+ * The endpoints of a session: its own in their order, then the global one, if there is one. Webhooks that would post the same
+ * request to the same URL are one endpoint, with the events of all: the global one where that is among them, else the first.
+ */
 export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookConfig | undefined): Endpoint[] {
   const seen = new Map<string, number>();
-  const endpoints = webhooks.map((config) => {
+  const own = webhooks.map((config) => {
     const n = seen.get(config.url) ?? 0;
     seen.set(config.url, n + 1);
     return create(EndpointSchema, { id: endpointId(config.url, n), config });
   });
-  if (global) endpoints.push(create(EndpointSchema, { id: globalEndpointId, config: global }));
-  return endpoints;
+  const all = global ? [...own, create(EndpointSchema, { id: globalEndpointId, config: global })] : own;
+  return Array.from(Map.groupBy(all, sameRequests).values(), joined);
+}
+
+/** Takes the retries of the session's own webhook before those of the global one. */
+function joined(endpoints: readonly Endpoint[]): Endpoint {
+  const [first, ...others] = endpoints;
+  const last = others.at(-1);
+  const chosen = last?.id === globalEndpointId ? last : first;
+  if (!chosen?.config || endpoints.length === 1) return chosen ?? create(EndpointSchema);
+  const events = new Set(endpoints.flatMap(({ config }) => config?.events ?? []));
+  const retries = endpoints.find(({ config }) => config?.retries)?.config?.retries;
+  return { ...chosen, config: { ...chosen.config, events: [...events], ...(retries && { retries }) } };
+}
+
+/** Equal for webhooks whose requests differ in nothing but the event: of one URL, secret and set of headers. */
+function sameRequests({ config }: Endpoint): string {
+  const { url = "", hmac, customHeaders = [] } = config ?? {};
+  const headers = customHeaders
+    .map(({ name, value }) => [name.toLowerCase(), value])
+    .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : a > b ? 1 : 0));
+  return JSON.stringify([requestedUrl(url), hmac?.key ? [hmac.key, hmac.previousKey ?? ""] : [], headers]);
+}
+
+/** A URL as it is requested: its host in lower case, without a default port or a fragment. */
+function requestedUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url) return text;
+  url.hash = "";
+  return url.href;
 }
 
 /** Ids of the endpoints that want an event. The note of a removal is no webhook's, "*" or not. */
@@ -90,8 +121,8 @@ export function verdictOn(
   retries: RetriesConfig | undefined,
   jitter: number,
 ): Verdict {
-  if (outcome.type === "answered" && outcome.status >= 200 && outcome.status < 300) return { type: "done" };
-  const reason = outcome.type === "answered" ? `answered ${outcome.status}` : outcome.error;
+  if (isSuccess(outcome)) return { type: "done" };
+  const reason = reasonOf(outcome);
   // 410 Gone: the receiver asks to be left alone.
   if (outcome.type === "answered" && outcome.status === 410) return { type: "give_up", reason };
   if (attempt > (retries?.attempts ?? defaultRetries.attempts)) return { type: "give_up", reason };
@@ -102,6 +133,22 @@ export function verdictOn(
       ? outcome.retryAfterMs
       : undefined;
   return { type: "retry", delayMs: Math.round(Math.min(Math.max(delayMs, askedMs ?? 0), maxDelayMs)), reason };
+}
+
+/** What follows from an attempt to find out whether an endpoint that is switched off takes deliveries again. */
+export function verdictOnProbe(outcome: AttemptOutcome, disabledReason: string): Verdict {
+  if (isSuccess(outcome)) return { type: "done" };
+  return { type: "give_up", reason: `the endpoint is disabled: ${disabledReason}; tried again: ${reasonOf(outcome)}` };
+}
+
+/** Whether the receiver took it. */
+export const isSuccess = (outcome: AttemptOutcome): boolean =>
+  outcome.type === "answered" && outcome.status >= 200 && outcome.status < 300;
+
+/** Why an attempt failed. */
+export function reasonOf(outcome: AttemptOutcome): string {
+  if (outcome.type === "failed") return outcome.error;
+  return `answered ${outcome.status}${outcome.note === undefined ? "" : `: ${outcome.note}`}`;
 }
 
 const growthOf = (retries: RetriesConfig | undefined): RetryGrowth =>

@@ -53,6 +53,8 @@ export interface Commit {
   readonly events: readonly NewEvent[];
   /** All endpoints of the session as configured now; left out: unchanged. Endpoints no longer named live on until their last delivery is settled. */
   readonly endpoints?: readonly Endpoint[];
+  /** The session's owner has configured it anew: those of the endpoints that were switched off are in use again. */
+  readonly isReconfigured?: boolean;
   /** Removes the session's engine data (credentials and chats) in the same write and ends all handles on it. */
   readonly wipe?: boolean;
   /** What a phone is offered from now on; null for nothing; left out: unchanged. Memory only, but seen together with the record. */

@@ -83,6 +83,25 @@ export function healthContract(open: OpenBackend): void {
     assert.equal((await backend.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
   });
 
+  test("endpoints that were switched off come back when their session is configured anew, and others fare as before", async (t) => {
+    const { backend, signal } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice", ["off", "failing"], 1);
+    const disabled = healthOf({ failures: 1, disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
+    const failing = healthOf({ failures: 3 });
+    const reader = new Reader(backend.claims(signal));
+    for (const claim of await reader.take(2)) {
+      const health = claim.endpoint.id === "off" ? disabled : failing;
+      await claim.giveUp("failed", { health });
+    }
+    const endpoints = [endpointOf("off"), endpointOf("failing")];
+    const healths = async () =>
+      Object.fromEntries((await backend.endpoints("alice")).map(({ id, health }) => [id, health]));
+    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints });
+    assert.deepEqual(await healths(), { off: disabled, failing });
+    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints, isReconfigured: true });
+    assert.deepEqual(await healths(), { off: undefined, failing });
+  });
+
   test("somebody can say that an endpoint is well", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);

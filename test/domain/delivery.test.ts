@@ -24,6 +24,11 @@ const verdicts: [string, AttemptOutcome, Verdict][] = [
   ["200 is success", answered(200), { type: "done" }],
   ["every 2xx is success", answered(299), { type: "done" }],
   ["a redirect is a failure", answered(301), retry(2000, "answered 301")],
+  [
+    "a redirect says what to do",
+    { type: "answered", status: 302, note: "configure the final address" },
+    retry(2000, "answered 302: configure the final address"),
+  ],
   ["304 is a failure", answered(304), retry(2000, "answered 304")],
   ["an informational status is a failure", answered(199), retry(2000, "answered 199")],
   ["400 is tried again", answered(400), retry(2000, "answered 400")],
@@ -108,10 +113,9 @@ describe("the endpoints of a session", () => {
     assert.ok(!before.some((e) => e.id === after[1]?.id));
   });
 
-  it("are told apart when they share a URL", () => {
-    const ids = endpointsOf([webhook("http://a.test/", "message"), webhook("http://a.test/", "*")], undefined).map(
-      (e) => e.id,
-    );
+  it("are told apart when they share a URL and not the secret", () => {
+    const signed = create(WebhookConfigSchema, { url: "http://a.test/", events: ["*"], hmac: { key: "key" } });
+    const ids = endpointsOf([webhook("http://a.test/", "*"), signed], undefined).map((e) => e.id);
     assert.equal(new Set(ids).size, 2);
   });
 

@@ -4,7 +4,13 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { AttemptOutcome } from "../../src/domain/delivery.ts";
-import { healthAfter, defaultHealthPolicy as policy } from "../../src/domain/endpoint-health.ts";
+import {
+  healthAfter,
+  healthAfterProbe,
+  isProbeDue,
+  defaultHealthPolicy as policy,
+  probeAtMs,
+} from "../../src/domain/endpoint-health.ts";
 
 const nowMs = 1_767_225_600_000;
 const dayMs = 86_400_000;
@@ -88,5 +94,38 @@ describe("the health of an endpoint", () => {
     for (const outcome of [ok, timedOut, answered(410)]) {
       assert.equal(healthAfter(off, { outcome, attempt: 1, nowMs: nowMs + 1 }, policy), off);
     }
+  });
+});
+
+/** An endpoint switched off, the time that has passed since, and whether it is to be tried. */
+const disabledAt = timestampFromMs(nowMs);
+const probeTimes: [string, ReturnType<typeof health>, number, boolean][] = [
+  ["at once", health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }), 0, false],
+  ["just before a day", health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }), dayMs - 1, false],
+  ["after a day", health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }), dayMs, true],
+  ["after a month", health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }), 30 * dayMs, true],
+  ["just before a day, in a store of before", health({ disabledAt }), dayMs - 1, false],
+  ["after a day, in a store of before", health({ disabledAt }), dayMs, true],
+  [
+    "with a clock set back by a year",
+    health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }),
+    -365 * dayMs,
+    true,
+  ],
+];
+
+describe("an endpoint that is switched off", () => {
+  for (const [name, before, passedMs, isDue] of probeTimes) {
+    it(`is ${isDue ? "" : "not "}tried ${name}`, () =>
+      assert.equal(isProbeDue(before, nowMs + passedMs, policy), isDue));
+  }
+
+  it("is next tried a day after it was switched off, and a day after each time it was tried", () => {
+    const off = healthAfter(undefined, { outcome: answered(410), attempt: 1, nowMs }, policy) ?? health({});
+    assert.equal(probeAtMs(off), nowMs + dayMs);
+    const still = healthAfterProbe(off, { outcome: timedOut, nowMs: nowMs + 2 * dayMs }, policy) ?? health({});
+    assert.equal(probeAtMs(still), nowMs + 3 * dayMs);
+    assert.deepEqual([still.failures, still.disabledReason], [2, "answered 410"]);
+    assert.equal(healthAfterProbe(still, { outcome: ok, nowMs: nowMs + 4 * dayMs }, policy), undefined);
   });
 });

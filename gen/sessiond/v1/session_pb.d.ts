@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { WebhookEndpoint } from "./webhook_pb.js";
 
 /**
  * Describes the file sessiond/v1/session.proto.
@@ -238,6 +239,13 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
    * @generated from field: optional string remote_unlinked = 16;
    */
   remoteUnlinked?: string | undefined;
+
+  /**
+   * Where its events are posted no more because the receiver answered 410, or failed for five days. Empty while all is well.
+   *
+   * @generated from field: repeated sessiond.v1.WebhookEndpoint disabled_webhooks = 20;
+   */
+  disabledWebhooks: WebhookEndpoint[];
 };
 
 /**

@@ -194,7 +194,7 @@ export declare type WebhookAttempt = Message<"sessiond.v1.WebhookAttempt"> & {
   latencyMs: number;
 
   /**
-   * Why there was no answer, in one phrase.
+   * Why there was no answer, or what the status does not say by itself (the address to configure after a redirect), in one phrase.
    *
    * @generated from field: string error = 4;
    */
@@ -249,7 +249,8 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
   removed: boolean;
 
   /**
-   * Switched off: what comes for it is kept as failed and can be sent again once it is enabled.
+   * Switched off: what comes for it is kept as failed and can be sent again once it is enabled. It comes back when it is enabled,
+   * when the session's configuration is put, or when it takes the delivery it is tried with once a day.
    *
    * @generated from field: bool disabled = 5;
    */
@@ -289,6 +290,13 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
    * @generated from field: google.protobuf.Timestamp spared_until = 10;
    */
   sparedUntil?: Timestamp | undefined;
+
+  /**
+   * While it is switched off: from then on the next delivery is tried.
+   *
+   * @generated from field: google.protobuf.Timestamp next_probe_at = 11;
+   */
+  nextProbeAt?: Timestamp | undefined;
 };
 
 /**

@@ -16,12 +16,12 @@ export interface Change {
 
 /** A commit's change, its events numbered after `seq`. Throws where it contradicts itself. */
 export function changeBy(session: string, commit: Commit, endpoints: Endpoints, seq: bigint): Change {
-  const { record, endpoints: named } = commit;
+  const { record, endpoints: named, isReconfigured = false } = commit;
   if (record.name !== session) throw new TypeError(`a record of "${record.name}" under a lease of "${session}"`);
   const open = (named ?? endpoints.of(session).filter((endpoint) => !endpoint.removed)).map(({ id }) => id);
   return {
     ...logged(session, commit.events, new Set(open), seq),
-    endpoints: named ? endpoints.changesTo(session, named) : [],
+    endpoints: named ? endpoints.changesTo(session, named, isReconfigured) : [],
   };
 }
 

@@ -45,17 +45,23 @@ export class Endpoints {
   }
 
   /** How the one it takes the place of fares: that belongs to the URL. */
-  #healthOf(session: string, { id, config }: Endpoint): EndpointHealth | undefined {
+  #healthOf(session: string, { id, config }: Endpoint, enables: boolean): EndpointHealth | undefined {
     const before = this.get({ session, endpointId: id });
-    return before?.config?.url === config?.url ? before?.health : undefined;
+    if (before?.config?.url !== config?.url || (enables && before?.health?.disabledAt)) return undefined;
+    return before?.health;
   }
 
-  /** What changes when a session's endpoints are to be those named: they are put in place, the others marked removed. */
-  changesTo(session: string, named: readonly Endpoint[]): Endpoint[] {
+  /**
+   * What changes when a session's endpoints are to be those named: they are put in place, the others marked removed. With
+   * `enables`, those switched off are in use again.
+   */
+  changesTo(session: string, named: readonly Endpoint[], enables = false): Endpoint[] {
     const ids = new Set(named.map((endpoint) => endpoint.id));
     const dropped = this.of(session).filter((endpoint) => !endpoint.removed && !ids.has(endpoint.id));
     return [
-      ...named.map((endpoint) => withHealth({ ...endpoint, removed: false }, this.#healthOf(session, endpoint))),
+      ...named.map((endpoint) =>
+        withHealth({ ...endpoint, removed: false }, this.#healthOf(session, endpoint, enables)),
+      ),
       ...dropped.map((endpoint) => ({ ...endpoint, removed: true })),
     ];
   }

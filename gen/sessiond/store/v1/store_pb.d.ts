@@ -380,6 +380,13 @@ export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth">
    * @generated from field: string disabled_reason = 6;
    */
   disabledReason: string;
+
+  /**
+   * When it is next tried with one delivery, while it is switched off. Unset in stores of before: a day after `disabled_at`.
+   *
+   * @generated from field: google.protobuf.Timestamp probe_at = 7;
+   */
+  probeAt?: Timestamp | undefined;
 };
 
 /**

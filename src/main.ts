@@ -1,18 +1,17 @@
+import "./config/process-environment.ts";
 import { mkdir, readFile } from "node:fs/promises";
 import inspector from "node:inspector";
-import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { create } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
 import { Health } from "../gen/health/v1/health_pb.js";
 import openApiDocument from "../gen/openapi.json" with { type: "json" };
 import { AuthService } from "../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../gen/sessiond/v1/server_service_pb.js";
-import { Engine_Kind, WebhookConfigSchema } from "../gen/sessiond/v1/session_pb.js";
+import { Engine_Kind } from "../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
@@ -50,6 +49,7 @@ import { keepRetention } from "./app/retention-keeper.ts";
 import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
 import { WebhookLog } from "./app/webhook-log.ts";
+import { urlOf } from "./config/address.ts";
 import { type Config, ConfigError, readConfig, type Secrets } from "./config/config.ts";
 import { eventsThatNeverFire } from "./domain/config-violations.ts";
 import { shuttingDown } from "./domain/errors.ts";
@@ -70,8 +70,11 @@ const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dis
 /** How long streams, calls and webhooks under way may take to end once the server stops. */
 const stopGraceMs = 3_000;
 
+type Settings = Awaited<ReturnType<typeof readConfig>>;
+
 /** Builds the server, listens, and returns the call that stops it again, in reverse. Rejects if anything of it cannot be had. */
-async function serve(config: Config, secrets: Secrets): Promise<() => Promise<void>> {
+async function serve(settings: Settings): Promise<() => Promise<void>> {
+  const { config, secrets } = settings;
   const { cors, guard } = callersOf(config);
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   const sender = createWebhookSender({
@@ -79,6 +82,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     proxies: webhookProxies(secrets),
     ...(config.webhooks.guard && { guard: { allow: allowed(config) } }),
   });
+  for (const { variable, message } of settings.warnings) logger.warn({ variable }, `${variable} ${message}`);
   const unwatch = watched(config);
 
   const directory = resolve(config.baseDirectory);
@@ -131,7 +135,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
     policy: defaultPolicy,
     defaultEngine: Engine_Kind[config.defaultEngine],
     proxies: secrets.proxies,
-    globalWebhook: globalWebhook(secrets),
+    globalWebhook: secrets.globalWebhook,
     restart: config.restart,
     names: config.startSessions,
     bootDelayMs: config.autoStartDelayMs,
@@ -164,7 +168,7 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   const keyless = [...open.rpcs, ...Health.methods];
   const admits = authentication({ verifyKey, open: keyless, keyOfTicket, logger });
   const warnings = new Warnings(logger);
-  const hooks = [globalWebhook(secrets)].filter((hook) => hook !== undefined);
+  const hooks = [secrets.globalWebhook].filter((hook) => hook !== undefined);
   for (const { event } of eventsThatNeverFire({ webhooks: hooks })) {
     warnings.log(`event ${event} of WHATSAPP_HOOK_EVENTS never fires here`);
   }
@@ -243,9 +247,8 @@ async function serve(config: Config, secrets: Secrets): Promise<() => Promise<vo
   );
   await manager.boot();
   const { address, port } = await server.listen();
-  const host = isIP(address) === 6 ? `[${address}]` : address;
-  const url = `${secrets.tls ? "https" : "http"}://${host}:${port}`;
-  logger.info({ url, store: directory, engine: config.defaultEngine, version }, "listening");
+  const url = urlOf(secrets.tls ? "https" : "http", config.publicHost ?? address, port);
+  logger.info({ url, address, port, store: directory, engine: config.defaultEngine, version }, "listening");
   const printing = config.printQr ? printQrs(backend, printQr, shutdown.signal) : undefined;
 
   return async () => {
@@ -323,19 +326,6 @@ function webhookProxies(secrets: Secrets) {
   }
 }
 
-function globalWebhook({ globalWebhook: hook }: Secrets) {
-  if (!hook) return undefined;
-  const { url, events, hmacKey, hmacPreviousKey, policy, delaySeconds, attempts, customHeaders } = hook;
-  const retries = policy !== undefined || delaySeconds !== undefined || attempts !== undefined;
-  return create(WebhookConfigSchema, {
-    url,
-    events: [...events],
-    customHeaders: [...customHeaders],
-    ...(hmacKey && { hmac: { key: hmacKey, ...(hmacPreviousKey && { previousKey: hmacPreviousKey }) } }),
-    ...(retries && { retries: { ...(policy && { policy }), delaySeconds, attempts } }),
-  });
-}
-
 async function printQr(session: string, value: string): Promise<void> {
   console.log(`\nScan with WhatsApp to pair session '${session}':\n${await drawQrText(value)}`);
 }
@@ -357,12 +347,12 @@ async function restore(config: Config, args: readonly string[]): Promise<void> {
 }
 
 try {
-  const { config, secrets } = await readConfig((path) => readFile(path, "utf8"));
+  const settings = await readConfig((path) => readFile(path, "utf8"));
   const [command, ...args] = process.argv.slice(2);
-  if (command === "restore") await restore(config, args);
+  if (command === "restore") await restore(settings.config, args);
   else if (command !== undefined) throw new ConfigError(`unknown command ${command}: there is only restore`);
   else {
-    const stop = await serve(config, secrets);
+    const stop = await serve(settings);
     // Libraries leave timers of up to a minute behind, and there is nothing left that they could do.
     const end = () =>
       stop().then(
@@ -376,6 +366,7 @@ try {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
   }
 } catch (error) {
-  console.error(error instanceof ConfigError || error instanceof Error ? `sessiond: ${error.message}` : error);
-  process.exitCode = 1;
+  console.error(error instanceof Error ? `sessiond: ${error.message}` : error);
+  // Whatever was opened before would keep the process alive, and nothing is lost with it.
+  process.exit(1);
 }

@@ -9,7 +9,7 @@ const dayMs = 86_400_000;
 /** Whether webhooks are kept out of the network inside, and metrics are served. */
 const cases: [Record<string, string>, { guard: boolean; metrics: boolean }][] = [
   [{}, { guard: false, metrics: false }],
-  [{ WHATSAPP_API_HOSTNAME: "::1" }, { guard: false, metrics: false }],
+  [{ SESSIOND_HOST: "::1" }, { guard: false, metrics: false }],
   [{ SESSIOND_METRICS: "true" }, { guard: false, metrics: true }],
   [{ SESSIOND_WEBHOOK_GUARD: "true" }, { guard: true, metrics: false }],
   [{ WAHA_API_KEY: "key" }, { guard: true, metrics: true }],
@@ -18,15 +18,15 @@ const cases: [Record<string, string>, { guard: boolean; metrics: boolean }][] = 
     { guard: true, metrics: false },
   ],
   [
-    { WAHA_API_KEY: "key", WHATSAPP_API_HOSTNAME: "127.0.0.1" },
+    { WAHA_API_KEY: "key", SESSIOND_HOST: "127.0.0.1" },
     { guard: false, metrics: true },
   ],
   [
-    { WHATSAPP_API_HOSTNAME: "0.0.0.0", WAHA_NO_API_KEY: "true" },
+    { SESSIOND_HOST: "0.0.0.0", WAHA_NO_API_KEY: "true" },
     { guard: true, metrics: false },
   ],
   [
-    { WHATSAPP_API_HOSTNAME: "10.0.0.5", SESSIOND_WEBHOOK_GUARD: "false" },
+    { SESSIOND_HOST: "10.0.0.5", SESSIOND_WEBHOOK_GUARD: "false" },
     { guard: false, metrics: true },
   ],
 ];

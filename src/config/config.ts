@@ -1,5 +1,7 @@
-import { type Access, accessOf, apiKeyOf, isLoopback } from "./access.ts";
-import { type Environment, type Reader, reader } from "./environment.ts";
+import { type Access, accessOf, isLoopback } from "./access.ts";
+import { hostOf, portOf, publicHostOf } from "./address.ts";
+import { apiKeyOf } from "./api-key.ts";
+import { type Environment, type Reader, reader, type Warning } from "./environment.ts";
 import { nowebVersionOf } from "./noweb-version.ts";
 import { type ReadFile, readSecrets, type Secrets } from "./secrets.ts";
 
@@ -9,7 +11,10 @@ export type { Secrets } from "./secrets.ts";
 
 /** Settings that may be shown: in logs, in answers. */
 export interface Config {
+  /** The address to listen on. */
   readonly host: string;
+  /** The host, and perhaps the port, under which clients reach the server; undefined: its address. */
+  readonly publicHost: string | undefined;
   readonly port: number;
   readonly access: Access;
   /** Paths that need no key. */
@@ -80,23 +85,27 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" |
 const engineNames = ["NOWEB", "WEBJS"] as const satisfies readonly EngineName[];
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const satisfies readonly LogLevel[];
 
-/** Reads the environment; `readFile` gives the text of a file named there. Rejects with ConfigError. The only reader of process.env. */
+/**
+ * Reads the environment; `readFile` gives the text of a file named there. Rejects with ConfigError. The only reader of process.env
+ * beside ./process-environment.ts.
+ */
 export async function readConfig(
   readFile: ReadFile,
   env: Environment = process.env,
-): Promise<{ config: Config; secrets: Secrets }> {
+): Promise<{ config: Config; secrets: Secrets; warnings: Warning[] }> {
   const read = reader(env);
   const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
   const apiKey = apiKeyOf(read);
-  const host = read.text("WHATSAPP_API_HOSTNAME") ?? (apiKey === undefined ? "127.0.0.1" : "0.0.0.0");
+  const host = hostOf(read, apiKey);
   const access = accessOf(read, apiKey, host);
   const config: Config = {
     host,
-    port: read.integer("PORT", 0, 65_535) ?? read.integer("WHATSAPP_API_PORT", 0, 65_535) ?? 3000,
+    publicHost: publicHostOf(read, host),
+    port: portOf(read),
     access,
     openPaths: [...read.list("WAHA_API_KEY_EXCLUDE_PATH"), ...read.list("WHATSAPP_API_KEY_EXCLUDE_PATH")],
     allowedHosts: read.list("SESSIOND_ALLOWED_HOSTS"),
-    baseDirectory: read.text("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
+    baseDirectory: read.trimmed("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
     adoptStore: read.boolean("SESSIOND_ADOPT_STORE", false),
     defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
     restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
@@ -105,7 +114,7 @@ export async function readConfig(
     workerId: read.text("WAHA_WORKER_ID") ?? "",
     blockedLimitMs: (read.number("SESSIOND_BLOCKED_LIMIT_SECONDS", 0, 86_400) ?? 60) * 1000,
     printQr: read.boolean("WAHA_PRINT_QR", true),
-    logLevel: read.boolean("DEBUG", false) ? "debug" : (read.oneOf("WAHA_LOG_LEVEL", logLevels) ?? "info"),
+    logLevel: isDebug(read) ? "debug" : (read.oneOf("WAHA_LOG_LEVEL", logLevels) ?? "info"),
     logFormat: read.oneOf("WAHA_LOG_FORMAT", ["PRETTY", "JSON"] as const) ?? "PRETTY",
     strictMode: read.boolean("WAHA_HTTP_STRICT_MODE", false),
     showSecrets: read.boolean("SESSIOND_SHOW_SECRETS", false),
@@ -122,7 +131,7 @@ export async function readConfig(
       pingMs: (read.number("SESSIOND_HTTP2_PING_SECONDS", 1, 3_600) ?? 10) * 1000,
     },
     reflection: read.boolean("SESSIOND_REFLECTION", isLoopback(host)),
-    corsOrigins: (read.text("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
+    corsOrigins: (read.trimmed("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
     connects: {
       perSecond: read.number("SESSIOND_CONNECTS_PER_SECOND", 0.01, 10_000) ?? 20,
       maxConnecting: read.integer("SESSIOND_MAX_CONNECTING", 1, 100_000) ?? 64,
@@ -133,15 +142,19 @@ export async function readConfig(
     nowebVersionUrl: read.url("SESSIOND_NOWEB_VERSION_URL", ["http:", "https:"]),
     deviceName: read.text("WAHA_CLIENT_DEVICE_NAME"),
     browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
-    chromePath: read.text("SESSIOND_CHROME_PATH"),
+    chromePath: read.trimmed("SESSIOND_CHROME_PATH"),
     chromeArgs: chromeArgsOf(read.text("WAHA_WEBJS_PUPPETER_ARGS") ?? ""),
     searchPath: read.text("PATH"),
     docs: read.boolean("WHATSAPP_SWAGGER_ENABLED", true),
     metrics: read.boolean("SESSIOND_METRICS", access === "key" || access === "generated_key"),
     webhooks: webhooksOf(read, host),
   };
-  return { config, secrets: await readSecrets(read, apiKey, readFile) };
+  const secrets = await readSecrets(read, apiKey, readFile);
+  return { config, secrets, warnings: read.warnings() };
 }
+
+/** Any other value is meant for the library `debug`, which reads it by itself. */
+const isDebug = (read: Reader) => ["true", "1"].includes(read.trimmed("DEBUG")?.toLowerCase() ?? "");
 
 /** Each argument begins with "--"; spaces within one are its own, with quotes around it or its value, or without. */
 const chromeArgsOf = (text: string) =>

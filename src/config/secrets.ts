@@ -1,4 +1,8 @@
+import type { WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { ProxyPool } from "../domain/proxy.ts";
 import { ConfigError, type Reader } from "./environment.ts";
+import { globalWebhookOf } from "./global-webhook.ts";
+import { proxiesOf } from "./proxies.ts";
 import { readWebhookProxies, type WebhookProxies } from "./webhook-proxies.ts";
 
 /** Settings that are never shown. */
@@ -12,28 +16,10 @@ export interface Secrets {
   /** PEM texts for TLS on the port; undefined: cleartext. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   /** The endpoint called for every event of every session. */
-  readonly globalWebhook: GlobalWebhook | undefined;
-  /** The proxies of sessions that configure none. */
-  readonly proxies: {
-    readonly servers: readonly string[];
-    readonly username: string | undefined;
-    readonly password: string | undefined;
-    readonly indexPrefix: string | undefined;
-  };
+  readonly globalWebhook: WebhookConfig | undefined;
+  readonly proxies: ProxyPool;
   /** The proxies of webhooks. */
   readonly webhookProxies: WebhookProxies;
-}
-
-export interface GlobalWebhook {
-  readonly url: string;
-  readonly events: readonly string[];
-  readonly hmacKey: string | undefined;
-  /** The key before, while receivers change over. */
-  readonly hmacPreviousKey: string | undefined;
-  readonly policy: string | undefined;
-  readonly delaySeconds: number | undefined;
-  readonly attempts: number | undefined;
-  readonly customHeaders: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** Gives the text of a file. */
@@ -83,7 +69,7 @@ function sealKeyOf(name: string, text: string): Uint8Array {
 
 /** A variable, or the text of the file that the one with _FILE after its name names. */
 async function textOrFile(read: Reader, readFile: ReadFile, name: string): Promise<string | undefined> {
-  const path = read.text(`${name}_FILE`);
+  const path = read.trimmed(`${name}_FILE`);
   if (path === undefined) return read.text(name);
   if (read.text(name) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: set one of them`);
   return readFile(path).catch((error: Error) => {
@@ -92,8 +78,8 @@ async function textOrFile(read: Reader, readFile: ReadFile, name: string): Promi
 }
 
 async function tlsOf(read: Reader, readFile: ReadFile): Promise<Secrets["tls"]> {
-  const keyFile = read.text("SESSIOND_TLS_KEY_FILE");
-  const certFile = read.text("SESSIOND_TLS_CERT_FILE");
+  const keyFile = read.trimmed("SESSIOND_TLS_KEY_FILE");
+  const certFile = read.trimmed("SESSIOND_TLS_CERT_FILE");
   if (!keyFile && !certFile) return undefined;
   if (!keyFile) throw new ConfigError("SESSIOND_TLS_CERT_FILE is set, but SESSIOND_TLS_KEY_FILE is not");
   if (!certFile) throw new ConfigError("SESSIOND_TLS_KEY_FILE is set, but SESSIOND_TLS_CERT_FILE is not");
@@ -102,34 +88,4 @@ async function tlsOf(read: Reader, readFile: ReadFile): Promise<Secrets["tls"]> 
       throw new ConfigError(`${name}: ${error.message}`);
     });
   return { key: await open("SESSIOND_TLS_KEY_FILE", keyFile), cert: await open("SESSIOND_TLS_CERT_FILE", certFile) };
-}
-
-function globalWebhookOf(read: Reader): GlobalWebhook | undefined {
-  const url = read.url("WHATSAPP_HOOK_URL", ["http:", "https:"]);
-  if (!url) return undefined;
-  return {
-    url,
-    events: read.text("WHATSAPP_HOOK_EVENTS") ? read.list("WHATSAPP_HOOK_EVENTS") : ["*"],
-    hmacKey: read.text("WHATSAPP_HOOK_HMAC_KEY"),
-    hmacPreviousKey: read.text("SESSIOND_HOOK_HMAC_PREVIOUS_KEY"),
-    policy: read.oneOf("WHATSAPP_HOOK_RETRIES_POLICY", ["constant", "linear", "exponential"] as const),
-    delaySeconds: read.number("WHATSAPP_HOOK_RETRIES_DELAY_SECONDS", 0, 3600),
-    attempts: read.integer("WHATSAPP_HOOK_RETRIES_ATTEMPTS", 0, 100),
-    customHeaders: read.list("WHATSAPP_HOOK_CUSTOM_HEADERS", ";").map((pair) => {
-      const colon = pair.indexOf(":");
-      if (colon < 1) throw new ConfigError("WHATSAPP_HOOK_CUSTOM_HEADERS must read Name:Value;Name:Value");
-      return { name: pair.slice(0, colon).trim(), value: pair.slice(colon + 1).trim() };
-    }),
-  };
-}
-
-function proxiesOf(read: Reader): Secrets["proxies"] {
-  const one = read.text("WHATSAPP_PROXY_SERVER");
-  const list = read.list("WHATSAPP_PROXY_SERVER_LIST");
-  return {
-    servers: list.length === 0 && one ? [one] : list,
-    username: read.text("WHATSAPP_PROXY_SERVER_USERNAME"),
-    password: read.text("WHATSAPP_PROXY_SERVER_PASSWORD"),
-    indexPrefix: read.text("WHATSAPP_PROXY_SERVER_INDEX_PREFIX"),
-  };
 }

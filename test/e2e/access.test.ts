@@ -10,9 +10,9 @@ import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 
-const loopback = { WHATSAPP_API_HOSTNAME: "127.0.0.1" };
+const loopback = { SESSIOND_HOST: "127.0.0.1" };
 /** Loopback, but not written as such: it is taken for an address of the network, and still nobody else can reach it. */
-const likeNetwork = { WHATSAPP_API_HOSTNAME: "127.1" };
+const likeNetwork = { SESSIOND_HOST: "127.1" };
 
 const isUnauthenticated = (error: unknown) => error instanceof ConnectError && error.code === Code.Unauthenticated;
 

@@ -30,7 +30,7 @@ async function openHouse() {
   const server = stack.use(
     await ServerProcess.start({
       WAHA_API_KEY: `sha512:${hash}`,
-      WHATSAPP_API_HOSTNAME: "127.0.0.1",
+      SESSIOND_HOST: "127.0.0.1",
       SESSIOND_NOWEB_URL: whatsapp.url,
       WAHA_LOG_LEVEL: "debug",
     }),

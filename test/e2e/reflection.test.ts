@@ -39,7 +39,7 @@ for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
     await using server = await ServerProcess.start({
       ...nowhere,
       WAHA_API_KEY: key,
-      WHATSAPP_API_HOSTNAME: "127.0.0.1",
+      SESSIOND_HOST: "127.0.0.1",
     });
     assert.equal(await listed(server.baseUrl, service, {}), "Unauthenticated");
     const names = await listed(server.baseUrl, service, { "x-api-key": key });
@@ -55,7 +55,7 @@ for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
 }
 
 test("a server that can be reached from beyond this machine tells of no services, unless it is told to", async () => {
-  const beyond = { ...nowhere, WAHA_API_KEY: key, WHATSAPP_API_HOSTNAME: "0.0.0.0" };
+  const beyond = { ...nowhere, WAHA_API_KEY: key, SESSIOND_HOST: "0.0.0.0" };
   const headers = { "x-api-key": key };
   const local = ({ baseUrl }: ServerProcess) => `http://127.0.0.1:${new URL(baseUrl).port}`;
   {

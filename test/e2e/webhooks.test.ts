@@ -124,7 +124,7 @@ describe("webhooks over REST", () => {
 });
 
 describe("webhooks of a server that listens beyond this machine", () => {
-  const env = { WHATSAPP_API_HOSTNAME: "0.0.0.0", WAHA_API_KEY: "a-key" };
+  const env = { SESSIOND_HOST: "0.0.0.0", WAHA_API_KEY: "a-key" };
 
   /** What becomes of a test event to the inbox. */
   async function fate(more: Record<string, string>) {

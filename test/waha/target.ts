@@ -63,7 +63,7 @@ export class Target {
     resources.defer(() => control.close());
     const server = await ServerProcess.start({
       SESSIOND_NOWEB_URL: whatsapp.url,
-      WHATSAPP_API_HOSTNAME: "127.0.0.1",
+      SESSIOND_HOST: "127.0.0.1",
       WAHA_LOG_LEVEL: "info",
       ...(settings.apiKey !== undefined && { WAHA_API_KEY: settings.apiKey }),
     });

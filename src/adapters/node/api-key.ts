@@ -5,17 +5,23 @@ import { dirname } from "node:path";
 /** How a setting says that it is not the key but its hash, as WAHA has it. */
 const hashPrefix = "sha512:";
 const hashSetting = /^sha512:[0-9a-f]{128}$/i;
+const bareHash = /^[0-9a-f]{128}$/i;
 const keyBytes = 32;
 
 /**
- * Checks keys against a setting: the plain key, or "sha512:" and its hash in hexadecimal. Keys come as headers do, a character for
- * each byte. A wrong one takes as long as the right one, whatever they have in common.
+ * Checks keys against a setting: the plain key, or "sha512:" and its hash in hexadecimal; of 128 bare hexadecimal digits, which may be
+ * either, both keys are right. Keys come as headers do, a character for each byte. A wrong one takes as long as the right one.
  */
 export function keyVerifier(setting: string): (presented: string) => boolean {
-  const expected = setting.startsWith(hashPrefix)
-    ? Buffer.from(setting.slice(hashPrefix.length), "hex")
-    : sha512(Buffer.from(setting));
-  return (presented) => timingSafeEqual(sha512(Buffer.from(presented, "latin1")), expected);
+  const digits = setting.startsWith(hashPrefix) ? setting.slice(hashPrefix.length) : setting;
+  const hashes = [
+    ...(setting.startsWith(hashPrefix) ? [] : [sha512(Buffer.from(setting))]),
+    ...(bareHash.test(digits) ? [Buffer.from(digits, "hex")] : []),
+  ];
+  return (presented) => {
+    const hash = sha512(Buffer.from(presented, "latin1"));
+    return hashes.map((expected) => timingSafeEqual(hash, expected)).includes(true);
+  };
 }
 
 /** A key by the hash that is kept of it. */

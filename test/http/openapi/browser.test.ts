@@ -84,7 +84,7 @@ suite("Swagger UI in a browser", () => {
     stack.defer(() => whatsapp.close());
     server = await ServerProcess.start({
       SESSIOND_NOWEB_URL: whatsapp.url,
-      WHATSAPP_API_HOSTNAME: "127.0.0.1",
+      SESSIOND_HOST: "127.0.0.1",
       WAHA_API_KEY: key,
       WHATSAPP_SWAGGER_USERNAME: login.username,
       WHATSAPP_SWAGGER_PASSWORD: login.password,

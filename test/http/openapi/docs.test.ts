@@ -112,7 +112,7 @@ suite("the documentation", () => {
 
 suite("the server", () => {
   test("gives the generated document, without the key that its calls need", async () => {
-    await using server = await ServerProcess.start({ WHATSAPP_API_HOSTNAME: "127.0.0.1", WAHA_API_KEY: "the-key" });
+    await using server = await ServerProcess.start({ SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: "the-key" });
     const answer = await fetch(`${server.baseUrl}/openapi.json`);
     assert.equal(answer.status, 200);
     assert.deepEqual(await answer.json(), document);

@@ -74,7 +74,7 @@ suite("every documented call is answered as documented", () => {
     const server = stack.use(
       await ServerProcess.start({
         SESSIOND_NOWEB_URL: whatsapp.url,
-        WHATSAPP_API_HOSTNAME: "127.0.0.1",
+        SESSIOND_HOST: "127.0.0.1",
         WAHA_API_KEY: key,
         SESSIOND_MAX_BODY_BYTES: String(maxBodyBytes),
         SESSIOND_CHROME_PATH: chromePath,

@@ -1,5 +1,5 @@
 import "./config/process-environment.ts";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import inspector from "node:inspector";
 import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -19,6 +19,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
+import { explained, prepareDirectory, syncDirectory } from "./adapters/level/data-directory.ts";
 import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
 import { processMemory } from "./adapters/node/memory.ts";
@@ -86,18 +87,12 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   const unwatch = watched(config);
 
   const directory = resolve(config.baseDirectory);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const backend = await openLevelBackend({
-    directory: `${directory}/store`,
-    clock,
-    logger,
-    sealer: secrets.sealKeys && createSealer(secrets.sealKeys.current, secrets.sealKeys.previous),
-    adopt: config.adoptStore,
+  await prepareDirectory(directory);
+  const { backend, keySetting } = await openStore(directory, settings, logger).catch((error: unknown) => {
+    throw explained(directory, error);
   });
   // Opening the store may have moved the clock on.
   const startedAtMs = clock.nowMs();
-  const keySetting =
-    secrets.apiKey ?? (config.access === "generated_key" ? await ownKey(directory, logger) : undefined);
 
   const { nowebVersionUrl } = config;
   const versions = await NowebVersions.open({
@@ -275,6 +270,19 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   };
 }
 
+/** Opens what lies in the data directory: the store, and the key where the server makes its own. */
+async function openStore(directory: string, { config, secrets }: Settings, logger: Logger) {
+  const backend = await openLevelBackend({
+    directory: `${directory}/store`,
+    clock,
+    logger,
+    sealer: secrets.sealKeys && createSealer(secrets.sealKeys.current, secrets.sealKeys.previous),
+    adopt: config.adoptStore,
+  });
+  const ownKeyWanted = config.access === "generated_key";
+  return { backend, keySetting: ownKeyWanted ? await ownKey(directory, logger) : secrets.apiKey };
+}
+
 /** Has the event loop watched, unless nobody wants it or somebody holds it up with a debugger. */
 function watched({ blockedLimitMs: killAfterMs, logFormat: format }: Config): () => Promise<void> {
   if (killAfterMs === 0 || inspector.url() !== undefined) return async () => {};
@@ -284,20 +292,25 @@ function watched({ blockedLimitMs: killAfterMs, logFormat: format }: Config): ()
 /** The key that the server has made itself, as `keyVerifier` takes it. On the console and not in the log, since it is a secret. */
 async function ownKey(directory: string, logger: Logger): Promise<string> {
   const path = `${directory}/api-key.sha512`;
-  const { setting, generated } = await keptKey(path);
-  if (generated === undefined) logger.info({ path }, "the API key is the one made at the first start");
-  else {
-    console.log(`
+  const show = (key: string) =>
+    print(`
 No WAHA_API_KEY is set, and the server listens beyond this machine. So it has made an API key:
 
-  ${generated}
+  ${key}
 
 Send it as X-Api-Key. It is not shown again: only its hash is kept, in ${path}.
 For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_NO_API_KEY=true.
 `);
-  }
+  const { setting, isNew } = await keptKey(path, { show, syncDirectory });
+  if (!isNew) logger.info({ path }, "the API key is the one made at the first start");
   return setting;
 }
+
+/** Resolves when the text has been taken by the console. */
+const print = (text: string) =>
+  new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
+  });
 
 /** Returns the CORS rules and the host guard. Throws ConfigError for an origin or a host that could match nothing. */
 function callersOf({ corsOrigins, allowedHosts: hosts, access }: Config) {
@@ -340,7 +353,9 @@ async function restore(config: Config, args: readonly string[]): Promise<void> {
   const [backup, ...more] = positionals;
   if (backup === undefined || more.length > 0)
     throw new ConfigError("usage: restore [--force] <directory of a backup>");
-  const directory = `${resolve(config.baseDirectory)}/store`;
+  const base = resolve(config.baseDirectory);
+  await prepareDirectory(base);
+  const directory = `${base}/store`;
   const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });
   console.log(`The store in ${directory} is now that of the backup: generation ${generation.writes}.`);
   if (replaced) console.log(`What was there before is in ${replaced}. Never run it again: its sessions are the same.`);

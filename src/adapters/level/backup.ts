@@ -1,5 +1,6 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "./data-directory.ts";
 import { type Database, openRaw } from "./database.ts";
 import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
 import { homeKey } from "./identity.ts";
@@ -57,16 +58,6 @@ async function copyEntries(database: Database, directory: string): Promise<Omit<
     await copy.close();
   }
   return { entries, bytes, generation };
-}
-
-/** Makes what was renamed in a directory outlive a power failure. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 const isSame = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0;

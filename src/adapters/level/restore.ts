@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncDirectory } from "./backup.ts";
+import { syncDirectory } from "./data-directory.ts";
 import { openRaw, type RawDatabase } from "./database.ts";
 import { DirectoryGuard, guardFiles } from "./directory-guard.ts";
 import { type GenerationCount, generationBytes, generationKey, generationOf } from "./generation.ts";

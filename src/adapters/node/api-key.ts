@@ -24,37 +24,50 @@ export function keyVerifier(setting: string): (presented: string) => boolean {
   };
 }
 
+/** How a key is made where there is none. */
+export interface KeyMaking {
+  /** Shows the new key to the people who run the server. It is not in force before that resolves. */
+  show(key: string): Promise<void>;
+  /** Makes a renamed file in a directory outlive a power failure, as far as the file system can. */
+  syncDirectory(path: string): Promise<void>;
+}
+
 /** A key by the hash that is kept of it. */
 export interface KeptKey {
   /** As `keyVerifier` takes it. */
   readonly setting: string;
-  /** The key itself: only when it has just been made. */
-  readonly generated?: string;
+  readonly isNew: boolean;
 }
 
-/** Reads the hash in a file; where there is no file, makes a key and keeps its hash there. Rejects if the file holds anything else. */
-export async function keptKey(path: string): Promise<KeptKey> {
+/**
+ * Reads the hash in a file; where there is no file, makes a key, shows it and then keeps its hash there: a key that nobody has seen is
+ * never in force. Rejects if the file holds anything else, or the key cannot be shown.
+ */
+export async function keptKey(path: string, { show, syncDirectory }: KeyMaking): Promise<KeptKey> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
   if (text === undefined) {
-    const generated = randomBytes(keyBytes).toString("hex");
-    const setting = hashPrefix + sha512(Buffer.from(generated)).toString("hex");
-    await writeDurably(path, `${setting}\n`);
-    return { setting, generated };
+    const key = randomBytes(keyBytes).toString("hex");
+    const setting = hashPrefix + sha512(Buffer.from(key)).toString("hex");
+    const draft = `${path}.new`;
+    await writeDraft(draft, `${setting}\n`);
+    await show(key);
+    await rename(draft, path);
+    await syncDirectory(dirname(path));
+    return { setting, isNew: true };
   }
   const setting = text.trim();
   if (!hashSetting.test(setting)) throw new Error(`${path} holds no hash of an API key; delete it to get a new key`);
-  return { setting };
+  return { setting, isNew: false };
 }
 
 const sha512 = (data: Buffer): Buffer => createHash("sha512").update(data).digest();
 
-/** After a crash at any moment the file is there in full or not at all. */
-async function writeDurably(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  const file = await open(draft, "w", 0o600);
+/** The text is on the disk when it resolves. */
+async function writeDraft(path: string, text: string): Promise<void> {
+  const file = await open(path, "w", 0o600);
   try {
     // What a crash left there may have another mode.
     await file.chmod(0o600);
@@ -63,7 +76,4 @@ async function writeDurably(path: string, text: string): Promise<void> {
   } finally {
     await file.close();
   }
-  await rename(draft, path);
-  const directory = await open(dirname(path));
-  await directory.sync().finally(() => directory.close());
 }

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
 import { access, chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -33,7 +33,7 @@ export async function packedChrome(cacheDirectory?: string): Promise<ChromePlace
     return undefined;
   }
   const { version } = JSON.parse(await readFile(join(packageRoot, "package.json"), "utf8"));
-  const cache = cacheDirectory ?? join(tmpdir(), `sessiond-chromium-${userInfo().username}`);
+  const cache = cacheDirectory ?? join(tmpdir(), `sessiond-chromium-${userId()}`);
   const home = join(cache, version);
   return {
     path: join(home, "chromium"),
@@ -44,6 +44,9 @@ export async function packedChrome(cacheDirectory?: string): Promise<ChromePlace
     ready: () => unpack(join(packageRoot, "bin"), cache, home),
   };
 }
+
+/** Not os.userInfo, which throws where the id has no name. Only called on Linux. */
+const userId = () => process.getuid?.() ?? 0;
 
 const fontsFile = "system-and-own-fonts.conf";
 /** The system's fonts, and the package's own for where there are none. */
@@ -60,7 +63,7 @@ const fontsConfig = (home: string) => `<?xml version="1.0"?>
 async function unpack(archives: string, cache: string, home: string): Promise<void> {
   await mkdir(cache, { recursive: true, mode: 0o700 });
   // In a directory that others may write to, the name could have been taken by somebody else.
-  if ((await stat(cache)).uid !== userInfo().uid) throw new Error(`${cache} belongs to somebody else`);
+  if ((await stat(cache)).uid !== userId()) throw new Error(`${cache} belongs to somebody else`);
   if (await isThere(home)) return;
   const unfinished = `${home}.${randomUUID()}`;
   try {

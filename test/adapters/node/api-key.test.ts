@@ -3,7 +3,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, type TestContext, test } from "node:test";
-import { keptKey, keyVerifier } from "../../../src/adapters/node/api-key.ts";
+import { syncDirectory } from "../../../src/adapters/level/data-directory.ts";
+import { keptKey as keptKeyAt, keyVerifier } from "../../../src/adapters/node/api-key.ts";
 
 /** WAHA's own example: https://waha.devlike.pro/docs/how-to/security/ */
 const example = {
@@ -32,6 +33,16 @@ suite("a key presented", () => {
     assert.equal(verify("schlussel"), false);
   });
 });
+
+/** Makes or reads the key; `generated` is what was shown. */
+async function keptKey(path: string) {
+  let generated: string | undefined;
+  const show = async (key: string) => {
+    generated = key;
+  };
+  const { setting } = await keptKeyAt(path, { show, syncDirectory });
+  return { setting, ...(generated !== undefined && { generated }) };
+}
 
 suite("the key of a server that was given none", () => {
   async function file(t: TestContext) {
@@ -66,6 +77,23 @@ suite("the key of a server that was given none", () => {
     const { setting } = await keptKey(path);
     assert.deepEqual(await keptKey(path), { setting });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
+  });
+
+  test("is not in force before it has been shown", async (t) => {
+    const { directory, path } = await file(t);
+    const fails = { show: () => Promise.reject(new Error("the console is closed")), syncDirectory };
+    await assert.rejects(keptKeyAt(path, fails), /the console is closed/);
+    assert.deepEqual(await readdir(directory), ["api-key.sha512.new"]);
+    const shown: string[] = [];
+    let keptWhenShown: string[] = [];
+    const show = async (key: string) => {
+      shown.push(key);
+      keptWhenShown = await readdir(directory);
+    };
+    const { setting, isNew } = await keptKeyAt(path, { show, syncDirectory });
+    assert.deepEqual([isNew, shown.length, keyVerifier(setting)(shown[0] ?? "")], [true, 1, true]);
+    assert.deepEqual(keptWhenShown, ["api-key.sha512.new"]);
+    assert.equal((await keptKeyAt(path, { show, syncDirectory })).isNew, false);
   });
 
   test("is not replaced because its hash cannot be read", async (t) => {

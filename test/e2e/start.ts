@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+const main = new URL("../../src/main.ts", import.meta.url).pathname;
+
+export const isRoot = process.getuid?.() === 0;
+/** A user id that has no name, where this process may take another. */
+export const namelessUid = isRoot ? 54_321 : process.getuid?.();
+
+/** How a start ended, or that it did not: then it was stopped once it listened. */
+export interface Start {
+  readonly listens: boolean;
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Starts a server with these variables and nothing else of the environment, and stops it as soon as it listens. */
+export async function startMain(
+  env: Readonly<Record<string, string>>,
+  { uid, args = [] }: { uid?: number | undefined; args?: readonly string[] } = {},
+): Promise<Start> {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: "/",
+    env: { PATH: process.env.PATH ?? "", PORT: "0", WAHA_PRINT_QR: "false", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(uid !== undefined && { uid, gid: uid }),
+  });
+  let output = "";
+  let listens = false;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (listens || !output.includes("listening")) return;
+      listens = true;
+      child.kill("SIGTERM");
+    });
+  }
+  // A start that hangs fails its test and leaves nothing behind.
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  const [code] = await once(child, "close");
+  clearTimeout(timer);
+  return { listens, code, output };
+}
+
+/** A directory that every user can look into, removed after the test. */
+export async function temporaryDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-start-"));
+  await chmod(directory, 0o755);
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { anchorFile } from "./identity.ts";
 
 /** Somebody else has the data directory now, or another directory is in its place: nothing may be written to it any more. */
 export class DirectoryLost extends Error {
@@ -13,7 +14,17 @@ const ownerFile = "owner.json";
 const socketFile = "owner.sock";
 
 /** The files in a data directory that belong to whoever has it, and to no copy of it. */
-export const guardFiles: readonly string[] = [ownerFile, socketFile];
+export const guardFiles: readonly string[] = [ownerFile, socketFile, anchorFile];
+
+/** What an owner knows its mark by. */
+interface Mark {
+  readonly id: string;
+  readonly inode: bigint;
+  readonly mtimeNs: bigint;
+  readonly size: bigint;
+  /** Nothing but the file system can set it. */
+  readonly ctimeNs: bigint;
+}
 
 /**
  * Holds a data directory for one process, apart from LevelDB's own lock, which is gone as soon as anything in its process closes
@@ -29,7 +40,7 @@ export class DirectoryGuard {
   readonly #directory: string;
   readonly #servers: readonly Server[];
   readonly #closeHandle: () => Promise<void>;
-  #mark: string | undefined;
+  #mark: Mark | undefined;
 
   private constructor(directory: string, servers: readonly Server[], closeHandle: () => Promise<void>) {
     this.#directory = directory;
@@ -68,14 +79,19 @@ export class DirectoryGuard {
     const path = join(this.#directory, ownerFile);
     await writeFile(`${path}.${id}`, `${JSON.stringify(facts)}\n`, { mode: 0o600, flush: true });
     await rename(`${path}.${id}`, path);
-    this.#mark = await this.#readMark();
+    this.#mark = await this.#markAs(id);
   }
 
   /** Rejects with DirectoryLost once the mark is not ours any more. Called before each write. */
   async verify(): Promise<void> {
-    if ((await this.#readMark()) !== this.#mark) {
-      throw new DirectoryLost(`the data directory ${this.#directory} was taken by another process, or replaced`);
+    const mark = this.#mark;
+    const found = mark && (await this.#markAs(mark.id));
+    if (found && isUntouched(found, mark)) return;
+    if (found && (await this.#isRenumbered(found, mark))) {
+      this.#mark = found;
+      return;
     }
+    throw new DirectoryLost(`the data directory ${this.#directory} was taken by another process, or replaced`);
   }
 
   /** Lets the directory go. Idempotent. */
@@ -86,26 +102,28 @@ export class DirectoryGuard {
     await this.#closeHandle();
   }
 
-  async #readMark(): Promise<string> {
-    const facts = await stat(join(this.#directory, ownerFile), { bigint: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-        throw error;
-      },
-    );
-    return facts ? `${facts.ino} ${facts.mtimeNs} ${facts.size}` : "none";
+  /** The mark that is there, taken for the one with this id; undefined if there is none. */
+  async #markAs(id: string): Promise<Mark | undefined> {
+    const facts = await unlessMissing(stat(join(this.#directory, ownerFile), { bigint: true }));
+    return facts && { id, inode: facts.ino, mtimeNs: facts.mtimeNs, size: facts.size, ctimeNs: facts.ctimeNs };
+  }
+
+  /** It is our file, which a virtual mount has given another number. A copy has our text, but a later time of change. */
+  async #isRenumbered(found: Mark, mark: Mark): Promise<boolean> {
+    if (found.ctimeNs !== mark.ctimeNs) return false;
+    const text = await unlessMissing(readFile(join(this.#directory, ownerFile), "utf8"));
+    return text?.includes(mark.id) === true;
   }
 }
 
-/**
- * What tells a directory from its copies: it stays when the directory is moved within its file system. The device is not part of
- * it, since devices are numbered anew when a machine starts. Empty birth where the file system does not tell it.
- */
-export async function identityOf(directory: string): Promise<{ inode: bigint; bornNs: bigint }> {
-  const { ino, birthtimeNs, ctimeNs } = await stat(directory, { bigint: true });
-  // Node puts the time of change there if the system has nothing better.
-  return { inode: ino, bornNs: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
-}
+const isUntouched = (found: Mark, mark: Mark) =>
+  found.inode === mark.inode && found.mtimeNs === mark.mtimeNs && found.size === mark.size;
+
+const unlessMissing = <T>(reading: Promise<T>): Promise<T | undefined> =>
+  reading.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
 
 async function listenAtPath(path: string, inUse: () => Error): Promise<Server | undefined> {
   try {

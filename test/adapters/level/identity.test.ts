@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
+import { openRaw } from "../../../src/adapters/level/database.ts";
+import { anchorFile, homeKey } from "../../../src/adapters/level/identity.ts";
+import { createSession, recordOf } from "../../contract/backend-fixtures.ts";
+import { FakeClock } from "../../fake-clock.ts";
+import { storeDirectory } from "./store-directory.ts";
+
+const run = promisify(execFile);
+const open = (directory: string) => openLevelBackend({ directory, clock: new FakeClock() });
+const isCopy = /it is a copy.*SESSIOND_ADOPT_STORE/;
+
+/** A store with a session, closed. */
+async function closedStore(t: TestContext): Promise<string> {
+  const store = await storeDirectory(t);
+  const backend = await store.open(new FakeClock());
+  await createSession(backend, "alice");
+  await backend.close();
+  return store.path;
+}
+
+/** Changes what the store remembers of its directory: as if the file system had numbered it anew since. */
+async function forgetInode(path: string, length = 24): Promise<void> {
+  const level = await openRaw(path);
+  const home = Buffer.from((await level.get(homeKey)) ?? []);
+  home.writeBigUInt64BE(home.readBigUInt64BE(0) + 7n, 0);
+  await level.put(homeKey, home.subarray(0, length));
+  await level.close();
+}
+
+describe("a directory with a new inode number", () => {
+  it("is no copy as long as its files are the same", async (t) => {
+    const path = await closedStore(t);
+    for (let mount = 1; mount <= 3; mount += 1) {
+      await forgetInode(path);
+      const backend = await open(path);
+      assert.ok((await backend.get("alice")).record);
+      await backend.close();
+    }
+  });
+
+  it("is a copy where the file left in it is gone or was touched", async (t) => {
+    const path = await closedStore(t);
+    await forgetInode(path);
+    await chmod(join(path, anchorFile), 0o640);
+    await assert.rejects(open(path), isCopy);
+    await rm(join(path, anchorFile));
+    await assert.rejects(open(path), isCopy);
+    await writeFile(join(path, anchorFile), "");
+    await assert.rejects(open(path), isCopy);
+  });
+
+  it("is a copy to a store of an earlier version, which left no file", async (t) => {
+    const path = await closedStore(t);
+    await forgetInode(path, 16);
+    await assert.rejects(open(path), isCopy);
+  });
+
+  it("at each look, as virtual mounts may have it, can be written to and opened again", async (t) => {
+    const path = await closedStore(t);
+    const [holder, preload] = ["store-holder.ts", "shifting-inodes.ts"].map((name) =>
+      fileURLToPath(new URL(name, import.meta.url)),
+    );
+    for (let start = 1; start <= 2; start += 1) {
+      const child = spawn(process.execPath, ["--import", preload ?? "", holder ?? "", path], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      const ended = once(child, "exit");
+      const [line] = await once(createInterface({ input: child.stdout }), "line");
+      assert.equal(line, "open");
+      child.stdin.end();
+      assert.deepEqual(await ended, [0, null]);
+    }
+  });
+});
+
+describe("a real copy is refused", () => {
+  const copies: readonly (readonly [name: string, command: string])[] = [
+    ["cp -a", 'cp -a "$1" "$2"'],
+    ["cp -al, which shares the files", 'cp -al "$1" "$2"'],
+    ["cp -r", 'cp -r "$1" "$2"'],
+    ["tar", 'mkdir "$2" && tar -C "$1" -cpf - --exclude=owner.sock . | tar -C "$2" -xpf -'],
+  ];
+  for (const [name, command] of copies) {
+    const skip = process.platform !== "linux" && "for the tools of Linux";
+    it(`made by ${name}, while the original runs and afterwards`, { skip }, async (t) => {
+      const store = await storeDirectory(t);
+      const backend = await store.open(new FakeClock());
+      await createSession(backend, "alice");
+      await run("sh", ["-c", command, "sh", store.path, `${store.path}-copy`]);
+      // A shared socket is answered by the original.
+      await assert.rejects(open(`${store.path}-copy`), /it is a copy|in use by another sessiond/);
+      await backend.close();
+      await run("sh", ["-c", command, "sh", store.path, `${store.path}-later`]);
+      await assert.rejects(open(`${store.path}-later`), isCopy);
+      await (await open(store.path)).close();
+    });
+
+    it(`made by ${name}, in the place of the original`, { skip }, async (t) => {
+      const path = await closedStore(t);
+      await rename(path, `${path}-gone`);
+      await run("sh", ["-c", command, "sh", `${path}-gone`, path]);
+      await assert.rejects(open(path), isCopy);
+    });
+  }
+
+  it("put in the place of a running store takes no writes of its", async (t) => {
+    const store = await storeDirectory(t);
+    const backend = await store.open(new FakeClock());
+    const { lease } = await createSession(backend, "alice");
+    await rename(store.path, `${store.path}-gone`);
+    await run("cp", ["-a", `${store.path}-gone`, store.path]);
+    await assert.rejects(
+      backend.commit(lease, { record: recordOf("alice", 2), events: [] }),
+      /store cannot be written/,
+    );
+  });
+
+  it("and changes nothing in it", async (t) => {
+    const path = await closedStore(t);
+    await run("cp", ["-r", path, `${path}-copy`]);
+    await rm(join(`${path}-copy`, anchorFile));
+    await assert.rejects(open(`${path}-copy`), isCopy);
+    assert.equal((await readdir(`${path}-copy`)).includes(anchorFile), false);
+  });
+});

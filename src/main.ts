@@ -278,6 +278,7 @@ async function openStore(directory: string, { config, secrets }: Settings, logge
     logger,
     sealer: secrets.sealKeys && createSealer(secrets.sealKeys.current, secrets.sealKeys.previous),
     adopt: config.adoptStore,
+    program: { version },
   });
   const ownKeyWanted = config.access === "generated_key";
   return { backend, keySetting: ownKeyWanted ? await ownKey(directory, logger) : secrets.apiKey };

@@ -1,13 +1,11 @@
 import type { Backend } from "../../ports/backend.ts";
-import type { Clock, Logger } from "../../ports/system.ts";
+import type { Clock } from "../../ports/system.ts";
 import type { BackupReport } from "./backup.ts";
 import type { StoreOptions } from "./opening.ts";
 
 /** How the embedded backend is opened. */
 export interface LevelOptions extends StoreOptions {
   readonly clock: Clock;
-  /** Told what happens to the store itself. */
-  readonly logger?: Logger;
 }
 
 /** The embedded backend, and what only it can do. */

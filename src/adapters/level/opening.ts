@@ -1,24 +1,23 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EndpointSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Sealer } from "../../ports/sealer.ts";
+import type { Logger } from "../../ports/system.ts";
 import { type EndpointName, Endpoints } from "../backend/endpoints.ts";
 import { Trimmed } from "../backend/trimmed.ts";
 import { lastWrittenMs } from "./clock-mark.ts";
 import { Database, type Operation } from "./database.ts";
 import { endpointRemoval } from "./delivery-store.ts";
 import { DirectoryGuard } from "./directory-guard.ts";
+import { currentFormat, formatAdditions, formatOf } from "./format.ts";
 import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
 import { identityAdditions } from "./identity.ts";
 import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./key.ts";
 import { namesIn } from "./names-in.ts";
 import { checkSealKeys } from "./seal-keys.ts";
 
-/** Grows when what is on disk is laid out anew. */
-const format = 1n;
 /** Epochs within one life of the process lie below this. */
 const epochsPerLife = 1n << 32n;
 
-export const formatKey = keyOf("meta", "format");
 export const lifeKey = keyOf("meta", "life");
 export const seqKey = keyOf("meta", "seq");
 
@@ -55,6 +54,10 @@ export interface StoreOptions {
   readonly sealer?: Sealer | undefined;
   /** Opens the store even if it is a copy. */
   readonly adopt?: boolean | undefined;
+  /** This program's version; its format only where tests stand for another program. */
+  readonly program?: { readonly version: string; readonly format?: bigint } | undefined;
+  /** Told what happens to the store itself. */
+  readonly logger?: Logger;
 }
 
 /** Opens the store in a directory and reads what is kept in memory. Rejects with a message that names the directory. */
@@ -84,13 +87,9 @@ async function openGuarded(guard: DirectoryGuard, options: StoreOptions): Promis
 export const seqAddition = (seq: bigint): Operation => ({ type: "put", key: seqKey, value: numberBytes(seq) });
 
 async function readStore(database: Database, guard: DirectoryGuard, options: StoreOptions): Promise<OpenStore> {
-  const [formatFound, life = 0n, lastSeq = 0n] = await numbersAt(database, [formatKey, lifeKey, seqKey]);
-  if (formatFound === undefined && (await database.keys({ limit: 1 }).all()).length > 0) {
-    throw new Error("it was not made by sessiond");
-  }
-  if (formatFound !== undefined && formatFound !== format) {
-    throw new Error(`its format is ${formatFound}, this sessiond knows ${format}`);
-  }
+  const program = { version: "of unknown version", format: currentFormat, ...options.program };
+  const format = await formatOf(database, program);
+  const [life = 0n, lastSeq = 0n] = await numbersAt(database, [lifeKey, seqKey]);
   const seals = await checkSealKeys(database, options.sealer);
   const identity = await identityAdditions(database, options.adopt ?? false);
   await guard.mark();
@@ -98,8 +97,11 @@ async function readStore(database: Database, guard: DirectoryGuard, options: Sto
   const pending = await pendingQueues(database);
   const { endpoints, orphans } = await readEndpoints(database, pending);
   const writtenMs = await lastWrittenMs(database, lastSeq, pending);
+  const formats = await formatAdditions(database, format, program, (backup) =>
+    options.logger?.info({ backup, from: format, to: program.format }, "the store has a new format; there is a backup"),
+  );
   const opening: Operation[] = [
-    { type: "put", key: formatKey, value: numberBytes(format) },
+    ...formats,
     { type: "put", key: lifeKey, value: numberBytes(life + 1n) },
     ...seals.additions,
     ...identity,

@@ -3,10 +3,11 @@ import { dirname, join } from "node:path";
 import { syncDirectory } from "./data-directory.ts";
 import { openRaw, type RawDatabase } from "./database.ts";
 import { DirectoryGuard, guardFiles } from "./directory-guard.ts";
+import { formatKey } from "./format.ts";
 import { type GenerationCount, generationBytes, generationKey, generationOf } from "./generation.ts";
 import { homeKey, storeIdKey } from "./identity.ts";
 import { numberBytes, numberOf } from "./key.ts";
-import { formatKey, lifeKey, seqKey } from "./opening.ts";
+import { lifeKey, seqKey } from "./opening.ts";
 
 /** What is to be put where. */
 export interface RestoreOptions {

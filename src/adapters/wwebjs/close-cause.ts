@@ -1,6 +1,7 @@
 import type { CloseCause } from "../../domain/session.ts";
 import { LeaseLost } from "../../ports/backend.ts";
 import { CredentialsUnreadable } from "./profile.ts";
+import { TemporaryDirectoryUnusable } from "./temporary-directory.ts";
 
 /** What an engine's `closed` event says. */
 export interface Closed {
@@ -65,6 +66,7 @@ const proxyFailures: Readonly<Record<string, string>> = {
 export function closedByError(error: unknown, proxy?: string): Closed {
   if (error instanceof EngineEnd) return error.closed;
   if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
+  if (error instanceof TemporaryDirectoryUnusable) return { cause: "engine_crashed", message: error.message };
   if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
   if (error === noSuchPage) {
     return {

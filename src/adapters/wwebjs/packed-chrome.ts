@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliDecompress, createBrotliDecompress } from "node:zlib";
+import { checkExecutable, writingTemporaryFiles } from "./temporary-directory.ts";
 
 /** A browser that can be run. */
 export interface ChromePlace {
@@ -41,7 +42,7 @@ export async function packedChrome(cacheDirectory?: string): Promise<ChromePlace
       LD_LIBRARY_PATH: [...libraryDirectories, join(home, "lib")].join(":"),
       FONTCONFIG_FILE: join(home, fontsFile),
     },
-    ready: () => unpack(join(packageRoot, "bin"), cache, home),
+    ready: () => writingTemporaryFiles(() => unpack(join(packageRoot, "bin"), cache, home)),
   };
 }
 
@@ -61,9 +62,12 @@ const fontsConfig = (home: string) => `<?xml version="1.0"?>
 
 /** Unpacks once for all processes of this user. The package's own way is not safe when two processes do it at a time. */
 async function unpack(archives: string, cache: string, home: string): Promise<void> {
-  await mkdir(cache, { recursive: true, mode: 0o700 });
+  await mkdir(cache, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
   // In a directory that others may write to, the name could have been taken by somebody else.
   if ((await stat(cache)).uid !== userId()) throw new Error(`${cache} belongs to somebody else`);
+  await checkExecutable(cache);
   if (await isThere(home)) return;
   const unfinished = `${home}.${randomUUID()}`;
   try {

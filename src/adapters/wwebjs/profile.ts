@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LeaseLost } from "../../ports/backend.ts";
 import type { Credentials } from "../../ports/engine.ts";
 import { killAll, processesUsing } from "./processes.ts";
+import { writingTemporaryFiles } from "./temporary-directory.ts";
 
 /** The stored login is there and of no use: neither a reason for a new one nor to remove anything. */
 export class CredentialsUnreadable extends Error {
@@ -110,8 +111,10 @@ export class Profile {
     const users = await processesUsing(this.directory);
     if (!(await killAll(users, killLimitMs))) throw new Error("another browser runs in the profile and does not end");
     for (const name of lockFiles) await rm(join(this.directory, name), { force: true });
-    await this.tidy();
-    await mkdir(this.temporaryDirectory, { mode: 0o700 });
+    await writingTemporaryFiles(async () => {
+      await this.tidy();
+      await mkdir(this.temporaryDirectory, { mode: 0o700 });
+    });
   }
 
   async #write(state: Marker["state"]): Promise<void> {

@@ -6,8 +6,7 @@ RUN npm ci --omit=dev
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
-    WHATSAPP_API_HOSTNAME=0.0.0.0 \
-    WAHA_LOCAL_STORE_BASE_DIR=/data \
+    SESSIOND_HOST=0.0.0.0 \
     WAHA_LOG_FORMAT=JSON \
     WAHA_PRINT_QR=false \
     MALLOC_ARENA_MAX=1

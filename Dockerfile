@@ -7,6 +7,7 @@ RUN npm ci --omit=dev
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
     SESSIOND_HOST=0.0.0.0 \
+    SESSIOND_FORMER_BASE_DIR=/data \
     WAHA_LOG_FORMAT=JSON \
     WAHA_PRINT_QR=false \
     MALLOC_ARENA_MAX=1
@@ -17,12 +18,13 @@ COPY gen gen
 COPY src src
 # As the first process Node would have to collect what browsers leave when they end, and it does not: tini does.
 RUN apt-get update && apt-get install --yes --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
-  && install -d -o node -g node -m 700 /data
+  && install -d -o node -g root -m 770 .sessions
 USER node
-VOLUME /data
+# WAHA's place for it. Its group is root's, as that of users without a name is (OpenShift, docker run --user 54321).
+VOLUME /app/.sessions
 EXPOSE 3000
 # SIGTERM has to reach Node itself, so no shell and no npm in between; tini hands it on.
 ENTRYPOINT ["tini", "--"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || process.env.WHATSAPP_API_PORT || 3000}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "src/commands/health.ts"]
 CMD ["node", "--max-semi-space-size=2", "src/main.ts"]

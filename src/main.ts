@@ -19,7 +19,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
-import { explained, prepareDirectory, syncDirectory } from "./adapters/level/data-directory.ts";
+import { explained, prepareDirectory, presentDirectory, syncDirectory } from "./adapters/level/data-directory.ts";
 import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
 import { processMemory } from "./adapters/node/memory.ts";
@@ -86,7 +86,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   for (const { variable, message } of settings.warnings) logger.warn({ variable }, `${variable} ${message}`);
   const unwatch = watched(config);
 
-  const directory = resolve(config.baseDirectory);
+  const directory = await dataDirectory(config, logger);
   await prepareDirectory(directory);
   const { backend, keySetting } = await openStore(directory, settings, logger).catch((error: unknown) => {
     throw explained(directory, error);
@@ -270,6 +270,19 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   };
 }
 
+/** The directory with the store and all else that is kept. */
+async function dataDirectory({ baseDirectory, formerBaseDirectory }: Config, logger?: Logger): Promise<string> {
+  const wanted = resolve(baseDirectory);
+  const directory = await presentDirectory(wanted, formerBaseDirectory);
+  if (directory !== wanted) {
+    logger?.warn(
+      { directory, wanted },
+      "the sessions are in the directory of an earlier image: mount that volume at the new one",
+    );
+  }
+  return directory;
+}
+
 /** Opens what lies in the data directory: the store, and the key where the server makes its own. */
 async function openStore(directory: string, { config, secrets }: Settings, logger: Logger) {
   const backend = await openLevelBackend({
@@ -354,7 +367,7 @@ async function restore(config: Config, args: readonly string[]): Promise<void> {
   const [backup, ...more] = positionals;
   if (backup === undefined || more.length > 0)
     throw new ConfigError("usage: restore [--force] <directory of a backup>");
-  const base = resolve(config.baseDirectory);
+  const base = await dataDirectory(config);
   await prepareDirectory(base);
   const directory = `${base}/store`;
   const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });

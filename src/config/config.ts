@@ -22,6 +22,8 @@ export interface Config {
   /** Host names that a server without a key answers to, besides this machine's own. */
   readonly allowedHosts: readonly string[];
   readonly baseDirectory: string;
+  /** Where sessions were kept before, if the base directory is the default: used as long as only it holds a store. */
+  readonly formerBaseDirectory: string | undefined;
   /** Opens the store even if it is a copy. */
   readonly adoptStore: boolean;
   readonly defaultEngine: EngineName;
@@ -98,6 +100,7 @@ export async function readConfig(
   const apiKey = apiKeyOf(read);
   const host = hostOf(read, apiKey);
   const access = accessOf(read, apiKey, host);
+  const baseDirectory = read.trimmed("WAHA_LOCAL_STORE_BASE_DIR");
   const config: Config = {
     host,
     publicHost: publicHostOf(read, host),
@@ -105,7 +108,8 @@ export async function readConfig(
     access,
     openPaths: [...read.list("WAHA_API_KEY_EXCLUDE_PATH"), ...read.list("WHATSAPP_API_KEY_EXCLUDE_PATH")],
     allowedHosts: read.list("SESSIOND_ALLOWED_HOSTS"),
-    baseDirectory: read.trimmed("WAHA_LOCAL_STORE_BASE_DIR") ?? "./.sessions",
+    baseDirectory: baseDirectory ?? "./.sessions",
+    formerBaseDirectory: baseDirectory === undefined ? read.trimmed("SESSIOND_FORMER_BASE_DIR") : undefined,
     adoptStore: read.boolean("SESSIOND_ADOPT_STORE", false),
     defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
     restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",

@@ -48,6 +48,19 @@ export async function prepareDirectory(directory: string): Promise<void> {
   }
 }
 
+/** Returns the data directory to use: the former one as long as it holds a store and the present one does not. */
+export async function presentDirectory(directory: string, former: string | undefined): Promise<string> {
+  if (former === undefined || (await holdsStore(`${directory}/store`))) return directory;
+  return (await holdsStore(`${former}/store`)) ? former : directory;
+}
+
+/** LevelDB's way to begin: the file that names the others. */
+export const holdsStore = (directory: string): Promise<boolean> =>
+  stat(join(directory, "CURRENT")).then(
+    () => true,
+    () => false,
+  );
+
 /** Returns DirectoryUnusable in place of an error of the file system, LevelDB's included; any other error as it is. */
 export function explained(directory: string, error: unknown): unknown {
   const found = causeOf(error);

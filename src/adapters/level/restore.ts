@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { syncDirectory } from "./data-directory.ts";
+import { holdsStore, syncDirectory } from "./data-directory.ts";
 import { openRaw, type RawDatabase } from "./database.ts";
 import { DirectoryGuard, guardFiles } from "./directory-guard.ts";
 import { formatKey } from "./format.ts";
@@ -141,8 +141,5 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-
-/** LevelDB's way to begin: the file that names the others. */
-const holdsStore = (directory: string): Promise<boolean> => exists(join(directory, "CURRENT"));
 
 const greater = (left: bigint, right: bigint): bigint => (left > right ? left : right);

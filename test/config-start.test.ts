@@ -243,6 +243,16 @@ describe("a malformed proxy or hook", () => {
   });
 });
 
+describe("the sessions to start", () => {
+  for (const names of ["a b", "ok,b/d", "..", "stop", "x".repeat(55)]) {
+    it(`cannot be ${names.slice(0, 20)}`, () =>
+      assertStops({ WHATSAPP_START_SESSION: names }, "WHATSAPP_START_SESSION"));
+  }
+  it("are listed, and an empty place is none", async () => {
+    assert.deepEqual((await read({ WHATSAPP_START_SESSION: "a, b-2,," })).config.startSessions, ["a", "b-2"]);
+  });
+});
+
 describe("what libraries find in the environment", () => {
   const traffic = "-puppeteer:protocol:*";
   for (const [value, expected] of [

@@ -1,7 +1,8 @@
+import { sessionNameViolations } from "../domain/session-name.ts";
 import { type Access, accessOf, isLoopback } from "./access.ts";
 import { hostOf, portOf, publicHostOf } from "./address.ts";
 import { apiKeyOf } from "./api-key.ts";
-import { type Environment, type Reader, reader, type Warning } from "./environment.ts";
+import { ConfigError, type Environment, type Reader, reader, type Warning } from "./environment.ts";
 import { nowebVersionOf } from "./noweb-version.ts";
 import { type ReadFile, readSecrets, type Secrets } from "./secrets.ts";
 
@@ -113,7 +114,7 @@ export async function readConfig(
     adoptStore: read.boolean("SESSIOND_ADOPT_STORE", false),
     defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
     restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
-    startSessions: read.list("WHATSAPP_START_SESSION"),
+    startSessions: startSessionsOf(read),
     autoStartDelayMs: (read.number("WAHA_AUTO_START_DELAY_SECONDS", 0, 86_400) ?? 0) * 1000,
     workerId: read.text("WAHA_WORKER_ID") ?? "",
     blockedLimitMs: (read.number("SESSIOND_BLOCKED_LIMIT_SECONDS", 0, 86_400) ?? 60) * 1000,
@@ -155,6 +156,13 @@ export async function readConfig(
   };
   const secrets = await readSecrets(read, apiKey, readFile);
   return { config, secrets, warnings: read.warnings() };
+}
+
+function startSessionsOf(read: Reader): string[] {
+  const names = read.list("WHATSAPP_START_SESSION");
+  const [violation] = names.flatMap((name, index) => sessionNameViolations(name, `item ${index + 1}`));
+  if (violation) throw new ConfigError(`WHATSAPP_START_SESSION: ${violation.field} ${violation.description}`);
+  return names;
 }
 
 /** Any other value is meant for the library `debug`, which reads it by itself. */

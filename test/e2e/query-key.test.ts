@@ -7,7 +7,7 @@ import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 
 const key = "k3y-4-query";
-const env = { WHATSAPP_API_HOSTNAME: "127.0.0.1", WAHA_API_KEY: key, WAHA_LOG_LEVEL: "trace" };
+const env = { SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: key, WAHA_LOG_LEVEL: "trace" };
 
 suite("a server with a key", () => {
   test("takes it as ?x-api-key= for REST, streams and metrics, and logs it nowhere", async () => {

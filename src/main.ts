@@ -4,7 +4,6 @@ import inspector from "node:inspector";
 import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { createRouterTransport } from "@connectrpc/connect";
 import { Health } from "../gen/health/v1/health_pb.js";
 import openApiDocument from "../gen/openapi.json" with { type: "json" };
@@ -20,7 +19,6 @@ import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
 import { explained, prepareDirectory, presentDirectory, syncDirectory } from "./adapters/level/data-directory.ts";
-import { restoreStore } from "./adapters/level/restore.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
 import { processMemory } from "./adapters/node/memory.ts";
 import { currentSession, sessionScope } from "./adapters/node/session-scope.ts";
@@ -50,6 +48,7 @@ import { keepRetention } from "./app/retention-keeper.ts";
 import { SessionManager } from "./app/session-manager.ts";
 import { WebhookDispatcher } from "./app/webhook-dispatcher.ts";
 import { WebhookLog } from "./app/webhook-log.ts";
+import { restore } from "./commands/restore.ts";
 import { urlOf } from "./config/address.ts";
 import { type Config, ConfigError, readConfig, type Secrets } from "./config/config.ts";
 import { eventsThatNeverFire } from "./domain/config-violations.ts";
@@ -86,7 +85,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   for (const { variable, message } of settings.warnings) logger.warn({ variable }, `${variable} ${message}`);
   const unwatch = watched(config);
 
-  const directory = await dataDirectory(config, logger);
+  const directory = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory, logger);
   await prepareDirectory(directory);
   const { backend, keySetting } = await openStore(directory, settings, logger).catch((error: unknown) => {
     throw explained(directory, error);
@@ -270,19 +269,6 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   };
 }
 
-/** The directory with the store and all else that is kept. */
-async function dataDirectory({ baseDirectory, formerBaseDirectory }: Config, logger?: Logger): Promise<string> {
-  const wanted = resolve(baseDirectory);
-  const directory = await presentDirectory(wanted, formerBaseDirectory);
-  if (directory !== wanted) {
-    logger?.warn(
-      { directory, wanted },
-      "the sessions are in the directory of an earlier image: mount that volume at the new one",
-    );
-  }
-  return directory;
-}
-
 /** Opens what lies in the data directory: the store, and the key where the server makes its own. */
 async function openStore(directory: string, { config, secrets }: Settings, logger: Logger) {
   const backend = await openLevelBackend({
@@ -355,24 +341,6 @@ function webhookProxies(secrets: Secrets) {
 
 async function printQr(session: string, value: string): Promise<void> {
   console.log(`\nScan with WhatsApp to pair session '${session}':\n${await drawQrText(value)}`);
-}
-
-/** `restore [--force] <backup>`: puts a backup in the place of the store while no server runs on it. */
-async function restore(config: Config, args: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { force: { type: "boolean", default: false } },
-  });
-  const [backup, ...more] = positionals;
-  if (backup === undefined || more.length > 0)
-    throw new ConfigError("usage: restore [--force] <directory of a backup>");
-  const base = await dataDirectory(config);
-  await prepareDirectory(base);
-  const directory = `${base}/store`;
-  const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });
-  console.log(`The store in ${directory} is now that of the backup: generation ${generation.writes}.`);
-  if (replaced) console.log(`What was there before is in ${replaced}. Never run it again: its sessions are the same.`);
 }
 
 try {

@@ -108,7 +108,7 @@ const layers: readonly Layer[] = [
     /^src\/http\/openapi\//,
   ),
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
-  layer("commands", /^src\/commands\//, /^src\/config\//, /^node:/),
+  layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/),
   layer("main.ts", /^src\/main\.ts$/, /./),
   ...Array.from(adapterNames, adapterLayer),
 ];

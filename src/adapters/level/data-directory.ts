@@ -1,6 +1,7 @@
 import { mkdir, open, opendir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { getSystemErrorMap } from "node:util";
+import type { Logger } from "../../ports/system.ts";
 
 /** The data directory cannot be used. The message names it, the user id, the cause and the remedy. */
 export class DirectoryUnusable extends Error {
@@ -49,9 +50,16 @@ export async function prepareDirectory(directory: string): Promise<void> {
 }
 
 /** Returns the data directory to use: the former one as long as it holds a store and the present one does not. */
-export async function presentDirectory(directory: string, former: string | undefined): Promise<string> {
+export async function presentDirectory(
+  directory: string,
+  former: string | undefined,
+  logger?: Pick<Logger, "warn">,
+): Promise<string> {
   if (former === undefined || (await holdsStore(`${directory}/store`))) return directory;
-  return (await holdsStore(`${former}/store`)) ? former : directory;
+  if (!(await holdsStore(`${former}/store`))) return directory;
+  const fields = { directory: former, wanted: directory };
+  logger?.warn(fields, "the sessions are in the directory of an earlier image: mount that volume at the new one");
+  return former;
 }
 
 /** LevelDB's way to begin: the file that names the others. */

@@ -1,0 +1,23 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { prepareDirectory, presentDirectory } from "../adapters/level/data-directory.ts";
+import { restoreStore } from "../adapters/level/restore.ts";
+import { type Config, ConfigError } from "../config/config.ts";
+
+/** `restore [--force] <backup>`: puts a backup in the place of the store while no server runs on it. */
+export async function restore(config: Config, args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { force: { type: "boolean", default: false } },
+  });
+  const [backup, ...more] = positionals;
+  if (backup === undefined || more.length > 0)
+    throw new ConfigError("usage: restore [--force] <directory of a backup>");
+  const base = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
+  await prepareDirectory(base);
+  const directory = `${base}/store`;
+  const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });
+  console.log(`The store in ${directory} is now that of the backup: generation ${generation.writes}.`);
+  if (replaced) console.log(`What was there before is in ${replaced}. Never run it again: its sessions are the same.`);
+}

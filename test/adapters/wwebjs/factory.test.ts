@@ -41,6 +41,8 @@ describe("the WEBJS factory", () => {
         },
       });
       process.argv[2] = "no such command";
+      // An unknown command ends the process once everything is loaded.
+      process.exit = () => {};
       await import("./src/main.ts");
       const { createWwebjsFactory } = await import("./src/adapters/wwebjs/factory.ts");
       const factory = createWwebjsFactory({ clock: {}, profilesDirectory: "/nowhere" });

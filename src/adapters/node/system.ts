@@ -8,11 +8,22 @@ const maxTimerMs = 2 ** 31 - 1;
 let originMs = Date.now() - performance.now();
 const monotonicMs = () => Math.floor(originMs + performance.now());
 
+/** A smaller change of the distance between the two clocks is rounding or drift, and does not move the times that people read. */
+const driftToleranceMs = 500;
+/** How far the wall clock is ahead of the monotonic clock, as of the last change that counted. */
+let leadMs = 0;
+
+function wallMsAt(atMs: number): number {
+  const nowLeadMs = Date.now() - monotonicMs();
+  if (Math.abs(nowLeadMs - leadMs) > driftToleranceMs) leadMs = nowLeadMs;
+  return atMs + leadMs;
+}
+
 /** The machine's time and Node's timers. */
 export const systemClock: Clock = {
   nowMs: monotonicMs,
   wallMs: () => Date.now(),
-  wallMsAt: (atMs) => atMs + Date.now() - monotonicMs(),
+  wallMsAt,
   continueFrom(atMs) {
     originMs += Math.max(0, atMs - monotonicMs());
   },

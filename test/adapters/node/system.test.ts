@@ -56,6 +56,14 @@ describe("the system's clock", () => {
     });
   }
 
+  it("shows the same time for the same moment, however often it is asked", () => {
+    const atMs = systemClock.nowMs() + 300_000;
+    const shown = systemClock.wallMsAt(atMs);
+    for (const endMs = performance.now() + 20; performance.now() < endMs; ) {
+      assert.equal(systemClock.wallMsAt(atMs), shown);
+    }
+  });
+
   it("goes on from a time that is ahead, and never back", () => {
     const aheadMs = systemClock.nowMs() + 5_000;
     systemClock.continueFrom(aheadMs);

@@ -181,6 +181,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
     engine: config.defaultEngine,
     browser: webjs.browser,
     workerId: config.workerId,
+    pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
     checkStore,
     backUp: (wallMs) => backend.backup(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),

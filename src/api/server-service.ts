@@ -13,6 +13,8 @@ export interface ServerServiceOptions {
   /** Path of the browser for WEBJS; undefined where there is none. */
   browser(): Promise<string | undefined>;
   readonly workerId: string;
+  /** Number of devices still to be unlinked at WhatsApp. */
+  pendingUnlinks(): number;
   /** When it started, on the monotonic clock. */
   readonly startedAtMs: number;
   /** Resolves if the store takes writes. */
@@ -47,10 +49,14 @@ export function createServerService(options: ServerServiceOptions): ServiceImpl<
       const browser = await options.browser();
       return { version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) };
     },
-    getServerStatus: () => ({
-      startTimestamp: clock.wallMsAt(startedAtMs),
-      uptime: clock.nowMs() - startedAtMs,
-      worker: { id: workerId },
-    }),
+    getServerStatus() {
+      const pendingUnlinks = options.pendingUnlinks();
+      return {
+        startTimestamp: clock.wallMsAt(startedAtMs),
+        uptime: clock.nowMs() - startedAtMs,
+        worker: { id: workerId },
+        ...(pendingUnlinks > 0 && { pendingUnlinks }),
+      };
+    },
   };
 }

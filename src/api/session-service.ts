@@ -6,7 +6,7 @@ import type { WebhookLog } from "../app/webhook-log.ts";
 import { meOf, statusOf } from "../domain/session.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
-import { configView, sessionView, type ViewOptions } from "./session-view.ts";
+import { configView, remoteUnlinkedOf, sessionView, stillLinked, type ViewOptions } from "./session-view.ts";
 import { statusStream } from "./status-stream.ts";
 import type { Streams } from "./streams.ts";
 
@@ -51,15 +51,14 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
       );
     },
     async deleteSession({ session, expectedRevision }, context) {
-      await manager.delete(session, expectedRevision ?? ifMatchOf(context.requestHeader));
-      return {};
+      return stillLinked(await manager.delete(session, expectedRevision ?? ifMatchOf(context.requestHeader)));
     },
     startSession: async ({ session }) => shown(await manager.start(session)),
     stopSession: async ({ session }) => shown(await manager.stop(session)),
     restartSession: async ({ session }) => shown(await manager.restart(session)),
     async logoutSession({ session }) {
-      const { record, unlinked } = await manager.logout(session);
-      return { session: { ...(await view(record)), remoteUnlinked: unlinked } };
+      const { record, outcome } = await manager.logout(session);
+      return { session: { ...(await view(record)), remoteUnlinked: remoteUnlinkedOf(outcome) } };
     },
     restoreCredentials: async ({ session }) => shown(await manager.restoreCredentials(session)),
     async getMe({ session }) {
@@ -76,12 +75,10 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
       return { name: record.name, status: statusOf(record), config: configView(record, options) };
     },
     async stopSessionDeprecated({ name, logout }) {
-      await manager.stopDeprecated(name || defaultName, logout);
-      return {};
+      return stillLinked(await manager.stopDeprecated(name || defaultName, logout));
     },
     async logoutSessionDeprecated({ name }) {
-      await manager.delete(name || defaultName);
-      return {};
+      return stillLinked(await manager.delete(name || defaultName));
     },
   };
 }

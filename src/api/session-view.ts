@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
+  Session_RemoteUnlinked as RemoteUnlinked,
   type Session,
   type SessionConfig,
   SessionSchema,
@@ -10,7 +11,7 @@ import {
 import type { Clock } from "../app/shown-time.ts";
 import { shownTime } from "../app/shown-time.ts";
 import { maskSecrets, shownConfig } from "../domain/config.ts";
-import { engineStateOf, failedAttemptsOf, meOf, statusOf, wakeAtMs } from "../domain/session.ts";
+import { engineStateOf, failedAttemptsOf, meOf, statusOf, type UnlinkOutcome, wakeAtMs } from "../domain/session.ts";
 import { endpointView } from "./webhook-service.ts";
 
 /** How sessions are shown. */
@@ -42,6 +43,21 @@ export function sessionView(record: SessionRecord, options: ViewOptions, disable
     disabledWebhooks: disabled.map((endpoint) => endpointView(endpoint, options.clock)),
   });
 }
+
+/** What became of a device at WhatsApp, as callers see it. */
+export const remoteUnlinkedOf = (outcome: UnlinkOutcome): RemoteUnlinked => remoteUnlinked[outcome];
+
+/** The same for answers that say it only of a device that may be linked still. */
+export function stillLinked(outcome: UnlinkOutcome | undefined): { remoteUnlinked?: RemoteUnlinked } {
+  return outcome === "pending" || outcome === "unknown" ? { remoteUnlinked: remoteUnlinked[outcome] } : {};
+}
+
+const remoteUnlinked = {
+  unlinked: RemoteUnlinked.UNLINKED,
+  not_linked: RemoteUnlinked.NOT_LINKED,
+  pending: RemoteUnlinked.PENDING,
+  unknown: RemoteUnlinked.UNKNOWN,
+} as const satisfies Record<UnlinkOutcome, RemoteUnlinked>;
 
 /** A session's configuration as callers see it. */
 export function configView({ config }: SessionRecord, { showSecrets }: ViewOptions): SessionConfig {

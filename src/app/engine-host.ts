@@ -1,11 +1,12 @@
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionError } from "../domain/errors.ts";
-import type { SessionInput } from "../domain/session.ts";
+import type { SessionInput, UnlinkOutcome } from "../domain/session.ts";
 import { type Lease, LeaseLost } from "../ports/backend.ts";
 import type { Engine, EngineEvent } from "../ports/engine.ts";
 import type { Logger } from "../ports/system.ts";
+import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import { openedEngine } from "./opened-engine.ts";
-import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
 import { closedBy } from "./session-commands.ts";
 import { settledWithin } from "./time-box.ts";
 import { storeRetryMs } from "./wake-timer.ts";
@@ -38,6 +39,8 @@ export class EngineHost {
   /** The place at the connect gate that this session was given, while it waits there. */
   #turn: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
+  /** Ends the unlinking that is under way. */
+  #cutUnlinking = () => {};
 
   constructor(deps: RunnerDeps, lease: Lease, logger: Logger, owner: EngineOwner) {
     this.#deps = deps;
@@ -72,28 +75,59 @@ export class EngineHost {
     return undefined;
   }
 
-  /** Unlinks the device of the open engine at WhatsApp and closes the engine. */
-  async unlink(): Promise<RemoteUnlinked> {
-    const engine = this.#engine;
-    const unlinked = engine && (await this.#within(unlinkLimitMs, hurriedUnlinkLimitMs, engine.logout()));
-    await this.close();
-    if (!engine) return "false";
-    const outcome = unlinked === "unlinked" ? "true" : "unknown";
-    this.#logger.info({ unlinked: outcome }, "logged out");
+  /**
+   * Unlinks the session's device at WhatsApp within a few seconds, by the open engine or, if need be and `connects`, by one opened for
+   * it. No engine is open when it resolves.
+   */
+  async unlink(record: SessionRecord, connects: boolean): Promise<UnlinkOutcome> {
+    const cut = new AbortController();
+    this.#cutUnlinking = () => cut.abort();
+    const work = this.#unlink(record, this.#release(), connects, cut.signal);
+    const inTime = await this.#within(unlinkLimitMs, hurriedUnlinkLimitMs, work);
+    cut.abort();
+    const outcome = inTime ?? (await this.#untilClosed(work)) ?? "pending";
+    this.#logger.info({ outcome }, "logged out");
     return outcome;
   }
 
   /** Closes the open engine; its reports are ignored from here on. Idempotent. */
   async close(): Promise<void> {
+    this.#cutUnlinking();
+    const engine = this.#release();
+    if (engine) await this.#untilClosed(engine.close().then(() => true));
+  }
+
+  /** Lets go of the open engine and of the place at the gate. */
+  #release(): Engine | undefined {
     const engine = this.#engine;
+    this.#engine = undefined;
     this.#turn = undefined;
     this.#leaveGate();
-    if (!engine) return;
-    this.#engine = undefined;
-    const closed = engine.close().then(() => true);
-    if (!(await this.#within(closeLimitMs, hurriedCloseLimitMs, closed))) {
-      this.#logger.warn({}, "engine did not close in time; going on without it");
+    return engine;
+  }
+
+  async #unlink(
+    record: SessionRecord,
+    engine: Engine | undefined,
+    connects: boolean,
+    signal: AbortSignal,
+  ): Promise<UnlinkOutcome> {
+    const { backend, engines, gate, clock } = this.#deps;
+    const factory = engines.get(record.engine);
+    if (!factory) return "pending";
+    if (!engine) {
+      const login = await loginIn(factory, backend.credentials(this.#lease));
+      if (login !== "some") return login === "none" ? "not_linked" : "unknown";
     }
+    const open = connects ? () => openedEngine(factory, this.#deps, this.#lease, record, this.#logger) : undefined;
+    const result = await unlinkDevice({ engine, open, gate, clock, retries: true, signal });
+    return result === "unlinked" || result === "not_linked" ? result : "pending";
+  }
+
+  async #untilClosed<T>(closed: Promise<T>): Promise<T | undefined> {
+    const result = await this.#within(closeLimitMs, hurriedCloseLimitMs, closed);
+    if (result === undefined) this.#logger.warn({}, "engine did not close in time; going on without it");
+    return result;
   }
 
   #within<T>(limitMs: number, hurriedLimitMs: number, work: Promise<T>): Promise<T | undefined> {

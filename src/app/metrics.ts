@@ -3,10 +3,10 @@ import { statusOf } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { SessionManager } from "./session-manager.ts";
 
-/** What is there at this moment, for metrics: sessions by status and engine, how long each was not heard, and what is pending. */
+/** What is there at this moment, for metrics: sessions by status and engine, how long each was not heard, and what is pending at webhooks and at WhatsApp. */
 export async function currentGauges(
   backend: Pick<Backend, "list" | "queueStats">,
-  manager: Pick<SessionManager, "lastInbound">,
+  manager: Pick<SessionManager, "lastInbound" | "pendingUnlinks">,
   nowMs: number,
 ) {
   const { records } = await backend.list();
@@ -25,6 +25,7 @@ export async function currentGauges(
       { labels: { state: "pending" }, value: pending },
       { labels: { state: "retrying" }, value: retrying },
     ],
+    pendingUnlinks: manager.pendingUnlinks,
     oldestPendingMs: oldestMs === undefined ? 0 : Math.max(0, nowMs - oldestMs),
   };
 }

@@ -25,10 +25,9 @@ export interface RunnerDeps {
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */
   readonly onChange?: (record: SessionRecord) => void;
+  /** Called after a session's login was set aside under this id. */
+  readonly onSetAside?: (id: string) => Promise<void>;
 }
-
-/** What became of a device at WhatsApp: removed there, not asked for, or nobody knows. */
-export type RemoteUnlinked = "true" | "false" | "unknown";
 
 /**
  * Removes what engines of the session keep outside of the store; none may be open. Idempotent, and to be called before the record

@@ -15,14 +15,14 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets } from "../domain/config.ts";
 import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
-import { statusOf } from "../domain/session.ts";
+import { statusOf, type UnlinkOutcome } from "../domain/session.ts";
 import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
 import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
 import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
 import { pairingOf, readyForCode } from "./pairing.ts";
-import type { RemoteUnlinked, RunnerDeps } from "./runner-deps.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
 import {
   configureCommand,
   deleteCommand,
@@ -32,6 +32,7 @@ import {
   startCommand,
 } from "./session-commands.ts";
 import { SessionRunner } from "./session-runner.ts";
+import { Unlinker } from "./unlinker.ts";
 
 export { LogTrimmed, type Pairing, type Snapshot } from "../ports/backend.ts";
 
@@ -60,10 +61,12 @@ export class SessionManager {
   readonly #closing = new AbortController();
   readonly #creations: Creations;
   readonly #outdated: OutdatedSessions;
+  readonly #unlinker: Unlinker;
   #report: BootReport | undefined;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
+    this.#unlinker = new Unlinker(options);
     this.#creations = new Creations(async (session) => (await options.backend.get(session)).record);
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
@@ -119,12 +122,14 @@ export class SessionManager {
     return this.#dispatch(session, configureCommand(this.#options, config, expectedRevision));
   }
 
-  /** Removes a session and all it has. Idempotent. */
-  async delete(session: string, expectedRevision?: number): Promise<void> {
+  /** Removes a session and all it has, and says what became of its device at WhatsApp. Idempotent. */
+  async delete(session: string, expectedRevision?: number): Promise<UnlinkOutcome> {
     try {
-      await this.#dispatch(session, deleteCommand(expectedRevision));
+      const { outcome } = await this.#run(session, (runner) => runner.leave(deleteCommand(expectedRevision)));
+      return outcome;
     } catch (error) {
       if (!isNotFound(error)) throw error;
+      return "not_linked";
     }
   }
 
@@ -141,8 +146,13 @@ export class SessionManager {
   }
 
   /** Logs out, and says what became of the device at WhatsApp. */
-  logout(session: string): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
-    return this.#run(session, (runner) => runner.logout());
+  logout(session: string): Promise<{ record: SessionRecord; outcome: UnlinkOutcome }> {
+    return this.#run(session, (runner) => runner.leave({ type: "logout" }));
+  }
+
+  /** Number of devices that were logged out or deleted and are still to be unlinked at WhatsApp. */
+  get pendingUnlinks(): number {
+    return this.#unlinker.count;
   }
 
   /** Puts the login back that the session last connected with; the present one is kept in its stead. */
@@ -162,9 +172,11 @@ export class SessionManager {
     return this.start(session);
   }
 
-  /** Stops a session, or deletes it with `logout`. */
-  async stopDeprecated(session: string, logout: boolean): Promise<void> {
-    await (logout ? this.delete(session) : this.stop(session));
+  /** Stops a session, or deletes it with `logout`, and says what became of its device then. */
+  async stopDeprecated(session: string, logout: boolean): Promise<UnlinkOutcome | undefined> {
+    if (logout) return this.delete(session);
+    await this.stop(session);
+    return undefined;
   }
 
   /** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
@@ -248,6 +260,7 @@ export class SessionManager {
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
     const { records } = await backend.list();
     this.#creations.remember(records);
+    await this.#unlinker.start();
     const plan = planBoot(records, this.#options);
     this.#report = new BootReport(clock, logger, plan.expected);
     const restore = async (name: string, start: boolean) => {
@@ -273,6 +286,7 @@ export class SessionManager {
     this.#report?.close();
     const closed = [...this.#runners.values()].map(async (loading) => (await loading.catch(() => undefined))?.close());
     await Promise.all(closed);
+    await this.#unlinker.close();
   }
 
   #dispatch(session: string, input: SessionCommand): Promise<SessionRecord> {
@@ -312,11 +326,15 @@ export class SessionManager {
 
   async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
     const lease: Lease = await this.#options.backend.acquire(session);
-    const onChange = (changed: SessionRecord) => {
-      this.#report?.note(changed);
-      this.#outdated.note(changed);
+    const deps: RunnerDeps = {
+      ...this.#options,
+      onChange: (changed) => {
+        this.#report?.note(changed);
+        this.#outdated.note(changed);
+      },
+      onSetAside: (id) => this.#unlinker.add(id),
     };
-    return new SessionRunner({ ...this.#options, onChange }, lease, record);
+    return new SessionRunner(deps, lease, record);
   }
 
   /** Applies a change of the client version to a session, or to all that have been loaded. Never throws. */

@@ -17,12 +17,14 @@ import {
   rememberedAfter,
   statusEvent,
 } from "../domain/event.ts";
+import { setAside } from "../domain/pending-unlink.ts";
 import {
   type SessionAction,
   type SessionInput,
   statusOf,
   type Transition,
   transition,
+  type UnlinkOutcome,
   wakeAtMs,
 } from "../domain/session.ts";
 import type { Commit, Lease, Pairing } from "../ports/backend.ts";
@@ -30,7 +32,7 @@ import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engi
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
-import { discardOutside, type RemoteUnlinked, type RunnerDeps } from "./runner-deps.ts";
+import { discardOutside, type RunnerDeps } from "./runner-deps.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
 import { WakeTimer } from "./wake-timer.ts";
 
@@ -98,11 +100,11 @@ export class SessionRunner {
     });
   }
 
-  /** Logs out, and says what became of the device at WhatsApp. */
-  logout(): Promise<{ record: SessionRecord; unlinked: RemoteUnlinked }> {
+  /** Logs out or deletes, and says what became of the device at WhatsApp. */
+  leave(input: SessionCommand): Promise<{ record: SessionRecord; outcome: UnlinkOutcome }> {
     return this.#command(async () => {
-      const unlinked = await this.#apply({ type: "logout" });
-      return { record: this.#record, unlinked: unlinked ?? "false" };
+      const outcome = await this.#apply(typeof input === "function" ? await input(this.#record) : input);
+      return { record: this.#record, outcome: outcome ?? "not_linked" };
     });
   }
 
@@ -182,14 +184,14 @@ export class SessionRunner {
   }
 
   /** Applies an input. Resolves with what became of the device at WhatsApp, if the input led to a logout there. */
-  async #apply(input: SessionInput, pairing?: Pairing): Promise<RemoteUnlinked | undefined> {
+  async #apply(input: SessionInput, pairing?: Pairing): Promise<UnlinkOutcome | undefined> {
     const next = this.#transition(input);
     const { state, events, wipe, actions } = next;
-    if (state === this.#record && events.length === 0 && !wipe && actions.length === 0) {
-      this.#scheduleWake();
-      return undefined;
+    if (state !== this.#record || events.length > 0 || wipe !== "none") {
+      return this.#advance({ ...next, state: this.#stamped(state, events) }, pairing);
     }
-    return this.#advance({ ...next, state: this.#stamped(state, events) }, pairing);
+    this.#scheduleWake();
+    return this.#performAll(actions);
   }
 
   #transition(input: SessionInput): Transition {
@@ -205,26 +207,37 @@ export class SessionRunner {
   }
 
   /** Writes a transition, then performs its actions. */
-  async #advance({ state, events, wipe, actions }: Transition, pairing?: Pairing): Promise<RemoteUnlinked | undefined> {
+  async #advance({ state, events, wipe, actions }: Transition, pairing?: Pairing): Promise<UnlinkOutcome | undefined> {
     const context = this.#eventContext(this.#deps.clock.wallMs());
     const written = events.map((name) =>
       name === "session.status"
         ? statusEvent(state, context)
         : healthEvent(state, this.#host.engine?.lastInboundAtMs, context),
     );
+    const aside = wipe === "set_aside" ? setAside(this.#record, context.ulid(), this.#deps.clock.nowMs()) : undefined;
     await this.#commit({
       record: state,
       events: this.#addressed(written, state),
-      wipe,
+      wipe: wipe !== "none",
+      ...(aside && { setAside: aside }),
       pairing: state.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
     });
     if (events.includes("session.status")) this.#logger.info({ status: Status[statusOf(state)] }, "session status");
     this.#scheduleWake();
-    let unlinked: RemoteUnlinked | undefined;
-    for (const action of actions) unlinked = (await this.#perform(action)) ?? unlinked;
+    if (aside) {
+      await this.#host.close();
+      await this.#deps.onSetAside?.(aside.id);
+    }
+    const outcome = await this.#performAll(actions);
     // What an engine keeps outside of the store goes with what it kept inside.
-    if (!this.#host.engine && wipe) await discardOutside(this.#deps, this.#record);
-    return unlinked;
+    if (!this.#host.engine && wipe !== "none") await discardOutside(this.#deps, this.#record);
+    return outcome ?? (aside && "pending");
+  }
+
+  async #performAll(actions: readonly SessionAction[]): Promise<UnlinkOutcome | undefined> {
+    let outcome: UnlinkOutcome | undefined;
+    for (const action of actions) outcome = (await this.#perform(action)) ?? outcome;
+    return outcome;
   }
 
   async #commit(commit: Commit): Promise<void> {
@@ -256,7 +269,7 @@ export class SessionRunner {
     return { nowMs, ulid: () => this.#deps.random.ulid(nowMs) };
   }
 
-  async #perform(action: SessionAction): Promise<RemoteUnlinked | undefined> {
+  async #perform(action: SessionAction): Promise<UnlinkOutcome | undefined> {
     switch (action.type) {
       case "close_engine":
         await this.#host.close();
@@ -266,9 +279,9 @@ export class SessionRunner {
         return refused && this.#apply(refused);
       }
       case "unlink_engine": {
-        const unlinked = await this.#host.unlink();
-        await this.#apply({ type: "unlinked" });
-        return unlinked;
+        const outcome = await this.#host.unlink(this.#record, action.connects);
+        await this.#apply({ type: "unlinked", outcome });
+        return outcome;
       }
       case "remove":
         await this.#remove();
@@ -315,4 +328,4 @@ export class SessionRunner {
   }
 }
 
-const unstarted = (state: SessionRecord): Transition => ({ state, events: [], wipe: false, actions: [] });
+const unstarted = (state: SessionRecord): Transition => ({ state, events: [], wipe: "none", actions: [] });

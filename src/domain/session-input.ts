@@ -1,4 +1,5 @@
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { UnlinkOutcome } from "./session-leaving.ts";
 
 /** Why an engine can close. */
 export type CloseCause =
@@ -30,8 +31,8 @@ export type SessionInput =
   | { type: "client_version_changed"; engine: Engine_Kind; version: string }
   /** `wakeAtMs()` has come. */
   | { type: "wake" }
-  /** The action `unlink_engine` is through, whatever came of it. */
-  | { type: "unlinked" }
+  /** The action `unlink_engine` is through. */
+  | { type: "unlinked"; outcome: UnlinkOutcome }
   /** The action `open_engine` has to wait for its turn until then. */
   | { type: "postponed"; untilMs: number }
   /** A former login was put in place of the present one; no engine is open. */

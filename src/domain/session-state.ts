@@ -24,7 +24,9 @@ const statuses = {
 } as const satisfies Record<Phase, Status>;
 
 /** A session's status in WAHA's words: the only place that knows them. */
-export const statusOf = (state: SessionState): Status => statuses[state.phase];
+export const statusOf = ({ phase, desiredState }: SessionState): Status =>
+  // One that is to stay stopped connects only to be logged out.
+  phase === Phase.LOGGING_OUT && desiredState === Desired.STOPPED ? Status.STOPPED : statuses[phase];
 
 const engineStates = {
   [Phase.UNSPECIFIED]: EngineState.CLOSED,
@@ -57,7 +59,7 @@ export const canUseVersion = (state: SessionState, version: string): boolean =>
 
 /** When `wake` is due, if ever (Unix ms). */
 export function wakeAtMs(state: SessionState): number | undefined {
-  if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined) return undefined;
+  if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined || isLeaving(state)) return undefined;
   return timestampMs(state.wakeAt);
 }
 

@@ -11,11 +11,14 @@ export type Announcement = "session.status" | "session.health";
 export type SessionAction =
   /** Close the engine, if one is open. */
   | { type: "close_engine" }
-  /** Log the engine out at WhatsApp, then report `unlinked`. */
-  | { type: "unlink_engine" }
+  /** Unlink the device at WhatsApp, by an engine opened for it if `connects`, then report `unlinked`. */
+  | { type: "unlink_engine"; connects: boolean }
   | { type: "open_engine" }
   /** Remove the session for good. */
   | { type: "remove" };
+
+/** What becomes of credentials and chats: the credentials can be set aside, to be unlinked by others. */
+export type Wipe = "none" | "discard" | "set_aside";
 
 /** A step of a session. `state`, `events` and `wipe` are one write; `actions` follow it. */
 export interface Transition {
@@ -23,7 +26,7 @@ export interface Transition {
   /** Events to write with the state. */
   readonly events: readonly Announcement[];
   /** Removes credentials and chats in the same write. */
-  readonly wipe: boolean;
+  readonly wipe: Wipe;
   /** Actions to perform after the write, in this order. */
   readonly actions: readonly SessionAction[];
 }
@@ -32,7 +35,7 @@ export interface Transition {
 export const to = (state: SessionState, more: Partial<Omit<Transition, "state">> = {}): Transition => ({
   state,
   events: [],
-  wipe: false,
+  wipe: "none",
   actions: [],
   ...more,
 });

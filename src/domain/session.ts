@@ -9,11 +9,12 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
-import { logout, remove, unlinked } from "./session-leaving.ts";
+import { interrupted, isBanned, logout, remove, unlinked } from "./session-leaving.ts";
 import { canUseVersion, isLeaving, isRunning, type SessionState, wakeAtMs } from "./session-state.ts";
 import { announced, asked, forgiven, reach, type SessionAction, type Transition, to } from "./session-transition.ts";
 
 export type { CloseCause, SessionInput } from "./session-input.ts";
+export type { UnlinkOutcome } from "./session-leaving.ts";
 export {
   canUseVersion,
   engineStateOf,
@@ -23,7 +24,7 @@ export {
   statusOf,
   wakeAtMs,
 } from "./session-state.ts";
-export type { Announcement, SessionAction, Transition } from "./session-transition.ts";
+export type { Announcement, SessionAction, Transition, Wipe } from "./session-transition.ts";
 
 /** What a cause leads to: give up, try again later, or its own rule. */
 type Consequence = "fail" | "fail_unpaired" | "fail_until" | "back_off" | "reconnect" | "retry_once";
@@ -99,9 +100,9 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "restart":
       return restart(asked(state, Desired.RUNNING), nowMs);
     case "logout":
-      return logout(state);
+      return logout(state, nowMs);
     case "delete":
-      return remove(state);
+      return remove(state, nowMs);
     case "configure":
       return configure(state, input.config, nowMs);
     case "resume":
@@ -115,7 +116,7 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "restored":
       return restored(state, nowMs);
     case "unlinked":
-      return unlinked(state);
+      return unlinked(state, input.outcome);
     case "qr":
       return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING }) : to(state);
     case "paired":
@@ -150,38 +151,31 @@ function health(state: SessionState, healthy: boolean): Transition {
   return to({ ...state, health }, { events: ["session.health"] });
 }
 
-/** A temporary ban is not over: connecting now would make it longer. */
-const mustWait = (state: SessionState, nowMs: number) =>
-  state.phase === Phase.FAILED &&
-  state.reason === Reason.TEMPORARILY_BANNED &&
-  state.wakeAt !== undefined &&
-  timestampMs(state.wakeAt) > nowMs;
-
 /** Opens a fresh engine, without the login where that is dead. */
 function open(from: SessionState, ...before: SessionAction[]): Transition {
   const actions: SessionAction[] = [...before, { type: "open_engine" }];
   if (!from.credentialsDead) return reach(forgiven(from), { phase: Phase.CONNECTING }, ...actions);
   const { me: _, ...unpaired } = forgiven(from);
-  return { ...reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, ...actions), wipe: true };
+  return { ...reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, ...actions), wipe: "discard" };
 }
 
 function start(state: SessionState, nowMs: number): Transition {
-  if (isLeaving(state)) return unlinked(asked(state, Desired.RUNNING));
+  if (isLeaving(state)) return interrupted(asked(state, Desired.RUNNING));
   if (isRunning(state) || state.phase === Phase.BACKING_OFF) return to(state);
   const wanted = asked(state, Desired.RUNNING);
-  return mustWait(state, nowMs) ? to(wanted) : open({ ...wanted, attempt: 0 });
+  return isBanned(state, nowMs) ? to(wanted) : open({ ...wanted, attempt: 0 });
 }
 
 function stop(state: SessionState): Transition {
   if (state.desiredState === Desired.STOPPED && state.phase === Phase.STOPPED) return to(state);
   const wanted = asked(state, Desired.STOPPED);
-  if (isLeaving(state)) return unlinked(wanted);
+  if (isLeaving(state)) return interrupted(wanted);
   return reach(forgiven(wanted), { phase: Phase.STOPPED, attempt: 0 }, { type: "close_engine" });
 }
 
 function restart(wanted: SessionState, nowMs: number): Transition {
-  if (isLeaving(wanted)) return unlinked(wanted);
-  if (mustWait(wanted, nowMs)) return to(wanted);
+  if (isLeaving(wanted)) return interrupted(wanted);
+  if (isBanned(wanted, nowMs)) return to(wanted);
   return open({ ...wanted, attempt: 0 }, { type: "close_engine" });
 }
 
@@ -208,7 +202,7 @@ function resume(
   nowMs: number,
   policy: SessionPolicy,
 ): Transition {
-  if (isLeaving(state)) return unlinked(state);
+  if (isLeaving(state)) return interrupted(state);
   if (state.desiredState !== Desired.RUNNING) {
     return state.phase === Phase.STOPPED ? to(state) : reach(forgiven(state), { phase: Phase.STOPPED });
   }

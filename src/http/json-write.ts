@@ -17,6 +17,9 @@ export function toRestJson(desc: DescMessage, message: Message, registry: Regist
   return dress(desc, toJson(desc, message, { registry }));
 }
 
+/** Whether an answer of this type may say nothing, and has no body then: it has only optional fields, or none. */
+export const isMostlyEmpty = ({ fields }: DescMessage): boolean => fields.every(({ proto }) => proto.proto3Optional);
+
 /** One field of a message, by itself: null for a message that is unset, else the field's default. */
 export function fieldToRestJson(field: DescField, message: Message, registry: Registry): JsonValue {
   const json = toJson(field.parent, message, { registry });

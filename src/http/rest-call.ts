@@ -2,6 +2,7 @@ import {
   type DescField,
   type DescMethodServerStreaming,
   type DescMethodUnary,
+  type JsonValue,
   type Message,
   type Registry,
   ScalarType,
@@ -14,7 +15,8 @@ import { picture, resumeFields, streamIdField, successStatus } from "./dialect.t
 import { type Answer, addVary, type HttpRequest, type HttpResponse, isGone, jsonAnswer, send } from "./exchange.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import type { HttpBinding } from "./http-rules.ts";
-import { fieldToRestJson, toRestJson } from "./json-write.ts";
+import { isJsonObject } from "./json-read.ts";
+import { fieldToRestJson, isMostlyEmpty, toRestJson } from "./json-write.ts";
 import { ClientGone } from "./problem.ts";
 import { toRestError } from "./rest-error.ts";
 import { createEventStream, type EventStream } from "./sse.ts";
@@ -65,12 +67,13 @@ async function callUnary(
     send(req, res, httpBodyAnswer(status, response.message as HttpBody, req, res));
   } else if (binding.responseField !== undefined) {
     send(req, res, jsonAnswer(status, fieldToRestJson(binding.responseField, response.message, registry)));
-  } else if (rpc.output.fields.length === 0) {
-    send(req, res, { status });
   } else {
-    send(req, res, jsonAnswer(status, toRestJson(rpc.output, response.message, registry)));
+    const body = toRestJson(rpc.output, response.message, registry);
+    send(req, res, isMostlyEmpty(rpc.output) && isEmptyObject(body) ? { status } : jsonAnswer(status, body));
   }
 }
+
+const isEmptyObject = (value: JsonValue): boolean => isJsonObject(value) && Object.keys(value).length === 0;
 
 function statusOf(req: HttpRequest): number {
   return successStatus.get(req.method ?? "") ?? 200;

@@ -1,7 +1,8 @@
-import type { Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Endpoint, PendingUnlink, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { ChatStore, Credentials } from "./engine.ts";
 import type { NewEvent, Outbox, Retention } from "./outbox.ts";
+import type { PendingUnlinks } from "./pending-unlinks.ts";
 
 /** The right to write one session, until somebody else acquires it. */
 export interface Lease {
@@ -57,12 +58,19 @@ export interface Commit {
   readonly isReconfigured?: boolean;
   /** Removes the session's engine data (credentials and chats) in the same write and ends all handles on it. */
   readonly wipe?: boolean;
+  /**
+   * Moves the credentials to this pending unlink before the wipe, in the same write. Does nothing if there are none, and leaves out
+   * values that cannot be read. Only together with `wipe`.
+   */
+  readonly setAside?: PendingUnlink;
   /** What a phone is offered from now on; null for nothing; left out: unchanged. Memory only, but seen together with the record. */
   readonly pairing?: Pairing | null;
 }
 
 /** Sessions, their event log, the delivery queue and who owns what: all that must survive. Durable when a call resolves, unless said otherwise. */
 export interface Backend extends Outbox {
+  readonly pendingUnlinks: PendingUnlinks;
+
   /** All sessions by name, at one moment. */
   list(): Promise<{ records: SessionRecord[]; seq: bigint }>;
   /** One session at one moment. */

@@ -41,8 +41,11 @@ export type EngineEvent =
    */
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };
 
-/** What became of the device at WhatsApp when an engine logged out. */
-export type UnlinkResult = "unlinked" | "unknown";
+/**
+ * What became of the device at WhatsApp when an engine logged out: removed, never linked, or perhaps linked still. "again": linked
+ * still, and WhatsApp asks for a new connection.
+ */
+export type UnlinkResult = "unlinked" | "not_linked" | "again" | "unknown";
 
 /** One life of a connection to WhatsApp. Single use; never throws for network reasons. */
 export interface Engine {
@@ -52,7 +55,10 @@ export interface Engine {
   readonly lastInboundAtMs?: number | undefined;
   /** Asks WhatsApp for a pairing code for a phone (7 to 15 digits); "ABCDEFGH". Only after the first `qr`. Rejects with PairingCodeRefused. */
   requestPairingCode(phoneNumber: string): Promise<string>;
-  /** Unlinks the device at WhatsApp and closes. */
+  /**
+   * Unlinks the device at WhatsApp and closes. Waits for a login or a pairing that is under way, but not for a phone to scan a code;
+   * `close()` cuts it short. Messages that are not taken yet are given up.
+   */
   logout(): Promise<UnlinkResult>;
   /** A PNG of what the engine shows. Only where `capabilities.screenshot`. */
   screenshot(): Promise<Uint8Array>;
@@ -94,6 +100,13 @@ export interface EngineFactory {
   obstacle?(): Promise<string | undefined>;
   /** Opens an engine at once; what goes wrong becomes `closed`. */
   open(options: EngineOptions): Engine;
+  /** Whether credentials hold a login that WhatsApp may know. Rejects if they cannot be read. */
+  hasLogin(credentials: Credentials): Promise<boolean>;
+  /**
+   * Hands what the engine keeps outside of EngineData over to another owner, `id`, to whom the credentials belong already. Idempotent, so
+   * that a crash before it can be made good. When no engine of the session is open.
+   */
+  setAside?(session: string, id: string, credentials: Credentials): Promise<void>;
   /** Removes what the engine keeps outside of EngineData, if anything; to be called after a wipe or remove, when no engine is open. */
   discard?(session: string): Promise<void>;
   /**

@@ -74,6 +74,7 @@ for (const [name, jumpMs] of jumps) {
         browser: async () => undefined,
         workerId: "",
         startedAtMs: clock.nowMs(),
+        pendingUnlinks: () => 0,
         checkStore: async () => {},
         clock,
         logger: { debug() {}, error() {} },

@@ -77,6 +77,7 @@ export function openHouse(t: TestContext) {
       opened.push(engine);
       return engine;
     },
+    hasLogin: async () => true,
   });
   const engines = new Map(
     [factory(Engine_Kind.NOWEB, false), factory(Engine_Kind.WEBJS, true)].map((engine) => [engine.kind, engine]),
@@ -108,6 +109,7 @@ export function openHouse(t: TestContext) {
     browser: async () => undefined,
     workerId: "",
     startedAtMs: clock.nowMs(),
+    pendingUnlinks: () => manager.pendingUnlinks,
     checkStore: () => backend.check(),
     backUp: () => Promise.reject(new Error("nothing to back up")),
     tickets: new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) }),

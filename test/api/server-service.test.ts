@@ -16,6 +16,7 @@ function serve(checkStore: () => Promise<void>, browser?: string) {
     browser: async () => browser,
     workerId: "w1",
     startedAtMs: epochMs,
+    pendingUnlinks: () => 0,
   };
   const service = createServerService({ ...facts, checkStore, clock, logger });
   const interceptors = [reporting({ logger, nowMs: () => clock.nowMs() })];

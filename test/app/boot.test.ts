@@ -103,7 +103,7 @@ describe("a server that starts", () => {
     );
     const { record } = await next.create({ name: "alice", engine: 0, config: undefined, start: true });
     assert.equal(statusOf(record), Status.STARTING);
-    unlinking.resolve("unknown");
+    unlinking.resolve("unlinked");
     await deleting;
   });
 

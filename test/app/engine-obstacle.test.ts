@@ -4,7 +4,7 @@ import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/ses
 import { SessionError } from "../../src/domain/errors.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory } from "../../src/ports/engine.ts";
-import { FakeEngine, openHouse, settle } from "./house.ts";
+import { FakeEngine, hasLogin, openHouse, settle } from "./house.ts";
 
 /** A house in which WEBJS is an engine that meets an obstacle, or none. */
 function houseOf(t: TestContext) {
@@ -14,6 +14,7 @@ function houseOf(t: TestContext) {
     capabilities: { screenshot: true },
     obstacle: async () => world.obstacle,
     open: (options) => new FakeEngine(options),
+    hasLogin,
     discard: async () => {
       if (world.fault) throw world.fault;
     },

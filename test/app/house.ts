@@ -21,6 +21,9 @@ export const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
 export const messageOf = (id: string, timestamp = 0) =>
   create(MessagePayloadSchema, { id, timestamp, from: "1@c.us", body: id });
 
+const loginKey = "login";
+export const hasLogin = async (credentials: Credentials) => (await credentials.read([loginKey]))[0] !== undefined;
+
 /** An engine in a test's hands: it reports what it is told to, and answers as it is told. */
 export class FakeEngine implements Engine {
   static readonly closesAtOnce = Promise.resolve();
@@ -33,17 +36,20 @@ export class FakeEngine implements Engine {
   /** How many events the reader has asked for. */
   asked = 0;
   closed = false;
+  readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];
   #wake = () => {};
   readonly events = this.#read();
 
-  constructor({ session, reportedUntilMs }: EngineOptions) {
+  constructor({ session, credentials, reportedUntilMs }: EngineOptions) {
     this.session = session;
+    this.#credentials = credentials;
     this.reportedUntilMs = reportedUntilMs;
   }
 
   report(...events: EngineEvent[]): void {
     if (this.closed) return;
+    if (events.some(({ type }) => type === "paired" || type === "opened")) void this.pair();
     this.#queue.push(...events);
     if (events.some((event) => event.type === "closed")) this.closed = true;
     this.#wake();
@@ -57,8 +63,13 @@ export class FakeEngine implements Engine {
     return "ABCDEFGH";
   }
 
+  /** A phone links the device, and the engine has not said so yet. */
+  async pair(): Promise<void> {
+    await this.#credentials.write(new Map([[loginKey, Buffer.from("login")]]));
+  }
+
   async logout(): Promise<UnlinkResult> {
-    const result = await this.unlinks;
+    const result = (await hasLogin(this.#credentials)) ? await this.unlinks : "not_linked";
     this.report({ type: "closed", cause: "logged_out", message: "unlinked" });
     return result;
   }
@@ -106,6 +117,10 @@ export function openHouse(
     /** Called before an engine is opened. */
     onOpen: (_engine: FakeEngine) => {},
     restore: async (_credentials: Credentials) => false,
+    hasLogin,
+    discard: async (_session: string) => {},
+    /** Sessions and ids of logins that were set aside. */
+    aside: [] as string[],
   };
   const factory: EngineFactory = {
     kind: Engine_Kind.NOWEB,
@@ -116,6 +131,9 @@ export function openHouse(
       engines.push(engine);
       return engine;
     },
+    hasLogin: (credentials) => world.hasLogin(credentials),
+    discard: (session) => world.discard(session),
+    setAside: async (session, id) => void world.aside.push(`${session} ${id}`),
     restoreCredentials: (credentials) => world.restore(credentials),
   };
   const managerOptions: SessionManagerOptions = {
@@ -132,7 +150,7 @@ export function openHouse(
     names: [],
     ...options,
   };
-  const open = () => new SessionManager(managerOptions);
+  const open = (more: Partial<SessionManagerOptions> = {}) => new SessionManager({ ...managerOptions, ...more });
   const managers = [open()];
   t.after(async () => {
     for (const engine of engines) engine.closes = Promise.resolve();
@@ -147,8 +165,8 @@ export function openHouse(
     world,
     manager: managers[0] ?? open(),
     /** A manager as a new process would have it, on the same backend. */
-    reopen(): SessionManager {
-      const manager = open();
+    reopen(more: Partial<SessionManagerOptions> = {}): SessionManager {
+      const manager = open(more);
       managers.push(manager);
       return manager;
     },

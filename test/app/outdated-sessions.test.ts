@@ -5,7 +5,7 @@ import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
 import { FakeClock } from "../fake-clock.ts";
-import { FakeEngine, openHouse, settle } from "./house.ts";
+import { FakeEngine, hasLogin, openHouse, settle } from "./house.ts";
 
 /** Sessions whose engines have a client version in the test's hands. */
 function openVersions(t: TestContext, gated = false) {
@@ -27,6 +27,7 @@ function openVersions(t: TestContext, gated = false) {
       engines.push(engine);
       return engine;
     },
+    hasLogin,
   };
   const gate = gated ? new ConnectGate(clock, { perSecond: 1, maxConnecting: 1 }) : undefined;
   const house = openHouse(t, { engines: new Map([[factory.kind, factory]]), gate }, clock);

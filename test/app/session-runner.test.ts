@@ -58,15 +58,15 @@ describe("commands on a session", () => {
 
   it("a logout says what became of the device", async (t) => {
     const { manager, engine, clock } = await working(t);
-    assert.equal((await manager.logout("alice")).unlinked, "true");
-    assert.equal((await manager.logout("alice")).unlinked, "false", "nothing was paired");
+    assert.equal((await manager.logout("alice")).outcome, "unlinked");
+    assert.equal((await manager.logout("alice")).outcome, "not_linked", "nothing was paired");
     engine().report({ type: "opened", me });
     await settle();
     engine().unlinks = never;
     const loggedOut = manager.logout("alice");
     await settle();
     await pass(clock, 4_000);
-    assert.equal((await loggedOut).unlinked, "unknown");
+    assert.equal((await loggedOut).outcome, "pending");
   });
 
   for (const when of ["at once", "later"])
@@ -80,7 +80,7 @@ describe("commands on a session", () => {
       const stopped = manager.stop("alice");
       while (!(await isSettled(stopped))) await pass(clock, 100, 100);
       assert.ok(clock.nowMs() - startedAtMs < 5_000, `${clock.nowMs() - startedAtMs} ms`);
-      assert.equal((await loggedOut).unlinked, "unknown");
+      assert.equal((await loggedOut).outcome, "pending");
       assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
     });
 

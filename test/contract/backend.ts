@@ -7,6 +7,7 @@ import { deliveriesContract } from "./backend-deliveries.ts";
 import type { OpenBackend } from "./backend-fixtures.ts";
 import { healthContract } from "./backend-health.ts";
 import { logContract } from "./backend-log.ts";
+import { pendingUnlinksContract } from "./backend-pending-unlinks.ts";
 import { retentionContract } from "./backend-retention.ts";
 import { retriesContract } from "./backend-retries.ts";
 import { sessionsContract } from "./backend-sessions.ts";
@@ -15,6 +16,7 @@ import { sessionsContract } from "./backend-sessions.ts";
 export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: sessions`, () => sessionsContract(open));
   describe(`${name}: engine data`, () => dataContract(open));
+  describe(`${name}: logins set aside`, () => pendingUnlinksContract(open));
   describe(`${name}: event log and watching`, () => logContract(open));
   describe(`${name}: named readers of the log`, () => consumersContract(open));
   describe(`${name}: deliveries`, () => claimsContract(open));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { EngineFactory } from "../../src/ports/engine.ts";
 import { PairingCodeRefused } from "../../src/ports/engine.ts";
 import { EngineSession, type OpenEngine } from "./engine-session.ts";
@@ -195,11 +196,58 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("does not know what became of the device when it never had one", async () => {
-      const engine = newSession().open();
+    it("says that there is no device when no phone has linked one", async () => {
+      const session = newSession();
+      const engine = session.open();
       await engine.until("qr");
-      assert.equal(await engine.engine.logout(), "unknown");
+      assert.equal(await world.factory().hasLogin(session.credentials), false);
+      assert.equal(await engine.engine.logout(), "not_linked");
       assert.equal((await engine.rest()).length, 1);
+    });
+
+    it("logs out at once when it is opened only for that", async () => {
+      const phone = world.phone();
+      const session = newSession();
+      const working = await session.openLoggedIn(scannedBy(phone));
+      await working.engine.close();
+      assert.equal(await world.factory().hasLogin(session.credentials), true);
+      assert.equal(await session.open().engine.logout(), "unlinked");
+      assert.equal(phone.devices.length, 0);
+    });
+
+    it("takes a device that WhatsApp no longer knows for unlinked", async () => {
+      const phone = world.phone();
+      const session = newSession();
+      const working = await session.openLoggedIn(scannedBy(phone));
+      await working.engine.close();
+      await phone.unlink();
+      assert.equal(await session.open().engine.logout(), "unlinked");
+    });
+
+    for (const afterMs of [0, 20, 50, 100, 150]) {
+      it(`logs out ${afterMs} ms after the scan, by a second engine if WhatsApp asks for one`, async () => {
+        const phone = world.phone();
+        const session = newSession();
+        const engine = session.open();
+        const { value } = await engine.until("qr");
+        const scanned = phone.scan(value).catch(() => {});
+        await delay(afterMs);
+        let result = await engine.engine.logout();
+        if (result === "again") result = await session.open().engine.logout();
+        await scanned;
+        assert.equal(phone.devices.length, 0);
+        assert.ok(result === "unlinked" || result === "not_linked", result);
+      });
+    }
+
+    it("says that it does not know when WhatsApp is not there, and keeps the login", async () => {
+      const phone = world.phone();
+      const session = newSession();
+      const working = await session.openLoggedIn(scannedBy(phone));
+      await working.engine.close();
+      const cutOff = session.open(world.unreachableFactory());
+      assert.equal(await cutOff.engine.logout(), "unknown");
+      assert.equal(await world.factory().hasLogin(session.credentials), true);
     });
 
     it("closes once, whenever it is asked to, and writes nothing afterwards", async () => {

@@ -29,7 +29,7 @@ export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
   const announcements = { "session.status": "announce", "session.health": "announce_health" } as const;
   const types = [
     ...next.events.map((event) => announcements[event]),
-    ...(next.wipe ? (["wipe"] as const) : []),
+    ...(next.wipe !== "none" ? (["wipe"] as const) : []),
     ...next.actions.map(({ type }) => type),
   ];
   return { state: next.state, effects: types.map((type) => ({ type })) };

@@ -63,7 +63,7 @@ export function engineWalks<House extends WalkHouse>(
     assert.equal(phone.devices.length, 1, "no second pairing was needed");
 
     const loggedOut = await rest.post("/api/sessions/alice/logout");
-    assert.deepEqual([loggedOut.status, loggedOut.body.remoteUnlinked], [201, "true"]);
+    assert.deepEqual([loggedOut.status, loggedOut.body.remoteUnlinked], [201, "UNLINKED"]);
     await rest.untilStatus("alice", "SCAN_QR_CODE");
     assert.equal(phone.devices.length, 0, "the device is unlinked at WhatsApp");
 

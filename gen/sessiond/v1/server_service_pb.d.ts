@@ -204,6 +204,13 @@ export declare type GetServerStatusResponse = Message<"sessiond.v1.GetServerStat
    * @generated from field: sessiond.v1.GetServerStatusResponse.Worker worker = 3;
    */
   worker?: GetServerStatusResponse_Worker | undefined;
+
+  /**
+   * Number of devices still to be unlinked at WhatsApp, left behind by sessions that were logged out or deleted. Unset if there are none.
+   *
+   * @generated from field: optional uint32 pending_unlinks = 4;
+   */
+  pendingUnlinks?: number | undefined;
 };
 
 /**

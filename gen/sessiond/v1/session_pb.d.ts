@@ -233,12 +233,11 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   health: Session_Health;
 
   /**
-   * In the answer to a logout: "true" if WhatsApp has removed the device, "false" if it was not asked to, "unknown" if it did not
-   * say. Unset in all other answers.
+   * Set in the answer to a logout only: what became of the device at WhatsApp.
    *
-   * @generated from field: optional string remote_unlinked = 16;
+   * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 17;
    */
-  remoteUnlinked?: string | undefined;
+  remoteUnlinked?: Session_RemoteUnlinked | undefined;
 
   /**
    * Where its events are posted no more because the receiver answered 410, or failed for five days. Empty while all is well.
@@ -554,6 +553,58 @@ export enum Session_Health {
  * Describes the enum sessiond.v1.Session.Health.
  */
 export declare const Session_HealthSchema: GenEnum<Session_Health>;
+
+/**
+ * What became of a session's device at WhatsApp when the session was logged out or deleted.
+ *
+ * @generated from enum sessiond.v1.Session.RemoteUnlinked
+ */
+export enum Session_RemoteUnlinked {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: REMOTE_UNLINKED_UNSPECIFIED = 0;
+   */
+  REMOTE_UNLINKED_UNSPECIFIED = 0,
+
+  /**
+   * WhatsApp has removed the device.
+   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
+   *
+   * @generated from enum value: UNLINKED = 1;
+   */
+  UNLINKED = 1,
+
+  /**
+   * There was nothing to remove: no phone had linked the session, or the phone had removed the device before.
+   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
+   *
+   * @generated from enum value: NOT_LINKED = 2;
+   */
+  NOT_LINKED = 2,
+
+  /**
+   * WhatsApp could not be reached in time. The login is kept apart from the session, and the server tries to unlink it for up to
+   * a day, also after a restart. The session and its name are free at once.
+   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
+   *
+   * @generated from enum value: PENDING = 3;
+   */
+  PENDING = 3,
+
+  /**
+   * The stored login cannot be read, so WhatsApp cannot be asked: remove the device on the phone.
+   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
+   *
+   * @generated from enum value: UNKNOWN = 4;
+   */
+  UNKNOWN = 4,
+}
+
+/**
+ * Describes the enum sessiond.v1.Session.RemoteUnlinked.
+ */
+export declare const Session_RemoteUnlinkedSchema: GenEnum<Session_RemoteUnlinked>;
 
 /**
  * What the owner of a session can choose about it.

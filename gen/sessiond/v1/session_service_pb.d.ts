@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Engine_Kind, Me, Session, Session_Status, Session_StatusReason, SessionConfig } from "./session_pb.js";
+import type { Engine_Kind, Me, Session, Session_RemoteUnlinked, Session_Status, Session_StatusReason, SessionConfig } from "./session_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 
@@ -272,11 +272,17 @@ export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionReq
 export declare const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest>;
 
 /**
- * Nothing: the session is gone.
+ * The session is gone. Empty, unless its device may still be linked at WhatsApp: then `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
  *
  * @generated from message sessiond.v1.DeleteSessionResponse
  */
 export declare type DeleteSessionResponse = Message<"sessiond.v1.DeleteSessionResponse"> & {
+  /**
+   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   *
+   * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
+   */
+  remoteUnlinked?: Session_RemoteUnlinked | undefined;
 };
 
 /**
@@ -839,11 +845,18 @@ export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSess
 export declare const StopSessionDeprecatedRequestSchema: GenMessage<StopSessionDeprecatedRequest>;
 
 /**
- * Nothing: the session is stopped.
+ * The session is stopped, or gone. Empty, unless its device was to be logged out and may still be linked at WhatsApp: then
+ * `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
  *
  * @generated from message sessiond.v1.StopSessionDeprecatedResponse
  */
 export declare type StopSessionDeprecatedResponse = Message<"sessiond.v1.StopSessionDeprecatedResponse"> & {
+  /**
+   * With `logout`: PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   *
+   * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
+   */
+  remoteUnlinked?: Session_RemoteUnlinked | undefined;
 };
 
 /**
@@ -875,11 +888,17 @@ export declare type LogoutSessionDeprecatedRequest = Message<"sessiond.v1.Logout
 export declare const LogoutSessionDeprecatedRequestSchema: GenMessage<LogoutSessionDeprecatedRequest>;
 
 /**
- * Nothing: the session is gone.
+ * The session is gone. Empty, unless its device may still be linked at WhatsApp: then `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
  *
  * @generated from message sessiond.v1.LogoutSessionDeprecatedResponse
  */
 export declare type LogoutSessionDeprecatedResponse = Message<"sessiond.v1.LogoutSessionDeprecatedResponse"> & {
+  /**
+   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   *
+   * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
+   */
+  remoteUnlinked?: Session_RemoteUnlinked | undefined;
 };
 
 /**
@@ -941,7 +960,8 @@ export declare const SessionService: GenService<{
     output: typeof UpdateSessionResponseSchema;
   },
   /**
-   * Stops a session, logs it out where it can, and removes its configuration and data. Idempotent.
+   * Stops a session, unlinks its device at WhatsApp, and removes its configuration and data. Idempotent. Connects for that if need be,
+   * for at most a few seconds; a device that could not be unlinked by then is PENDING.
    * REVISION_CONFLICT if it no longer has the revision expected.
    *
    * @generated from rpc sessiond.v1.SessionService.DeleteSession
@@ -984,7 +1004,8 @@ export declare const SessionService: GenService<{
     output: typeof RestartSessionResponseSchema;
   },
   /**
-   * Unlinks the device at WhatsApp where it can and removes the login; the configuration stays. A running session starts again.
+   * Unlinks the device at WhatsApp and removes the login; the configuration stays. A running session starts again. Connects for that if
+   * need be, for at most a few seconds; `remoteUnlinked` says what became of the device.
    * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.LogoutSession

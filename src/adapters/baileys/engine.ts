@@ -10,7 +10,7 @@ import {
   PairingCodeRefused,
   type UnlinkResult,
 } from "../../ports/engine.ts";
-import type { Clock, Logger } from "../../ports/system.ts";
+import type { Logger } from "../../ports/system.ts";
 import type { People } from "../engine/people.ts";
 import { allowSlowAddresses } from "./address-attempts.ts";
 import { AuthStore } from "./auth-state.ts";
@@ -19,48 +19,20 @@ import { type Closed, closedBy, ends, failedBy, upgradeRefusedBy } from "./close
 import { installConsoleGuard } from "./console-guard.ts";
 import { installFastCurve } from "./curve.ts";
 import { EventQueue } from "./event-queue.ts";
-import { Heartbeat, type HeartbeatSettings } from "./heartbeat.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type Kept } from "./inbox.ts";
 import { errorFields } from "./logger.ts";
 import { followNames, peopleOf } from "./names.ts";
-import { builtInOnly, type NowebVersion } from "./noweb-versions.ts";
 import { honourShownSecret, requestCode } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { Route } from "./route.ts";
+import { type BaileysOptions, type Settings, settingsOf } from "./settings.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
-import { hangUp, onDecryption, onMessages, openSocket, ping, type SocketSettings } from "./socket.ts";
-import { restoreKept } from "./stored-login.ts";
+import { hangUp, onDecryption, onMessages, openSocket, ping } from "./socket.ts";
+import { hasLogin, restoreKept } from "./stored-login.ts";
 import { isSameMe, meOf, messagesIn, qrEvent, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
 import { guardListeners, holdFrames } from "./web-socket.ts";
-
-/** How NOWEB engines work. Everything but the clock has a default. */
-export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & HeartbeatSettings> {
-  readonly clock: Clock;
-  /** The client version to log in with; Baileys' own if left out. */
-  readonly versions?: NowebVersion;
-  /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
-  readonly loginTimeoutMs?: number;
-  readonly pairingCodeTimeoutMs?: number;
-  /** Whether libsignal signs and verifies in WebAssembly; true unless told otherwise. */
-  readonly fastCurve?: boolean;
-  readonly logoutTimeoutMs?: number;
-}
-
-type Settings = SocketSettings &
-  HeartbeatSettings &
-  Required<Pick<BaileysOptions, "versions" | "loginTimeoutMs" | "pairingCodeTimeoutMs" | "logoutTimeoutMs">>;
-
-const defaults = {
-  connectTimeoutMs: 20_000,
-  keepAliveIntervalMs: 30_000,
-  probeAfterMs: 60_000,
-  probeTimeoutMs: 10_000,
-  queryTimeoutMs: 60_000,
-  loginTimeoutMs: 180_000,
-  pairingCodeTimeoutMs: 10_000,
-  logoutTimeoutMs: 4_000,
-};
 
 /** So many messages can be taken before that is noted: fewer than those a session remembers to have reported. */
 const noteEvery = 20;
@@ -69,18 +41,21 @@ const backlogWarning = 1_000;
 /** Baileys and `ws` have limits of their own, which tell more; this one is for when they do not see the trouble. */
 const graceMs = 1_000;
 
+export type { BaileysOptions } from "./settings.ts";
+
 /** Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Mends libsignal and Node's patience with addresses for good, in the whole process. */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   installConsoleGuard();
   allowSlowAddresses();
   installSignalJobs();
   if (options.fastCurve ?? true) installFastCurve();
-  const settings = { ...defaults, versions: builtInOnly(), ...options };
+  const settings = settingsOf(options);
   return {
     kind: Engine_Kind.NOWEB,
     capabilities: { screenshot: false },
     clientVersions: settings.versions,
     open: (engineOptions) => new BaileysEngine(settings, engineOptions),
+    hasLogin,
     restoreCredentials: restoreKept,
   };
 }
@@ -146,14 +121,13 @@ class BaileysEngine implements Engine {
     this.#unlinking = true;
     this.#inbox.giveUp();
     this.#closeWanted.resolve();
-    const { clock, logoutTimeoutMs } = this.#settings;
-    const timeUp = Promise.withResolvers<void>();
-    const cancel = clock.schedule(logoutTimeoutMs, timeUp.resolve);
     // Instead of an answer WhatsApp may end the connection, with the same meaning.
-    const unlinked = await Promise.race([this.#unlink(), this.#ending.promise, timeUp.promise]);
-    cancel();
+    const unlinked = await Promise.race([this.#unlink(), this.#ending.promise]);
     await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : ends.onRequest);
-    return this.#closed?.cause === "logged_out" ? "unlinked" : "unknown";
+    const cause = this.#closed?.cause;
+    if (cause === "logged_out") return "unlinked";
+    if (this.#auth && !this.#auth.state.creds.account) return "not_linked";
+    return cause === "restart_required" ? "again" : "unknown";
   }
 
   async screenshot(): Promise<Uint8Array> {
@@ -170,6 +144,7 @@ class BaileysEngine implements Engine {
     this.#auth = await AuthStore.open(credentials, this.#settings.clock, (error) => this.#fail(error));
     const { inbox, left } = await Inbox.open(credentials);
     this.#inbox = inbox;
+    if (this.#unlinking) inbox.giveUp();
     const people = peopleOf(this.#auth);
     for (const kept of await people.complete(left)) this.#pushMessage(kept);
     if (this.#closed) return;
@@ -335,9 +310,18 @@ class BaileysEngine implements Engine {
   }
 
   async #unlink(): Promise<boolean> {
-    if (!this.#auth?.state.creds.account) return false;
+    await this.#opening;
+    if (!(await this.#isLinked())) return false;
+    // Only a new connection can log in with a login that was just paired: it may come once WhatsApp has asked for it.
+    if (this.#stage === "paired") this.#setDeadline(this.#settings.pairingEndTimeoutMs, () => ends.noRestart);
     await this.#loggedIn.promise;
     return this.#socket ? unlinkDevice(this.#socket, this.#settings.logoutTimeoutMs) : false;
+  }
+
+  /** Whether there is a login. A phone may just have scanned a code: what WhatsApp sent before it answers a ping has come by then. */
+  async #isLinked(): Promise<boolean> {
+    if (this.#stage === "pairing" && this.#socket) await ping(this.#socket, this.#settings.pairingEndTimeoutMs);
+    return this.#auth?.state.creds.account !== undefined;
   }
 
   #setDeadline(delayMs: number, closed: () => Closed): void {

@@ -75,6 +75,12 @@ function isCreds(value: unknown): value is AuthenticationCreds {
 const isKeyPair = (pair: Partial<KeyPair> | undefined): boolean =>
   pair?.public instanceof Uint8Array && pair.private instanceof Uint8Array;
 
+/** Whether a phone has linked the device of these credentials. Rejects with CredentialsUnreadable or LeaseLost. */
+export async function hasLogin(credentials: Credentials): Promise<boolean> {
+  const [stored] = await readStored(credentials, [credsKey]);
+  return stored !== undefined && credsOf(stored).account !== undefined;
+}
+
 /** Puts the kept login in place of the present one, which is kept in its stead; false if none is kept that can be used. */
 export async function restoreKept(credentials: Credentials): Promise<boolean> {
   const [kept] = await readStored(credentials, [keptKey]);

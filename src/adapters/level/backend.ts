@@ -24,7 +24,7 @@ import { type BackupReport, backUp } from "./backup.ts";
 import { LevelConsumers } from "./consumers.ts";
 import type { Database, DatabaseSnapshot, Operation } from "./database.ts";
 import { DeliveryLog } from "./delivery-log.ts";
-import { endpointAddition, firstAttemptAddition, LevelDeliveryStore, retryAdditions } from "./delivery-store.ts";
+import { endpointAddition, firstAttemptAddition, LevelDeliveryStore } from "./delivery-store.ts";
 import { type DurableWriter, durableWriter } from "./durable-writer.ts";
 import { EventLog } from "./event-log.ts";
 import type { GroupWriter } from "./group-writer.ts";
@@ -32,6 +32,7 @@ import { keyOf, rangeOf } from "./key.ts";
 import { dataRemovals, levelData } from "./level-data.ts";
 import type { LevelOptions, LevelStore } from "./level-store.ts";
 import { type OpenStore, openStore, readAgain, seqAddition } from "./opening.ts";
+import { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import { atOneTime, countPending } from "./reading.ts";
 import { LevelRetention } from "./retention.ts";
 
@@ -48,8 +49,8 @@ interface SessionWrite {
   /** What it does to the record, at the moment of writing; undefined: nothing. */
   readonly record: () => Operation | undefined;
   readonly change: (afterSeq: bigint) => Change;
-  /** What is removed with it, engine data included. */
-  readonly removals?: () => Promise<Operation[]>;
+  /** What goes with it and has to be read first: removals, engine data included, and logins set aside. */
+  readonly gather?: () => Promise<Operation[]>;
   readonly written: () => void;
 }
 
@@ -57,6 +58,7 @@ const noBytes = new Uint8Array();
 
 class LevelBackend implements LevelStore {
   readonly lastWrittenMs: number | undefined;
+  readonly pendingUnlinks: LevelPendingUnlinks;
   readonly #store: OpenStore;
   readonly #database: Database;
   readonly #ownership: Ownership;
@@ -116,6 +118,7 @@ class LevelBackend implements LevelStore {
     });
     this.#queues = new DeliveryQueues(this.#deliveries, clock);
     this.#consumers = new LevelConsumers(store.database, this.#writer);
+    this.pendingUnlinks = new LevelPendingUnlinks(store.database, this.#writer, this.#ownership);
     for (const queue of store.pending) this.#queues.restore(queue, queue);
     if (store.pending.length > 0) void countPending(store.database, this.#queues);
   }
@@ -160,7 +163,12 @@ class LevelBackend implements LevelStore {
         this.#sessions.add(session);
         return change;
       },
-      ...(commit.wipe && { removals: () => dataRemovals(this.#database, session) }),
+      ...(commit.wipe && {
+        gather: async () => [
+          ...(commit.setAside ? await this.pendingUnlinks.additions(session, commit.setAside) : []),
+          ...(await dataRemovals(this.#database, session)),
+        ],
+      }),
       written: () => {
         if (commit.pairing) this.#pairings.set(session, commit.pairing);
         else if (commit.pairing === null) this.#pairings.delete(session);
@@ -180,7 +188,7 @@ class LevelBackend implements LevelStore {
         this.#sessions.delete(session);
         return change;
       },
-      removals: async () => [
+      gather: async () => [
         ...(await dataRemovals(this.#database, session)),
         ...(await this.#log.removals(session)),
         ...(await this.#retention.removals(session)),
@@ -270,20 +278,9 @@ class LevelBackend implements LevelStore {
   }
 
   resend(session: string, names: readonly DeliveryName[]): Promise<Delivery[]> {
-    let resendings: Awaited<ReturnType<DeliveryLog["resendings"]>> = [];
-    return this.#writer.write({
-      sync: true,
-      prepare: async () => {
-        resendings = await this.#deliveryLog.resendings(session, names, this.#clock.nowMs());
-      },
-      build: (operations) => {
-        for (const { delivery, removal } of resendings) operations.push(removal, ...retryAdditions(session, delivery));
-        return resendings.map(({ delivery }) => delivery);
-      },
-      written: (deliveries) => {
-        for (const { family } of resendings) this.#retention.added(family, session, -1);
-        this.#queues.addRetries(session, deliveries);
-      },
+    return this.#deliveryLog.resend(session, names, this.#clock.nowMs(), this.#writer, (deliveries, families) => {
+      for (const family of families) this.#retention.added(family, session, -1);
+      this.#queues.addRetries(session, deliveries);
     });
   }
 
@@ -323,20 +320,20 @@ class LevelBackend implements LevelStore {
 
   async #write(lease: Lease, write: SessionWrite): Promise<Event[]> {
     this.#ownership.check(lease);
-    let removals: readonly Operation[] = [];
-    const gather = write.removals;
+    let gathered: readonly Operation[] = [];
+    const { gather } = write;
     const { events } = await this.#writer.write({
       sync: true,
       ...(gather && {
         prepare: async () => {
           this.#ownership.check(lease);
-          removals = await gather();
+          gathered = await gather();
         },
       }),
       build: (operations) => {
         this.#ownership.check(lease);
         const change = write.change(this.#nextAfterSeq);
-        for (const operation of removals) operations.push(operation);
+        for (const operation of gathered) operations.push(operation);
         this.#add(lease.session, change, operations);
         // Last: what is refused must not count as written.
         const record = write.record();

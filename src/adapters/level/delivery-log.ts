@@ -8,11 +8,12 @@ import { seqOf } from "../backend/delivery-queue.ts";
 import type { Endpoints } from "../backend/endpoints.ts";
 import { dueAgain } from "../backend/settlement.ts";
 import type { Database, DatabaseSnapshot, Operation } from "./database.ts";
-import { keyOfPending, type SettledFamily } from "./delivery-store.ts";
+import { keyOfPending, retryAdditions, type SettledFamily } from "./delivery-store.ts";
+import type { GroupWriter } from "./group-writer.ts";
 import { type Family, keyOf, rangeOf } from "./key.ts";
 
 /** A settled delivery that can be sent again: as it will be, and what goes from where it lay. */
-export interface Resending {
+interface Resending {
   readonly delivery: Delivery;
   readonly removal: Operation;
   readonly family: SettledFamily;
@@ -55,8 +56,35 @@ export class DeliveryLog {
     return found.find((delivery) => delivery !== undefined);
   }
 
+  /** See Outbox.resend. `written` is told of the deliveries, and of the family that each of them lay in. */
+  resend(
+    session: string,
+    names: readonly DeliveryName[],
+    nowMs: number,
+    writer: GroupWriter,
+    written: (deliveries: Delivery[], families: readonly SettledFamily[]) => void,
+  ): Promise<Delivery[]> {
+    let resendings: readonly Resending[] = [];
+    return writer.write({
+      sync: true,
+      prepare: async () => {
+        resendings = await this.#resendings(session, names, nowMs);
+      },
+      build: (operations) => {
+        for (const { delivery, removal } of resendings) operations.push(removal, ...retryAdditions(session, delivery));
+        return resendings.map(({ delivery }) => delivery);
+      },
+      written: (deliveries) => {
+        written(
+          deliveries,
+          resendings.map(({ family }) => family),
+        );
+      },
+    });
+  }
+
   /** Those of the deliveries named that are settled, whose endpoint is there and whose event can still be had. */
-  async resendings(session: string, names: readonly DeliveryName[], nowMs: number): Promise<Resending[]> {
+  async #resendings(session: string, names: readonly DeliveryName[], nowMs: number): Promise<Resending[]> {
     const each = new Map(names.map((name) => [`${name.seq} ${name.endpointId}`, name]));
     const found = await Promise.all(Array.from(each.values(), (name) => this.#resending(session, name, nowMs)));
     return found.flatMap((one) => one ?? []);

@@ -22,6 +22,8 @@ const families = {
   failed: 13,
   /** Up to which seq a session's log is trimmed; under no name the greatest of all. */
   trimmed: 14,
+  /** Logins that are still to be unlinked at WhatsApp. */
+  pendingUnlink: 15,
 } as const;
 
 /** A kind of entry. */

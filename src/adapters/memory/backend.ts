@@ -3,6 +3,7 @@ import {
   type Delivery,
   type Endpoint,
   type EndpointHealth,
+  type PendingUnlink,
   type SessionRecord,
   SessionRecordSchema,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
@@ -21,6 +22,7 @@ import { type DataKind, Ownership } from "../backend/ownership.ts";
 import { Readers } from "../backend/readers.ts";
 import { Trimmed } from "../backend/trimmed.ts";
 import { MemoryDeliveryStore } from "./delivery-store.ts";
+import { MemoryPendingUnlinks } from "./pending-unlinks.ts";
 import { trim } from "./retention.ts";
 
 /** A backend that lasts as long as the process: for tests. */
@@ -29,6 +31,7 @@ export const openMemoryBackend = (options: { clock: Clock }): Backend => new Mem
 type Bytes = Map<string, Uint8Array>;
 
 class MemoryBackend implements Backend {
+  readonly pendingUnlinks = new MemoryPendingUnlinks((id) => this.#wipe(id));
   readonly #ownership = new Ownership(0n);
   readonly #records = new Map<string, SessionRecord>();
   readonly #pairings = new Map<string, Pairing>();
@@ -79,6 +82,7 @@ class MemoryBackend implements Backend {
     this.#records.set(session, clone(SessionRecordSchema, commit.record));
     if (commit.pairing) this.#pairings.set(session, commit.pairing);
     else if (commit.pairing === null) this.#pairings.delete(session);
+    if (commit.setAside) this.#setAside(session, commit.setAside);
     if (commit.wipe) this.#wipe(session);
     return this.#apply(session, change);
   }
@@ -220,6 +224,13 @@ class MemoryBackend implements Backend {
   #record(session: string): SessionRecord | undefined {
     const record = this.#records.get(session);
     return record && clone(SessionRecordSchema, record);
+  }
+
+  #setAside(session: string, pending: PendingUnlink): void {
+    const credentials = this.#data.credentials.get(session);
+    if (!credentials?.size) return;
+    this.#data.credentials.set(pending.id, credentials);
+    this.pendingUnlinks.add(pending);
   }
 
   #wipe(session: string): void {

@@ -15,6 +15,8 @@ export interface Gauges {
   readonly inboundAges: readonly Sample[];
   /** By state. */
   readonly pendingDeliveries: readonly Sample[];
+  /** Devices that are still to be unlinked at WhatsApp. */
+  readonly pendingUnlinks: number;
   /** How long the oldest event has waited for its first attempt. */
   readonly oldestPendingMs: number;
 }
@@ -69,6 +71,10 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
     "session",
   );
   const pending = gauge("sessiond_webhook_pending", "Deliveries on their way", "state");
+  const unlinks = gauge(
+    "sessiond_pending_unlinks",
+    "Devices of sessions logged out or deleted that are still to be unlinked at WhatsApp",
+  );
   const oldest = gauge(
     "sessiond_webhook_oldest_pending_seconds",
     "How long the oldest event has waited for its first attempt",
@@ -89,6 +95,7 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
       inboundAge.reset();
       for (const { labels, value } of now.inboundAges) inboundAge.set({ ...labels }, value);
       for (const { labels, value } of now.pendingDeliveries) pending.set({ ...labels }, value);
+      unlinks.set(now.pendingUnlinks);
       oldest.set(now.oldestPendingMs / 1000);
       return { contentType: registry.contentType, body: await registry.metrics() };
     },

@@ -26,6 +26,16 @@ export const closedOnRequest: Closed = { cause: "unreachable", message: "The eng
 export const unlinkedByPhone: Closed = { cause: "logged_out", message: "WhatsApp no longer knows this device" };
 export const noPhoneCame: Closed = { cause: "pairing_timeout", message: "No phone scanned a code in time" };
 
+export const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
+export const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
+export const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
+export const pageCrashed: Closed = { cause: "engine_crashed", message: "The page crashed, or ran out of memory" };
+/** Something did not happen in time. */
+export const late = (what: string): Closed => ({ cause: "unreachable", message: `${what} in time` });
+
+export const linkLost = late("WhatsApp Web did not get its connection back");
+export const notLoggedIn = late("WhatsApp Web did not finish the login");
+
 /** The states of WhatsApp Web's socket that end a connection (whatsapp-web.js, WAState). */
 const states: ReadonlyMap<string, Closed> = new Map([
   ["CONFLICT", { cause: "replaced", message: "WhatsApp Web was opened elsewhere with this login" }],
@@ -87,4 +97,10 @@ export function closedByError(error: unknown, proxy?: string): Closed {
     return { cause: "unreachable", message: `WhatsApp Web did not answer in time${through}` };
   }
   return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
+}
+
+/** What an error says, for the log. Libraries also throw texts. */
+export function textOf(error: unknown): string {
+  const reason = error instanceof EngineEnd ? (error.cause ?? error) : error;
+  return (reason instanceof Error ? reason.message : String(reason)).slice(0, 300);
 }

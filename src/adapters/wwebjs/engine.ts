@@ -7,7 +7,7 @@ import {
   PairingCodeRefused,
   type UnlinkResult,
 } from "../../ports/engine.ts";
-import type { Chrome, LaunchOptions } from "./browser.ts";
+import type { Chrome } from "./browser.ts";
 import type { PageReports, WebClient } from "./client.ts";
 import {
   type Closed,
@@ -15,9 +15,15 @@ import {
   closedByState,
   closedOnRequest,
   EngineEnd,
+  late,
+  launchedLate,
+  linkLost,
   noPhoneCame,
+  notLoggedIn,
+  textOf,
   unlinkedByPhone,
 } from "./close-cause.ts";
+import { graceMs, launchChrome, watchBrowser } from "./launch.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
 import { Profile } from "./profile.ts";
@@ -25,18 +31,7 @@ import { browserProxy } from "./proxy.ts";
 import { QrRound } from "./qr-round.ts";
 import { readyChrome } from "./ready-chrome.ts";
 import type { Settings } from "./settings.ts";
-
-/** The libraries' own limits tell more than ours, so they come first. */
-const graceMs = 1_000;
-
-const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
-const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
-const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
-const pageCrashed: Closed = { cause: "engine_crashed", message: "The page crashed, or ran out of memory" };
-const late = (what: string): Closed => ({ cause: "unreachable", message: `${what} in time` });
-
-const linkLost = late("WhatsApp Web did not get its connection back");
-const notLoggedIn = late("WhatsApp Web did not finish the login");
+import { unlinkDevice } from "./unlink.ts";
 
 /** The life of one browser. Whatever ends it goes through `#end`, and the first reason counts. */
 export class WwebjsEngine implements Engine {
@@ -46,6 +41,11 @@ export class WwebjsEngine implements Engine {
   readonly #settings: Settings;
   readonly #options: EngineOptions;
   readonly #opening: Promise<void>;
+  readonly #profileKnown = Promise.withResolvers<void>();
+  readonly #codeShown = Promise.withResolvers<void>();
+  /** A phone has taken the code that is shown. */
+  #taken = Promise.withResolvers<void>();
+  readonly #connected = Promise.withResolvers<void>();
   readonly #loggedIn = Promise.withResolvers<void>();
   readonly #ending = Promise.withResolvers<undefined>();
   readonly #gone = Promise.withResolvers<void>();
@@ -103,9 +103,13 @@ export class WwebjsEngine implements Engine {
   }
 
   async logout(): Promise<UnlinkResult> {
-    const unlinked = await this.#within(this.#settings.logoutTimeoutMs, this.#unlink());
-    await this.#end(unlinked ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest);
-    return this.#closed?.cause === "logged_out" ? "unlinked" : "unknown";
+    const result = await Promise.race([this.#unlink(), this.#ending.promise]);
+    await this.#end(
+      result === "unlinked" ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest,
+    );
+    if (this.#closed?.cause === "logged_out") return "unlinked";
+    const isUnpaired = this.#profile?.mayHoldLogin === false && this.#stage !== "paired" && this.#stage !== "open";
+    return result ?? (isUnpaired ? "not_linked" : "unknown");
   }
 
   async screenshot(): Promise<Uint8Array> {
@@ -126,6 +130,7 @@ export class WwebjsEngine implements Engine {
     await before;
     if (this.#closed) return;
     this.#profile = await Profile.open(profilesDirectory, session, credentials);
+    this.#profileKnown.resolve();
     if (this.#profile.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
     const proxy = config.proxy && browserProxy(config.proxy);
     const found = await readyChrome(this.#settings, logger);
@@ -133,46 +138,19 @@ export class WwebjsEngine implements Engine {
     if (this.#closed) return;
     const endTurn = await this.#settings.launches.take(this.#abort.signal);
     this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
-    const chrome = await this.#launch(this.#profile, found, proxy?.args ?? []).finally(endTurn);
+    const launch = { profile: this.#profile, found, proxyArgs: proxy?.args ?? [], signal: this.#abort.signal };
+    this.#chrome = await launchChrome(this.#settings, launch).finally(endTurn);
+    await watchBrowser(this.#chrome, (closed) => void this.#end(closed));
     if (this.#closed) return;
     this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
     const { deviceName, browserName } = this.#settings;
     // What a page has that was just linked is its account's history.
     const reportedUntilMs = this.#profile.state === "paired" ? this.#options.reportedUntilMs : undefined;
     const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs, reportedUntilMs };
-    this.#client = await WebClient.attach(chrome.browser, options, this.#reports());
+    this.#client = await WebClient.attach(this.#chrome.browser, options, this.#reports());
     await this.#client.enter();
     if (this.#stage === "connecting") this.#setDeadline(loginTimeoutMs, notLoggedIn);
     this.#beat(this.#client);
-  }
-
-  async #launch(
-    { directory: profileDirectory, temporaryDirectory }: Profile,
-    found: Pick<LaunchOptions, "place" | "sandbox">,
-    proxyArgs: readonly string[],
-  ): Promise<Chrome> {
-    const { Chrome } = await import("./browser.ts");
-    const { launchTimeoutMs, pageTimeoutMs, extraArgs = [] } = this.#settings;
-    const launching = Chrome.launch({
-      ...found,
-      profileDirectory,
-      temporaryDirectory,
-      args: [...proxyArgs, ...extraArgs],
-      timeoutMs: launchTimeoutMs,
-      // The library waits in the page until it has connected.
-      protocolTimeoutMs: pageTimeoutMs + graceMs,
-      signal: this.#abort.signal,
-    });
-    this.#chrome = await launching.catch((error: unknown) => {
-      throw new EngineEnd(notStarted, error);
-    });
-    const { browser } = this.#chrome;
-    browser.on("disconnected", () => void this.#end(browserEnded));
-    // Of the whole browser: a page that dies before anybody has got hold of it would be waited for.
-    const devtools = await browser.target().createCDPSession();
-    devtools.on("Target.targetCrashed", () => void this.#end(pageCrashed));
-    await devtools.send("Target.setDiscoverTargets", { discover: true });
-    return this.#chrome;
   }
 
   #reports(): PageReports {
@@ -198,8 +176,13 @@ export class WwebjsEngine implements Engine {
     if (code === "over") return void this.#end(noPhoneCame);
     if (!code) return;
     this.#stage = "pairing";
+    this.#taken = Promise.withResolvers();
+    this.#codeShown.resolve();
     this.#setDeadline(code.limitMs, noPhoneCame);
-    this.#next(() => this.#push(code.event));
+    this.#next(async () => {
+      await this.#profile?.setUnpaired();
+      this.#push(code.event);
+    });
   }
 
   /** The page offers no more codes by itself. */
@@ -214,8 +197,9 @@ export class WwebjsEngine implements Engine {
     const closed = closedByState(state);
     if (closed && (isLogin || !isUnpaired)) void this.#end(closed);
     else if (state === "UNPAIRED_IDLE") this.#idle();
-    else if (this.#stage === "pairing" && state === "CONNECTED") this.#takeLogin();
-    else if (this.#stage === "pairing" && !isUnpaired) this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
+    else if (state === "CONNECTED" && this.#stage === "connecting") this.#connected.resolve();
+    else if (state === "CONNECTED" && this.#stage === "pairing") this.#takeLogin();
+    else if (this.#stage === "pairing" && !isUnpaired) this.#takeCode();
     else if (this.#stage === "open") this.#followLink(state === "CONNECTED");
   }
 
@@ -233,9 +217,18 @@ export class WwebjsEngine implements Engine {
     if (this.#profile?.state === "paired" || this.#stage === "paired") void this.#end(unlinkedByPhone);
   }
 
-  /** A phone has taken the code. */
+  /** A phone has taken the code. Whatever happens from here on, the profile may hold a login. */
+  #takeCode(): void {
+    this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
+    this.#taken.resolve();
+    this.#next(() => this.#profile?.setLinking());
+  }
+
+  /** The phone has linked the device. */
   #takeLogin(): void {
     this.#stage = "paired";
+    this.#taken.resolve();
+    this.#connected.resolve();
     this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
     this.#next(async () => this.#recordLogin(await this.#account()));
   }
@@ -258,6 +251,7 @@ export class WwebjsEngine implements Engine {
     this.#me = me;
     this.#push({ type: "opened", me });
     for (const data of this.#early.splice(0)) await this.#pushMessage(data);
+    this.#connected.resolve();
     this.#loggedIn.resolve();
   }
 
@@ -310,18 +304,31 @@ export class WwebjsEngine implements Engine {
     this.#push({ type: "me_changed", me: this.#me });
   }
 
-  async #unlink(): Promise<boolean> {
+  async #unlink(): Promise<UnlinkResult> {
+    await this.#profileKnown.promise;
+    if (!(await this.#mayBeLinked())) return "not_linked";
     await this.#pageUp.promise;
-    if (!this.#client || this.#profile?.state !== "paired") return false;
-    await this.#loggedIn.promise;
+    if (!this.#client) return "unknown";
+    const [connected, loggedIn] = [this.#connected.promise, this.#loggedIn.promise];
     try {
-      await this.#client.unlink();
-      return true;
+      await unlinkDevice({ client: this.#client, connected, loggedIn });
+      return "unlinked";
     } catch {
       // The page may leave before it answers; then it reports the logout, which is the same.
-      await this.#ending.promise;
-      return false;
+      await this.#within(this.#settings.logoutTimeoutMs, this.#ending.promise);
+      return "unknown";
     }
+  }
+
+  /** Whether a phone may have linked the page: it learns of that a moment after the phone. */
+  async #mayBeLinked(): Promise<boolean> {
+    if (this.#profile?.state === "paired" || this.#stage === "paired" || this.#stage === "open") return true;
+    if (this.#profile?.mayHoldLogin) await Promise.race([this.#connected.promise, this.#codeShown.promise]);
+    if (this.#stage !== "pairing") return this.#profile?.mayHoldLogin ?? false;
+    // What the page has reported before it answers is here then.
+    await this.#within(this.#settings.answerTimeoutMs, this.#client?.status().catch(() => {}) ?? this.#ending.promise);
+    const taken = this.#taken.promise.then(() => true);
+    return (await this.#within(this.#settings.scanGraceMs, taken)) ?? false;
   }
 
   /** What the work comes to, or undefined if the time is up or the engine ends before. */
@@ -388,10 +395,4 @@ export class WwebjsEngine implements Engine {
     this.#controller?.close();
     this.#gone.resolve();
   }
-}
-
-/** Libraries also throw texts. */
-function textOf(error: unknown): string {
-  const reason = error instanceof EngineEnd ? (error.cause ?? error) : error;
-  return (reason instanceof Error ? reason.message : String(reason)).slice(0, 300);
 }

@@ -2,7 +2,7 @@ import { Engine_Kind } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineFactory } from "../../ports/engine.ts";
 import { chromeMissing, findChrome } from "./chrome.ts";
 import { WwebjsEngine } from "./engine.ts";
-import { removeProfiles } from "./profile.ts";
+import { hasLogin, moveProfile, removeProfiles } from "./profile.ts";
 import { settingsOf, type WwebjsOptions } from "./settings.ts";
 
 /** A factory that can name its engines' browser. */
@@ -29,6 +29,11 @@ export function createWwebjsFactory(options: WwebjsOptions): WwebjsFactory {
         if (present.get(session) === engine.gone) present.delete(session);
       });
       return engine;
+    },
+    hasLogin,
+    async setAside(session, id, credentials) {
+      await present.get(session);
+      await moveProfile(settings.profilesDirectory, [session, id], credentials);
     },
     async discard(session) {
       await present.get(session);

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LeaseLost } from "../../ports/backend.ts";
@@ -19,6 +19,8 @@ interface Marker {
   readonly id: string;
   /** "unlinked": WhatsApp has ended the login, and the profile is of no more use. */
   readonly state: (typeof states)[number];
+  /** A phone was linking it when this was written: it may hold a login although it is "unpaired". */
+  readonly linking?: boolean;
 }
 
 const markerKey = "profile";
@@ -46,6 +48,40 @@ export async function removeProfiles(profilesDirectory: string, session: string)
 
 const remove = (path: string) => rm(path, { recursive: true, force: true, maxRetries: 3 });
 
+/** Whether a session's profile may hold a login. Rejects with CredentialsUnreadable or what the port rejects with. */
+export async function hasLogin(credentials: Credentials): Promise<boolean> {
+  const marker = await readMarker(credentials);
+  return marker !== undefined && mayHoldLogin(marker);
+}
+
+/** Moves the profile that the credentials name from a session to another owner. Does nothing if it is not there. */
+export async function moveProfile(
+  profilesDirectory: string,
+  [from, to]: readonly [session: string, owner: string],
+  credentials: Credentials,
+): Promise<void> {
+  const marker = await readMarker(credentials);
+  if (!marker) return;
+  const [source, home] = [
+    join(sessionDirectory(profilesDirectory, from), marker.id),
+    sessionDirectory(profilesDirectory, to),
+  ];
+  if (!(await isDirectory(source))) return;
+  await endUsers(source);
+  await remove(temporaryDirectoryOf(source));
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await rename(source, join(home, marker.id));
+}
+
+const mayHoldLogin = ({ state, linking }: Pick<Marker, "state" | "linking">): boolean =>
+  state === "paired" || (state === "unpaired" && linking === true);
+
+/** Ends the processes that use a profile. */
+async function endUsers(directory: string): Promise<void> {
+  const users = await processesUsing(directory);
+  if (!(await killAll(users, killLimitMs))) throw new Error("another browser runs in the profile and does not end");
+}
+
 /** A browser profile that belongs to the login in the session's credentials. */
 export class Profile {
   /** The value of --user-data-dir. */
@@ -54,14 +90,16 @@ export class Profile {
   readonly #credentials: Credentials;
   readonly #id: string;
   #state: Marker["state"];
+  #linking: boolean;
 
   /** Use `open`. */
-  constructor(home: string, { id, state }: Marker, credentials: Credentials) {
+  constructor(home: string, { id, state, linking = false }: Marker, credentials: Credentials) {
     this.directory = join(home, id);
     this.temporaryDirectory = temporaryDirectoryOf(this.directory);
     this.#credentials = credentials;
     this.#id = id;
     this.#state = state;
+    this.#linking = linking;
   }
 
   /**
@@ -90,6 +128,22 @@ export class Profile {
     return this.#state;
   }
 
+  /** Whether the profile holds a login, or may hold one that was being linked when its last browser ended. */
+  get mayHoldLogin(): boolean {
+    return mayHoldLogin({ state: this.#state, linking: this.#linking });
+  }
+
+  /** Records that a phone is linking the profile. */
+  async setLinking(): Promise<void> {
+    if (this.mayHoldLogin) return;
+    await this.#write("unpaired", true);
+  }
+
+  /** Records that the linking came to nothing. */
+  async setUnpaired(): Promise<void> {
+    if (this.#linking) await this.#write("unpaired");
+  }
+
   /** Records that the profile holds a login; resolves when that is durable. */
   async setPaired(): Promise<void> {
     if (this.#state !== "paired") await this.#write("paired");
@@ -108,8 +162,7 @@ export class Profile {
 
   /** Ends whatever still runs in the profile: whoever holds the session's lease is its only rightful user. */
   async #free(): Promise<void> {
-    const users = await processesUsing(this.directory);
-    if (!(await killAll(users, killLimitMs))) throw new Error("another browser runs in the profile and does not end");
+    await endUsers(this.directory);
     for (const name of lockFiles) await rm(join(this.directory, name), { force: true });
     await writingTemporaryFiles(async () => {
       await this.tidy();
@@ -117,10 +170,11 @@ export class Profile {
     });
   }
 
-  async #write(state: Marker["state"]): Promise<void> {
-    const marker: Marker = { id: this.#id, state };
+  async #write(state: Marker["state"], linking = false): Promise<void> {
+    const marker: Marker = { id: this.#id, state, ...(linking && { linking }) };
     await this.#credentials.write(new Map([[markerKey, Buffer.from(JSON.stringify(marker))]]));
     this.#state = state;
+    this.#linking = linking;
   }
 }
 

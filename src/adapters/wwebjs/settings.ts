@@ -30,7 +30,10 @@ export interface Limits {
   /** For the page to answer a heartbeat, or with a picture. */
   readonly answerTimeoutMs: number;
   readonly pairingCodeTimeoutMs: number;
+  /** For the page to leave once it was asked to log out. */
   readonly logoutTimeoutMs: number;
+  /** For a page that shows a code to learn, at a logout, that a phone has just taken it. */
+  readonly scanGraceMs: number;
 }
 
 /** The options with nothing left open. */
@@ -45,6 +48,7 @@ const limits: Limits = {
   answerTimeoutMs: 15_000,
   pairingCodeTimeoutMs: 10_000,
   logoutTimeoutMs: 4_000,
+  scanGraceMs: 300,
 };
 
 /** A browser that starts keeps a processor busy; started all at once, none would be there in time. */

@@ -2,6 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { picture, streamIdField, successStatus } from "../dialect.ts";
 import { type HttpBinding, rpcName } from "../http-rules.ts";
+import { isMostlyEmpty } from "../json-write.ts";
 import type { CommentReader, Produced } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 
@@ -17,7 +18,7 @@ export function successResponse(binding: HttpBinding, context: OperationContext)
 
 function messageResponse({ rpc, responseField }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
   const description = commentOf(rpc.output).text;
-  if (responseField === undefined && rpc.output.fields.length === 0) return { description };
+  if (responseField === undefined && isMostlyEmpty(rpc.output)) return { description };
   const schema = responseField ? schemas.field(responseField, "response") : schemas.message(rpc.output, "response");
   if (rpc.methodKind === "unary") return { description, content: { "application/json": { schema } } };
   const id = rpc.output.fields.some(({ name }) => name === streamIdField) ? ` and its \`${streamIdField}\` as id` : "";

@@ -8,6 +8,7 @@ it("renders what was counted, and what there is at the moment of asking", async 
     sessions: working > 0 ? [{ labels: { status: "WORKING", engine: "NOWEB" }, value: working }] : [],
     inboundAges: working > 0 ? [{ labels: { session: "alice" }, value: 12.5 }] : [],
     pendingDeliveries: [{ labels: { state: "pending" }, value: 7 }],
+    pendingUnlinks: 2,
     oldestPendingMs: 1500,
   }));
   metrics.attempted("success", 12);
@@ -30,6 +31,7 @@ it("renders what was counted, and what there is at the moment of asking", async 
     'sessiond_sessions{status="WORKING",engine="NOWEB"} 2',
     'sessiond_session_last_inbound_age_seconds{session="alice"} 12.5',
     'sessiond_webhook_pending{state="pending"} 7',
+    "sessiond_pending_unlinks 2",
     "sessiond_webhook_oldest_pending_seconds 1.5",
     "process_resident_memory_bytes",
   ]) {

@@ -484,3 +484,72 @@ export declare type Consumer = Message<"sessiond.store.v1.Consumer"> & {
  */
 export declare const ConsumerSchema: GenMessage<Consumer>;
 
+/**
+ * A login that a session has left behind and that is still to be unlinked at WhatsApp.
+ *
+ * @generated from message sessiond.store.v1.PendingUnlink
+ */
+export declare type PendingUnlink = Message<"sessiond.store.v1.PendingUnlink"> & {
+  /**
+   * Names it, and owns its credentials in the store. Never a valid name of a session.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Name of the session it belonged to.
+   *
+   * @generated from field: string session = 2;
+   */
+  session: string;
+
+  /**
+   * The engine that it was paired with.
+   *
+   * @generated from field: sessiond.v1.Engine.Kind engine = 3;
+   */
+  engine: Engine_Kind;
+
+  /**
+   * What a connection needs of the session's configuration: proxy and log level.
+   *
+   * @generated from field: sessiond.v1.SessionConfig config = 4;
+   */
+  config?: SessionConfig | undefined;
+
+  /**
+   * The account, if it is known.
+   *
+   * @generated from field: sessiond.v1.Me me = 5;
+   */
+  me?: Me | undefined;
+
+  /**
+   * When it was set aside, on the monotonic clock; after a day it is given up.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Failed attempts so far.
+   *
+   * @generated from field: uint32 attempts = 7;
+   */
+  attempts: number;
+
+  /**
+   * When the next attempt is due, on the monotonic clock.
+   *
+   * @generated from field: google.protobuf.Timestamp due_at = 8;
+   */
+  dueAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.store.v1.PendingUnlink.
+ * Use `create(PendingUnlinkSchema)` to create a new message.
+ */
+export declare const PendingUnlinkSchema: GenMessage<PendingUnlink>;
+

@@ -1,0 +1,45 @@
+import type { Clock } from "../../ports/system.ts";
+import type { HeartbeatSettings } from "./heartbeat.ts";
+import { builtInOnly, type NowebVersion } from "./noweb-versions.ts";
+import type { SocketSettings } from "./socket.ts";
+
+/** How NOWEB engines work. Everything but the clock has a default. */
+export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & HeartbeatSettings & Limits> {
+  readonly clock: Clock;
+  /** The client version to log in with; Baileys' own if left out. */
+  readonly versions?: NowebVersion;
+  /** Whether libsignal signs and verifies in WebAssembly; true unless told otherwise. */
+  readonly fastCurve?: boolean;
+}
+
+/** How long things may take. */
+export interface Limits {
+  /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
+  readonly loginTimeoutMs: number;
+  readonly pairingCodeTimeoutMs: number;
+  /** For WhatsApp to confirm that it has removed the device. */
+  readonly logoutTimeoutMs: number;
+  /** For WhatsApp to answer a logout's question whether a phone is just pairing, and then for it to ask for a restart. */
+  readonly pairingEndTimeoutMs: number;
+}
+
+/** The options with nothing left open. */
+export type Settings = SocketSettings & HeartbeatSettings & Limits & Required<Pick<BaileysOptions, "versions">>;
+
+const defaults = {
+  connectTimeoutMs: 20_000,
+  keepAliveIntervalMs: 30_000,
+  probeAfterMs: 60_000,
+  probeTimeoutMs: 10_000,
+  queryTimeoutMs: 60_000,
+  loginTimeoutMs: 180_000,
+  pairingCodeTimeoutMs: 10_000,
+  logoutTimeoutMs: 4_000,
+  pairingEndTimeoutMs: 1_500,
+};
+
+export const settingsOf = (options: BaileysOptions): Settings => ({
+  ...defaults,
+  versions: builtInOnly(),
+  ...options,
+});

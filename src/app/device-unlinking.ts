@@ -1,0 +1,98 @@
+import { LeaseLost } from "../ports/backend.ts";
+import type { Credentials, Engine, EngineFactory, UnlinkResult } from "../ports/engine.ts";
+import type { Clock } from "../ports/system.ts";
+import type { ConnectGate } from "./connect-gate.ts";
+
+/** Engines that are opened in one attempt: after pairing WhatsApp asks for one new connection. */
+const maxEngines = 3;
+const retryMs = 500;
+
+/** How a device is unlinked. */
+export interface Unlinking {
+  /** The engine that is open already, if any. */
+  readonly engine: Engine | undefined;
+  /** Opens an engine on the device's login. Left out: nothing is connected. */
+  readonly open: (() => Engine) | undefined;
+  readonly gate: ConnectGate | undefined;
+  readonly clock: Clock;
+  /** Whether to try once more when WhatsApp could not be reached. */
+  readonly retries: boolean;
+  /** Ends the attempt: the engine is closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Unlinks a device at WhatsApp by one engine or, if WhatsApp asks for a new connection, by the next. All are closed when it resolves. */
+export async function unlinkDevice({ engine, open, gate, clock, retries, signal }: Unlinking): Promise<UnlinkResult> {
+  let result: UnlinkResult = engine ? await logOut(engine, signal) : "again";
+  let retriesLeft = retries ? 1 : 0;
+  for (let opened = 0; open && opened < maxEngines; opened += 1) {
+    if (result === "unknown" && retriesLeft > 0) {
+      retriesLeft -= 1;
+      await waitFor(retryMs, clock, signal);
+    } else if (result !== "again") return result;
+    const leave = await enterGate(gate, clock, signal);
+    if (!leave) return "unknown";
+    try {
+      result = await logOut(open(), signal);
+    } finally {
+      leave();
+    }
+  }
+  return result === "again" ? "unknown" : result;
+}
+
+/** Whether credentials hold a login; "unreadable" if they cannot tell. */
+export async function loginIn(
+  factory: EngineFactory,
+  credentials: Credentials,
+): Promise<"some" | "none" | "unreadable"> {
+  try {
+    return (await factory.hasLogin(credentials)) ? "some" : "none";
+  } catch (error) {
+    if (error instanceof LeaseLost) throw error;
+    return "unreadable";
+  }
+}
+
+async function logOut(engine: Engine, signal: AbortSignal): Promise<UnlinkResult> {
+  const cut = Promise.withResolvers<UnlinkResult>();
+  const close = () => {
+    engine.close().then(() => cut.resolve("unknown"), cut.reject);
+  };
+  if (signal.aborted) close();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    return await Promise.race([engine.logout(), cut.promise]);
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+/** Waits for a place at the gate. Resolves with the call that gives it back, or with undefined if the signal comes first. */
+async function enterGate(
+  gate: ConnectGate | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<(() => void) | undefined> {
+  let turn = gate?.enter() ?? { leave: () => {} };
+  while ("atMs" in turn && !signal.aborted) {
+    await waitFor(turn.atMs - clock.nowMs(), clock, signal);
+    turn = gate?.enter(turn) ?? { leave: () => {} };
+  }
+  if ("atMs" in turn) return undefined;
+  if (!signal.aborted) return turn.leave;
+  turn.leave();
+  return undefined;
+}
+
+/** Resolves after that time, or with the signal. */
+async function waitFor(delayMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.schedule(Math.max(0, delayMs), resolve);
+  const stop = () => resolve();
+  signal.addEventListener("abort", stop, { once: true });
+  await promise;
+  cancel();
+  signal.removeEventListener("abort", stop);
+}

@@ -1,0 +1,187 @@
+import { create } from "@bufbuild/protobuf";
+import type { PendingUnlink } from "../../gen/sessiond/store/v1/store_pb.js";
+import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import { attempted, leftMs, waitMs } from "../domain/pending-unlink.ts";
+import { proxyFor } from "../domain/proxy.ts";
+import type { Lease } from "../ports/backend.ts";
+import type { Engine, EngineFactory } from "../ports/engine.ts";
+import type { Logger } from "../ports/system.ts";
+import { loginIn, unlinkDevice } from "./device-unlinking.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
+import { settledWithin } from "./time-box.ts";
+import { storeRetryMs } from "./wake-timer.ts";
+
+/** Attempts that run at the same time. */
+const maxAtOnce = 4;
+/** One attempt takes at most this long: a browser has to start and WhatsApp Web to log in. */
+const attemptLimitMs = 90_000;
+const closeLimitMs = 3_000;
+
+/** Unlinks the devices that sessions have left behind: again and again until WhatsApp has removed them, for at most a day. */
+export class Unlinker {
+  readonly #deps: RunnerDeps;
+  readonly #waiting = new Map<string, () => void>();
+  readonly #due: PendingUnlink[] = [];
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(deps: RunnerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Number of devices still to be unlinked. */
+  get count(): number {
+    return this.#waiting.size + this.#due.length + this.#running.size;
+  }
+
+  /** Takes on what earlier processes have left. To be called before any session opens an engine. */
+  async start(): Promise<void> {
+    for (const pending of await this.#deps.backend.pendingUnlinks.list()) await this.#takeOn(pending);
+  }
+
+  /** Takes on a login that was set aside just now; does nothing if the session had none. No engine of the session may be open. */
+  async add(id: string): Promise<void> {
+    const pending = (await this.#deps.backend.pendingUnlinks.list()).find((one) => one.id === id);
+    if (!pending) return;
+    this.#loggerOf(pending).info({}, "the device could not be unlinked at WhatsApp yet; that is tried for a day");
+    await this.#takeOn(pending);
+  }
+
+  /** Ends all attempts; what is pending stays pending. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const cancel of this.#waiting.values()) cancel();
+    this.#waiting.clear();
+    this.#due.length = 0;
+    await Promise.all(this.#running.values());
+  }
+
+  async #takeOn(pending: PendingUnlink): Promise<void> {
+    await this.#moveOutside(pending);
+    this.#wait(pending, waitMs(pending, this.#deps.clock.nowMs(), this.#policy()));
+  }
+
+  /** What an engine keeps outside of the store follows what it keeps inside; a crash may have come between the two. */
+  async #moveOutside(pending: PendingUnlink): Promise<void> {
+    const factory = this.#deps.engines.get(pending.engine);
+    if (!factory?.setAside) return;
+    try {
+      await this.#withLease(pending, (lease) => {
+        const credentials = this.#deps.backend.credentials(lease);
+        return factory.setAside?.(pending.session, pending.id, credentials) ?? Promise.resolve();
+      });
+    } catch (error) {
+      this.#loggerOf(pending).error({ err: error }, "the login could not be set aside");
+    }
+  }
+
+  #wait(pending: PendingUnlink, delayMs: number): void {
+    if (this.#closing.signal.aborted) return;
+    const cancel = this.#deps.clock.schedule(delayMs, () => {
+      this.#waiting.delete(pending.id);
+      this.#due.push(pending);
+      this.#next();
+    });
+    this.#waiting.set(pending.id, cancel);
+  }
+
+  #next(): void {
+    while (this.#running.size < maxAtOnce) {
+      const pending = this.#due.shift();
+      if (!pending) return;
+      const attempt = this.#attempt(pending).then((next) => {
+        this.#running.delete(pending.id);
+        if (next) this.#wait(next.pending, next.delayMs);
+        this.#next();
+      });
+      this.#running.set(pending.id, attempt);
+    }
+  }
+
+  /** Resolves with what to try next and when; with nothing once the device needs no further attempt. Never rejects. */
+  async #attempt(pending: PendingUnlink): Promise<{ pending: PendingUnlink; delayMs: number } | undefined> {
+    const { backend, clock } = this.#deps;
+    const logger = this.#loggerOf(pending);
+    try {
+      if (leftMs(pending, clock.nowMs()) === 0) {
+        await this.#finish(pending);
+        logger.warn({}, "WhatsApp could not be reached for a day to unlink the device: remove it on the phone by hand");
+        return undefined;
+      }
+      const isDone = await this.#withLease(pending, (lease) => this.#unlink(pending, lease, logger));
+      if (isDone) {
+        await this.#finish(pending);
+        logger.info({}, "the device of a former login is unlinked");
+        return undefined;
+      }
+      if (this.#closing.signal.aborted) return undefined;
+      const next = attempted(pending, clock.nowMs(), this.#policy());
+      await backend.pendingUnlinks.save(next);
+      return { pending: next, delayMs: waitMs(next, clock.nowMs(), this.#policy()) };
+    } catch (error) {
+      if (this.#closing.signal.aborted) return undefined;
+      logger.error({ err: error }, "could not unlink a device; trying again");
+      return { pending, delayMs: storeRetryMs };
+    }
+  }
+
+  /** Whether nothing is left to be unlinked. */
+  async #unlink(pending: PendingUnlink, lease: Lease, logger: Logger): Promise<boolean> {
+    const { backend, engines, clock, gate } = this.#deps;
+    const factory = engines.get(pending.engine);
+    if (!factory) return false;
+    const login = await loginIn(factory, backend.credentials(lease));
+    if (login !== "some") return login === "none";
+    const cut = new AbortController();
+    const signal = AbortSignal.any([cut.signal, this.#closing.signal]);
+    const open = () => this.#open(factory, pending, lease, logger);
+    const work = unlinkDevice({ engine: undefined, open, gate, clock, retries: false, signal });
+    const stopped = Promise.withResolvers<void>();
+    this.#closing.signal.addEventListener("abort", () => stopped.resolve(), { once: true });
+    const hurry = { wanted: stopped.promise, limitMs: closeLimitMs };
+    const result = await settledWithin(clock, attemptLimitMs, work, hurry);
+    if (result) return result === "unlinked" || result === "not_linked";
+    cut.abort();
+    const late = await settledWithin(clock, closeLimitMs, work);
+    return late === "unlinked" || late === "not_linked";
+  }
+
+  #open(factory: EngineFactory, pending: PendingUnlink, lease: Lease, logger: Logger): Engine {
+    const { backend, proxies, scope } = this.#deps;
+    const { id, session, config = create(SessionConfigSchema) } = pending;
+    const proxy = config.proxy ?? proxyFor(session, proxies);
+    const open = () =>
+      factory.open({
+        session: id,
+        config: proxy ? { ...config, proxy } : config,
+        credentials: backend.credentials(lease),
+        chats: backend.chats(lease),
+        logger: config.debug ? logger.child({}, "debug") : logger,
+      });
+    return scope ? scope(id, open) : open();
+  }
+
+  async #finish(pending: PendingUnlink): Promise<void> {
+    // Before its record goes: as long as that is there, the next process finishes what a crash cuts short.
+    await this.#deps.engines.get(pending.engine)?.discard?.(pending.id);
+    await this.#deps.backend.pendingUnlinks.finish(pending.id);
+  }
+
+  async #withLease<T>({ id }: PendingUnlink, work: (lease: Lease) => Promise<T>): Promise<T> {
+    const { backend } = this.#deps;
+    const lease = await backend.acquire(id);
+    try {
+      return await work(lease);
+    } finally {
+      await backend.release(lease);
+    }
+  }
+
+  #policy() {
+    return { ...this.#deps.policy, jitter: this.#deps.random.unit() };
+  }
+
+  #loggerOf({ session, me }: PendingUnlink): Logger {
+    return this.#deps.logger.child({ session, ...(me && { account: me.id }) });
+  }
+}

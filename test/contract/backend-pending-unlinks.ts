@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { PendingUnlinkSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { type Backend, LeaseLost } from "../../src/ports/backend.ts";
+import type { Credentials } from "../../src/ports/engine.ts";
+import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+
+const pendingOf = (id: string, session = "alice") => create(PendingUnlinkSchema, { id, session });
+
+const write = (credentials: Credentials, key: string, value: string) =>
+  credentials.write(new Map([[key, Buffer.from(value)]]));
+
+const read = async (credentials: Credentials, key: string) => {
+  const [value] = await credentials.read([key]);
+  return value && Buffer.from(value).toString();
+};
+
+const idsOf = async (backend: Backend) => (await backend.pendingUnlinks.list()).map(({ id }) => id);
+
+/** A session with a login, which is set aside under this id. */
+async function withLoginAside(backend: Backend, id: string) {
+  const { lease } = await createSession(backend, "alice");
+  const credentials = backend.credentials(lease);
+  await write(credentials, "login", `login of ${id}`);
+  await write(backend.chats(lease), "chat", "chat");
+  const setAside = pendingOf(id);
+  await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")], wipe: true, setAside });
+  return { lease, credentials };
+}
+
+/** Logins that sessions leave behind. */
+export function pendingUnlinksContract(open: OpenBackend): void {
+  test("a login that is set aside belongs to its new owner alone", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease, credentials } = await withLoginAside(backend, "unlink:1");
+    await assert.rejects(write(credentials, "login", "late"), LeaseLost);
+    assert.equal(await read(backend.credentials(lease), "login"), undefined);
+    assert.equal(await read(backend.chats(lease), "chat"), undefined);
+    assert.deepEqual(await idsOf(backend), ["unlink:1"]);
+    const owner = await backend.acquire("unlink:1");
+    assert.equal(await read(backend.credentials(owner), "login"), "login of unlink:1");
+    assert.equal(await read(backend.chats(owner), "chat"), undefined);
+  });
+
+  test("the session goes on with another login, and can be removed, while the former one waits", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await withLoginAside(backend, "unlink:1");
+    await write(backend.credentials(lease), "login", "new");
+    const setAside = pendingOf("unlink:2");
+    await backend.commit(lease, { record: recordOf("alice", 3), events: [], wipe: true, setAside });
+    await backend.remove(lease, []);
+    assert.deepEqual(await idsOf(backend), ["unlink:1", "unlink:2"]);
+    const [first, second] = await Promise.all([backend.acquire("unlink:1"), backend.acquire("unlink:2")]);
+    assert.equal(await read(backend.credentials(first), "login"), "login of unlink:1");
+    assert.equal(await read(backend.credentials(second), "login"), "new");
+    assert.deepEqual((await backend.list()).records, [], "it is no session");
+  });
+
+  test("nothing is set aside of a session without credentials", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const setAside = pendingOf("unlink:1");
+    await backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
+    assert.deepEqual(await idsOf(backend), []);
+  });
+
+  test("nothing is set aside under a lost lease", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const later = await backend.acquire("alice");
+    await write(backend.credentials(later), "login", "kept");
+    const setAside = pendingOf("unlink:1");
+    const commit = backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
+    await assert.rejects(commit, LeaseLost);
+    assert.deepEqual(await idsOf(backend), []);
+    assert.equal(await read(backend.credentials(later), "login"), "kept");
+  });
+
+  test("what is saved is listed; what is finished is gone with its data, and cannot be saved again", async (t) => {
+    const { backend } = await fixture(t, open);
+    await withLoginAside(backend, "unlink:1");
+    await backend.pendingUnlinks.save({ ...pendingOf("unlink:1"), attempts: 3 });
+    await backend.pendingUnlinks.save(pendingOf("unlink:unknown"));
+    assert.deepEqual(
+      (await backend.pendingUnlinks.list()).map(({ id, attempts }) => [id, attempts]),
+      [["unlink:1", 3]],
+    );
+    const owner = await backend.acquire("unlink:1");
+    const credentials = backend.credentials(owner);
+    await backend.pendingUnlinks.finish("unlink:1");
+    await backend.pendingUnlinks.finish("unlink:1");
+    await backend.pendingUnlinks.save(pendingOf("unlink:1"));
+    assert.deepEqual(await idsOf(backend), []);
+    await assert.rejects(write(credentials, "login", "late"), LeaseLost);
+    assert.equal(await read(backend.credentials(owner), "login"), undefined);
+  });
+}

@@ -62,11 +62,11 @@ const pure = [generated, protobuf, /^src\/domain\//];
 /** A technology's own library, or Node's. The layers' own packages are not among them. */
 const library = /^(?!\.|src\/|gen\/|test\/|@connectrpc\/)/;
 
-const backendRoom = [/^src\/adapters\/backend\//];
+const embeddedRoom = [/^src\/adapters\/embedded\//];
 const engineRoom = [/^src\/adapters\/engine\//];
 const sharedRooms: Readonly<Record<string, readonly RegExp[]>> = {
-  level: backendRoom,
-  memory: backendRoom,
+  level: embeddedRoom,
+  memory: embeddedRoom,
   baileys: engineRoom,
   wwebjs: engineRoom,
 };
@@ -77,7 +77,7 @@ function adapterLayer(name: string): Layer {
   const open = [generated, library, /^src\/(domain|ports)\//, own];
   // What the two embedded backends have in common is a room of its own, free of any technology.
   // So is what the two engines have in common.
-  if (["backend", "engine"].includes(name)) return layer(folder, own, ...pure, /^src\/ports\//, own);
+  if (["embedded", "engine"].includes(name)) return layer(folder, own, ...pure, /^src\/ports\//, own);
   return layer(folder, own, ...open, ...(sharedRooms[name] ?? []));
 }
 

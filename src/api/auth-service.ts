@@ -3,10 +3,10 @@ import type { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
-import { liveStream } from "./live-stream.ts";
 import { pngBody } from "./picture.ts";
-import { type QrView, qrCode, qrStream } from "./qr-stream.ts";
-import type { Streams } from "./streams.ts";
+import { liveStream } from "./streams/live-stream.ts";
+import { type QrView, qrCode, qrStream } from "./streams/qr-stream.ts";
+import type { Streams } from "./streams/streams.ts";
 
 /** What AuthService works with. */
 export interface AuthServiceOptions extends QrView {

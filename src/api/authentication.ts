@@ -4,7 +4,7 @@ import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
-import { ticketHeader } from "./stream-tickets.ts";
+import { ticketHeader } from "./streams/stream-tickets.ts";
 
 /** Whether a call with these headers may be made; `method` is undefined where it leads nowhere. */
 export type Admits = (method: DescMethod | undefined, header: Headers) => boolean;

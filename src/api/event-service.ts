@@ -4,9 +4,9 @@ import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument } from "../domain/errors.ts";
 import { presentedKey } from "./authentication.ts";
-import { eventStream } from "./event-stream.ts";
-import type { StreamTickets } from "./stream-tickets.ts";
-import type { Streams } from "./streams.ts";
+import { eventStream } from "./streams/event-stream.ts";
+import type { StreamTickets } from "./streams/stream-tickets.ts";
+import type { Streams } from "./streams/streams.ts";
 
 /** What EventService works with. */
 export interface EventServiceOptions {

@@ -7,8 +7,8 @@ import { meOf, statusOf } from "../domain/session.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
 import { configView, remoteUnlinkedOf, sessionView, stillLinked, type ViewOptions } from "./session-view.ts";
-import { statusStream } from "./status-stream.ts";
-import type { Streams } from "./streams.ts";
+import { statusStream } from "./streams/status-stream.ts";
+import type { Streams } from "./streams/streams.ts";
 
 /** What SessionService works with. */
 export interface SessionServiceOptions extends ViewOptions {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { prepareDirectory, presentDirectory } from "../adapters/level/data-directory.ts";
-import { restoreStore } from "../adapters/level/restore.ts";
+import { prepareDirectory, presentDirectory } from "../adapters/level/store/data-directory.ts";
+import { restoreStore } from "../adapters/level/store/restore.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 
 /** `restore [--force] <backup>`: puts a backup in the place of the store while no server runs on it. */

@@ -1,7 +1,7 @@
 import { send } from "./exchange.ts";
-import { requestHeaders } from "./forward-headers.ts";
 import { HttpProblem } from "./problem.ts";
-import type { PlainRoute } from "./rest.ts";
+import { requestHeaders } from "./rest/forward-headers.ts";
+import type { PlainRoute } from "./rest/transcoder.ts";
 
 /** GET /metrics: for those who are let in. */
 export const createMetricsRoute = (

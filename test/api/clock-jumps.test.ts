@@ -4,13 +4,13 @@ import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { systemRandom } from "../../src/adapters/node/system.ts";
-import { liveStream } from "../../src/api/live-stream.ts";
-import { qrCode } from "../../src/api/qr-stream.ts";
 import { createServerService } from "../../src/api/server-service.ts";
-import { StreamTickets } from "../../src/api/stream-tickets.ts";
+import { liveStream } from "../../src/api/streams/live-stream.ts";
+import { qrCode } from "../../src/api/streams/qr-stream.ts";
+import { StreamTickets } from "../../src/api/streams/stream-tickets.ts";
 import { SessionError } from "../../src/domain/errors.ts";
-import { jumps } from "../clock-jumps.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { jumps } from "../support/clock-jumps.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 /** A source that has nothing to tell. */
 async function* quiet(signal: AbortSignal): AsyncGenerator<number> {

@@ -7,16 +7,16 @@ import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { systemRandom } from "../../src/adapters/node/system.ts";
 import { ServingState } from "../../src/api/health-service.ts";
-import { defaultStreamPolicy } from "../../src/api/live-stream.ts";
 import { createRoutes } from "../../src/api/routes.ts";
-import { StreamTickets } from "../../src/api/stream-tickets.ts";
+import { defaultStreamPolicy } from "../../src/api/streams/live-stream.ts";
+import { StreamTickets } from "../../src/api/streams/stream-tickets.ts";
 import { Warnings } from "../../src/api/warnings.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { defaultPolicy, statusOf } from "../../src/domain/session.ts";
 import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 /** An engine that reports what a test tells it to. */
 export class ScriptedEngine implements Engine {

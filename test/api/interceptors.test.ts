@@ -6,7 +6,7 @@ import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { reporting } from "../../src/api/interceptors.ts";
 import { validation } from "../../src/api/validation.ts";
 import { sessionNotFound } from "../../src/domain/errors.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 type Line = readonly [level: string, fields: object, message: string];
 

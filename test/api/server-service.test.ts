@@ -4,7 +4,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { reporting } from "../../src/api/interceptors.ts";
 import { createServerService } from "../../src/api/server-service.ts";
-import { epochMs, FakeClock } from "../fake-clock.ts";
+import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
 function serve(checkStore: () => Promise<void>, browser?: string) {
   const clock = new FakeClock();

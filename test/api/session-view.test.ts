@@ -10,7 +10,7 @@ import {
   SessionSchema,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { sessionView } from "../../src/api/session-view.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 const atMs = 1_767_225_600_000;
 const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>

@@ -5,9 +5,9 @@ import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { Warnings, warning } from "../../src/api/warnings.ts";
 import { eventNames, postedEventNames } from "../../src/domain/event.ts";
-import { createHandler } from "../../src/http/handler.ts";
-import { createRest } from "../../src/http/rest.ts";
-import { sendJson, startServer } from "../http/rest-server.ts";
+import { createRest } from "../../src/http/rest/transcoder.ts";
+import { createHandler } from "../../src/http/server/handler.ts";
+import { sendJson, startServer } from "../http/rest/server.ts";
 
 /** REST and RPC over services that do nothing; what was logged. */
 async function start(t: TestContext, strict = false) {

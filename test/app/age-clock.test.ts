@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AgeClock } from "../../src/app/age-clock.ts";
-import { epochMs, FakeClock } from "../fake-clock.ts";
+import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

@@ -4,7 +4,7 @@ import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { UnlinkResult } from "../../src/ports/engine.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { me, openHouse, pass, settle } from "./house.ts";
 
 const summaryOf = (log: readonly string[]) => {

@@ -5,8 +5,8 @@ import { Session_StatusReason as Reason, Session_Status as Status } from "../../
 import { sessionView } from "../../src/api/session-view.ts";
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import type { CloseCause } from "../../src/domain/session.ts";
-import { jumps } from "../clock-jumps.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { jumps } from "../support/clock-jumps.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { me, openHouse, settle } from "./house.ts";
 
 type House = ReturnType<typeof openHouse>;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ConnectGate, type Turn } from "../../src/app/connect-gate.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 const isIn = (turn: Turn): turn is Extract<Turn, { leave: unknown }> => "leave" in turn;
 

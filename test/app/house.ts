@@ -15,7 +15,7 @@ import type {
   UnlinkResult,
 } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 export const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
 export const messageOf = (id: string, timestamp = 0) =>

@@ -4,7 +4,7 @@ import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/ses
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { FakeEngine, hasLogin, openHouse, settle } from "./house.ts";
 
 /** Sessions whose engines have a client version in the test's hands. */

@@ -11,7 +11,7 @@ import { SessionError } from "../../src/domain/errors.ts";
 import type { CloseCause } from "../../src/domain/session.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import { legalSteps } from "../domain/session-states.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { FakeEngine, me, openHouse, settle } from "./house.ts";
 
 /** More with SESSIOND_TEST_COMMANDS. */

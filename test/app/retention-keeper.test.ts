@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { keepRetention } from "../../src/app/retention-keeper.ts";
 import type { Retention } from "../../src/ports/outbox.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 const limits = { maxCount: 1, maxAgeMs: 1 };
 const retention: Retention = { events: limits, delivered: limits, failed: limits };

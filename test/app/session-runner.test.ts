@@ -8,7 +8,7 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { engineStateOf, statusOf, wakeAtMs } from "../../src/domain/session.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { me, messageOf, openHouse, pass, settle } from "./house.ts";
 
 /** A session that is WORKING. */

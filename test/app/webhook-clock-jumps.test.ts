@@ -12,8 +12,8 @@ import { deliveryView, endpointView } from "../../src/api/webhook-service.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointIdsFor, endpointsOf } from "../../src/domain/delivery.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
-import { jumps } from "../clock-jumps.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { jumps } from "../support/clock-jumps.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 import { settle } from "./house.ts";
 
 const dayMs = 86_400_000;

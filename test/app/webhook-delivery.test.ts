@@ -16,8 +16,8 @@ import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { endpointIdsFor, endpointsOf, stateOf } from "../../src/domain/delivery.ts";
 import type { Lease } from "../../src/ports/backend.ts";
-import { epochMs, FakeClock } from "../fake-clock.ts";
-import { openReceiver, type Received, type WebhookReceiver } from "../webhook-receiver.ts";
+import { epochMs, FakeClock } from "../support/fake-clock.ts";
+import { openReceiver, type Received, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
 type Webhook = MessageInitShape<typeof WebhookConfigSchema>;
 

@@ -9,7 +9,7 @@ import { LeaseLost } from "../../src/ports/backend.ts";
 import type { Claim } from "../../src/ports/outbox.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
-import { FakeClock } from "../fake-clock.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 /** A queue of claims that keeps what they were settled with. */
 class Queue {

@@ -12,8 +12,8 @@ import { createLogger } from "../../src/adapters/pino/logger.ts";
 import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
-import { epochMs, FakeClock } from "../fake-clock.ts";
-import { openReceiver } from "../webhook-receiver.ts";
+import { epochMs, FakeClock } from "../support/fake-clock.ts";
+import { openReceiver } from "../support/webhook-receiver.ts";
 
 const dayMs = 86_400_000;
 

@@ -9,12 +9,12 @@ import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
-import { defaultStreamPolicy as policy } from "../../src/api/live-stream.ts";
-import { statusStream } from "../../src/api/status-stream.ts";
+import { defaultStreamPolicy as policy } from "../../src/api/streams/live-stream.ts";
+import { statusStream } from "../../src/api/streams/status-stream.ts";
 import { keepRetention } from "../../src/app/retention-keeper.ts";
 import { readConfig } from "../../src/config/config.ts";
-import { createHandler } from "../../src/http/handler.ts";
-import { createServer } from "../../src/http/server.ts";
+import { createHandler } from "../../src/http/server/handler.ts";
+import { createServer } from "../../src/http/server/server.ts";
 
 // A server whose session changes as often as its parent asks for, without an engine, and which keeps as much of its log as by default: { changes } is answered when they are written.
 

@@ -13,7 +13,7 @@ import {
 } from "@connectrpc/connect-web";
 import { credentials } from "@grpc/grpc-js";
 import { Agent, fetch as undiciFetch } from "undici";
-import { testTls } from "../http/rest-server.ts";
+import { testTls } from "../http/rest/server.ts";
 import { createGrpcJsTransport } from "./grpc-js-transport.ts";
 
 /** How a connection is made. */

@@ -5,7 +5,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_de
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
-import { collect } from "../async-items.ts";
+import { collect } from "../support/async-items.ts";
 import { type Subject, subjects } from "./clients.ts";
 import { failure, startConformanceServer } from "./server.ts";
 

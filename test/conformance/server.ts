@@ -4,8 +4,8 @@ import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@co
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
-import { createHandler } from "../../src/http/handler.ts";
-import { startServer } from "../http/rest-server.ts";
+import { createHandler } from "../../src/http/server/handler.ts";
+import { startServer } from "../http/rest/server.ts";
 
 /** What the calls of a test have seen on the server. */
 export interface Seen {

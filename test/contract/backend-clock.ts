@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
-import { jumps } from "../clock-jumps.ts";
+import { jumps } from "../support/clock-jumps.ts";
 import {
   arrival,
   createSession,

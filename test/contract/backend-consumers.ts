@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collect } from "../async-items.ts";
+import { collect } from "../support/async-items.ts";
 import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
 
 /** Reading a stretch of the log, and named readers of it. */

@@ -12,7 +12,7 @@ import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import type { Backend, Pairing } from "../../src/ports/backend.ts";
 import type { Claim, NewEvent } from "../../src/ports/outbox.ts";
 import type { Clock } from "../../src/ports/system.ts";
-import { epochMs, FakeClock } from "../fake-clock.ts";
+import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
 /** Opens an empty backend; what it leaves behind is for `t.after`. */
 export type OpenBackend = (t: TestContext, clock: Clock) => Promise<Backend>;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { glob, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
-import { collect } from "../async-items.ts";
+import { collect } from "../support/async-items.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { jumps } from "../clock-jumps.ts";
+import { jumps } from "../support/clock-jumps.ts";
 import { openHouse } from "./house.ts";
 
 /** A server whose clock a test sets, before it starts or while it runs. */

@@ -12,7 +12,7 @@ import {
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { createGrpcWebTransport as createBrowserTransport } from "@connectrpc/connect-web";
-import { type HttpBinding, readHttpBindings } from "../../src/http/http-rules.ts";
+import { type HttpBinding, readHttpBindings } from "../../src/http/rest/http-rules.ts";
 
 /** What a call is made with. */
 export interface CallInput {

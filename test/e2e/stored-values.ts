@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Level } from "level";
 import { credsKey, credsOf, keptKey } from "../../src/adapters/baileys/stored-login.ts";
-import { rangeOf } from "../../src/adapters/level/key.ts";
+import { rangeOf } from "../../src/adapters/level/store/key.ts";
 
 /** Every credential in a store that nobody has open now can be read: no value is torn. The store must not be sealed. */
 export async function assertWhole(directory: string): Promise<void> {

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { StatusStreamResponse_Kind as Kind } from "../../gen/sessiond/v1/session_service_pb.js";
-import { collect, take } from "../async-items.ts";
+import { collect, take } from "../support/async-items.ts";
 import { readEvents, type SentEvent } from "./event-source.ts";
 import { openHouse } from "./house.ts";
 import { ServerProcess } from "./server-process.ts";

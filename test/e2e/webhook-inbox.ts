@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { openReceiver, type WebhookReceiver } from "../webhook-receiver.ts";
+import { openReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
 /** A webhook as it arrived. */
 export interface Webhook {

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deliveryNameOf } from "../../src/domain/delivery.ts";
-import { openReceiver } from "../webhook-receiver.ts";
+import { openReceiver } from "../support/webhook-receiver.ts";
 
 const writer = fileURLToPath(new URL("webhook-writer.ts", import.meta.url));
 const sessions = ["alice", "bob", "carol", "dave", "eve"];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { suite, test } from "node:test";
 import { type Webhook, WebhookInbox } from "../e2e/webhook-inbox.ts";
-import { openReceiver } from "../webhook-receiver.ts";
+import { openReceiver } from "../support/webhook-receiver.ts";
 import { noWebhooks, settings, type Target } from "./target.ts";
 
 /** A session of the case's own, and an endpoint that its webhooks come to. */

@@ -1,8 +1,8 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConsumerSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { Database } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { keyOf } from "./key.ts";
+import type { Database } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { keyOf } from "./store/key.ts";
 
 /** Named readers of the log, and how far each has come. */
 export class LevelConsumers {

@@ -4,13 +4,13 @@ import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import type { DeliveryName } from "../../domain/delivery.ts";
 import type { DeliveryQuery } from "../../ports/outbox.ts";
-import { seqOf } from "../backend/delivery-queue.ts";
-import type { Endpoints } from "../backend/endpoints.ts";
-import { dueAgain } from "../backend/settlement.ts";
-import type { Database, DatabaseSnapshot, Operation } from "./database.ts";
+import { seqOf } from "../embedded/delivery-queue.ts";
+import type { Endpoints } from "../embedded/endpoints.ts";
+import { dueAgain } from "../embedded/settlement.ts";
 import { keyOfPending, retryAdditions, type SettledFamily } from "./delivery-store.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { type Family, keyOf, rangeOf } from "./key.ts";
+import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { type Family, keyOf, rangeOf } from "./store/key.ts";
 
 /** A settled delivery that can be sent again: as it will be, and what goes from where it lay. */
 interface Resending {

@@ -8,14 +8,14 @@ import {
   EndpointSchema,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { AttemptReport, NewEvent } from "../../ports/outbox.ts";
-import type { Change } from "../backend/change.ts";
-import { dueMsOf, isRetry, seqOf } from "../backend/delivery-queue.ts";
-import type { DeliveryStore } from "../backend/delivery-queues.ts";
-import type { EndpointName, Endpoints } from "../backend/endpoints.ts";
-import type { Settlement } from "../backend/settlement.ts";
-import type { Database, Operation } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { type Family, type KeyRange, keyOf, rangeOf } from "./key.ts";
+import type { Change } from "../embedded/change.ts";
+import { dueMsOf, isRetry, seqOf } from "../embedded/delivery-queue.ts";
+import type { DeliveryStore } from "../embedded/delivery-queues.ts";
+import type { EndpointName, Endpoints } from "../embedded/endpoints.ts";
+import type { Settlement } from "../embedded/settlement.ts";
+import type { Database, Operation } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { type Family, type KeyRange, keyOf, rangeOf } from "./store/key.ts";
 
 /** What settling takes of the rest of the store. */
 export interface SettlingContext {

@@ -1,9 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import { EventWindow } from "../backend/event-window.ts";
-import { type LogPage, pageSize } from "../backend/followers.ts";
-import type { Database, Operation } from "./database.ts";
-import { keyOf, partsOf, rangeOf } from "./key.ts";
+import { EventWindow } from "../embedded/event-window.ts";
+import { type LogPage, pageSize } from "../embedded/followers.ts";
+import type { Database, Operation } from "./store/database.ts";
+import { keyOf, partsOf, rangeOf } from "./store/key.ts";
 
 const noBytes = new Uint8Array();
 

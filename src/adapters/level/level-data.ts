@@ -1,8 +1,8 @@
-import type { DataStore } from "../backend/guarded-data.ts";
-import type { DataKind } from "../backend/ownership.ts";
-import type { Database, Operation } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { keyOf, rangeOf } from "./key.ts";
+import type { DataStore } from "../embedded/guarded-data.ts";
+import type { DataKind } from "../embedded/ownership.ts";
+import type { Database, Operation } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { keyOf, rangeOf } from "./store/key.ts";
 
 /** Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;

@@ -1,7 +1,7 @@
 import type { Backend } from "../../ports/backend.ts";
 import type { Clock } from "../../ports/system.ts";
-import type { BackupReport } from "./backup.ts";
-import type { StoreOptions } from "./opening.ts";
+import type { BackupReport } from "./store/backup.ts";
+import type { StoreOptions } from "./store/opening.ts";
 
 /** How the embedded backend is opened. */
 export interface LevelOptions extends StoreOptions {

@@ -1,11 +1,11 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PendingUnlink, PendingUnlinkSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { PendingUnlinks } from "../../ports/pending-unlinks.ts";
-import type { Ownership } from "../backend/ownership.ts";
-import type { Database, Operation } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { keyOf, partsOf, rangeOf } from "./key.ts";
+import type { Ownership } from "../embedded/ownership.ts";
 import { dataRemovals } from "./level-data.ts";
+import type { Database, Operation } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { keyOf, partsOf, rangeOf } from "./store/key.ts";
 
 /** Logins that are still to be unlinked, under keys of their own; their credentials lie where those of sessions lie. */
 export class LevelPendingUnlinks implements PendingUnlinks {

@@ -3,11 +3,11 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { DeliverySchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Limits, Retention } from "../../ports/outbox.ts";
-import type { Trimmed } from "../backend/trimmed.ts";
-import type { Database, Operation } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
-import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./key.ts";
-import { namesIn } from "./names-in.ts";
+import type { Trimmed } from "../embedded/trimmed.ts";
+import type { Database, Operation } from "./store/database.ts";
+import type { GroupWriter } from "./store/group-writer.ts";
+import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./store/key.ts";
+import { namesIn } from "./store/names-in.ts";
 
 /** What is trimmed: entries by session and seq. */
 type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;

@@ -3,10 +3,10 @@ import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import { type DeliveryName, stateOf } from "../../domain/delivery.ts";
 import type { AttemptReport, DeliveryQuery, NewEvent } from "../../ports/outbox.ts";
-import { dueMsOf, isRetry, seqOf } from "../backend/delivery-queue.ts";
-import type { DeliveryStore } from "../backend/delivery-queues.ts";
-import type { EndpointName, Endpoints } from "../backend/endpoints.ts";
-import { dueAgain, type Settlement } from "../backend/settlement.ts";
+import { dueMsOf, isRetry, seqOf } from "../embedded/delivery-queue.ts";
+import type { DeliveryStore } from "../embedded/delivery-queues.ts";
+import type { EndpointName, Endpoints } from "../embedded/endpoints.ts";
+import { dueAgain, type Settlement } from "../embedded/settlement.ts";
 
 /** What settling takes of the rest of the backend. */
 export interface SettlingContext {

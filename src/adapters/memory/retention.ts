@@ -2,8 +2,8 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import { stateOf } from "../../domain/delivery.ts";
 import type { Limits, Retention } from "../../ports/outbox.ts";
-import type { EventWindow } from "../backend/event-window.ts";
-import type { Trimmed } from "../backend/trimmed.ts";
+import type { EventWindow } from "../embedded/event-window.ts";
+import type { Trimmed } from "../embedded/trimmed.ts";
 import type { MemoryDeliveryStore } from "./delivery-store.ts";
 
 /** Trims what is kept of the past of some sessions; returns how many entries went. */

@@ -1,7 +1,7 @@
 import type { AnyDesc, DescFile, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { errorReasons } from "../dialect.ts";
-import { isJsonObject } from "../json-read.ts";
+import { isJsonObject } from "../rest/json-read.ts";
 
 // Comments in proto files are written for people; by these conventions they also say what types cannot:
 // - of an RPC, a sentence that begins with an error code or reason is one of its errors: NOT_FOUND "No such thing" if there is none;

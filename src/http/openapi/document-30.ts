@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { isJsonObject } from "../json-read.ts";
+import { isJsonObject } from "../rest/json-read.ts";
 
 /**
  * Turns an OpenAPI 3.1 document into one of OpenAPI 3.0 that says the same, for code generators that know no JSON Schema of 2020:

@@ -1,7 +1,7 @@
 import type { DescMessage, DescService, JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { streamTicket } from "../dialect.ts";
-import { type HttpBinding, readHttpBindings } from "../http-rules.ts";
+import { type HttpBinding, readHttpBindings } from "../rest/http-rules.ts";
 import type { CommentReader } from "./comment.ts";
 import { operationOf, pathOf } from "./operation.ts";
 import { createSchemas } from "./schema.ts";

@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { type ErrorBodySource, errorBody, errorReasons, errorStatus, fixedErrorBodies } from "../dialect.ts";
-import type { HttpBinding } from "../http-rules.ts";
+import type { HttpBinding } from "../rest/http-rules.ts";
 import { errorName, type RpcComment, type RpcError } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 import type { DescField, JsonObject } from "@bufbuild/protobuf";
 import { formRequests, formType } from "../dialect.ts";
-import { nestedMessage } from "../fields.ts";
-import type { HttpBinding } from "../http-rules.ts";
+import { nestedMessage } from "../rest/fields.ts";
+import type { HttpBinding } from "../rest/http-rules.ts";
 import { headersIn, readRpcComment } from "./comment.ts";
 import { errorResponses } from "./error-response.ts";
 import { type OperationContext, successResponse } from "./response.ts";

@@ -1,8 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { picture, streamIdField, successStatus } from "../dialect.ts";
-import { type HttpBinding, rpcName } from "../http-rules.ts";
-import { isMostlyEmpty } from "../json-write.ts";
+import { type HttpBinding, rpcName } from "../rest/http-rules.ts";
+import { isMostlyEmpty } from "../rest/json-write.ts";
 import type { CommentReader, Produced } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 import { type DescEnum, type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { nullWhenUnset, shownWhenDefault } from "../dialect.ts";
-import { type ElementType, elementType } from "../values.ts";
+import { type ElementType, elementType } from "../rest/values.ts";
 import { type CommentReader, mergeSchemas } from "./comment.ts";
 
 /** Requests may leave out what answers always show. */

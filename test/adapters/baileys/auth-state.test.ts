@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { AuthStore } from "../../../src/adapters/baileys/auth-state.ts";
 import { CredentialsUnreadable } from "../../../src/adapters/baileys/stored-login.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 const pair = { public: Buffer.from("public"), private: Buffer.from("private") };
 

@@ -4,7 +4,7 @@ import { BufferJSON, proto } from "@whiskeysockets/baileys";
 import { ChatKeeper } from "../../../src/adapters/baileys/chat-store.ts";
 import type { Logger } from "../../../src/ports/system.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 const bob = "15551112222@s.whatsapp.net";
 const key = { remoteJid: bob, id: "3EB0", fromMe: false };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Heartbeat } from "../../../src/adapters/baileys/heartbeat.ts";
-import { jumps } from "../../clock-jumps.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { jumps } from "../../support/clock-jumps.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 const settings = { keepAliveIntervalMs: 30_000, probeAfterMs: 60_000, probeTimeoutMs: 10_000 };
 

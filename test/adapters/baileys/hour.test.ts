@@ -5,7 +5,7 @@ import { statusOf } from "../../../src/domain/session.ts";
 import { settle } from "../../app/house.ts";
 import type { LinkedDevice } from "../../emulator/device.ts";
 import type { WhatsApp } from "../../emulator/whatsapp.ts";
-import { epochMs } from "../../fake-clock.ts";
+import { epochMs } from "../../support/fake-clock.ts";
 import { type NowebHouse, openNowebHouse } from "./noweb-house.ts";
 
 const hourMs = 3_600_000;

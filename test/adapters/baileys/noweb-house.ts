@@ -8,7 +8,7 @@ import type { Pairing } from "../../../src/ports/backend.ts";
 import { openHouse } from "../../app/house.ts";
 import type { LinkedDevice } from "../../emulator/device.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 export type NowebHouse = Awaited<ReturnType<typeof openNowebHouse>>;
 

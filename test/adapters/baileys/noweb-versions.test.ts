@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { builtInVersion, compareVersions } from "../../../src/adapters/baileys/client-version.ts";
 import { NowebVersions, type VersionOptions } from "../../../src/adapters/baileys/noweb-versions.ts";
 import type { Logger } from "../../../src/ports/system.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { startVersionServer } from "./version-server.ts";
 
 const hourMs = 3_600_000;

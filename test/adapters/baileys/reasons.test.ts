@@ -5,7 +5,7 @@ import { Session_StatusReason as Reason, Session_Status as Status } from "../../
 import { statusOf, wakeAtMs } from "../../../src/domain/session.ts";
 import type { Connection } from "../../emulator/connection.ts";
 import { stanza } from "../../emulator/stanza.ts";
-import { epochMs } from "../../fake-clock.ts";
+import { epochMs } from "../../support/fake-clock.ts";
 import { candidateConnection, openNowebHouse } from "./noweb-house.ts";
 
 /** What a session is to show once something has happened. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createSession, newEvent, Reader, recordOf, seqOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 setFlagsFromString("--expose-gc");

@@ -3,10 +3,10 @@ import { cp, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import { RestoreRefused, restoreStore } from "../../../src/adapters/level/restore.ts";
+import { RestoreRefused, restoreStore } from "../../../src/adapters/level/store/restore.ts";
 import type { Backend, Lease } from "../../../src/ports/backend.ts";
 import { createSession, history, newEvent, Reader, recordOf, seqOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const clock = new FakeClock();

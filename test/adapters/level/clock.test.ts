@@ -5,10 +5,10 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ClassicLevel } from "classic-level";
 import { EndpointHealthSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { WebhookAttemptSchema } from "../../../gen/sessiond/v1/webhook_pb.js";
-import { keyOf } from "../../../src/adapters/level/key.ts";
-import { jumps } from "../../clock-jumps.ts";
+import { keyOf } from "../../../src/adapters/level/store/key.ts";
 import { arrival, createSession, quiet, Reader } from "../../contract/backend-fixtures.ts";
-import { epochMs, FakeClock } from "../../fake-clock.ts";
+import { jumps } from "../../support/clock-jumps.ts";
+import { epochMs, FakeClock } from "../../support/fake-clock.ts";
 import { type StoreDirectory, storeDirectory } from "./store-directory.ts";
 
 const delayMs = 60_000;

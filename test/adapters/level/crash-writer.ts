@@ -1,6 +1,6 @@
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
 import { createSession, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 
 // Commits to ten sessions at once and settles what is due, until it is killed. Each line says what is on disk by then:
 // "c <session> <revision> <seq>" for a commit, "d <seq>" for a delivery that is done.

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Backend } from "../../../src/ports/backend.ts";
 import { arrival, history, quiet, Reader, seqOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const writer = fileURLToPath(new URL("crash-writer.ts", import.meta.url));

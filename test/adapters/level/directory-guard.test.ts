@@ -8,10 +8,10 @@ import { suite, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import { DirectoryGuard } from "../../../src/adapters/level/directory-guard.ts";
+import { DirectoryGuard } from "../../../src/adapters/level/store/directory-guard.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
 import { createSession, history, recordOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const holder = fileURLToPath(new URL("store-holder.ts", import.meta.url));

@@ -16,7 +16,7 @@ import {
   recordOf,
   seqOf,
 } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const never = new AbortController().signal;

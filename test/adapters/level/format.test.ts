@@ -3,12 +3,12 @@ import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import { openRaw } from "../../../src/adapters/level/database.ts";
-import { currentFormat, formatKey } from "../../../src/adapters/level/format.ts";
-import { numberBytes, numberOf } from "../../../src/adapters/level/key.ts";
-import { restoreStore } from "../../../src/adapters/level/restore.ts";
+import { openRaw } from "../../../src/adapters/level/store/database.ts";
+import { currentFormat, formatKey } from "../../../src/adapters/level/store/format.ts";
+import { numberBytes, numberOf } from "../../../src/adapters/level/store/key.ts";
+import { restoreStore } from "../../../src/adapters/level/store/restore.ts";
 import { createSession, recordOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const older = { version: "0.9.0", format: currentFormat };

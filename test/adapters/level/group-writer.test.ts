@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Operation } from "../../../src/adapters/level/database.ts";
-import { GroupWriter } from "../../../src/adapters/level/group-writer.ts";
+import type { Operation } from "../../../src/adapters/level/store/database.ts";
+import { GroupWriter } from "../../../src/adapters/level/store/group-writer.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
 
 const operation = (name: string): Operation => ({ type: "put", key: Buffer.from(name), value: Buffer.of() });

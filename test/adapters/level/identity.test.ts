@@ -8,10 +8,10 @@ import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import { openRaw } from "../../../src/adapters/level/database.ts";
-import { anchorFile, homeKey } from "../../../src/adapters/level/identity.ts";
+import { openRaw } from "../../../src/adapters/level/store/database.ts";
+import { anchorFile, homeKey } from "../../../src/adapters/level/store/identity.ts";
 import { createSession, recordOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "../../../src/adapters/level/key.ts";
+import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "../../../src/adapters/level/store/key.ts";
 
 const names = [
   "",

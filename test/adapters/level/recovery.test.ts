@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
-import { Database, type Operation } from "../../../src/adapters/level/database.ts";
-import { DirectoryLost } from "../../../src/adapters/level/directory-guard.ts";
-import { generationBytes, generationKey } from "../../../src/adapters/level/generation.ts";
-import { keyOf } from "../../../src/adapters/level/key.ts";
-import { Recovery } from "../../../src/adapters/level/recovery.ts";
+import { Database, type Operation } from "../../../src/adapters/level/store/database.ts";
+import { DirectoryLost } from "../../../src/adapters/level/store/directory-guard.ts";
+import { generationBytes, generationKey } from "../../../src/adapters/level/store/generation.ts";
+import { keyOf } from "../../../src/adapters/level/store/key.ts";
+import { Recovery } from "../../../src/adapters/level/store/recovery.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const key = (name: string) => keyOf("record", name);

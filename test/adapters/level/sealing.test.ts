@@ -6,13 +6,13 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { EndpointSchema, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import { openRaw } from "../../../src/adapters/level/database.ts";
-import { keyOf, rangeOf } from "../../../src/adapters/level/key.ts";
+import { openRaw } from "../../../src/adapters/level/store/database.ts";
+import { keyOf, rangeOf } from "../../../src/adapters/level/store/key.ts";
 import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
 import type { Backend } from "../../../src/ports/backend.ts";
 import { SealBroken, type Sealer } from "../../../src/ports/sealer.ts";
 import { createSession, eventOf, history, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
-import { FakeClock } from "../../fake-clock.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { type StoreDirectory, storeDirectory } from "./store-directory.ts";
 
 const clock = new FakeClock();

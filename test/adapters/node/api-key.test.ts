@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, type TestContext, test } from "node:test";
-import { syncDirectory } from "../../../src/adapters/level/data-directory.ts";
+import { syncDirectory } from "../../../src/adapters/level/store/data-directory.ts";
 import { keptKey as keptKeyAt, keyVerifier } from "../../../src/adapters/node/api-key.ts";
 
 /** WAHA's own example: https://waha.devlike.pro/docs/how-to/security/ */

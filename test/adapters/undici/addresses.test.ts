@@ -7,8 +7,8 @@ import { connectToFirst } from "../../../src/adapters/undici/address-race.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
 import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
-import { FakeClock } from "../../fake-clock.ts";
-import { openReceiver } from "../../webhook-receiver.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { openReceiver } from "../../support/webhook-receiver.ts";
 
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 const v6 = (address: string): LookupAddress => ({ address, family: 6 });

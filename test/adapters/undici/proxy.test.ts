@@ -8,9 +8,9 @@ import { allowListOf } from "../../../src/adapters/undici/address.ts";
 import { proxyRules } from "../../../src/adapters/undici/proxy-rules.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender, type WebhookSenderOptions } from "../../../src/adapters/undici/webhook.ts";
-import { FakeClock } from "../../fake-clock.ts";
-import { cert, key } from "../../localhost-certificate.ts";
-import { openReceiver } from "../../webhook-receiver.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { cert, key } from "../../support/localhost-certificate.ts";
+import { openReceiver } from "../../support/webhook-receiver.ts";
 import { openHttpProxy } from "./http-proxy.ts";
 
 const answered = { type: "answered", status: 200 };

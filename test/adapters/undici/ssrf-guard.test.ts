@@ -7,8 +7,8 @@ import { allowListOf } from "../../../src/adapters/undici/address.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
 import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
-import { FakeClock } from "../../fake-clock.ts";
-import { openReceiver } from "../../webhook-receiver.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { openReceiver } from "../../support/webhook-receiver.ts";
 
 /** A server inside that nothing may reach: it counts connections and bytes. */
 const canary = createServer((socket: Socket) => {

@@ -5,8 +5,8 @@ import { describe, it } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
 import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
-import { FakeClock } from "../../fake-clock.ts";
-import { cert, key } from "../../localhost-certificate.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { cert, key } from "../../support/localhost-certificate.ts";
 
 const never = new AbortController().signal;
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n";

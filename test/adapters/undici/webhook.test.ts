@@ -5,9 +5,9 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { describe, it } from "node:test";
 import { createWebhookSender, type WebhookSenderOptions } from "../../../src/adapters/undici/webhook.ts";
 import type { WebhookRequest, WebhookSender } from "../../../src/ports/webhook.ts";
-import { epochMs, FakeClock } from "../../fake-clock.ts";
-import { cert, key } from "../../localhost-certificate.ts";
-import { openReceiver } from "../../webhook-receiver.ts";
+import { epochMs, FakeClock } from "../../support/fake-clock.ts";
+import { cert, key } from "../../support/localhost-certificate.ts";
+import { openReceiver } from "../../support/webhook-receiver.ts";
 
 const never = new AbortController().signal;
 const body = new TextEncoder().encode('{"hello":"wörld"}');

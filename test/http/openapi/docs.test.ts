@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
-import { createDocsRoutes, type DocsOptions } from "../../../src/http/openapi/docs.ts";
+import { createDocsRoutes, type DocsOptions } from "../../../src/http/static-files/docs.ts";
 import { ServerProcess } from "../../e2e/server-process.ts";
-import { startRestServer } from "../rest-server.ts";
+import { startRestServer } from "../rest/server.ts";
 import { document } from "./operations.ts";
 
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));

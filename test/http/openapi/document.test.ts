@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import packageJson from "../../../package.json" with { type: "json" };
 import { errorStatus } from "../../../src/http/dialect.ts";
-import { readHttpBindings } from "../../../src/http/http-rules.ts";
+import { readHttpBindings } from "../../../src/http/rest/http-rules.ts";
 import { allServices } from "../../e2e/every-call.ts";
 import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, operations } from "./operations.ts";
 import { createSchemaCheck } from "./schema-check.ts";

@@ -1,0 +1,248 @@
+import { mkdir } from "node:fs/promises";
+import { Level } from "level";
+import { StoreUnavailable } from "../../../domain/errors.ts";
+import type { Sealer } from "../../../ports/sealer.ts";
+import { isSecret } from "./key.ts";
+
+/** One step of an atomic write. */
+export type Operation = { type: "put"; key: Uint8Array; value: Uint8Array } | { type: "del"; key: Uint8Array };
+
+/** What to read, and how much of it. */
+export interface Range {
+  readonly gt?: Uint8Array;
+  readonly gte?: Uint8Array;
+  readonly lt?: Uint8Array;
+  readonly lte?: Uint8Array;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+  readonly snapshot?: DatabaseSnapshot;
+}
+
+/** LevelDB as its library gives it: bytes, sealed or not. */
+export type RawDatabase = Level<Uint8Array, Uint8Array>;
+
+/** The database as it was at one moment. */
+export type DatabaseSnapshot = ReturnType<RawDatabase["snapshot"]>;
+
+const mebibyte = 1_048_576;
+/** How much is written to the log before it goes into a table; what is opened again may have to write as much at once. */
+export const writeBufferBytes = 8 * mebibyte;
+
+/**
+ * LevelDB with our keys and values. Values are sealed on their way to the disk and opened on their way back, given a sealer.
+ * It can be closed and opened again under its readers, who then wait.
+ */
+export class Database {
+  readonly directory: string;
+  readonly #sealer: Sealer | undefined;
+  #level: RawDatabase;
+  readonly #levelsBySnapshot = new WeakMap<DatabaseSnapshot, RawDatabase>();
+  #reads = 0;
+  #idle: (() => void) | undefined;
+  /** While it is being opened again. */
+  #opening: Promise<unknown> | undefined;
+  #failure: unknown;
+
+  private constructor(directory: string, level: RawDatabase, sealer: Sealer | undefined) {
+    this.directory = directory;
+    this.#level = level;
+    this.#sealer = sealer;
+  }
+
+  /** Opens the database in a directory, which is made where there is none. Rejects with a message that names it. */
+  static async open(directory: string, sealer?: Sealer): Promise<Database> {
+    return new Database(directory, await openRaw(directory), sealer);
+  }
+
+  async get(key: Uint8Array, options: { snapshot?: DatabaseSnapshot } = {}): Promise<Uint8Array | undefined> {
+    const stored: Uint8Array | undefined = await this.#read((level) =>
+      level.get(key, this.#snapshotFor(level, options)),
+    );
+    return stored && this.#opened(key, stored);
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const stored = await this.getManyRaw(keys);
+    return stored.map((value, index) => value && this.#opened(keys[index] ?? value, value));
+  }
+
+  keys(range: Range) {
+    const open = () => this.#level.keys(this.#optionsFor(this.#level, range));
+    return {
+      all: () => this.#read((level) => level.keys(this.#optionsFor(level, range)).all()),
+      [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator](),
+      /** For leaping about; to be closed by the caller. */
+      cursor: open,
+    };
+  }
+
+  values(range: Range) {
+    return { all: async () => (await this.entries(range)).map(([, value]) => value) };
+  }
+
+  async *iterator(range: Range): AsyncGenerator<[Uint8Array, Uint8Array]> {
+    for await (const [key, value] of this.#level.iterator(this.#optionsFor(this.#level, range))) {
+      yield [key, this.#opened(key, value)];
+    }
+  }
+
+  /** All entries of a range. */
+  async entries(range: Range): Promise<[Uint8Array, Uint8Array][]> {
+    const entries = await this.entriesRaw(range);
+    return entries.map(([key, value]) => [key, this.#opened(key, value)]);
+  }
+
+  snapshot(): DatabaseSnapshot {
+    const snapshot = this.#level.snapshot();
+    this.#levelsBySnapshot.set(snapshot, this.#level);
+    return snapshot;
+  }
+
+  /** Writes all or nothing; on disk when it resolves, if `sync`. */
+  batch(operations: readonly Operation[], options: { sync: boolean }): Promise<void> {
+    return this.batchRaw(
+      operations.map((operation) => this.#sealed(operation)),
+      options,
+    );
+  }
+
+  /** As stored. */
+  entriesRaw(range: Range): Promise<[Uint8Array, Uint8Array][]> {
+    return this.#read((level) => level.iterator(this.#optionsFor(level, range)).all());
+  }
+
+  /** Everything as stored at this moment, so many entries at a time. */
+  async *pagesRaw(size: number): AsyncGenerator<[Uint8Array, Uint8Array][]> {
+    // Implicitly a snapshot; many values at once would else be read ahead.
+    const iterator = this.#level.iterator({ fillCache: false });
+    try {
+      for (let page = await iterator.nextv(size); page.length > 0; page = await iterator.nextv(size)) yield page;
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  /** As stored. */
+  getManyRaw(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#read((level): Promise<(Uint8Array | undefined)[]> => level.getMany([...keys]));
+  }
+
+  /** As it is to be stored. */
+  batchRaw(operations: readonly Operation[], options: { sync: boolean }): Promise<void> {
+    return this.#level.batch([...operations], options);
+  }
+
+  /** Writes tables anew, so that what was overwritten or removed is in none of them any more. */
+  async compact(): Promise<void> {
+    const level: object = this.#level;
+    if (canCompact(level)) await level.compactRange(Buffer.of(0), Buffer.of(0xff), { keyEncoding: "view" });
+  }
+
+  /**
+   * Closes it and opens it again; `prepare` works on what was found before anybody else does. Readers wait meanwhile. If it
+   * rejects, it stays closed and reads reject with StoreUnavailable, until another call succeeds.
+   */
+  async reopen(prepare: (level: RawDatabase) => Promise<void>): Promise<void> {
+    const opening = this.#reopen(prepare);
+    this.#opening = opening.catch(() => {});
+    try {
+      await opening;
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#opening;
+    await this.#level.close();
+  }
+
+  async #reopen(prepare: (level: RawDatabase) => Promise<void>): Promise<void> {
+    if (this.#reads > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#level.close();
+    const level = await openRaw(this.directory);
+    try {
+      await prepare(level);
+    } catch (error) {
+      await level.close();
+      throw error;
+    }
+    this.#level = level;
+  }
+
+  async #read<T>(read: (level: RawDatabase) => Promise<T>): Promise<T> {
+    if (this.#opening) await this.#opening;
+    if (this.#failure !== undefined) throw new StoreUnavailable(this.#failure);
+    this.#reads += 1;
+    try {
+      return await read(this.#level);
+    } finally {
+      this.#reads -= 1;
+      if (this.#reads === 0) this.#idle?.();
+    }
+  }
+
+  /** A snapshot of the database before it was opened again shows what it is opened with. */
+  #snapshotFor(level: RawDatabase, { snapshot }: { snapshot?: DatabaseSnapshot }): { snapshot?: DatabaseSnapshot } {
+    return snapshot && this.#levelsBySnapshot.get(snapshot) === level ? { snapshot } : {};
+  }
+
+  #optionsFor(level: RawDatabase, { snapshot, ...range }: Range) {
+    return { ...range, ...(snapshot && this.#snapshotFor(level, { snapshot })) };
+  }
+
+  #sealed(operation: Operation): Operation {
+    if (!this.#sealer || operation.type === "del" || !isSecret(operation)) return operation;
+    return { ...operation, value: this.#sealer.seal(operation.value, operation.key) };
+  }
+
+  #opened(key: Uint8Array, stored: Uint8Array): Uint8Array {
+    return this.#sealer && isSecret({ key, value: stored }) ? this.#sealer.open(stored, key) : stored;
+  }
+}
+
+/** Opens what lies in a directory, without sealing. Rejects with a message that names it. */
+export async function openRaw(directory: string): Promise<RawDatabase> {
+  // Credentials lie in it: for the owner's eyes only.
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const level: RawDatabase = new Level(directory, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    writeBufferSize: writeBufferBytes,
+    cacheSize: 8 * mebibyte,
+    // Open tables are mapped into memory: so many of them at most, of this size.
+    maxOpenFiles: 64,
+    maxFileSize: mebibyte,
+  });
+  try {
+    await level.open();
+  } catch (cause) {
+    throw new Error(refusal(directory, codeOf(cause)), { cause });
+  }
+  return level;
+}
+
+function refusal(directory: string, code: string | undefined): string {
+  if (code === "LEVEL_LOCKED") return `the data directory ${directory} is in use by another sessiond`;
+  if (code === "LEVEL_CORRUPTION") return `the store in the data directory ${directory} is damaged`;
+  return `the store in the data directory ${directory} cannot be opened`;
+}
+
+/** The code of the innermost error: level wraps what its binding reports. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const inner = codeOf(error.cause);
+  if (inner !== undefined) return inner;
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** What level's types leave out, since browsers cannot do it. */
+interface Compactable {
+  compactRange(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
+}
+
+const canCompact = (level: object): level is Compactable => "compactRange" in level;

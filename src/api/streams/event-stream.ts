@@ -1,0 +1,118 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import {
+  type StreamEventsRequest,
+  type StreamEventsResponse,
+  type StreamEventsResponse_Gap,
+  StreamEventsResponse_GapSchema,
+  StreamEventsResponseSchema,
+} from "../../../gen/sessiond/v1/event_service_pb.js";
+import { LogTrimmed, type SessionManager } from "../../app/session-manager.ts";
+import { SessionError } from "../../domain/errors.ts";
+import { endOf } from "../errors.ts";
+import {
+  type LiveStreamOptions,
+  type LogSource,
+  liveStream,
+  passesEvent,
+  type SessionFilter,
+  type StreamPolicy,
+  sessionFilter,
+} from "./live-stream.ts";
+
+/** What a stream of events reads. */
+export type EventSource = LogSource & Pick<SessionManager, "acknowledge" | "acknowledged">;
+
+/** What a stream of events works with. */
+export interface EventStreamOptions extends Omit<LiveStreamOptions<StreamEventsResponse>, "beat"> {
+  readonly policy: StreamPolicy;
+}
+
+/** The events after a cursor, then what comes. Ends with READER_TOO_SLOW for who falls behind what comes, not for who catches up. */
+export async function* eventStream(
+  source: EventSource,
+  request: StreamEventsRequest,
+  options: EventStreamOptions,
+): AsyncGenerator<StreamEventsResponse, void, void> {
+  const cursor = await startOf(source, request);
+  const reader = new EventReader(source, request, cursor, options.policy);
+  yield* liveStream((signal) => reader.read(signal), { ...options, beat: reader.beat });
+}
+
+/** The place a stream begins after. That of a consumer met for the first time is kept at once: from here on it misses nothing. */
+async function startOf(source: EventSource, { cursor, consumer }: StreamEventsRequest): Promise<bigint> {
+  const endSeq = source.lastSeq();
+  if (consumer === "") return cursor ?? endSeq;
+  const acknowledged = await source.acknowledged(consumer);
+  if (acknowledged === undefined) await source.acknowledge(consumer, cursor ?? endSeq);
+  return cursor ?? acknowledged ?? endSeq;
+}
+
+/** Reads the log for one stream. */
+class EventReader {
+  readonly #source: LogSource;
+  readonly #filter: SessionFilter;
+  readonly #names: ReadonlySet<string>;
+  readonly #maxLag: bigint;
+  /** All up to here has been read, and taken from this reader. */
+  #knownSeq: bigint;
+
+  constructor(source: LogSource, request: StreamEventsRequest, cursor: bigint, { maxLag }: StreamPolicy) {
+    this.#source = source;
+    this.#filter = sessionFilter(request.session, request.sessions);
+    this.#names = new Set(request.names.includes("*") ? [] : request.names);
+    this.#maxLag = BigInt(maxLag);
+    this.#knownSeq = cursor;
+  }
+
+  /** What tells the reader of a quiet stream that it is open, and where it is. */
+  readonly beat = (wallMs: number): StreamEventsResponse =>
+    create(StreamEventsResponseSchema, {
+      seq: this.#knownSeq,
+      item: { case: "heartbeat", value: timestampFromMs(wallMs) },
+    });
+
+  async *read(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {
+    if (this.#knownSeq > this.#source.lastSeq()) {
+      // A cursor of another log: all of this one is news.
+      this.#knownSeq = 0n;
+      yield gap();
+    }
+    for (;;) {
+      try {
+        yield* this.#events(signal);
+        throw endOf(signal);
+      } catch (error) {
+        if (!(error instanceof LogTrimmed)) throw error;
+        if (this.#knownSeq > 0n) yield gap({ oldestSeq: error.oldestSeq });
+        this.#knownSeq = error.oldestSeq - 1n;
+      }
+    }
+  }
+
+  async *#events(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {
+    const historySeq = this.#source.lastSeq();
+    for await (const event of this.#source.events(this.#filter.topic, this.#knownSeq, signal)) {
+      if (event.seq > historySeq && this.#source.lastSeq() - event.seq > this.#maxLag) throw this.#tooSlow();
+      if (this.#isWanted(event)) {
+        yield create(StreamEventsResponseSchema, { seq: event.seq, item: { case: "event", value: event } });
+      }
+      this.#knownSeq = event.seq;
+    }
+  }
+
+  #isWanted(event: Event): boolean {
+    return (this.#names.size === 0 || this.#names.has(event.name)) && passesEvent(this.#filter, event);
+  }
+
+  #tooSlow(): SessionError {
+    const cursor = String(this.#knownSeq);
+    return new SessionError("READER_TOO_SLOW", `The reader is too slow: go on from cursor ${cursor}`, { cursor });
+  }
+}
+
+const gap = (init: Partial<Pick<StreamEventsResponse_Gap, "oldestSeq">> = {}) =>
+  create(StreamEventsResponseSchema, {
+    item: { case: "gap", value: create(StreamEventsResponse_GapSchema, init) },
+  });

@@ -1,0 +1,169 @@
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { SessionManager } from "../../app/session-manager.ts";
+import type { MonotonicClock, WallClock } from "../../app/shown-time.ts";
+import { SessionError } from "../../domain/errors.ts";
+
+/** What the streams of the log read. */
+export type LogSource = Pick<SessionManager, "events" | "lastSeq">;
+
+/** How long streams live and what their readers are told meanwhile. */
+export interface StreamPolicy {
+  /** How long a stream is quiet before its reader is sent the server's time. */
+  readonly heartbeatMs: number;
+  /** When a stream is ended, to be opened again where it was. */
+  readonly maxAgeMs: number;
+  /** How many events a reader may be behind the log's end before it is too slow; what was there when it came does not count. */
+  readonly maxLag: number;
+}
+
+export const defaultStreamPolicy: StreamPolicy = { heartbeatMs: 15_000, maxAgeMs: 24 * 3_600_000, maxLag: 1024 };
+
+/** What a stream is kept alive with. */
+export interface LiveStreamOptions<T> {
+  readonly policy: Pick<StreamPolicy, "heartbeatMs" | "maxAgeMs">;
+  readonly clock: MonotonicClock & WallClock;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** What to send when nothing has come for a while, with the Unix time (ms); undefined: nothing. */
+  readonly beat?: (wallMs: number) => T;
+  /** Throws when the reader may read no longer; asked as often as heartbeats come, also where there is more to tell. */
+  check?(): void;
+  /** Whether the stream ends with this item. */
+  readonly isLast?: (item: T) => boolean;
+}
+
+/** A stream that has nothing to say tells its reader so this soon, so that they know it is open. */
+const firstBeatMs = 1_000;
+
+/** The items of a source, read one by one, and heartbeats between them when it is quiet; ends with STREAM_TOO_OLD at its age. */
+export async function* liveStream<T>(
+  open: (signal: AbortSignal) => AsyncIterable<T>,
+  { policy, clock, signal, beat, check, isLast }: LiveStreamOptions<T>,
+): AsyncGenerator<T, void, void> {
+  const ending = new AbortController();
+  const end = () => ending.abort(signal.reason);
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end, { once: true });
+  const next = new NextItem(open(ending.signal)[Symbol.asyncIterator]());
+  const endMs = clock.nowMs() + policy.maxAgeMs;
+  let checkMs = clock.nowMs() + policy.heartbeatMs;
+  let beatMs = clock.nowMs() + Math.min(firstBeatMs, policy.heartbeatMs);
+  try {
+    for (;;) {
+      const dueMs = Math.min(beatMs, checkMs, endMs) - clock.nowMs();
+      const isThere = await next.within((wake) => clock.schedule(Math.max(dueMs, 0), wake));
+      const nowMs = clock.nowMs();
+      if (nowMs >= endMs) throw tooOld();
+      if (!isThere || nowMs >= checkMs) {
+        check?.();
+        checkMs = nowMs + policy.heartbeatMs;
+      }
+      if (isThere) {
+        const result = next.take();
+        if (result.done) return;
+        yield result.value;
+        if (isLast?.(result.value)) return;
+      } else if (nowMs < beatMs) continue;
+      else if (beat) yield beat(clock.wallMs());
+      beatMs = clock.nowMs() + policy.heartbeatMs;
+    }
+  } finally {
+    signal.removeEventListener("abort", end);
+    ending.abort(signal.reason);
+    next.close();
+  }
+}
+
+const tooOld = () => new SessionError("STREAM_TOO_OLD", "The stream has come to its age: open it again where it was");
+
+type Settled<T> = { readonly result: IteratorResult<T> } | { readonly error: unknown };
+
+/** The next item of an iterator, asked for once and waited for in turns: racing one promise many times would pile up what waits for it. */
+class NextItem<T> {
+  readonly #iterator: AsyncIterator<T>;
+  #settled: Settled<T> | undefined;
+  #asked = false;
+  #wake = () => {};
+
+  constructor(iterator: AsyncIterator<T>) {
+    this.#iterator = iterator;
+  }
+
+  /** Whether an item is there before `schedule` calls back. */
+  async within(schedule: (wake: () => void) => () => void): Promise<boolean> {
+    this.#ask();
+    // An item that is there already needs no timer.
+    await Promise.resolve();
+    if (this.#settled) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const cancel = schedule(resolve);
+    await promise;
+    cancel();
+    return this.#settled !== undefined;
+  }
+
+  take(): IteratorResult<T> {
+    const settled = this.#settled;
+    this.#settled = undefined;
+    this.#asked = false;
+    if (!settled) throw new TypeError("there is no item to take");
+    if ("error" in settled) throw settled.error;
+    return settled.result;
+  }
+
+  /** Ends the iterator; what it still has to say is not heard. */
+  close(): void {
+    this.#iterator.return?.().catch(() => {});
+  }
+
+  #ask(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    const settle = (settled: Settled<T>) => {
+      this.#settled = settled;
+      this.#wake();
+    };
+    this.#iterator.next().then(
+      (result) => settle({ result }),
+      (error: unknown) => settle({ error }),
+    );
+  }
+}
+
+/** Which sessions a stream is of. */
+export interface SessionFilter {
+  /** The only one, where it is one: the part of the log that holds all that can pass. */
+  readonly topic: string | undefined;
+  /** undefined: no other than `topic`, or all. */
+  readonly names: ReadonlySet<string> | undefined;
+  readonly metadata: readonly (readonly [key: string, value: string])[];
+}
+
+/** The filter that a request's fields make; no names stand for all sessions. */
+export function sessionFilter(
+  session: string,
+  sessions: readonly string[],
+  metadata: Readonly<Record<string, string>> = {},
+): SessionFilter {
+  const [topic, ...others] = session === "" ? sessions : [session];
+  const isOne = others.length === 0;
+  return {
+    topic: isOne ? topic : undefined,
+    names: isOne ? undefined : new Set(sessions),
+    metadata: Object.entries(metadata),
+  };
+}
+
+/** Whether a session of this name and metadata passes. */
+export function passes(filter: SessionFilter, name: string, metadata: Readonly<Record<string, string>> = {}): boolean {
+  return (
+    (filter.topic === undefined || filter.topic === name) &&
+    (filter.names === undefined || filter.names.has(name)) &&
+    filter.metadata.every(([key, value]) => Object.hasOwn(metadata, key) && metadata[key] === value)
+  );
+}
+
+/** Whether an event of the log passes. */
+export const passesEvent = (filter: SessionFilter, { session, metadata }: Event): boolean =>
+  passes(filter, session, metadata);

@@ -1,0 +1,219 @@
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { Event, SessionStatusPayload } from "../../../gen/sessiond/v1/event_pb.js";
+import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
+import {
+  StatusStreamResponse_Kind as Kind,
+  type StatusStreamRequest,
+  type StatusStreamResponse,
+  StatusStreamResponseSchema,
+} from "../../../gen/sessiond/v1/session_service_pb.js";
+import { LogTrimmed, type SessionManager } from "../../app/session-manager.ts";
+import { sessionNotFound } from "../../domain/errors.ts";
+import { deletedEventName } from "../../domain/event.ts";
+import { meOf, statusOf } from "../../domain/session.ts";
+import { endOf } from "../errors.ts";
+import {
+  type LiveStreamOptions,
+  type LogSource,
+  liveStream,
+  passes,
+  passesEvent,
+  type SessionFilter,
+  type StreamPolicy,
+  sessionFilter,
+} from "./live-stream.ts";
+
+/** The state of a session when the log had come to `seq`. */
+export function snapshotItem(record: SessionRecord, seq: bigint, wallMs: number): StatusStreamResponse {
+  const me = meOf(record);
+  return create(StatusStreamResponseSchema, {
+    kind: Kind.SNAPSHOT,
+    seq,
+    time: timestampFromMs(wallMs),
+    name: record.name,
+    status: statusOf(record),
+    statusReason: record.reason,
+    ...(me && { me }),
+  });
+}
+
+/** What an event of the log tells of a session's status; undefined if nothing. */
+export function changeItem(event: Event): StatusStreamResponse | undefined {
+  const { seq, time, session, me, payload } = event;
+  const about = { seq, ...(time && { time }), name: session };
+  if (event.name === deletedEventName) {
+    return create(StatusStreamResponseSchema, { ...about, kind: Kind.DELETED, status: Status.STOPPED });
+  }
+  if (payload.case !== "sessionStatus") return undefined;
+  const { status, statusReason } = payload.value;
+  return create(StatusStreamResponseSchema, {
+    ...about,
+    ...changeOf(payload.value, time),
+    kind: Kind.CHANGE,
+    status,
+    statusReason,
+    ...(me && { me }),
+  });
+}
+
+/** What is new with an announcement: the status, if its present one began at that time; for a session that waits for a phone, a code. */
+function changeOf({ status, statuses }: SessionStatusPayload, time: Timestamp | undefined) {
+  const [before, last] = statuses.slice(-2).length === 2 ? statuses.slice(-2) : [undefined, statuses.at(-1)];
+  const isNew = last?.time?.seconds === time?.seconds && last?.time?.nanos === time?.nanos;
+  return {
+    previousStatus: isNew ? (before?.status ?? Status.STATUS_UNSPECIFIED) : status,
+    changed: [...(isNew ? ["status"] : []), ...(status === Status.SCAN_QR_CODE ? ["qr"] : [])],
+  };
+}
+
+/** What a stream of statuses reads. */
+export type StatusSource = Pick<SessionManager, "snapshot" | "snapshotAll"> & LogSource;
+
+/** What a stream of statuses works with. */
+export interface StatusStreamOptions extends Omit<LiveStreamOptions<StatusStreamResponse>, "beat"> {
+  readonly policy: StreamPolicy;
+}
+
+/**
+ * The state of the sessions asked for, then every change; or, after a place in the log, every change since. That of one
+ * session named by `session` ends when it is deleted, and any with the first item of a status in `until`.
+ */
+export function statusStream(
+  source: StatusSource,
+  request: StatusStreamRequest,
+  options: StatusStreamOptions,
+): AsyncIterable<StatusStreamResponse> {
+  const { session, until } = request;
+  const isLast = ({ status, kind }: StatusStreamResponse) =>
+    until.includes(status) || (session !== "" && kind === Kind.DELETED);
+  const reader = new StatusReader(source, request, options);
+  return liveStream((signal) => reader.read(signal), { ...options, beat: reader.beat, isLast });
+}
+
+/** Reads the log for one stream. */
+class StatusReader {
+  readonly #source: StatusSource;
+  readonly #request: StatusStreamRequest;
+  readonly #filter: SessionFilter;
+  readonly #options: StatusStreamOptions;
+  /** All up to here has been read, and taken from this reader. */
+  #knownSeq: bigint;
+
+  constructor(source: StatusSource, request: StatusStreamRequest, options: StatusStreamOptions) {
+    this.#source = source;
+    this.#request = request;
+    this.#filter = sessionFilter(request.session, request.sessions, request.metadata);
+    this.#options = options;
+    this.#knownSeq = request.afterSeq;
+  }
+
+  /** What tells the reader of a quiet stream that it is open, and where it is. */
+  readonly beat = (wallMs: number): StatusStreamResponse =>
+    create(StatusStreamResponseSchema, { kind: Kind.HEARTBEAT, seq: this.#knownSeq, time: timestampFromMs(wallMs) });
+
+  /** All in one generator, as far as it waits for news: there may be very many of them. */
+  async *read(signal: AbortSignal): AsyncGenerator<StatusStreamResponse, void, void> {
+    const { afterSeq } = this.#request;
+    // What is there already is history: read at the reader's pace, and whole.
+    let historySeq = this.#source.lastSeq();
+    // Who is ahead of the log has read another one.
+    let isGap = afterSeq > historySeq;
+    let seq = afterSeq;
+    if (afterSeq > 0n && !isGap && !(await this.#canResume(signal))) throw sessionNotFound(this.#request.session);
+    for (;;) {
+      if (isGap) yield this.#gap();
+      if (isGap || seq === 0n) seq = historySeq = yield* this.#snapshot();
+      isGap = false;
+      let slowAtSeq: bigint | undefined;
+      try {
+        for await (const event of this.#source.events(this.#filter.topic, seq, signal)) {
+          if (event.seq > historySeq && this.#isSlow(event.seq)) {
+            slowAtSeq = event.seq;
+            break;
+          }
+          const item = this.#itemOf(event);
+          if (item) yield item;
+          this.#knownSeq = event.seq;
+        }
+        if (slowAtSeq === undefined) throw endOf(signal);
+        seq = this.#source.lastSeq();
+        yield* await this.#latest(slowAtSeq - 1n, seq, signal);
+        this.#knownSeq = seq;
+      } catch (error) {
+        if (!(error instanceof LogTrimmed)) throw error;
+        isGap = true;
+      }
+    }
+  }
+
+  /** Nobody waits for a session that is gone, and of which the log has nothing to tell. */
+  async #canResume(signal: AbortSignal): Promise<boolean> {
+    const { session, afterSeq } = this.#request;
+    if (session === "" || (await this.#source.snapshot(session)).record) return true;
+    try {
+      const events = this.#source.events(session, afterSeq, signal, this.#source.lastSeq());
+      for await (const _ of events) return true;
+    } catch (error) {
+      if (!(error instanceof LogTrimmed)) throw error;
+    }
+    return false;
+  }
+
+  async *#snapshot(): AsyncGenerator<StatusStreamResponse, bigint, void> {
+    const { records, seq } = await this.#records();
+    const wallMs = this.#options.clock.wallMs();
+    // Who reads but a part of it does not know all up to `seq`.
+    for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, wallMs);
+    for (const record of records.slice(-1)) yield snapshotItem(record, seq, wallMs);
+    this.#knownSeq = seq;
+    return seq;
+  }
+
+  async #records(): Promise<{ records: SessionRecord[]; seq: bigint }> {
+    const { session } = this.#request;
+    if (session === "") {
+      const { records, seq } = await this.#source.snapshotAll();
+      return { records: records.filter((one) => passes(this.#filter, one.name, one.config?.metadata)), seq };
+    }
+    const { record, seq } = await this.#source.snapshot(session);
+    if (!record) throw sessionNotFound(session);
+    return { records: passes(this.#filter, session, record.config?.metadata) ? [record] : [], seq };
+  }
+
+  #isSlow(seq: bigint): boolean {
+    return this.#source.lastSeq() - seq > BigInt(this.#options.policy.maxLag);
+  }
+
+  /** The last change of each session in a stretch of the log, in its order; it ends with a status that is waited for. */
+  async #latest(afterSeq: bigint, throughSeq: bigint, signal: AbortSignal): Promise<StatusStreamResponse[]> {
+    const latest = new Map<string, StatusStreamResponse>();
+    const events = this.#source.events(this.#filter.topic, afterSeq, signal, throughSeq);
+    for await (const event of events) {
+      const item = this.#itemOf(event);
+      if (!item) continue;
+      const skipped = latest.delete(item.name);
+      latest.set(item.name, skipped ? coalesced(item) : item);
+      if (this.#request.until.includes(item.status)) break;
+    }
+    return [...latest.values()];
+  }
+
+  #itemOf(event: Event): StatusStreamResponse | undefined {
+    return passesEvent(this.#filter, event) ? changeItem(event) : undefined;
+  }
+
+  #gap(): StatusStreamResponse {
+    const time = timestampFromMs(this.#options.clock.wallMs());
+    return create(StatusStreamResponseSchema, { kind: Kind.GAP, time, name: this.#request.session });
+  }
+}
+
+/** From what the reader knew to here, not from the change before. */
+const coalesced = (item: StatusStreamResponse): StatusStreamResponse => ({
+  ...item,
+  previousStatus: Status.STATUS_UNSPECIFIED,
+  changed: [],
+  coalesced: true,
+});

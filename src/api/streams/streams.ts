@@ -1,0 +1,40 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { type Admits, keyRequired, presentedKey } from "../authentication.ts";
+import type { LiveStreamOptions, StreamPolicy } from "./live-stream.ts";
+import { type StreamTickets, ticketHeader } from "./stream-tickets.ts";
+
+/** What all streams have in common. */
+export interface StreamsOptions {
+  readonly policy: StreamPolicy;
+  readonly clock: LiveStreamOptions<unknown>["clock"];
+  readonly admits: Admits;
+  readonly tickets: StreamTickets;
+}
+
+/** Makes the options of single streams. */
+export class Streams {
+  readonly #options: StreamsOptions;
+  /** What was made last: nearly all streams have the same key. */
+  #last = { key: "", header: new Headers() };
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+  }
+
+  /** For a stream that begins now: as long as it lives, its reader must still have a key that is let in. */
+  optionsFor({ method, requestHeader, signal }: Pick<HandlerContext, "method" | "requestHeader" | "signal">) {
+    const { policy, clock, admits, tickets } = this.#options;
+    // A ticket opens a stream; what it stood for is looked at from then on.
+    const key = tickets.keyOf(requestHeader.get(ticketHeader) ?? "") ?? presentedKey(requestHeader);
+    const header = this.#headerWith(key);
+    const check = () => {
+      if (!admits(method, header)) throw keyRequired();
+    };
+    return { policy, clock, signal, check };
+  }
+
+  #headerWith(key: string): Headers {
+    if (this.#last.key !== key) this.#last = { key, header: new Headers({ "x-api-key": key }) };
+    return this.#last.header;
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  type DescField,
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type DescService,
+  getOption,
+  hasOption,
+} from "@bufbuild/protobuf";
+import { http } from "../../../gen/google/api/annotations_pb.js";
+import type { HttpRule } from "../../../gen/google/api/http_pb.js";
+import { resolveFieldPath } from "./fields.ts";
+import { type PathTemplate, parsePathTemplate, type TemplateVariable } from "./path-template.ts";
+
+/** One way to call an RPC by REST: a google.api.http rule or one of its additional bindings, checked and resolved. */
+export type HttpBinding = {
+  rpc: DescMethodUnary | DescMethodServerStreaming;
+  /** The rule's HTTP method in upper case; "*" for any. */
+  httpMethod: string;
+  /** The path template as written. */
+  path: string;
+  template: PathTemplate;
+  variables: readonly { variable: TemplateVariable; fields: readonly DescField[] }[];
+  /** What the request's body fills: the whole message, one field, or nothing. */
+  body: "message" | DescField | undefined;
+  /** The field that is the response's body; undefined: the whole message. */
+  responseField: DescField | undefined;
+};
+
+/** The bindings of all annotated RPCs, in order. Throws an Error that names the RPC if an annotation makes no sense. */
+export function readHttpBindings(services: readonly DescService[]): HttpBinding[] {
+  return services.flatMap((service) => service.methods).flatMap(bindingsOf);
+}
+
+/** An RPC's full name, as error messages show it. */
+export function rpcName(rpc: DescMethod): string {
+  return `${rpc.parent.typeName}.${rpc.name}`;
+}
+
+function bindingsOf(rpc: DescMethod): HttpBinding[] {
+  if (!hasOption(rpc, http)) return [];
+  const rule = getOption(rpc, http);
+  try {
+    if (!takesOneRequest(rpc)) throw new Error("a stream of requests cannot be called by REST");
+    if (rule.additionalBindings.some((binding) => binding.additionalBindings.length > 0)) {
+      throw new Error("additional_bindings within additional_bindings");
+    }
+    return [rule, ...rule.additionalBindings].map((one) => toBinding(rpc, one));
+  } catch (error) {
+    throw new Error(`google.api.http of ${rpcName(rpc)}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function takesOneRequest(rpc: DescMethod): rpc is DescMethodUnary | DescMethodServerStreaming {
+  return rpc.methodKind === "unary" || rpc.methodKind === "server_streaming";
+}
+
+function toBinding(rpc: DescMethodUnary | DescMethodServerStreaming, rule: HttpRule): HttpBinding {
+  const { httpMethod, path } = readPattern(rule);
+  if (rule.body !== "" && (httpMethod === "GET" || httpMethod === "HEAD"))
+    throw new Error(`${httpMethod} takes no body`);
+  const template = parsePathTemplate(path);
+  const names = template.variables.map((variable) => variable.fieldPath);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) throw new Error(`the variable "${repeated}" is twice in "${path}"`);
+  const variables = template.variables.map((variable) => {
+    const fields = resolveFieldPath(rpc.input, variable.fieldPath);
+    const last = fields.at(-1);
+    if (last?.fieldKind !== "scalar" && last?.fieldKind !== "enum") {
+      throw new Error(`the variable "${variable.fieldPath}" of "${path}" is not one scalar or enum`);
+    }
+    return { variable, fields };
+  });
+  return {
+    rpc,
+    httpMethod,
+    path,
+    template,
+    variables,
+    body: rule.body === "*" ? "message" : topLevelField(rpc.input.fields, rule.body, "body"),
+    responseField: topLevelField(rpc.output.fields, rule.responseBody, "response_body"),
+  };
+}
+
+function readPattern({ pattern }: HttpRule): { httpMethod: string; path: string } {
+  if (pattern.case === undefined) throw new Error("no path");
+  if (pattern.case !== "custom") return { httpMethod: pattern.case.toUpperCase(), path: pattern.value };
+  if (pattern.value.kind === "") throw new Error("a custom pattern without a kind");
+  return { httpMethod: pattern.value.kind.toUpperCase(), path: pattern.value.path };
+}
+
+function topLevelField(fields: readonly DescField[], name: string, option: string): DescField | undefined {
+  if (name === "") return undefined;
+  const field = fields.find((one) => one.name === name);
+  if (field === undefined) throw new Error(`${option}: no field "${name}"`);
+  return field;
+}

@@ -1,0 +1,86 @@
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type Registry,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
+import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
+import { nullWhenUnset, shownWhenDefault } from "../dialect.ts";
+import { isJsonObject } from "./json-read.ts";
+
+/** A message as proto3 JSON in the REST dialect: keys in the order of field numbers, some shown though unset. */
+export function toRestJson(desc: DescMessage, message: Message, registry: Registry): JsonValue {
+  return dress(desc, toJson(desc, message, { registry }));
+}
+
+/** Whether an answer of this type may say nothing, and has no body then: it has only optional fields, or none. */
+export const isMostlyEmpty = ({ fields }: DescMessage): boolean => fields.every(({ proto }) => proto.proto3Optional);
+
+/** One field of a message, by itself: null for a message that is unset, else the field's default. */
+export function fieldToRestJson(field: DescField, message: Message, registry: Registry): JsonValue {
+  const json = toJson(field.parent, message, { registry });
+  const value = isJsonObject(json) ? json[field.jsonName] : undefined;
+  if (value !== undefined) return dressField(field, value);
+  return field.fieldKind === "message" ? null : defaultJson(field);
+}
+
+/** Adds to the JSON of a message what the dialect shows of fields that toJson leaves out. */
+function dress(desc: DescMessage, json: JsonValue): JsonValue {
+  if (!isJsonObject(json) || hasCustomJsonRepresentation(desc)) return json;
+  const entries: [string, JsonValue][] = [];
+  for (const field of desc.fields.toSorted((a, b) => a.number - b.number)) {
+    const name = `${desc.typeName}.${field.name}`;
+    const value = Object.hasOwn(json, field.jsonName) ? json[field.jsonName] : undefined;
+    if (value !== undefined) entries.push([field.jsonName, dressField(field, value)]);
+    else if (nullWhenUnset.has(name)) entries.push([field.jsonName, null]);
+    else if (shownWhenDefault.has(name)) entries.push([field.jsonName, defaultJson(field)]);
+  }
+  return Object.fromEntries(entries);
+}
+
+function dressField(field: DescField, json: JsonValue): JsonValue {
+  const { message } = field;
+  if (message === undefined) return json;
+  if (field.fieldKind === "list" && Array.isArray(json)) return json.map((item) => dress(message, item));
+  if (field.fieldKind === "map" && isJsonObject(json)) {
+    return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, dress(message, item)]));
+  }
+  return dress(message, json);
+}
+
+function defaultJson(field: DescField): JsonValue {
+  switch (field.fieldKind) {
+    case "list":
+      return [];
+    case "map":
+      return {};
+    case "message":
+      return dress(field.message, {} satisfies JsonObject);
+    case "enum":
+      return field.enum.values[0]?.name ?? 0;
+    case "scalar":
+      return defaultScalar(field.scalar);
+  }
+}
+
+function defaultScalar(scalar: ScalarType): JsonValue {
+  switch (scalar) {
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return "";
+    case ScalarType.BOOL:
+      return false;
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+    case ScalarType.SINT64:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return "0";
+    default:
+      return 0;
+  }
+}

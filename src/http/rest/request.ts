@@ -1,0 +1,114 @@
+import { create, type DescField, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { formRequests, ignoredNames, streamTicket } from "../dialect.ts";
+import type { HttpRequest } from "../exchange.ts";
+import { HttpProblem } from "../problem.ts";
+import { type Body, readBody, refuseLargeBody } from "./body.ts";
+import { openMessage } from "./fields.ts";
+import { readForm } from "./form.ts";
+import type { HttpBinding } from "./http-rules.ts";
+import { isJsonObject, type ReadContext, readJsonField, readJsonObject } from "./json-read.ts";
+import { captureVariable, type PathSegment } from "./path-template.ts";
+import { parseParameters, readQuery } from "./query.ts";
+import { elementType, readText } from "./values.ts";
+import { createViolations, type FieldViolation } from "./violations.ts";
+
+/** How requests become messages. */
+export type RequestOptions = {
+  /** Unknown properties are violations instead of being ignored. */
+  strict: boolean;
+  maxBodyBytes: number;
+  registry: Registry;
+  /** What is wrong with a message beyond its types; asked when the types are wrong, to tell all at once. */
+  validate: (message: Message) => readonly FieldViolation[];
+};
+
+/**
+ * Makes the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if it has unknown
+ * names. Throws an HttpProblem: 400 with every violation, or what is wrong with the body as a whole.
+ */
+export async function readRequest(
+  binding: HttpBinding,
+  req: HttpRequest,
+  path: readonly PathSegment[],
+  query: string,
+  options: RequestOptions,
+): Promise<Message> {
+  const message = reflect(binding.rpc.input, create(binding.rpc.input));
+  const violations = createViolations();
+  const { strict, registry, maxBodyBytes } = options;
+  const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
+  const isTicket = ([name]: readonly [name: string, value: string]) =>
+    name === streamTicket.parameter && binding.rpc.methodKind === "server_streaming";
+  const parameters = parseParameters(query, "query").filter((parameter) => !isTicket(parameter));
+  if (binding.body === undefined) refuseLargeBody(req, maxBodyBytes);
+  else {
+    const forms = formRequests.has(binding.rpc.input.typeName);
+    fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, forms }), context);
+  }
+  // A body that is the whole message leaves nothing to the query.
+  if (binding.body !== "message") {
+    const bound = new Set<DescField | undefined>(binding.variables.map(({ fields }) => onlyOne(fields)));
+    bound.add(binding.body);
+    readQuery(message, parameters, (field) => bound.has(field), context);
+  }
+  for (const { variable, fields } of binding.variables) {
+    readVariable(message, fields, variable.fieldPath, captureVariable(variable, path), context);
+  }
+  if (!violations.isEmpty) throw new HttpProblem(400, violations.messages(options.validate(message.message)));
+  if (context.ignored.length > 0) req.headers[ignoredNames.header] = encodeNames(context.ignored);
+  return message.message;
+}
+
+function encodeNames(names: readonly string[]): string {
+  return names.map((name) => encodeURIComponent(name.slice(0, ignoredNames.maxLength).toWellFormed())).join(",");
+}
+
+function fillFromBody(
+  body: "message" | DescField,
+  message: ReflectMessage,
+  sent: Body | undefined,
+  context: ReadContext,
+): void {
+  if (sent === undefined) return;
+  if ("form" in sent) readForm(message, sent.form, context);
+  else fillFromJson(body, message, sent.json, context);
+}
+
+function fillFromJson(
+  body: "message" | DescField,
+  message: ReflectMessage,
+  json: JsonValue,
+  context: ReadContext,
+): void {
+  if (body !== "message") {
+    if (json !== null) readJsonField(message, body, json, body.jsonName, context);
+  } else if (isJsonObject(json)) {
+    readJsonObject(message, json, "", context);
+  } else {
+    throw new HttpProblem(400, "Body must be a JSON object");
+  }
+}
+
+function readVariable(
+  message: ReflectMessage,
+  fields: readonly DescField[],
+  path: string,
+  text: string,
+  context: ReadContext,
+): void {
+  let at = message;
+  for (const field of fields) {
+    if (field.fieldKind === "message") {
+      at = openMessage(at, field);
+      continue;
+    }
+    const reading = readText(elementType(field), text, context.registry);
+    if ("problem" in reading) context.violations.add(path, reading.problem);
+    else at.set(field, reading.value);
+  }
+}
+
+function onlyOne(fields: readonly DescField[]): DescField | undefined {
+  return fields.length === 1 ? fields[0] : undefined;
+}

@@ -1,0 +1,53 @@
+import type { Writable } from "node:stream";
+import { drained, type HttpResponse, isGone } from "../exchange.ts";
+
+/** A server-sent event (https://html.spec.whatwg.org/#server-sent-events): any value as one line of JSON. */
+export type ServerSentEvent = { id?: string; event?: string; data: unknown };
+
+/** One response that streams server-sent events. */
+export type EventStream = {
+  /** Sends the headers, and a comment every `heartbeatMs` from then on. Does nothing the second time. */
+  open(): void;
+  /** Sends an event, and resolves when there is room for the next or the client is gone. Opens the stream if need be. */
+  send(event: ServerSentEvent): Promise<void>;
+  /** Ends the response. */
+  end(): void;
+};
+
+/** A stream on `res`, with no header sent yet. */
+export function createEventStream(res: HttpResponse, status: number, heartbeatMs: number): EventStream {
+  const out: Writable = res;
+  let isOpen = false;
+
+  function open(): void {
+    if (isOpen) return;
+    isOpen = true;
+    res.statusCode = status;
+    res.setHeader("Content-Type", "text/event-stream; charset=utf-8");
+    res.setHeader("Cache-Control", "no-cache");
+    // Else nginx keeps events back: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+    res.setHeader("X-Accel-Buffering", "no");
+    if ("flushHeaders" in res) res.flushHeaders();
+    const timer = setInterval(() => {
+      if (!out.writableNeedDrain && !isGone(res)) out.write(": heartbeat\n\n");
+    }, heartbeatMs).unref();
+    res.once("close", () => clearInterval(timer));
+    res.once("finish", () => clearInterval(timer));
+  }
+
+  return {
+    open,
+    async send({ id, event, data }) {
+      open();
+      const lines = [`data: ${JSON.stringify(data)}`];
+      if (event !== undefined) lines.unshift(`event: ${event}`);
+      if (id !== undefined) lines.unshift(`id: ${id}`);
+      if (isGone(res)) return;
+      const hasRoom = out.write(`${lines.join("\n")}\n\n`);
+      if (!hasRoom && !isGone(res)) await drained(out);
+    },
+    end() {
+      res.end();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import { createRegistry, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import { notFoundMessage } from "../dialect.ts";
+import {
+  type HttpRequest,
+  type HttpResponse,
+  isGone,
+  jsonAnswer,
+  type RequestListener,
+  refuse,
+  send,
+} from "../exchange.ts";
+import { ClientGone, HttpProblem } from "../problem.ts";
+import { callRpc } from "./call.ts";
+import { toRestError } from "./error.ts";
+import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
+import { readHttpBindings, rpcName } from "./http-rules.ts";
+import { captureVariable, type PathSegment, parsePathTemplate, splitPath } from "./path-template.ts";
+import { readRequest } from "./request.ts";
+import { createRouteTable } from "./route-table.ts";
+import type { FieldViolation } from "./violations.ts";
+
+/** The request of a plain route. */
+export type PlainRequest = {
+  req: HttpRequest;
+  res: HttpResponse;
+  /** The path as sent, without the query. */
+  path: string;
+  query: URLSearchParams;
+  /** The values of the template's variables. */
+  variables: ReadonlyMap<string, string>;
+};
+
+/**
+ * A route that is no RPC: a page, a probe, metrics. Anybody may ask for it, unless it sees to that itself. An error it throws is
+ * answered as an RPC's would be.
+ */
+export type PlainRoute = {
+  method: string;
+  /** A path template as in google.api.http, such as "/docs/**". */
+  path: string;
+  handler: (request: PlainRequest) => void | Promise<void>;
+};
+
+/** What the REST surface is made of. */
+export type RestOptions = {
+  /** Their google.api.http annotations are the routes. */
+  services: readonly DescService[];
+  /** Reaches these services, in process. */
+  transport: Transport;
+  /** What is wrong with a request beyond its types, so that one answer can tell everything. */
+  validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
+  /** Whether a request may become a call of this RPC, or learn that its path is none; asked before a body is read. Default: yes. */
+  admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
+  /** Unknown properties and query parameters are a 400 instead of being ignored. */
+  strict?: boolean | undefined;
+  /** Default 10 MiB. */
+  maxBodyBytes?: number | undefined;
+  /** More routes, beside those of the services. */
+  extra?: readonly PlainRoute[] | undefined;
+  /** Default 15 seconds. */
+  heartbeatMs?: number | undefined;
+  /** Default 250 ms. */
+  openStreamAfterMs?: number | undefined;
+  /** Told of every error that the client sees as a bare 500. */
+  onError?: ((error: unknown, req: HttpRequest) => void) | undefined;
+};
+
+type Route = {
+  /** undefined: a plain route. */
+  rpc: DescMethod | undefined;
+  answer: (
+    req: HttpRequest,
+    res: HttpResponse,
+    url: RequestUrl,
+    segments: readonly PathSegment[],
+  ) => void | Promise<void>;
+};
+
+type RequestUrl = { path: string; query: string };
+
+/** Answers REST requests by calling RPCs. Throws an Error if an annotation makes no sense or two routes are the same. */
+export function createRest(options: RestOptions): RequestListener {
+  const onError = options.onError ?? (() => {});
+  const routes = createRoutes(options, onError);
+  const admits = options.admits ?? (() => true);
+
+  async function serve(req: HttpRequest, res: HttpResponse): Promise<void> {
+    const url = splitUrl(req.url ?? "/");
+    const segments = splitPath(url.path);
+    const match = segments && routes.match(req.method ?? "", segments);
+    const isPlain = match !== undefined && match.target.rpc === undefined;
+    if (!isPlain && !admits(match?.target.rpc, requestHeaders(req))) {
+      throw new HttpProblem(401, "Unauthorized", { closes: true });
+    }
+    if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
+    if (match === undefined) throw new HttpProblem(404, notFoundMessage(req.method ?? "", req.url ?? ""));
+    await match.target.answer(req, res, url, match.path);
+  }
+
+  return (req, res) => {
+    serve(req, res)
+      .catch((error: unknown) => answerError(req, res, error, onError))
+      // Not even the error could be sent: the connection is of no more use.
+      .catch(() => res.destroy());
+  };
+}
+
+function createRoutes(options: RestOptions, onError: (error: unknown, req: HttpRequest) => void) {
+  const routes = createRouteTable<Route>();
+  const registry = createRegistry(...options.services.map((service) => service.file));
+  const requestOptions = {
+    strict: options.strict ?? false,
+    maxBodyBytes: options.maxBodyBytes ?? 10 * 1024 * 1024,
+    registry,
+    validate: options.validate ?? (() => []),
+  };
+  const callOptions = {
+    transport: options.transport,
+    registry,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    openStreamAfterMs: options.openStreamAfterMs ?? 250,
+    onError,
+  };
+  for (const binding of readHttpBindings(options.services)) {
+    const answer: Route["answer"] = async (req, res, url, segments) => {
+      const message = await readRequest(binding, req, segments, url.query, requestOptions);
+      await callRpc(binding, message, req, res, callOptions);
+    };
+    const label = `${rpcName(binding.rpc)} (${binding.httpMethod} ${binding.path})`;
+    routes.add(binding.httpMethod, binding.template, { rpc: binding.rpc, answer }, label);
+  }
+  for (const { method, path, handler } of options.extra ?? []) {
+    const template = parsePathTemplate(path);
+    const answer: Route["answer"] = (req, res, url, segments) => {
+      const variables = template.variables.map((one) => [one.fieldPath, captureVariable(one, segments)] as const);
+      const query = new URLSearchParams(url.query);
+      return handler({ req, res, path: url.path, query, variables: new Map(variables) });
+    };
+    routes.add(method, template, { rpc: undefined, answer }, `${method} ${path}`);
+  }
+  return routes;
+}
+
+function answerError(
+  req: HttpRequest,
+  res: HttpResponse,
+  error: unknown,
+  onError: (error: unknown, req: HttpRequest) => void,
+): void {
+  if (error instanceof ClientGone || isGone(res)) return;
+  const { status, body } = toRestError(error);
+  if (status === 500) onError(error, req);
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  if (error instanceof ConnectError) copyResponseHeaders(res, error.metadata);
+  const answer = jsonAnswer(status, body);
+  if (error instanceof HttpProblem && error.closes) refuse(req, res, answer);
+  else send(req, res, answer);
+}
+
+/** Path and query of a request's target, which may be in absolute form (RFC 9112, section 3.2.2). */
+function splitUrl(url: string): RequestUrl {
+  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? "";
+  const [target = ""] = url.slice(origin.length).split("#", 1);
+  const mark = target.indexOf("?");
+  const path = mark === -1 ? target : target.slice(0, mark);
+  return { path: path.startsWith("/") ? path : `/${path}`, query: mark === -1 ? "" : target.slice(mark + 1) };
+}

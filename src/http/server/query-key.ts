@@ -1,0 +1,45 @@
+import { apiKey } from "../dialect.ts";
+import type { HttpRequest } from "../exchange.ts";
+
+/**
+ * Moves an API key from a request's query to its header, so that no log, error, answer or redirect made from the URL can show it.
+ * A key in X-Api-Key or as Bearer wins over one in the query.
+ */
+export function moveQueryKey(req: HttpRequest): void {
+  const url = req.url ?? "";
+  const mark = url.indexOf("?");
+  if (mark === -1) return;
+  const parts = url.slice(mark + 1).split("&");
+  const kept = parts.filter((part) => !isKey(part));
+  if (kept.length === parts.length) return;
+  setUrl(req, kept.length === 0 ? url.slice(0, mark) : `${url.slice(0, mark)}?${kept.join("&")}`);
+  const hasHeader = Boolean(req.headers[apiKey.header]) || /^Bearer +\S/i.test(req.headers.authorization ?? "");
+  const key = parts.filter(isKey).map(keyIn).find(Boolean);
+  if (!hasHeader && key !== undefined) req.headers[apiKey.header] = key;
+}
+
+function isKey(part: string): boolean {
+  const [name = ""] = part.split("=", 1);
+  return decode(name).toLowerCase() === apiKey.parameter;
+}
+
+/** Returns the decoded key of a parameter, or "" if a header could not carry it. */
+function keyIn(part: string): string {
+  const mark = part.indexOf("=");
+  const value = mark === -1 ? "" : decode(part.slice(mark + 1)).trim();
+  return /^[\x20-\x7e]*$/.test(value) ? value : "";
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    return text;
+  }
+}
+
+function setUrl(req: HttpRequest, url: string): void {
+  req.url = url;
+  // HTTP/2 has the URL among the headers as well.
+  if (":path" in req.headers) req.headers[":path"] = url;
+}

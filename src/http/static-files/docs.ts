@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DescService, JsonObject } from "@bufbuild/protobuf";
+import { errorBody, notFoundMessage } from "../dialect.ts";
+import { addVary, jsonAnswer, send } from "../exchange.ts";
+import { descriptorSetOf } from "../openapi/descriptor-set.ts";
+import { toOpenApi30 } from "../openapi/document-30.ts";
+import { HttpProblem } from "../problem.ts";
+import type { PlainRequest, PlainRoute } from "../rest/transcoder.ts";
+import { basicChallenge, type Login, loginVerifier } from "./basic-auth.ts";
+import { forwardedPrefix } from "./forwarded-prefix.ts";
+
+/** What the documentation is made of. */
+export type DocsOptions = {
+  /** The OpenAPI 3.1 document. */
+  document: JsonObject;
+  /** The services whose protos are served. */
+  services: readonly DescService[];
+  /** Where the files of swagger-ui-dist are. */
+  assetDirectory: string;
+  /** Who may look; undefined: everybody. */
+  login?: Login | undefined;
+};
+
+/** A file of the documentation, ready to be sent. */
+type Asset = { contentType: string; body: Uint8Array; etag: string };
+
+const uiDirectory = join(import.meta.dirname, "ui");
+
+/** The files of Swagger UI that the page asks for, by name; `own` ones are not of swagger-ui-dist. */
+const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> = {
+  "swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8" },
+  "initializer.js": { contentType: "text/javascript; charset=utf-8", own: true },
+  "swagger-ui.css": { contentType: "text/css; charset=utf-8" },
+  "index.css": { contentType: "text/css; charset=utf-8" },
+  "favicon-32x32.png": { contentType: "image/png" },
+};
+
+/** Nothing but this server's own. Swagger UI styles its elements inline, and shows pictures it has fetched as blobs. */
+const securityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self'",
+  "base-uri 'self'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/**
+ * The routes of the documentation: the document at /openapi.json and, as OpenAPI 3.0, at /openapi-3.0.json, the protos at
+ * /descriptor.binpb, and Swagger UI at / and /docs. Behind a proxy that takes a prefix off the path they follow X-Forwarded-Prefix.
+ */
+export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
+  const isAllowed = login === undefined ? () => true : loginVerifier(login);
+  const read = (name: string, own: boolean | undefined) => readFile(join(own ? uiDirectory : assetDirectory, name));
+  const html = once(async () => (await read("page.html", true)).toString());
+  const page = async (prefix: string) =>
+    toAsset("text/html; charset=utf-8", Buffer.from(withBase(await html(), prefix)));
+  const json = (value: JsonObject, prefix: string) =>
+    toAsset("application/json; charset=utf-8", Buffer.from(JSON.stringify(withServer(value, prefix))));
+  const document30 = once(async () => toOpenApi30(document));
+  const unprefixed = once(async () => json(document, ""));
+  const descriptors = once(async () => toAsset("application/x-protobuf", descriptorSetOf(services)));
+  const files = new Map(
+    Object.entries(assets).map(([name, { contentType, own }]) => [
+      name,
+      once(async () => toAsset(contentType, await read(name, own))),
+    ]),
+  );
+
+  const route = (
+    path: string,
+    find: (request: PlainRequest) => ((prefix: string) => Promise<Asset>) | undefined,
+  ): PlainRoute => ({
+    method: "GET",
+    path,
+    async handler(request) {
+      const { req, res } = request;
+      if (!isAllowed(req.headers.authorization)) {
+        send(req, res, jsonAnswer(401, errorBody(401, ""), { "WWW-Authenticate": basicChallenge }));
+        return;
+      }
+      const asset = find(request);
+      if (asset === undefined) throw new HttpProblem(404, notFoundMessage("GET", req.url ?? ""));
+      // The page's links begin at the directory it is in.
+      if (request.path.length > 1 && request.path.endsWith("/")) {
+        send(req, res, { status: 302, headers: { Location: `../${request.path.split("/").at(-2)}` } });
+      } else {
+        addVary(res, "X-Forwarded-Prefix");
+        sendAsset(request, await asset(forwardedPrefix(req)));
+      }
+    },
+  });
+
+  return [
+    route("/", () => page),
+    route("/docs", () => page),
+    route("/docs/{file}", ({ variables }) => files.get((variables.get("file") ?? "").toLowerCase())),
+    route("/openapi.json", () => (prefix) => (prefix === "" ? unprefixed() : Promise.resolve(json(document, prefix)))),
+    route("/openapi-3.0.json", () => async (prefix) => json(await document30(), prefix)),
+    route("/descriptor.binpb", () => descriptors),
+  ];
+}
+
+/** The page with links that begin at the prefix. */
+function withBase(html: string, prefix: string): string {
+  return prefix === "" ? html : html.replace("<head>", `<head>\n    <base href="${prefix}/">`);
+}
+
+function withServer(document: JsonObject, prefix: string): JsonObject {
+  return prefix === "" ? document : { ...document, servers: [{ url: prefix }] };
+}
+
+function sendAsset({ req, res }: PlainRequest, { contentType, body, etag }: Asset): void {
+  const headers: Readonly<Record<string, string>> = {
+    ETag: etag,
+    // Kept by the browser, and asked for each time whether it is still the same.
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": securityPolicy,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+  };
+  const known = (req.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known.includes(etag) || known.includes("*")) {
+    res.statusCode = 304;
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    res.end();
+    return;
+  }
+  send(req, res, { status: 200, contentType, body, headers });
+}
+
+function toAsset(contentType: string, body: Uint8Array): Asset {
+  return { contentType, body, etag: `"${createHash("sha256").update(body).digest("base64url").slice(0, 27)}"` };
+}
+
+/** Makes a value when it is first asked for; a failure is forgotten. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}

@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import { Session_StatusReason as Reason, Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
+import {
+  StatusStreamResponse_Kind as Kind,
+  StatusStreamRequestSchema,
+  StatusStreamResponseSchema,
+} from "../../../gen/sessiond/v1/session_service_pb.js";
+import { defaultStreamPolicy } from "../../../src/api/streams/live-stream.ts";
+import { changeItem, snapshotItem, statusStream } from "../../../src/api/streams/status-stream.ts";
+import { SessionError } from "../../../src/domain/errors.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
+
+const atMs = 1_767_225_600_000;
+const time = "2026-01-01T00:00:00Z";
+const me = { id: "7911@c.us", pushName: "Alice" };
+const record = (name: string, phase = Phase.WORKING) => create(SessionRecordSchema, { name, phase, me });
+const event = (seq: bigint, more: MessageInitShape<typeof EventSchema>): Event =>
+  create(EventSchema, { seq, time: timestampFromMs(atMs), name: "session.status", session: "alice", ...more });
+const status = (status: Status, statusReason = Reason.STATUS_REASON_UNSPECIFIED) =>
+  ({ payload: { case: "sessionStatus", value: { status, statusReason } } }) as const;
+
+suite("an item of the status stream", () => {
+  test("a snapshot tells the state and the place in the log", () => {
+    assert.deepEqual(toJson(StatusStreamResponseSchema, snapshotItem(record("alice"), 7n, atMs)), {
+      kind: "KIND_SNAPSHOT",
+      seq: "7",
+      time,
+      name: "alice",
+      status: "WORKING",
+      me,
+    });
+  });
+
+  test("a change tells what the event told", () => {
+    const item = changeItem(event(8n, { me, ...status(Status.FAILED, Reason.BANNED) }));
+    assert.ok(item);
+    assert.deepEqual(toJson(StatusStreamResponseSchema, item), {
+      kind: "KIND_CHANGE",
+      seq: "8",
+      time,
+      name: "alice",
+      status: "FAILED",
+      statusReason: "BANNED",
+      me,
+      previousStatus: "FAILED",
+    });
+  });
+
+  test("a change says what has changed: the status where it began then, a new code while one is waited for", () => {
+    const past = (status: Status, ms: number) => ({ status, time: timestampFromMs(ms) });
+    const told = (now: Status, statuses: ReturnType<typeof past>[]) => {
+      const item = changeItem(event(8n, { payload: { case: "sessionStatus", value: { status: now, statuses } } }));
+      return [Status[item?.previousStatus ?? 0], ...(item?.changed ?? [])];
+    };
+    const { STARTING, SCAN_QR_CODE, WORKING } = Status;
+    assert.deepEqual(told(WORKING, [past(STARTING, 1), past(WORKING, atMs)]), ["STARTING", "status"]);
+    assert.deepEqual(told(STARTING, [past(STARTING, atMs)]), ["STATUS_UNSPECIFIED", "status"]);
+    const first = told(SCAN_QR_CODE, [past(WORKING, 1), past(STARTING, 2), past(SCAN_QR_CODE, atMs)]);
+    assert.deepEqual(first, ["STARTING", "status", "qr"]);
+    assert.deepEqual(told(SCAN_QR_CODE, [past(STARTING, 2), past(SCAN_QR_CODE, 3)]), ["SCAN_QR_CODE", "qr"]);
+  });
+
+  test("a removal is told as DELETED; other events tell nothing", () => {
+    assert.equal(changeItem(event(9n, { name: "session.deleted" }))?.kind, Kind.DELETED);
+    assert.equal(changeItem(event(9n, { name: "message", payload: { case: "message", value: {} } })), undefined);
+  });
+});
+
+/** Opens a stream on a log and tells its items in short. */
+function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRequestSchema>, maxLag = 10) {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  const options = { policy: { ...defaultStreamPolicy, maxLag }, clock, signal: controller.signal };
+  const items = statusStream(source, create(StatusStreamRequestSchema, request), options)[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await items.next();
+    if (done) return "the end";
+    return `${Kind[value.kind]} ${value.seq} ${value.name}${value.coalesced ? " coalesced" : ""}`.trimEnd();
+  };
+  return {
+    clock,
+    next,
+    async take(count: number) {
+      const taken: string[] = [];
+      while (taken.length < count) taken.push(await next());
+      return taken;
+    },
+    /** Ends it as a caller does who leaves. */
+    async leave() {
+      controller.abort(new Error("left"));
+      await items.return?.();
+    },
+    reason: () => next().catch((error: unknown) => (error instanceof SessionError ? error.reason : String(error))),
+  };
+}
+
+function logOf(...sessions: string[]) {
+  const source = new LogSource(5n);
+  for (const name of sessions) source.sessions.set(name, {});
+  return source;
+}
+
+suite("the stream of statuses", () => {
+  test("that of one session begins with its state, goes on after it, and ends when it is deleted", async () => {
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice" });
+    assert.equal(await stream.next(), "SNAPSHOT 5 alice");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"), deletion(8n, "alice"), statusEvent(9n, "alice"));
+    assert.deepEqual(await stream.take(3), ["CHANGE 6 alice", "DELETED 8 alice", "the end"]);
+  });
+
+  test("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, {});
+    source.log(deletion(6n, "alice"), statusEvent(7n, "carol"));
+    assert.deepEqual(await stream.take(2), ["SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
+    source.log(deletion(8n, "bob"), statusEvent(9n, "carol"));
+    assert.deepEqual(await stream.take(2), ["DELETED 8 bob", "CHANGE 9 carol"]);
+    await stream.leave();
+  });
+
+  test("that of a list shows these sessions, existing or not, and does not end with one of them", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, { sessions: ["bob", "carol"] });
+    assert.equal(await stream.next(), "SNAPSHOT 5 bob");
+    source.log(statusEvent(6n, "alice"), deletion(7n, "bob"), statusEvent(8n, "carol"));
+    assert.deepEqual(await stream.take(2), ["DELETED 7 bob", "CHANGE 8 carol"]);
+    await stream.leave();
+  });
+
+  test("that of a filter shows sessions whose metadata has it", async () => {
+    const source = logOf("alice");
+    source.sessions.set("bob", { team: "a", city: "x" });
+    const stream = open(source, { metadata: { team: "a" } });
+    assert.equal(await stream.next(), "SNAPSHOT 5 bob");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "carol", Status.WORKING, { team: "b" }));
+    source.log(statusEvent(8n, "dora", Status.WORKING, { team: "a" }));
+    assert.equal(await stream.next(), "CHANGE 8 dora");
+    await stream.leave();
+  });
+
+  test("a session that does not exist is not waited for, whether it was asked for anew or after it had gone", async () => {
+    assert.equal(await open(logOf(), { session: "alice" }).reason(), "SESSION_NOT_FOUND");
+    assert.equal(await open(logOf(), { session: "alice", afterSeq: 3n }).reason(), "SESSION_NOT_FOUND");
+  });
+
+  test("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
+    const source = logOf("alice");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
+    const stream = open(source, { session: "alice", afterSeq: 6n });
+    assert.deepEqual(await stream.take(2), ["CHANGE 7 alice", "CHANGE 9 alice"]);
+    await stream.leave();
+    source.sessions.delete("alice");
+    source.log(deletion(10n, "alice"));
+    assert.deepEqual(await open(source, { session: "alice", afterSeq: 9n }).take(2), ["DELETED 10 alice", "the end"]);
+  });
+
+  test("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
+    const source = logOf("alice", "bob");
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
+    source.trim(7n);
+    const stream = open(source, { afterSeq: 4n });
+    assert.deepEqual(await stream.take(3), ["GAP 0", "SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
+    source.log(statusEvent(8n, "bob"));
+    assert.equal(await stream.next(), "CHANGE 8 bob");
+    await stream.leave();
+  });
+
+  test("who is overtaken by trimming gets a gap, and who was in another log", async () => {
+    const source = logOf("alice");
+    const stream = open(source, {});
+    await stream.next();
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"));
+    source.trim(7n);
+    assert.deepEqual(await stream.take(2), ["GAP 0", "SNAPSHOT 7 alice"]);
+    await stream.leave();
+    const other = open(source, { afterSeq: 1_000n });
+    assert.deepEqual(await other.take(2), ["GAP 0", "SNAPSHOT 7 alice"]);
+    await other.leave();
+  });
+
+  test("it ends with the first item that has the status waited for, be it the first of all", async () => {
+    const source = logOf("alice");
+    const working = open(source, { session: "alice", until: [Status.WORKING] });
+    assert.deepEqual(await working.take(2), ["SNAPSHOT 5 alice", "the end"]);
+    const failed = open(source, { session: "alice", until: [Status.FAILED, Status.STOPPED] });
+    await failed.next();
+    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice", Status.FAILED), statusEvent(8n, "alice"));
+    assert.deepEqual(await failed.take(3), ["CHANGE 6 alice", "CHANGE 7 alice", "the end"]);
+  });
+
+  test("a quiet one has heartbeats with the time and the place it has come to", async () => {
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice" });
+    await stream.next();
+    source.log(messageEvent(6n, "alice"));
+    const beat = stream.next();
+    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    stream.clock.advance(15_000);
+    assert.equal(await beat, "HEARTBEAT 6");
+    await stream.leave();
+    assert.equal(stream.clock.pending, 0);
+  });
+
+  test("a reader who falls behind gets the latest of each session, marked where something was left out", async () => {
+    const source = logOf("alice", "bob");
+    const stream = open(source, {}, 3);
+    await stream.take(2);
+    for (let seq = 6n; seq <= 20n; seq += 1n) source.log(statusEvent(seq, seq === 10n ? "bob" : "alice"));
+    assert.deepEqual(await stream.take(2), ["CHANGE 10 bob", "CHANGE 20 alice coalesced"]);
+    source.log(statusEvent(21n, "alice"));
+    assert.equal(await stream.next(), "CHANGE 21 alice");
+    await stream.leave();
+  });
+
+  test("a status that is waited for is not left out for a reader who falls behind", async () => {
+    const source = logOf("alice");
+    const stream = open(source, { session: "alice", until: [Status.FAILED] }, 3);
+    await stream.next();
+    for (let seq = 6n; seq <= 20n; seq += 1n) {
+      source.log(statusEvent(seq, "alice", seq === 9n ? Status.FAILED : Status.STARTING));
+    }
+    assert.deepEqual(await stream.take(2), ["CHANGE 9 alice coalesced", "the end"]);
+  });
+
+  test("one session whose metadata does not pass is not shown", async () => {
+    const source = new LogSource(5n);
+    source.sessions.set("alice", { team: "b" });
+    const stream = open(source, { session: "alice", metadata: { team: "a" } });
+    const first = stream.next();
+    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    for (const [seq, team] of [
+      [6n, "b"],
+      [7n, "a"],
+    ] as const) {
+      source.log(statusEvent(seq, "alice", Status.STARTING, { team }));
+    }
+    assert.equal(await first, "CHANGE 7 alice");
+    await stream.leave();
+  });
+
+  test("a reader who comes back gets all that was there, however far behind", async () => {
+    const source = logOf("alice");
+    for (let seq = 6n; seq <= 40n; seq += 1n) source.log(statusEvent(seq, "alice"));
+    const stream = open(source, { afterSeq: 5n }, 3);
+    const items = await stream.take(35);
+    assert.equal(items.at(-1), "CHANGE 40 alice");
+    assert.ok(items.every((item) => !item.includes("coalesced")));
+    await stream.leave();
+  });
+});

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemRandom } from "../../../src/adapters/node/system.ts";
+import { StreamTickets } from "../../../src/api/streams/stream-tickets.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+test("a ticket stands for its key for a minute; others for none", () => {
+  const clock = new FakeClock(0);
+  const tickets = new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) });
+  const { ticket, expiresAtMs } = tickets.issue("key");
+  const other = tickets.issue("");
+  assert.notEqual(ticket, other.ticket);
+  assert.equal(expiresAtMs, 60_000);
+  clock.advance(59_999);
+  assert.equal(tickets.keyOf(ticket), "key");
+  assert.equal(tickets.keyOf(other.ticket), "");
+  assert.equal(tickets.keyOf("x"), undefined);
+  clock.advance(1);
+  assert.equal(tickets.keyOf(ticket), undefined);
+});
+
+test("however many are made, the latest of them are kept", () => {
+  let made = 0;
+  const tickets = new StreamTickets({ clock: new FakeClock(), randomHex: () => String(made++) });
+  for (let n = 0; n < 20_000; n += 1) tickets.issue("key");
+  assert.equal(tickets.keyOf("0"), undefined);
+  assert.equal(tickets.keyOf("19999"), "key");
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
+import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
+import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
+import { rpcsAt } from "../../../src/http/rest/rpcs-at.ts";
+
+const services = [SessionService, AuthService, ServerService];
+
+const rows: readonly (readonly [path: string, rpcs: readonly string[]])[] = [
+  ["health", ["CheckHealth"]],
+  ["/ping/", ["Ping"]],
+  ["API/Server/Version", ["GetVersion"]],
+  ["api/server/(.*)", ["GetVersion", "GetServerStatus"]],
+  ["/api/server/**", ["GetVersion", "GetServerStatus"]],
+  ["api/server/*", ["GetVersion", "GetServerStatus"]],
+  ["api/sessions", ["ListSessions", "CreateSession"]],
+  ["api/{session}/auth/qr", ["GetQrBody", "GetQrBody"]],
+  ["api/*/auth/qr", ["GetQrBody", "GetQrBody"]],
+  // One session of many: an RPC cannot be open for it alone.
+  ["api/alice/auth/qr", []],
+  ["api", []],
+  ["api/server", []],
+  ["docs", []],
+  ["api/[a-z]+", []],
+  ["{", []],
+];
+
+suite("the RPCs at a path", () => {
+  for (const [path, names] of rows) {
+    test(`${path} has ${names.join(" and ") || "none"}`, () => {
+      const { rpcs, unknown } = rpcsAt(services, [path]);
+      assert.deepEqual(
+        rpcs.map(({ name }) => name),
+        names,
+      );
+      assert.deepEqual(unknown, names.length === 0 ? [path] : []);
+    });
+  }
+
+  test("** has all that REST can call", () => {
+    const callable = new Set(rpcsAt(services, ["**"]).rpcs.map(({ name }) => name));
+    const all = services.flatMap(({ methods }) => methods.map(({ name }) => name));
+    assert.deepEqual([...callable].sort(), all.filter((name) => name !== "GetQr").sort());
+  });
+});

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import type { TestContext } from "node:test";
+import { type ConnectRouter, createRouterTransport, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
+import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
+import { createRest, type RestOptions } from "../../../src/http/rest/transcoder.ts";
+import type { CorsOptions } from "../../../src/http/server/cors.ts";
+import { createHandler } from "../../../src/http/server/handler.ts";
+import { createServer, type HttpServer, type ServerLimits } from "../../../src/http/server/server.ts";
+
+/** What the RPCs of a test do; those left out are UNIMPLEMENTED. */
+export type Fakes = {
+  session?: Partial<ServiceImpl<typeof SessionService>>;
+  auth?: Partial<ServiceImpl<typeof AuthService>>;
+  interceptors?: Interceptor[];
+  rest?: Partial<RestOptions>;
+  cors?: CorsOptions;
+  limits?: Partial<ServerLimits>;
+  isTls?: boolean;
+};
+
+/** A server that listens on loopback. */
+export type TestServer = { server: HttpServer; url: string; port: number };
+
+/** A certificate for localhost and 127.0.0.1, for tests only. */
+export const testTls = {
+  key: readFileSync(new URL("../fixtures/localhost.key.pem", import.meta.url)),
+  cert: readFileSync(new URL("../fixtures/localhost.cert.pem", import.meta.url)),
+};
+
+/** Starts a server with faked services that ends with the test. */
+export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promise<TestServer> {
+  const routes = (router: ConnectRouter) => {
+    router.service(SessionService, fakes.session ?? {});
+    router.service(AuthService, fakes.auth ?? {});
+  };
+  const interceptors = fakes.interceptors ?? [];
+  const transport = createRouterTransport(routes, { router: { interceptors } });
+  const rest = createRest({ services: [SessionService, AuthService], transport, ...fakes.rest });
+  return startServer(t, createHandler({ routes, interceptors, rest, cors: fakes.cors }), fakes);
+}
+
+/** Starts a server with any handler that ends with the test. */
+export async function startServer(
+  t: TestContext,
+  handler: Parameters<typeof createServer>[0]["handler"],
+  options: { limits?: Partial<ServerLimits>; isTls?: boolean } = {},
+): Promise<TestServer> {
+  const server = createServer({
+    host: "127.0.0.1",
+    port: 0,
+    handler,
+    limits: options.limits,
+    tls: options.isTls ? testTls : undefined,
+  });
+  const { port } = await server.listen();
+  t.after(() => server.close(0));
+  return { server, port, url: `${options.isTls ? "https" : "http"}://127.0.0.1:${port}` };
+}
+
+/** A JSON request by fetch. */
+export function sendJson(url: string, method: string, body: unknown): Promise<Response> {
+  return fetch(url, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}

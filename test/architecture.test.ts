@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 
 const root = resolve(import.meta.dirname, "..");
 const maxLines = 400;
@@ -119,8 +119,8 @@ const placesOf = (files: readonly SourceFile[], pattern: RegExp) =>
     code.split("\n").flatMap((line) => (pattern.test(line) ? [`${path}: ${line.trim()}`] : [])),
   );
 
-suite("the house", () => {
-  test("every source file belongs to a layer", () => {
+describe("the architecture", () => {
+  it("every source file belongs to a layer", () => {
     assert.ok(src.length > 0);
     assert.deepEqual(
       src.filter(({ path }) => !layers.some(({ files }) => files.test(path))).map(({ path }) => path),
@@ -129,7 +129,7 @@ suite("the house", () => {
   });
 
   for (const { name, files, mayImport } of layers) {
-    test(`${name} imports what it may, and nothing else`, () => {
+    it(`${name} imports what it may, and nothing else`, () => {
       const wrong = src
         .filter(({ path }) => files.test(path))
         .flatMap(({ path, imports }) =>
@@ -139,7 +139,7 @@ suite("the house", () => {
     });
   }
 
-  test("the sources import neither tests nor what a computed name leads to", () => {
+  it("the sources import neither tests nor what a computed name leads to", () => {
     const toTests = src.filter(({ imports }) => imports.some((target) => target.startsWith("test/")));
     assert.deepEqual(
       toTests.map(({ path }) => path),
@@ -148,7 +148,7 @@ suite("the house", () => {
     assert.deepEqual(placesOf(src, /\bimport\((?!\s*""\s*\))/), []);
   });
 
-  test("only the configuration reads the environment", () => {
+  it("only the configuration reads the environment", () => {
     const elsewhere = src.filter(({ path }) => !path.startsWith("src/config/"));
     assert.deepEqual(placesOf(elsewhere, /\bprocess\s*(\?\.|\.)\s*env\b|\bprocess\[|\benv\b.*=\s*process\b/), []);
     const byImport = elsewhere.filter(({ imports, code }) => imports.includes("node:process") && /\benv\b/.test(code));
@@ -158,7 +158,7 @@ suite("the house", () => {
     );
   });
 
-  test("the domain has no clock, no randomness and no promises", () => {
+  it("the domain has no clock, no randomness and no promises", () => {
     const domain = src.filter(({ path }) => path.startsWith("src/domain/"));
     assert.deepEqual(
       placesOf(domain, /\bDate\b|\bperformance\b|\bMath\.random\b|\bsetTimeout\b|\basync\b|\bPromise\b/),
@@ -166,12 +166,12 @@ suite("the house", () => {
     );
   });
 
-  test("ports hold types and contracts; the only code in them is errors", () => {
+  it("ports hold types and contracts; the only code in them is errors", () => {
     const ports = src.filter(({ path }) => path.startsWith("src/ports/"));
     assert.deepEqual(placesOf(ports, /\bfunction\b|^\s*(export\s+)?(const|let)\b|\bclass (?!\w+ extends Error\b)/), []);
   });
 
-  test("no imports go round in a circle", () => {
+  it("no imports go round in a circle", () => {
     const importsByPath = new Map(src.map(({ path, imports }) => [path, imports]));
     const done = new Set<string>();
     const circles: string[] = [];
@@ -185,7 +185,7 @@ suite("the house", () => {
     assert.deepEqual(circles, []);
   });
 
-  test("nothing switches the type checker off", () => {
+  it("nothing switches the type checker off", () => {
     const anyType = /(?::|\bas|<|\bis)\s*any\b(?!\s*[?:(])|\bany\[\]|[,|&]\s*any\s*>/;
     assert.deepEqual(placesOf(all, anyType), []);
     // In two parts, so that this file is not found.
@@ -196,11 +196,11 @@ suite("the house", () => {
     );
   });
 
-  test("there are no enums and no namespaces", () => {
+  it("there are no enums and no namespaces", () => {
     assert.deepEqual(placesOf(all, /^\s*(?:export\s+|declare\s+|const\s+)*(?:enum|namespace)\s+\w/), []);
   });
 
-  test("a file can be read at a sitting, and none is a barrel", () => {
+  it("a file can be read at a sitting, and none is a barrel", () => {
     const long = all.filter(({ text }) => text.trimEnd().split("\n").length > maxLines);
     assert.deepEqual(
       long.map(({ path }) => path),

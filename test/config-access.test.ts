@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { type Access, ConfigError, readConfig } from "../src/config/config.ts";
 
 const noFile = () => Promise.reject(new Error("no file is read"));
@@ -33,16 +33,16 @@ const rows: readonly Row[] = [
   [{ WAHA_API_KEY: "k", WAHA_NO_API_KEY: "false" }, "0.0.0.0", "key", "k"],
 ];
 
-suite("who may call", () => {
+describe("who may call", () => {
   for (const [env, host, access, apiKey] of rows) {
-    test(`with ${JSON.stringify(env)}: ${access}, at ${host}`, async () => {
+    it(`with ${JSON.stringify(env)}: ${access}, at ${host}`, async () => {
       const { config, secrets } = await read(env);
       assert.deepEqual([config.host, config.access, secrets.apiKey], [host, access, apiKey]);
       assert.equal(apiKey !== undefined && Object.values(config).includes(apiKey), false);
     });
   }
 
-  test("a key and none at once is an error that names both", async () => {
+  it("a key and none at once is an error that names both", async () => {
     for (const name of ["WAHA_API_KEY", "WHATSAPP_API_KEY"]) {
       await assert.rejects(read({ [name]: "secret-key", WAHA_NO_API_KEY: "true" }), (error) => {
         assert.ok(error instanceof ConfigError);
@@ -53,7 +53,7 @@ suite("who may call", () => {
     }
   });
 
-  test("a hash that is none is an error that does not show it", async () => {
+  it("a hash that is none is an error that does not show it", async () => {
     for (const value of ["sha512:", "sha512:zz", `sha512:${hash}00`, `sha512:${"g".repeat(128)}`]) {
       await assert.rejects(read({ WAHA_API_KEY: value }), (error) => {
         assert.ok(error instanceof ConfigError);
@@ -63,7 +63,7 @@ suite("who may call", () => {
     }
   });
 
-  test("paths without a key and hosts without one are lists", async () => {
+  it("paths without a key and hosts without one are lists", async () => {
     const { config } = await read({
       WAHA_API_KEY_EXCLUDE_PATH: "health, ping",
       WHATSAPP_API_KEY_EXCLUDE_PATH: "api/server/version",

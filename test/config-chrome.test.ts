@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { readConfig } from "../src/config/config.ts";
 
 const argsOf = async (text: string) => {
@@ -9,7 +9,7 @@ const argsOf = async (text: string) => {
   return config.chromeArgs;
 };
 
-test("arguments of the browser are parted by spaces, but keep those within their values", async () => {
+it("arguments of the browser are parted by spaces, but keep those within their values", async () => {
   const rules = "--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:8443,MAP * ~NOTFOUND";
   const rows: readonly (readonly [string, readonly string[]])[] = [
     ["", []],

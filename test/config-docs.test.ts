@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { ConfigError, readConfig } from "../src/config/config.ts";
 
 const read = async (env: Record<string, string>) => {
@@ -7,7 +7,7 @@ const read = async (env: Record<string, string>) => {
   return { docs: config.docs, login: secrets.docsLogin };
 };
 
-test("the documentation is for everybody unless the environment says otherwise", async () => {
+it("the documentation is for everybody unless the environment says otherwise", async () => {
   assert.deepEqual(await read({}), { docs: true, login: undefined });
   assert.deepEqual(await read({ WHATSAPP_SWAGGER_ENABLED: "false" }), { docs: false, login: undefined });
   assert.deepEqual(await read({ WHATSAPP_SWAGGER_USERNAME: "admin", WHATSAPP_SWAGGER_PASSWORD: "secret" }), {
@@ -16,7 +16,7 @@ test("the documentation is for everybody unless the environment says otherwise",
   });
 });
 
-test("half a login for the documentation is a mistake, and its value is not repeated", async () => {
+it("half a login for the documentation is a mistake, and its value is not repeated", async () => {
   for (const name of ["WHATSAPP_SWAGGER_USERNAME", "WHATSAPP_SWAGGER_PASSWORD"]) {
     await assert.rejects(
       read({ [name]: "hunter2" }),

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { ConfigError, readConfig } from "../src/config/config.ts";
 
 const read = async (env: Record<string, string>) =>
   (await readConfig(() => Promise.reject(new Error("no file")), env)).config.keepAlive;
 
-suite("how long connections are kept", () => {
-  test("is longer than load balancers keep theirs, unless told otherwise", async () => {
+describe("how long connections are kept", () => {
+  it("is longer than load balancers keep theirs, unless told otherwise", async () => {
     assert.deepEqual(await read({}), { http1Ms: 620_000, http2Ms: 620_000, pingMs: 10_000 });
   });
 
-  test("is set in seconds, for each protocol", async () => {
+  it("is set in seconds, for each protocol", async () => {
     const env = {
       SESSIOND_KEEP_ALIVE_SECONDS: "7",
       SESSIOND_HTTP2_IDLE_SECONDS: "0",
@@ -24,7 +24,7 @@ suite("how long connections are kept", () => {
     SESSIOND_HTTP2_IDLE_SECONDS: ["-1", "86401", "10 min"],
     SESSIOND_HTTP2_PING_SECONDS: ["0", "-1", "3601", "fast"],
   })) {
-    test(`${name} outside its range is an error that names it`, async () => {
+    it(`${name} outside its range is an error that names it`, async () => {
       for (const value of values) {
         await assert.rejects(
           read({ [name]: value }),

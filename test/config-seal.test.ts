@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { it } from "node:test";
 import { ConfigError, readConfig } from "../src/config/config.ts";
 
 const [one, two, three] = [randomBytes(32), randomBytes(32), randomBytes(32)];
@@ -12,7 +12,7 @@ const readFile = async (path: string) => {
 };
 const keysFrom = async (env: Record<string, string>) => (await readConfig(readFile, env)).secrets.sealKeys;
 
-test("the store's key is read as base64, as hexadecimal digits, or from a file", async () => {
+it("the store's key is read as base64, as hexadecimal digits, or from a file", async () => {
   assert.equal(await keysFrom({}), undefined);
   assert.deepEqual((await keysFrom({ SESSIOND_SECRET_KEY: one.toString("base64") }))?.current, one);
   assert.deepEqual((await keysFrom({ SESSIOND_SECRET_KEY: one.toString("base64url") }))?.current, one);
@@ -20,13 +20,13 @@ test("the store's key is read as base64, as hexadecimal digits, or from a file",
   assert.deepEqual((await keysFrom({ SESSIOND_SECRET_KEY_FILE: "/run/key" }))?.current, one);
 });
 
-test("former keys are a list", async () => {
+it("former keys are a list", async () => {
   const previous = `${two.toString("hex")}, ${three.toString("base64")}`;
   const keys = await keysFrom({ SESSIOND_SECRET_KEY: one.toString("hex"), SESSIOND_SECRET_KEY_PREVIOUS: previous });
   assert.deepEqual(keys?.previous, [two, three]);
 });
 
-test("what is no key is refused by name, and not repeated", async () => {
+it("what is no key is refused by name, and not repeated", async () => {
   const key = one.toString("hex");
   const refused: [Record<string, string>, RegExp][] = [
     [{ SESSIOND_SECRET_KEY: "hunter2" }, /^SESSIOND_SECRET_KEY must be 32 bytes/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
@@ -95,58 +95,58 @@ const wrong: readonly HeadersInit[] = [
   { "x-api-key": "wrong", authorization: `Bearer ${key}` },
 ];
 
-suite("a server with a key", () => {
+describe("a server with a key", () => {
   for (const headers of right) {
-    test(`lets ${JSON.stringify(headers)} in`, async () => {
-      const it = serve();
-      await it.unary(headers);
-      await it.stream(headers);
-      assert.deepEqual(it.calls, ["DeleteSession", "StatusStream"]);
-      assert.deepEqual(it.lines, []);
+    it(`lets ${JSON.stringify(headers)} in`, async () => {
+      const harness = serve();
+      await harness.unary(headers);
+      await harness.stream(headers);
+      assert.deepEqual(harness.calls, ["DeleteSession", "StatusStream"]);
+      assert.deepEqual(harness.lines, []);
     });
   }
 
   for (const headers of wrong) {
-    test(`refuses ${JSON.stringify(headers)}, and nothing is called`, async () => {
-      const it = serve();
-      await assertRefused(it.unary(headers));
-      await assertRefused(it.stream(headers));
-      assert.deepEqual(it.calls, []);
+    it(`refuses ${JSON.stringify(headers)}, and nothing is called`, async () => {
+      const harness = serve();
+      await assertRefused(harness.unary(headers));
+      await assertRefused(harness.stream(headers));
+      assert.deepEqual(harness.calls, []);
       assert.deepEqual(
-        it.lines.map(([fields]) => fields),
+        harness.lines.map(([fields]) => fields),
         ["DeleteSession", "StatusStream"].map((name) => ({ method: `sessiond.v1.SessionService/${name}` })),
       );
-      assert.doesNotMatch(JSON.stringify(it.lines), /right|wrong/);
+      assert.doesNotMatch(JSON.stringify(harness.lines), /right|wrong/);
     });
   }
 
-  test("does not say whether a request would have been valid", async () => {
-    const it = serve();
-    await assertRefused(it.unary({}, "../.."));
-    await assertRefused(it.stream({ "x-api-key": "wrong" }, "../.."));
+  it("does not say whether a request would have been valid", async () => {
+    const harness = serve();
+    await assertRefused(harness.unary({}, "../.."));
+    await assertRefused(harness.stream({ "x-api-key": "wrong" }, "../.."));
   });
 
-  test("answers Ping and CheckHealth to everybody, and what is left open", async () => {
-    const it = serve();
-    await it.server.ping({});
-    await it.server.checkHealth({});
-    await assertRefused(it.server.getVersion({}));
+  it("answers Ping and CheckHealth to everybody, and what is left open", async () => {
+    const harness = serve();
+    await harness.server.ping({});
+    await harness.server.checkHealth({});
+    await assertRefused(harness.server.getVersion({}));
     const open = serve({ open: [ServerService.method.getVersion] });
     await open.server.getVersion({});
     await open.server.ping({});
     await assertRefused(open.unary());
   });
 
-  test("admits nobody without the key to where nothing is", () => {
+  it("admits nobody without the key to where nothing is", () => {
     const { admits } = serve();
     assert.equal(admits(undefined, new Headers()), false);
     assert.equal(admits(undefined, new Headers({ "x-api-key": key })), true);
   });
 });
 
-test("a server without a key asks nobody for one", async () => {
-  const it = serve({ verifyKey: undefined });
-  await it.unary();
-  await it.stream({ "x-api-key": "whatever" });
-  assert.equal(it.admits(undefined, new Headers()), true);
+it("a server without a key asks nobody for one", async () => {
+  const harness = serve({ verifyKey: undefined });
+  await harness.unary();
+  await harness.stream({ "x-api-key": "whatever" });
+  assert.equal(harness.admits(undefined, new Headers()), true);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { connectErrorOf, endOf } from "../../src/api/errors.ts";
@@ -44,9 +44,9 @@ const details = (error: ConnectError) => error.details.map((detail) => ("desc" i
 const names = (error: ConnectError) => details(error).map((detail) => detail?.desc.name);
 const detail = (error: ConnectError, name: string) => details(error).find((found) => found?.desc.name === name)?.value;
 
-suite("a failed call on the wire", () => {
+describe("a failed call on the wire", () => {
   for (const [reason, code] of Object.entries(codes)) {
-    test(`${reason} is ${code}, with its reason for programs`, () => {
+    it(`${reason} is ${code}, with its reason for programs`, () => {
       assert.ok(isReason(reason));
       const error = connectErrorOf(new SessionError(reason, "why", { session: "default" }));
       assert.equal(Code[error.code], code);
@@ -59,7 +59,7 @@ suite("a failed call on the wire", () => {
     });
   }
 
-  test("broken rules are told one by one", () => {
+  it("broken rules are told one by one", () => {
     const violations = [
       { field: "name", description: "should not be empty" },
       { field: "config.webhooks.0.url", description: "must be a URL address" },
@@ -69,7 +69,7 @@ suite("a failed call on the wire", () => {
     assert.deepEqual(detail(error, BadRequestSchema.name), { fieldViolations: violations });
   });
 
-  test("a caller is told to try again where waiting helps, and only there", () => {
+  it("a caller is told to try again where waiting helps, and only there", () => {
     const status = (status: string) => connectErrorOf(new SessionError("SESSION_STATUS_UNEXPECTED", "", { status }));
     const retried = [status("STARTING"), connectErrorOf(new SessionError("SHUTTING_DOWN", ""))];
     for (const error of retried) assert.deepEqual(names(error), [ErrorInfoSchema.name, RetryInfoSchema.name]);
@@ -79,14 +79,14 @@ suite("a failed call on the wire", () => {
     assert.deepEqual(names(connectErrorOf(sessionNotFound("x"))), [ErrorInfoSchema.name]);
   });
 
-  test("the words for a session that is not started are WAHA's", () => {
+  it("the words for a session that is not started are WAHA's", () => {
     assert.equal(
       connectErrorOf(sessionNotStarted("x")).rawMessage,
       "We didn't find a session with name 'x'.\nPlease start it first by using POST /api/sessions/x/start request",
     );
   });
 
-  test("a stream that has nothing more to read ends for its caller's reason, else for the server's", () => {
+  it("a stream that has nothing more to read ends for its caller's reason, else for the server's", () => {
     const left = new AbortController();
     const end = endOf(left.signal);
     assert.ok(end instanceof SessionError && end.reason === "SHUTTING_DOWN");

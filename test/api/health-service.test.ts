@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.js";
 import { createHealthService, ServingState } from "../../src/api/health-service.ts";
@@ -17,7 +17,7 @@ function open() {
   return { clock, store, state, health: createClient(Health, transport) };
 }
 
-test("health is that of the store, looked at once in 5 seconds", async () => {
+it("health is that of the store, looked at once in 5 seconds", async () => {
   const { clock, store, health } = open();
   assert.equal((await health.check({})).status, ServingStatus.SERVING);
   store.isUp = false;
@@ -35,7 +35,7 @@ test("health is that of the store, looked at once in 5 seconds", async () => {
   );
 });
 
-test("a service nobody knows is NOT_FOUND to check, and SERVICE_UNKNOWN to watch", async () => {
+it("a service nobody knows is NOT_FOUND to check, and SERVICE_UNKNOWN to watch", async () => {
   const { health, clock } = open();
   await assert.rejects(health.check({ service: "x" }), (error) => ConnectError.from(error).code === Code.NotFound);
   const controller = new AbortController();
@@ -46,7 +46,7 @@ test("a service nobody knows is NOT_FOUND to check, and SERVICE_UNKNOWN to watch
   assert.equal(clock.pending, 0);
 });
 
-test("who watches is told each change once, and that the server drains at once", async () => {
+it("who watches is told each change once, and that the server drains at once", async () => {
   const { health, state, store, clock } = open();
   const controller = new AbortController();
   const watched = health.watch({}, { signal: controller.signal })[Symbol.asyncIterator]();

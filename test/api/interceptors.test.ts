@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
@@ -41,8 +41,8 @@ async function readAll(items: AsyncIterable<unknown>) {
   for await (const _ of items);
 }
 
-suite("a call", () => {
-  test("is logged when it ends, with its code and how long it took", async () => {
+describe("a call", () => {
+  it("is logged when it ends, with its code and how long it took", async () => {
     const { client, lines, clock } = serve({
       async deleteSession() {
         clock.advance(12);
@@ -53,7 +53,7 @@ suite("a call", () => {
     assert.deepEqual(lines, [["debug", { method: method("DeleteSession"), code: "ok", durationMs: 12 }, "call"]]);
   });
 
-  test("that fails for a known reason tells it, and nothing is logged as an error", async () => {
+  it("that fails for a known reason tells it, and nothing is logged as an error", async () => {
     const { client, lines } = serve({ getSession: () => Promise.reject(sessionNotFound("alice")) });
     const error = await refused(client.getSession({ session: "alice" }));
     assert.equal(error.code, Code.NotFound);
@@ -63,7 +63,7 @@ suite("a call", () => {
     assert.deepEqual(lines, [["debug", { method: method("GetSession"), code: "NotFound", durationMs: 0 }, "call"]]);
   });
 
-  test("that fails for an unknown reason tells nothing of it; the log has the cause", async () => {
+  it("that fails for an unknown reason tells nothing of it; the log has the cause", async () => {
     const { client, lines } = serve({ getSession: failing });
     const error = await refused(client.getSession({ session: "alice" }));
     assert.equal(error.code, Code.Internal);
@@ -74,7 +74,7 @@ suite("a call", () => {
     assert.equal(first[1].err.message, "secret inside");
   });
 
-  test("that breaks a rule is refused before anything is done, with every violation", async () => {
+  it("that breaks a rule is refused before anything is done, with every violation", async () => {
     const { client } = serve({ createSession: failing });
     const config = { webhooks: [{ url: "x", events: ["y"] }] };
     const error = await refused(client.createSession({ name: "..", config }));
@@ -84,15 +84,15 @@ suite("a call", () => {
     assert.deepEqual(fields, ["name", "config.webhooks.0.url", "config.webhooks.0.events.0"]);
   });
 
-  test("to a method that nobody has written is UNIMPLEMENTED, and stays so", async () => {
+  it("to a method that nobody has written is UNIMPLEMENTED, and stays so", async () => {
     const { client, lines } = serve({});
     assert.equal((await refused(client.getMe({ session: "alice" }))).code, Code.Unimplemented);
     assert.equal(lines.length, 1);
   });
 });
 
-suite("a stream", () => {
-  test("is logged once, when it has ended", async () => {
+describe("a stream", () => {
+  it("is logged once, when it has ended", async () => {
     const { client, lines } = serve({
       async *statusStream() {
         yield {};
@@ -103,7 +103,7 @@ suite("a stream", () => {
     assert.deepEqual(lines, [["debug", { method: method("StatusStream"), code: "ok", durationMs: 0 }, "call"]]);
   });
 
-  test("is refused for a broken rule before it begins", async () => {
+  it("is refused for a broken rule before it begins", async () => {
     const { client } = serve({
       // biome-ignore lint/correctness/useYield: it must not come so far
       async *statusStream() {
@@ -115,7 +115,7 @@ suite("a stream", () => {
     assert.equal(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field, "session");
   });
 
-  test("that breaks off tells a known reason and hides an unknown one", async () => {
+  it("that breaks off tells a known reason and hides an unknown one", async () => {
     const broken = (error: Error) =>
       serve({
         async *statusStream() {
@@ -135,7 +135,7 @@ suite("a stream", () => {
     );
   });
 
-  test("whose reader has left is no error, whichever way its source says so", async () => {
+  it("whose reader has left is no error, whichever way its source says so", async () => {
     const ways: ((signal: AbortSignal) => unknown)[] = [
       (signal) => signal.reason,
       () => new DOMException("This operation was aborted", "AbortError"),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
@@ -20,7 +20,7 @@ const clients = {
 type Question = Pick<MessageInitShape<typeof ServerReflectionRequestSchema>, "messageRequest">;
 
 for (const [version, client] of Object.entries(clients)) {
-  suite(`server reflection ${version}`, () => {
+  describe(`server reflection ${version}`, () => {
     async function ask(...questions: Question[]) {
       const requests = async function* () {
         yield* questions as never[];
@@ -34,7 +34,7 @@ for (const [version, client] of Object.entries(clients)) {
         ? answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes))
         : [];
 
-    test("tells the services, in one stream with what follows", async () => {
+    it("tells the services, in one stream with what follows", async () => {
       const [services, file] = await ask(
         { messageRequest: { case: "listServices", value: "" } },
         { messageRequest: { case: "fileByFilename", value: "sessiond/v1/session.proto" } },
@@ -46,7 +46,7 @@ for (const [version, client] of Object.entries(clients)) {
       assert.equal(filesOf(file)[0]?.name, "sessiond/v1/session.proto");
     });
 
-    test("finds the file of a service, a method, a message, a field, an enum and its values, with all it depends on", async () => {
+    it("finds the file of a service, a method, a message, a field, an enum and its values, with all it depends on", async () => {
       const symbols = [
         "sessiond.v1.SessionService",
         "sessiond.v1.SessionService.StatusStream",
@@ -66,7 +66,7 @@ for (const [version, client] of Object.entries(clients)) {
       }
     });
 
-    test("finds extensions and their numbers", async () => {
+    it("finds extensions and their numbers", async () => {
       const [file, numbers] = await ask(
         {
           messageRequest: {
@@ -80,7 +80,7 @@ for (const [version, client] of Object.entries(clients)) {
       assert.deepEqual(numbers?.case === "allExtensionNumbersResponse" && numbers.value.extensionNumber, [72295728]);
     });
 
-    test("says what it does not know", async () => {
+    it("says what it does not know", async () => {
       const answers = await ask(
         { messageRequest: { case: "fileByFilename", value: "nothing.proto" } },
         { messageRequest: { case: "fileContainingSymbol", value: "no.Such" } },

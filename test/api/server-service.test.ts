@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { reporting } from "../../src/api/interceptors.ts";
@@ -26,8 +26,8 @@ function serve(checkStore: () => Promise<void>, browser?: string) {
 
 const sick = { name: "ConnectError", rawMessage: "The store takes no writes", code: 14 };
 
-suite("what the server tells about itself", () => {
-  test("it answers a ping, and names its version and engine", async () => {
+describe("what the server tells about itself", () => {
+  it("it answers a ping, and names its version and engine", async () => {
     const { client } = serve(async () => {});
     assert.equal((await client.ping({})).message, "pong");
     const { version, engine, tier, browser } = await client.getVersion({});
@@ -36,27 +36,27 @@ suite("what the server tells about itself", () => {
     assert.equal((await withBrowser.client.getVersion({})).browser, "/usr/bin/chromium");
   });
 
-  test("it tells since when it runs", async () => {
+  it("it tells since when it runs", async () => {
     const { client, clock } = serve(async () => {});
     clock.advance(1_500);
     const { startTimestamp, uptime, worker } = await client.getServerStatus({});
     assert.deepEqual([startTimestamp, uptime, worker?.id], [epochMs, 1_500, "w1"]);
   });
 
-  test("it is well when the store takes writes", async () => {
+  it("it is well when the store takes writes", async () => {
     const { client, clock } = serve(async () => {});
     const { status, details } = await client.checkHealth({});
     assert.deepEqual([status, details.store?.status], ["ok", "up"]);
     assert.equal(clock.pending, 0);
   });
 
-  test("it is UNAVAILABLE when the store refuses, and logs why without telling it", async () => {
+  it("it is UNAVAILABLE when the store refuses, and logs why without telling it", async () => {
     const { client, errors } = serve(() => Promise.reject(new Error("disk full")));
     await assert.rejects(client.checkHealth({}), sick);
     assert.deepEqual(errors, ["the store takes no writes"]);
   });
 
-  test("it is UNAVAILABLE when the store does not answer", async () => {
+  it("it is UNAVAILABLE when the store does not answer", async () => {
     const asked = Promise.withResolvers<void>();
     const { client, clock } = serve(() => {
       asked.resolve();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { QrStreamResponse_Outcome_Result as Result } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { Engine_Kind, MeSchema, type Session, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { StatusStreamResponse_Kind as Kind } from "../../gen/sessiond/v1/session_service_pb.js";
-import { openHouse, refusal } from "./house.ts";
+import { openHarness, refusal } from "./harness.ts";
 
 const session = "alice";
 const me = create(MeSchema, { id: "7911@c.us", pushName: "Alice" });
@@ -19,31 +19,31 @@ const notStarted = {
 const statusOf = (answer: { session?: Session | undefined }) => Status[answer.session?.status ?? 0];
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
-/** A house with the session alice, its engine just opened. */
+/** A harness with the session alice, its engine just opened. */
 async function withAlice(t: TestContext) {
-  const house = openHouse(t);
-  await house.sessions.createSession({ name: session });
-  return house;
+  const harness = openHarness(t);
+  await harness.sessions.createSession({ name: session });
+  return harness;
 }
 
 /** The same, and a code to scan. */
 async function scanning(t: TestContext) {
-  const house = await withAlice(t);
-  house.engine().offer("2@a");
-  await house.until(session, Status.SCAN_QR_CODE);
-  return house;
+  const harness = await withAlice(t);
+  harness.engine().offer("2@a");
+  await harness.until(session, Status.SCAN_QR_CODE);
+  return harness;
 }
 
 async function working(t: TestContext) {
-  const house = await withAlice(t);
-  house.engine().report({ type: "opened", me });
-  await house.until(session, Status.WORKING);
-  return house;
+  const harness = await withAlice(t);
+  harness.engine().report({ type: "opened", me });
+  await harness.until(session, Status.WORKING);
+  return harness;
 }
 
-suite("SessionService", () => {
-  test("a session is created, stopped, started, restarted, logged out and deleted", async (t) => {
-    const { sessions } = openHouse(t);
+describe("SessionService", () => {
+  it("a session is created, stopped, started, restarted, logged out and deleted", async (t) => {
+    const { sessions } = openHarness(t);
     const created = await sessions.createSession({ name: session, config: { metadata: { tier: "gold" } } });
     assert.deepEqual([created.session?.name, created.session?.engine?.engine], [session, Engine_Kind.NOWEB]);
     assert.equal(statusOf(created), "STARTING");
@@ -57,8 +57,8 @@ suite("SessionService", () => {
     assert.deepEqual(await refusal(sessions.getSession({ session })), unknown);
   });
 
-  test("a name is made up where none is given, the start can be put off, and a name is taken once", async (t) => {
-    const { sessions } = openHouse(t);
+  it("a name is made up where none is given, the start can be put off, and a name is taken once", async (t) => {
+    const { sessions } = openHarness(t);
     const { session: made } = await sessions.createSession({ start: false, engine: Engine_Kind.WEBJS });
     assert.match(made?.name ?? "", /^session_[0-9a-f]{32}$/);
     assert.deepEqual([made?.status, made?.engine?.engine], [Status.STOPPED, Engine_Kind.WEBJS]);
@@ -71,8 +71,8 @@ suite("SessionService", () => {
     });
   });
 
-  test("a call on a session that does not exist is NOT_FOUND", async (t) => {
-    const { sessions, auth } = openHouse(t);
+  it("a call on a session that does not exist is NOT_FOUND", async (t) => {
+    const { sessions, auth } = openHarness(t);
     const calls = [
       sessions.getSession({ session }),
       sessions.updateSession({ session }),
@@ -86,8 +86,8 @@ suite("SessionService", () => {
     for (const call of calls) assert.deepEqual(await refusal(call), unknown);
   });
 
-  test("sessions are listed by name, stopped ones on demand, and searched by metadata", async (t) => {
-    const { sessions } = openHouse(t);
+  it("sessions are listed by name, stopped ones on demand, and searched by metadata", async (t) => {
+    const { sessions } = openHarness(t);
     const config = { metadata: { team: "a" } };
     await sessions.createSession({ name: "carol", config });
     await sessions.createSession({ name: "alice" });
@@ -100,7 +100,7 @@ suite("SessionService", () => {
     assert.deepEqual(await names({ metadata: { team: "a", more: "" } }), []);
   });
 
-  test("secrets are shown as ***, which sent back keeps them, and is refused where there are none", async (t) => {
+  it("secrets are shown as ***, which sent back keeps them, and is refused where there are none", async (t) => {
     const { sessions } = await withAlice(t);
     const webhook = (key: string) => ({ config: { webhooks: [{ url: "http://a.test", hmac: { key } }] } });
     await sessions.updateSession({ session, ...webhook("secret") });
@@ -114,15 +114,15 @@ suite("SessionService", () => {
     );
   });
 
-  test("the account is shown once there is one, and not while the session is stopped", async (t) => {
+  it("the account is shown once there is one, and not while the session is stopped", async (t) => {
     const { sessions } = await working(t);
     assert.deepEqual((await sessions.getMe({ session })).me, me);
     await sessions.stopSession({ session });
     assert.equal((await sessions.getMe({ session })).me, undefined);
   });
 
-  test("a picture is the page of a browser engine, the code of another, and refused when there is neither", async (t) => {
-    const { sessions, engine, until } = openHouse(t);
+  it("a picture is the page of a browser engine, the code of another, and refused when there is neither", async (t) => {
+    const { sessions, engine, until } = openHarness(t);
     assert.equal((await refusal(sessions.getScreenshot({ session }))).reason, "SESSION_NOT_STARTED");
     await sessions.createSession({ name: "browser", engine: Engine_Kind.WEBJS });
     const page = await sessions.getScreenshot({ session: "browser" });
@@ -138,8 +138,8 @@ suite("SessionService", () => {
     assert.equal(text((await sessions.getScreenshot({})).data), "drawn 2@a");
   });
 
-  test("the deprecated calls start, stop and remove the session called default", async (t) => {
-    const { sessions } = openHouse(t);
+  it("the deprecated calls start, stop and remove the session called default", async (t) => {
+    const { sessions } = openHarness(t);
     const started = await sessions.startSessionDeprecated({ config: { debug: true } });
     assert.deepEqual([started.name, started.status, started.config?.debug], ["default", Status.STARTING, true]);
     assert.equal((await refusal(sessions.startSessionDeprecated({}))).message, "Session 'default' is already started.");
@@ -152,7 +152,7 @@ suite("SessionService", () => {
     assert.deepEqual((await sessions.listSessions({ all: true })).sessions, []);
   });
 
-  test("the stream of statuses tells the state and all that follows, each once, to the end", async (t) => {
+  it("the stream of statuses tells the state and all that follows, each once, to the end", async (t) => {
     const { sessions, engine, until } = await withAlice(t);
     const told: string[] = [];
     const began = Promise.withResolvers<void>();
@@ -187,7 +187,7 @@ suite("SessionService", () => {
     );
   });
 
-  test("streams end with UNAVAILABLE when the server stops", async (t) => {
+  it("streams end with UNAVAILABLE when the server stops", async (t) => {
     const { sessions, auth, close } = await withAlice(t);
     const statuses = sessions.statusStream({})[Symbol.asyncIterator]();
     const codes = auth.qrStream({ session })[Symbol.asyncIterator]();
@@ -199,8 +199,8 @@ suite("SessionService", () => {
   });
 });
 
-suite("AuthService", () => {
-  test("the code comes as a message, as a picture and as JSON", async (t) => {
+describe("AuthService", () => {
+  it("the code comes as a message, as a picture and as JSON", async (t) => {
     const { auth } = await scanning(t);
     const { qr } = await auth.getQr({ session });
     assert.deepEqual([qr?.value, text(qr?.png), qr?.serial, qr?.remaining], ["2@a", "drawn 2@a", 1, 5]);
@@ -210,7 +210,7 @@ suite("AuthService", () => {
     assert.deepEqual([raw.contentType, text(raw.data)], ["application/json; charset=utf-8", '{"value":"2@a"}']);
   });
 
-  test("a session that is STARTING is waited for, but not for long", async (t) => {
+  it("a session that is STARTING is waited for, but not for long", async (t) => {
     const { auth, clock, engine, until } = await withAlice(t);
     const first = auth.getQr({ session });
     engine().offer("2@a");
@@ -224,7 +224,7 @@ suite("AuthService", () => {
     assert.deepEqual([code, metadata?.status], ["FailedPrecondition", "STARTING"]);
   });
 
-  test("a code is refused where there is none: not started, or past the pairing", async (t) => {
+  it("a code is refused where there is none: not started, or past the pairing", async (t) => {
     const { auth, sessions } = await working(t);
     const unexpected = {
       code: "FailedPrecondition",
@@ -247,7 +247,7 @@ suite("AuthService", () => {
     assert.deepEqual(await refusal(auth.qrStream({ session })[Symbol.asyncIterator]().next()), notStarted);
   });
 
-  test("a pairing code is asked for by phone number alone", async (t) => {
+  it("a pairing code is asked for by phone number alone", async (t) => {
     const { auth } = await scanning(t);
     assert.equal((await auth.requestCode({ session, phoneNumber: "+1 213 213 2130" })).code, "CODE-1213");
     const refused = await refusal(auth.requestCode({ session, phoneNumber: "12132132130", method: "sms" }));
@@ -259,7 +259,7 @@ suite("AuthService", () => {
     );
   });
 
-  test("the stream of codes brings the code, the next, the pairing code, and who was paired", async (t) => {
+  it("the stream of codes brings the code, the next, the pairing code, and who was paired", async (t) => {
     const { auth, engine } = await scanning(t);
     const told: string[] = [];
     const next = async (act: () => unknown) => {

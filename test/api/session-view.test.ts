@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
@@ -16,8 +16,8 @@ const atMs = 1_767_225_600_000;
 const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>
   toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets, clock: new FakeClock() }));
 
-suite("a session as callers see it", () => {
-  test("a stopped one shows its configuration and no account", () => {
+describe("a session as callers see it", () => {
+  it("a stopped one shows its configuration and no account", () => {
     const record = { name: "alice", engine: Engine_Kind.NOWEB, phase: Phase.STOPPED, desiredState: Desired.STOPPED };
     assert.deepEqual(view({ ...record, revision: 1, me: { id: "7911@c.us" }, createdAt: timestampFromMs(atMs) }), {
       name: "alice",
@@ -31,7 +31,7 @@ suite("a session as callers see it", () => {
     });
   });
 
-  test("one that backs off is STARTING, and tells why and until when", () => {
+  it("one that backs off is STARTING, and tells why and until when", () => {
     const record = {
       name: "alice",
       engine: Engine_Kind.WEBJS,
@@ -60,7 +60,7 @@ suite("a session as callers see it", () => {
     });
   });
 
-  test("secrets are masked, unless the server is told to show them", () => {
+  it("secrets are masked, unless the server is told to show them", () => {
     const config = { webhooks: [{ url: "http://a.test", hmac: { key: "secret" } }], noweb: {} };
     const noweb = { markOnline: true, store: { enabled: false, fullSync: false } };
     const shown = (key: string) => ({ webhooks: [{ url: "http://a.test", hmac: { key } }], noweb });

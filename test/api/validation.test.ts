@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, fromJson, type Message } from "@bufbuild/protobuf";
 import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
@@ -10,8 +10,8 @@ const told = (message: Message) => violationsOf(message).map(({ field, descripti
 const badName = "should not be empty";
 const badUrl = { webhooks: [{ url: "nope" }] };
 
-suite("the rules of requests", () => {
-  test("every request that has fields has a rule", () => {
+describe("the rules of requests", () => {
+  it("every request that has fields has a rule", () => {
     const methods = [session.SessionService, auth.AuthService, ServerService].flatMap((service) => service.methods);
     const unchecked = methods.filter(({ input }) => input.fields.length > 0 && !hasRule(input));
     assert.deepEqual(
@@ -20,7 +20,7 @@ suite("the rules of requests", () => {
     );
   });
 
-  test("a call on one session needs a valid name", () => {
+  it("a call on one session needs a valid name", () => {
     const schemas = [
       session.GetSessionRequestSchema,
       session.UpdateSessionRequestSchema,
@@ -41,7 +41,7 @@ suite("the rules of requests", () => {
     }
   });
 
-  test("a name that has a default may be left out, but not be wrong", () => {
+  it("a name that has a default may be left out, but not be wrong", () => {
     for (const schema of [session.GetScreenshotRequestSchema, session.StatusStreamRequestSchema] as const) {
       assert.deepEqual(told(create(schema)), []);
       assert.equal(told(create(schema, { session: "a/b" })).length, 1);
@@ -58,7 +58,7 @@ suite("the rules of requests", () => {
     }
   });
 
-  test("all that is wrong is told at once", () => {
+  it("all that is wrong is told at once", () => {
     assert.deepEqual(told(fromJson(session.CreateSessionRequestSchema, { name: "..", engine: 9, config: badUrl })), [
       'name must not be "." or ".."',
       "config.webhooks.0.url must be a URL address",
@@ -78,7 +78,7 @@ suite("the rules of requests", () => {
     assert.deepEqual(told(create(auth.AuthorizeCodeRequestSchema)), [`session ${badName}`, "code should not be empty"]);
   });
 
-  test("a QR code is asked for as image or raw", () => {
+  it("a QR code is asked for as image or raw", () => {
     const format = (format: string) => told(create(auth.GetQrBodyRequestSchema, { session: "default", format }));
     for (const known of ["", "image", "raw"]) assert.deepEqual(format(known), []);
     assert.deepEqual(format("png"), ["format must be one of the following values: image, raw"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { createRouterTransport } from "@connectrpc/connect";
 import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
@@ -35,8 +35,8 @@ async function start(t: TestContext, strict = false) {
 const header = (answer: Response) => answer.headers.get("sessiond-warning");
 const hook = (...events: string[]) => ({ config: { webhooks: [{ url: "http://a.test", events }] } });
 
-suite("a part of a request without effect", () => {
-  test("an event that never fires is told in the answer", async (t) => {
+describe("a part of a request without effect", () => {
+  it("an event that never fires is told in the answer", async (t) => {
     const { url } = await start(t);
     const body = hook("message", "group.v2.join", "*", "engine.event");
     const expected =
@@ -48,13 +48,13 @@ suite("a part of a request without effect", () => {
     assert.equal(header(await sendJson(`${url}/sessiond.v1.SessionService/CreateSession`, "POST", body)), expected);
   });
 
-  test("events that fire cause no warning", async (t) => {
+  it("events that fire cause no warning", async (t) => {
     const { url, logged } = await start(t);
     const answer = await sendJson(`${url}/api/sessions`, "POST", hook(...postedEventNames, "*"));
     assert.deepEqual([answer.status, header(answer), logged], [201, null, []]);
   });
 
-  test("every other name that is accepted causes one", async (t) => {
+  it("every other name that is accepted causes one", async (t) => {
     const { url, logged } = await start(t);
     const silent = eventNames.filter((name) => !postedEventNames.includes(name));
     assert.equal(silent.length, 27);
@@ -65,7 +65,7 @@ suite("a part of a request without effect", () => {
     assert.equal(logged.length, silent.length);
   });
 
-  test("a stream of events that never fire tells so in its header", async (t) => {
+  it("a stream of events that never fire tells so in its header", async (t) => {
     const { url } = await start(t);
     const answer = await fetch(`${url}/api/events?names=message&names=chat.archive`);
     assert.equal(header(answer), '"names.1: chat.archive never fires here"');
@@ -82,39 +82,39 @@ suite("a part of a request without effect", () => {
     [{ ["k".repeat(5000)]: 1 }, `"${"k".repeat(100)} is unknown and ignored"`],
   ];
   for (const [sent, told] of keys) {
-    test(`the key of ${JSON.stringify(sent).slice(0, 60)} is told`, async (t) => {
+    it(`the key of ${JSON.stringify(sent).slice(0, 60)} is told`, async (t) => {
       const { url } = await start(t);
       const answer = await sendJson(`${url}/api/sessions`, "POST", sent);
       assert.deepEqual([answer.status, header(answer)], [201, told]);
     });
   }
 
-  test("an unknown query parameter is told by its name alone", async (t) => {
+  it("an unknown query parameter is told by its name alone", async (t) => {
     const { url } = await start(t);
     assert.equal(header(await fetch(`${url}/api/sessions?al=secret`)), '"al is unknown and ignored"');
   });
 
-  test("a thousand unknown keys make a short header", async (t) => {
+  it("a thousand unknown keys make a short header", async (t) => {
     const { url } = await start(t);
     const sent = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`${"long".repeat(100)}${n}`, n]));
     const told = header(await sendJson(`${url}/api/sessions`, "POST", sent)) ?? "";
     assert.ok(told.length < 1000 && told.endsWith(', "and more"'));
   });
 
-  test("strict mode refuses unknown keys as before", async (t) => {
+  it("strict mode refuses unknown keys as before", async (t) => {
     const { url } = await start(t, true);
     const answer = await sendJson(`${url}/api/sessions`, "POST", { nope: 1 });
     assert.deepEqual([answer.status, header(answer)], [400, null]);
   });
 
-  test("a client cannot make the server warn of names of its own", async (t) => {
+  it("a client cannot make the server warn of names of its own", async (t) => {
     const { url, logged } = await start(t);
     const headers = { "x-ignored-names": "%zz" };
     assert.equal(header(await fetch(`${url}/api/sessions`, { headers })), null);
     assert.deepEqual(logged, []);
   });
 
-  test("is logged once per kind, whatever its place", async (t) => {
+  it("is logged once per kind, whatever its place", async (t) => {
     const { url, logged } = await start(t);
     for (const times of [1, 2, 3]) {
       const webhooks = Array.from({ length: times }, () => ({ url: "u", x: times, events: ["poll.vote"] }));
@@ -123,7 +123,7 @@ suite("a part of a request without effect", () => {
     assert.deepEqual(logged, ["config.webhooks.*.x is unknown and ignored", "event poll.vote never fires here"]);
   });
 
-  test("of endless kinds a last line says that no more are logged", () => {
+  it("of endless kinds a last line says that no more are logged", () => {
     const logged: string[] = [];
     const warnings = new Warnings({ warn: (_, message) => logged.push(message) });
     for (let n = 0; n < 5000; n += 1) warnings.log(`kind ${n}`);

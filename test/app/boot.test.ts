@@ -5,7 +5,7 @@ import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { UnlinkResult } from "../../src/ports/engine.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { me, openHouse, pass, settle } from "./house.ts";
+import { me, openHarness, pass, settle } from "./harness.ts";
 
 const summaryOf = (log: readonly string[]) => {
   const line = log.find((text) => text.includes("sessions restored"));
@@ -15,7 +15,7 @@ const summaryOf = (log: readonly string[]) => {
 describe("a server that starts", () => {
   it("brings a thousand sessions back in a minute, though fifty fail and fifty hang, and tells how it went", async (t) => {
     const clock = new FakeClock();
-    const it = openHouse(t, { gate: new ConnectGate(clock) }, clock);
+    const it = openHarness(t, { gate: new ConnectGate(clock) }, clock);
     await it.manager.close();
     const seeding = it.reopen();
     for (let i = 0; i < 1_000; i++) await seeding.create({ name: `s${i}`, engine: 0, config: undefined, start: true });
@@ -25,7 +25,7 @@ describe("a server that starts", () => {
     it.engines.length = 0;
     it.log.length = 0;
 
-    it.world.onOpen = (engine) => {
+    it.fixture.onOpen = (engine) => {
       const number = Number(engine.session.slice(1));
       if (number < 50) engine.report({ type: "closed", cause: "rejected", message: "WhatsApp rejects the client" });
       else if (number >= 100) clock.schedule(300, () => engine.report({ type: "opened", me }));
@@ -48,7 +48,7 @@ describe("a server that starts", () => {
 
   it("waits as long as it is told before sessions connect", async (t) => {
     const clock = new FakeClock();
-    const it = openHouse(t, { gate: new ConnectGate(clock), bootDelayMs: 30_000, names: ["alice"] }, clock);
+    const it = openHarness(t, { gate: new ConnectGate(clock), bootDelayMs: 30_000, names: ["alice"] }, clock);
     await it.manager.boot();
     await settle();
     assert.equal(it.engines.length, 0);
@@ -69,13 +69,13 @@ describe("a server that starts", () => {
   });
 
   it("says nothing where there is nothing to restore", async (t) => {
-    const it = openHouse(t);
+    const it = openHarness(t);
     await it.manager.boot();
     assert.equal(summaryOf(it.log), undefined);
   });
 
   it("leaves sessions alone that nobody wants to run, and starts those it is told to", async (t) => {
-    const it = openHouse(t);
+    const it = openHarness(t);
     for (const name of ["a", "b"]) await it.manager.create({ name, engine: 0, config: undefined, start: false });
     await it.manager.close();
     await it.reopen().boot();
@@ -83,7 +83,7 @@ describe("a server that starts", () => {
   });
 
   it("finishes a deletion that was cut short, quietly, and the name is free again", async (t) => {
-    const it = openHouse(t);
+    const it = openHarness(t);
     await it.start();
     await settle();
     it.engine().report({ type: "opened", me });
@@ -113,7 +113,7 @@ describe("a server that starts", () => {
     ["none", []],
   ] as const) {
     it(`starts ${restart} of the sessions it finds, as it is told`, async (t) => {
-      const it = openHouse(t, { restart });
+      const it = openHarness(t, { restart });
       await it.manager.create({ name: "ran", engine: 0, config: undefined, start: true });
       await it.manager.create({ name: "rested", engine: 0, config: undefined, start: false });
       await it.manager.close();

@@ -7,192 +7,192 @@ import { ConnectGate } from "../../src/app/connect-gate.ts";
 import type { CloseCause } from "../../src/domain/session.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { me, openHouse, settle } from "./house.ts";
+import { me, openHarness, settle } from "./harness.ts";
 
-type House = ReturnType<typeof openHouse>;
+type Harness = ReturnType<typeof openHarness>;
 
 const minuteMs = 60_000;
 
-async function opened({ engine }: House): Promise<void> {
+async function opened({ engine }: Harness): Promise<void> {
   engine().report({ type: "opened", me });
   await settle();
 }
 
-async function working(house: House): Promise<void> {
-  await house.start();
+async function working(harness: Harness): Promise<void> {
+  await harness.start();
   await settle();
-  await opened(house);
+  await opened(harness);
 }
 
-async function close({ engine }: House, cause: CloseCause, untilMs?: number): Promise<void> {
+async function close({ engine }: Harness, cause: CloseCause, untilMs?: number): Promise<void> {
   engine().report({ type: "closed", cause, message: "lost", ...(untilMs !== undefined && { untilMs }) });
   await settle();
 }
 
-async function advance({ clock }: House, ms: number): Promise<void> {
+async function advance({ clock }: Harness, ms: number): Promise<void> {
   clock.advance(ms);
   await settle();
 }
 
-const session = async ({ manager, clock }: House) =>
+const session = async ({ manager, clock }: Harness) =>
   sessionView(await manager.get("alice"), { showSecrets: false, clock });
 
 /** How long callers are told to wait, by the wall clock. */
-async function shownWaitMs(house: House): Promise<number> {
-  const { nextAttemptAt } = await session(house);
-  return nextAttemptAt ? timestampMs(nextAttemptAt) - house.clock.wallMs() : Number.NaN;
+async function shownWaitMs(harness: Harness): Promise<number> {
+  const { nextAttemptAt } = await session(harness);
+  return nextAttemptAt ? timestampMs(nextAttemptAt) - harness.clock.wallMs() : Number.NaN;
 }
 
 /** It waits from `minMs` to `maxMs`, is shown to, and then a new engine is opened. */
-async function assertWaits(house: House, minMs: number, maxMs: number): Promise<void> {
-  const before = house.engines.length;
-  const shownMs = await shownWaitMs(house);
+async function assertWaits(harness: Harness, minMs: number, maxMs: number): Promise<void> {
+  const before = harness.engines.length;
+  const shownMs = await shownWaitMs(harness);
   assert.ok(shownMs >= minMs && shownMs <= maxMs, `shown to wait ${shownMs} ms`);
-  await advance(house, minMs - 1);
-  assert.equal(house.engines.length, before, "it comes early");
-  await advance(house, maxMs - minMs + 1);
-  assert.equal(house.engines.length, before + 1, "it comes late");
+  await advance(harness, minMs - 1);
+  assert.equal(harness.engines.length, before, "it comes early");
+  await advance(harness, maxMs - minMs + 1);
+  assert.equal(harness.engines.length, before + 1, "it comes late");
 }
 
 for (const [name, jumpMs] of jumps) {
-  const jumped = ({ clock }: House) => clock.jumpWall(jumpMs);
+  const jumped = ({ clock }: Harness) => clock.jumpWall(jumpMs);
 
   describe(`sessions when the clock is set ${name}`, () => {
     it("are started at once, though others have just connected", async (t) => {
       const clock = new FakeClock();
-      const house = openHouse(t, { gate: new ConnectGate(clock) }, clock);
-      await house.start("bob");
+      const harness = openHarness(t, { gate: new ConnectGate(clock) }, clock);
+      await harness.start("bob");
       await settle();
-      jumped(house);
-      await house.start();
-      await advance(house, 50);
+      jumped(harness);
+      await harness.start();
+      await advance(harness, 50);
       assert.deepEqual(
-        house.engines.map((engine) => engine.session),
+        harness.engines.map((engine) => engine.session),
         ["bob", "alice"],
       );
     });
 
     it("are restarted at once", async (t) => {
       const clock = new FakeClock();
-      const house = openHouse(t, { gate: new ConnectGate(clock) }, clock);
-      await working(house);
-      await advance(house, 100);
-      jumped(house);
-      await house.manager.restart("alice");
-      await advance(house, 100);
-      assert.equal(house.engines.length, 2);
-      assert.equal(house.engine().closed, false);
+      const harness = openHarness(t, { gate: new ConnectGate(clock) }, clock);
+      await working(harness);
+      await advance(harness, 100);
+      jumped(harness);
+      await harness.manager.restart("alice");
+      await advance(harness, 100);
+      assert.equal(harness.engines.length, 2);
+      assert.equal(harness.engine().closed, false);
     });
 
     it("keep the wait of a lost connection, set during the wait or before it", async (t) => {
-      const house = openHouse(t);
-      await working(house);
-      await close(house, "unreachable");
-      jumped(house);
-      await assertWaits(house, 900, 1_100);
-      jumped(house);
-      await close(house, "unreachable");
-      await assertWaits(house, 900, 1_100);
+      const harness = openHarness(t);
+      await working(harness);
+      await close(harness, "unreachable");
+      jumped(harness);
+      await assertWaits(harness, 900, 1_100);
+      jumped(harness);
+      await close(harness, "unreachable");
+      await assertWaits(harness, 900, 1_100);
     });
 
     it("keep the wait after another connection took over, and fail the second time within an hour", async (t) => {
-      const house = openHouse(t);
-      await working(house);
-      await close(house, "replaced");
-      jumped(house);
-      await assertWaits(house, 30_000, 30_000);
-      await opened(house);
-      await advance(house, 50 * minuteMs);
-      await close(house, "replaced");
-      assert.equal((await session(house)).status, Status.FAILED);
+      const harness = openHarness(t);
+      await working(harness);
+      await close(harness, "replaced");
+      jumped(harness);
+      await assertWaits(harness, 30_000, 30_000);
+      await opened(harness);
+      await advance(harness, 50 * minuteMs);
+      await close(harness, "replaced");
+      assert.equal((await session(harness)).status, Status.FAILED);
     });
 
     it("take a second request to reconnect within an hour for a failure, and later ones not", async (t) => {
-      const house = openHouse(t);
-      await working(house);
-      await close(house, "restart_required");
-      assert.equal(house.engines.length, 2);
-      await opened(house);
-      jumped(house);
-      await advance(house, 50 * minuteMs);
-      await close(house, "restart_required");
-      await assertWaits(house, 900, 1_100);
-      await opened(house);
-      await advance(house, 61 * minuteMs);
-      jumped(house);
-      await close(house, "restart_required");
-      assert.equal(house.engines.length, 4);
+      const harness = openHarness(t);
+      await working(harness);
+      await close(harness, "restart_required");
+      assert.equal(harness.engines.length, 2);
+      await opened(harness);
+      jumped(harness);
+      await advance(harness, 50 * minuteMs);
+      await close(harness, "restart_required");
+      await assertWaits(harness, 900, 1_100);
+      await opened(harness);
+      await advance(harness, 61 * minuteMs);
+      jumped(harness);
+      await close(harness, "restart_required");
+      assert.equal(harness.engines.length, 4);
     });
 
     it("count failures in a row until a connection has lasted ten minutes", async (t) => {
-      const house = openHouse(t);
+      const harness = openHarness(t);
       const attemptAfter = async (ms: number) => {
-        await opened(house);
-        jumped(house);
-        await advance(house, ms);
-        await close(house, "unreachable");
-        return (await session(house)).attempt;
+        await opened(harness);
+        jumped(harness);
+        await advance(harness, ms);
+        await close(harness, "unreachable");
+        return (await session(harness)).attempt;
       };
-      await house.start();
+      await harness.start();
       await settle();
       assert.equal(await attemptAfter(9 * minuteMs), 1);
-      await advance(house, 1_100);
+      await advance(harness, 1_100);
       assert.equal(await attemptAfter(9 * minuteMs), 2);
-      await advance(house, 1_100);
+      await advance(harness, 1_100);
       assert.equal(await attemptAfter(10 * minuteMs), 1);
     });
 
     it("give an engine that falls silent five minutes", async (t) => {
-      const house = openHouse(t);
-      await house.start();
-      jumped(house);
-      await advance(house, 5 * minuteMs - 1);
-      assert.equal((await session(house)).attempt, 0);
-      await advance(house, 1);
-      assert.equal((await session(house)).attempt, 1);
+      const harness = openHarness(t);
+      await harness.start();
+      jumped(harness);
+      await advance(harness, 5 * minuteMs - 1);
+      assert.equal((await session(harness)).attempt, 0);
+      await advance(harness, 1);
+      assert.equal((await session(harness)).attempt, 1);
     });
 
     it("offer codes that nobody scans for three minutes", async (t) => {
-      const house = openHouse(t);
-      await house.start();
+      const harness = openHarness(t);
+      await harness.start();
       await settle();
-      house.engine().qr();
+      harness.engine().qr();
       await settle();
-      jumped(house);
-      await advance(house, 3 * minuteMs - 1);
-      assert.equal((await session(house)).status, Status.SCAN_QR_CODE);
-      await advance(house, 1);
-      assert.equal((await session(house)).statusReason, Reason.PAIRING_TIMEOUT);
+      jumped(harness);
+      await advance(harness, 3 * minuteMs - 1);
+      assert.equal((await session(harness)).status, Status.SCAN_QR_CODE);
+      await advance(harness, 1);
+      assert.equal((await session(harness)).statusReason, Reason.PAIRING_TIMEOUT);
     });
 
     it("wait for the end of a temporary ban, also in a new process", async (t) => {
-      const house = openHouse(t);
-      await working(house);
-      await close(house, "temp_banned", house.clock.nowMs() + 60 * minuteMs);
-      jumped(house);
-      assert.equal(await shownWaitMs(house), 60 * minuteMs);
-      await house.manager.close();
-      const manager = house.reopen();
+      const harness = openHarness(t);
+      await working(harness);
+      await close(harness, "temp_banned", harness.clock.nowMs() + 60 * minuteMs);
+      jumped(harness);
+      assert.equal(await shownWaitMs(harness), 60 * minuteMs);
+      await harness.manager.close();
+      const manager = harness.reopen();
       await manager.boot();
       await manager.start("alice");
-      await advance(house, 60 * minuteMs - 1);
-      assert.equal(house.engines.length, 1);
-      await advance(house, 1);
-      assert.equal(house.engines.length, 2);
+      await advance(harness, 60 * minuteMs - 1);
+      assert.equal(harness.engines.length, 1);
+      await advance(harness, 1);
+      assert.equal(harness.engines.length, 2);
     });
 
     it("tell events in their order, with the time that people read", async (t) => {
-      const house = openHouse(t);
-      await working(house);
-      const beforeMs = house.clock.wallMs();
-      jumped(house);
-      await house.manager.stop("alice");
-      const events = await house.events("alice");
+      const harness = openHarness(t);
+      await working(harness);
+      const beforeMs = harness.clock.wallMs();
+      jumped(harness);
+      await harness.manager.stop("alice");
+      const events = await harness.events("alice");
       const times = events.map(({ time }) => time && timestampMs(time));
       assert.deepEqual(times, [...Array(times.length - 1).fill(beforeMs), beforeMs + jumpMs]);
       const ids = events.map(({ id }) => id);
       assert.deepEqual(ids, ids.toSorted());
-      const { updatedAt } = await house.manager.get("alice");
+      const { updatedAt } = await harness.manager.get("alice");
       assert.equal(updatedAt && timestampMs(updatedAt), beforeMs + jumpMs);
     });
   });

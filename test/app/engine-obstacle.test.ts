@@ -4,29 +4,29 @@ import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/ses
 import { SessionError } from "../../src/domain/errors.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory } from "../../src/ports/engine.ts";
-import { FakeEngine, hasLogin, openHouse, settle } from "./house.ts";
+import { FakeEngine, hasLogin, openHarness, settle } from "./harness.ts";
 
-/** A house in which WEBJS is an engine that meets an obstacle, or none. */
-function houseOf(t: TestContext) {
-  const world: { obstacle: string | undefined; fault?: Error | undefined } = { obstacle: "there is no browser" };
+/** A harness in which WEBJS is an engine that meets an obstacle, or none. */
+function harnessOf(t: TestContext) {
+  const fixture: { obstacle: string | undefined; fault?: Error | undefined } = { obstacle: "there is no browser" };
   const webjs: EngineFactory = {
     kind: Engine_Kind.WEBJS,
     capabilities: { screenshot: true },
-    obstacle: async () => world.obstacle,
+    obstacle: async () => fixture.obstacle,
     open: (options) => new FakeEngine(options),
     hasLogin,
     discard: async () => {
-      if (world.fault) throw world.fault;
+      if (fixture.fault) throw fixture.fault;
     },
   };
-  const house = openHouse(t, { engines: new Map([[webjs.kind, webjs]]), defaultEngine: Engine_Kind.WEBJS });
+  const harness = openHarness(t, { engines: new Map([[webjs.kind, webjs]]), defaultEngine: Engine_Kind.WEBJS });
   const obstruct = (obstacle: string | undefined) => {
-    world.obstacle = obstacle;
+    fixture.obstacle = obstacle;
   };
   const refuseDiscard = (fault: Error | undefined) => {
-    world.fault = fault;
+    fixture.fault = fault;
   };
-  return { ...house, obstruct, refuseDiscard };
+  return { ...harness, obstruct, refuseDiscard };
 }
 
 const refused = (error: unknown) =>
@@ -36,7 +36,7 @@ const refused = (error: unknown) =>
 
 describe("an engine that cannot be opened on this machine", () => {
   it("keeps sessions from being created, started or not, and nothing of them is stored", async (t) => {
-    const { manager, log } = houseOf(t);
+    const { manager, log } = harnessOf(t);
     for (const start of [true, false]) {
       await assert.rejects(manager.create({ name: "alice", engine: 0, config: undefined, start }), refused);
     }
@@ -46,7 +46,7 @@ describe("an engine that cannot be opened on this machine", () => {
   });
 
   it("keeps a session that is there from being started, restarted or changed while it runs, and leaves it as it is", async (t) => {
-    const { manager, obstruct } = houseOf(t);
+    const { manager, obstruct } = harnessOf(t);
     obstruct(undefined);
     const stopped = (await manager.create({ name: "alice", engine: 0, config: undefined, start: false })).record;
     const running = (await manager.create({ name: "bob", engine: 0, config: undefined, start: true })).record;
@@ -68,21 +68,21 @@ describe("an engine that cannot be opened on this machine", () => {
 
 describe("what an engine keeps outside of the store", () => {
   it("is removed before the session's record, and when that cannot be, the session is still there", async (t) => {
-    const house = houseOf(t);
-    house.obstruct(undefined);
-    await house.manager.create({ name: "alice", engine: 0, config: undefined, start: true });
-    house.refuseDiscard(new Error("the disk does not answer"));
-    await assert.rejects(house.manager.delete("alice"), /disk/);
-    assert.equal((await house.manager.get("alice")).name, "alice");
-    house.refuseDiscard(undefined);
-    await house.manager.delete("alice");
-    await assert.rejects(house.manager.get("alice"), { reason: "SESSION_NOT_FOUND" });
+    const harness = harnessOf(t);
+    harness.obstruct(undefined);
+    await harness.manager.create({ name: "alice", engine: 0, config: undefined, start: true });
+    harness.refuseDiscard(new Error("the disk does not answer"));
+    await assert.rejects(harness.manager.delete("alice"), /disk/);
+    assert.equal((await harness.manager.get("alice")).name, "alice");
+    harness.refuseDiscard(undefined);
+    await harness.manager.delete("alice");
+    await assert.rejects(harness.manager.get("alice"), { reason: "SESSION_NOT_FOUND" });
   });
 });
 
 describe("an engine that keeps no former login", () => {
   it("says so when one is to be restored, and goes on", async (t) => {
-    const { manager, obstruct } = houseOf(t);
+    const { manager, obstruct } = harnessOf(t);
     obstruct(undefined);
     const { record } = await manager.create({ name: "alice", engine: 0, config: undefined, start: true });
     await settle();

@@ -5,7 +5,7 @@ import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { FakeEngine, hasLogin, openHouse, settle } from "./house.ts";
+import { FakeEngine, hasLogin, openHarness, settle } from "./harness.ts";
 
 /** Sessions whose engines have a client version in the test's hands. */
 function openVersions(t: TestContext, gated = false) {
@@ -30,16 +30,16 @@ function openVersions(t: TestContext, gated = false) {
     hasLogin,
   };
   const gate = gated ? new ConnectGate(clock, { perSecond: 1, maxConnecting: 1 }) : undefined;
-  const house = openHouse(t, { engines: new Map([[factory.kind, factory]]), gate }, clock);
+  const harness = openHarness(t, { engines: new Map([[factory.kind, factory]]), gate }, clock);
   return {
-    ...house,
+    ...harness,
     engines,
     reported,
     change(version: string) {
       clientVersions.current = version;
       for (const listener of listeners) listener(version);
     },
-    statusOf: async (name: string) => Status[statusOf(await house.manager.get(name))],
+    statusOf: async (name: string) => Status[statusOf(await harness.manager.get(name))],
   };
 }
 

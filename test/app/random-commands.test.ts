@@ -12,7 +12,7 @@ import type { CloseCause } from "../../src/domain/session.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import { legalSteps } from "../domain/session-states.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { FakeEngine, me, openHouse, settle } from "./house.ts";
+import { FakeEngine, me, openHarness, settle } from "./harness.ts";
 
 /** More with SESSIOND_TEST_COMMANDS. */
 const commandCount = Number(process.env.SESSIOND_TEST_COMMANDS ?? 10_000);
@@ -43,8 +43,8 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
   const random = randomOf(seed);
   const pick = <T>(of: readonly T[]): T => of[random(of.length)] ?? assert.fail();
   const clock = new FakeClock();
-  const house = openHouse(t, { gate: new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 1_000 }) }, clock);
-  const { manager, world, engines } = house;
+  const harness = openHarness(t, { gate: new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 1_000 }) }, clock);
+  const { manager, fixture, engines } = harness;
   const live = new Map<string, Set<FakeEngine>>();
 
   /** An engine that pairs, works, fails and hangs as it likes. */
@@ -72,7 +72,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
     };
     clock.schedule(random(500), () => step(from));
   };
-  world.onOpen = animate;
+  fixture.onOpen = animate;
 
   const config = create(SessionConfigSchema);
   const run: Record<Kind, (name: string) => Promise<unknown>> = {
@@ -138,7 +138,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
   await playing;
 
   const statuses = new Map<string, string>();
-  const reading = house.backend.events(undefined, 0n, new AbortController().signal, house.backend.lastSeq());
+  const reading = harness.backend.events(undefined, 0n, new AbortController().signal, harness.backend.lastSeq());
   for await (const { session, name, payload } of reading) {
     if (name === "session.deleted") statuses.delete(session);
     if (payload.case !== "sessionStatus") continue;

@@ -9,11 +9,11 @@ import {
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { engineStateOf, statusOf, wakeAtMs } from "../../src/domain/session.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { me, messageOf, openHouse, pass, settle } from "./house.ts";
+import { me, messageOf, openHarness, pass, settle } from "./harness.ts";
 
 /** A session that is WORKING. */
 async function working(t: TestContext) {
-  const it = openHouse(t);
+  const it = openHarness(t);
   await it.start();
   it.engine().report({ type: "opened", me });
   await settle();
@@ -46,7 +46,7 @@ describe("commands on a session", () => {
   });
 
   it("restart and delete win over a start that comes to nothing", async (t) => {
-    const { manager, start, engines } = openHouse(t);
+    const { manager, start, engines } = openHarness(t);
     await start();
     await manager.restart("alice");
     assert.equal(engines.length, 2);
@@ -85,9 +85,9 @@ describe("commands on a session", () => {
     });
 
   it("stop in time after restarts that find engines which never close", async (t) => {
-    const { manager, world, engine, engines, clock } = await working(t);
+    const { manager, fixture, engine, engines, clock } = await working(t);
     engine().closes = never;
-    world.onOpen = (opened) => {
+    fixture.onOpen = (opened) => {
       opened.closes = never;
     };
     const startedAtMs = clock.nowMs();
@@ -103,7 +103,7 @@ describe("commands on a session", () => {
   it("wait for their turn without keeping anybody, and say until when", async (t) => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 10 });
-    const it = openHouse(t, { gate }, clock);
+    const it = openHarness(t, { gate }, clock);
     await it.start("first");
     await it.start("second");
     await it.start("third");
@@ -121,14 +121,14 @@ describe("commands on a session", () => {
   });
 
   it("find an engine that cannot even be opened failed, and try again later", async (t) => {
-    const { world, start, manager, clock, engines } = openHouse(t);
-    world.onOpen = () => {
+    const { fixture, start, manager, clock, engines } = openHarness(t);
+    fixture.onOpen = () => {
       throw new Error("no memory");
     };
     await start();
     const record = await manager.get("alice");
     assert.equal(record.reason, Reason.ENGINE_CRASHED);
-    world.onOpen = () => {};
+    fixture.onOpen = () => {};
     await pass(clock, 2_000);
     assert.equal(engines.length, 1);
   });
@@ -207,7 +207,7 @@ describe("an engine's reports", () => {
   });
 
   it("end by themselves if an engine falls silent before it has come anywhere", async (t) => {
-    const { start, manager, clock, engine } = openHouse(t);
+    const { start, manager, clock, engine } = openHarness(t);
     await start();
     const deadlineMs = wakeAtMs(await manager.get("alice")) ?? Number.NaN;
     await pass(clock, deadlineMs - clock.nowMs(), 60_000);
@@ -236,8 +236,8 @@ describe("an engine whose library throws where nobody can catch it", () => {
 
 describe("a login that is restored", () => {
   it("is used by a new engine, when the one before is closed", async (t) => {
-    const { manager, engines, world } = await working(t);
-    world.restore = async (credentials) => {
+    const { manager, engines, fixture } = await working(t);
+    fixture.restore = async (credentials) => {
       assert.ok(engines[0]?.closed);
       await credentials.write(new Map([["creds", Buffer.from("former")]]));
       return true;
@@ -247,11 +247,11 @@ describe("a login that is restored", () => {
   });
 
   it("brings back a session that was logged out by mistake", async (t) => {
-    const { manager, engine, engines, world } = await working(t);
+    const { manager, engine, engines, fixture } = await working(t);
     engine().report({ type: "closed", cause: "logged_out", message: "unlinked" });
     await settle();
     assert.equal(statusOf(await manager.get("alice")), Status.FAILED);
-    world.restore = async () => true;
+    fixture.restore = async () => true;
     const record = await manager.restoreCredentials("alice");
     assert.equal(record.credentialsDead, false);
     assert.equal(engines.length, 2);

@@ -14,7 +14,7 @@ import { endpointIdsFor, endpointsOf } from "../../src/domain/delivery.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { settle } from "./house.ts";
+import { settle } from "./harness.ts";
 
 const dayMs = 86_400_000;
 

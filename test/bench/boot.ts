@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { installFastCurve } from "../../src/adapters/baileys/curve.ts";
 import { pairFleet, statusCounts } from "../e2e/fleet.ts";
-import { openHouse } from "../e2e/house.ts";
+import { openHarness } from "../e2e/harness.ts";
 
 const count = Number(process.argv[2] ?? 200);
 const failing = Number(process.argv[3] ?? Math.ceil(count / 20));
@@ -16,7 +16,7 @@ installFastCurve();
 
 const secondsSince = (startedAt: number) => ((performance.now() - startedAt) / 1000).toFixed(1);
 
-await using it = await openHouse({ SESSIOND_CONNECTS_PER_SECOND: process.env.BENCH_PAIR_RATE ?? "200" });
+await using it = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: process.env.BENCH_PAIR_RATE ?? "200" });
 const { whatsapp, server, rest } = it;
 let startedAt = performance.now();
 const { names, phoneOf } = await pairFleet(whatsapp, rest, count);

@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { installFastCurve } from "../../src/adapters/baileys/curve.ts";
 import { pairFleet, statusCounts } from "../e2e/fleet.ts";
-import { openHouse } from "../e2e/house.ts";
+import { openHarness } from "../e2e/harness.ts";
 
 const counts = (process.argv[2] ?? "1,200,1000").split(",").map(Number);
 const most = Math.max(...counts);
@@ -40,7 +40,7 @@ type Row = { what: string; count: number; rss: number };
 const rows: Row[] = [];
 
 async function measureSessiond(): Promise<void> {
-  await using it = await openHouse({ SESSIOND_CONNECTS_PER_SECOND: "200" });
+  await using it = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "200" });
   const { whatsapp, server, rest } = it;
   const { names } = await pairFleet(whatsapp, rest, most);
   for (const count of counts.toSorted((a, b) => b - a)) {

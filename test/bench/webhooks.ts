@@ -60,7 +60,7 @@ class Sink {
 const crowd = Array.from({ length: 300 }, (_, n) => `crowd-${n}`);
 
 /** A backend on a disk and a dispatcher, with one endpoint for each session. */
-async function house(sessions: readonly string[], urlOf: (session: string) => string) {
+async function harness(sessions: readonly string[], urlOf: (session: string) => string) {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
   const backend: Backend = await openLevelBackend({ directory, clock });
   const sender = createWebhookSender({ clock });
@@ -128,7 +128,7 @@ const maxWaiting = 12;
 
 /** Durable deliveries a second, from the first commit to the last delivery. */
 async function durable(sink: Sink, count: number): Promise<number> {
-  const { commit, close } = await house(crowd, (session) => `${sink.origin}/${session}`);
+  const { commit, close } = await harness(crowd, (session) => `${sink.origin}/${session}`);
   await sink.report();
   let committed = 0;
   let got = 0;
@@ -157,7 +157,7 @@ async function durable(sink: Sink, count: number): Promise<number> {
 
 /** How late deliveries come (ms, sorted) at so many events a second, spread over the sessions; those of `ill` sessions are not counted. */
 async function lateness(sink: Sink, perSecond: number, seconds: number, ill: Readonly<Record<string, string>> = {}) {
-  const { commit, close } = await house(sessions, (session) => `${sink.origin}/${ill[session] ?? session}`);
+  const { commit, close } = await harness(sessions, (session) => `${sink.origin}/${ill[session] ?? session}`);
   await sink.report();
   const commits: (Promise<unknown> | undefined)[] = [];
   const startMs = performance.now();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -64,8 +64,8 @@ function told() {
 }
 
 for (const subject of subjects) {
-  suite(subject.name, { concurrency: false }, () => {
-    test("a call, its headers and trailers", async (t) => {
+  describe(subject.name, { concurrency: false }, () => {
+    it("a call, its headers and trailers", async (t) => {
       const { sessions } = await open(t, subject);
       const { options, check } = told();
       const { session } = await sessions.getSession({ session: "alice" }, options);
@@ -73,31 +73,31 @@ for (const subject of subjects) {
       check();
     });
 
-    test("a large message each way", async (t) => {
+    it("a large message each way", async (t) => {
       const { sessions } = await open(t, subject);
       const metadata = { large: "xyz".repeat(1_000_000) };
       const { session } = await sessions.createSession({ name: "alice", config: { metadata } });
       assert.deepEqual(session?.config?.metadata, metadata);
     });
 
-    test("a message that is too large", async (t) => {
+    it("a message that is too large", async (t) => {
       const { sessions } = await open(t, subject);
       const metadata = { large: "x".repeat(5_000_000) };
       const error = await errorOf(sessions.createSession({ name: "alice", config: { metadata } }));
       assert.equal(Code[error.code], "ResourceExhausted");
     });
 
-    test("an error with metadata and details", async (t) => {
+    it("an error with metadata and details", async (t) => {
       const { sessions } = await open(t, subject);
       assertFailure(await errorOf(sessions.getSession({ session: "fail" })));
     });
 
-    test("a method that is not there", async (t) => {
+    it("a method that is not there", async (t) => {
       const { unknown } = await open(t, subject);
       assert.equal(Code[(await errorOf(unknown.ping({}))).code], "Unimplemented");
     });
 
-    test("a stream, its headers and trailers", async (t) => {
+    it("a stream, its headers and trailers", async (t) => {
       const { sessions } = await open(t, subject);
       const { options, check } = told();
       const items = await collect(sessions.statusStream({ session: "alice", afterSeq: 200n }, options));
@@ -109,7 +109,7 @@ for (const subject of subjects) {
       none.check();
     });
 
-    test("a stream that fails at once, and one that fails late", async (t) => {
+    it("a stream that fails at once, and one that fails late", async (t) => {
       const { sessions } = await open(t, subject);
       assertFailure(await errorOf(collect(sessions.statusStream({ session: "fail" }))));
       let count = 0;
@@ -122,7 +122,7 @@ for (const subject of subjects) {
       assert.equal(count, 3);
     });
 
-    test("a call that its caller gives up", async (t) => {
+    it("a call that its caller gives up", async (t) => {
       const { sessions, ended } = await open(t, subject);
       // What is given up before there is a connection never reaches the server.
       await sessions.listSessions({}).catch(() => {});
@@ -133,7 +133,7 @@ for (const subject of subjects) {
       await ended;
     });
 
-    test("a stream that its caller gives up", async (t) => {
+    it("a stream that its caller gives up", async (t) => {
       const { sessions, ended } = await open(t, subject);
       const controller = new AbortController();
       const reading = async () => {
@@ -144,7 +144,7 @@ for (const subject of subjects) {
       await ended;
     });
 
-    test("a deadline, of a call and of a stream", async (t) => {
+    it("a deadline, of a call and of a stream", async (t) => {
       const { sessions, ended } = await open(t, subject);
       // The time is for the call, not for the first connection: one that ran out before would never reach the server.
       await sessions.listSessions({}).catch(() => {});
@@ -156,7 +156,7 @@ for (const subject of subjects) {
     });
 
     if (subject.isDuplex) {
-      test("a conversation, turn by turn", async (t) => {
+      it("a conversation, turn by turn", async (t) => {
         const { reflection } = await open(t, subject);
         let heard = Promise.withResolvers<void>();
         async function* requests() {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import {
   arrival,
   createSession,
@@ -15,7 +15,7 @@ import {
 
 /** Deliveries: who gets what, in which order, and what becomes of endpoints. */
 export function claimsContract(open: OpenBackend): void {
-  test("each event is delivered once to each endpoint it names", async (t) => {
+  it("each event is delivered once to each endpoint it names", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"]);
     const added = newEvent("alice", "one", "two", "one");
@@ -41,7 +41,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal((await next.promise).endpoint.id, "two");
   });
 
-  test("first attempts of one endpoint come one at a time, in the order of the log", async (t) => {
+  it("first attempts of one endpoint come one at a time, in the order of the log", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 50);
     const reader = new Reader(backend.claims(signal));
@@ -59,7 +59,7 @@ export function claimsContract(open: OpenBackend): void {
     }
   });
 
-  test("no endpoint waits for another", async (t) => {
+  it("no endpoint waits for another", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["slow", "fast"], 20);
     const reader = new Reader(backend.claims(signal));
@@ -80,7 +80,7 @@ export function claimsContract(open: OpenBackend): void {
     );
   });
 
-  test("endpoints take turns, however much waits for one of them", async (t) => {
+  it("endpoints take turns, however much waits for one of them", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "many", ["one"], 100);
     await createSession(backend, "few", ["one"], 3);
@@ -94,7 +94,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal(turns.filter((session) => session === "few").length, 3);
   });
 
-  test("an endpoint given another URL gets its pending deliveries there", async (t) => {
+  it("an endpoint given another URL gets its pending deliveries there", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.claims(signal));
@@ -105,7 +105,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual((await reader.next()).endpoint, endpoint);
   });
 
-  test("an endpoint no longer named lives until its last delivery is settled", async (t) => {
+  it("an endpoint no longer named lives until its last delivery is settled", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["old", "new"]);
     await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "old")] });
@@ -121,7 +121,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual((await reader.next()).endpoint, endpointOf("old"));
   });
 
-  test("what is pending when a session is removed still goes out, its last event included", async (t) => {
+  it("what is pending when a session is removed still goes out, its last event included", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
     await backend.remove(lease, [newEvent("alice", "one")]);
@@ -134,7 +134,7 @@ export function claimsContract(open: OpenBackend): void {
     }
   });
 
-  test("a session created again takes its endpoints back into use", async (t) => {
+  it("a session created again takes its endpoints back into use", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
     await backend.remove(lease, []);
@@ -148,7 +148,7 @@ export function claimsContract(open: OpenBackend): void {
     }
   });
 
-  test("a session's removal and what it had pending are settled together with others' commits", async (t) => {
+  it("a session's removal and what it had pending are settled together with others' commits", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     await Promise.all([
@@ -168,7 +168,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual(sessions.toSorted(), ["alice", "alice", "alice", "bob"]);
   });
 
-  test("several readers share what is due, and each delivery goes to one of them", async (t) => {
+  it("several readers share what is due, and each delivery goes to one of them", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const names = Array.from({ length: 10 }, (_, n) => `s${n}`);
     for (const name of names) await createSession(backend, name, ["one"], 10);
@@ -186,7 +186,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal(seen.length, 100);
   });
 
-  test("a claim outlives the reader it came from, and is not handed out again meanwhile", async (t) => {
+  it("a claim outlives the reader it came from, and is not handed out again meanwhile", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();
@@ -199,7 +199,7 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal(seqOf(await next.promise), 2n);
   });
 
-  test("a claim is settled by exactly one call", async (t) => {
+  it("a claim is settled by exactly one call", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const claim = await new Reader(backend.claims(signal)).next();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
@@ -21,7 +21,7 @@ const unlimited = { maxCount: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE
 /** What holds however the wall clock is set. */
 export function clockContract(open: OpenBackend): void {
   for (const [name, jumpMs] of jumps) {
-    test(`a retry keeps its delay when the clock is set ${name}`, async (t) => {
+    it(`a retry keeps its delay when the clock is set ${name}`, async (t) => {
       const { backend, clock, signal } = await fixture(t, open);
       await createSession(backend, "alice", ["one", "two"], 1);
       const reader = new Reader(backend.claims(signal));
@@ -38,7 +38,7 @@ export function clockContract(open: OpenBackend): void {
       assert.equal(settled?.settledAt && timestampMs(settled.settledAt), clock.wallMs());
     });
 
-    test(`an endpoint is spared for its time when the clock is set ${name}`, async (t) => {
+    it(`an endpoint is spared for its time when the clock is set ${name}`, async (t) => {
       const { backend, clock, signal } = await fixture(t, open);
       await createSession(backend, "alice", ["one"], 2);
       const reader = new Reader(backend.claims(signal));
@@ -54,7 +54,7 @@ export function clockContract(open: OpenBackend): void {
     });
   }
 
-  test("events from a future that the clock was set back from go with those after them", async (t) => {
+  it("events from a future that the clock was set back from go with those after them", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const log = async (...ages: number[]) => {

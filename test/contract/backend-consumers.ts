@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { collect } from "../support/async-items.ts";
 import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
 
 /** Reading a stretch of the log, and named readers of it. */
 export function consumersContract(open: OpenBackend): void {
-  test("the end of the log is the last event that can be read", async (t) => {
+  it("the end of the log is the last event that can be read", async (t) => {
     const { backend } = await fixture(t, open);
     assert.equal(backend.lastSeq(), 0n);
     const { lease } = await createSession(backend, "alice", [], 3);
@@ -14,7 +14,7 @@ export function consumersContract(open: OpenBackend): void {
     assert.equal(backend.lastSeq(), 4n);
   });
 
-  test("a stretch of the log ends where it was asked to, of all and of one session, and waits for nothing", async (t) => {
+  it("a stretch of the log ends where it was asked to, of all and of one session, and waits for nothing", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", [], 40);
     await createSession(backend, "bob", [], 40);
@@ -28,7 +28,7 @@ export function consumersContract(open: OpenBackend): void {
     assert.deepEqual(await seqs("alice", 80n, 80n), []);
   });
 
-  test("a named reader is as far as it has ever acknowledged; each by itself", async (t) => {
+  it("a named reader is as far as it has ever acknowledged; each by itself", async (t) => {
     const { backend } = await fixture(t, open);
     assert.equal(await backend.acknowledged("billing"), undefined);
     assert.equal(await backend.acknowledge("billing", 0n), 0n);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { LeaseLost } from "../../src/ports/backend.ts";
 import type { EngineData } from "../../src/ports/engine.ts";
 import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
@@ -19,7 +19,7 @@ async function assertEnded(data: EngineData): Promise<void> {
 
 /** Credentials and chats, and the handles on them. */
 export function dataContract(open: OpenBackend): void {
-  test("values are read in the order asked for, undefined where there is none", async (t) => {
+  it("values are read in the order asked for, undefined where there is none", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.credentials(lease);
@@ -28,7 +28,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials), []);
   });
 
-  test("null removes a key, and a write replaces what was there", async (t) => {
+  it("null removes a key, and a write replaces what was there", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.credentials(lease);
@@ -37,7 +37,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials, "one", "two"), [undefined, "II"]);
   });
 
-  test("keys of any characters stay apart", async (t) => {
+  it("keys of any characters stay apart", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const keys = [
@@ -62,7 +62,7 @@ export function dataContract(open: OpenBackend): void {
     );
   });
 
-  test("credentials and chats of each session are kept apart", async (t) => {
+  it("credentials and chats of each session are kept apart", async (t) => {
     const { backend } = await fixture(t, open);
     const alice = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
@@ -75,7 +75,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(backend.chats(bob.lease), "key"), [undefined]);
   });
 
-  test("a caller may use its buffers again at once", async (t) => {
+  it("a caller may use its buffers again at once", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const data = backend.credentials(lease);
@@ -90,7 +90,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(data, "key"), ["kept"]);
   });
 
-  test("a new handle ends the one before, of its kind only", async (t) => {
+  it("a new handle ends the one before, of its kind only", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const former = backend.credentials(lease);
@@ -102,7 +102,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(chats, "key"), [undefined]);
   });
 
-  test("a write that waits when its handle ends is refused", async (t) => {
+  it("a write that waits when its handle ends is refused", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const former = backend.credentials(lease);
@@ -113,7 +113,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(found, written);
   });
 
-  test("handles end with their lease", async (t) => {
+  it("handles end with their lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const data = [backend.credentials(lease), backend.chats(lease)];
@@ -128,7 +128,7 @@ export function dataContract(open: OpenBackend): void {
     await assertEnded(current);
   });
 
-  test("a wipe removes credentials and chats with the commit and ends all handles", async (t) => {
+  it("a wipe removes credentials and chats with the commit and ends all handles", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
@@ -147,7 +147,7 @@ export function dataContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).record?.revision, 2);
   });
 
-  test("a wipe under a lost lease leaves everything as it is", async (t) => {
+  it("a wipe under a lost lease leaves everything as it is", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.acquire("alice");
@@ -158,7 +158,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials, "key"), ["value"]);
   });
 
-  test("a session's removal takes its engine data along", async (t) => {
+  it("a session's removal takes its engine data along", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.credentials(lease);
@@ -169,7 +169,7 @@ export function dataContract(open: OpenBackend): void {
     assert.deepEqual(await read(backend.credentials(again.lease), "key"), [undefined]);
   });
 
-  test("what cannot be read is a rejection, never undefined", async (t) => {
+  it("what cannot be read is a rejection, never undefined", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.credentials(lease);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -35,7 +35,7 @@ const nameOf = (claim: Claim) => ({ seq: seqOf(claim), endpointId: claim.deliver
 
 /** What becomes of deliveries is kept, can be read, and they can be sent again. */
 export function deliveriesContract(open: OpenBackend): void {
-  test("a delivery can be followed from its event to its end, with every attempt", async (t) => {
+  it("a delivery can be followed from its event to its end, with every attempt", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.claims(signal));
@@ -66,7 +66,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(backend.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
   });
 
-  test("one given up is kept with its event and its reason", async (t) => {
+  it("one given up is kept with its event and its reason", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.claims(signal));
@@ -77,7 +77,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual([second?.reason, second?.attempts, second?.log], ["the endpoint is disabled", 0, []]);
   });
 
-  test("deliveries are listed newest first, by state, by endpoint and page by page", async (t) => {
+  it("deliveries are listed newest first, by state, by endpoint and page by page", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one", "two"], 6);
     await createSession(backend, "alicea", ["one"], 2);
@@ -126,7 +126,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend, { state: State.RETRYING, limit: 1 }), ["2 two RETRYING"]);
   });
 
-  test("a settled delivery can be sent again, with its id, its event and all its retries", async (t) => {
+  it("a settled delivery can be sent again, with its id, its event and all its retries", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.claims(signal));
@@ -152,7 +152,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  test("what has no endpoint any more is not sent again", async (t) => {
+  it("what has no endpoint any more is not sent again", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"], 1);
     const reader = new Reader(backend.claims(signal));
@@ -167,7 +167,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend, { state: State.FAILED }), ["1 one FAILED"]);
   });
 
-  test("a removed session's deliveries go with it, but for those on their way", async (t) => {
+  it("a removed session's deliveries go with it, but for those on their way", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.claims(signal));
@@ -179,7 +179,7 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend), []);
   });
 
-  test("events can be logged beside a session's changes, for endpoints that are there", async (t) => {
+  it("events can be logged beside a session's changes, for endpoints that are there", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.claims(signal));

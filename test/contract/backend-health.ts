@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
@@ -18,7 +18,7 @@ const healthOf = (init: MessageInitShape<typeof EndpointHealthSchema>) => create
 
 /** How endpoints fare is kept with them, and they are spared accordingly. */
 export function healthContract(open: OpenBackend): void {
-  test("an endpoint that is spared gets nothing before its time, and then one at a time until it is well", async (t) => {
+  it("an endpoint that is spared gets nothing before its time, and then one at a time until it is well", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["ill"], 6);
     await createSession(backend, "bob", ["well"], 1);
@@ -55,7 +55,7 @@ export function healthContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  test("an endpoint's health outlives a change of configuration, and goes with its URL", async (t) => {
+  it("an endpoint's health outlives a change of configuration, and goes with its URL", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
     const disabled = healthOf({ disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
@@ -83,7 +83,7 @@ export function healthContract(open: OpenBackend): void {
     assert.equal((await backend.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
   });
 
-  test("endpoints that were switched off come back when their session is configured anew, and others fare as before", async (t) => {
+  it("endpoints that were switched off come back when their session is configured anew, and others fare as before", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["off", "failing"], 1);
     const disabled = healthOf({ failures: 1, disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
@@ -102,7 +102,7 @@ export function healthContract(open: OpenBackend): void {
     assert.deepEqual(await healths(), { off: undefined, failing });
   });
 
-  test("somebody can say that an endpoint is well", async (t) => {
+  it("somebody can say that an endpoint is well", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.claims(signal));
@@ -117,7 +117,7 @@ export function healthContract(open: OpenBackend): void {
     assert.deepEqual(await backend.endpoints("nobody"), []);
   });
 
-  test("many endpoints that fail leave room for those that do not", async (t) => {
+  it("many endpoints that fail leave room for those that do not", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const names = Array.from({ length: 40 }, (_, n) => `ill-${n}`);
     for (const name of names) await createSession(backend, name, ["one"], 6);

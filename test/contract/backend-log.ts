@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import {
   arrival,
   createSession,
@@ -18,7 +18,7 @@ const seqsOf = (items: readonly { seq: bigint }[]) => items.map((item) => item.s
 
 /** Reading the log, and watching a session. */
 export function logContract(open: OpenBackend): void {
-  test("a reader gets what is there, then what comes", async (t) => {
+  it("a reader gets what is there, then what comes", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease, events } = await createSession(backend, "alice", [], 2);
     const reader = new Reader(backend.events(undefined, 0n, signal));
@@ -28,7 +28,7 @@ export function logContract(open: OpenBackend): void {
     assert.deepEqual(await next, more[0]);
   });
 
-  test("readers that begin amid commits miss nothing and get nothing twice", async (t) => {
+  it("readers that begin amid commits miss nothing and get nothing twice", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const readers: Promise<bigint[]>[] = [];
@@ -45,7 +45,7 @@ export function logContract(open: OpenBackend): void {
     for (const seqs of await Promise.all(readers)) assert.deepEqual(seqs, numbers(1, 200));
   });
 
-  test("a reader goes on after the place it names", async (t) => {
+  it("a reader goes on after the place it names", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 5);
     assert.deepEqual(seqsOf(await new Reader(backend.events(undefined, 3n, signal)).take(2)), [4n, 5n]);
@@ -55,7 +55,7 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await ahead).seq, 7n);
   });
 
-  test("a reader of one session gets its events only", async (t) => {
+  it("a reader of one session gets its events only", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const alice = await createSession(backend, "alice", [], 1);
     const bob = await createSession(backend, "bob", [], 50);
@@ -67,7 +67,7 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await next).seq, 53n);
   });
 
-  test("a slow reader gets everything too", async (t) => {
+  it("a slow reader gets everything too", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     const readers = [undefined, "alice"].map((session) => new Reader(backend.events(session, 0n, signal)));
@@ -79,7 +79,7 @@ export function logContract(open: OpenBackend): void {
     for (const reader of readers) assert.deepEqual(seqsOf(await reader.take(3000)), numbers(2, 3001));
   });
 
-  test("a reader far behind passes over what is removed meanwhile", async (t) => {
+  it("a reader far behind passes over what is removed meanwhile", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const alice = await createSession(backend, "alice", [], 1);
     const bob = await createSession(backend, "bob", [], 300);
@@ -97,7 +97,7 @@ export function logContract(open: OpenBackend): void {
     assert.ok(lastOfBob.length < 100);
   });
 
-  test("readers end by their signal, wherever they are", async (t) => {
+  it("readers end by their signal, wherever they are", async (t) => {
     const { backend } = await fixture(t, open);
     await createSession(backend, "alice", [], 2);
     const controller = new AbortController();
@@ -115,7 +115,7 @@ export function logContract(open: OpenBackend): void {
     await new Reader(backend.claims(controller.signal)).end();
   });
 
-  test("readers end with the backend", async (t) => {
+  it("readers end with the backend", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const waiting = new Reader(backend.events("alice", 2n, signal)).end();
@@ -135,7 +135,7 @@ export function logContract(open: OpenBackend): void {
     await new Reader(backend.claims(signal)).end();
   });
 
-  test("many readers are all woken", async (t) => {
+  it("many readers are all woken", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await createSession(backend, "bob");
@@ -147,7 +147,7 @@ export function logContract(open: OpenBackend): void {
     for (const event of await Promise.all(readers)) assert.equal(event.seq, 1n);
   });
 
-  test("who watches sees the session at once, existing or not, and each change", async (t) => {
+  it("who watches sees the session at once, existing or not, and each change", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const watcher = new Reader(backend.watch("alice", signal));
     assert.deepEqual(await watcher.next(), { record: undefined, pairing: undefined, seq: 0n });
@@ -165,7 +165,7 @@ export function logContract(open: OpenBackend): void {
     assert.deepEqual(await removed, { record: undefined, pairing: undefined, seq: 2n });
   });
 
-  test("who watches slowly sees the latest state only", async (t) => {
+  it("who watches slowly sees the latest state only", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const watcher = new Reader(backend.watch("alice", signal));
@@ -182,7 +182,7 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await next.promise).record?.revision, 10);
   });
 
-  test("a snapshot and the events after it make the whole story", async (t) => {
+  it("a snapshot and the events after it make the whole story", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const commits = numbers(1, 60).map((revision) =>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { PendingUnlinkSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { type Backend, LeaseLost } from "../../src/ports/backend.ts";
@@ -31,7 +31,7 @@ async function withLoginAside(backend: Backend, id: string) {
 
 /** Logins that sessions leave behind. */
 export function pendingUnlinksContract(open: OpenBackend): void {
-  test("a login that is set aside belongs to its new owner alone", async (t) => {
+  it("a login that is set aside belongs to its new owner alone", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease, credentials } = await withLoginAside(backend, "unlink:1");
     await assert.rejects(write(credentials, "login", "late"), LeaseLost);
@@ -43,7 +43,7 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.equal(await read(backend.chats(owner), "chat"), undefined);
   });
 
-  test("the session goes on with another login, and can be removed, while the former one waits", async (t) => {
+  it("the session goes on with another login, and can be removed, while the former one waits", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await withLoginAside(backend, "unlink:1");
     await write(backend.credentials(lease), "login", "new");
@@ -57,7 +57,7 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.deepEqual((await backend.list()).records, [], "it is no session");
   });
 
-  test("nothing is set aside of a session without credentials", async (t) => {
+  it("nothing is set aside of a session without credentials", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const setAside = pendingOf("unlink:1");
@@ -65,7 +65,7 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.deepEqual(await idsOf(backend), []);
   });
 
-  test("nothing is set aside under a lost lease", async (t) => {
+  it("nothing is set aside under a lost lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.acquire("alice");
@@ -77,7 +77,7 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.equal(await read(backend.credentials(later), "login"), "kept");
   });
 
-  test("what is saved is listed; what is finished is gone with its data, and cannot be saved again", async (t) => {
+  it("what is saved is listed; what is finished is gone with its data, and cannot be saved again", async (t) => {
     const { backend } = await fixture(t, open);
     await withLoginAside(backend, "unlink:1");
     await backend.pendingUnlinks.save({ ...pendingOf("unlink:1"), attempts: 3 });

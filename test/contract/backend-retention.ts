@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { LogTrimmed } from "../../src/ports/backend.ts";
 import type { Retention } from "../../src/ports/outbox.ts";
@@ -10,7 +10,7 @@ const everything: Retention = { events: all, delivered: all, failed: all };
 
 /** What is kept of the past is bounded. */
 export function retentionContract(open: OpenBackend): void {
-  test("of a session's log the newest events are kept, and readers are told where it begins", async (t) => {
+  it("of a session's log the newest events are kept, and readers are told where it begins", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", [], 300);
     await createSession(backend, "bob", [], 5);
@@ -36,7 +36,7 @@ export function retentionContract(open: OpenBackend): void {
     assert.equal(await backend.trim({ ...everything, events: { ...all, maxCount: 10 } }, clock.wallMs(), signal), 0);
   });
 
-  test("the log goes on being trimmed as it grows, and by age", async (t) => {
+  it("the log goes on being trimmed as it grows, and by age", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 20);
     const limits: Retention = { ...everything, events: { maxCount: 20, maxAgeMs: 1000 } };
@@ -55,7 +55,7 @@ export function retentionContract(open: OpenBackend): void {
     assert.equal(await backend.oldestSeq(undefined), 23n);
   });
 
-  test("the last events of removed sessions go as they age", async (t) => {
+  it("the last events of removed sessions go as they age", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     await backend.remove(lease, [newEvent("alice")]);
@@ -64,7 +64,7 @@ export function retentionContract(open: OpenBackend): void {
     assert.deepEqual(await history(backend, "alice").catch((error: unknown) => error instanceof LogTrimmed), true);
   });
 
-  test("settled deliveries are trimmed by count and by age, each kind by itself, and pending ones never", async (t) => {
+  it("settled deliveries are trimmed by count and by age, each kind by itself, and pending ones never", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 30);
     const reader = new Reader(backend.claims(signal));
@@ -98,7 +98,7 @@ export function retentionContract(open: OpenBackend): void {
     assert.equal((await backend.resend("alice", names)).length, 5);
   });
 
-  test("trimming ends early when it is told to", async (t) => {
+  it("trimming ends early when it is told to", async (t) => {
     const { backend, clock } = await fixture(t, open);
     await createSession(backend, "alice", [], 5);
     assert.equal(

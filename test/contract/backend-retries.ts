@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Claim } from "../../src/ports/outbox.ts";
 import {
@@ -16,7 +16,7 @@ import {
 
 /** Deliveries that did not succeed at once. */
 export function retriesContract(open: OpenBackend): void {
-  test("a retry is due after its delay and counts its attempts", async (t) => {
+  it("a retry is due after its delay and counts its attempts", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.claims(signal));
@@ -41,7 +41,7 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  test("a retry without delay is due at once", async (t) => {
+  it("a retry without delay is due at once", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.claims(signal));
@@ -52,7 +52,7 @@ export function retriesContract(open: OpenBackend): void {
     }
   });
 
-  test("first attempts go on while others wait for their retry", async (t) => {
+  it("first attempts go on while others wait for their retry", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.claims(signal));
@@ -68,7 +68,7 @@ export function retriesContract(open: OpenBackend): void {
     await retried.done();
   });
 
-  test("retries come as they fall due, whatever their order in the log", async (t) => {
+  it("retries come as they fall due, whatever their order in the log", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 20);
     const reader = new Reader(backend.claims(signal));
@@ -85,7 +85,7 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  test("retries overtake neither each other nor the first attempts for good", async (t) => {
+  it("retries overtake neither each other nor the first attempts for good", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 40);
     const reader = new Reader(backend.claims(signal));
@@ -107,7 +107,7 @@ export function retriesContract(open: OpenBackend): void {
     assert.ok([...settled.values()].every((times) => times === 1));
   });
 
-  test("one endpoint has at most eight deliveries under way, and holds up no other", async (t) => {
+  it("one endpoint has at most eight deliveries under way, and holds up no other", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["dead"], 30);
     const reader = new Reader(backend.claims(signal));
@@ -130,7 +130,7 @@ export function retriesContract(open: OpenBackend): void {
     }
   });
 
-  test("a delivery given up is gone", async (t) => {
+  it("a delivery given up is gone", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.claims(signal));
@@ -147,7 +147,7 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(next.arrived, false);
   });
 
-  test("a retry waits without anyone reading, and no timer is left when the backend closes", async (t) => {
+  it("a retry waits without anyone reading, and no timer is left when the backend closes", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();

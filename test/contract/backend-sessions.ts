@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { LeaseLost } from "../../src/ports/backend.ts";
 import {
   createSession,
@@ -14,13 +14,13 @@ import {
 
 /** Records, leases, commits and removal. */
 export function sessionsContract(open: OpenBackend): void {
-  test("a session nobody created has no record", async (t) => {
+  it("a session nobody created has no record", async (t) => {
     const { backend } = await fixture(t, open);
     assert.deepEqual(await backend.get("alice"), { record: undefined, pairing: undefined, seq: 0n });
     assert.deepEqual(await backend.list(), { records: [], seq: 0n });
   });
 
-  test("a commit can be read back, with the place in the log it is true for", async (t) => {
+  it("a commit can be read back, with the place in the log it is true for", async (t) => {
     const { backend } = await fixture(t, open);
     await createSession(backend, "alice", [], 2);
     const { record, seq } = await backend.get("alice");
@@ -28,7 +28,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(seq, 2n);
   });
 
-  test("events are numbered without gaps over all sessions", async (t) => {
+  it("events are numbered without gaps over all sessions", async (t) => {
     const { backend } = await fixture(t, open);
     const alice = await createSession(backend, "alice", [], 2);
     const bob = await createSession(backend, "bob", [], 1);
@@ -37,7 +37,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.deepEqual(seqs, [1n, 2n, 3n, 4n]);
   });
 
-  test("sessions are listed by name", async (t) => {
+  it("sessions are listed by name", async (t) => {
     const { backend } = await fixture(t, open);
     for (const name of ["bob", "carol", "alice"]) await createSession(backend, name, [], 1);
     const { records, seq } = await backend.list();
@@ -48,7 +48,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(seq, 3n);
   });
 
-  test("names that resemble each other do not mix", async (t) => {
+  it("names that resemble each other do not mix", async (t) => {
     const { backend } = await fixture(t, open);
     const names = ["a", "a.b", "a\0b", "a\0", "a\u0001", "ü", "a b", "__proto__"];
     for (const name of names) {
@@ -65,7 +65,7 @@ export function sessionsContract(open: OpenBackend): void {
     }
   });
 
-  test("a later acquisition takes the session away from the earlier one", async (t) => {
+  it("a later acquisition takes the session away from the earlier one", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.acquire("alice");
@@ -79,7 +79,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).record?.revision, 2);
   });
 
-  test("a commit that waits when its lease is lost is refused, its neighbours are not", async (t) => {
+  it("a commit that waits when its lease is lost is refused, its neighbours are not", async (t) => {
     const { backend } = await fixture(t, open);
     const alice = await backend.acquire("alice");
     const bob = await backend.acquire("bob");
@@ -100,7 +100,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(next?.seq, second.status === "fulfilled" ? 4n : 3n);
   });
 
-  test("a lease given back is no lease", async (t) => {
+  it("a lease given back is no lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await backend.release(lease);
@@ -109,7 +109,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.ok((await backend.acquire("alice")).epoch > lease.epoch);
   });
 
-  test("commits of many sessions at once keep their order and share no number", async (t) => {
+  it("commits of many sessions at once keep their order and share no number", async (t) => {
     const { backend } = await fixture(t, open);
     const sessions = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => ({ name: `s${n}`, lease: await backend.acquire(`s${n}`) })),
@@ -135,7 +135,7 @@ export function sessionsContract(open: OpenBackend): void {
     }
   });
 
-  test("a commit that names an endpoint the session has not writes nothing", async (t) => {
+  it("a commit that names an endpoint the session has not writes nothing", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     const commit = { record: recordOf("alice", 2), events: [newEvent("alice"), newEvent("alice", "one", "two")] };
@@ -146,7 +146,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(event?.seq, 1n);
   });
 
-  test("a commit for another session than the lease's writes nothing", async (t) => {
+  it("a commit for another session than the lease's writes nothing", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await assert.rejects(backend.commit(lease, { record: recordOf("bob"), events: [] }), TypeError);
@@ -155,7 +155,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).seq, 0n);
   });
 
-  test("what a caller does to a record later changes nothing", async (t) => {
+  it("what a caller does to a record later changes nothing", async (t) => {
     const { backend } = await fixture(t, open);
     const lease = await backend.acquire("alice");
     const record = recordOf("alice");
@@ -167,7 +167,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).record?.revision, 1);
   });
 
-  test("a pairing is seen with its record, kept when left out, and ended by null", async (t) => {
+  it("a pairing is seen with its record, kept when left out, and ended by null", async (t) => {
     const { backend } = await fixture(t, open);
     const lease = await backend.acquire("alice");
     const pairing = pairingOf("first");
@@ -178,7 +178,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).pairing, undefined);
   });
 
-  test("a session removed is gone with its history, and leaves what was logged at last", async (t) => {
+  it("a session removed is gone with its history, and leaves what was logged at last", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 3);
     await createSession(backend, "bob", [], 1);
@@ -201,7 +201,7 @@ export function sessionsContract(open: OpenBackend): void {
     );
   });
 
-  test("a session can be created again after its removal", async (t) => {
+  it("a session can be created again after its removal", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     await backend.remove(lease, [newEvent("alice")]);
@@ -213,7 +213,7 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.get("alice")).record?.name, "alice");
   });
 
-  test("a write can be proven, until the backend is closed", async (t) => {
+  it("a write can be proven, until the backend is closed", async (t) => {
     const { backend } = await fixture(t, open);
     await backend.check();
     const { lease } = await createSession(backend, "alice");

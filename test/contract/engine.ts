@@ -16,7 +16,7 @@ export interface ContractPhone {
 }
 
 /** What engines are run against: WhatsApp, emulated. */
-export interface EngineWorld {
+export interface EngineFixture {
   /** Makes engines; `qrLifeMs`: how long each code lives, WhatsApp's rhythm if left out. */
   factory(options?: { readonly qrLifeMs?: number }): EngineFactory;
   /** A new account. */
@@ -30,15 +30,15 @@ export interface EngineWorld {
   close(): Promise<void>;
 }
 
-/** A world of its own for each run of the contract. */
-export type EngineHarness = () => Promise<EngineWorld>;
+/** A fixture of its own for each run of the contract. */
+export type EngineHarness = () => Promise<EngineFixture>;
 
 /** What every engine does, whatever it is made with. */
 export function engineContract(name: string, harness: EngineHarness): void {
   describe(`the engine ${name}`, () => {
-    let world: EngineWorld;
+    let fixture: EngineFixture;
     const sessions: EngineSession[] = [];
-    const newSession = (factory = world.factory()) => {
+    const newSession = (factory = fixture.factory()) => {
       const session = new EngineSession(factory);
       sessions.push(session);
       return session;
@@ -46,15 +46,15 @@ export function engineContract(name: string, harness: EngineHarness): void {
     const scannedBy = (phone: ContractPhone) => (engine: OpenEngine) => phone.scan(lastQr(engine));
 
     before(async () => {
-      world = await harness();
+      fixture = await harness();
     });
     after(async () => {
       await Promise.all(sessions.map((session) => session.close()));
-      await world.close();
+      await fixture.close();
     });
 
     it("shows codes one after another, counts them, and closes when the last has expired", async () => {
-      const engine = newSession(world.factory({ qrLifeMs: 60 })).open();
+      const engine = newSession(fixture.factory({ qrLifeMs: 60 })).open();
       const events = await engine.rest();
       const codes = events.filter((event) => event.type === "qr");
       assert.deepEqual(
@@ -74,7 +74,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("pairs by a scanned code, with the login durable before it says so, and logs in with it from then on", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
       await phone.scan((await engine.until("qr")).value);
@@ -94,8 +94,8 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("pairs by a later code than the first", async () => {
-      const phone = world.phone();
-      const session = newSession(world.factory({ qrLifeMs: 1000 }));
+      const phone = fixture.phone();
+      const session = newSession(fixture.factory({ qrLifeMs: 1000 }));
       const engine = session.open();
       await engine.until("qr");
       const second = await engine.until("qr");
@@ -105,7 +105,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("pairs by a pairing code", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const engine = await newSession().openLoggedIn(async ({ engine }) => {
         const code = await engine.requestPairingCode(phone.number);
         assert.match(code, /^[A-Z0-9]{8}$/);
@@ -116,12 +116,12 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("survives a wrong pairing code: the right one and the codes to scan stay good", async () => {
-      const [typing, scanning] = [world.phone(), world.phone()];
+      const [typing, scanning] = [fixture.phone(), fixture.phone()];
       for (const phone of [typing, scanning]) {
         const engine = newSession().open();
         const qr = await engine.until("qr");
         const code = await engine.engine.requestPairingCode(phone.number);
-        await assert.rejects(phone.enterCode(world.wrongCode));
+        await assert.rejects(phone.enterCode(fixture.wrongCode));
         await (phone === typing ? phone.enterCode(code) : phone.scan(qr.value));
         await engine.until("paired");
         await engine.engine.close();
@@ -129,14 +129,14 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("gives no pairing code before the first code to scan, nor when WhatsApp refuses, and can still be paired then", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
       await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
       const qr = await engine.until("qr");
-      world.refusePairingCodes(true);
+      fixture.refusePairingCodes(true);
       await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
-      world.refusePairingCodes(false);
+      fixture.refusePairingCodes(false);
       await engine.engine.close();
 
       const next = session.open();
@@ -147,7 +147,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("reports messages of others and the account's own, with chat ids and text", async () => {
-      const [phone, bob] = [world.phone(), world.phone()];
+      const [phone, bob] = [fixture.phone(), fixture.phone()];
       const engine = await newSession().openLoggedIn(scannedBy(phone));
       const receivedId = await bob.sendTextTo(phone.number, "hello");
       const { message: received } = await engine.until("message");
@@ -167,7 +167,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("reports messages that came while it was closed", async () => {
-      const [phone, bob] = [world.phone(), world.phone()];
+      const [phone, bob] = [fixture.phone(), fixture.phone()];
       const session = newSession();
       const engine = await session.openLoggedIn(scannedBy(phone));
       await engine.engine.close();
@@ -177,7 +177,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("closes as logged out when the phone unlinks it, and at once when it comes back", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const engine = await session.openLoggedIn(scannedBy(phone));
       await phone.unlink();
@@ -186,7 +186,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("logs out: the phone no longer lists it", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const engine = await newSession().openLoggedIn(scannedBy(phone));
       assert.equal(await engine.engine.logout(), "unlinked");
       assert.equal(phone.devices.length, 0);
@@ -200,23 +200,23 @@ export function engineContract(name: string, harness: EngineHarness): void {
       const session = newSession();
       const engine = session.open();
       await engine.until("qr");
-      assert.equal(await world.factory().hasLogin(session.credentials), false);
+      assert.equal(await fixture.factory().hasLogin(session.credentials), false);
       assert.equal(await engine.engine.logout(), "not_linked");
       assert.equal((await engine.rest()).length, 1);
     });
 
     it("logs out at once when it is opened only for that", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
       await working.engine.close();
-      assert.equal(await world.factory().hasLogin(session.credentials), true);
+      assert.equal(await fixture.factory().hasLogin(session.credentials), true);
       assert.equal(await session.open().engine.logout(), "unlinked");
       assert.equal(phone.devices.length, 0);
     });
 
     it("takes a device that WhatsApp no longer knows for unlinked", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
       await working.engine.close();
@@ -226,7 +226,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
 
     for (const afterMs of [0, 20, 50, 100, 150]) {
       it(`logs out ${afterMs} ms after the scan, by a second engine if WhatsApp asks for one`, async () => {
-        const phone = world.phone();
+        const phone = fixture.phone();
         const session = newSession();
         const engine = session.open();
         const { value } = await engine.until("qr");
@@ -241,17 +241,17 @@ export function engineContract(name: string, harness: EngineHarness): void {
     }
 
     it("says that it does not know when WhatsApp is not there, and keeps the login", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
       await working.engine.close();
-      const cutOff = session.open(world.unreachableFactory());
+      const cutOff = session.open(fixture.unreachableFactory());
       assert.equal(await cutOff.engine.logout(), "unknown");
-      assert.equal(await world.factory().hasLogin(session.credentials), true);
+      assert.equal(await fixture.factory().hasLogin(session.credentials), true);
     });
 
     it("closes once, whenever it is asked to, and writes nothing afterwards", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const atOnce = session.open();
       await Promise.all([atOnce.engine.close(), atOnce.engine.close()]);
@@ -266,12 +266,12 @@ export function engineContract(name: string, harness: EngineHarness): void {
         await engine.engine.close();
         assert.equal(await engine.next(), undefined);
       }
-      await world.phone().sendTextTo(phone.number, "too late");
+      await fixture.phone().sendTextTo(phone.number, "too late");
       assert.equal(session.credentials.writes.length, length);
     });
 
     it("closes as unreachable, without an error thrown, when WhatsApp is not there", async () => {
-      const closed = await newSession(world.unreachableFactory()).open().until("closed");
+      const closed = await newSession(fixture.unreachableFactory()).open().until("closed");
       assert.equal(closed.cause, "unreachable");
     });
 
@@ -284,7 +284,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("closes when its credentials cannot be written", async () => {
-      const phone = world.phone();
+      const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
       const { value } = await engine.until("qr");
@@ -309,7 +309,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     });
 
     it("runs beside others, each with its own account", async () => {
-      const phones = [world.phone(), world.phone()];
+      const phones = [fixture.phone(), fixture.phone()];
       const engines = await Promise.all(phones.map((phone) => newSession().openLoggedIn(scannedBy(phone))));
       await Promise.all(
         phones.map((phone, i) => phone.sendTextTo(phones[1 - i]?.number ?? "", `from ${phone.number}`)),

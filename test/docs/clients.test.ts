@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { openChromium } from "../e2e/browser/chromium.ts";
 import { servePages } from "../e2e/browser/pages.ts";
-import { openHouse } from "../e2e/house.ts";
+import { openHarness } from "../e2e/harness.ts";
 import { RestClient } from "../e2e/rest-client.ts";
 import type { Phone } from "../emulator/phone.ts";
 import type { WhatsApp } from "../emulator/whatsapp.ts";
@@ -46,16 +46,16 @@ const obstacle = ({ probe: [command, ...args] }: Client): string | false =>
 async function openScene(heading: string) {
   await using stack = new AsyncDisposableStack();
   // As the page says: with a key, webhooks to this machine have to be allowed.
-  const house = stack.use(await openHouse({ WAHA_API_KEY: key, SESSIOND_WEBHOOK_ALLOW: "127.0.0.0/8,::1" }));
+  const harness = stack.use(await openHarness({ WAHA_API_KEY: key, SESSIOND_WEBHOOK_ALLOW: "127.0.0.0/8,::1" }));
   const directory = await mkdtemp(join(tmpdir(), "sessiond-docs-"));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const example = await readExample(heading);
   await writeExample(example, directory);
-  const port = new URL(house.server.baseUrl).port;
+  const port = new URL(harness.server.baseUrl).port;
   const url = `http://127.0.0.1:${port}`;
   const rest = new RestClient(() => url, { "x-api-key": key });
   const opened = stack.move();
-  const { whatsapp } = house;
+  const { whatsapp } = harness;
   return { whatsapp, directory, example, url, rest, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 

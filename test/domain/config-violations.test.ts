@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { SessionConfigSchema, type WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { configViolations } from "../../src/domain/config-violations.ts";
@@ -11,8 +11,8 @@ const told = (config: MessageInitShape<typeof SessionConfigSchema>) =>
   configViolations(create(SessionConfigSchema, config)).map(({ field, description }) => `${field} ${description}`);
 const webhook = (more: Webhook): string[] => told({ webhooks: [{ url: "https://a.test/hook", ...more }] });
 
-suite("the rules of a configuration", () => {
-  test("the page's full sample breaks none", () => {
+describe("the rules of a configuration", () => {
+  it("the page's full sample breaks none", () => {
     assert.deepEqual(
       told({
         debug: true,
@@ -34,7 +34,7 @@ suite("the rules of a configuration", () => {
     assert.deepEqual(configViolations(undefined), []);
   });
 
-  test("all that is wrong is told at once, in the order it was written", () => {
+  it("all that is wrong is told at once, in the order it was written", () => {
     assert.deepEqual(
       told({
         proxy: { server: "http://localhost:3128" },
@@ -54,7 +54,7 @@ suite("the rules of a configuration", () => {
     );
   });
 
-  test("a webhook's URL is http or https, and nothing that a parser would forgive", () => {
+  it("a webhook's URL is http or https, and nothing that a parser would forgive", () => {
     for (const url of ["http://localhost", "http://127.0.0.1:3000/x?y=1", "HTTPS://u:p@a.test/", "http://[::1]:80/"]) {
       assert.deepEqual(webhook({ url }), [], url);
     }
@@ -77,7 +77,7 @@ suite("the rules of a configuration", () => {
     }
   });
 
-  test("a proxy is host:port, or socks5://host:port", () => {
+  it("a proxy is host:port, or socks5://host:port", () => {
     for (const server of [
       "localhost:3128",
       "10.0.0.1:1",
@@ -107,12 +107,12 @@ suite("the rules of a configuration", () => {
     }
   });
 
-  test("every event name and * can be asked for", () => {
+  it("every event name and * can be asked for", () => {
     assert.deepEqual(webhook({ events: [...eventNames, "*"] }), []);
     assert.equal(webhook({ events: ["session.deleted", "", "toString"] }).length, 3);
   });
 
-  test("retries stay within their bounds, the bounds included", () => {
+  it("retries stay within their bounds, the bounds included", () => {
     assert.deepEqual(webhook({ retries: { delaySeconds: 0, attempts: 0, policy: "linear" } }), []);
     assert.deepEqual(webhook({ retries: { delaySeconds: 3600, attempts: 100, policy: "exponential" } }), []);
     assert.deepEqual(webhook({ retries: { delaySeconds: -0.5 } }), [
@@ -123,7 +123,7 @@ suite("the rules of a configuration", () => {
     ]);
   });
 
-  test("a custom header has a name and a value that HTTP can carry, and is none of those that belong to the request", () => {
+  it("a custom header has a name and a value that HTTP can carry, and is none of those that belong to the request", () => {
     const header = (name: string, value = "v") => webhook({ customHeaders: [{ name, value }] });
     for (const name of ["X-My-Custom-Header", "Authorization", "Content-Type", "X-Web", "X-Webhooks"]) {
       assert.deepEqual(header(name), [], name);

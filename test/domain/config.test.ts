@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets, maskSecrets, shownConfig } from "../../src/domain/config.ts";
@@ -38,8 +38,8 @@ function refused(next: Config, stored?: Config): string {
   return "";
 }
 
-suite("a configuration as it is shown", () => {
-  test("the defaults of noweb are filled in when it was sent, and only then", () => {
+describe("a configuration as it is shown", () => {
+  it("the defaults of noweb are filled in when it was sent, and only then", () => {
     assert.deepEqual(json(shownConfig(undefined)), {});
     assert.deepEqual(json(shownConfig(config({ debug: true }))), { debug: true });
     assert.deepEqual(json(shownConfig(config({ noweb: {} }))), {
@@ -50,7 +50,7 @@ suite("a configuration as it is shown", () => {
     });
   });
 
-  test("no secret is left in the clear, and the rest is as it was", () => {
+  it("no secret is left in the clear, and the rest is as it was", () => {
     const shown = maskSecrets(secretConfig());
     assert.deepEqual(json(shown), {
       metadata: JSON.parse('{"__proto__":"plain","user.id":"123"}'),
@@ -70,7 +70,7 @@ suite("a configuration as it is shown", () => {
     assert.equal(secretConfig().webhooks[0]?.hmac?.key, "key-1");
   });
 
-  test("a header's value is a secret when its name looks like a credential's", () => {
+  it("a header's value is a secret when its name looks like a credential's", () => {
     const shown = (name: string) =>
       maskSecrets(config({ webhooks: [{ url: "http://a.test", customHeaders: [{ name, value: "v" }] }] })).webhooks[0]
         ?.customHeaders[0]?.value;
@@ -93,7 +93,7 @@ suite("a configuration as it is shown", () => {
     }
   });
 
-  test("only a password is masked in a URL, wherever its at signs are", () => {
+  it("only a password is masked in a URL, wherever its at signs are", () => {
     const shown = (url: string) => maskSecrets(config({ webhooks: [{ url }] })).webhooks[0]?.url;
     const table = {
       "https://a.test/x": "https://a.test/x",
@@ -108,13 +108,13 @@ suite("a configuration as it is shown", () => {
   });
 });
 
-suite("a configuration that says ***", () => {
-  test("what was shown can be sent back and changes nothing", () => {
+describe("a configuration that says ***", () => {
+  it("what was shown can be sent back and changes nothing", () => {
     const stored = secretConfig();
     assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  test("new secrets take the place of stored ones", () => {
+  it("new secrets take the place of stored ones", () => {
     const next = {
       proxy: { server: "a:1", password: "new" },
       webhooks: [{ url: "https://a.test/2", hmac: { key: "n" } }],
@@ -122,7 +122,7 @@ suite("a configuration that says ***", () => {
     assert.deepEqual(json(keepSecrets(config(next), secretConfig())), json(config(next)));
   });
 
-  test("webhooks keep their keys by URL when they change places, and by position when their URL changes", () => {
+  it("webhooks keep their keys by URL when they change places, and by position when their URL changes", () => {
     const mask = { hmac: { key: "***" } };
     const keys = (urls: string[]) =>
       keepSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
@@ -133,7 +133,7 @@ suite("a configuration that says ***", () => {
     assert.deepEqual(keys(["https://user:changed@a.test/1"]), ["key-1"]);
   });
 
-  test("two webhooks with one URL keep their own keys", () => {
+  it("two webhooks with one URL keep their own keys", () => {
     const url = "https://a.test";
     const stored = config({
       webhooks: [
@@ -144,7 +144,7 @@ suite("a configuration that says ***", () => {
     assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  test("a header keeps its value by name, in any case and place", () => {
+  it("a header keeps its value by name, in any case and place", () => {
     const stored = {
       webhooks: [
         {
@@ -172,7 +172,7 @@ suite("a configuration that says ***", () => {
     assert.deepEqual(kept, ["c", "***", "t"]);
   });
 
-  test("*** where nothing is stored is refused, all places at once, without a word on what is stored", () => {
+  it("*** where nothing is stored is refused, all places at once, without a word on what is stored", () => {
     const next: Config = {
       proxy: { server: "a:1", password: "***" },
       webhooks: [
@@ -190,7 +190,7 @@ suite("a configuration that says ***", () => {
     );
   });
 
-  test("keeps the key before a rotation as secret as the key", () => {
+  it("keeps the key before a rotation as secret as the key", () => {
     const stored = create(SessionConfigSchema, {
       webhooks: [{ url: "https://a.test/", hmac: { key: "new", previousKey: "old" } }],
     });
@@ -202,14 +202,14 @@ suite("a configuration that says ***", () => {
   });
 });
 
-suite("a webhook as it is shown", () => {
+describe("a webhook as it is shown", () => {
   const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(shownConfig(config({ webhooks: [init] })));
 
-  test("has no hmac where there is no key", () => {
+  it("has no hmac where there is no key", () => {
     assert.deepEqual(shown({ url: "http://a.test", hmac: {} }), { webhooks: [{ url: "http://a.test" }] });
   });
 
-  test("has no retries where none of them is set", () => {
+  it("has no retries where none of them is set", () => {
     assert.deepEqual(shown({ url: "http://a.test", retries: {} }), { webhooks: [{ url: "http://a.test" }] });
     const retries = { attempts: 0 };
     assert.deepEqual(shown({ url: "http://a.test", retries }), { webhooks: [{ url: "http://a.test", retries }] });

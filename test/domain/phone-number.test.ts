@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { phoneNumber } from "../../src/domain/phone-number.ts";
 
 const accepted: readonly [text: string, digits: string][] = [
@@ -41,13 +41,13 @@ const refused: readonly [text: string, why: RegExp][] = [
   ["1234567\n", /7 to 15 digits/],
 ];
 
-suite("a phone number", () => {
+describe("a phone number", () => {
   for (const [text, digits] of accepted) {
-    test(`${JSON.stringify(text)} is ${digits}`, () => assert.equal(phoneNumber(text), digits));
+    it(`${JSON.stringify(text)} is ${digits}`, () => assert.equal(phoneNumber(text), digits));
   }
 
   for (const [text, why] of refused) {
-    test(`${JSON.stringify(text)} is refused, with the reason`, () => {
+    it(`${JSON.stringify(text)} is refused, with the reason`, () => {
       const result = phoneNumber(text);
       assert.ok(typeof result === "object" && result.field === "phoneNumber");
       assert.match(result.description, why);

@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { proxyFor } from "../../src/domain/proxy.ts";
 
 const servers = ["a:1", "b:1", "c:1"];
 
-suite("the proxy of a session that configures none", () => {
-  test("is none where there are none, and the one where there is one", () => {
+describe("the proxy of a session that configures none", () => {
+  it("is none where there are none, and the one where there is one", () => {
     assert.equal(proxyFor("x", { servers: [] }), undefined);
     const proxy = proxyFor("x", { servers: ["a:1"], username: "u", password: "p" });
     assert.deepEqual([proxy?.server, proxy?.username, proxy?.password], ["a:1", "u", "p"]);
   });
 
-  test("is taken by the number after the prefix, round and round", () => {
+  it("is taken by the number after the prefix, round and round", () => {
     const pool = { servers, indexPrefix: "proxy-" };
     const taken = ["proxy-0", "proxy-1", "proxy-2", "proxy-3", "proxy-10"].map((name) => proxyFor(name, pool)?.server);
     assert.deepEqual(taken, ["a:1", "b:1", "c:1", "a:1", "b:1"]);
   });
 
-  test("is otherwise spread by the name, and always the same for the same name", () => {
+  it("is otherwise spread by the name, and always the same for the same name", () => {
     const names = Array.from({ length: 300 }, (_, i) => `session_${i}`);
     const taken = names.map((name) => proxyFor(name, { servers })?.server);
     assert.deepEqual(

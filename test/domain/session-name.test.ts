@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { sessionNameViolations } from "../../src/domain/session-name.ts";
 
-suite("a session's name", () => {
-  test("1 to 54 characters of A-Z a-z 0-9 _ - and dot will do", () => {
+describe("a session's name", () => {
+  it("1 to 54 characters of A-Z a-z 0-9 _ - and dot will do", () => {
     for (const name of [
       "default",
       "a",
@@ -19,7 +19,7 @@ suite("a session's name", () => {
     }
   });
 
-  test("anything else is refused, with the field named", () => {
+  it("anything else is refused, with the field named", () => {
     const table = {
       "": "should not be empty",
       ".": 'must not be "." or ".."',

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
@@ -11,8 +11,8 @@ import { statusOf, wakeAtMs } from "../../src/domain/session.ts";
 
 import { closed, inPhase, me, nowMs, policy, step, stopped } from "./session-states.ts";
 
-suite("waiting has an end", () => {
-  test("a connection that neither logs in nor offers a code is given up and tried again, with the reason to be seen", () => {
+describe("waiting has an end", () => {
+  it("a connection that neither logs in nor offers a code is given up and tried again, with the reason to be seen", () => {
     const { state } = step(stopped(), { type: "start" });
     const deadline = wakeAtMs(state) ?? Number.NaN;
     assert.equal(deadline, nowMs + policy.connectDeadlineMs);
@@ -27,7 +27,7 @@ suite("waiting has an end", () => {
     assert.equal(wakeAtMs(over.state), deadline + 1000);
   });
 
-  test("codes that are followed by no others end as those of a whole round do, and each code begins the wait anew", () => {
+  it("codes that are followed by no others end as those of a whole round do, and each code begins the wait anew", () => {
     const first = step(inPhase(Phase.CONNECTING), { type: "qr" }).state;
     const second = step(first, { type: "qr" }, nowMs + 100_000).state;
     const deadline = nowMs + 100_000 + policy.pairingDeadlineMs;
@@ -42,12 +42,12 @@ suite("waiting has an end", () => {
     );
   });
 
-  test("a working session waits for nothing", () => {
+  it("a working session waits for nothing", () => {
     const { state } = step(inPhase(Phase.CONNECTING, { wakeAt: timestampFromMs(nowMs) }), { type: "opened", me });
     assert.equal(wakeAtMs(state), undefined);
   });
 
-  test("a session that has to wait for its turn says so, and until when", () => {
+  it("a session that has to wait for its turn says so, and until when", () => {
     const started = step(stopped(), { type: "start" }).state;
     const { state, effects } = step(started, { type: "postponed", untilMs: nowMs + 500 });
     assert.deepEqual(effects, []);
@@ -67,8 +67,8 @@ suite("waiting has an end", () => {
   });
 });
 
-suite("a session that waits for its turn after a failure", () => {
-  test("shows the failure while it waits, and while it tries again", () => {
+describe("a session that waits for its turn after a failure", () => {
+  it("shows the failure while it waits, and while it tries again", () => {
     const failed = step(inPhase(Phase.CONNECTING), closed("unreachable")).state;
     const again = step(failed, { type: "wake" }, (wakeAtMs(failed) ?? 0) + 1).state;
     const waiting = step(again, { type: "postponed", untilMs: nowMs + 9_000 }).state;
@@ -81,8 +81,8 @@ suite("a session that waits for its turn after a failure", () => {
   });
 });
 
-suite("a connection's health", () => {
-  test("is told when it changes, and goes with the connection", () => {
+describe("a connection's health", () => {
+  it("is told when it changes, and goes with the connection", () => {
     const working = step(inPhase(Phase.CONNECTING), { type: "opened", me }).state;
     assert.equal(working.health, Health.HEALTHY);
     assert.deepEqual(step(working, { type: "health", healthy: true }), { state: working, effects: [] });
@@ -100,8 +100,8 @@ suite("a connection's health", () => {
   });
 });
 
-suite("a restored login", () => {
-  test("is no longer dead, and what should run is started with it", () => {
+describe("a restored login", () => {
+  it("is no longer dead, and what should run is started with it", () => {
     const dead = step(inPhase(Phase.WORKING, { me }), closed("logged_out")).state;
     const { state, effects } = step(dead, { type: "restored" });
     assert.deepEqual(
@@ -113,8 +113,8 @@ suite("a restored login", () => {
   });
 });
 
-suite("a new process", () => {
-  test("opens an engine for every session that should have one", () => {
+describe("a new process", () => {
+  it("opens an engine for every session that should have one", () => {
     for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF, Phase.STOPPED]) {
       const { state, effects } = step(inPhase(phase, { me }), { type: "resume" });
       assert.equal(state.phase, Phase.CONNECTING);
@@ -126,7 +126,7 @@ suite("a new process", () => {
     }
   });
 
-  test("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
+  it("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
     const replaced = inPhase(Phase.BACKING_OFF, { reason: Reason.REPLACED, wakeAt: timestampFromMs(nowMs + 1) });
     for (const state of [stopped(), inPhase(Phase.FAILED), replaced]) {
       assert.deepEqual(step(state, { type: "resume" }), { state, effects: [] });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
 import { type OutgoingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
@@ -16,8 +16,8 @@ const likeNetwork = { SESSIOND_HOST: "127.1" };
 
 const isUnauthenticated = (error: unknown) => error instanceof ConnectError && error.code === Code.Unauthenticated;
 
-suite("a server with a plain key", () => {
-  test("refuses before it reads, and leaves open what it is told to", async () => {
+describe("a server with a plain key", () => {
+  it("refuses before it reads, and leaves open what it is told to", async () => {
     const key = "k3y with spaces";
     await using server = await ServerProcess.start({
       ...loopback,
@@ -54,8 +54,8 @@ suite("a server with a plain key", () => {
   });
 });
 
-suite("a server beyond this machine without a key", () => {
-  test("makes one, tells it once on the console and keeps only its hash", async () => {
+describe("a server beyond this machine without a key", () => {
+  it("makes one, tells it once on the console and keeps only its hash", async () => {
     await using server = await ServerProcess.start(likeNetwork);
     const file = join(server.directory, "sessions", "api-key.sha512");
     const told = server.log.join("\n");
@@ -84,13 +84,13 @@ suite("a server beyond this machine without a key", () => {
     assert.match(again, /api-key\.sha512","msg":"the API key is the one made at the first start"/);
   });
 
-  test("asks for none where it is told to", async () => {
+  it("asks for none where it is told to", async () => {
     await using server = await ServerProcess.start({ ...likeNetwork, WAHA_NO_API_KEY: "true" });
     assert.equal((await new RestClient(() => server.baseUrl).get("/api/sessions")).status, 200);
     await assert.rejects(stat(join(server.directory, "sessions", "api-key.sha512")), { code: "ENOENT" });
   });
 
-  test("is not started with a key and none at once", async () => {
+  it("is not started with a key and none at once", async () => {
     const both = { ...loopback, WAHA_API_KEY: "secret-key", WAHA_NO_API_KEY: "true" };
     await assert.rejects(ServerProcess.start(both), ({ message }: Error) => {
       assert.match(message, /WAHA_API_KEY asks for a key and WAHA_NO_API_KEY for none/);
@@ -99,8 +99,8 @@ suite("a server beyond this machine without a key", () => {
   });
 });
 
-suite("a server on loopback without a key", () => {
-  test("does nothing for other hosts and for pages of other origins but those it was told of", async () => {
+describe("a server on loopback without a key", () => {
+  it("does nothing for other hosts and for pages of other origins but those it was told of", async () => {
     await using server = await ServerProcess.start({
       SESSIOND_ALLOWED_HOSTS: "sessiond.example",
       SESSIOND_CORS_ORIGIN: "https://app.example",

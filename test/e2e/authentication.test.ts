@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { startWhatsApp } from "../emulator/whatsapp.ts";
 import { allServices, type CallResult, type CallWay, everyWay, requestAbout } from "./every-call.ts";
@@ -22,7 +22,7 @@ const withoutTheKey: Readonly<Record<string, Record<string, string>>> = {
 };
 
 /** A server with a key and one WORKING session, `kept`. */
-async function openHouse() {
+async function openHarness() {
   // Whatever cannot be opened, what was opened before it is closed again.
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsApp();
@@ -103,10 +103,10 @@ const isWithoutStep = ({ rpc }: CallWay) => !openCalls.has(rpc.name) && !steps.s
 /** How long a stream may take to say something, where nothing is known about it. */
 const patienceMs = 1_000;
 
-suite("every call in every protocol", () => {
-  test("without the key is refused and changes nothing; with it it does what it should; no key is ever shown", async (t) => {
-    await using house = await openHouse();
-    const { whatsapp, phone, server, ways, observe } = house;
+describe("every call in every protocol", () => {
+  it("without the key is refused and changes nothing; with it it does what it should; no key is ever shown", async (t) => {
+    await using harness = await openHarness();
+    const { whatsapp, phone, server, ways, observe } = harness;
     const shown: string[] = [];
     const told = (result: CallResult) => {
       shown.push(result.answer);

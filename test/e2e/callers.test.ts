@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { ServerProcess } from "./server-process.ts";
 
 const bad: readonly [variable: string, value: string, shown: string][] = [
@@ -11,9 +11,9 @@ const bad: readonly [variable: string, value: string, shown: string][] = [
   ["SESSIOND_CORS_ORIGIN", "https://a.example,https://b.example/path", "https://b.example/path"],
 ];
 
-suite("who may call from where", () => {
+describe("who may call from where", () => {
   for (const [variable, value, shown] of bad) {
-    test(`${variable}=${value} stops the start and is named`, async () => {
+    it(`${variable}=${value} stops the start and is named`, async () => {
       await assert.rejects(ServerProcess.start({ [variable]: value }), ({ message }: Error) => {
         assert.match(message, /^the server ended: 1\n/);
         assert.ok(message.includes(`sessiond: ${variable}: '${shown}' `), message);
@@ -22,7 +22,7 @@ suite("who may call from where", () => {
     });
   }
 
-  test("a domain's names are let in, others are told which variables to set", async () => {
+  it("a domain's names are let in, others are told which variables to set", async () => {
     await using server = await ServerProcess.start({ SESSIOND_ALLOWED_HOSTS: ".proxy.example" });
     const { port } = new URL(server.baseUrl);
     const get = async (host: string) => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { startVersionServer } from "../adapters/baileys/version-server.ts";
 import type { WhatsApp } from "../emulator/whatsapp.ts";
 import { pairFleet, statusCounts } from "./fleet.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import type { RestClient } from "./rest-client.ts";
 
 const old = "2.3000.1023456789";
@@ -30,11 +30,11 @@ async function openVersions(t: TestContext) {
   return versions;
 }
 
-suite("a client version that WhatsApp has retired", () => {
+describe("a client version that WhatsApp has retired", () => {
   for (const variable of ["SESSIOND_NOWEB_VERSION", "WAHA_NOWEB_WA_VERSION"]) {
-    test(`fails all sessions with one line in the log, until ${variable} names another`, async () => {
-      await using it = await openHouse({ ...fastConnects, [variable]: old });
-      const { whatsapp, server, rest } = it;
+    it(`fails all sessions with one line in the log, until ${variable} names another`, async () => {
+      await using harness = await openHarness({ ...fastConnects, [variable]: old });
+      const { whatsapp, server, rest } = harness;
       const { names } = await pairFleet(whatsapp, rest, 3);
       await untilAll(rest, "WORKING", 3);
       assert.deepEqual([...new Set(whatsapp.clientVersions)], [old]);
@@ -57,9 +57,9 @@ suite("a client version that WhatsApp has retired", () => {
     });
   }
 
-  test("is not tried again by itself, not after a restart either", async () => {
-    await using it = await openHouse({ ...fastConnects, SESSIOND_NOWEB_VERSION: old });
-    const { whatsapp, server, rest } = it;
+  it("is not tried again by itself, not after a restart either", async () => {
+    await using harness = await openHarness({ ...fastConnects, SESSIOND_NOWEB_VERSION: old });
+    const { whatsapp, server, rest } = harness;
     await pairFleet(whatsapp, rest, 2);
     await untilAll(rest, "WORKING", 2);
     retire(whatsapp, old);
@@ -78,14 +78,14 @@ suite("a client version that WhatsApp has retired", () => {
   });
 
   for (const setting of ["auto-web", "auto-baileys", ""]) {
-    test(`is replaced while the server runs by one that is looked up: ${setting || "no setting"}`, async (t) => {
+    it(`is replaced while the server runs by one that is looked up: ${setting || "no setting"}`, async (t) => {
       const versions = await openVersions(t);
-      await using it = await openHouse({
+      await using harness = await openHarness({
         ...fastConnects,
         SESSIOND_NOWEB_VERSION: setting,
         SESSIOND_NOWEB_VERSION_URL: versions.url,
       });
-      const { whatsapp, server, rest } = it;
+      const { whatsapp, server, rest } = harness;
       await pairFleet(whatsapp, rest, 3);
       await untilAll(rest, "WORKING", 3);
       const [used = ""] = whatsapp.clientVersions;
@@ -109,11 +109,14 @@ suite("a client version that WhatsApp has retired", () => {
     });
   }
 
-  test("is not the end of a look-up that never answers: nothing waits for it", async (t) => {
+  it("is not the end of a look-up that never answers: nothing waits for it", async (t) => {
     const versions = await openVersions(t);
     versions.answer = () => {};
-    await using it = await openHouse({ SESSIOND_NOWEB_VERSION: "auto-web", SESSIOND_NOWEB_VERSION_URL: versions.url });
-    const { server, rest } = it;
+    await using harness = await openHarness({
+      SESSIOND_NOWEB_VERSION: "auto-web",
+      SESSIOND_NOWEB_VERSION_URL: versions.url,
+    });
+    const { server, rest } = harness;
     await rest.post("/api/sessions", { name: "alice" });
     await rest.untilStatus("alice", "SCAN_QR_CODE");
     while (versions.asked === 0) await rest.get("/ping");

@@ -5,18 +5,18 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { jumps } from "../support/clock-jumps.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 
 /** A server whose clock a test sets, before it starts or while it runs. */
-async function openClockedHouse() {
+async function openClockedHarness() {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-clock-"));
   const file = join(directory, "set-by-ms");
   await writeFile(file, "0");
   const preload = new URL("./set-clock.ts", import.meta.url).href;
-  const house = await openHouse({ NODE_OPTIONS: `--import=${preload}`, SET_CLOCK_FILE: file });
-  const { server, rest } = house;
+  const harness = await openHarness({ NODE_OPTIONS: `--import=${preload}`, SET_CLOCK_FILE: file });
+  const { server, rest } = harness;
   return {
-    ...house,
+    ...harness,
     /** Before the server starts again. */
     setNext: (ms: number) => writeFile(file, String(ms)),
     /** Resolves once the server has the time set by that much. */
@@ -31,7 +31,7 @@ async function openClockedHouse() {
       }
     },
     async [Symbol.asyncDispose]() {
-      await house[Symbol.asyncDispose]();
+      await harness[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -42,10 +42,10 @@ const soon = { timeout: 30_000 };
 
 describe("a server whose machine's time is set", () => {
   it("starts and restarts sessions and retries webhooks as before", soon, async () => {
-    await using house = await openClockedHouse();
-    const { hook, rest } = house;
+    await using harness = await openClockedHarness();
+    const { hook, rest } = harness;
     for (const [index, [name, jumpMs]] of jumps.entries()) {
-      await house.set(jumpMs);
+      await harness.set(jumpMs);
       const session = `s${index}`;
       const retries = { policy: "constant", delaySeconds: 1, attempts: 15 };
       const webhooks = [{ url: hook.url, events: ["session.status"], retries }];
@@ -72,8 +72,8 @@ describe("a server whose machine's time is set", () => {
 
   for (const [name, jumpMs] of jumps) {
     it(`delivers what waited when it was killed, the clock set ${name} before it starts again`, soon, async () => {
-      await using house = await openClockedHouse();
-      const { hook, rest, server } = house;
+      await using harness = await openClockedHarness();
+      const { hook, rest, server } = harness;
       const retries = { policy: "constant", delaySeconds: 2, attempts: 15 };
       const webhooks = [{ url: hook.url, events: ["session.status"], retries }];
       hook.status = 500;
@@ -83,7 +83,7 @@ describe("a server whose machine's time is set", () => {
       while ((await rest.get(deliveries)).body.deliveries?.[0] === undefined) await delay(10);
       await server.kill("SIGKILL");
       hook.status = 200;
-      await house.setNext(jumpMs);
+      await harness.setNext(jumpMs);
       await server.restart();
       await hook.until((taken) => taken.some(({ body }) => body.payload.status === "STARTING"));
       await rest.untilStatus("alice", "SCAN_QR_CODE");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import type { RestClient } from "./rest-client.ts";
 import type { ServerProcess } from "./server-process.ts";
 import type { WebhookInbox } from "./webhook-inbox.ts";
@@ -14,7 +14,7 @@ interface WalkPhone {
 }
 
 /** What the walks need, whichever engine the server runs. */
-export interface WalkHouse extends AsyncDisposable {
+export interface WalkHarness extends AsyncDisposable {
   readonly whatsapp: { phone(number?: string, profile?: { readonly name?: string }): WalkPhone };
   readonly hook: WebhookInbox;
   readonly server: ServerProcess;
@@ -23,14 +23,14 @@ export interface WalkHouse extends AsyncDisposable {
 }
 
 /** The walks of a session that every engine goes. `settled` looks at what must hold after each; `many` sessions pair at once. */
-export function engineWalks<House extends WalkHouse>(
+export function engineWalks<Harness extends WalkHarness>(
   engine: string,
-  open: () => Promise<House>,
-  { settled, many }: { settled(house: House): Promise<void> | void; many: number },
+  open: () => Promise<Harness>,
+  { settled, many }: { settled(harness: Harness): Promise<void> | void; many: number },
 ): void {
-  test("goes from nothing to WORKING by QR, survives kill -9 and a stop, logs out and is deleted", async () => {
-    await using house = await open();
-    const { whatsapp, hook, server, rest, config } = house;
+  it("goes from nothing to WORKING by QR, survives kill -9 and a stop, logs out and is deleted", async () => {
+    await using harness = await open();
+    const { whatsapp, hook, server, rest, config } = harness;
     const phone = whatsapp.phone(undefined, { name: "Alice" });
 
     const created = await rest.post("/api/sessions", { name: "alice", config });
@@ -69,12 +69,12 @@ export function engineWalks<House extends WalkHouse>(
 
     assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
     assert.equal((await rest.get("/api/sessions/alice")).status, 404);
-    await settled(house);
+    await settled(harness);
   });
 
-  test("pairs by code, and receives and reports a text", async () => {
-    await using house = await open();
-    const { whatsapp, hook, rest, config } = house;
+  it("pairs by code, and receives and reports a text", async () => {
+    await using harness = await open();
+    const { whatsapp, hook, rest, config } = harness;
     const phone = whatsapp.phone(undefined, { name: "Alice" });
     const bob = whatsapp.phone(undefined, { name: "Bob" });
 
@@ -99,12 +99,12 @@ export function engineWalks<House extends WalkHouse>(
       assert.deepEqual(told.environment, { ...Object(version), browser: engine === "WEBJS" ? version.browser : null });
     }
     await rest.delete("/api/sessions/alice");
-    await settled(house);
+    await settled(harness);
   });
 
-  test(`pairs beside others: ${many} at once`, async () => {
-    await using house = await open();
-    const { whatsapp, hook, rest, config } = house;
+  it(`pairs beside others: ${many} at once`, async () => {
+    await using harness = await open();
+    const { whatsapp, hook, rest, config } = harness;
     const names = Array.from({ length: many }, (_, i) => `s${i}`);
     await Promise.all(
       names.map(async (name) => {
@@ -121,6 +121,6 @@ export function engineWalks<House extends WalkHouse>(
       assert.deepEqual(hook.statuses(name), ["STARTING", "SCAN_QR_CODE", "STARTING", "WORKING"], name);
     }
     await Promise.all(names.map((name) => rest.delete(`/api/sessions/${name}`)));
-    await settled(house);
+    await settled(harness);
   });
 }

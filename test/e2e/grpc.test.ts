@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { type Client, credentials, loadPackageDefinition, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 
 type Answer = Record<string, unknown>;
 type Call = (request: Answer, done: (error: ServiceError | null, answer: Answer) => void) => void;
@@ -38,11 +38,11 @@ function connect(service: string, baseUrl: string) {
   };
 }
 
-test("a session goes from nothing to WORKING for a gRPC client that only has the .proto files", async () => {
-  await using house = await openHouse();
-  using sessions = connect("SessionService", house.server.baseUrl);
-  using auth = connect("AuthService", house.server.baseUrl);
-  const phone = house.whatsapp.phone();
+it("a session goes from nothing to WORKING for a gRPC client that only has the .proto files", async () => {
+  await using harness = await openHarness();
+  using sessions = connect("SessionService", harness.server.baseUrl);
+  using auth = connect("AuthService", harness.server.baseUrl);
+  const phone = harness.whatsapp.phone();
 
   const { session } = await sessions.call("CreateSession", { name: "alice" });
   assert.equal((session as Answer).status, "STARTING");
@@ -71,9 +71,9 @@ test("a session goes from nothing to WORKING for a gRPC client that only has the
   assert.equal(phone.devices.length, 0);
 });
 
-test("bad input is refused over gRPC with the fields it breaks, and creates nothing", async () => {
-  await using house = await openHouse();
-  using sessions = connect("SessionService", house.server.baseUrl);
+it("bad input is refused over gRPC with the fields it breaks, and creates nothing", async () => {
+  await using harness = await openHarness();
+  using sessions = connect("SessionService", harness.server.baseUrl);
   for (const name of ["a/b", "..", "a\0b", "x".repeat(55), "ü", "start"]) {
     await assert.rejects(sessions.call("CreateSession", { name }), (error: ServiceError) => {
       assert.equal(error.code, status.INVALID_ARGUMENT);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { suite, test } from "node:test";
-import { openHouse } from "./house.ts";
+import { describe, it } from "node:test";
+import { openHarness } from "./harness.ts";
 
-suite("a proxy that never answers", () => {
-  test("is not shown as a wait for a turn, and keeps sessions without it from nothing", async () => {
-    await using it = await openHouse({ SESSIOND_CONNECTS_PER_SECOND: "0.5" });
-    const { rest } = it;
+describe("a proxy that never answers", () => {
+  it("is not shown as a wait for a turn, and keeps sessions without it from nothing", async () => {
+    await using harness = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "0.5" });
+    const { rest } = harness;
     const asking: Socket[] = [];
     const proxy = createServer((client) => void asking.push(client.on("error", () => {})));
     await using stack = new AsyncDisposableStack();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { test } from "node:test";
+import { it } from "node:test";
 import { ServerProcess } from "./server-process.ts";
 
-test("connections are kept as long as the environment says", async () => {
+it("connections are kept as long as the environment says", async () => {
   await using server = await ServerProcess.start({
     SESSIOND_KEEP_ALIVE_SECONDS: "1234",
     SESSIOND_HTTP2_IDLE_SECONDS: "3",

@@ -1,33 +1,33 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { openHouse } from "./house.ts";
-import { KillWorld } from "./kill-world.ts";
+import { openHarness } from "./harness.ts";
+import { KillScenario } from "./kill-scenario.ts";
 import { assertWhole } from "./stored-values.ts";
 
 /** More with SESSIOND_TEST_KILLS=1000. */
 const kills = Number(process.env.SESSIOND_TEST_KILLS ?? 6);
 
-test(`${kills} times kill -9 over all statuses under traffic: no session, message, pairing or key is lost, and nothing is told twice`, {
+it(`${kills} times kill -9 over all statuses under traffic: no session, message, pairing or key is lost, and nothing is told twice`, {
   timeout: 120_000 + 10_000 * kills,
 }, async (t) => {
-  await using it = await openHouse({ SESSIOND_CONNECTS_PER_SECOND: "200" });
-  const { whatsapp, server } = it;
-  const world = await KillWorld.open(it);
+  await using harness = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "200" });
+  const { whatsapp, server } = harness;
+  const fixture = await KillScenario.open(harness);
   const ending = new AbortController();
-  const traffic = world.traffic(ending.signal);
+  const traffic = fixture.traffic(ending.signal);
   let killed = 0;
   const kill = async () => {
     await server.kill("SIGKILL");
-    await world.settled();
+    await fixture.settled();
     killed += 1;
     if (killed % 100 === 1) await assertWhole(`${server.directory}/sessions/store`);
     if (killed % 50 === 0)
-      t.diagnostic(`${killed} kills, ${world.sent.size} messages, ${world.peerMessages} to phones`);
+      t.diagnostic(`${killed} kills, ${fixture.sent.size} messages, ${fixture.peerMessages} to phones`);
   };
   try {
     while (killed < kills) {
-      world.stir();
+      fixture.stir();
       // Most lives are short; some are long enough for all to be up and for messages to the phones.
       await delay(Math.random() < 0.1 ? 3_500 : Math.random() * 900);
       await kill();
@@ -39,16 +39,16 @@ test(`${kills} times kill -9 over all statuses under traffic: no session, messag
         await starting;
       }
       await server.restart();
-      await world.check();
+      await fixture.check();
     }
   } finally {
     ending.abort();
   }
   await traffic;
-  await world.comeToRest(60_000 + 1_000 * kills);
-  await world.check();
+  await fixture.comeToRest(60_000 + 1_000 * kills);
+  await fixture.check();
   await server.kill("SIGKILL");
   await assertWhole(`${server.directory}/sessions/store`);
-  t.diagnostic(`${killed} kills, ${world.sent.size} messages, ${world.peerMessages} to phones`);
+  t.diagnostic(`${killed} kills, ${fixture.sent.size} messages, ${fixture.peerMessages} to phones`);
   assert.deepEqual(whatsapp.faults, [], "no one-time key is another one than before, no counter has come twice");
 });

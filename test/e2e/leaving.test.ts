@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Phone } from "../emulator/phone.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import type { RestClient } from "./rest-client.ts";
 
-type House = Awaited<ReturnType<typeof openHouse>>;
+type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 const fastConnects = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_METRICS: "true" };
 
@@ -28,48 +28,48 @@ function remoteUnlinkedIn({ status, body }: Awaited<ReturnType<RestClient["get"]
 }
 
 /** A session that shows a code, and a phone to scan it. */
-async function showCode({ rest, whatsapp }: House, name: string): Promise<{ phone: Phone; qr: string }> {
+async function showCode({ rest, whatsapp }: Harness, name: string): Promise<{ phone: Phone; qr: string }> {
   await rest.post("/api/sessions", { name });
   const { body } = await rest.get(`/api/${name}/auth/qr?format=raw`);
   return { phone: whatsapp.phone(), qr: String(body.value) };
 }
 
-async function pair(house: House, name: string): Promise<Phone> {
-  const { phone, qr } = await showCode(house, name);
+async function pair(harness: Harness, name: string): Promise<Phone> {
+  const { phone, qr } = await showCode(harness, name);
   await phone.scan(qr);
-  await house.rest.untilStatus(name, "WORKING");
+  await harness.rest.untilStatus(name, "WORKING");
   return phone;
 }
 
-async function untilUnlinked({ whatsapp, rest }: House, phone: Phone): Promise<void> {
+async function untilUnlinked({ whatsapp, rest }: Harness, phone: Phone): Promise<void> {
   await whatsapp.until(() => phone.devices.length === 0, "the device to be unlinked");
   while ((await rest.get("/api/server/status")).body.pendingUnlinks) await delay(20);
 }
 
 /** Nothing of WhatsApp can be reached, and what is connected is cut off. */
-function cutOff({ whatsapp }: House): void {
+function cutOff({ whatsapp }: Harness): void {
   whatsapp.refuseUpgrades(503);
   for (const connection of whatsapp.connections) connection.terminate();
 }
 
 describe("leaving a session on NOWEB", () => {
-  let house: House;
+  let harness: Harness;
   let sessions = 0;
   const newName = () => `s${++sessions}`;
 
   before(async () => {
-    house = await openHouse(fastConnects);
+    harness = await openHarness(fastConnects);
   });
-  after(() => house[Symbol.asyncDispose]());
+  after(() => harness[Symbol.asyncDispose]());
 
   for (const [call, leave] of Object.entries(calls)) {
     for (const afterMs of [0, 20, 50, 100, 150, 300]) {
       it(`by ${call}, ${afterMs} ms after the scan, leaves no device on the phone`, async () => {
         const name = newName();
-        const { phone, qr } = await showCode(house, name);
+        const { phone, qr } = await showCode(harness, name);
         const scanned = phone.scan(qr).catch(() => {});
         await delay(afterMs);
-        const remoteUnlinked = await leave(house.rest, name);
+        const remoteUnlinked = await leave(harness.rest, name);
         await scanned;
         assert.equal(phone.devices.length, 0);
         assert.notEqual(remoteUnlinked, "PENDING");
@@ -79,11 +79,11 @@ describe("leaving a session on NOWEB", () => {
     for (const hook of ["paired", "closed", "connection", "login", "active"] as const) {
       it(`by ${call}, at the pairing's "${hook}", leaves no device on the phone`, async () => {
         const name = newName();
-        const { phone, qr } = await showCode(house, name);
-        const reached = once(house.whatsapp, hook, { signal: AbortSignal.timeout(waitMs) });
+        const { phone, qr } = await showCode(harness, name);
+        const reached = once(harness.whatsapp, hook, { signal: AbortSignal.timeout(waitMs) });
         const scanned = phone.scan(qr);
         await reached;
-        assert.notEqual(await leave(house.rest, name), "PENDING");
+        assert.notEqual(await leave(harness.rest, name), "PENDING");
         await scanned;
         assert.equal(phone.devices.length, 0);
       });
@@ -91,106 +91,106 @@ describe("leaving a session on NOWEB", () => {
 
     it(`by ${call}, when it was stopped with a login, leaves no device on the phone`, async () => {
       const name = newName();
-      const phone = await pair(house, name);
-      await house.rest.post(`/api/sessions/${name}/stop`);
-      assert.notEqual(await leave(house.rest, name), "PENDING");
+      const phone = await pair(harness, name);
+      await harness.rest.post(`/api/sessions/${name}/stop`);
+      assert.notEqual(await leave(harness.rest, name), "PENDING");
       assert.equal(phone.devices.length, 0);
-      if (call === "logout") assert.equal((await house.rest.get(`/api/sessions/${name}`)).body.status, "STOPPED");
+      if (call === "logout") assert.equal((await harness.rest.get(`/api/sessions/${name}`)).body.status, "STOPPED");
     });
 
     it(`by ${call}, when it was stopped 20 ms after the scan, leaves no device on the phone`, async () => {
       const name = newName();
-      const { phone, qr } = await showCode(house, name);
+      const { phone, qr } = await showCode(harness, name);
       const scanned = phone.scan(qr).catch(() => {});
       await delay(20);
-      await house.rest.post(`/api/sessions/${name}/stop`);
+      await harness.rest.post(`/api/sessions/${name}/stop`);
       await scanned;
-      assert.notEqual(await leave(house.rest, name), "PENDING");
+      assert.notEqual(await leave(harness.rest, name), "PENDING");
       assert.equal(phone.devices.length, 0);
     });
 
     it(`by ${call}, when it is FAILED for another reason than its login, leaves no device on the phone`, async () => {
       const name = newName();
-      const phone = await pair(house, name);
+      const phone = await pair(harness, name);
       phone.devices[0]?.connection?.failure(405);
-      while ((await house.rest.get(`/api/sessions/${name}`)).body.status !== "FAILED") await delay(20);
-      assert.notEqual(await leave(house.rest, name), "PENDING");
+      while ((await harness.rest.get(`/api/sessions/${name}`)).body.status !== "FAILED") await delay(20);
+      assert.notEqual(await leave(harness.rest, name), "PENDING");
       assert.equal(phone.devices.length, 0);
     });
 
     it(`by ${call}, in a back-off, leaves no device on the phone`, async () => {
       const name = newName();
-      const phone = await pair(house, name);
+      const phone = await pair(harness, name);
       const [device] = phone.devices;
       device?.refuseNextLogin(503);
       device?.connection?.failure(503);
-      while (!(await house.rest.get(`/api/sessions/${name}`)).body.nextAttemptAt) await delay(5);
-      assert.notEqual(await leave(house.rest, name), "PENDING");
+      while (!(await harness.rest.get(`/api/sessions/${name}`)).body.nextAttemptAt) await delay(5);
+      assert.notEqual(await leave(harness.rest, name), "PENDING");
       assert.equal(phone.devices.length, 0);
     });
   }
 
   it("says nothing of a device where there is none", async () => {
     const name = newName();
-    await house.rest.post("/api/sessions", { name, start: false });
-    assert.equal(await calls.logout?.(house.rest, name), "NOT_LINKED");
-    const deleted = await house.rest.delete(`/api/sessions/${name}`);
+    await harness.rest.post("/api/sessions", { name, start: false });
+    assert.equal(await calls.logout?.(harness.rest, name), "NOT_LINKED");
+    const deleted = await harness.rest.delete(`/api/sessions/${name}`);
     assert.deepEqual([deleted.status, deleted.body], [200, ""]);
   });
 
   it("by delete during a logout leaves no device on the phone", async () => {
     const name = newName();
-    const phone = await pair(house, name);
+    const phone = await pair(harness, name);
     await Promise.all([
-      house.rest.post(`/api/sessions/${name}/logout`),
-      house.rest.delete(`/api/sessions/${name}`),
-      house.rest.delete(`/api/sessions/${name}`),
+      harness.rest.post(`/api/sessions/${name}/logout`),
+      harness.rest.delete(`/api/sessions/${name}`),
+      harness.rest.delete(`/api/sessions/${name}`),
     ]);
-    await untilUnlinked(house, phone);
-    assert.equal((await house.rest.get(`/api/sessions/${name}`)).status, 404);
+    await untilUnlinked(harness, phone);
+    assert.equal((await harness.rest.get(`/api/sessions/${name}`)).status, 404);
   });
 });
 
 describe("leaving a session on NOWEB while WhatsApp is away", () => {
   for (const [call, leave] of Object.entries(calls)) {
     it(`by ${call} is PENDING, frees the name at once, and is made good when WhatsApp is back`, async () => {
-      await using house = await openHouse(fastConnects);
-      const { whatsapp, rest } = house;
-      const phone = await pair(house, "alice");
-      cutOff(house);
+      await using harness = await openHarness(fastConnects);
+      const { whatsapp, rest } = harness;
+      const phone = await pair(harness, "alice");
+      cutOff(harness);
       const startedAt = performance.now();
       assert.equal(await leave(rest, "alice"), "PENDING");
       assert.ok(performance.now() - startedAt < 6_000);
       assert.equal((await rest.get("/api/server/status")).body.pendingUnlinks, 1);
-      assert.match(await (await fetch(`${house.server.baseUrl}/metrics`)).text(), /sessiond_pending_unlinks 1/);
+      assert.match(await (await fetch(`${harness.server.baseUrl}/metrics`)).text(), /sessiond_pending_unlinks 1/);
       assert.equal(phone.devices.length, 1);
       whatsapp.refuseUpgrades(null);
       if (call === "logout") await rest.untilStatus("alice", "SCAN_QR_CODE");
-      const next = call === "logout" ? whatsapp.phone() : await pair(house, "alice");
-      await untilUnlinked(house, phone);
+      const next = call === "logout" ? whatsapp.phone() : await pair(harness, "alice");
+      await untilUnlinked(harness, phone);
       if (call !== "logout") assert.equal(next.devices.length, 1, "the new login is another");
       assert.deepEqual(whatsapp.faults, []);
     });
   }
 
   it("is made good by the next process after kill -9, beside a new login under the same name", async () => {
-    await using house = await openHouse({
+    await using harness = await openHarness({
       ...fastConnects,
       SESSIOND_SECRET_KEY: Buffer.alloc(32, 1).toString("base64"),
     });
-    const { whatsapp, rest, server } = house;
-    const former = await pair(house, "alice");
+    const { whatsapp, rest, server } = harness;
+    const former = await pair(harness, "alice");
     const [device] = former.devices;
     assert.ok(device);
     // Only the former device is kept away.
     former.loginRefusal = { reason: 503 };
     device.connection?.failure(503);
     assert.equal(await calls.delete?.(rest, "alice"), "PENDING");
-    const phone = await pair(house, "alice");
+    const phone = await pair(harness, "alice");
     await server.kill("SIGKILL");
     former.loginRefusal = undefined;
     await server.restart();
-    await untilUnlinked(house, former);
+    await untilUnlinked(harness, former);
     await rest.untilStatus("alice", "WORKING");
     assert.equal(phone.devices.length, 1);
     assert.equal(whatsapp.counters.conflicts, 0);
@@ -198,9 +198,9 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
 
   for (const hook of ["paired", "connection", "login"] as const) {
     it(`unlinks a device whose server was killed at the pairing's "${hook}"`, async () => {
-      await using house = await openHouse(fastConnects);
-      const { whatsapp, rest, server } = house;
-      const { phone, qr } = await showCode(house, "alice");
+      await using harness = await openHarness(fastConnects);
+      const { whatsapp, rest, server } = harness;
+      const { phone, qr } = await showCode(harness, "alice");
       const reached = once(whatsapp, hook, { signal: AbortSignal.timeout(waitMs) });
       const scanned = phone.scan(qr);
       await reached;
@@ -209,14 +209,14 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
       assert.equal(phone.devices.length, 1);
       await server.restart();
       await calls.delete?.(rest, "alice");
-      await untilUnlinked(house, phone);
+      await untilUnlinked(harness, phone);
     });
   }
 
   it("is made good after a kill in the middle of the call", async () => {
-    await using house = await openHouse(fastConnects);
-    const { rest, server, whatsapp } = house;
-    const phone = await pair(house, "alice");
+    await using harness = await openHarness(fastConnects);
+    const { rest, server, whatsapp } = harness;
+    const phone = await pair(harness, "alice");
     const [device] = phone.devices;
     assert.ok(device);
     whatsapp.connectionOf(device).mute();
@@ -226,6 +226,6 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
     await deleted;
     await server.restart();
     assert.equal((await rest.get("/api/sessions/alice")).status, 404);
-    await untilUnlinked(house, phone);
+    await untilUnlinked(harness, phone);
   });
 });

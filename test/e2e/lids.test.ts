@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { openHouse } from "./house.ts";
+import { describe, it } from "node:test";
+import { openHarness } from "./harness.ts";
 import type { WebhookInbox } from "./webhook-inbox.ts";
-import { openWebjsHouse } from "./webjs-house.ts";
+import { openWebjsHarness } from "./webjs-harness.ts";
 
 /** One way a message names its sender, and how the emulated WhatsApp is told. */
 type Send = (how: "by LID" | "by LID with the number") => Promise<unknown>;
@@ -30,10 +30,10 @@ async function walk(bob: Account, send: Send, hook: WebhookInbox, restart: () =>
   assert.deepEqual(await heard("by LID"), known);
 }
 
-suite("webhooks of people who are named by LIDs", () => {
-  test("show the number on NOWEB once it was told, also after kill -9", async () => {
-    await using house = await openHouse();
-    const { whatsapp, hook, server, rest } = house;
+describe("webhooks of people who are named by LIDs", () => {
+  it("show the number on NOWEB once it was told, also after kill -9", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, hook, server, rest } = harness;
     const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
     const [phone, bob] = [whatsapp.phone(), whatsapp.phone()];
     await rest.post("/api/sessions", { name: "alice", config });
@@ -53,9 +53,9 @@ suite("webhooks of people who are named by LIDs", () => {
     assert.deepEqual(whatsapp.faults, []);
   });
 
-  test("show the number on WEBJS once it was told, also after kill -9", async () => {
-    await using house = await openWebjsHouse();
-    const { whatsapp, hook, server, rest, pair } = house;
+  it("show the number on WEBJS once it was told, also after kill -9", async () => {
+    await using harness = await openWebjsHarness();
+    const { whatsapp, hook, server, rest, pair } = harness;
     const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
     await rest.post("/api/sessions", { name: "alice", config });
     const phone = await pair("alice");

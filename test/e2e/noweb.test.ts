@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { engineWalks } from "./engine-walks.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import { ServerProcess } from "./server-process.ts";
 
-suite("a session on NOWEB, over REST", () => {
-  engineWalks("NOWEB", openHouse, { many: 50, settled: ({ whatsapp }) => assert.deepEqual(whatsapp.faults, []) });
+describe("a session on NOWEB, over REST", () => {
+  engineWalks("NOWEB", openHarness, { many: 50, settled: ({ whatsapp }) => assert.deepEqual(whatsapp.faults, []) });
 
-  test("webhooks that could not be delivered are delivered after kill -9", async () => {
-    await using it = await openHouse();
-    const { hook, server, rest, config } = it;
+  it("webhooks that could not be delivered are delivered after kill -9", async () => {
+    await using harness = await openHarness();
+    const { hook, server, rest, config } = harness;
     hook.status = 500;
     await rest.post("/api/sessions", { name: "alice", config });
     await rest.untilStatus("alice", "SCAN_QR_CODE");
@@ -23,7 +23,7 @@ suite("a session on NOWEB, over REST", () => {
   });
 });
 
-test("the server stops in order on SIGTERM, and a second one on the same directory is refused", async () => {
+it("the server stops in order on SIGTERM, and a second one on the same directory is refused", async () => {
   await using server = await ServerProcess.start();
   await assert.rejects(
     ServerProcess.start({ WAHA_LOCAL_STORE_BASE_DIR: `${server.directory}/sessions` }),

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
-import { openHouse } from "./house.ts";
+import { describe, it } from "node:test";
+import { openHarness } from "./harness.ts";
 
 const key = (value: string) => ({ "idempotency-key": value });
 
-suite("a repeated create", () => {
-  test("is answered as the first was, also after a crash, and creates nothing more", async () => {
-    await using house = await openHouse();
-    const { rest, server } = house;
+describe("a repeated create", () => {
+  it("is answered as the first was, also after a crash, and creates nothing more", async () => {
+    await using harness = await openHarness();
+    const { rest, server } = harness;
     const body = { config: { metadata: { tenant: "a" }, webhooks: [] } };
     const first = await rest.call("POST", "/api/sessions", body, key("order-1"));
     assert.equal(first.status, 201);
@@ -24,16 +24,18 @@ suite("a repeated create", () => {
     assert.equal((all as unknown as unknown[]).length, 1);
   });
 
-  test("creates one session, however many calls come at once", async () => {
-    await using house = await openHouse();
-    const calls = Array.from({ length: 8 }, () => house.rest.call("POST", "/api/sessions", { start: false }, key("k")));
+  it("creates one session, however many calls come at once", async () => {
+    await using harness = await openHarness();
+    const calls = Array.from({ length: 8 }, () =>
+      harness.rest.call("POST", "/api/sessions", { start: false }, key("k")),
+    );
     const names = (await Promise.all(calls)).map(({ body }) => String(body.name));
     assert.equal(new Set(names).size, 1);
   });
 
-  test("with another body under the same key is refused, and so is a key that is no key", async () => {
-    await using house = await openHouse();
-    const { rest } = house;
+  it("with another body under the same key is refused, and so is a key that is no key", async () => {
+    await using harness = await openHarness();
+    const { rest } = harness;
     await rest.call("POST", "/api/sessions", { name: "a", start: false }, key("k"));
     const other = await rest.call("POST", "/api/sessions", { name: "b", start: false }, key("k"));
     assert.equal(other.status, 422);
@@ -42,10 +44,10 @@ suite("a repeated create", () => {
   });
 });
 
-suite("a revision that is expected", () => {
-  test("lets a change through when it is still so, and otherwise refuses it with 412 and changes nothing", async () => {
-    await using house = await openHouse();
-    const { rest } = house;
+describe("a revision that is expected", () => {
+  it("lets a change through when it is still so, and otherwise refuses it with 412 and changes nothing", async () => {
+    await using harness = await openHarness();
+    const { rest } = harness;
     const { headers } = await rest.post("/api/sessions", { name: "a", start: false });
     const etag = headers.get("etag") ?? "";
     const put = (ifMatch: string, debug: boolean) =>

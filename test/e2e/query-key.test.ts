@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
@@ -9,8 +9,8 @@ import { ServerProcess } from "./server-process.ts";
 const key = "k3y-4-query";
 const env = { SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: key, WAHA_LOG_LEVEL: "trace" };
 
-suite("a server with a key", () => {
-  test("takes it as ?x-api-key= for REST, streams and metrics, and logs it nowhere", async () => {
+describe("a server with a key", () => {
+  it("takes it as ?x-api-key= for REST, streams and metrics, and logs it nowhere", async () => {
     await using server = await ServerProcess.start(env);
     const { baseUrl } = server;
     const rest = new RestClient(() => baseUrl);
@@ -43,7 +43,7 @@ suite("a server with a key", () => {
     assert.equal(server.log.join("\n").includes(key), false);
   });
 
-  test("takes a Bearer beside an empty X-Api-Key, and no wrong one", async () => {
+  it("takes a Bearer beside an empty X-Api-Key, and no wrong one", async () => {
     await using server = await ServerProcess.start(env);
     const call = (headers: Record<string, string>) =>
       new RestClient(() => server.baseUrl, headers).get("/api/sessions").then(({ status }) => status);

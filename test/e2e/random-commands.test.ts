@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { test } from "node:test";
+import { it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { legalSteps } from "../domain/session-states.ts";
 import type { Phone } from "../emulator/phone.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import type { RestClient } from "./rest-client.ts";
 
 /** More with SESSIOND_TEST_COMMANDS=10000. */
@@ -41,11 +41,11 @@ async function held(pid: number | undefined, rest: RestClient, port: number) {
   };
 }
 
-test(`${commandCount} commands at once on ${sessionCount} sessions over REST: the last wins, a device has one connection at most, and nothing is left behind`, {
+it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the last wins, a device has one connection at most, and nothing is left behind`, {
   timeout: 120_000 + 60 * commandCount,
 }, async (t) => {
-  await using it = await openHouse(env);
-  const { whatsapp, server, rest } = it;
+  await using harness = await openHarness(env);
+  const { whatsapp, server, rest } = harness;
   const illegal: string[] = [];
   // Ends with the server.
   watchTransitions(rest, illegal).catch((e) => console.error("stream", e));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -35,7 +35,7 @@ async function listed(
 }
 
 for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
-  test(`${service.typeName} is behind the key`, async () => {
+  it(`${service.typeName} is behind the key`, async () => {
     await using server = await ServerProcess.start({
       ...nowhere,
       WAHA_API_KEY: key,
@@ -54,7 +54,7 @@ for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
   });
 }
 
-test("a server that can be reached from beyond this machine tells of no services, unless it is told to", async () => {
+it("a server that can be reached from beyond this machine tells of no services, unless it is told to", async () => {
   const beyond = { ...nowhere, WAHA_API_KEY: key, SESSIOND_HOST: "0.0.0.0" };
   const headers = { "x-api-key": key };
   const local = ({ baseUrl }: ServerProcess) => `http://127.0.0.1:${new URL(baseUrl).port}`;

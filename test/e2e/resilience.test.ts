@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { stanza } from "../emulator/stanza.ts";
 import { pairFleet, statusCounts } from "./fleet.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 
 const fastConnects = { SESSIOND_CONNECTS_PER_SECOND: "200" };
 
@@ -12,10 +12,10 @@ async function untilAll(rest: Parameters<typeof statusCounts>[0], status: string
   while (((await statusCounts(rest))[status] ?? 0) < count) await delay(50);
 }
 
-suite("sessions come back", () => {
-  test("a server that starts brings its sessions back, whatever some of them run into, and says so in one line", async () => {
-    await using it = await openHouse(fastConnects);
-    const { whatsapp, server, rest } = it;
+describe("sessions come back", () => {
+  it("a server that starts brings its sessions back, whatever some of them run into, and says so in one line", async () => {
+    await using harness = await openHarness(fastConnects);
+    const { whatsapp, server, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 12);
     await server.kill("SIGKILL");
     const [banned, unavailable, unlinked] = names;
@@ -37,9 +37,9 @@ suite("sessions come back", () => {
     assert.deepEqual([restored, failed, Object.keys(reasons).sort()], [9, 3, [banned, unavailable, unlinked].sort()]);
   });
 
-  test("a stop is over at once, and a logout says what became of the device", async () => {
-    await using it = await openHouse();
-    const { whatsapp, rest } = it;
+  it("a stop is over at once, and a logout says what became of the device", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
     const [name = ""] = names;
     await rest.untilStatus(name, "WORKING");
@@ -60,9 +60,9 @@ suite("sessions come back", () => {
     );
   });
 
-  test("a logout that WhatsApp does not answer is over in time, and says that it goes on later", async () => {
-    await using it = await openHouse();
-    const { whatsapp, rest } = it;
+  it("a logout that WhatsApp does not answer is over in time, and says that it goes on later", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
     const [name = ""] = names;
     await rest.untilStatus(name, "WORKING");
@@ -74,9 +74,9 @@ suite("sessions come back", () => {
     await rest.untilStatus(name, "SCAN_QR_CODE");
   });
 
-  test("a start that hangs gives way to any command at once", async () => {
-    await using it = await openHouse();
-    const { whatsapp, rest } = it;
+  it("a start that hangs gives way to any command at once", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, rest } = harness;
     whatsapp.muteNewConnections(true);
     const hung = async (name: string) => {
       const connected = whatsapp.waitForConnection();
@@ -95,9 +95,9 @@ suite("sessions come back", () => {
     assert.equal(whatsapp.counters.connections, 1);
   });
 
-  test("an orderly stop ends the process, whatever timers a library leaves behind", async () => {
-    await using it = await openHouse();
-    const { whatsapp, server, rest } = it;
+  it("an orderly stop ends the process, whatever timers a library leaves behind", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, server, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
     const [device] = phoneOf(names[0] ?? "").devices;
     assert.ok(device);
@@ -113,9 +113,9 @@ suite("sessions come back", () => {
     assert.ok(performance.now() - startedAt < 15_000);
   });
 
-  test("a login that was damaged is restored in one call", async () => {
-    await using it = await openHouse();
-    const { whatsapp, rest } = it;
+  it("a login that was damaged is restored in one call", async () => {
+    await using harness = await openHarness();
+    const { whatsapp, rest } = harness;
     const { names } = await pairFleet(whatsapp, rest, 1);
     const [name = ""] = names;
     await rest.untilStatus(name, "WORKING");

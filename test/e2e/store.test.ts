@@ -3,10 +3,10 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { startWhatsApp } from "../emulator/whatsapp.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 import { WebhookInbox } from "./webhook-inbox.ts";
@@ -29,10 +29,10 @@ async function filesWith(directory: string, texts: readonly string[]): Promise<s
   return hits.flat();
 }
 
-type House = Awaited<ReturnType<typeof openHouse>>;
+type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 /** Creates a session and pairs it. */
-async function paired({ whatsapp, rest }: Pick<House, "whatsapp" | "rest">, config: object) {
+async function paired({ whatsapp, rest }: Pick<Harness, "whatsapp" | "rest">, config: object) {
   const phone = whatsapp.phone(undefined, { name: "Alice" });
   await rest.post("/api/sessions", { name: "alice", config });
   await rest.untilStatus("alice", "SCAN_QR_CODE");
@@ -41,8 +41,8 @@ async function paired({ whatsapp, rest }: Pick<House, "whatsapp" | "rest">, conf
   return phone;
 }
 
-suite("the store", () => {
-  test("with a key, no secret stands in the data directory, the backups or the log; a wrong key ends the start", async (t) => {
+describe("the store", () => {
+  it("with a key, no secret stands in the data directory, the backups or the log; a wrong key ends the start", async (t) => {
     await using stack = new AsyncDisposableStack();
     const whatsapp = await startWhatsApp();
     stack.defer(() => whatsapp.close());
@@ -101,21 +101,21 @@ suite("the store", () => {
     });
   });
 
-  test("without a key the same search finds them", async () => {
-    await using it = await openHouse();
+  it("without a key the same search finds them", async () => {
+    await using harness = await openHarness();
     const planted = secret();
-    const config = { ...it.config, proxy: { server: "127.0.0.1:9", password: planted } };
-    await it.rest.post("/api/sessions", { name: "alice", start: false, config });
-    assert.equal((await filesWith(it.server.directory, [planted])).length, 1);
+    const config = { ...harness.config, proxy: { server: "127.0.0.1:9", password: planted } };
+    await harness.rest.post("/api/sessions", { name: "alice", start: false, config });
+    assert.equal((await filesWith(harness.server.directory, [planted])).length, 1);
   });
 
   const skip = process.platform !== "linux" && "only Linux can limit the files of another process (prlimit)";
-  test("a full disk is told to probes and callers, and what WhatsApp sends meanwhile is not lost", {
+  it("a full disk is told to probes and callers, and what WhatsApp sends meanwhile is not lost", {
     skip,
   }, async () => {
-    await using it = await openHouse();
-    const { whatsapp, hook, server, rest } = it;
-    const phone = await paired(it, it.config);
+    await using harness = await openHarness();
+    const { whatsapp, hook, server, rest } = harness;
+    const phone = await paired(harness, harness.config);
     const bob = whatsapp.phone(undefined, { name: "Bob" });
     const limit = (bytes: string) => run("prlimit", [`--pid=${server.pid}`, `--fsize=${bytes}:`]);
 
@@ -142,10 +142,10 @@ suite("the store", () => {
     assert.equal(whatsapp.counters.pairings, 1);
   });
 
-  test("a backup is put back by the command of that name, and refused where it is too old", async () => {
-    await using it = await openHouse();
-    const { server, rest, whatsapp, hook } = it;
-    const phone = await paired(it, it.config);
+  it("a backup is put back by the command of that name, and refused where it is too old", async () => {
+    await using harness = await openHarness();
+    const { server, rest, whatsapp, hook } = harness;
+    const phone = await paired(harness, harness.config);
     await rest.post("/api/sessions", { name: "bob", start: false });
     const { body: backup } = await rest.post("/api/server/backup");
     await rest.delete("/api/sessions/bob");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -98,7 +98,7 @@ async function tellHealth(baseUrl: string): Promise<string[]> {
   return told;
 }
 
-test("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is gone within 5 s, and all of them resume", async () => {
+it("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is gone within 5 s, and all of them resume", async () => {
   await using server = await ServerProcess.start(nowhere);
   using stack = new DisposableStack();
   const watcher = stack.use(connectGrpc(server.baseUrl));
@@ -140,7 +140,7 @@ test("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is g
   for (const seqs of await Promise.all(resumed)) assert.deepEqual(seqs.slice(1).map(String), history.seqs.map(String));
 });
 
-test("a reader that never reads and a webhook that is never answered hold the end up no longer", async () => {
+it("a reader that never reads and a webhook that is never answered hold the end up no longer", async () => {
   await using server = await ServerProcess.start(nowhere);
   const hook = createServer(() => {});
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { openCutProxy } from "./cut-proxy.ts";
 import { readEvents } from "./event-source.ts";
@@ -110,7 +110,7 @@ async function write(server: ServerProcess, ended: AbortSignal): Promise<void> {
   }
 }
 
-test(`readers of all streams, cut, frozen and restarted ${cuts} times at random moments, miss no change and see none twice`, async (t) => {
+it(`readers of all streams, cut, frozen and restarted ${cuts} times at random moments, miss no change and see none twice`, async (t) => {
   const random = randomFrom(seed);
   await using server = await ServerProcess.start({ ...nowhere, SESSIOND_EVENT_LOG_MAX: "1000000" });
   await using proxy = await openCutProxy(() => server.baseUrl);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { StatusStreamResponse_Kind as Kind } from "../../gen/sessiond/v1/session_service_pb.js";
 import { collect, take } from "../support/async-items.ts";
 import { readEvents, type SentEvent } from "./event-source.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 import { ServerProcess } from "./server-process.ts";
 import { connectGrpc, nowhere, toggle } from "./stream-clients.ts";
 
@@ -16,8 +16,8 @@ const codeOf = async (call: Promise<unknown>) =>
     (error: unknown) => Code[ConnectError.from(error).code],
   );
 
-suite("streams over gRPC", () => {
-  test("events go on where a named consumer acknowledged, over a crash of the server", async () => {
+describe("streams over gRPC", () => {
+  it("events go on where a named consumer acknowledged, over a crash of the server", async () => {
     await using server = await ServerProcess.start(nowhere);
     using before = connectGrpc(server.baseUrl);
     const first = take(1, before.events.streamEvents({ consumer: "billing" }));
@@ -48,7 +48,7 @@ suite("streams over gRPC", () => {
     assert.deepEqual(whole.slice(1), rest);
   });
 
-  test("heartbeats come as often as configured, and a stream of age ends with UNAVAILABLE", async () => {
+  it("heartbeats come as often as configured, and a stream of age ends with UNAVAILABLE", async () => {
     const env = { ...nowhere, SESSIOND_STREAM_HEARTBEAT_SECONDS: "0.2", SESSIOND_STREAM_MAX_AGE_SECONDS: "2" };
     await using server = await ServerProcess.start(env);
     using client = connectGrpc(server.baseUrl);
@@ -63,7 +63,7 @@ suite("streams over gRPC", () => {
     assert.ok(kinds.length >= 2 && kinds.every((kind) => kind === Kind.HEARTBEAT), String(kinds));
   });
 
-  test("no more streams are opened than may be, and those that end make room", async () => {
+  it("no more streams are opened than may be, and those that end make room", async () => {
     await using server = await ServerProcess.start({ ...nowhere, SESSIOND_MAX_STREAMS: "2" });
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice" });
@@ -81,7 +81,7 @@ suite("streams over gRPC", () => {
     assert.equal(third, "ok");
   });
 
-  test("a request of more than 4 MiB is refused", async () => {
+  it("a request of more than 4 MiB is refused", async () => {
     await using server = await ServerProcess.start(nowhere);
     using client = connectGrpc(server.baseUrl);
     const metadata = { large: "x".repeat(5 * 1024 * 1024) };
@@ -91,7 +91,7 @@ suite("streams over gRPC", () => {
     );
   });
 
-  test("health is told for the server and for each service, without a key", async () => {
+  it("health is told for the server and for each service, without a key", async () => {
     await using server = await ServerProcess.start({ ...nowhere, WAHA_API_KEY: "secret" });
     using client = connectGrpc(server.baseUrl);
     assert.equal((await client.health.check({})).status, ServingStatus.SERVING);
@@ -105,10 +105,10 @@ suite("streams over gRPC", () => {
   });
 });
 
-suite("streams as server-sent events", () => {
+describe("streams as server-sent events", () => {
   const isChange = ({ data }: SentEvent) => data.kind !== "KIND_HEARTBEAT";
 
-  test("statuses have their place as id, and go on after the last one read", async () => {
+  it("statuses have their place as id, and go on after the last one read", async () => {
     await using server = await ServerProcess.start({ ...nowhere, WAHA_HTTP_STRICT_MODE: "true" });
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice", config: { metadata: { team: "a" } } });
@@ -134,7 +134,7 @@ suite("streams as server-sent events", () => {
     );
   });
 
-  test("events go on after the last one read", async () => {
+  it("events go on after the last one read", async () => {
     await using server = await ServerProcess.start(nowhere);
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice" });
@@ -151,7 +151,7 @@ suite("streams as server-sent events", () => {
     assert.equal(refused.status, 400);
   });
 
-  test("a ticket opens streams, for a minute, and nothing else", async () => {
+  it("a ticket opens streams, for a minute, and nothing else", async () => {
     await using server = await ServerProcess.start({ ...nowhere, WAHA_API_KEY: "secret" });
     const headers = { "x-api-key": "secret" };
     const ask = (path: string, init: RequestInit = {}) => fetch(server.baseUrl + path, init);
@@ -170,9 +170,9 @@ suite("streams as server-sent events", () => {
     assert.equal((await ask(`/api/stream-tickets?ticket=${ticket}`, { method: "POST" })).status, 401);
   });
 
-  test("codes have a place, the next one comes by itself, and whoever comes back to a stopped session learns that it was", async () => {
-    await using house = await openHouse();
-    const { server, rest, whatsapp } = house;
+  it("codes have a place, the next one comes by itself, and whoever comes back to a stopped session learns that it was", async () => {
+    await using harness = await openHarness();
+    const { server, rest, whatsapp } = harness;
     await rest.post("/api/sessions", { name: "alice" });
     const url = `${server.baseUrl}/api/alice/auth/qr-stream`;
     const [qr] = await take(1, readEvents(url));

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { packedChrome } from "../../src/adapters/wwebjs/packed-chrome.ts";
-import { openHouse } from "./house.ts";
+import { openHarness } from "./harness.ts";
 
 describe("without a temporary directory that can be used", () => {
   let directory = "";
@@ -21,7 +21,7 @@ describe("without a temporary directory that can be used", () => {
   ] as const) {
     it(`${name} NOWEB works, and WEBJS says TMPDIR`, async () => {
       const TMPDIR = join(directory, place);
-      await using it = await openHouse({ TMPDIR, SESSIOND_STREAM_HEARTBEAT_SECONDS: "0.2" });
+      await using it = await openHarness({ TMPDIR, SESSIOND_STREAM_HEARTBEAT_SECONDS: "0.2" });
       const { rest } = it;
       assert.equal((await rest.post("/api/sessions", { name: "lean" })).status, 201);
       await rest.untilStatus("lean", "SCAN_QR_CODE");

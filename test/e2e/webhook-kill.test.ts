@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deliveryNameOf } from "../../src/domain/delivery.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
@@ -75,7 +75,7 @@ async function live(directory: string, origin: string, ledger: Ledger, mode: "lo
   ledger.kill();
 }
 
-test(`${kills} times killed amid its work, it delivers every event it had committed, in order, and again only what was in flight`, {
+it(`${kills} times killed amid its work, it delivers every event it had committed, in order, and again only what was in flight`, {
   timeout: kills * 10_000,
 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-kill-"));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
-import { openWebjsHouse } from "./webjs-house.ts";
+import { it } from "node:test";
+import { openWebjsHarness } from "./webjs-harness.ts";
 
 /** More with SESSIOND_TEST_WEBJS_CYCLES=50. */
 const cycles = Number(process.env.SESSIOND_TEST_WEBJS_CYCLES ?? 3);
@@ -14,9 +14,9 @@ const memoryGrowth = 1.15;
 /** The test's own connections come and go. */
 const clientSockets = 5;
 
-test(`${cycles} times created, paired and deleted, WEBJS sessions leave no process, file, handle or memory behind`, async (t) => {
-  await using house = await openWebjsHouse();
-  const { rest, server, browsers, pair, whatsapp } = house;
+it(`${cycles} times created, paired and deleted, WEBJS sessions leave no process, file, handle or memory behind`, async (t) => {
+  await using harness = await openWebjsHarness();
+  const { rest, server, browsers, pair, whatsapp } = harness;
   const phone = whatsapp.phone();
   const look = async () => ({
     processes: (await browsers.processes()).length,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { temporaryDirectoryOf } from "../../src/adapters/wwebjs/profile.ts";
 import type { Webhook } from "./webhook-inbox.ts";
-import { openWebjsHouse } from "./webjs-house.ts";
+import { openWebjsHarness } from "./webjs-harness.ts";
 
 /** More with SESSIOND_TEST_WEBJS_KILLS=20. */
 const rounds = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
@@ -19,38 +19,38 @@ const tellMs = 20_000;
 /** What Chromium is given to end after its server. */
 const endLimitMs = 5_000;
 
-type House = Awaited<ReturnType<typeof openWebjsHouse>>;
+type Harness = Awaited<ReturnType<typeof openWebjsHarness>>;
 
 /** Brings a new session to a status; resolves with the status it must come back to by itself. */
 const statuses = {
-  "STARTING for the first time": async ({ rest }: House, session: string) => {
+  "STARTING for the first time": async ({ rest }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
     await delay(Math.random() * startMs);
     return "SCAN_QR_CODE";
   },
-  SCAN_QR_CODE: async ({ rest }: House, session: string) => {
+  SCAN_QR_CODE: async ({ rest }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
     return rest.untilStatus(session, "SCAN_QR_CODE");
   },
-  "STARTING with a login": async ({ rest, pair }: House, session: string) => {
+  "STARTING with a login": async ({ rest, pair }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
     await pair(session);
     await rest.post(`/api/sessions/${session}/restart`);
     await delay(Math.random() * startMs);
     return "WORKING";
   },
-  WORKING: async ({ rest, pair }: House, session: string) => {
+  WORKING: async ({ rest, pair }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
     await pair(session);
     return "WORKING";
   },
-} as const satisfies Record<string, (house: House, session: string) => Promise<string>>;
+} as const satisfies Record<string, (harness: Harness, session: string) => Promise<string>>;
 
 /** Kills; resolves with whether there was anything to kill. */
 const victims = {
-  "the browser's first process": async ({ browsers }: House) => kill([await browsers.main()]),
-  "the page's process": async ({ browsers }: House) => kill(await browsers.renderers()),
-  "the server": async ({ server, browsers }: House) => {
+  "the browser's first process": async ({ browsers }: Harness) => kill([await browsers.main()]),
+  "the page's process": async ({ browsers }: Harness) => kill(await browsers.renderers()),
+  "the server": async ({ server, browsers }: Harness) => {
     await server.kill("SIGKILL");
     // One that was about to start is seen only now.
     const endAtMs = Date.now() + endLimitMs;
@@ -63,7 +63,7 @@ const victims = {
     await server.restart();
     return true;
   },
-} as const satisfies Record<string, (house: House) => Promise<boolean>>;
+} as const satisfies Record<string, (harness: Harness) => Promise<boolean>>;
 
 function kill(pids: readonly (number | undefined)[]): boolean {
   const found = pids.filter((pid) => pid !== undefined);
@@ -78,16 +78,16 @@ const told = (taken: readonly Webhook[]) =>
     ({ body }) => String(body.payload.id).split("_")[2] ?? "",
   );
 
-suite("WEBJS sessions come back", () => {
+describe("WEBJS sessions come back", () => {
   for (const [victim, strike] of Object.entries(victims)) {
-    test(`when ${victim} is killed, at any status, and nothing is left behind`, async () => {
-      await using house = await openWebjsHouse();
-      const { rest, browsers } = house;
+    it(`when ${victim} is killed, at any status, and nothing is left behind`, async () => {
+      await using harness = await openWebjsHarness();
+      const { rest, browsers } = harness;
       for (let round = 0; round < rounds; round++) {
         for (const [status, reach] of Object.entries(statuses)) {
-          const expected = await reach(house, "alice");
+          const expected = await reach(harness, "alice");
           const first = await browsers.main();
-          const struck = await strike(house);
+          const struck = await strike(harness);
           // Until the kill is noticed the session looks as it did. A page's process that no page was in yet is not missed.
           const noticedByMs = Date.now() + noticeMs;
           while (struck && [undefined, first].includes(await browsers.main()) && Date.now() < noticedByMs)
@@ -104,9 +104,9 @@ suite("WEBJS sessions come back", () => {
     });
   }
 
-  test("with every message told once, when the server, the browser or the page is killed under traffic", async () => {
-    await using house = await openWebjsHouse();
-    const { rest, hook, whatsapp, config, pair } = house;
+  it("with every message told once, when the server, the browser or the page is killed under traffic", async () => {
+    await using harness = await openWebjsHarness();
+    const { rest, hook, whatsapp, config, pair } = harness;
     const bob = whatsapp.phone();
     const sent = new Set<string>();
     for (let round = 0; round < 2 * rounds; round++) {
@@ -126,7 +126,7 @@ suite("WEBJS sessions come back", () => {
           await delay(Math.random() * startMs);
           const [device] = phone.devices;
           const page = device?.page;
-          if (!(await strike(house))) continue;
+          if (!(await strike(harness))) continue;
           await whatsapp.until(() => device?.page !== undefined && device.page !== page);
           await rest.untilStatus(session, "WORKING");
         }
@@ -149,9 +149,9 @@ suite("WEBJS sessions come back", () => {
     }
   });
 
-  test("with the login or without, and can be paired, when the server is killed while one is logged out", async () => {
-    await using house = await openWebjsHouse();
-    const { rest, server, browsers, pair } = house;
+  it("with the login or without, and can be paired, when the server is killed while one is logged out", async () => {
+    await using harness = await openWebjsHarness();
+    const { rest, server, browsers, pair } = harness;
     for (let round = 0; round < 2 * rounds; round++) {
       await rest.post("/api/sessions", { name: "alice" });
       await pair("alice");
@@ -170,9 +170,9 @@ suite("WEBJS sessions come back", () => {
     }
   });
 
-  test("or go for good, when the server is killed while one is deleted", async () => {
-    await using house = await openWebjsHouse();
-    const { rest, server, browsers, pair } = house;
+  it("or go for good, when the server is killed while one is deleted", async () => {
+    await using harness = await openWebjsHarness();
+    const { rest, server, browsers, pair } = harness;
     for (let round = 0; round < 2 * rounds; round++) {
       await rest.post("/api/sessions", { name: "alice" });
       await pair("alice");

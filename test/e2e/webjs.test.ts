@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { engineWalks } from "./engine-walks.ts";
-import { openHouse } from "./house.ts";
-import { openWebjsHouse } from "./webjs-house.ts";
+import { openHarness } from "./harness.ts";
+import { openWebjsHarness } from "./webjs-harness.ts";
 
 /** More with SESSIOND_TEST_WEBJS_SESSIONS=50. */
 const many = Number(process.env.SESSIOND_TEST_WEBJS_SESSIONS ?? 4);
 const png = [0x89, 0x50, 0x4e, 0x47];
 
-suite("a session on WEBJS, over REST", () => {
-  engineWalks("WEBJS", openWebjsHouse, {
+describe("a session on WEBJS, over REST", () => {
+  engineWalks("WEBJS", openWebjsHarness, {
     many,
     async settled({ browsers }) {
       assert.deepEqual(await browsers.profiles(), []);
@@ -18,9 +18,9 @@ suite("a session on WEBJS, over REST", () => {
     },
   });
 
-  test("has one profile, which it leaves when it logs out, and no browser while it is stopped", async () => {
-    await using it = await openWebjsHouse();
-    const { whatsapp, rest, pair, browsers } = it;
+  it("has one profile, which it leaves when it logs out, and no browser while it is stopped", async () => {
+    await using harness = await openWebjsHarness();
+    const { whatsapp, rest, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "alice" });
     const phone = await pair("alice", whatsapp.phone(undefined, { name: "Alice" }));
     const me = { id: phone.jid, pushName: "Alice" };
@@ -39,9 +39,9 @@ suite("a session on WEBJS, over REST", () => {
     assert.match(String(version.browser), /chrom/);
   });
 
-  test("is unlinked by the phone, says so, and shows a new code once it is started again", async () => {
-    await using it = await openWebjsHouse();
-    const { hook, rest, config, pair, browsers } = it;
+  it("is unlinked by the phone, says so, and shows a new code once it is started again", async () => {
+    await using harness = await openWebjsHarness();
+    const { hook, rest, config, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "alice", config });
     const phone = await pair("alice");
     await phone.unlink();
@@ -53,9 +53,9 @@ suite("a session on WEBJS, over REST", () => {
     await rest.untilStatus("alice", "SCAN_QR_CODE");
   });
 
-  test("says why WhatsApp Web cannot be reached, and comes by itself when it can", async () => {
-    await using it = await openWebjsHouse();
-    const { whatsapp, rest } = it;
+  it("says why WhatsApp Web cannot be reached, and comes by itself when it can", async () => {
+    await using harness = await openWebjsHarness();
+    const { whatsapp, rest } = harness;
     whatsapp.pageAnswer = 503;
     await rest.post("/api/sessions", { name: "alice" });
     // Its status stays the same, so that no stream tells.
@@ -73,9 +73,9 @@ suite("a session on WEBJS, over REST", () => {
     assert.equal((await rest.get("/api/sessions/alice")).body.statusReason, undefined);
   });
 
-  test("ends with a server that is stopped, whatever it is doing", async () => {
-    await using it = await openWebjsHouse();
-    const { server, rest, pair, browsers } = it;
+  it("ends with a server that is stopped, whatever it is doing", async () => {
+    await using harness = await openWebjsHarness();
+    const { server, rest, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "working" });
     await pair("working");
     await rest.post("/api/sessions", { name: "pairing" });
@@ -88,9 +88,9 @@ suite("a session on WEBJS, over REST", () => {
     await rest.untilStatus("starting", "SCAN_QR_CODE");
   });
 
-  test("gives a picture of its page, as PNG or in JSON, and none when it is stopped", async () => {
-    await using it = await openWebjsHouse();
-    const { server, rest, pair } = it;
+  it("gives a picture of its page, as PNG or in JSON, and none when it is stopped", async () => {
+    await using harness = await openWebjsHarness();
+    const { server, rest, pair } = harness;
     const picture = async (path: string) => {
       const response = await fetch(server.baseUrl + path);
       assert.deepEqual([response.status, response.headers.get("content-type")], [200, "image/png"]);
@@ -112,9 +112,9 @@ suite("a session on WEBJS, over REST", () => {
   });
 });
 
-test("a WEBJS session is refused where there is no browser, and NOWEB goes on", async () => {
-  await using it = await openHouse({ SESSIOND_CHROME_PATH: "/nope" });
-  const { rest } = it;
+it("a WEBJS session is refused where there is no browser, and NOWEB goes on", async () => {
+  await using harness = await openHarness({ SESSIOND_CHROME_PATH: "/nope" });
+  const { rest } = harness;
   for (const start of [true, false]) {
     const { status, body } = await rest.post("/api/sessions", { name: "alice", engine: "WEBJS", start });
     assert.equal(status, 422);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, mock, test } from "node:test";
+import { after, before, describe, it, mock } from "node:test";
 import { BareClient } from "./bare-client.ts";
 import { type Control, startControl } from "./control.ts";
 import { ignoreLingeringTimers } from "./lingering-timers.ts";
@@ -36,12 +36,12 @@ describe("The sandbox's control endpoint", () => {
     return [response.status, (await response.json()) as Record<string, unknown>];
   }
 
-  test("lists its calls", async () => {
+  it("lists its calls", async () => {
     const response = await fetch(control.url);
     assert.match(await response.text(), /POST \/scan/);
   });
 
-  test("scans, sends and unlinks", async () => {
+  it("scans, sends and unlinks", async () => {
     const client = connect();
     const [status, { phone, device }] = await post("/scan", {
       qr: await client.qr(),
@@ -61,14 +61,14 @@ describe("The sandbox's control endpoint", () => {
     assert.equal((await post("/unlink", { phone: "15557770001" }))[0], 404);
   });
 
-  test("scans a QR code that comes as plain text, or as WAHA's raw form", async () => {
+  it("scans a QR code that comes as plain text, or as WAHA's raw form", async () => {
     const plain = connect();
     assert.equal((await post("/scan", await plain.qr()))[0], 200);
     const raw = connect();
     assert.equal((await post("/scan", { value: await raw.qr() }))[0], 200);
   });
 
-  test("types a code, a wrong one too", async () => {
+  it("types a code, a wrong one too", async () => {
     const client = connect();
     await client.qr();
     const code = await client.socket.requestPairingCode("15557770003");
@@ -79,7 +79,7 @@ describe("The sandbox's control endpoint", () => {
     assert.equal(await client.closed(), 515);
   });
 
-  test("says what is wrong with a call", async () => {
+  it("says what is wrong with a call", async () => {
     assert.equal((await post("/dance", {}))[0], 404);
     assert.equal((await fetch(`${control.url}/scan`)).status, 405);
     assert.equal((await post("/scan", "{"))[0], 400);

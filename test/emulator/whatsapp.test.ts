@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { after, before, describe, mock, test } from "node:test";
+import { after, before, describe, it, mock } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { BinaryNode, UserFacingSocketConfig } from "@whiskeysockets/baileys";
 import { BareClient, pairByQr } from "./bare-client.ts";
@@ -52,7 +52,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     return { client, phone, device };
   }
 
-  test("pairs by QR, demands the reconnect, and lets the device log in", async () => {
+  it("pairs by QR, demands the reconnect, and lets the device log in", async () => {
     const phone = wa.phone(undefined, { name: "Alice", biz: "Alice & Co" });
     const client = newClient().connect();
     const device = await phone.scan(await client.qr());
@@ -65,7 +65,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.deepEqual(phone.devices, [device]);
   });
 
-  test("accepts each QR code once, and only while its client is there", async () => {
+  it("accepts each QR code once, and only while its client is there", async () => {
     const client = newClient().connect();
     const qr = await client.qr();
     const phone = wa.phone();
@@ -81,7 +81,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     await assert.rejects(phone.scan(stale), /not valid/);
   });
 
-  test("closes a client whose QR code was altered", async () => {
+  it("closes a client whose QR code was altered", async () => {
     const client = newClient().connect();
     const fields = (await client.qr()).split(",");
     fields[3] = Buffer.alloc(32).toString("base64");
@@ -89,7 +89,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 500);
   });
 
-  test("pairs by code, after a wrong code", async () => {
+  it("pairs by code, after a wrong code", async () => {
     const phone = wa.phone();
     const client = newClient().connect();
     await client.qr();
@@ -104,7 +104,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(client.creds.me?.id, device.jid);
   });
 
-  test("refuses a code for a bad number, and for any number when told to", async () => {
+  it("refuses a code for a bad number, and for any number when told to", async () => {
     const client = newClient().connect();
     await client.qr();
     const refusal = async (number: string): Promise<string | undefined> => {
@@ -119,7 +119,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     wa.refuseLinkCodes(null);
   });
 
-  test("brings a contact's texts, encrypted, first as pkmsg and then as msg", async () => {
+  it("brings a contact's texts, encrypted, first as pkmsg and then as msg", async () => {
     const { client, phone, device } = await newSession();
     const bob = wa.phone(undefined, { name: "Bob" });
     const types: unknown[] = [];
@@ -141,7 +141,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(device.stored.size, 0);
   });
 
-  test("takes a text to the contact's phone, copies it to the own one, acknowledges and confirms it", async () => {
+  it("takes a text to the contact's phone, copies it to the own one, acknowledges and confirms it", async () => {
     const { client, phone, device } = await newSession();
     const bob = wa.phone();
     const delivered = once(client.socket.ws, "CB:receipt");
@@ -157,7 +157,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.deepEqual(device.ledger.sent, [sent?.key.id]);
   });
 
-  test("carries messages between two linked devices", async () => {
+  it("carries messages between two linked devices", async () => {
     const [one, two] = await Promise.all([newSession(), newSession()]);
     await one.client.socket.sendMessage(two.phone.jid, { text: "across" });
     const message = await two.client.message();
@@ -165,7 +165,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal((await two.phone.nextMessage()).text, "across");
   });
 
-  test("shows a linked device what its phone sent", async () => {
+  it("shows a linked device what its phone sent", async () => {
     const { client, phone } = await newSession();
     const bob = wa.phone();
     await phone.sendTextTo(bob, "from the phone");
@@ -174,7 +174,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal((await bob.nextMessage()).from, phone.number);
   });
 
-  test("keeps messages for a device that is away, in order", async () => {
+  it("keeps messages for a device that is away, in order", async () => {
     const { client, phone, device } = await newSession();
     await client.stop();
     await wa.until(() => !device.online);
@@ -191,7 +191,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(device.stored.size, 0);
   });
 
-  test("encrypts a message anew for a client that lost its Signal session", async () => {
+  it("encrypts a message anew for a client that lost its Signal session", async () => {
     const { client, phone, device } = await newSession({ retryRequestDelayMs: 1 });
     const bob = wa.phone();
     await bob.sendTextTo(phone, "one");
@@ -206,7 +206,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(device.ledger.receipts.get(id)?.[0], "retry");
   });
 
-  test("sends a history like a real phone when asked to", async () => {
+  it("sends a history like a real phone when asked to", async () => {
     const client = newClient({ shouldSyncHistoryMessage: () => true });
     const phone = wa.phone();
     phone.sendsHistory = true;
@@ -218,7 +218,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.ok([...(device?.ledger.receipts.values() ?? [])].flat().includes("hist_sync"));
   });
 
-  test("forgets a device that logs out", async () => {
+  it("forgets a device that logs out", async () => {
     const { client, phone, device } = await newSession();
     await client.socket.logout();
     assert.equal(await client.closed(), 401);
@@ -228,7 +228,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 401);
   });
 
-  test("ends the connection of a device the phone unlinks, and refuses its next login", async () => {
+  it("ends the connection of a device the phone unlinks, and refuses its next login", async () => {
     const { client, phone } = await newSession();
     await phone.unlink();
     assert.equal(await client.closed(), 401);
@@ -236,7 +236,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 401);
   });
 
-  test("refuses the login of a device that was unlinked while it was away", async () => {
+  it("refuses the login of a device that was unlinked while it was away", async () => {
     const { client, phone, device } = await newSession();
     await client.stop();
     await client.closed();
@@ -245,7 +245,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 401);
   });
 
-  test("gives the place of a connection to a newer one", async () => {
+  it("gives the place of a connection to a newer one", async () => {
     const { client, device } = await newSession();
     const newer = newClient();
     Object.assign(newer.creds, client.creds);
@@ -255,7 +255,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     await wa.waitForLogin(device);
   });
 
-  test("ends connections in every way it is told to", async () => {
+  it("ends connections in every way it is told to", async () => {
     const { client, phone, device } = await newSession();
     const again = async (): Promise<void> => {
       client.connect();
@@ -288,7 +288,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     await again();
   });
 
-  test("answers nothing on a muted connection", async () => {
+  it("answers nothing on a muted connection", async () => {
     const { client, device } = await newSession();
     const connection = wa.connectionOf(device);
     connection.mute();
@@ -307,7 +307,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 428);
   });
 
-  test("lets new connections run into a black hole", async () => {
+  it("lets new connections run into a black hole", async () => {
     wa.muteNewConnections(true);
     const connected = wa.waitForConnection();
     const client = newClient().connect();
@@ -319,7 +319,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 408);
   });
 
-  test("refuses upgrades with the status it is told", async () => {
+  it("refuses upgrades with the status it is told", async () => {
     wa.refuseUpgrades(429);
     const client = newClient().connect();
     const [, response] = await once(client.socket.ws, "unexpected-response");
@@ -329,13 +329,13 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.ok(await newClient().connect().qr());
   });
 
-  test("answers an unknown query with an error", async () => {
+  it("answers an unknown query with an error", async () => {
     const { client } = await newSession();
     const query = { tag: "iq", attrs: { to: "@s.whatsapp.net", type: "get", xmlns: "no:such" } };
     await assert.rejects(client.socket.query(query), /feature-not-implemented/);
   });
 
-  test("serves fifty at once", async () => {
+  it("serves fifty at once", async () => {
     const { pairings, logins } = wa.counters;
     const sessions = await Promise.all(Array.from({ length: 50 }, () => newSession()));
     assert.equal(wa.counters.pairings - pairings, 50);

@@ -1,4 +1,4 @@
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { exactly, json, text } from "./expectations.ts";
 import type { RestRequest } from "./http-client.ts";
 import { type Expectation, get, post, put } from "./rest-case.ts";
@@ -36,9 +36,9 @@ const cases: readonly (readonly [name: string, request: RestRequest, expect: Exp
 
 /** Reports what a server with a key lets in. */
 export function registerKeyCases(target: () => Target): void {
-  suite("the API key", { skip: noKey ?? false }, () => {
+  describe("the API key", { skip: noKey ?? false }, () => {
     for (const [name, request, expect] of cases) {
-      test(name, async () => {
+      it(name, async () => {
         const answer = await target().anonymous.send(request);
         assertAnswer(answer, request, expect, { session: "nobody", kind: settings.kind });
       });

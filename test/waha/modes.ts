@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { ServerProcess } from "../e2e/server-process.ts";
 import { emptyConfig, failureLike, json, violations, withKeys } from "./expectations.ts";
 import { HttpClient, type RestRequest } from "./http-client.ts";
@@ -35,11 +35,11 @@ const openRows: readonly Row[] = [
 
 /** Reports what changes with settings of the server; each takes a server of its own. */
 export function registerModeCases(): void {
-  suite("settings of the server", { skip: notOwnServer ?? false }, () => {
-    test("WAHA_HTTP_STRICT_MODE refuses unknown fields, but for the name in the body of PUT", () =>
+  describe("settings of the server", { skip: notOwnServer ?? false }, () => {
+    it("WAHA_HTTP_STRICT_MODE refuses unknown fields, but for the name in the body of PUT", () =>
       tryOn({ WAHA_HTTP_STRICT_MODE: "true" }, strictRows));
 
-    test("SESSIOND_SHOW_SECRETS shows secrets in clear", () => tryOn({ SESSIOND_SHOW_SECRETS: "true" }, openRows));
+    it("SESSIOND_SHOW_SECRETS shows secrets in clear", () => tryOn({ SESSIOND_SHOW_SECRETS: "true" }, openRows));
   });
 }
 

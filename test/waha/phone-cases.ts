@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { WebhookInbox } from "../e2e/webhook-inbox.ts";
 import {
   emptyConfig,
@@ -254,12 +254,12 @@ const webhookWalks: Readonly<Record<string, (walk: Walk, hook: WebhookInbox) => 
 
 /** Reports the walks that need a phone. */
 export function registerPhoneCases(target: () => Target): void {
-  suite("with a phone", { skip: noPhone ?? false, concurrency: 2 }, () => {
+  describe("with a phone", { skip: noPhone ?? false, concurrency: 2 }, () => {
     for (const [name, play] of Object.entries(walks)) {
-      test(name, (t) => walkWith(new Walk(target(), t), play));
+      it(name, (t) => walkWith(new Walk(target(), t), play));
     }
     for (const [name, play] of Object.entries(webhookWalks)) {
-      test(name, { skip: noWebhooks ?? false }, async (t) => {
+      it(name, { skip: noWebhooks ?? false }, async (t) => {
         await using hook = await WebhookInbox.open();
         await walkWith(new Walk(target(), t), (walk) => play(walk, hook));
       });

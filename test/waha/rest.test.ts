@@ -1,6 +1,6 @@
 /** The suite: REST as WAHA's clients know it, against any server. README.md tells how to point it at one. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, it } from "node:test";
 import { configShownCases, configViolationCases } from "./cases/config.ts";
 import { createCases } from "./cases/create.ts";
 import { deprecatedCases } from "./cases/deprecated.ts";
@@ -59,12 +59,12 @@ registerWebhookCases(target);
 registerPhoneCases(target);
 registerModeCases();
 
-test("the screenshot's session is default where none is named", { skip: notOwnServer ?? false }, async () => {
+it("the screenshot's session is default where none is named", { skip: notOwnServer ?? false }, async () => {
   const request = get("/api/screenshot");
   assertAnswer(await target().client.send(request), request, notStarted, { session: "default", kind: settings.kind });
 });
 
-test("a body that is announced as too large is refused before it is sent", {
+it("a body that is announced as too large is refused before it is sent", {
   skip: settings.kind === "waha" ? "WAHA's limit is another" : false,
 }, async () => {
   const request = { method: "POST", path: "/api/sessions" };
@@ -72,7 +72,7 @@ test("a body that is announced as too large is refused before it is sent", {
   assertAnswer(answer, request, failureLike(413, /./), { session: "", kind: settings.kind });
 });
 
-test("the suite has left no session behind", async () => {
+it("the suite has left no session behind", async () => {
   const answer = await target().client.send(get("/api/sessions?all=true"));
   const sessions = answer.json();
   assert.ok(Array.isArray(sessions));

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import type { Answer, RestRequest } from "./http-client.ts";
 import { type CaseGroup, type Expectation, fill, type MatchContext, type RestCase, type Step } from "./rest-case.ts";
 import { settings, type Target } from "./target.ts";
 
 /** Reports each case of a table as a test; a few run at a time, since some only wait. */
 export function registerCases({ title, cases }: CaseGroup, target: () => Target): void {
-  suite(title, { concurrency: 4 }, () => {
+  describe(title, { concurrency: 4 }, () => {
     for (const row of cases) {
       const skip = settings.kind === "waha" && row.onlySessiond ? row.onlySessiond : false;
-      test(row.name, { skip }, () => runCase(row, target()));
+      it(row.name, { skip }, () => runCase(row, target()));
     }
   });
 }

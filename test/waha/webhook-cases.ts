@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { type Webhook, WebhookInbox } from "../e2e/webhook-inbox.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
 import { noWebhooks, settings, type Target } from "./target.ts";
@@ -48,20 +48,20 @@ async function scene(target: Target, play: (scene: Scene) => Promise<void>): Pro
 
 /** Reports how webhooks of a session that is not paired arrive; no phone is needed. */
 export function registerWebhookCases(target: () => Target): void {
-  suite("webhooks", { skip: noWebhooks ?? false, concurrency: 4 }, () => {
-    test("WAHA's vector: the HMAC of the suite is WAHA's", () => {
+  describe("webhooks", { skip: noWebhooks ?? false, concurrency: 4 }, () => {
+    it("WAHA's vector: the HMAC of the suite is WAHA's", () => {
       const hmac = hmacOf('{"event":"message","session":"default","engine":"WEBJS"}', key);
       assert.match(hmac, /^208f8a55.*076153fa89$/);
     });
 
-    test("session.status comes for STARTING, then for SCAN_QR_CODE", () =>
+    it("session.status comes for STARTING, then for SCAN_QR_CODE", () =>
       scene(target(), async ({ create, events }) => {
         await create({});
         const statuses = (await events(2)).map(({ body }) => body.payload.status);
         assert.deepEqual(statuses.slice(0, 2), ["STARTING", "SCAN_QR_CODE"]);
       }));
 
-    test("the body has WAHA's keys and values", () =>
+    it("the body has WAHA's keys and values", () =>
       scene(target(), async ({ create, events, session }) => {
         await create({});
         const [first] = await events(1);
@@ -77,7 +77,7 @@ export function registerWebhookCases(target: () => Target): void {
         assert.deepEqual(Object.keys(Object(first.body.environment)), ["version", "engine", "tier", "browser"]);
       }));
 
-    test("the body has an id, its time and the last statuses besides", skipOn("WAHA 2024.10 has none of these"), () =>
+    it("the body has an id, its time and the last statuses besides", skipOn("WAHA 2024.10 has none of these"), () =>
       scene(target(), async ({ create, events, session }) => {
         await create({});
         const [first, second] = await events(2);
@@ -103,7 +103,7 @@ export function registerWebhookCases(target: () => Target): void {
       }),
     );
 
-    test("the headers name the request, its time and the sender", skipOn("WAHA has another user agent"), () =>
+    it("the headers name the request, its time and the sender", skipOn("WAHA has another user agent"), () =>
       scene(target(), async ({ create, events }) => {
         await create({});
         const [first, second] = await events(2);
@@ -118,7 +118,7 @@ export function registerWebhookCases(target: () => Target): void {
       }),
     );
 
-    test("with a key the raw body is signed as WAHA signs it", () =>
+    it("with a key the raw body is signed as WAHA signs it", () =>
       scene(target(), async ({ create, events }) => {
         await create({ hmac: { key } });
         const [first] = await events(1);
@@ -127,7 +127,7 @@ export function registerWebhookCases(target: () => Target): void {
         assert.equal(first.headers["x-webhook-hmac-algorithm"], "sha512");
       }));
 
-    test("with a key the body is signed by Standard Webhooks, too", skipOn("new in sessiond"), () =>
+    it("with a key the body is signed by Standard Webhooks, too", skipOn("new in sessiond"), () =>
       scene(target(), async ({ create, events }) => {
         await create({ hmac: { key } });
         const [first] = await events(1);
@@ -139,7 +139,7 @@ export function registerWebhookCases(target: () => Target): void {
       }),
     );
 
-    test("a key that was sent back as *** still signs", skipOn("WAHA shows keys in clear"), () =>
+    it("a key that was sent back as *** still signs", skipOn("WAHA shows keys in clear"), () =>
       scene(target(), async ({ create, events, session, hook, target: at }) => {
         await create({ hmac: { key } });
         await events(2);
@@ -153,7 +153,7 @@ export function registerWebhookCases(target: () => Target): void {
       }),
     );
 
-    test("custom headers are sent along, those with credentials in clear", () =>
+    it("custom headers are sent along, those with credentials in clear", () =>
       scene(target(), async ({ create, events }) => {
         const customHeaders = [
           { name: "X-My-Custom-Header", value: "Value" },
@@ -165,7 +165,7 @@ export function registerWebhookCases(target: () => Target): void {
         assert.equal(first?.headers.authorization, "Bearer hunter2");
       }));
 
-    test("only the events that were asked for come", () =>
+    it("only the events that were asked for come", () =>
       scene(target(), async ({ create, events, hook, session }) => {
         await create([
           { url: `${hook.url}?messages`, events: ["message"], customHeaders: [{ name: "X-Which", value: "messages" }] },
@@ -178,7 +178,7 @@ export function registerWebhookCases(target: () => Target): void {
         assert.deepEqual(others, []);
       }));
 
-    test("each webhook of a session gets each event", () =>
+    it("each webhook of a session gets each event", () =>
       scene(target(), async ({ create, events }) => {
         await create(["a", "b"].map((value) => ({ customHeaders: [{ name: "X-Which", value }] })));
         const which = (await events(4)).map(({ headers, body }) => `${headers["x-which"]} ${body.payload.status}`);
@@ -190,7 +190,7 @@ export function registerWebhookCases(target: () => Target): void {
         ]);
       }));
 
-    test("what fails is tried again, with the same request id and body", () => triesAgain(target()));
+    it("what fails is tried again, with the same request id and body", () => triesAgain(target()));
   });
 }
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Session_StatusReason as Reason, Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
 import { statusOf } from "../../../src/domain/session.ts";
-import { settle } from "../../app/house.ts";
+import { settle } from "../../app/harness.ts";
 import type { LinkedDevice } from "../../emulator/device.ts";
 import type { WhatsApp } from "../../emulator/whatsapp.ts";
 import { epochMs } from "../../support/fake-clock.ts";
-import { type NowebHouse, openNowebHouse } from "./noweb-house.ts";
+import { type NowebHarness, openNowebHarness } from "./noweb-harness.ts";
 
 const hourMs = 3_600_000;
 
@@ -108,7 +108,7 @@ const settings = { keepAliveIntervalMs: 59_000, probeTimeoutMs: 20 };
 describe("an hour in which WhatsApp", { concurrency: true }, () => {
   for (const { what, begin, again, status, reason, atLeast } of troubles) {
     it(`${what} costs twenty attempts at most, and its reason is to be seen`, async (t) => {
-      const it = await openNowebHouse(t, (clock) => ({ ...settings, clock }));
+      const it = await openNowebHarness(t, (clock) => ({ ...settings, clock }));
       const { clock, whatsapp, manager, working } = it;
       const device = await working("alice");
       let attempts = 0;
@@ -139,7 +139,7 @@ describe("an hour in which WhatsApp", { concurrency: true }, () => {
 });
 
 /** Waits until nothing moves any more between the two: the network is this machine's, and has its turns of the event loop. */
-async function quiet({ whatsapp }: NowebHouse): Promise<void> {
+async function quiet({ whatsapp }: NowebHarness): Promise<void> {
   let moves = 0;
   const move = () => (moves += 1);
   whatsapp.on("change", move);

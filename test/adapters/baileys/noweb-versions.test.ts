@@ -17,7 +17,7 @@ const revision = Number(builtIn.split(".").at(-1));
 const newer = (by: number) => `2.3000.${revision + by}`;
 
 /** A directory, a clock, a log and a server of versions; opens NowebVersions on them, again and again as new processes would. */
-async function openWorld(t: TestContext) {
+async function openFixture(t: TestContext) {
   const server = await startVersionServer();
   const directory = await mkdtemp(join(tmpdir(), "sessiond-versions-"));
   const file = join(directory, "noweb-version.json");
@@ -63,7 +63,7 @@ const stored = (file: string) => readFile(file, "utf8").catch(() => "");
 describe("NOWEB's client version", () => {
   for (const setting of ["2.3000.1023456789", "2.3000.4294967295"]) {
     it(`is the one that is set, and nothing is looked up: ${setting}`, async (t) => {
-      const { server, open, log } = await openWorld(t);
+      const { server, open, log } = await openFixture(t);
       const versions = await open(setting);
       assert.equal(versions.current, setting);
       versions.refused(setting);
@@ -80,7 +80,7 @@ describe("NOWEB's client version", () => {
   }
 
   it("is Baileys' own where none is set, until WhatsApp refuses it: then it is looked up", async (t) => {
-    const { server, open } = await openWorld(t);
+    const { server, open } = await openFixture(t);
     server.publish(revision + 5);
     const versions = await open(undefined);
     assert.deepEqual([versions.current, server.asked], [builtIn, 0]);
@@ -91,7 +91,7 @@ describe("NOWEB's client version", () => {
   });
 
   it("is not looked up unasked for a WhatsApp that is elsewhere", async (t) => {
-    const { server, open } = await openWorld(t);
+    const { server, open } = await openFixture(t);
     const versions = await open(undefined, { unasked: false });
     versions.refused(builtIn);
     await nextTurn();
@@ -105,7 +105,7 @@ describe("NOWEB's client version", () => {
   ];
   for (const [what, setting, body] of answers) {
     it(`is read from ${what}`, async (t) => {
-      const { server, open, file } = await openWorld(t);
+      const { server, open, file } = await openFixture(t);
       server.answer = (response) => response.end(body);
       const versions = await open(setting);
       await until(() => versions.current === newer(7));
@@ -123,7 +123,7 @@ describe("NOWEB's client version", () => {
   ];
   for (const [what, answer] of useless) {
     it(`stays as it is if the look-up brings ${what}, which is logged`, async (t) => {
-      const { server, open, log, clock } = await openWorld(t);
+      const { server, open, log, clock } = await openFixture(t);
       server.answer = answer;
       const versions = await open("auto-web");
       await until(() => log.length > 0);
@@ -136,7 +136,7 @@ describe("NOWEB's client version", () => {
   }
 
   it("is the one looked up last where a start finds no network", async (t) => {
-    const { server, open, file, clock } = await openWorld(t);
+    const { server, open, file, clock } = await openFixture(t);
     server.publish(revision + 3);
     await open("auto-web");
     await until(async () => (await stored(file)).includes(newer(3)));
@@ -148,7 +148,7 @@ describe("NOWEB's client version", () => {
   });
 
   it("is looked up at most hourly while it is accepted, over restarts too", async (t) => {
-    const { server, open, file, clock } = await openWorld(t);
+    const { server, open, file, clock } = await openFixture(t);
     server.publish(revision + 3);
     await open("auto-web");
     await until(async () => (await stored(file)).includes(newer(3)));
@@ -163,7 +163,7 @@ describe("NOWEB's client version", () => {
 
   for (const content of ["", "{", "[]", '{"setting":"auto-web","version":"a.b.c","atMs":1}', '{"version":7}']) {
     it(`is Baileys' own if the stored one cannot be read: ${content}`, async (t) => {
-      const { server, open, file } = await openWorld(t);
+      const { server, open, file } = await openFixture(t);
       await writeFile(file, content);
       const versions = await open("auto-web");
       assert.equal(versions.current, builtIn);
@@ -172,7 +172,7 @@ describe("NOWEB's client version", () => {
   }
 
   it("is the newer of the stored and the built-in one, after an upgrade too", async (t) => {
-    const { open, file, clock } = await openWorld(t);
+    const { open, file, clock } = await openFixture(t);
     for (const [version, expected] of [
       [newer(1), newer(1)],
       [newer(-1), builtIn],
@@ -183,7 +183,7 @@ describe("NOWEB's client version", () => {
   });
 
   it("never becomes one again that WhatsApp has refused, and is looked up until there is another", async (t) => {
-    const { server, open, clock } = await openWorld(t);
+    const { server, open, clock } = await openFixture(t);
     server.publish(revision + 1);
     const versions = await open("auto-web");
     await until(() => versions.current === newer(1));
@@ -216,7 +216,7 @@ describe("NOWEB's client version", () => {
   });
 
   it("is not looked up again for a second refusal within a minute", async (t) => {
-    const { server, open, clock } = await openWorld(t);
+    const { server, open, clock } = await openFixture(t);
     server.publish(revision);
     const versions = await open(undefined);
     versions.refused(builtIn);

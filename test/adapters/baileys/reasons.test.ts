@@ -6,7 +6,7 @@ import { statusOf, wakeAtMs } from "../../../src/domain/session.ts";
 import type { Connection } from "../../emulator/connection.ts";
 import { stanza } from "../../emulator/stanza.ts";
 import { epochMs } from "../../support/fake-clock.ts";
-import { candidateConnection, openNowebHouse } from "./noweb-house.ts";
+import { candidateConnection, openNowebHarness } from "./noweb-harness.ts";
 
 /** What a session is to show once something has happened. */
 interface Shown {
@@ -80,7 +80,7 @@ const isOver = (record: SessionRecord, { status, reason, againS }: Shown) =>
 
 describe("what WhatsApp does to a NOWEB session", () => {
   it("that is paired: each reason leads to its status and its wait, and the login stays", async (t) => {
-    const { manager, whatsapp, until, untilStatus, working } = await openNowebHouse(t);
+    const { manager, whatsapp, until, untilStatus, working } = await openNowebHarness(t);
     const device = await working("alice");
     const shown = async (what: string, wanted: Shown) => {
       const { record } = await until("alice", (one) => isOver(one, wanted));
@@ -118,7 +118,7 @@ describe("what WhatsApp does to a NOWEB session", () => {
   });
 
   it("that is not paired: each reason leads to its status and its wait", async (t) => {
-    const { manager, whatsapp, until, pairing } = await openNowebHouse(t);
+    const { manager, whatsapp, until, pairing } = await openNowebHarness(t);
     let count = 0;
     const shown = async (name: string, what: string, wanted: Shown) => {
       const { record } = await until(name, (one) => isOver(one, wanted));
@@ -143,7 +143,7 @@ describe("what WhatsApp does to a NOWEB session", () => {
 
   for (const paired of [true, false]) {
     it(`401 is a logout, and the next start shows a code: ${paired ? "paired" : "not paired"}`, async (t) => {
-      const { manager, whatsapp, until, untilStatus, pairing, working } = await openNowebHouse(t);
+      const { manager, whatsapp, until, untilStatus, pairing, working } = await openNowebHarness(t);
       if (paired) await (await working("alice")).phone.unlink();
       else {
         await pairing("alice");
@@ -159,7 +159,7 @@ describe("what WhatsApp does to a NOWEB session", () => {
     });
 
     it(`515 is a new connection at once, and a failure if it comes again: ${paired ? "paired" : "not paired"}`, async (t) => {
-      const { whatsapp, until, untilStatus, pairing, working } = await openNowebHouse(t);
+      const { whatsapp, until, untilStatus, pairing, working } = await openNowebHarness(t);
       if (paired) await working("alice");
       else await pairing("alice");
       const connections = () =>
@@ -179,14 +179,14 @@ describe("what WhatsApp does to a NOWEB session", () => {
   }
 
   it("codes that nobody scans end it", async (t) => {
-    const { untilStatus, pairing } = await openNowebHouse(t, () => ({ qrTimeoutMs: 20 }));
+    const { untilStatus, pairing } = await openNowebHarness(t, () => ({ qrTimeoutMs: 20 }));
     await pairing("alice");
     const { record } = await untilStatus("alice", Status.FAILED);
     assertShown(record, failed(Reason.PAIRING_TIMEOUT), "unseen codes");
   });
 
   it("a device that was replaced tries once more, and gives way then", async (t) => {
-    const { clock, whatsapp, until, untilStatus, working } = await openNowebHouse(t);
+    const { clock, whatsapp, until, untilStatus, working } = await openNowebHarness(t);
     const device = await working("alice");
     whatsapp.connectionOf(device).conflictReplaced();
     await until("alice", ({ reason, wakeAt }) => reason === Reason.REPLACED && wakeAt !== undefined);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Delivery, DeliverySchema, type Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { DeliveryQueues, type DeliveryStore } from "../../../src/adapters/embedded/delivery-queues.ts";
@@ -70,7 +70,7 @@ const deliveryOf = (seq: number, endpointId: string): Delivery =>
   create(DeliverySchema, { id: `${seq} ${endpointId}`, endpointId, event: { ...eventOf("alice"), seq: BigInt(seq) } });
 
 for (let seed = 1; seed <= 20; seed += 1) {
-  test(`whatever the timing, each delivery is under way once at a time and goes out in the end (${seed})`, async () => {
+  it(`whatever the timing, each delivery is under way once at a time and goes out in the end (${seed})`, async () => {
     const roll = dice(seed);
     const clock = new FakeClock();
     const store = new TardyStore(roll);
@@ -124,7 +124,7 @@ for (let seed = 1; seed <= 20; seed += 1) {
   });
 }
 
-test("a read that fails ends the claims with its error, and the next reader goes on", async () => {
+it("a read that fails ends the claims with its error, and the next reader goes on", async () => {
   const clock = new FakeClock();
   const store = new TardyStore(dice(1));
   const queues = new DeliveryQueues(store, clock);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Notifier } from "../../../src/adapters/embedded/notifier.ts";
 
 const many = 1_000;
 
-suite("a notifier", () => {
-  test("wakes a thousand in turns, each with the first news it has not heard of", async () => {
+describe("a notifier", () => {
+  it("wakes a thousand in turns, each with the first news it has not heard of", async () => {
     const notifier = new Notifier();
     const { signal } = new AbortController();
     const listeners = Array.from({ length: many }, (_, n) => notifier.subscribe(n % 2 ? "alice" : undefined, signal));
@@ -22,7 +22,7 @@ suite("a notifier", () => {
     notifier.close();
   });
 
-  test("does not miss what comes while others are still to be woken", async () => {
+  it("does not miss what comes while others are still to be woken", async () => {
     const notifier = new Notifier();
     const { signal } = new AbortController();
     const listeners = Array.from({ length: many }, () => notifier.subscribe("alice", signal));
@@ -36,7 +36,7 @@ suite("a notifier", () => {
     assert.equal(await last?.changed(), undefined);
   });
 
-  test("wakes nobody of another topic, and nobody who has left", async () => {
+  it("wakes nobody of another topic, and nobody who has left", async () => {
     const notifier = new Notifier();
     const controller = new AbortController();
     const [bob, left] = [notifier.subscribe("bob", controller.signal), notifier.subscribe("alice", controller.signal)];

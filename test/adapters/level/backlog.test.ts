@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createSession, newEvent, Reader, recordOf, seqOf } from "../../contract/backend-fixtures.ts";
@@ -14,7 +14,7 @@ function heapMegabytes(): number {
   return process.memoryUsage().heapUsed / 1_000_000;
 }
 
-test("100,000 pending deliveries are not held in memory, before or after a restart", async (t) => {
+it("100,000 pending deliveries are not held in memory, before or after a restart", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const sessions = await Promise.all(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cp, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
 import { RestoreRefused, restoreStore } from "../../../src/adapters/level/store/restore.ts";
 import type { Backend, Lease } from "../../../src/ports/backend.ts";
@@ -35,7 +35,7 @@ async function contents(directory: string): Promise<Map<string, string>> {
   return new Map(names.map((name, index) => [name, bytes[index] ?? ""]));
 }
 
-test("a backup holds what was written before it, for its owner only, and nothing of what comes after", async (t) => {
+it("a backup holds what was written before it, for its owner only, and nothing of what comes after", async (t) => {
   const { store, backend, lease, backup, report } = await backedUp(t);
   await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice", "one")] });
   assert.equal(report.directory, backup);
@@ -58,7 +58,7 @@ test("a backup holds what was written before it, for its owner only, and nothing
   assert.deepEqual(await contents(backup), before);
 });
 
-test("a backup taken under load is one moment of the store", async (t) => {
+it("a backup taken under load is one moment of the store", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(clock);
   const { lease } = await createSession(backend, "alice");
@@ -86,14 +86,14 @@ test("a backup taken under load is one moment of the store", async (t) => {
   }
 });
 
-test("a directory that is there is not written to", async (t) => {
+it("a directory that is there is not written to", async (t) => {
   const { backend, backup } = await backedUp(t);
   const before = await contents(backup);
   await assert.rejects(backend.backup(backup), /EEXIST/);
   assert.deepEqual(await contents(backup), before);
 });
 
-test("going back is refused where ratchets would be used again, unless forced; what was there is kept", async (t) => {
+it("going back is refused where ratchets would be used again, unless forced; what was there is kept", async (t) => {
   const { store, backend, lease, backup } = await backedUp(t);
   await turn(backend, lease, "second");
   await turn(backend, lease, "third");
@@ -126,7 +126,7 @@ test("going back is refused where ratchets would be used again, unless forced; w
   await assert.rejects(restore(false), RestoreRefused);
 });
 
-test("a backup can be put back where only records and events have changed", async (t) => {
+it("a backup can be put back where only records and events have changed", async (t) => {
   const { store, backend, lease, backup } = await backedUp(t);
   await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
   await backend.close();
@@ -135,7 +135,7 @@ test("a backup can be put back where only records and events have changed", asyn
   assert.equal((await restored.get("alice")).record?.revision, 1);
 });
 
-test("another store, one in use, and what is no backup are refused and left as they are", async (t) => {
+it("another store, one in use, and what is no backup are refused and left as they are", async (t) => {
   const { store, backend, backup } = await backedUp(t);
   await assert.rejects(restoreStore({ backup, directory: store.path, force: true }), /in use by another sessiond/);
   await backend.check();
@@ -150,7 +150,7 @@ test("another store, one in use, and what is no backup are refused and left as t
   );
 });
 
-test("a backup that was copied elsewhere can still be restored", async (t) => {
+it("a backup that was copied elsewhere can still be restored", async (t) => {
   const { store, backup } = await backedUp(t);
   await cp(backup, `${store.path}-moved`, { recursive: true });
   const directory = `${store.path}-new`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Backend } from "../../../src/ports/backend.ts";
@@ -57,7 +57,7 @@ async function pendingSeqs(backend: Backend): Promise<bigint[]> {
   }
 }
 
-test("a process killed amid its writes loses nothing it had acknowledged and tears nothing", async (t) => {
+it("a process killed amid its writes loses nothing it had acknowledged and tears nothing", async (t) => {
   const store = await storeDirectory(t);
   const acknowledged = await killAmidWrites(store.path, 2000);
   const clock = new FakeClock();

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
@@ -40,8 +40,8 @@ async function held(t: TestContext) {
 const inUse = /in use by another sessiond/;
 const open = (directory: string, adopt = false) => openLevelBackend({ directory, clock: new FakeClock(), adopt });
 
-suite("a store in use is refused to a second process", () => {
-  test("on the same directory, even after the first has read LOCK", async (t) => {
+describe("a store in use is refused to a second process", () => {
+  it("on the same directory, even after the first has read LOCK", async (t) => {
     const { store } = await held(t);
     await assert.rejects(open(store.path), inUse);
     const { line } = await start(t, store.path);
@@ -49,26 +49,26 @@ suite("a store in use is refused to a second process", () => {
     assert.ok(line.includes(store.path));
   });
 
-  test("through a symbolic link", async (t) => {
+  it("through a symbolic link", async (t) => {
     const { store } = await held(t);
     await symlink(store.path, `${store.path}-link`);
     await assert.rejects(open(`${store.path}-link`), inUse);
   });
 
-  test("by a relative path", async (t) => {
+  it("by a relative path", async (t) => {
     const { store } = await held(t);
     await assert.rejects(open(relative(process.cwd(), store.path)), inUse);
     assert.match((await start(t, "store", dirname(store.path))).line, inUse);
   });
 
-  test("after LOCK is deleted", async (t) => {
+  it("after LOCK is deleted", async (t) => {
     const { store } = await held(t);
     await rm(join(store.path, "LOCK"));
     await assert.rejects(open(store.path), inUse);
     assert.match((await start(t, store.path)).line, inUse);
   });
 
-  test("after everything is deleted that says so", {
+  it("after everything is deleted that says so", {
     skip: process.platform !== "linux" && "no abstract sockets here",
   }, async (t) => {
     const { store } = await held(t);
@@ -76,7 +76,7 @@ suite("a store in use is refused to a second process", () => {
     await assert.rejects(open(store.path), inUse);
   });
 
-  test("on a copy, whether the first is still running or not", async (t) => {
+  it("on a copy, whether the first is still running or not", async (t) => {
     const { store, child } = await held(t);
     await copy(store.path, `${store.path}-copy`);
     await assert.rejects(open(`${store.path}-copy`), /it is a copy.*SESSIOND_ADOPT_STORE/);
@@ -88,7 +88,7 @@ suite("a store in use is refused to a second process", () => {
   });
 });
 
-test("within one process, a store is not opened twice by any name", async (t) => {
+it("within one process, a store is not opened twice by any name", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await symlink(store.path, `${store.path}-link`);
@@ -98,7 +98,7 @@ test("within one process, a store is not opened twice by any name", async (t) =>
   await first.check();
 });
 
-test("a process that was killed holds nothing back", async (t) => {
+it("a process that was killed holds nothing back", async (t) => {
   const { store, child } = await held(t);
   const ended = once(child, "exit");
   child.kill("SIGKILL");
@@ -108,7 +108,7 @@ test("a process that was killed holds nothing back", async (t) => {
   assert.equal((await history(backend)).length, 3);
 });
 
-test("a copy that is adopted opens, and from then on without being asked", async (t) => {
+it("a copy that is adopted opens, and from then on without being asked", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice");
@@ -122,14 +122,14 @@ test("a copy that is adopted opens, and from then on without being asked", async
   await store.open(new FakeClock());
 });
 
-test("a directory that is moved is no copy", async (t) => {
+it("a directory that is moved is no copy", async (t) => {
   const store = await storeDirectory(t);
   await (await store.open(new FakeClock())).close();
   await rename(store.path, `${store.path}-moved`);
   await (await open(`${store.path}-moved`)).close();
 });
 
-test("an owner whose mark is gone writes nothing more", async (t) => {
+it("an owner whose mark is gone writes nothing more", async (t) => {
   const store = await storeDirectory(t);
   const clock = new FakeClock();
   const backend = await store.open(clock);
@@ -144,7 +144,7 @@ test("an owner whose mark is gone writes nothing more", async (t) => {
   assert.equal((await backend.get("alice")).record?.revision, 1);
 });
 
-test("nothing is acknowledged any more once the directory is replaced", async (t) => {
+it("nothing is acknowledged any more once the directory is replaced", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
   await backend.check();
@@ -153,7 +153,7 @@ test("nothing is acknowledged any more once the directory is replaced", async (t
   await assert.rejects(backend.check(), StoreUnavailable);
 });
 
-test("a path longer than a socket's address can be guarded", async (t) => {
+it("a path longer than a socket's address can be guarded", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "x".repeat(120), "y".repeat(120));
   const guard = await DirectoryGuard.acquire(directory);

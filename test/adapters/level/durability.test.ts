@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { it } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Level } from "level";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
@@ -21,7 +21,7 @@ import { storeDirectory } from "./store-directory.ts";
 
 const never = new AbortController().signal;
 
-test("records, events and engine data are there when the store is opened again, a pairing is not", async (t) => {
+it("records, events and engine data are there when the store is opened again, a pairing is not", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease, events } = await createSession(first, "alice", [], 3);
@@ -38,7 +38,7 @@ test("records, events and engine data are there when the store is opened again, 
   assert.deepEqual(await second.chats(later).read(["chat"]), [Buffer.from("hello")]);
 });
 
-test("a lease of an earlier life is lost, and epochs never repeat", async (t) => {
+it("a lease of an earlier life is lost, and epochs never repeat", async (t) => {
   const store = await storeDirectory(t);
   let former = 0n;
   for (let life = 0; life < 3; life += 1) {
@@ -51,7 +51,7 @@ test("a lease of an earlier life is lost, and epochs never repeat", async (t) =>
   }
 });
 
-test("no place in the log is given twice, even when its events are gone", async (t) => {
+it("no place in the log is given twice, even when its events are gone", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", [], 4);
@@ -63,7 +63,7 @@ test("no place in the log is given twice, even when its events are gone", async 
   assert.equal(events[0]?.seq, 5n);
 });
 
-test("what was under way is due again, first attempts in order and retries at their time", async (t) => {
+it("what was under way is due again, first attempts in order and retries at their time", async (t) => {
   const store = await storeDirectory(t);
   const clock = new FakeClock();
   const first = await store.open(clock);
@@ -98,7 +98,7 @@ test("what was under way is due again, first attempts in order and retries at th
   assert.equal(delivery.dueAt && timestampMs(delivery.dueAt), clock.nowMs());
 });
 
-test("a removed session's deliveries and their endpoints outlive the process", async (t) => {
+it("a removed session's deliveries and their endpoints outlive the process", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", ["one", "idle"], 0);
@@ -122,7 +122,7 @@ test("a removed session's deliveries and their endpoints outlive the process", a
   assert.equal(keys.filter((key) => Buffer.from(key)[0] !== 1).length, 2);
 });
 
-test("a reader far behind gets from disk what the window in memory has lost", async (t) => {
+it("a reader far behind gets from disk what the window in memory has lost", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
   const alice = await createSession(backend, "alice", [], 5);
@@ -141,7 +141,7 @@ test("a reader far behind gets from disk what the window in memory has lost", as
   assert.equal((await history(backend)).length, 3006);
 });
 
-test("a directory in use is refused by name, and free again once it is closed", async (t) => {
+it("a directory in use is refused by name, and free again once it is closed", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await assert.rejects(store.open(new FakeClock()), (error: Error) => {
@@ -153,7 +153,7 @@ test("a directory in use is refused by name, and free again once it is closed", 
   await store.open(new FakeClock());
 });
 
-test("a missing directory is made, for its owner only", async (t) => {
+it("a missing directory is made, for its owner only", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "new", "data");
   const backend = await openLevelBackend({ directory, clock: new FakeClock() });
@@ -161,7 +161,7 @@ test("a missing directory is made, for its owner only", async (t) => {
   assert.equal((await stat(directory)).mode & 0o777, 0o700);
 });
 
-test("a damaged store is refused by name", async (t) => {
+it("a damaged store is refused by name", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice", [], 3);
@@ -175,7 +175,7 @@ test("a damaged store is refused by name", async (t) => {
   });
 });
 
-test("what is no store, or one of another format, is left alone", async (t) => {
+it("what is no store, or one of another format, is left alone", async (t) => {
   const store = await storeDirectory(t);
   const foreign = new Level(join(store.path, "foreign"));
   await foreign.put("key", "value");

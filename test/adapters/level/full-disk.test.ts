@@ -3,7 +3,7 @@ import { execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -70,7 +70,7 @@ async function largestLog(directory: string): Promise<number> {
   return Math.max(...sizes);
 }
 
-test("a full disk refuses writes and keeps reads; with room again all goes on, and only what was acknowledged is there", {
+it("a full disk refuses writes and keeps reads; with room again all goes on, and only what was acknowledged is there", {
   skip,
 }, async (t) => {
   const store = await storeDirectory(t);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import type { Operation } from "../../../src/adapters/level/store/database.ts";
 import { GroupWriter } from "../../../src/adapters/level/store/group-writer.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
@@ -50,7 +50,7 @@ class Disk {
   }
 }
 
-test("what waits while a group is being written goes together into the next", async () => {
+it("what waits while a group is being written goes together into the next", async () => {
   const disk = new Disk();
   const first = disk.write("a");
   await Promise.resolve();
@@ -66,7 +66,7 @@ test("what waits while a group is being written goes together into the next", as
   ]);
 });
 
-test("a group that need not be on disk is not synced", async () => {
+it("a group that need not be on disk is not synced", async () => {
   const disk = new Disk();
   const writes = [disk.write("a", false), disk.write("b", false)];
   await disk.finish();
@@ -74,7 +74,7 @@ test("a group that need not be on disk is not synced", async () => {
   assert.deepEqual(disk.groups, [{ names: ["a", "b", "seal"], sync: false }]);
 });
 
-test("a write that is refused leaves nothing in its group, and its neighbours alone", async () => {
+it("a write that is refused leaves nothing in its group, and its neighbours alone", async () => {
   const disk = new Disk();
   const before = disk.write("a");
   const refused = disk.writer.write({
@@ -91,7 +91,7 @@ test("a write that is refused leaves nothing in its group, and its neighbours al
   assert.deepEqual(disk.groups[0]?.names, ["a", "b", "seal"]);
 });
 
-test("a write that reads first does so when all before it are written", async () => {
+it("a write that reads first does so when all before it are written", async () => {
   const disk = new Disk();
   const order: string[] = [];
   const first = disk.write("a").then(() => order.push("a is written"));
@@ -116,7 +116,7 @@ test("a write that reads first does so when all before it are written", async ()
   );
 });
 
-test("a write whose reading fails is refused alone", async () => {
+it("a write whose reading fails is refused alone", async () => {
   const disk = new Disk();
   const failing = disk.writer.write({
     sync: true,
@@ -129,7 +129,7 @@ test("a write whose reading fails is refused alone", async () => {
   assert.equal(await after, "a");
 });
 
-test("after a group has failed all writes are refused, until its target has recovered", async () => {
+it("after a group has failed all writes are refused, until its target has recovered", async () => {
   const disk = new Disk();
   const failed = [disk.write("a"), disk.write("b")].map((write) => assert.rejects(write, StoreUnavailable));
   await disk.finish(new Error("disk full"));
@@ -150,7 +150,7 @@ test("after a group has failed all writes are refused, until its target has reco
   assert.equal(disk.groups.length, 2);
 });
 
-test("where its target cannot recover, who waits is told why", async () => {
+it("where its target cannot recover, who waits is told why", async () => {
   const disk = new Disk();
   const failed = assert.rejects(disk.write("a"), StoreUnavailable);
   await disk.finish(new Error("the disk is gone"));
@@ -161,7 +161,7 @@ test("where its target cannot recover, who waits is told why", async () => {
   await assert.rejects(disk.write("c"), StoreUnavailable);
 });
 
-test("closing waits for what was accepted, and refuses the rest", async () => {
+it("closing waits for what was accepted, and refuses the rest", async () => {
   const disk = new Disk();
   const accepted = disk.write("a");
   const closed = disk.writer.close();

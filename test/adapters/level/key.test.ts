@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "../../../src/adapters/level/store/key.ts";
 
 const names = [
@@ -23,7 +23,7 @@ const names = [
 const isWithin = (key: Uint8Array, range: { gte: Uint8Array; lt: Uint8Array }) =>
   Buffer.compare(key, range.gte) >= 0 && Buffer.compare(key, range.lt) < 0;
 
-test("the parts of a key can be taken apart again, whatever they hold", () => {
+it("the parts of a key can be taken apart again, whatever they hold", () => {
   for (const session of names) {
     for (const endpoint of names) {
       const key = keyOf("retry", session, endpoint, 5n, 2n ** 64n - 1n);
@@ -32,7 +32,7 @@ test("the parts of a key can be taken apart again, whatever they hold", () => {
   }
 });
 
-test("no name's range holds another name's keys", () => {
+it("no name's range holds another name's keys", () => {
   for (const name of names) {
     const range = rangeOf("credentials", name);
     for (const other of names) {
@@ -43,34 +43,34 @@ test("no name's range holds another name's keys", () => {
   }
 });
 
-test("a family's range holds its own keys only", () => {
+it("a family's range holds its own keys only", () => {
   assert.ok(isWithin(keyOf("record", "\u{10ffff}"), rangeOf("record")));
   assert.ok(!isWithin(keyOf("event", 0n), rangeOf("record")));
   assert.ok(!isWithin(keyOf("meta", "\u{10ffff}"), rangeOf("record")));
   assert.ok(isWithin(keyOf("event", 2n ** 64n - 1n), rangeOf("event")));
 });
 
-test("keys sort by their parts in turn", () => {
+it("keys sort by their parts in turn", () => {
   const keys = names.flatMap((name) => [0n, 1n, 255n, 256n, 2n ** 63n].map((seq) => keyOf("sessionEvent", name, seq)));
   const sorted = keys.toSorted(Buffer.compare);
   assert.deepEqual(sorted, keys);
 });
 
-test("a range whose prefix ends in the highest byte still has an end", () => {
+it("a range whose prefix ends in the highest byte still has an end", () => {
   const range = rangeOf("event", 2n ** 64n - 1n);
   assert.ok(isWithin(keyOf("event", 2n ** 64n - 1n), range));
   assert.ok(!isWithin(keyOf("event", 2n ** 64n - 2n), range));
   assert.ok(!isWithin(keyOf("sessionEvent", ""), range));
 });
 
-test("text that UTF-8 cannot tell apart is refused", () => {
+it("text that UTF-8 cannot tell apart is refused", () => {
   assert.throws(() => keyOf("credentials", "alice", "\ud800"), TypeError);
 });
 
-test("a key cut short is an error, not another name", () => {
+it("a key cut short is an error, not another name", () => {
   assert.throws(() => partsOf(keyOf("endpoint", "alice"), 2));
 });
 
-test("numbers survive as bytes", () => {
+it("numbers survive as bytes", () => {
   for (const value of [0n, 1n, 2n ** 32n, 2n ** 64n - 1n]) assert.equal(numberOf(numberBytes(value)), value);
 });

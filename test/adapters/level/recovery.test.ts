@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { Database, type Operation } from "../../../src/adapters/level/store/database.ts";
 import { DirectoryLost } from "../../../src/adapters/level/store/directory-guard.ts";
 import { generationBytes, generationKey } from "../../../src/adapters/level/store/generation.ts";
@@ -73,7 +73,7 @@ async function broken(t: TestContext, failures: Error[] = [], synced = 1n) {
   return { path, database, recovery, clock, failed, tries, read, nextTry, restored: () => restored };
 }
 
-test("what of a failed group is on the disk after all is undone", async (t) => {
+it("what of a failed group is on the disk after all is undone", async (t) => {
   const { path, recovery, clock, failed, read, restored } = await broken(t);
   const recovered = recovery.recover(failed, cause);
   clock.advance(1_000);
@@ -83,7 +83,7 @@ test("what of a failed group is on the disk after all is undone", async (t) => {
   assert.ok(!(await readdir(path)).includes("probe.tmp"));
 });
 
-test("it is tried again at growing intervals", async (t) => {
+it("it is tried again at growing intervals", async (t) => {
   const { recovery, clock, failed, tries, nextTry, read } = await broken(
     t,
     Array.from({ length: 7 }, () => cause),
@@ -100,7 +100,7 @@ test("it is tried again at growing intervals", async (t) => {
   await recovered;
 });
 
-test("a disk that has lost acknowledged writes is not written to any more", async (t) => {
+it("a disk that has lost acknowledged writes is not written to any more", async (t) => {
   const { recovery, clock, failed, read } = await broken(t, [], 5n);
   const recovered = assert.rejects(recovery.recover(failed, cause), /lost writes 3 to 5/);
   clock.advance(1_000);
@@ -108,14 +108,14 @@ test("a disk that has lost acknowledged writes is not written to any more", asyn
   await assert.rejects(read(), StoreUnavailable);
 });
 
-test("a directory that somebody else has is given up", async (t) => {
+it("a directory that somebody else has is given up", async (t) => {
   const { recovery, clock, failed } = await broken(t, [new DirectoryLost("taken")]);
   const recovered = assert.rejects(recovery.recover(failed, cause), /taken/);
   clock.advance(1_000);
   await recovered;
 });
 
-test("closing ends it", async (t) => {
+it("closing ends it", async (t) => {
   const { recovery, failed } = await broken(t);
   const recovered = assert.rejects(recovery.recover(failed, cause), /closed/);
   recovery.close();

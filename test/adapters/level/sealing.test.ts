@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { EndpointSchema, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
@@ -78,7 +78,7 @@ async function opened(store: StoreDirectory, sealer: Sealer | undefined, action:
 
 const nothing = async () => {};
 
-test("with a key, no secret stands in any file, and all can be read", async (t) => {
+it("with a key, no secret stands in any file, and all can be read", async (t) => {
   const store = await storeDirectory(t);
   const sealer = createSealer(now);
   const backend = await store.open(clock, { sealer });
@@ -92,7 +92,7 @@ test("with a key, no secret stands in any file, and all can be read", async (t) 
   assert.deepEqual(await found(store.path), []);
 });
 
-test("without a key they do, and once there is one they are gone from every file", async (t) => {
+it("without a key they do, and once there is one they are gone from every file", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, undefined, plant);
   // What the test is worth.
@@ -105,7 +105,7 @@ test("without a key they do, and once there is one they are gone from every file
   assert.deepEqual(await found(store.path), []);
 });
 
-test("a wrong key or none is refused at the start, by name of what to set", async (t) => {
+it("a wrong key or none is refused at the start, by name of what to set", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), nothing);
   await assert.rejects(store.open(clock), /is encrypted, and SESSIOND_SECRET_KEY is not set/);
@@ -119,7 +119,7 @@ test("a wrong key or none is refused at the start, by name of what to set", asyn
   await opened(store, createSealer(before), nothing);
 });
 
-test("a new key takes over while the store is in use, and the former one is not needed any more", async (t) => {
+it("a new key takes over while the store is in use, and the former one is not needed any more", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), async (backend) => {
     await plant(backend);
@@ -151,7 +151,7 @@ test("a new key takes over while the store is in use, and the former one is not 
   assert.deepEqual(ids, new Set([sealer.keyId]));
 });
 
-test("as long as a rotation is not through, both keys are needed; then it goes on", async (t) => {
+it("as long as a rotation is not through, both keys are needed; then it goes on", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), plant);
   const interrupted = await store.open(clock, { sealer: createSealer(now, [before]) });
@@ -161,7 +161,7 @@ test("as long as a rotation is not through, both keys are needed; then it goes o
   await opened(store, createSealer(now), assertPlanted);
 });
 
-test("a sealed value put in another's place is an error, never somebody else's login", async (t) => {
+it("a sealed value put in another's place is an error, never somebody else's login", async (t) => {
   const store = await storeDirectory(t);
   const sealer = createSealer(now);
   await opened(store, sealer, async (backend) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { syncDirectory } from "../../../src/adapters/level/store/data-directory.ts";
 import { keptKey as keptKeyAt, keyVerifier } from "../../../src/adapters/node/api-key.ts";
 
@@ -12,13 +12,13 @@ const example = {
   hash: "98b6d128682e280b74b324ca82a6bae6e8a3f7174e0605bfd52eb9948fad8984854ec08f7652f32055c4a9f12b69add4850481d9503a7f2225501671d6124648",
 };
 
-suite("a key presented", () => {
+describe("a key presented", () => {
   for (const [form, setting] of [
     ["the plain key", example.key],
     ["its hash", `sha512:${example.hash}`],
     ["its hash in capitals", `sha512:${example.hash.toUpperCase()}`],
   ] as const) {
-    test(`is the right one or not, where the setting is ${form}`, () => {
+    it(`is the right one or not, where the setting is ${form}`, () => {
       const verify = keyVerifier(setting);
       assert.equal(verify(example.key), true);
       for (const wrong of ["", "0", `${example.key}0`, example.key.slice(1), example.hash, `sha512:${example.hash}`]) {
@@ -27,7 +27,7 @@ suite("a key presented", () => {
     });
   }
 
-  test("may hold what is not ASCII: the bytes count, as they came in the header", () => {
+  it("may hold what is not ASCII: the bytes count, as they came in the header", () => {
     const verify = keyVerifier("schlüssel");
     assert.equal(verify(Buffer.from("schlüssel").toString("latin1")), true);
     assert.equal(verify("schlussel"), false);
@@ -44,14 +44,14 @@ async function keptKey(path: string) {
   return { setting, ...(generated !== undefined && { generated }) };
 }
 
-suite("the key of a server that was given none", () => {
+describe("the key of a server that was given none", () => {
   async function file(t: TestContext) {
     const directory = await mkdtemp(join(tmpdir(), "sessiond-key-"));
     t.after(() => rm(directory, { recursive: true }));
     return { directory, path: join(directory, "api-key.sha512") };
   }
 
-  test("is made once and told once; only its hash is kept, for nobody else to read", async (t) => {
+  it("is made once and told once; only its hash is kept, for nobody else to read", async (t) => {
     const { directory, path } = await file(t);
     const first = await keptKey(path);
     assert.match(first.generated ?? "", /^[0-9a-f]{64}$/);
@@ -62,7 +62,7 @@ suite("the key of a server that was given none", () => {
     assert.equal((await readFile(path, "utf8")).includes(first.generated ?? ""), false);
   });
 
-  test("is another after its hash was deleted", async (t) => {
+  it("is another after its hash was deleted", async (t) => {
     const { path } = await file(t);
     const first = await keptKey(path);
     await rm(path);
@@ -71,7 +71,7 @@ suite("the key of a server that was given none", () => {
     assert.equal(keyVerifier(second.setting)(first.generated ?? ""), false);
   });
 
-  test("is made in spite of what a crash has left of an earlier try", async (t) => {
+  it("is made in spite of what a crash has left of an earlier try", async (t) => {
     const { path } = await file(t);
     await writeFile(`${path}.new`, `sha512:${"0".repeat(200)}`, { mode: 0o644 });
     const { setting } = await keptKey(path);
@@ -79,7 +79,7 @@ suite("the key of a server that was given none", () => {
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
 
-  test("is not in force before it has been shown", async (t) => {
+  it("is not in force before it has been shown", async (t) => {
     const { directory, path } = await file(t);
     const fails = { show: () => Promise.reject(new Error("the console is closed")), syncDirectory };
     await assert.rejects(keptKeyAt(path, fails), /the console is closed/);
@@ -96,7 +96,7 @@ suite("the key of a server that was given none", () => {
     assert.equal((await keptKeyAt(path, { show, syncDirectory })).isNew, false);
   });
 
-  test("is not replaced because its hash cannot be read", async (t) => {
+  it("is not replaced because its hash cannot be read", async (t) => {
     const { directory, path } = await file(t);
     for (const text of ["", "sha512:00", example.key]) {
       await writeFile(path, text);

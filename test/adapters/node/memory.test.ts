@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { processMemory } from "../../../src/adapters/node/memory.ts";
 
-test("memory that is not used any more goes back to the system", () => {
+it("memory that is not used any more goes back to the system", () => {
   // Objects, since the bytes of buffers lie outside of what is collected.
   let held: object[] | undefined = Array.from({ length: 1_000_000 }, (_, n) => ({ n, more: [n] }));
   const heldBytes = process.memoryUsage().rss;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 
 const file = new URL("./blocked-process.ts", import.meta.url).pathname;
 
@@ -15,8 +15,8 @@ function blocked(format: string, forMs: number, killAfterMs: number) {
   return { child, stdin: child.stdin, exited: once(child, "exit"), lines: createInterface({ input: child.stdout }) };
 }
 
-suite("an event loop that is held up", { concurrency: true }, () => {
-  test("is told with the session and the stack, and once more when it turns again", async () => {
+describe("an event loop that is held up", { concurrency: true }, () => {
+  it("is told with the session and the stack, and once more when it turns again", async () => {
     const { lines, stdin, exited } = blocked("JSON", 5_000, 600_000);
     const told = [];
     for await (const line of lines) {
@@ -32,7 +32,7 @@ suite("an event loop that is held up", { concurrency: true }, () => {
     assert.deepEqual(await exited, [0, null]);
   });
 
-  test("is the end of the process when it lasts", async () => {
+  it("is the end of the process when it lasts", async () => {
     const { lines, exited } = blocked("PRETTY", 600_000, 3_000);
     const told: string[] = [];
     for await (const line of lines) told.push(line);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { drawQr } from "../../../src/adapters/qrcode/draw.ts";
 
 /** Width and height of a PNG, from its IHDR (W3C PNG, section 11.2.1). */
@@ -9,20 +9,20 @@ function sizeOf(png: Uint8Array): [number, number] {
   return [view.getUint32(16), view.getUint32(20)];
 }
 
-suite("a drawn QR code", () => {
-  test("is a square PNG, large enough to be scanned off a screen", async () => {
+describe("a drawn QR code", () => {
+  it("is a square PNG, large enough to be scanned off a screen", async () => {
     // As long as WhatsApp's: a reference, two keys and a secret.
     const [width, height] = sizeOf(await drawQr(`2@${"Aa0+/".repeat(45)},4`));
     assert.equal(width, height);
     assert.ok(width >= 300, String(width));
   });
 
-  test("is the same for the same text, and another for another", async () => {
+  it("is the same for the same text, and another for another", async () => {
     assert.deepEqual(await drawQr("2@a"), await drawQr("2@a"));
     assert.notDeepEqual(await drawQr("2@a"), await drawQr("2@b"));
   });
 
-  test("a text that no code can hold is refused", async () => {
+  it("a text that no code can hold is refused", async () => {
     await assert.rejects(drawQr("a".repeat(5_000)));
   });
 });

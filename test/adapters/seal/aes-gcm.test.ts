@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { it } from "node:test";
 import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
 import { SealBroken } from "../../../src/ports/sealer.ts";
 
 const text = Buffer.from("a secret that is easily found");
 const context = Buffer.from("its key");
 
-test("what is sealed can be opened again in its place, and shows nothing", () => {
+it("what is sealed can be opened again in its place, and shows nothing", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = Buffer.from(sealer.seal(text, context));
   assert.ok(!sealed.includes("secret"));
@@ -16,13 +16,13 @@ test("what is sealed can be opened again in its place, and shows nothing", () =>
   assert.deepEqual(Buffer.from(sealer.open(sealer.seal(Buffer.of(), context), context)), Buffer.of());
 });
 
-test("the same value is never sealed the same way twice", () => {
+it("the same value is never sealed the same way twice", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = Array.from({ length: 1000 }, () => Buffer.from(sealer.seal(text, context)).toString("hex"));
   assert.equal(new Set(sealed).size, 1000);
 });
 
-test("another process seals with another key, and each opens what the other sealed", () => {
+it("another process seals with another key, and each opens what the other sealed", () => {
   const key = randomBytes(32);
   const [one, other] = [createSealer(key), createSealer(key)];
   const salts = [one, other].map((sealer) => Buffer.from(sealer.seal(text, context)).toString("hex", 12, 28));
@@ -30,7 +30,7 @@ test("another process seals with another key, and each opens what the other seal
   assert.deepEqual(Buffer.from(other.open(one.seal(text, context), context)), text);
 });
 
-test("a value in another's place, or with any bit changed, is refused", () => {
+it("a value in another's place, or with any bit changed, is refused", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = sealer.seal(text, context);
   assert.throws(() => sealer.open(sealed, Buffer.from("another key")), SealBroken);
@@ -41,13 +41,13 @@ test("a value in another's place, or with any bit changed, is refused", () => {
   }
 });
 
-test("what was never sealed is returned as it is", () => {
+it("what was never sealed is returned as it is", () => {
   const sealer = createSealer(randomBytes(32));
   assert.equal(sealer.keyIdOf(text), undefined);
   assert.equal(sealer.open(text, context), text);
 });
 
-test("a former key opens and does not seal, an unknown one is named by its id only", () => {
+it("a former key opens and does not seal, an unknown one is named by its id only", () => {
   const [before, now] = [randomBytes(32), randomBytes(32)];
   const former = createSealer(before);
   const sealed = former.seal(text, context);

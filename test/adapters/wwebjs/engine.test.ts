@@ -5,7 +5,7 @@ import { systemClock } from "../../../src/adapters/node/system.ts";
 import { createWwebjsFactory } from "../../../src/adapters/wwebjs/factory.ts";
 import { engineContract } from "../../contract/engine.ts";
 import { startWhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
-import { chromePath } from "./webjs-world.ts";
+import { chromePath } from "./webjs-fixture.ts";
 
 engineContract("WEBJS", async () => {
   const whatsapp = await startWhatsAppWeb();

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { Engine_Kind, ProxyConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { proxyUser, startHttpProxy } from "../baileys/proxy-server.ts";
-import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
+import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 /** The size in a PNG's header. */
 function sizeOf(png: Uint8Array): [width: number, height: number] {
@@ -17,15 +17,15 @@ function sizeOf(png: Uint8Array): [width: number, height: number] {
 }
 
 describe("the WEBJS factory", () => {
-  let world: WebjsWorld;
+  let fixture: WebjsFixture;
 
   before(async () => {
-    world = await WebjsWorld.start();
+    fixture = await WebjsFixture.start();
   });
-  after(() => world.close());
+  after(() => fixture.close());
 
   it("says what its engines are and can do", () => {
-    const { factory } = world.session();
+    const { factory } = fixture.session();
     assert.equal(factory.kind, Engine_Kind.WEBJS);
     assert.deepEqual(factory.capabilities, { screenshot: true });
   });
@@ -57,7 +57,7 @@ describe("the WEBJS factory", () => {
   });
 
   it("makes engines that give a picture of the page while it waits for a phone, and when it is open", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const engine = session.open();
     const early = engine.engine.screenshot();
     const { value } = await engine.until("qr");
@@ -79,10 +79,10 @@ describe("the WEBJS factory", () => {
   });
 
   it("asks for nothing of the page that nobody looks at", async () => {
-    const session = world.session();
-    const seen = world.whatsapp.requests.length;
+    const session = fixture.session();
+    const seen = fixture.whatsapp.requests.length;
     await (await session.working()).engine.close();
-    const requests = world.whatsapp.requests.slice(seen);
+    const requests = fixture.whatsapp.requests.slice(seen);
     assert.ok(requests.includes("GET /app.js"));
     assert.deepEqual(
       requests.filter((request) => /woff2|mp4/.test(request)),
@@ -93,10 +93,10 @@ describe("the WEBJS factory", () => {
   describe("with a proxy", () => {
     const through = (port: number, password: string) =>
       create(ProxyConfigSchema, { server: `127.0.0.1:${port}`, username: proxyUser.username, password });
-    const session = () => world.session({ extraArgs: [world.whatsapp.pinArg] });
+    const session = () => fixture.session({ extraArgs: [fixture.whatsapp.pinArg] });
 
     it("goes to WhatsApp Web and its socket through it, with user and password", async (t) => {
-      const proxy = await startHttpProxy(world.whatsapp.port);
+      const proxy = await startHttpProxy(fixture.whatsapp.port);
       t.after(() => proxy.close());
       const proxied = session();
       proxied.config.proxy = through(proxy.port, proxyUser.password);
@@ -134,7 +134,7 @@ describe("the WEBJS factory", () => {
     let paired: WebjsSession;
 
     before(async () => {
-      paired = world.session();
+      paired = fixture.session();
       await (await paired.working()).engine.close();
     });
 
@@ -150,7 +150,7 @@ describe("the WEBJS factory", () => {
     });
 
     it("and closes when what the credentials say makes no sense", async () => {
-      const session = world.session();
+      const session = fixture.session();
       for (const text of ["{", "null", '{"id":"../..","state":"paired"}', '{"id":1}']) {
         session.credentials.values.set("profile", Buffer.from(text));
         assert.equal((await session.open().until("closed")).cause, "credentials_unreadable");
@@ -179,7 +179,7 @@ describe("the WEBJS factory", () => {
     });
 
     it("for a phone that took the code just before everything stopped", async () => {
-      const session = world.session();
+      const session = fixture.session();
       const engine = session.open();
       const { value } = await engine.until("qr");
       const before = new Map(session.credentials.values);
@@ -199,7 +199,7 @@ describe("the WEBJS factory", () => {
   });
 
   it("makes a profile's directory for its owner only", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const engine = session.open();
     await engine.until("qr");
     await engine.engine.close();

@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import type { CloseCause } from "../../../src/domain/session.ts";
 import type { OpenEngine } from "../../contract/engine-session.ts";
 import type { PageAnswer } from "../../emulator/wwebjs/whatsapp-web.ts";
-import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
+import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 /** What a browser gets instead of WhatsApp Web, why the engine closes, and what it says. */
 const answers: [PageAnswer, CloseCause, RegExp][] = [
@@ -27,28 +27,28 @@ const states: [string, CloseCause][] = [
 ];
 
 describe("a WEBJS engine in trouble", () => {
-  let world: WebjsWorld;
+  let fixture: WebjsFixture;
   /** Paired once; what needs a login goes on with it. */
   let shared: WebjsSession;
 
   const causeOf = async (engine: OpenEngine) => (await engine.until("closed")).cause;
 
   before(async () => {
-    world = await WebjsWorld.start();
-    shared = world.session();
+    fixture = await WebjsFixture.start();
+    shared = fixture.session();
     await (await shared.working()).engine.close();
   });
   beforeEach(() => {
-    world.whatsapp.pageAnswer = "page";
-    world.whatsapp.refusesSockets = false;
-    world.whatsapp.earlySync = false;
+    fixture.whatsapp.pageAnswer = "page";
+    fixture.whatsapp.refusesSockets = false;
+    fixture.whatsapp.earlySync = false;
   });
-  after(() => world.close());
+  after(() => fixture.close());
 
   for (const [answer, cause, message] of answers) {
     it(`closes and leaves nothing when web.whatsapp.com answers with ${answer}`, async () => {
-      world.whatsapp.pageAnswer = answer;
-      const session = world.session({ pageTimeoutMs: 1_500 });
+      fixture.whatsapp.pageAnswer = answer;
+      const session = fixture.session({ pageTimeoutMs: 1_500 });
       const closed = await session.open().until("closed");
       assert.equal(closed.cause, cause);
       assert.match(closed.message, message);
@@ -58,10 +58,10 @@ describe("a WEBJS engine in trouble", () => {
 
   it("closes for the same reasons with a login, which it keeps", async () => {
     for (const [answer, cause] of answers) {
-      world.whatsapp.pageAnswer = answer;
+      fixture.whatsapp.pageAnswer = answer;
       assert.equal(await causeOf(shared.openWith({ pageTimeoutMs: 1_500 })), cause, String(answer));
     }
-    world.whatsapp.pageAnswer = "page";
+    fixture.whatsapp.pageAnswer = "page";
     const engine = shared.open();
     await engine.until("opened");
     assert.equal(engine.seen.length, 1);
@@ -69,15 +69,15 @@ describe("a WEBJS engine in trouble", () => {
   });
 
   it("closes when the page does not connect in time", async () => {
-    world.whatsapp.refusesSockets = true;
-    const closed = await world.session({ pageTimeoutMs: 1_000 }).open().until("closed");
+    fixture.whatsapp.refusesSockets = true;
+    const closed = await fixture.session({ pageTimeoutMs: 1_000 }).open().until("closed");
     assert.equal(closed.cause, "unreachable");
     assert.match(closed.message, /did not connect in time/);
   });
 
   it("closes when the login is not through in time", async () => {
-    world.whatsapp.pageAnswer = "page";
-    const session = world.session({ loginTimeoutMs: 1 });
+    fixture.whatsapp.pageAnswer = "page";
+    const session = fixture.session({ loginTimeoutMs: 1 });
     const engine = session.open();
     const { value } = await engine.until("qr");
     await session.phone.scan(value).catch(() => {});
@@ -87,11 +87,11 @@ describe("a WEBJS engine in trouble", () => {
   });
 
   it("closes at any moment of its start, with nothing left", async () => {
-    const session = world.session();
+    const session = fixture.session();
     for (const event of ["GET /", "GET /app.js", "GET /early"]) {
-      const seen = world.whatsapp.requests.length;
+      const seen = fixture.whatsapp.requests.length;
       const engine = session.open();
-      await world.whatsapp.until(() => world.whatsapp.requests.slice(seen).includes(event));
+      await fixture.whatsapp.until(() => fixture.whatsapp.requests.slice(seen).includes(event));
       await engine.engine.close();
       assert.deepEqual(
         (await engine.rest()).map((last) => last.type),
@@ -108,8 +108,8 @@ describe("a WEBJS engine in trouble", () => {
   });
 
   it("opens although the synchronisation was over before anybody looked", async () => {
-    world.whatsapp.earlySync = true;
-    await world.whatsapp.phone().sendTextTo(shared.phone, "early");
+    fixture.whatsapp.earlySync = true;
+    await fixture.whatsapp.phone().sendTextTo(shared.phone, "early");
     const engine = shared.open();
     await engine.until("opened");
     assert.equal((await engine.until("message")).message.body, "early");
@@ -119,12 +119,12 @@ describe("a WEBJS engine in trouble", () => {
   it("opens once and reports each message once, whatever the page goes through", async () => {
     const engine = shared.open();
     await engine.until("opened");
-    const bob = world.whatsapp.phone();
+    const bob = fixture.whatsapp.phone();
     for (const type of ["sync_again", "push_state", "frame", "reload"] as const) {
       const { page } = shared.phone;
       page.command({ type });
-      if (type === "reload") await world.whatsapp.until(() => !world.whatsapp.pages.includes(page));
-      await world.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
+      if (type === "reload") await fixture.whatsapp.until(() => !fixture.whatsapp.pages.includes(page));
+      await fixture.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
       await bob.sendTextTo(shared.phone, type);
       assert.equal((await engine.until("message")).message.body, type);
     }
@@ -136,12 +136,12 @@ describe("a WEBJS engine in trouble", () => {
   });
 
   it("reports what a page that was killed had confirmed and nobody had told, and nothing that was told", async () => {
-    const bob = world.whatsapp.phone();
+    const bob = fixture.whatsapp.phone();
     const killed = shared.open();
     await killed.until("opened");
     for (const text of ["told", "told too", "not told"]) {
       await bob.sendTextTo(shared.phone, text);
-      await world.whatsapp.until(() => shared.phone.devices.every(({ waiting }) => waiting.size === 0));
+      await fixture.whatsapp.until(() => shared.phone.devices.every(({ waiting }) => waiting.size === 0));
     }
     await killed.until("message");
     const last = await killed.until("message");
@@ -171,15 +171,15 @@ describe("a WEBJS engine in trouble", () => {
   it("gets over a lost connection, and closes when it does not come back in time", async () => {
     const engine = shared.openWith({ reconnectTimeoutMs: 3_000 });
     await engine.until("opened");
-    world.whatsapp.dropLinks();
-    await world.whatsapp.until(() => shared.phone.devices.every((device) => !device.page));
-    await world.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
-    await world.whatsapp.phone().sendTextTo(shared.phone, "back again");
+    fixture.whatsapp.dropLinks();
+    await fixture.whatsapp.until(() => shared.phone.devices.every((device) => !device.page));
+    await fixture.whatsapp.until(() => shared.phone.devices.some((device) => device.page));
+    await fixture.whatsapp.phone().sendTextTo(shared.phone, "back again");
     assert.equal((await engine.until("message")).message.body, "back again");
     const health = engine.seen.flatMap((event) => (event.type === "health" ? [event.healthy] : []));
     assert.deepEqual(health, [false, true]);
-    world.whatsapp.refusesSockets = true;
-    world.whatsapp.dropLinks();
+    fixture.whatsapp.refusesSockets = true;
+    fixture.whatsapp.dropLinks();
     const closed = await engine.until("closed");
     assert.equal(closed.cause, "unreachable");
     assert.match(closed.message, /did not get its connection back/);
@@ -196,7 +196,9 @@ describe("a WEBJS engine in trouble", () => {
   });
 
   it("closes when the page runs out of memory", async () => {
-    const engine = shared.openWith({ extraArgs: [...world.whatsapp.chromeArgs, "--js-flags=--max-old-space-size=32"] });
+    const engine = shared.openWith({
+      extraArgs: [...fixture.whatsapp.chromeArgs, "--js-flags=--max-old-space-size=32"],
+    });
     await engine.until("opened");
     shared.phone.page.command({ type: "eat_memory" });
     const closed = await engine.until("closed");
@@ -209,21 +211,21 @@ describe("a WEBJS engine in trouble", () => {
     const engine = shared.open();
     await engine.until("opened");
     const before = Date.now();
-    await world.whatsapp.phone().sendTextTo(shared.phone, "listen");
+    await fixture.whatsapp.phone().sendTextTo(shared.phone, "listen");
     await engine.until("message");
     assert.ok((engine.engine.lastInboundAtMs ?? 0) >= before);
     await engine.engine.close();
   });
 
   it("asks for more codes when the page has none left before the round is over", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const engine = session.open();
     const values: string[] = [];
     for (let serial = 1; serial <= 6; serial += 1) {
       const code = await engine.until("qr");
       assert.deepEqual([code.serial, code.remaining], [serial, 6 - serial]);
       values.push(code.value);
-      session.pageOf(world, code.value).command({ type: "state", state: "UNPAIRED_IDLE" });
+      session.pageOf(fixture, code.value).command({ type: "state", state: "UNPAIRED_IDLE" });
     }
     assert.equal(new Set(values).size, 6);
     assert.equal((await engine.until("closed")).cause, "pairing_timeout");
@@ -250,17 +252,17 @@ describe("a WEBJS engine in trouble", () => {
 
   for (const [state, cause] of states.slice(0, -1)) {
     it(`closes as ${cause} when a page without a login goes over to ${state}`, async () => {
-      const session = world.session();
+      const session = fixture.session();
       const engine = session.open();
       const { value } = await engine.until("qr");
-      session.pageOf(world, value).command({ type: "state", state });
+      session.pageOf(fixture, value).command({ type: "state", state });
       assert.equal(await causeOf(engine), cause);
       assert.deepEqual(await session.processes(), []);
     });
   }
 
   it("closes as logged out when the phone has unlinked it meanwhile, and removes the profile", async () => {
-    const session = world.session();
+    const session = fixture.session();
     await (await session.working()).engine.close();
     await session.phone.unlink();
     const engine = session.open();

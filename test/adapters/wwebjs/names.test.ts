@@ -1,25 +1,25 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { WebAddressing, WebPhone } from "../../emulator/wwebjs/web-phone.ts";
-import { WebjsWorld } from "./webjs-world.ts";
+import { WebjsFixture } from "./webjs-fixture.ts";
 
 const group = "120363000000000001@g.us";
 const lidOnly: WebAddressing = { by: "lid" };
 const known: WebAddressing = { by: "lid", tellsPair: true };
 
 describe("people named by LIDs, to a WEBJS engine", () => {
-  let world: WebjsWorld;
+  let fixture: WebjsFixture;
 
   before(async () => {
-    world = await WebjsWorld.start();
+    fixture = await WebjsFixture.start();
   });
-  after(() => world.close());
+  after(() => fixture.close());
 
   it("have the number as soon as the page knows it, also once it has forgotten", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const { phone } = session;
     let engine = await session.working();
-    const bob = world.whatsapp.phone();
+    const bob = fixture.whatsapp.phone();
     const heard = async (from: WebPhone, to: WebPhone, addressing: WebAddressing) => {
       await from.sendTextTo(to, "hello", addressing);
       return (await engine.until("message")).message;
@@ -37,7 +37,7 @@ describe("people named by LIDs, to a WEBJS engine", () => {
     const inGroup = await heard(bob, phone, { ...lidOnly, group });
     assert.deepEqual([inGroup.from, inGroup.participant, inGroup.participantLid], [group, bob.jid, bob.lid]);
     assert.ok(inGroup.id.endsWith(`_${bob.jid}`), inGroup.id);
-    const stranger = world.whatsapp.phone();
+    const stranger = fixture.whatsapp.phone();
     assert.equal((await heard(stranger, phone, { ...lidOnly, group })).participant, stranger.lid);
 
     await engine.engine.close();

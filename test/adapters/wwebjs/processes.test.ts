@@ -8,12 +8,12 @@ import { after, before, describe, it } from "node:test";
 import { sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 import { haveEnded, processesUsing, treeOf } from "../../../src/adapters/wwebjs/processes.ts";
 import { temporaryDirectoryOf } from "../../../src/adapters/wwebjs/profile.ts";
-import { type WebjsSession, WebjsWorld } from "./webjs-world.ts";
+import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 const endLimitMs = 10_000;
 
 describe("the browsers of WEBJS engines", () => {
-  let world: WebjsWorld;
+  let fixture: WebjsFixture;
   let shared: WebjsSession;
 
   /** The first process of the session's browser. */
@@ -26,14 +26,14 @@ describe("the browsers of WEBJS engines", () => {
   const commandLine = (pid: number) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
 
   before(async () => {
-    world = await WebjsWorld.start();
-    shared = world.session();
+    fixture = await WebjsFixture.start();
+    shared = fixture.session();
     await (await shared.working()).engine.close();
   });
-  after(() => world.close());
+  after(() => fixture.close());
 
   it("leave no process and no temporary file behind", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const engine = await session.working();
     const tree = await treeOf(await browserOf(session));
     const [profile = ""] = await session.profiles();
@@ -98,7 +98,7 @@ describe("the browsers of WEBJS engines", () => {
     if (drawing === undefined) return t.skip("there is none");
     process.kill(drawing, "SIGKILL");
     await haveEnded([drawing], endLimitMs);
-    await world.whatsapp.phone().sendTextTo(shared.phone, "still there?");
+    await fixture.whatsapp.phone().sendTextTo(shared.phone, "still there?");
     assert.equal((await engine.until("message")).message.body, "still there?");
     assert.ok((await engine.engine.screenshot()).length > 0);
     await engine.engine.close();
@@ -117,10 +117,10 @@ describe("the browsers of WEBJS engines", () => {
   });
 
   it("end with the process that started them, however it ends, and the login survives", async () => {
-    const session = world.session();
+    const session = fixture.session();
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, "lone-engine.ts"), session.options.profilesDirectory, ...world.whatsapp.chromeArgs],
+      [join(import.meta.dirname, "lone-engine.ts"), session.options.profilesDirectory, ...fixture.whatsapp.chromeArgs],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     const lines = createInterface({ input: child.stdout });
@@ -182,7 +182,7 @@ describe("the browsers of WEBJS engines", () => {
   ];
   for (const [what, script, message] of broken) {
     it(`are reported when one ${what}`, async () => {
-      const session = world.session({ launchTimeoutMs: 1_000 });
+      const session = fixture.session({ launchTimeoutMs: 1_000 });
       const { profilesDirectory } = session.options;
       const chromePath = join(profilesDirectory, "chrome");
       await mkdir(profilesDirectory, { recursive: true });
@@ -197,7 +197,7 @@ describe("the browsers of WEBJS engines", () => {
   }
 
   it("are missed clearly when there is none", async () => {
-    const closed = await world.session({ chromePath: "/nope" }).open().until("closed");
+    const closed = await fixture.session({ chromePath: "/nope" }).open().until("closed");
     assert.equal(closed.cause, "engine_crashed");
     assert.match(closed.message, /WEBJS.*SESSIOND_CHROME_PATH is \/nope.*system.*@sparticuz\/chromium/);
   });

@@ -3,18 +3,18 @@ import { after, before, describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ProxyConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { answering, listening } from "../baileys/refusing-proxy.ts";
-import { WebjsWorld } from "./webjs-world.ts";
+import { WebjsFixture } from "./webjs-fixture.ts";
 
 describe("what a WEBJS session's proxy answers", () => {
-  let world: WebjsWorld;
+  let fixture: WebjsFixture;
 
   before(async () => {
-    world = await WebjsWorld.start();
+    fixture = await WebjsFixture.start();
   });
-  after(() => world.close());
+  after(() => fixture.close());
 
   const closedThrough = async (server: string, pageTimeoutMs = 20_000) => {
-    const session = world.session({ extraArgs: [world.whatsapp.pinArg], pageTimeoutMs });
+    const session = fixture.session({ extraArgs: [fixture.whatsapp.pinArg], pageTimeoutMs });
     session.config.proxy = create(ProxyConfigSchema, { server });
     const { cause, message } = await session.open().until("closed");
     assert.equal(cause, "unreachable");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { StreamEventsRequestSchema } from "../../../gen/sessiond/v1/event_service_pb.js";
 import { eventStream } from "../../../src/api/streams/event-stream.ts";
@@ -40,8 +40,8 @@ function logged(): LogSource {
   return source;
 }
 
-suite("a stream of events", () => {
-  test("without a cursor begins now", async () => {
+describe("a stream of events", () => {
+  it("without a cursor begins now", async () => {
     const source = logged();
     const stream = open(source, {});
     const next = stream.next();
@@ -51,7 +51,7 @@ suite("a stream of events", () => {
     await stream.leave();
   });
 
-  test("begins after its cursor, and with 0 at the beginning", async () => {
+  it("begins after its cursor, and with 0 at the beginning", async () => {
     const after = open(logged(), { cursor: 2n });
     assert.deepEqual(await after.take(2), ["3 session.status bob", "4 session.deleted bob"]);
     await after.leave();
@@ -60,7 +60,7 @@ suite("a stream of events", () => {
     await whole.leave();
   });
 
-  test("has the sessions and the names asked for only", async () => {
+  it("has the sessions and the names asked for only", async () => {
     const bobs = open(logged(), { cursor: 0n, session: "bob", names: ["message", "session.status"] });
     assert.deepEqual(await bobs.take(2), ["2 message bob", "3 session.status bob"]);
     await bobs.leave();
@@ -69,7 +69,7 @@ suite("a stream of events", () => {
     await listed.leave();
   });
 
-  test("of a consumer goes on where it acknowledged; a new one misses nothing from its first stream on", async () => {
+  it("of a consumer goes on where it acknowledged; a new one misses nothing from its first stream on", async () => {
     const source = logged();
     const first = open(source, { consumer: "billing" });
     const next = first.next();
@@ -89,7 +89,7 @@ suite("a stream of events", () => {
     await explicit.leave();
   });
 
-  test("tells of a gap where the log has been trimmed, or was another one", async () => {
+  it("tells of a gap where the log has been trimmed, or was another one", async () => {
     const source = logged();
     source.trim(3n);
     const behind = open(source, { cursor: 1n });
@@ -103,7 +103,7 @@ suite("a stream of events", () => {
     await ahead.leave();
   });
 
-  test("cuts off a reader who is too slow for what comes, and not one who catches up; the cursor tells where to go on", async () => {
+  it("cuts off a reader who is too slow for what comes, and not one who catches up; the cursor tells where to go on", async () => {
     const source = logged();
     const stream = open(source, { cursor: 0n }, 2);
     assert.deepEqual((await stream.take(4)).length, 4);
@@ -116,7 +116,7 @@ suite("a stream of events", () => {
     await again.leave();
   });
 
-  test("has heartbeats with the place it has come to, over what was not asked for too", async () => {
+  it("has heartbeats with the place it has come to, over what was not asked for too", async () => {
     const source = logged();
     const stream = open(source, { cursor: 0n, names: ["message"] });
     assert.equal(await stream.next(), "2 message bob");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { liveStream } from "../../../src/api/streams/live-stream.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -47,8 +47,8 @@ function start(more: { check?: () => void; isLast?: (item: string) => boolean } 
   return { clock, from, controller, stream, after };
 }
 
-suite("a live stream", () => {
-  test("that has nothing to say yet says that it is open after a second, then every 15 s", async () => {
+describe("a live stream", () => {
+  it("that has nothing to say yet says that it is open after a second, then every 15 s", async () => {
     const { after, from, stream } = start();
     assert.equal(await after(1_000), "beat");
     assert.equal(await after(15_000), "beat");
@@ -58,7 +58,7 @@ suite("a live stream", () => {
     await stream.return();
   });
 
-  test("gives items in their order, whether they come before a heartbeat or after", async () => {
+  it("gives items in their order, whether they come before a heartbeat or after", async () => {
     const { after, from, stream } = start();
     for (const round of [1, 2, 3]) {
       from.put(`a${round}`);
@@ -70,7 +70,7 @@ suite("a live stream", () => {
     await stream.return();
   });
 
-  test("ends at its age, to be opened again, and ends its source", async () => {
+  it("ends at its age, to be opened again, and ends its source", async () => {
     const { after, from, clock } = start();
     for (const ms of [1_000, 15_000, 15_000, 15_000]) assert.equal(await after(ms), "beat");
     const error = await after(14_000).catch((thrown: unknown) => thrown);
@@ -79,7 +79,7 @@ suite("a live stream", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("asks with each heartbeat whether its reader may go on", async () => {
+  it("asks with each heartbeat whether its reader may go on", async () => {
     let refused = false;
     const { after, from } = start({
       check: () => {
@@ -92,7 +92,7 @@ suite("a live stream", () => {
     assert.ok(from.isEnded);
   });
 
-  test("one that always has more to tell is asked as often, and comes to its age all the same", async () => {
+  it("one that always has more to tell is asked as often, and comes to its age all the same", async () => {
     let asked = 0;
     const { from, clock, stream } = start({
       check: () => {
@@ -112,7 +112,7 @@ suite("a live stream", () => {
     assert.ok(from.isEnded);
   });
 
-  test("ends its source when the caller leaves, after the last item, and when it is given up amid waiting", async () => {
+  it("ends its source when the caller leaves, after the last item, and when it is given up amid waiting", async () => {
     const left = start();
     const waiting = left.stream.next();
     left.controller.abort(new Error("left"));
@@ -131,7 +131,7 @@ suite("a live stream", () => {
     }
   });
 
-  test("fails as its source does", async () => {
+  it("fails as its source does", async () => {
     const { from, stream } = start();
     from.put("fail");
     await assert.rejects(stream.next(), /it failed/);

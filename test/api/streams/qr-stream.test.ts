@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
@@ -53,7 +53,7 @@ function toOutcome(outcome: Parameters<typeof toJson<typeof QrStreamResponse_Out
   return json;
 }
 
-suite("what a snapshot tells a reader of codes", () => {
+describe("what a snapshot tells a reader of codes", () => {
   const failed = (reason: Reason) => at(Phase.FAILED, { reason });
   const account = JSON.stringify(me);
   const table: [name: string, moments: Moment[], told: string[]][] = [
@@ -98,9 +98,9 @@ suite("what a snapshot tells a reader of codes", () => {
       ["qr a", "CANCELLED"],
     ],
   ];
-  for (const [name, moments, expected] of table) test(name, () => assert.deepEqual(told(...moments), expected));
+  for (const [name, moments, expected] of table) it(name, () => assert.deepEqual(told(...moments), expected));
 
-  test("a session that is missing or stopped at the beginning is refused as for the QR", () => {
+  it("a session that is missing or stopped at the beginning is refused as for the QR", () => {
     for (const moment of [gone, at(Phase.STOPPED), at(Phase.DELETING)]) {
       assert.throws(
         () => qrItems("alice", undefined, moment),
@@ -110,7 +110,7 @@ suite("what a snapshot tells a reader of codes", () => {
   });
 });
 
-suite("the stream of codes", () => {
+describe("the stream of codes", () => {
   async function read(moments: Moment[], signal = new AbortController().signal) {
     const items: QrStreamResponse["item"][] = [];
     let closed = false;
@@ -135,7 +135,7 @@ suite("the stream of codes", () => {
     return { items, end };
   }
 
-  test("a code comes drawn, with its times and its place in the round; nothing follows the outcome", async () => {
+  it("a code comes drawn, with its times and its place in the round; nothing follows the outcome", async () => {
     const { items, end } = await read([scan("a", { serial: 2, remaining: 4 }), at(Phase.WORKING, { me }), scan("b")]);
     assert.equal(end, undefined);
     assert.deepEqual(
@@ -148,7 +148,7 @@ suite("the stream of codes", () => {
     assert.deepEqual([qr?.issuedAt?.seconds, qr?.expiresAt?.seconds], [1n, 61n]);
   });
 
-  test("it ends with SHUTTING_DOWN when the server takes its source away, and for the caller's reason when they left", async () => {
+  it("it ends with SHUTTING_DOWN when the server takes its source away, and for the caller's reason when they left", async () => {
     const { end } = await read([scan("a")]);
     assert.ok(end instanceof SessionError && end.reason === "SHUTTING_DOWN");
     assert.equal((await read([scan("a")], AbortSignal.abort("left"))).end, "left");

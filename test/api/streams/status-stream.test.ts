@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
@@ -25,8 +25,8 @@ const event = (seq: bigint, more: MessageInitShape<typeof EventSchema>): Event =
 const status = (status: Status, statusReason = Reason.STATUS_REASON_UNSPECIFIED) =>
   ({ payload: { case: "sessionStatus", value: { status, statusReason } } }) as const;
 
-suite("an item of the status stream", () => {
-  test("a snapshot tells the state and the place in the log", () => {
+describe("an item of the status stream", () => {
+  it("a snapshot tells the state and the place in the log", () => {
     assert.deepEqual(toJson(StatusStreamResponseSchema, snapshotItem(record("alice"), 7n, atMs)), {
       kind: "KIND_SNAPSHOT",
       seq: "7",
@@ -37,7 +37,7 @@ suite("an item of the status stream", () => {
     });
   });
 
-  test("a change tells what the event told", () => {
+  it("a change tells what the event told", () => {
     const item = changeItem(event(8n, { me, ...status(Status.FAILED, Reason.BANNED) }));
     assert.ok(item);
     assert.deepEqual(toJson(StatusStreamResponseSchema, item), {
@@ -52,7 +52,7 @@ suite("an item of the status stream", () => {
     });
   });
 
-  test("a change says what has changed: the status where it began then, a new code while one is waited for", () => {
+  it("a change says what has changed: the status where it began then, a new code while one is waited for", () => {
     const past = (status: Status, ms: number) => ({ status, time: timestampFromMs(ms) });
     const told = (now: Status, statuses: ReturnType<typeof past>[]) => {
       const item = changeItem(event(8n, { payload: { case: "sessionStatus", value: { status: now, statuses } } }));
@@ -66,7 +66,7 @@ suite("an item of the status stream", () => {
     assert.deepEqual(told(SCAN_QR_CODE, [past(STARTING, 2), past(SCAN_QR_CODE, 3)]), ["SCAN_QR_CODE", "qr"]);
   });
 
-  test("a removal is told as DELETED; other events tell nothing", () => {
+  it("a removal is told as DELETED; other events tell nothing", () => {
     assert.equal(changeItem(event(9n, { name: "session.deleted" }))?.kind, Kind.DELETED);
     assert.equal(changeItem(event(9n, { name: "message", payload: { case: "message", value: {} } })), undefined);
   });
@@ -106,8 +106,8 @@ function logOf(...sessions: string[]) {
   return source;
 }
 
-suite("the stream of statuses", () => {
-  test("that of one session begins with its state, goes on after it, and ends when it is deleted", async () => {
+describe("the stream of statuses", () => {
+  it("that of one session begins with its state, goes on after it, and ends when it is deleted", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     assert.equal(await stream.next(), "SNAPSHOT 5 alice");
@@ -115,7 +115,7 @@ suite("the stream of statuses", () => {
     assert.deepEqual(await stream.take(3), ["CHANGE 6 alice", "DELETED 8 alice", "the end"]);
   });
 
-  test("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
+  it("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {});
     source.log(deletion(6n, "alice"), statusEvent(7n, "carol"));
@@ -125,7 +125,7 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("that of a list shows these sessions, existing or not, and does not end with one of them", async () => {
+  it("that of a list shows these sessions, existing or not, and does not end with one of them", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, { sessions: ["bob", "carol"] });
     assert.equal(await stream.next(), "SNAPSHOT 5 bob");
@@ -134,7 +134,7 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("that of a filter shows sessions whose metadata has it", async () => {
+  it("that of a filter shows sessions whose metadata has it", async () => {
     const source = logOf("alice");
     source.sessions.set("bob", { team: "a", city: "x" });
     const stream = open(source, { metadata: { team: "a" } });
@@ -145,12 +145,12 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("a session that does not exist is not waited for, whether it was asked for anew or after it had gone", async () => {
+  it("a session that does not exist is not waited for, whether it was asked for anew or after it had gone", async () => {
     assert.equal(await open(logOf(), { session: "alice" }).reason(), "SESSION_NOT_FOUND");
     assert.equal(await open(logOf(), { session: "alice", afterSeq: 3n }).reason(), "SESSION_NOT_FOUND");
   });
 
-  test("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
+  it("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
     const source = logOf("alice");
     source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
     const stream = open(source, { session: "alice", afterSeq: 6n });
@@ -161,7 +161,7 @@ suite("the stream of statuses", () => {
     assert.deepEqual(await open(source, { session: "alice", afterSeq: 9n }).take(2), ["DELETED 10 alice", "the end"]);
   });
 
-  test("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
+  it("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
     const source = logOf("alice", "bob");
     source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
     source.trim(7n);
@@ -172,7 +172,7 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("who is overtaken by trimming gets a gap, and who was in another log", async () => {
+  it("who is overtaken by trimming gets a gap, and who was in another log", async () => {
     const source = logOf("alice");
     const stream = open(source, {});
     await stream.next();
@@ -185,7 +185,7 @@ suite("the stream of statuses", () => {
     await other.leave();
   });
 
-  test("it ends with the first item that has the status waited for, be it the first of all", async () => {
+  it("it ends with the first item that has the status waited for, be it the first of all", async () => {
     const source = logOf("alice");
     const working = open(source, { session: "alice", until: [Status.WORKING] });
     assert.deepEqual(await working.take(2), ["SNAPSHOT 5 alice", "the end"]);
@@ -195,7 +195,7 @@ suite("the stream of statuses", () => {
     assert.deepEqual(await failed.take(3), ["CHANGE 6 alice", "CHANGE 7 alice", "the end"]);
   });
 
-  test("a quiet one has heartbeats with the time and the place it has come to", async () => {
+  it("a quiet one has heartbeats with the time and the place it has come to", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     await stream.next();
@@ -208,7 +208,7 @@ suite("the stream of statuses", () => {
     assert.equal(stream.clock.pending, 0);
   });
 
-  test("a reader who falls behind gets the latest of each session, marked where something was left out", async () => {
+  it("a reader who falls behind gets the latest of each session, marked where something was left out", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {}, 3);
     await stream.take(2);
@@ -219,7 +219,7 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("a status that is waited for is not left out for a reader who falls behind", async () => {
+  it("a status that is waited for is not left out for a reader who falls behind", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice", until: [Status.FAILED] }, 3);
     await stream.next();
@@ -229,7 +229,7 @@ suite("the stream of statuses", () => {
     assert.deepEqual(await stream.take(2), ["CHANGE 9 alice coalesced", "the end"]);
   });
 
-  test("one session whose metadata does not pass is not shown", async () => {
+  it("one session whose metadata does not pass is not shown", async () => {
     const source = new LogSource(5n);
     source.sessions.set("alice", { team: "b" });
     const stream = open(source, { session: "alice", metadata: { team: "a" } });
@@ -245,7 +245,7 @@ suite("the stream of statuses", () => {
     await stream.leave();
   });
 
-  test("a reader who comes back gets all that was there, however far behind", async () => {
+  it("a reader who comes back gets all that was there, however far behind", async () => {
     const source = logOf("alice");
     for (let seq = 6n; seq <= 40n; seq += 1n) source.log(statusEvent(seq, "alice"));
     const stream = open(source, { afterSeq: 5n }, 3);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { reporting } from "../../../src/api/interceptors.ts";
@@ -57,34 +57,34 @@ function open(maxOpen: number) {
 
 const isRefused = (error: unknown) => ConnectError.from(error).code === Code.ResourceExhausted;
 
-suite("the limit of open streams", () => {
-  test("refuses one more, and no other call; whoever leaves makes room, and whoever fails or comes to its end", async () => {
-    const it = open(2);
-    const leave = await it.stream();
-    await it.stream();
-    await assert.rejects(it.stream(), isRefused);
-    await it.client.listSessions({});
+describe("the limit of open streams", () => {
+  it("refuses one more, and no other call; whoever leaves makes room, and whoever fails or comes to its end", async () => {
+    const harness = open(2);
+    const leave = await harness.stream();
+    await harness.stream();
+    await assert.rejects(harness.stream(), isRefused);
+    await harness.client.listSessions({});
     leave();
-    await it.read("short");
-    await assert.rejects(it.read("fail"), (error) => ConnectError.from(error).code === Code.Internal);
-    await it.stream();
-    await assert.rejects(it.stream(), isRefused);
+    await harness.read("short");
+    await assert.rejects(harness.read("fail"), (error) => ConnectError.from(error).code === Code.Internal);
+    await harness.stream();
+    await assert.rejects(harness.stream(), isRefused);
   });
 
-  test("memory is given back once, when most of many have ended, and not for few", async () => {
-    const it = open(2_000);
-    const few = await Promise.all(Array.from({ length: 20 }, () => it.stream()));
+  it("memory is given back once, when most of many have ended, and not for few", async () => {
+    const harness = open(2_000);
+    const few = await Promise.all(Array.from({ length: 20 }, () => harness.stream()));
     for (const leave of few) leave();
-    assert.equal(it.clock.pending, 0);
-    const many = await Promise.all(Array.from({ length: 1_200 }, () => it.stream()));
+    assert.equal(harness.clock.pending, 0);
+    const many = await Promise.all(Array.from({ length: 1_200 }, () => harness.stream()));
     for (const leave of many.slice(0, 500)) leave();
-    assert.equal(it.clock.pending, 0);
+    assert.equal(harness.clock.pending, 0);
     for (const leave of many.slice(500)) leave();
-    assert.equal(it.clock.pending, 1);
-    it.clock.advance(5_000);
-    assert.equal(it.reliefs, 1);
-    const [last] = await Promise.all([it.stream()]);
+    assert.equal(harness.clock.pending, 1);
+    harness.clock.advance(5_000);
+    assert.equal(harness.reliefs, 1);
+    const [last] = await Promise.all([harness.stream()]);
     last();
-    assert.equal(it.clock.pending, 0);
+    assert.equal(harness.clock.pending, 0);
   });
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { systemRandom } from "../../../src/adapters/node/system.ts";
 import { StreamTickets } from "../../../src/api/streams/stream-tickets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-test("a ticket stands for its key for a minute; others for none", () => {
+it("a ticket stands for its key for a minute; others for none", () => {
   const clock = new FakeClock(0);
   const tickets = new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) });
   const { ticket, expiresAtMs } = tickets.issue("key");
@@ -19,7 +19,7 @@ test("a ticket stands for its key for a minute; others for none", () => {
   assert.equal(tickets.keyOf(ticket), undefined);
 });
 
-test("however many are made, the latest of them are kept", () => {
+it("however many are made, the latest of them are kept", () => {
   let made = 0;
   const tickets = new StreamTickets({ clock: new FakeClock(), randomHex: () => String(made++) });
   for (let n = 0; n < 20_000; n += 1) tickets.issue("key");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import type { Page } from "puppeteer";
-import { openHouse } from "../house.ts";
+import { openHarness } from "../harness.ts";
 import { openChromium } from "./chromium.ts";
 import { servePages } from "./pages.ts";
 
@@ -18,9 +18,9 @@ const attribute = (page: Page, selector: string, name: string) =>
 const contentTypes = { connect: "application/connect+json", "grpc-web": "application/grpc-web+proto" } as const;
 
 for (const [protocol, contentType] of Object.entries(contentTypes)) {
-  suite(`a page in Chromium that speaks ${protocol} over HTTP/1.1`, () => {
-    test("shows the QR code as a picture, follows the session to WORKING, and reads EventSource by a ticket", async () => {
-      await using house = await openHouse({ WAHA_API_KEY: key });
+  describe(`a page in Chromium that speaks ${protocol} over HTTP/1.1`, () => {
+    it("shows the QR code as a picture, follows the session to WORKING, and reads EventSource by a ticket", async () => {
+      await using harness = await openHarness({ WAHA_API_KEY: key });
       await using pages = await servePages();
       await using opened = await openChromium();
       const page = await opened.browser.newPage();
@@ -29,7 +29,7 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
         const type = request.headers()["content-type"];
         if (type) seen.add(type);
       });
-      const query = new URLSearchParams({ server: house.server.baseUrl, session: "alice", key, protocol });
+      const query = new URLSearchParams({ server: harness.server.baseUrl, session: "alice", key, protocol });
       await page.goto(`${pages.url}/page.html?${query}`);
       await page.waitForFunction("document.body.dataset.error ?? document.querySelector('#qr').naturalWidth > 100");
       assert.equal(await attribute(page, "body", "data-error"), null);
@@ -37,7 +37,7 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
       const directory = process.env.SESSIOND_TEST_SCREENSHOTS;
       if (directory) await page.screenshot({ path: join(directory, `${protocol}.png`) });
 
-      const phone = house.whatsapp.phone();
+      const phone = harness.whatsapp.phone();
       await phone.scan(value);
       await page.waitForFunction("document.body.dataset.done ?? document.body.dataset.error");
       assert.equal(await attribute(page, "body", "data-error"), null);
@@ -51,11 +51,11 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
   });
 }
 
-test("EventSource in Chromium goes on where it was when the server has been restarted, with a new ticket", async () => {
-  await using house = await openHouse({ WAHA_API_KEY: key });
+it("EventSource in Chromium goes on where it was when the server has been restarted, with a new ticket", async () => {
+  await using harness = await openHarness({ WAHA_API_KEY: key });
   await using pages = await servePages();
   await using opened = await openChromium();
-  const { server } = house;
+  const { server } = harness;
   const call = (path: string, body = {}) =>
     fetch(`${server.baseUrl}/api/sessions${path}`, {
       method: "POST",

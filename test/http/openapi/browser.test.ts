@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { type Browser, launch, type Page } from "puppeteer";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 import { ServerProcess } from "../../e2e/server-process.ts";
@@ -71,7 +71,7 @@ class TriedOperation {
   }
 }
 
-suite("Swagger UI in a browser", () => {
+describe("Swagger UI in a browser", () => {
   const stack = new AsyncDisposableStack();
   let server: ServerProcess;
   let browser: Browser;
@@ -115,13 +115,13 @@ suite("Swagger UI in a browser", () => {
   });
   after(() => stack.disposeAsync());
 
-  test("asks for the login", async () => {
+  it("asks for the login", async () => {
     assert.equal((await page.goto(server.baseUrl))?.status(), 401);
     await page.authenticate(login);
     assert.equal((await page.goto(server.baseUrl))?.status(), 200);
   });
 
-  test("shows every call, at / and at /docs, and finds no fault with the document", async () => {
+  it("shows every call, at / and at /docs, and finds no fault with the document", async () => {
     for (const path of ["/docs", "/"]) {
       await page.goto(server.baseUrl + path);
       await page.waitForSelector(".opblock");
@@ -141,7 +141,7 @@ suite("Swagger UI in a browser", () => {
     }
   });
 
-  test("tries GET /ping, and what needs the key once it has it", async () => {
+  it("tries GET /ping, and what needs the key once it has it", async () => {
     const ping = await (await TriedOperation.open(page, "ping")).execute();
     assert.deepEqual([ping.status, JSON.parse(ping.body)], ["200", { message: "pong" }]);
 
@@ -167,7 +167,7 @@ suite("Swagger UI in a browser", () => {
     }
   });
 
-  test("shows the QR code in the media type that is chosen", async () => {
+  it("shows the QR code in the media type that is chosen", async () => {
     const qr = await TriedOperation.open(page, "getQrBody");
     assert.deepEqual(await qr.mediaTypes(), ["image/png", "application/json"]);
     assert.equal((await qr.execute()).status, "200");
@@ -180,7 +180,7 @@ suite("Swagger UI in a browser", () => {
     assert.ok((await qr.pictureWidth()) > 100);
   });
 
-  test("shows the beginning of a stream, though it goes on", async () => {
+  it("shows the beginning of a stream, though it goes on", async () => {
     const stream = await TriedOperation.open(page, "statusStream");
     await stream.type("session", "default");
     const { status, body } = await stream.execute();
@@ -188,7 +188,7 @@ suite("Swagger UI in a browser", () => {
     assert.match(body, /data: .*SCAN_QR_CODE/);
   });
 
-  test("asks nobody but the server, and breaks no rule of its own", () => {
+  it("asks nobody but the server, and breaks no rule of its own", () => {
     assert.deepEqual(faults, []);
   });
 });

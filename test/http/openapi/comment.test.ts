@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { headersIn, mergeSchemas, parseComment, readRpcComment } from "../../../src/http/openapi/comment.ts";
 
 const textOf = (leading: string) => parseComment(leading, "here").text;
 
-suite("a comment of a proto file", () => {
-  test("is one line of text per paragraph, with the names that JSON has and without what is for linters", () => {
+describe("a comment of a proto file", () => {
+  it("is one line of text per paragraph, with the names that JSON has and without what is for linters", () => {
     assert.equal(textOf(" One\n two.\n\n Three.\n"), "One two.\n\nThree.");
     assert.equal(
       textOf(" Why: `status_reason` of `x`.\n buf:lint:ignore ENUM because\n"),
@@ -14,7 +14,7 @@ suite("a comment of a proto file", () => {
     assert.equal(textOf(""), "");
   });
 
-  test("calls metadata a header, as REST does", () => {
+  it("calls metadata a header, as REST does", () => {
     const text = textOf(" Plain. Metadata `if-match` says so. With metadata `x-a` too. Its metadata stays.");
     assert.equal(text, "Plain. Header `if-match` says so. With header `x-a` too. Its metadata stays.");
     assert.deepEqual(headersIn(text), [
@@ -23,12 +23,12 @@ suite("a comment of a proto file", () => {
     ]);
   });
 
-  test("adds keywords with @schema, over several lines and several times", () => {
+  it("adds keywords with @schema, over several lines and several times", () => {
     const comment = parseComment(' Text.\n @schema {\n   "maximum": 3\n }\n @schema {"minimum": 1}\n', "here");
     assert.deepEqual(comment, { text: "Text.", schema: { maximum: 3, minimum: 1 }, produces: [] });
   });
 
-  test("names media types with @produces", () => {
+  it("names media types with @produces", () => {
     const { produces } = parseComment(
       ' Text.\n @produces image/png\n @produces application/json {"type": "object"}\n',
       "",
@@ -39,15 +39,15 @@ suite("a comment of a proto file", () => {
     ]);
   });
 
-  test("is refused with the place it is at if a tag is not understood", () => {
+  it("is refused with the place it is at if a tag is not understood", () => {
     for (const tag of ["@schema", "@schema 1", "@schema {", "@schema [1]", "@produces", "@produces {}", "@other {}"]) {
       assert.throws(() => parseComment(` Text.\n ${tag}\n`, "field a.B.c"), /^Error: field a\.B\.c: not /, tag);
     }
   });
 });
 
-suite("the comment of an RPC", () => {
-  test("is a summary, a description and its errors, wherever they stand", () => {
+describe("the comment of an RPC", () => {
+  it("is a summary, a description and its errors, wherever they stand", () => {
     assert.deepEqual(
       readRpcComment(
         "Gets `a`. NOT_FOUND \"No 'a'. Make one.\" if there is none. Idempotent. REVISION_CONFLICT on a change.",
@@ -64,7 +64,7 @@ suite("the comment of an RPC", () => {
     );
   });
 
-  test("has no description where one sentence says it all, and takes other words in capitals for what they are", () => {
+  it("has no description where one sentence says it all, and takes other words in capitals for what they are", () => {
     const { summary, description, errors } = readRpcComment('Waits while STARTING, e.g. for "a. B".');
     assert.deepEqual(
       { summary, description, errors },
@@ -77,12 +77,12 @@ suite("the comment of an RPC", () => {
     assert.deepEqual(readRpcComment("Does. STARTING is waited for. UNKNOWN_REASON never.").errors, []);
   });
 
-  test("says when no key is needed", () => {
+  it("says when no key is needed", () => {
     assert.equal(readRpcComment("Answers. Never needs a key.").isPublic, true);
   });
 });
 
-test("merged keywords keep what both say: objects go into each other, and required adds up", () => {
+it("merged keywords keep what both say: objects go into each other, and required adds up", () => {
   assert.deepEqual(
     mergeSchemas(
       { type: "array", items: { type: "string" }, required: ["a", "b"] },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -12,8 +12,8 @@ type GrpcMethod = {
   responseDeserialize: (bytes: Buffer) => object;
 };
 
-suite("the protos at /descriptor.binpb", () => {
-  test("are all that a client needs to call the server, reflection being off", async () => {
+describe("the protos at /descriptor.binpb", () => {
+  it("are all that a client needs to call the server, reflection being off", async () => {
     await using server = await ServerProcess.start({ SESSIOND_REFLECTION: "false" });
     const answer = await fetch(`${server.baseUrl}/descriptor.binpb`);
     assert.equal(answer.headers.get("content-type"), "application/x-protobuf");
@@ -42,7 +42,7 @@ suite("the protos at /descriptor.binpb", () => {
     assert.deepEqual({ ...pong }, { message: "pong" });
   });
 
-  test("hold each file once, after all it imports", async () => {
+  it("hold each file once, after all it imports", async () => {
     await using server = await ServerProcess.start();
     const answer = await fetch(`${server.baseUrl}/descriptor.binpb`);
     const { file } = fromBinary(FileDescriptorSetSchema, new Uint8Array(await answer.arrayBuffer()));
@@ -59,7 +59,7 @@ suite("the protos at /descriptor.binpb", () => {
     assert.equal(again.status, 304);
   });
 
-  test("are behind the login of the documentation, and gone with it", async () => {
+  it("are behind the login of the documentation, and gone with it", async () => {
     const login = { WHATSAPP_SWAGGER_USERNAME: "admin", WHATSAPP_SWAGGER_PASSWORD: "secret" };
     await using server = await ServerProcess.start(login);
     const authorization = `Basic ${Buffer.from("admin:secret").toString("base64")}`;

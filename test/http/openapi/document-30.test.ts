@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { toOpenApi30 } from "../../../src/http/openapi/document-30.ts";
 import { document, isObject, objectAt, operations } from "./operations.ts";
@@ -52,11 +52,11 @@ const rewritten: readonly [what: string, from: JsonObject, to: JsonObject][] = [
   ],
 ];
 
-suite("the document as OpenAPI 3.0", () => {
+describe("the document as OpenAPI 3.0", () => {
   for (const [what, from, to] of rewritten)
-    test(`says ${what} in its own words`, () => assert.deepEqual(schema(from), to));
+    it(`says ${what} in its own words`, () => assert.deepEqual(schema(from), to));
 
-  test("has no keyword of 3.1 anywhere", () => {
+  it("has no keyword of 3.1 anywhere", () => {
     assert.equal(twin.openapi, "3.0.3");
     assert.deepEqual(Object.keys(objectAt(twin, "info", "license")), ["name"]);
     for (const [path, object] of objectsIn(twin)) {
@@ -70,7 +70,7 @@ suite("the document as OpenAPI 3.0", () => {
     }
   });
 
-  test("has the same operations, and every reference leads somewhere", () => {
+  it("has the same operations, and every reference leads somewhere", () => {
     const ids = (of: JsonValue) => [...objectsIn(of)].flatMap(([, { operationId }]) => operationId ?? []);
     assert.deepEqual(ids(twin.paths ?? {}), ids(objectAt(document, "paths") as JsonObject));
     const schemas = objectAt(twin, "components", "schemas");
@@ -79,7 +79,7 @@ suite("the document as OpenAPI 3.0", () => {
     }
   });
 
-  test("has a schema for each body, pictures too", () => {
+  it("has a schema for each body, pictures too", () => {
     for (const [path, { content }] of objectsIn(twin)) {
       for (const [type, media] of Object.entries(isObject(content) && !path.includes("/properties") ? content : {})) {
         assert.ok(isObject(media) && isObject(media.schema), `${path} ${type}`);
@@ -88,8 +88,8 @@ suite("the document as OpenAPI 3.0", () => {
   });
 });
 
-suite("operation ids", () => {
-  test("are unique, whatever the case that a generator gives them, and plain words", () => {
+describe("operation ids", () => {
+  it("are unique, whatever the case that a generator gives them, and plain words", () => {
     const ids = [...operations.values()].map(({ object }) => String(object.operationId));
     const operationCount = Object.values(objectAt(document, "paths")).flatMap((path) =>
       Object.keys(objectAt(path)),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import packageJson from "../../../package.json" with { type: "json" };
 import { errorStatus } from "../../../src/http/dialect.ts";
 import { readHttpBindings } from "../../../src/http/rest/http-rules.ts";
@@ -19,8 +19,8 @@ const examples = [...objectsIn(document)].flatMap(([path, object]) =>
   Array.isArray(object.examples) ? object.examples.map((example) => ({ path, schema: object, example })) : [],
 );
 
-suite("the OpenAPI document", () => {
-  test("is of OpenAPI 3.1 and tells name, version and licence of this package", () => {
+describe("the OpenAPI document", () => {
+  it("is of OpenAPI 3.1 and tells name, version and licence of this package", () => {
     const { name, version, description, license } = packageJson;
     assert.equal(document.openapi, "3.1.0");
     assert.deepEqual(document.info, {
@@ -32,13 +32,13 @@ suite("the OpenAPI document", () => {
     assert.deepEqual(document.servers, [{ url: "./" }]);
   });
 
-  test("has every REST binding of every service, and nothing else", async () => {
+  it("has every REST binding of every service, and nothing else", async () => {
     const bindings = readHttpBindings(await allServices()).map(({ httpMethod, path }) => `${httpMethod} ${path}`);
     const documented = [...operations.values()].map(({ method, path }) => `${method} ${path}`);
     assert.deepEqual(documented.toSorted(), bindings.toSorted());
   });
 
-  test("has a schema for every reference, and a reference to every schema", () => {
+  it("has a schema for every reference, and a reference to every schema", () => {
     const schemas = Object.keys(objectAt(document, "components", "schemas"));
     const references = new Set(
       [...objectsIn(document)].flatMap(([, { $ref }]) => (typeof $ref === "string" ? [$ref] : [])),
@@ -46,14 +46,14 @@ suite("the OpenAPI document", () => {
     assert.deepEqual([...references].toSorted(), schemas.map((name) => `#/components/schemas/${name}`).toSorted());
   });
 
-  test("has schemas that ajv compiles in strict mode", () => {
+  it("has schemas that ajv compiles in strict mode", () => {
     const check = createSchemaCheck({ closed: false });
     for (const name of Object.keys(objectAt(document, "components", "schemas"))) {
       check({ $ref: `#/components/schemas/${name}` }, null);
     }
   });
 
-  test("declares exactly the variables of each path, and no parameter twice", () => {
+  it("declares exactly the variables of each path, and no parameter twice", () => {
     for (const { id, path, parameters } of operations.values()) {
       const inPath = parameters.filter((parameter) => parameter.in === "path");
       assert.deepEqual(
@@ -67,7 +67,7 @@ suite("the OpenAPI document", () => {
     }
   });
 
-  test("names, describes and tags every operation, and describes every parameter and response", () => {
+  it("names, describes and tags every operation, and describes every parameter and response", () => {
     const tags = objectsOf(document.tags).map(({ name }) => name);
     for (const { id, object, parameters, responses } of operations.values()) {
       assert.match(id, /^[a-z][A-Za-z0-9]*$/);
@@ -85,7 +85,7 @@ suite("the OpenAPI document", () => {
     assert.equal(operations.size, [...objectsIn(document)].filter(([, { operationId }]) => operationId).length);
   });
 
-  test("has examples that their schemas allow", () => {
+  it("has examples that their schemas allow", () => {
     const check = createSchemaCheck({ closed: true });
     assert.ok(examples.length > 15);
     for (const { path, schema, example } of examples) assert.equal(check(schema, example), undefined, path);
@@ -98,7 +98,7 @@ suite("the OpenAPI document", () => {
     }
   });
 
-  test("shows the page's samples of requests and answers", () => {
+  it("shows the page's samples of requests and answers", () => {
     const shown = examples.map(({ example }) => JSON.stringify(example));
     const page = [
       '{"code":"ABCD-ABCD"}',
@@ -114,7 +114,7 @@ suite("the OpenAPI document", () => {
     );
   });
 
-  test("gives both media types of pictures, the picture first", () => {
+  it("gives both media types of pictures, the picture first", () => {
     for (const id of ["getQrBody", "getQrBody2", "getScreenshot"]) {
       const status = id === "getQrBody2" ? "201" : "200";
       const success = objectAt(operations.get(id)?.responses[status], "content");
@@ -122,7 +122,7 @@ suite("the OpenAPI document", () => {
     }
   });
 
-  test("asks for the key everywhere but where none is needed", () => {
+  it("asks for the key everywhere but where none is needed", () => {
     const schemes = objectAt(document, "components", "securitySchemes");
     const { description, ...apiKey } = objectAt(schemes, "apiKey");
     assert.deepEqual(apiKey, { type: "apiKey", in: "header", name: "X-Api-Key" });
@@ -133,12 +133,12 @@ suite("the OpenAPI document", () => {
     assert.deepEqual(open, ["ping", "checkHealth"]);
   });
 
-  test("marks deprecated calls, and no others", () => {
+  it("marks deprecated calls, and no others", () => {
     const deprecated = [...operations.values()].filter(({ object }) => object.deprecated === true).map(({ id }) => id);
     assert.deepEqual(deprecated, ["startSessionDeprecated", "stopSessionDeprecated", "logoutSessionDeprecated"]);
   });
 
-  test("answers POST with 201 and the rest with 200, and no error with a status that the dialect does not have", () => {
+  it("answers POST with 201 and the rest with 200, and no error with a status that the dialect does not have", () => {
     const known = new Set<number>([...Object.values(errorStatus), 412, 413, 415]);
     for (const { id, method, responses } of operations.values()) {
       const [success, ...errors] = Object.keys(responses).filter((status) => status !== "default");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, suite, test } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { ServerProcess } from "../../e2e/server-process.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
@@ -57,7 +57,7 @@ const config = {
   noweb: { store: { enabled: true, fullSync: false } },
 };
 
-suite("every documented call is answered as documented", () => {
+describe("every documented call is answered as documented", () => {
   const stack = new AsyncDisposableStack();
   let whatsapp: WhatsApp;
   let client: DocumentedClient;
@@ -107,14 +107,14 @@ suite("every documented call is answered as documented", () => {
     }
   }
 
-  test("without the key: 401", async () => {
+  it("without the key: 401", async () => {
     for (const { id } of withStatus(401)) await stranger.call(id, 401, { ...(bodies[id] && { body: bodies[id] }) });
     for (const pair of stranger.seen) client.seen.add(pair);
     await stranger.call("ping", 200);
     await stranger.call("checkHealth", 200);
   });
 
-  test("with the key in every place that is documented", async () => {
+  it("with the key in every place that is documented", async () => {
     await stranger.call("listSessions", 200, { headers: { authorization: `Bearer ${key}` } });
     const { body } = await client.call("createStreamTicket", 201, { body: {} });
     const ticket = isObject(body) ? String(body.ticket) : "";
@@ -123,17 +123,17 @@ suite("every documented call is answered as documented", () => {
     await stranger.call("listSessions", 401, { query: { ticket } });
   });
 
-  test("with a body that is too large: 413", async () => {
+  it("with a body that is too large: 413", async () => {
     const headers = { "content-type": "application/json" };
     for (const { id } of withStatus(413)) await client.call(id, 413, { text: " ".repeat(maxBodyBytes + 1), headers });
   });
 
-  test("with a body that is no JSON: 415", async () => {
+  it("with a body that is no JSON: 415", async () => {
     const headers = { "content-type": "text/plain" };
     for (const { id } of withStatus(415)) await client.call(id, 415, { text: "text", headers });
   });
 
-  test("with a request that breaks rules: 400", async () => {
+  it("with a request that breaks rules: 400", async () => {
     for (const { id, inPath } of withStatus(400)) {
       const request = inPath ? { path: { session: "a b" }, body: bodies[id] ?? {} } : badRequests[id];
       assert.ok(request, `badRequests has nothing for ${id}`);
@@ -143,7 +143,7 @@ suite("every documented call is answered as documented", () => {
     }
   });
 
-  test("the words that a configuration takes are those that the document has", async () => {
+  it("the words that a configuration takes are those that the document has", async () => {
     const webhooks = [{ url: "http://127.0.0.1:9/", events: ["nope"], retries: { policy: "nope" } }];
     const { body } = await client.call("createSession", 400, { body: { config: { webhooks } } });
     const messages = isObject(body) && Array.isArray(body.message) ? body.message.map(String) : [];
@@ -156,7 +156,7 @@ suite("every documented call is answered as documented", () => {
     assert.deepEqual(accepted, documented);
   });
 
-  test("for a session that is not there: 404", async () => {
+  it("for a session that is not there: 404", async () => {
     for (const { id, inPath } of withStatus(404)) {
       const body = operations.get(id)?.requestBody && { body: bodies[id] ?? {} };
       const request = inPath ? { path: { session: "nobody" }, ...body } : requestsForNobody[id];
@@ -165,14 +165,14 @@ suite("every documented call is answered as documented", () => {
     }
   });
 
-  test("for a session that is not there: no 404 that is not documented", async () => {
+  it("for a session that is not there: no 404 that is not documented", async () => {
     for (const { id, path, responses, requestBody } of operations.values()) {
       if (responses[404] !== undefined || !path.includes("{session}")) continue;
       await client.probe(id, { path: { session: "nobody" }, ...(requestBody && { body: bodies[id] ?? {} }) });
     }
   });
 
-  test("from nothing to WORKING and back", async () => {
+  it("from nothing to WORKING and back", async () => {
     const phone = whatsapp.phone(undefined, { name: "Alice" });
     const once = { headers: { "idempotency-key": "once" } };
     await client.call("createSession", 201, { body: { name: "default", config }, ...once });
@@ -220,7 +220,7 @@ suite("every documented call is answered as documented", () => {
     assert.deepEqual(whatsapp.faults, []);
   });
 
-  test("putting a former login back", async () => {
+  it("putting a former login back", async () => {
     const path = { session: "former" };
     await client.call("createSession", 201, { body: { name: path.session } });
     await client.call("restoreCredentials", 422, { path });
@@ -231,7 +231,7 @@ suite("every documented call is answered as documented", () => {
     await client.call("deleteSession", 200, { path });
   });
 
-  test("sessions on WEBJS with a browser that does not start, and with none", async () => {
+  it("sessions on WEBJS with a browser that does not start, and with none", async () => {
     const [running, stopped] = [{ session: "running" }, { session: "stopped" }];
     await client.call("createSession", 201, { body: { name: running.session, engine: "WEBJS" } });
     await client.call("createSession", 201, { body: { name: stopped.session, engine: "WEBJS", start: false } });
@@ -246,7 +246,7 @@ suite("every documented call is answered as documented", () => {
     for (const path of [running, stopped]) await client.call("deleteSession", 200, { path });
   });
 
-  test("webhooks and their deliveries", async () => {
+  it("webhooks and their deliveries", async () => {
     const path = { session: "hooks" };
     const webhooks = [{ url: "http://127.0.0.1:9/hook", events: ["session.status"], retries: { attempts: 0 } }];
     await client.call("createSession", 201, { body: { name: path.session, config: { webhooks } } });
@@ -267,24 +267,24 @@ suite("every documented call is answered as documented", () => {
     await client.call("deleteSession", 200, { path });
   });
 
-  test("the deprecated calls", async () => {
+  it("the deprecated calls", async () => {
     await client.call("startSessionDeprecated", 201, { body: { name: "old", config } });
     await client.call("stopSessionDeprecated", 201, { body: { name: "old" } });
     await client.call("logoutSessionDeprecated", 201, { body: { name: "old" } });
   });
 
-  test("about the server", async () => {
+  it("about the server", async () => {
     for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus"]) await client.call(id, 200);
     await client.call("backup", 201);
   });
 
-  test("streams of events", async () => {
+  it("streams of events", async () => {
     await client.call("streamEvents", 200, { query: { cursor: "0" } });
     await client.call("streamEvents2", 200, { query: { cursor: "0" } });
     await client.call("ackEvents", 201, { body: { consumer: "reader", cursor: "1" } });
   });
 
-  test("nothing was left out", () => {
+  it("nothing was left out", () => {
     assert.deepEqual(client.missing().toSorted(), unreachable.toSorted());
   });
 });

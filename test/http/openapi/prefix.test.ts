@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch } from "puppeteer";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
@@ -53,9 +53,9 @@ const ignored = [
   "/wa, //evil.example",
 ];
 
-suite("the documentation behind a proxy that takes a prefix off", () => {
+describe("the documentation behind a proxy that takes a prefix off", () => {
   for (const [sent, prefix] of taken) {
-    test(`begins its links at ${prefix} with X-Forwarded-Prefix ${sent}`, async (t) => {
+    it(`begins its links at ${prefix} with X-Forwarded-Prefix ${sent}`, async (t) => {
       const get = await start(t);
       const page = await get("/docs", sent);
       assert.ok(page.text.includes(`<head>\n    <base href="${prefix}/">`));
@@ -67,7 +67,7 @@ suite("the documentation behind a proxy that takes a prefix off", () => {
   }
 
   for (const sent of ignored) {
-    test(`ignores X-Forwarded-Prefix ${sent.slice(0, 40)}`, async (t) => {
+    it(`ignores X-Forwarded-Prefix ${sent.slice(0, 40)}`, async (t) => {
       const get = await start(t);
       for (const path of ["/docs", "/", "/openapi.json", "/openapi-3.0.json"]) {
         const [given, plain] = [await get(path, sent), await get(path, undefined)];
@@ -77,14 +77,14 @@ suite("the documentation behind a proxy that takes a prefix off", () => {
     });
   }
 
-  test("names a server relative to the document without the header", async (t) => {
+  it("names a server relative to the document without the header", async (t) => {
     const get = await start(t);
     const { servers } = JSON.parse((await get("/openapi.json", undefined)).text);
     assert.deepEqual(servers, [{ url: "./" }]);
   });
 
   for (const header of [true, false]) {
-    test(`tries a call from a browser, ${header ? "with the header" : "without it"}`, async () => {
+    it(`tries a call from a browser, ${header ? "with the header" : "without it"}`, async () => {
       await using server = await ServerProcess.start();
       await using proxy = await startProxy(server.baseUrl, "/wa", header);
       const chrome = await findChrome({ searchPath: process.env.PATH });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { pictureForm } from "../../../src/http/rest/accept.ts";
 
 const axios = "application/json, text/plain, */*";
@@ -63,13 +63,13 @@ const json: readonly string[] = [
 ];
 
 for (const accept of pictures) {
-  test(`Accept ${accept ?? "left out"} gets the picture`, () => {
+  it(`Accept ${accept ?? "left out"} gets the picture`, () => {
     assert.equal(pictureForm(accept, "image/png"), "picture");
   });
 }
 
 for (const accept of json) {
-  test(`Accept ${accept} gets JSON`, () => {
+  it(`Accept ${accept} gets JSON`, () => {
     assert.equal(pictureForm(accept, "image/png"), "json");
   });
 }

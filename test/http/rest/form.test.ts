@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import { startRestServer } from "./server.ts";
 
@@ -69,9 +69,9 @@ const refused: readonly [path: string, body: string, message: RegExp][] = [
   ["/api/sessions/stop", "name=a&logout=maybe", /^logout must be a boolean value$/],
 ];
 
-suite("a urlencoded form", () => {
+describe("a urlencoded form", () => {
   for (const [path, body, call] of read) {
-    test(`${JSON.stringify(body)} is taken by ${path}`, async (t) => {
+    it(`${JSON.stringify(body)} is taken by ${path}`, async (t) => {
       const { calls, post } = await start(t);
       assert.equal((await post(path, body)).status, 201);
       assert.deepEqual(calls, [call]);
@@ -79,7 +79,7 @@ suite("a urlencoded form", () => {
   }
 
   for (const [path, body, message] of refused) {
-    test(`${JSON.stringify(body)} is a 400 of ${path}, and nothing is done`, async (t) => {
+    it(`${JSON.stringify(body)} is a 400 of ${path}, and nothing is done`, async (t) => {
       const { calls, post } = await start(t);
       const answer = await post(path, body);
       assert.equal(answer.status, 400);
@@ -88,7 +88,7 @@ suite("a urlencoded form", () => {
     });
   }
 
-  test("may be compressed and may name UTF-8, and no other charset", async (t) => {
+  it("may be compressed and may name UTF-8, and no other charset", async (t) => {
     const { calls, post } = await start(t);
     const zipped = new Uint8Array(gzipSync("name=z"));
     assert.equal((await post("/api/sessions/start", zipped, { "content-encoding": "gzip" })).status, 201);
@@ -99,13 +99,13 @@ suite("a urlencoded form", () => {
     assert.deepEqual(calls, [{ start: "z" }, { start: "u" }]);
   });
 
-  test("in strict mode has no unknown names", async (t) => {
+  it("in strict mode has no unknown names", async (t) => {
     const { post } = await start(t, true);
     const answer = await post("/api/sessions/start", "name=a&nope=1");
     assert.deepEqual(answer, { status: 400, message: ["property nope should not exist"] });
   });
 
-  test("elsewhere is a 415 that says which header to send", async (t) => {
+  it("elsewhere is a 415 that says which header to send", async (t) => {
     const { post } = await start(t);
     for (const path of ["/api/sessions", "/api/sessions/x", "/api/x/auth/authorize-code"]) {
       for (const body of ["name=a", '{"name":"a"}']) {
@@ -116,7 +116,7 @@ suite("a urlencoded form", () => {
     }
   });
 
-  test("another type is a 415 that names both that are taken", async (t) => {
+  it("another type is a 415 that names both that are taken", async (t) => {
     const { post } = await start(t);
     const { status, message } = await post("/api/sessions/start", "name=a", { "content-type": "multipart/form-data" });
     assert.equal(status, 415);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { openSocket } from "../server/raw-socket.ts";
 import { startRestServer } from "./server.ts";
 
@@ -58,7 +58,7 @@ function mutate(seed: string, random: (limit: number) => number): string {
   return `${text.slice(0, end)}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-test("hundreds of mutated requests are never answered with a 5xx, and the server lives on", async (t) => {
+it("hundreds of mutated requests are never answered with a 5xx, and the server lives on", async (t) => {
   const errors: unknown[] = [];
   const { url, port } = await startRestServer(t, {
     rest: { onError: (error) => errors.push(error), openStreamAfterMs: 1 },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create, createFileRegistry, type DescService, type MessageInitShape, setExtension } from "@bufbuild/protobuf";
 import {
   FieldDescriptorProto_Label,
@@ -64,7 +64,7 @@ function books(...rpcs: Rpc[]): DescService {
 const get = (value: string, rest: Rule = {}): Rule => ({ ...rest, pattern: { case: "get", value } });
 const post = (value: string, rest: Rule = {}): Rule => ({ ...rest, pattern: { case: "post", value } });
 
-test("the services' own annotations make sense", () => {
+it("the services' own annotations make sense", () => {
   const bindings = readHttpBindings([SessionService, AuthService]);
   const paths = bindings.map(({ httpMethod, path, rpc }) => `${httpMethod} ${path} ${rpc.name}`);
   assert(paths.includes("PUT /api/sessions/{session} UpdateSession"));
@@ -72,7 +72,7 @@ test("the services' own annotations make sense", () => {
   assert(paths.includes("GET /api/status-stream StatusStream"));
 });
 
-test("a custom pattern, nested variables and bodies of one field are understood; no annotation is no route", () => {
+it("a custom pattern, nested variables and bodies of one field are understood; no annotation is no route", () => {
   const service = books(
     { name: "Plain" },
     { name: "Purge", rule: { pattern: { case: "custom", value: { kind: "purge", path: "/v1/{book.id}" } } } },
@@ -113,7 +113,7 @@ const bad: [sentence: string, rule: Rule, problem: RegExp][] = [
 ];
 
 for (const [sentence, rule, problem] of bad) {
-  test(`${sentence} is refused by the RPC's name`, () => {
+  it(`${sentence} is refused by the RPC's name`, () => {
     const service = books({ name: "Get", rule });
     const error = /^google\.api\.http of test\.v1\.Books\.Get: /;
     assert.throws(
@@ -123,12 +123,12 @@ for (const [sentence, rule, problem] of bad) {
   });
 }
 
-test("a stream of requests cannot be annotated", () => {
+it("a stream of requests cannot be annotated", () => {
   const service = books({ name: "Upload", rule: post("/v1", { body: "*" }), clientStreaming: true });
   assert.throws(() => readHttpBindings([service]), /Books\.Upload: a stream of requests cannot be called by REST/);
 });
 
-test("two RPCs with the same route are refused, and both are named", () => {
+it("two RPCs with the same route are refused, and both are named", () => {
   const service = books({ name: "One", rule: get("/v1/{id}") }, { name: "Two", rule: get("/v1/{book.id}") });
   const transport = createRouterTransport(() => {});
   assert.throws(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { describeJsonSyntaxError, findJsonSyntaxError } from "../../../src/http/rest/json-syntax.ts";
 
 const cases: [text: string, error: string][] = [
@@ -24,14 +24,14 @@ const cases: [text: string, error: string][] = [
 ];
 
 for (const [text, expected] of cases) {
-  test(`the error in ${JSON.stringify(text)} is found where it is`, () => {
+  it(`the error in ${JSON.stringify(text)} is found where it is`, () => {
     assert.throws(() => JSON.parse(text));
     const error = findJsonSyntaxError(text);
     assert.equal(error && describeJsonSyntaxError(text, error), expected);
   });
 }
 
-test("what JSON.parse takes has no error, and what it refuses has one", () => {
+it("what JSON.parse takes has no error, and what it refuses has one", () => {
   const seeds = ['{"a":[1,-2.5e3,"x\\u00e9\\n",true,null,{}],"b":{"c":[]}}', ' [ "\\\\" , {"":0} ] ', "[[[[]]]]"];
   const spice = ['"', "\\", "{", "}", "[", "]", ",", ":", "0", "e", "-", ".", "t", "\n", " ", "\u0001"];
   for (const seed of seeds) {
@@ -51,7 +51,7 @@ test("what JSON.parse takes has no error, and what it refuses has one", () => {
   }
 });
 
-test("a million brackets do not overflow the stack", () => {
+it("a million brackets do not overflow the stack", () => {
   const text = "[".repeat(1_000_000);
   assert.equal(findJsonSyntaxError(text)?.offset, 1_000_000);
 });

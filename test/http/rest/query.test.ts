@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { create, createRegistry, type DescMessage, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
@@ -71,10 +71,10 @@ const cases: [desc: DescMessage, query: string, result: unknown][] = [
 ];
 
 for (const [desc, query, result] of cases) {
-  test(`${query} makes ${JSON.stringify(result)}`, () => assert.deepEqual(read(desc, query), result));
+  it(`${query} makes ${JSON.stringify(result)}`, () => assert.deepEqual(read(desc, query), result));
 }
 
-test("a query that fills nothing leaves no empty messages behind", () => {
+it("a query that fills nothing leaves no empty messages behind", () => {
   const message = create(CreateSessionRequestSchema);
   const context = { ...strictContext(), strict: false };
   readQuery(
@@ -86,7 +86,7 @@ test("a query that fills nothing leaves no empty messages behind", () => {
   assert.equal(message.config, undefined);
 });
 
-test("only one member of a oneof is taken, and well-known types are read as such", () => {
+it("only one member of a oneof is taken, and well-known types are read as such", () => {
   const event = create(EventSchema);
   const context = strictContext();
   const json: JsonObject = {

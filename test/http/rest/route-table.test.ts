@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { it } from "node:test";
 import { captureVariable, parsePathTemplate, splitPath } from "../../../src/http/rest/path-template.ts";
 import { createRouteTable } from "../../../src/http/rest/route-table.ts";
 
@@ -67,14 +67,14 @@ const cases: [request: string, route: string | undefined][] = [
 ];
 
 for (const [request, route] of cases) {
-  test(`${request} leads to ${route ?? "nothing"}`, () => assert.equal(routeOf(sessions, request), route));
+  it(`${request} leads to ${route ?? "nothing"}`, () => assert.equal(routeOf(sessions, request), route));
 }
 
-test("a path with bad percent-encoding has no segments", () => {
+it("a path with bad percent-encoding has no segments", () => {
   for (const path of ["/%", "/a/%zz", "/%E0%A4%A", "/%ff"]) assert.equal(splitPath(path), undefined);
 });
 
-test("two routes for the same paths are refused, and both are named", () => {
+it("two routes for the same paths are refused, and both are named", () => {
   const add = (...templates: string[]) => routeOf(templates, "GET /");
   assert.throws(() => add("GET /a/{x}", "GET /A/{y}"), /GET \/a\/\{x\} and GET \/A\/\{y\} have the same route/);
   assert.throws(() => add("GET /a/{x=b/*}", "GET /a/b/{y}"), /same route/);
@@ -101,5 +101,5 @@ const bad: [template: string, problem: RegExp][] = [
 ];
 
 for (const [template, problem] of bad) {
-  test(`the template "${template}" is refused`, () => assert.throws(() => parsePathTemplate(template), problem));
+  it(`the template "${template}" is refused`, () => assert.throws(() => parsePathTemplate(template), problem));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, test } from "node:test";
+import { describe, it } from "node:test";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
@@ -26,9 +26,9 @@ const rows: readonly (readonly [path: string, rpcs: readonly string[]])[] = [
   ["{", []],
 ];
 
-suite("the RPCs at a path", () => {
+describe("the RPCs at a path", () => {
   for (const [path, names] of rows) {
-    test(`${path} has ${names.join(" and ") || "none"}`, () => {
+    it(`${path} has ${names.join(" and ") || "none"}`, () => {
       const { rpcs, unknown } = rpcsAt(services, [path]);
       assert.deepEqual(
         rpcs.map(({ name }) => name),
@@ -38,7 +38,7 @@ suite("the RPCs at a path", () => {
     });
   }
 
-  test("** has all that REST can call", () => {
+  it("** has all that REST can call", () => {
     const callable = new Set(rpcsAt(services, ["**"]).rpcs.map(({ name }) => name));
     const all = services.flatMap(({ methods }) => methods.map(({ name }) => name));
     assert.deepEqual([...callable].sort(), all.filter((name) => name !== "GetQr").sort());

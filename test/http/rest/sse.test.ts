@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { test } from "node:test";
+import { it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Session_Status } from "../../../gen/sessiond/v1/session_pb.js";
 import { StatusStreamResponse_Kind } from "../../../gen/sessiond/v1/session_service_pb.js";
@@ -22,7 +22,7 @@ function aborted(signal: AbortSignal): Promise<unknown> {
   return signal.aborted ? Promise.resolve() : once(signal, "abort");
 }
 
-test("a stream of messages is a stream of server-sent events, with their place in the log as id where they have one", async (t) => {
+it("a stream of messages is a stream of server-sent events, with their place in the log as id where they have one", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       statusStream: async function* (_request, context) {
@@ -43,7 +43,7 @@ test("a stream of messages is a stream of server-sent events, with their place i
   assert.equal(await answer.text(), snapshotEvent + change);
 });
 
-test("messages without a place in a log have no id", async (t) => {
+it("messages without a place in a log have no id", async (t) => {
   const { url } = await startRestServer(t, {
     auth: {
       qrStream: async function* () {
@@ -55,7 +55,7 @@ test("messages without a place in a log have no id", async (t) => {
   assert.equal(await answer.text(), 'data: {"pairingCode":"ABCD-ABCD"}\n\n');
 });
 
-test("an error before the first message is answered as any other", async (t) => {
+it("an error before the first message is answered as any other", async (t) => {
   const { url } = await startRestServer(t, {
     rest: { openStreamAfterMs: 60_000 },
     session: {
@@ -70,7 +70,7 @@ test("an error before the first message is answered as any other", async (t) => 
   assert.equal(await answer.text(), '{"statusCode":404,"message":"Session not found","error":"Not Found"}');
 });
 
-test("an error after it is an event, the last one", async (t) => {
+it("an error after it is an event, the last one", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       statusStream: async function* () {
@@ -84,7 +84,7 @@ test("an error after it is an event, the last one", async (t) => {
   assert.equal(await answer.text(), `${snapshotEvent}event: error\ndata: ${error}\n\n`);
 });
 
-test("a quiet stream opens, and has heartbeats", async (t) => {
+it("a quiet stream opens, and has heartbeats", async (t) => {
   const { url } = await startRestServer(t, {
     rest: { openStreamAfterMs: 10, heartbeatMs: 10 },
     session: {
@@ -105,7 +105,7 @@ test("a quiet stream opens, and has heartbeats", async (t) => {
   controller.abort();
 });
 
-test("a client that leaves ends the stream, by HTTP/1.1 and HTTP/2", async (t) => {
+it("a client that leaves ends the stream, by HTTP/1.1 and HTTP/2", async (t) => {
   const ended: Promise<unknown>[] = [];
   const { url, port } = await startRestServer(t, {
     session: {
@@ -130,7 +130,7 @@ test("a client that leaves ends the stream, by HTTP/1.1 and HTTP/2", async (t) =
   await ended[1];
 });
 
-test("a client that does not read holds the stream back", async (t) => {
+it("a client that does not read holds the stream back", async (t) => {
   let sent = 0;
   const { port } = await startRestServer(t, {
     session: {
@@ -154,7 +154,7 @@ test("a client that does not read holds the stream back", async (t) => {
   assert.equal(text.match(/^id: /gm)?.length, 4_000);
 });
 
-test("HEAD of a stream has its headers only", async (t) => {
+it("HEAD of a stream has its headers only", async (t) => {
   const signals: AbortSignal[] = [];
   const { url } = await startRestServer(t, {
     session: {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { corsFor, originOf } from "../../../src/http/server/cors.ts";
 import { startRestServer } from "../rest/server.ts";
 
@@ -37,13 +37,13 @@ const impossible = [
   "'https://app.example'",
 ];
 
-suite("origins that pages may call from", () => {
+describe("origins that pages may call from", () => {
   for (const [text, origin] of normalised) {
-    test(`${text} is ${origin}`, () => assert.equal(originOf(text), origin));
+    it(`${text} is ${origin}`, () => assert.equal(originOf(text), origin));
   }
 
   for (const text of impossible) {
-    test(`${text} is none`, () => {
+    it(`${text} is none`, () => {
       assert.throws(
         () => originOf(text),
         ({ message }: Error) => message.startsWith(`'${text}' is no origin: write `),
@@ -51,7 +51,7 @@ suite("origins that pages may call from", () => {
     });
   }
 
-  test("* allows all, without credentials, and stands alone", () => {
+  it("* allows all, without credentials, and stands alone", () => {
     for (const origins of ["*", ["*"]] as const) {
       const { origins: allowed, credentials } = corsFor(origins);
       assert.deepEqual([allowed, credentials], ["*", false]);
@@ -69,7 +69,7 @@ suite("origins that pages may call from", () => {
     return { of };
   };
 
-  test("a listed one is allowed with credentials, its preflight cached", async (t) => {
+  it("a listed one is allowed with credentials, its preflight cached", async (t) => {
     const { of } = await ask(t, ["HTTPS://App.Example:443/", "http://b.example"], "https://app.example");
     assert.deepEqual(of("access-control-allow-origin"), Array(3).fill("https://app.example"));
     assert.deepEqual(of("access-control-allow-credentials"), ["true", "true", "true"]);
@@ -77,14 +77,14 @@ suite("origins that pages may call from", () => {
     assert.deepEqual(of("vary"), ["Origin, Access-Control-Request-Headers", "Origin", "Origin"]);
   });
 
-  test("another one is not, and caches keep the two apart", async (t) => {
+  it("another one is not, and caches keep the two apart", async (t) => {
     const { of } = await ask(t, ["https://app.example"], "https://other.example");
     assert.deepEqual(of("access-control-allow-origin"), [null, null, null]);
     assert.deepEqual(of("access-control-allow-credentials"), [null, null, null]);
     assert.deepEqual(of("vary"), ["Origin, Access-Control-Request-Headers", "Origin", "Origin"]);
   });
 
-  test("where all are allowed none gets credentials, and the answer is the same for all", async (t) => {
+  it("where all are allowed none gets credentials, and the answer is the same for all", async (t) => {
     const { of } = await ask(t, "*", "https://app.example");
     assert.deepEqual(of("access-control-allow-origin"), ["*", "*", "*"]);
     assert.deepEqual(of("access-control-allow-credentials"), [null, null, null]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import type { Writable } from "node:stream";
-import { test } from "node:test";
+import { it } from "node:test";
 import type { RequestListener } from "../../../src/http/exchange.ts";
 import { startServer } from "../rest/server.ts";
 import { openSocket } from "./raw-socket.ts";
@@ -18,7 +18,7 @@ const quiet: RequestListener = (_req, res) => {
   out.write("open");
 };
 
-test("an HTTP/2 peer that does not answer a ping is cut off, and its streams with it", async (t) => {
+it("an HTTP/2 peer that does not answer a ping is cut off, and its streams with it", async (t) => {
   const ended = Promise.withResolvers<void>();
   const { port } = await startServer(
     t,
@@ -37,7 +37,7 @@ test("an HTTP/2 peer that does not answer a ping is cut off, and its streams wit
   await ended.promise;
 });
 
-test("a peer that answers stays, however many pings later", async (t) => {
+it("a peer that answers stays, however many pings later", async (t) => {
   const { url } = await startServer(t, quiet, { limits: { pingIntervalMs: 10, pingTimeoutMs: 10_000 } });
   const session = connect(url);
   t.after(() => session.destroy());

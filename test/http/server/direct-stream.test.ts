@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { type StatusStreamRequest, StatusStreamRequestSchema } from "../../../gen/sessiond/v1/session_service_pb.js";
@@ -31,8 +31,8 @@ async function open(t: TestContext, contentType: string, statusStream: Stream) {
 }
 
 for (const contentType of ["application/grpc+proto", "application/grpc-web+proto", "application/connect+proto"]) {
-  suite(contentType, () => {
-    test("a client that does not read holds the stream back, and gets all of it once it reads", async (t) => {
+  describe(contentType, () => {
+    it("a client that does not read holds the stream back, and gets all of it once it reads", async (t) => {
       let sent = 0;
       const stream = await open(t, contentType, async function* () {
         for (; sent < 4_000; sent += 1) yield { name: "x".repeat(10_000) };
@@ -49,7 +49,7 @@ for (const contentType of ["application/grpc+proto", "application/grpc-web+proto
       assert.ok(size > 4_000 * 10_000);
     });
 
-    test("a client that leaves ends the source, whether it waits or has more to tell", async (t) => {
+    it("a client that leaves ends the source, whether it waits or has more to tell", async (t) => {
       for (const hasMore of [false, true]) {
         const ended = Promise.withResolvers<void>();
         const stream = await open(t, contentType, async function* (_request, { signal }) {
@@ -69,7 +69,7 @@ for (const contentType of ["application/grpc+proto", "application/grpc-web+proto
       }
     });
 
-    test("an error that nobody foresaw ends the stream without its cause", async (t) => {
+    it("an error that nobody foresaw ends the stream without its cause", async (t) => {
       const stream = await open(t, contentType, async function* () {
         yield { name: "alice" };
         throw new Error("the secret cause");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -35,7 +35,7 @@ async function start(t: TestContext) {
   });
 }
 
-test("grpc-message encodes nothing but % and what lies outside 0x20 to 0x7E", () => {
+it("grpc-message encodes nothing but % and what lies outside 0x20 to 0x7E", () => {
   const printable = Array.from({ length: 0x7f - 0x20 }, (_, index) => String.fromCharCode(0x20 + index)).join("");
   assert.equal(encodeMessage(printable), printable.replace("%", "%25"));
   assert.equal(encodeMessage("ü\n%\x7f"), "%C3%BC%0A%25%7F");
@@ -50,7 +50,7 @@ const open: [name: string, transport: (baseUrl: string) => Transport][] = [
 ];
 
 for (const [name, transport] of open) {
-  test(`${name} clients of connect read each message as it was written`, async (t) => {
+  it(`${name} clients of connect read each message as it was written`, async (t) => {
     const { url } = await start(t);
     const client = createClient(SessionService, transport(url));
     const isSame = (message: string) => (error: unknown) => ConnectError.from(error).rawMessage === message;
@@ -65,7 +65,7 @@ async function read(items: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of items);
 }
 
-test("grpc-js shows each message as it was written, of calls and of streams", async (t) => {
+it("grpc-js shows each message as it was written, of calls and of streams", async (t) => {
   const { port } = await start(t);
   const proto = fileURLToPath(new URL("../../../proto", import.meta.url));
   const google = fileURLToPath(new URL("../../../node_modules/google-proto-files", import.meta.url));
@@ -101,7 +101,7 @@ type GrpcMethod = {
   responseDeserialize: (bytes: Buffer) => object;
 };
 
-test("the bytes of a trailer of gRPC and of gRPC-Web are the readable ones", async (t) => {
+it("the bytes of a trailer of gRPC and of gRPC-Web are the readable ones", async (t) => {
   const { url } = await start(t);
   const body = Buffer.from([0, 0, 0, 0, 3, 0x0a, 1, "0".charCodeAt(0)]);
   const path = "/sessiond.v1.SessionService/GetSession";
@@ -123,7 +123,7 @@ test("the bytes of a trailer of gRPC and of gRPC-Web are the readable ones", asy
   assert.ok((await web.text()).includes(`grpc-message: ${messages[0]}\r\n`));
 });
 
-test("a message that comes before the request is read is readable as well", async (t) => {
+it("a message that comes before the request is read is readable as well", async (t) => {
   const { url } = await start(t);
   const session = connect(url);
   t.after(() => session.destroy());

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import type { HttpRequest } from "../../../src/http/exchange.ts";
 import { defaultCors } from "../../../src/http/server/cors.ts";
@@ -53,9 +53,9 @@ const foreignHosts = [
   "[::1",
 ];
 
-suite("the guard of a server on loopback", () => {
+describe("the guard of a server on loopback", () => {
   for (const host of ownHosts) {
-    test(`lets ${host} in, as Host, as :authority and as Origin`, () => {
+    it(`lets ${host} in, as Host, as :authority and as Origin`, () => {
       assert.equal(asked({ host }), undefined);
       assert.equal(asked({ ":authority": host }), undefined);
       assert.equal(asked({ host: "localhost", origin: `http://${host}` }), undefined);
@@ -64,7 +64,7 @@ suite("the guard of a server on loopback", () => {
   }
 
   for (const host of foreignHosts) {
-    test(`keeps '${host}' out, in each of these`, () => {
+    it(`keeps '${host}' out, in each of these`, () => {
       const why = "is not allowed: without an API key only this machine's own names are; add the";
       const host403 = `Host '${host}' ${why} name to SESSIOND_ALLOWED_HOSTS, or set WAHA_API_KEY`;
       assert.equal(asked({ host }), host403);
@@ -78,11 +78,11 @@ suite("the guard of a server on loopback", () => {
     });
   }
 
-  test("keeps out who names no host", () => {
+  it("keeps out who names no host", () => {
     assert.match(asked({}) ?? "", /^Host '' is not allowed/);
   });
 
-  test("knows origins by their whole text, and null and other schemes are no origins of this machine", () => {
+  it("knows origins by their whole text, and null and other schemes are no origins of this machine", () => {
     assert.equal(asked({ host: "localhost", origin: "https://app.example" }), undefined);
     for (const origin of [
       "http://app.example",
@@ -146,9 +146,9 @@ const impossible = [
   "'example.com'",
 ];
 
-suite("a host that is allowed", () => {
+describe("a host that is allowed", () => {
   for (const [pattern, hosts, others] of matching) {
-    test(`${pattern} lets in ${hosts.join(", ")}, not ${others.join(", ")}`, () => {
+    it(`${pattern} lets in ${hosts.join(", ")}, not ${others.join(", ")}`, () => {
       const ask = createHostGuard({ hosts: [pattern], origins: [] });
       const fault = (host: string) => ask({ headers: { host } } as HttpRequest);
       for (const host of hosts) assert.equal(fault(host), undefined, host);
@@ -157,7 +157,7 @@ suite("a host that is allowed", () => {
   }
 
   for (const pattern of impossible) {
-    test(`'${pattern}' could match nothing and is refused`, () => {
+    it(`'${pattern}' could match nothing and is refused`, () => {
       assert.throws(
         () => hostPattern(pattern),
         ({ message }: Error) => message.startsWith(`'${pattern}' is no host name: write `),
@@ -189,7 +189,7 @@ async function guarded(t: TestContext) {
   return { port, calls: () => calls };
 }
 
-suite("a guarded port", () => {
+describe("a guarded port", () => {
   const rpc = "/sessiond.v1.SessionService/DeleteSession";
   const types = ["application/json", "application/proto", "application/grpc-web+proto", "application/grpc"];
   const requests = [
@@ -201,7 +201,7 @@ suite("a guarded port", () => {
   ] as const;
 
   for (const [method, path, type] of requests) {
-    test(`answers ${method} ${path} (${type}) of a foreign host or page with 403, and does nothing`, async (t) => {
+    it(`answers ${method} ${path} (${type}) of a foreign host or page with 403, and does nothing`, async (t) => {
       const { port, calls } = await guarded(t);
       for (const foreign of [{ host: "evil.example" }, { origin: "https://evil.example" }]) {
         const req = request({ port, host: "127.0.0.1", method, path, headers: { "content-type": type, ...foreign } });
@@ -217,7 +217,7 @@ suite("a guarded port", () => {
     });
   }
 
-  test("goes by :authority in HTTP/2", async (t) => {
+  it("goes by :authority in HTTP/2", async (t) => {
     const { port, calls } = await guarded(t);
     const session = connect(`http://127.0.0.1:${port}`);
     t.after(() => session.destroy());
@@ -231,7 +231,7 @@ suite("a guarded port", () => {
     assert.equal(calls(), 1);
   });
 
-  test("reads nothing of a body it does not want", async (t) => {
+  it("reads nothing of a body it does not want", async (t) => {
     const { port } = await guarded(t);
     const { socket, closed } = await openSocket(t, port);
     socket.write("POST /api/sessions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n");

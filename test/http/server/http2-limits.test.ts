@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, constants } from "node:http2";
 import type { Writable } from "node:stream";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import type { RequestListener } from "../../../src/http/exchange.ts";
 import type { ServerLimits } from "../../../src/http/server/server.ts";
 import { startServer } from "../rest/server.ts";
@@ -31,7 +31,7 @@ async function open(t: TestContext, limits: Partial<ServerLimits> = {}) {
   return { session, ask };
 }
 
-test("headers that are too large or too many are refused, and the connection goes on", async (t) => {
+it("headers that are too large or too many are refused, and the connection goes on", async (t) => {
   const { session, ask } = await open(t);
   assert.equal(session.remoteSettings.maxHeaderListSize, 16_384);
   assert.equal(await ask({ "x-large": "y".repeat(10_000) }).answer, 200);
@@ -42,7 +42,7 @@ test("headers that are too large or too many are refused, and the connection goe
   assert.equal(await ask().answer, 200);
 });
 
-test("a connection has no more streams than may be: the next one waits", async (t) => {
+it("a connection has no more streams than may be: the next one waits", async (t) => {
   const { session, ask } = await open(t, { maxConcurrentStreams: 2 });
   assert.equal(session.remoteSettings.maxConcurrentStreams, 2);
   await Promise.all([ask({}, "/open").answer, ask({}, "/open").answer]);
@@ -54,7 +54,7 @@ test("a connection has no more streams than may be: the next one waits", async (
   assert.equal(isAnswered, false);
 });
 
-test("who pings all the time, as gRPC clients may be told to, is answered and not sent away", async (t) => {
+it("who pings all the time, as gRPC clients may be told to, is answered and not sent away", async (t) => {
   const { session, ask } = await open(t);
   const quiet = ask({}, "/open");
   await quiet.answer;
@@ -64,7 +64,7 @@ test("who pings all the time, as gRPC clients may be told to, is answered and no
   assert.equal(session.destroyed || quiet.stream.closed, false);
 });
 
-test("a client may give up all its streams a few times over, and not without end", async (t) => {
+it("a client may give up all its streams a few times over, and not without end", async (t) => {
   const { session, ask } = await open(t, { maxConcurrentStreams: 300 });
   session.on("error", () => {});
   const round = async () => {

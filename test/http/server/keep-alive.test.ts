@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { startServer } from "../rest/server.ts";
 import { openSocket } from "./raw-socket.ts";
 
@@ -9,7 +9,7 @@ const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const open = (t: TestContext, limits: Parameters<typeof startServer>[2]) =>
   startServer(t, (_req, res) => res.end("done"), limits);
 
-test("an idle HTTP/1.1 connection is told its time, and closed after it", async (t) => {
+it("an idle HTTP/1.1 connection is told its time, and closed after it", async (t) => {
   const { port } = await open(t, { limits: { keepAliveTimeoutMs: 1_000 } });
   const { socket, received, closed } = await openSocket(t, port);
   socket.write(request);
@@ -17,7 +17,7 @@ test("an idle HTTP/1.1 connection is told its time, and closed after it", async 
   await closed;
 });
 
-test("idling is no slowness with headers: the connection serves another request", async (t) => {
+it("idling is no slowness with headers: the connection serves another request", async (t) => {
   const { port } = await open(t, { limits: { keepAliveTimeoutMs: 600_000, headersTimeoutMs: 50 } });
   const idle = await openSocket(t, port);
   idle.socket.write(request);
@@ -29,7 +29,7 @@ test("idling is no slowness with headers: the connection serves another request"
   await idle.received(/done[\s\S]*done/);
 });
 
-test("pings do not keep an HTTP/2 connection without a stream", async (t) => {
+it("pings do not keep an HTTP/2 connection without a stream", async (t) => {
   const { url } = await open(t, { limits: { idleSessionTimeoutMs: 300, pingIntervalMs: 20 } });
   const session = connect(url);
   t.after(() => session.destroy());
@@ -38,7 +38,7 @@ test("pings do not keep an HTTP/2 connection without a stream", async (t) => {
   await pinged;
 });
 
-test("with 0 neither protocol has a limit", async (t) => {
+it("with 0 neither protocol has a limit", async (t) => {
   const { url, port } = await open(t, {
     limits: { keepAliveTimeoutMs: 0, idleSessionTimeoutMs: 0, pingIntervalMs: 20 },
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
-import { suite, type TestContext, test } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import type { HttpRequest } from "../../../src/http/exchange.ts";
 import { moveQueryKey } from "../../../src/http/server/query-key.ts";
 import { startRestServer } from "../rest/server.ts";
@@ -30,9 +30,9 @@ const moved: readonly [url: string, headers: Record<string, string>, left: strin
   ["/a?x-api-key=%zz", {}, "/a", "%zz"],
 ];
 
-suite("a key in the query", () => {
+describe("a key in the query", () => {
   for (const [url, headers, left, header] of moved) {
-    test(`of ${url} with ${JSON.stringify(headers)} leaves ${left}`, () => {
+    it(`of ${url} with ${JSON.stringify(headers)} leaves ${left}`, () => {
       const req = { url, headers: { ...headers } } as HttpRequest;
       moveQueryKey(req);
       assert.deepEqual([req.url, req.headers["x-api-key"]], [left, header]);
@@ -45,7 +45,7 @@ suite("a key in the query", () => {
       rest: { strict: true, admits: (_rpc, header) => header.get("x-api-key") === key },
     });
 
-  test("opens calls and streams, and strict mode does not mind it", async (t) => {
+  it("opens calls and streams, and strict mode does not mind it", async (t) => {
     const { url } = await start(t);
     for (const path of ["/api/sessions", "/api/status-stream", "/API/Sessions/"]) {
       assert.equal((await fetch(`${url}${path}?x-api-key=${key}`)).status, 200, path);
@@ -53,7 +53,7 @@ suite("a key in the query", () => {
     }
   });
 
-  test("is in no answer", async (t) => {
+  it("is in no answer", async (t) => {
     const { url } = await start(t);
     for (const path of ["/api/nope", "/nope", "/api/sessions/%zz", "/api/sessions?all=x", "/api/sessions?q=%zz"]) {
       const answer = await fetch(`${url}${path}${path.includes("?") ? "&" : "?"}x-api-key=${key}`);
@@ -62,7 +62,7 @@ suite("a key in the query", () => {
     }
   });
 
-  test("is taken over HTTP/2 and is in no answer there either", async (t) => {
+  it("is taken over HTTP/2 and is in no answer there either", async (t) => {
     const { url } = await start(t);
     const session = connect(url);
     t.after(() => session.destroy());

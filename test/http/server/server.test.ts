@@ -4,7 +4,7 @@ import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect as connectHttp2, constants, type IncomingHttpHeaders } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import type { Writable } from "node:stream";
-import { type TestContext, test } from "node:test";
+import { it, type TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
 import type { HttpRequest, RequestListener } from "../../../src/http/exchange.ts";
 import { createServer } from "../../../src/http/server/server.ts";
@@ -40,7 +40,7 @@ async function readHttp2(session: ReturnType<typeof connectHttp2>, path: string,
   return { headers, text };
 }
 
-test("HTTP/1.1 and HTTP/2 by prior knowledge are served on one port, bodies of megabytes too", async (t) => {
+it("HTTP/1.1 and HTTP/2 by prior knowledge are served on one port, bodies of megabytes too", async (t) => {
   const { url } = await startServer(t, echo);
   const body = Buffer.alloc(3_000_000);
   const http1 = await fetch(`${url}/a`, { method: "POST", body });
@@ -49,21 +49,21 @@ test("HTTP/1.1 and HTTP/2 by prior knowledge are served on one port, bodies of m
   assert.equal((await readHttp2(http2, "/b", body)).text, "HTTP/2.0 POST /b 3000000");
 });
 
-test("an HTTP/2 preface that comes byte by byte is understood", async (t) => {
+it("an HTTP/2 preface that comes byte by byte is understood", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   await dribble(socket, PREFACE + SETTINGS);
   await received(SETTINGS_ACK);
 });
 
-test("an HTTP/1.1 request that comes byte by byte, and begins as a preface does, is understood", async (t) => {
+it("an HTTP/1.1 request that comes byte by byte, and begins as a preface does, is understood", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   await dribble(socket, "PROPFIND /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab");
   assert.match(await received(/PROPFIND \/x 2/), /^HTTP\/1\.1 200 OK/);
 });
 
-test("a request to upgrade to h2c is answered by HTTP/1.1", async (t) => {
+it("a request to upgrade to h2c is answered by HTTP/1.1", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   const upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA";
@@ -71,13 +71,13 @@ test("a request to upgrade to h2c is answered by HTTP/1.1", async (t) => {
   assert.match(await received(/GET \/up 0/), /^HTTP\/1\.1 200 OK/);
 });
 
-test("a connection that sends nothing is closed in time", async (t) => {
+it("a connection that sends nothing is closed in time", async (t) => {
   const { port } = await startServer(t, echo, { limits: { firstByteTimeoutMs: 50 } });
   const { closed } = await openSocket(t, port);
   assert.equal(await closed, "");
 });
 
-test("a connection that never completes the preface is closed in time, and at its end", async (t) => {
+it("a connection that never completes the preface is closed in time, and at its end", async (t) => {
   const { port } = await startServer(t, echo, { limits: { firstByteTimeoutMs: 50 } });
   const slow = await openSocket(t, port);
   await dribble(slow.socket, PREFACE.slice(0, -1));
@@ -87,14 +87,14 @@ test("a connection that never completes the preface is closed in time, and at it
   assert.equal(await ended.closed, "");
 });
 
-test("a request whose headers never end is answered 408 and closed", async (t) => {
+it("a request whose headers never end is answered 408 and closed", async (t) => {
   const { port } = await startServer(t, echo, { limits: { headersTimeoutMs: 40 } });
   const { socket, closed } = await openSocket(t, port);
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
   assert.match(await closed, /^HTTP\/1\.1 408 /);
 });
 
-test("what is not HTTP is answered 400, too large a header 431, and the server goes on", async (t) => {
+it("what is not HTTP is answered 400, too large a header 431, and the server goes on", async (t) => {
   const { port, url } = await startServer(t, echo);
   const garbage = await openSocket(t, port);
   garbage.socket.write("\x16\x03\x01 hello\r\n\r\n");
@@ -112,7 +112,7 @@ test("what is not HTTP is answered 400, too large a header 431, and the server g
   assert.equal(await (await fetch(url)).text(), "HTTP/1.1 GET / 0");
 });
 
-test("TLS offers HTTP/2 and HTTP/1.1 by ALPN", async (t) => {
+it("TLS offers HTTP/2 and HTTP/1.1 by ALPN", async (t) => {
   const { url, port } = await startServer(t, echo, { isTls: true });
   assert.equal((await readHttp2(openHttp2(t, url), "/tls", Buffer.alloc(500_000))).text, "HTTP/2.0 POST /tls 500000");
   const req = httpsRequest(`${url}/old`, { ca: testTls.cert });
@@ -127,7 +127,7 @@ test("TLS offers HTTP/2 and HTTP/1.1 by ALPN", async (t) => {
   socket.destroy();
 });
 
-test("over TLS, too, silence and plain text end the connection and not the server", async (t) => {
+it("over TLS, too, silence and plain text end the connection and not the server", async (t) => {
   const { port, url } = await startServer(t, echo, { isTls: true, limits: { firstByteTimeoutMs: 60 } });
   const silent = await openSocket(t, port);
   await silent.closed;
@@ -140,7 +140,7 @@ test("over TLS, too, silence and plain text end the connection and not the serve
   assert.equal((await readHttp2(openHttp2(t, url), "/")).text, "HTTP/2.0 GET / 0");
 });
 
-test("an HTTP/2 connection without a stream is closed in time, one with a quiet stream is not", async (t) => {
+it("an HTTP/2 connection without a stream is closed in time, one with a quiet stream is not", async (t) => {
   const quiet: RequestListener = (_req, res) => {
     const out: Writable = res;
     out.write("open");
@@ -157,7 +157,7 @@ test("an HTTP/2 connection without a stream is closed in time, one with a quiet 
   assert.equal(stream.closed, false);
 });
 
-test("closing refuses new connections, ends idle ones and lets answers finish", async (t) => {
+it("closing refuses new connections, ends idle ones and lets answers finish", async (t) => {
   const waiting: (() => void)[] = [];
   const started = Promise.withResolvers<void>();
   const { server, url, port } = await startServer(t, (_req, res) => {
@@ -192,7 +192,7 @@ test("closing refuses new connections, ends idle ones and lets answers finish", 
   assert.equal(server.address, undefined);
 });
 
-test("closing does not cut off an answer that is ended but not yet read", async (t) => {
+it("closing does not cut off an answer that is ended but not yet read", async (t) => {
   const size = 5_000_000;
   const ended = Promise.withResolvers<void>();
   const { server, url } = await startServer(t, (_req, res) => {
@@ -212,7 +212,7 @@ test("closing does not cut off an answer that is ended but not yet read", async 
   await closed;
 });
 
-test("closing ends what has not finished within its grace", async (t) => {
+it("closing ends what has not finished within its grace", async (t) => {
   const started = Promise.withResolvers<HttpRequest>();
   const { server, url, port } = await startServer(t, (req) => started.resolve(req));
   const { socket, closed } = await openSocket(t, port);
@@ -227,7 +227,7 @@ test("closing ends what has not finished within its grace", async (t) => {
   await once(stream, "close");
 });
 
-test("listening on a taken port rejects", async (t) => {
+it("listening on a taken port rejects", async (t) => {
   const { port } = await startServer(t, echo);
   const second = createServer({ host: "127.0.0.1", port, handler: echo });
   await assert.rejects(second.listen(), { code: "EADDRINUSE" });

@@ -65,7 +65,7 @@ export class ScriptedEngine implements Engine {
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 /** The API over a real manager and the memory backend; only engines are scripted, and time stands still. */
-export function openHouse(t: TestContext) {
+export function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const opened: ScriptedEngine[] = [];

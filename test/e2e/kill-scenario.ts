@@ -3,10 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sendUnavailable } from "../emulator/messages.ts";
 import type { Phone } from "../emulator/phone.ts";
 import { type Fleet, pairFleet } from "./fleet.ts";
-import type { openHouse } from "./house.ts";
+import type { openHarness } from "./harness.ts";
 import type { Json } from "./rest-client.ts";
 
-type House = Awaited<ReturnType<typeof openHouse>>;
+type Harness = Awaited<ReturnType<typeof openHarness>>;
 type Command = "start" | "stop" | "restart";
 
 /** What the fleet's sessions are for, by place: four work, two are told to do this and that, three are in trouble. */
@@ -16,8 +16,8 @@ const commands: readonly Command[] = ["start", "stop", "restart"];
 const chance = (share: number) => Math.random() < share;
 
 /** Sessions in every status, with what somebody outside knows for sure about each, to be checked after each kill. */
-export class KillWorld {
-  readonly #it: House;
+export class KillScenario {
+  readonly #it: Harness;
   readonly #fleet: Fleet;
   /** What may be wanted of a session: the last command that was answered, and those sent after it. */
   readonly #wanted = new Map<string, Command[]>();
@@ -29,24 +29,24 @@ export class KillWorld {
   readonly sent = new Map<string, string>();
   #running: Promise<unknown>[] = [];
 
-  private constructor(it: House, fleet: Fleet) {
+  private constructor(it: Harness, fleet: Fleet) {
     this.#it = it;
     this.#fleet = fleet;
   }
 
-  static async open(it: House): Promise<KillWorld> {
+  static async open(it: Harness): Promise<KillScenario> {
     const { whatsapp, rest, config } = it;
-    const world = new KillWorld(it, await pairFleet(whatsapp, rest, roles.length, config));
-    for (const role of roles) await rest.untilStatus(world.#nameOf(role), "WORKING");
-    await rest.post(`/api/sessions/${world.#nameOf("stopped")}/stop`);
-    world.#phoneOf("banned").ban(403);
-    await rest.untilStatus(world.#nameOf("banned"), "FAILED").catch(() => {});
-    const unavailable = world.#phoneOf("unavailable");
+    const fixture = new KillScenario(it, await pairFleet(whatsapp, rest, roles.length, config));
+    for (const role of roles) await rest.untilStatus(fixture.#nameOf(role), "WORKING");
+    await rest.post(`/api/sessions/${fixture.#nameOf("stopped")}/stop`);
+    fixture.#phoneOf("banned").ban(403);
+    await rest.untilStatus(fixture.#nameOf("banned"), "FAILED").catch(() => {});
+    const unavailable = fixture.#phoneOf("unavailable");
     unavailable.loginRefusal = { reason: 503 };
     unavailable.devices[0]?.connection?.drop();
     await rest.post("/api/sessions", { name: "scanning", config });
-    for (const role of ["moody0", "moody1"] as const) world.#wanted.set(world.#nameOf(role), ["start"]);
-    return world;
+    for (const role of ["moody0", "moody1"] as const) fixture.#wanted.set(fixture.#nameOf(role), ["start"]);
+    return fixture;
   }
 
   /** Sends messages to all that can take some, until the signal. */
@@ -135,7 +135,7 @@ export class KillWorld {
     return devices.reduce((sum, { ledger }) => sum + ledger.peerMessages, 0);
   }
 
-  #missing(taken: House["hook"]["taken"]): string[] {
+  #missing(taken: Harness["hook"]["taken"]): string[] {
     const told = new Set(taken.map(({ body }) => String(body.payload.id).split("_")[2]));
     return [...this.sent.keys()].filter((id) => !told.has(id));
   }

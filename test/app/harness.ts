@@ -95,7 +95,7 @@ export class FakeEngine implements Engine {
 }
 
 /** A manager on a memory backend, with engines in the test's hands and a clock that stands still. */
-export function openHouse(
+export function openHarness(
   t: TestContext,
   options: Partial<SessionManagerOptions> = {},
   clock: FakeClock = new FakeClock(),
@@ -113,7 +113,7 @@ export function openHouse(
     error: line("error"),
     child: () => logger,
   };
-  const world = {
+  const fixture = {
     /** Called before an engine is opened. */
     onOpen: (_engine: FakeEngine) => {},
     restore: async (_credentials: Credentials) => false,
@@ -127,14 +127,14 @@ export function openHouse(
     capabilities: { screenshot: false },
     open(engineOptions) {
       const engine = new FakeEngine(engineOptions);
-      world.onOpen(engine);
+      fixture.onOpen(engine);
       engines.push(engine);
       return engine;
     },
-    hasLogin: (credentials) => world.hasLogin(credentials),
-    discard: (session) => world.discard(session),
-    setAside: async (session, id) => void world.aside.push(`${session} ${id}`),
-    restoreCredentials: (credentials) => world.restore(credentials),
+    hasLogin: (credentials) => fixture.hasLogin(credentials),
+    discard: (session) => fixture.discard(session),
+    setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
+    restoreCredentials: (credentials) => fixture.restore(credentials),
   };
   const managerOptions: SessionManagerOptions = {
     backend,
@@ -162,7 +162,7 @@ export function openHouse(
     backend,
     engines,
     log,
-    world,
+    fixture,
     manager: managers[0] ?? open(),
     /** A manager as a new process would have it, on the same backend. */
     reopen(more: Partial<SessionManagerOptions> = {}): SessionManager {

@@ -4,7 +4,7 @@ import { ServerProcess } from "./server-process.ts";
 import { WebhookInbox } from "./webhook-inbox.ts";
 
 /** Everything a walk needs, on real parts: a server, a receiver of its webhooks, and an emulated WhatsApp. */
-export async function openHouse(env: Record<string, string> = {}) {
+export async function openHarness(env: Record<string, string> = {}) {
   // Whatever cannot be opened, what was opened before it is closed again.
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsApp();

@@ -16,7 +16,7 @@ import { startWhatsAppWeb, type WhatsAppWeb } from "../../emulator/wwebjs/whatsa
 export const chromePath = process.env.SESSIOND_CHROME_PATH;
 
 /** An emulated WhatsApp Web, and sessions that run against it. */
-export class WebjsWorld {
+export class WebjsFixture {
   readonly whatsapp: WhatsAppWeb;
   readonly #directory: string;
   readonly #sessions: WebjsSession[] = [];
@@ -26,8 +26,8 @@ export class WebjsWorld {
     this.#directory = directory;
   }
 
-  static async start(): Promise<WebjsWorld> {
-    return new WebjsWorld(await startWhatsAppWeb(), await mkdtemp(join(tmpdir(), "webjs-test-")));
+  static async start(): Promise<WebjsFixture> {
+    return new WebjsFixture(await startWhatsAppWeb(), await mkdtemp(join(tmpdir(), "webjs-test-")));
   }
 
   /** A session with nothing stored, in a directory of its own. */
@@ -75,7 +75,7 @@ export class WebjsSession extends EngineSession {
   }
 
   /** The page that shows this code. */
-  pageOf({ whatsapp }: WebjsWorld, qr: string): PageLink {
+  pageOf({ whatsapp }: WebjsFixture, qr: string): PageLink {
     const page = whatsapp.pages.find((one) => one.shows(qr.split(",")));
     if (!page) throw new Error("no page shows this code");
     return page;

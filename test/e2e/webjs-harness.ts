@@ -1,14 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { treeOf } from "../../src/adapters/wwebjs/processes.ts";
-import { chromePath } from "../adapters/wwebjs/webjs-world.ts";
+import { chromePath } from "../adapters/wwebjs/webjs-fixture.ts";
 import { startWhatsAppWeb } from "../emulator/wwebjs/whatsapp-web.ts";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 import { WebhookInbox } from "./webhook-inbox.ts";
 
 /** A server whose default engine is WEBJS, a receiver of its webhooks, and an emulated WhatsApp Web. */
-export async function openWebjsHouse(env: Record<string, string> = {}) {
+export async function openWebjsHarness(env: Record<string, string> = {}) {
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsAppWeb();
   stack.defer(() => whatsapp.close());

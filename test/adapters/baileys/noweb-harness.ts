@@ -5,30 +5,30 @@ import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { statusOf } from "../../../src/domain/session.ts";
 import type { Pairing } from "../../../src/ports/backend.ts";
-import { openHouse } from "../../app/house.ts";
+import { openHarness } from "../../app/harness.ts";
 import type { LinkedDevice } from "../../emulator/device.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-export type NowebHouse = Awaited<ReturnType<typeof openNowebHouse>>;
+export type NowebHarness = Awaited<ReturnType<typeof openNowebHarness>>;
 
 /**
  * Sessions as the server has them, with real NOWEB engines and an emulated WhatsApp. The sessions' clock stands still until a test
  * moves it; the engines' is the machine's unless told otherwise.
  */
-export async function openNowebHouse(
+export async function openNowebHarness(
   t: TestContext,
   engines: (clock: FakeClock) => Partial<BaileysOptions> = () => ({}),
 ) {
   const whatsapp = await startWhatsApp();
   const clock = new FakeClock();
   const factory = createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url, ...engines(clock) });
-  const house = openHouse(t, { engines: new Map([[factory.kind, factory]]) }, clock);
+  const harness = openHarness(t, { engines: new Map([[factory.kind, factory]]) }, clock);
   t.after(async () => {
-    await house.manager.close();
+    await harness.manager.close();
     await whatsapp.close();
   });
-  const { manager, backend } = house;
+  const { manager, backend } = harness;
 
   /** Waits for a state of the session; with what can be scanned in it. */
   async function until(
@@ -57,7 +57,7 @@ export async function openNowebHouse(
     return device;
   }
 
-  return { ...house, whatsapp, until, untilStatus, pairing, working };
+  return { ...harness, whatsapp, until, untilStatus, pairing, working };
 }
 
 /** The connection of the client that registered last, once there is one. */

@@ -199,6 +199,7 @@ describe("a login that was left behind", () => {
     const next = harness.reopen();
     await next.boot();
     assert.equal(next.pendingUnlinks, 1);
+    assert.equal(harness.fixture.aside.length, 2, "a crash may have come before its files were moved");
     await pass(harness.clock, 2_000);
     assert.equal(next.pendingUnlinks, 0);
     assert.equal(await pendingOf(harness), 0);

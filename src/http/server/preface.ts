@@ -8,15 +8,20 @@ const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /**
  * Reads a new socket until its first bytes tell HTTP/1.1 from HTTP/2, puts them back, and calls `onDetected` once with
- * the socket paused. A socket that has not told by then is destroyed after `timeoutMs`.
+ * the socket paused. A socket whose bytes have not told by then is destroyed after `timeoutMs`.
  */
 export function detectProtocol(socket: Socket, timeoutMs: number, onDetected: (protocol: WireProtocol) => void): void {
   let seen: Buffer = Buffer.alloc(0);
   const destroy = () => socket.destroy();
-  const timer = setTimeout(destroy, timeoutMs);
+  let late: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    // A server that was busy itself reads first what has arrived meanwhile.
+    late = setImmediate(destroy);
+  }, timeoutMs);
 
   function stop(): void {
     clearTimeout(timer);
+    clearImmediate(late);
     socket.off("data", onData).off("end", destroy).off("error", destroy).off("close", stop);
   }
 

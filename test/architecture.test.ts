@@ -92,7 +92,8 @@ const layers: readonly Layer[] = [
   layer(
     "http",
     /^src\/http\/(?!openapi\/protoc-gen)/,
-    /^gen\/google\//,
+    // The vocabulary of annotations, which names no service.
+    /^gen\/(google|sessiond\/api)\//,
     protobuf,
     /^@connectrpc\//,
     /^node:/,

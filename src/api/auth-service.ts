@@ -1,5 +1,6 @@
+import { create, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
+import { type AuthService, QrTextSchema } from "../../gen/sessiond/v1/auth_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
@@ -26,7 +27,7 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
       if (format !== "raw") return pngBody(await drawQr(value));
       return {
         contentType: "application/json; charset=utf-8",
-        data: new TextEncoder().encode(JSON.stringify({ value })),
+        data: new TextEncoder().encode(toJsonString(QrTextSchema, create(QrTextSchema, { value }))),
       };
     },
     async requestCode({ session, phoneNumber: text, method }, { signal }) {

@@ -1,6 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { public_access as publicAccess } from "../../gen/sessiond/api/v1/annotations_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
@@ -13,7 +13,7 @@ export type Admits = (method: DescMethod | undefined, header: Headers) => boolea
 export interface AuthenticationOptions {
   /** Whether a key is the right one; undefined: nobody needs a key. */
   readonly verifyKey: ((presented: string) => boolean) | undefined;
-  /** What needs no key, besides Ping and CheckHealth. */
+  /** RPCs that need no key, besides those with the option `public_access`. */
   readonly open: Iterable<DescMethod>;
   /** The key that a ticket stands for: it opens streams and nothing else. */
   readonly keyOfTicket?: (ticket: string) => string | undefined;
@@ -23,9 +23,9 @@ export interface AuthenticationOptions {
 /** The one judgement on keys: every protocol asks it, and REST asks it before it reads a body, too. */
 export function authentication({ verifyKey, open, keyOfTicket, logger }: AuthenticationOptions): Admits {
   if (!verifyKey) return () => true;
-  const openMethods = new Set<DescMethod>([ServerService.method.ping, ServerService.method.checkHealth, ...open]);
+  const openMethods = new Set(open);
   return (method, header) => {
-    if (method && openMethods.has(method)) return true;
+    if (method && (openMethods.has(method) || getOption(method, publicAccess))) return true;
     const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
     const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? presentedKey(header);
     if (key !== "" && verifyKey(key)) return true;

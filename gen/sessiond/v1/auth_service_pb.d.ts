@@ -116,7 +116,6 @@ export declare const GetQrResponseSchema: GenMessage<GetQrResponse>;
 export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -124,7 +123,6 @@ export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> &
 
   /**
    * "image" (default) for a PNG, "raw" for the text as JSON.
-   * @schema {"enum": ["image", "raw"], "default": "image"}
    *
    * @generated from field: string format = 2;
    */
@@ -138,15 +136,33 @@ export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> &
 export declare const GetQrBodyRequestSchema: GenMessage<GetQrBodyRequest>;
 
 /**
+ * With `format` "raw".
+ *
+ * @generated from message sessiond.v1.QrText
+ */
+export declare type QrText = Message<"sessiond.v1.QrText"> & {
+  /**
+   * The text the code stands for.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message sessiond.v1.QrText.
+ * Use `create(QrTextSchema)` to create a new message.
+ */
+export declare const QrTextSchema: GenMessage<QrText>;
+
+/**
  * Which phone to ask a code for.
- * @schema {"required": ["phoneNumber"], "examples": [{"phoneNumber": "12132132130"}]}
  *
  * @generated from message sessiond.v1.RequestCodeRequest
  */
 export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -162,7 +178,6 @@ export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest
 
   /**
    * How to send the code. Not supported: must be empty.
-   * @schema {"maxLength": 0}
    *
    * @generated from field: optional string method = 3;
    */
@@ -177,7 +192,6 @@ export declare const RequestCodeRequestSchema: GenMessage<RequestCodeRequest>;
 
 /**
  * The pairing code.
- * @schema {"examples": [{"code": "ABCD-ABCD"}]}
  *
  * @generated from message sessiond.v1.RequestCodeResponse
  */
@@ -198,14 +212,12 @@ export declare const RequestCodeResponseSchema: GenMessage<RequestCodeResponse>;
 
 /**
  * A code that came to the phone.
- * @schema {"required": ["code"], "examples": [{"code": "123456"}]}
  *
  * @generated from message sessiond.v1.AuthorizeCodeRequest
  */
 export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -213,7 +225,6 @@ export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeReq
 
   /**
    * The code.
-   * @schema {"minLength": 1}
    *
    * @generated from field: string code = 2;
    */
@@ -248,7 +259,6 @@ export declare const AuthorizeCodeResponseSchema: GenMessage<AuthorizeCodeRespon
 export declare type QrStreamRequest = Message<"sessiond.v1.QrStreamRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -409,7 +419,6 @@ export declare const QrStreamResponse_Outcome_ResultSchema: GenEnum<QrStreamResp
 export declare const AuthService: GenService<{
   /**
    * Gets the QR code to scan now. A STARTING session is waited for, 5 seconds at most.
-   * NOT_FOUND if there is none of that name, or it is STOPPED. SESSION_STATUS_UNEXPECTED if it does not wait for a scan.
    *
    * @generated from rpc sessiond.v1.AuthService.GetQr
    */
@@ -420,15 +429,8 @@ export declare const AuthService: GenService<{
   },
   /**
    * Gets the QR code to scan now as a PNG, or its text as JSON with `format` "raw". A STARTING session is waited for, 5 seconds at most.
-   * NOT_FOUND if there is none of that name, or it is STOPPED. SESSION_STATUS_UNEXPECTED if it does not wait for a scan.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
-   * @produces image/png
-   * @produces application/json {
-   *   "type": "object", "description": "With `format` \"raw\".", "required": ["value"],
-   *   "properties": {"value": {"type": "string", "description": "The text the code stands for."}},
-   *   "examples": [{"value": "value-that-you-need-to-use-to-generate-qr-code"}]
-   * }
    *
    * @generated from rpc sessiond.v1.AuthService.GetQrBody
    */
@@ -439,10 +441,6 @@ export declare const AuthService: GenService<{
   },
   /**
    * Asks WhatsApp for a pairing code to type into the phone. Answers once WhatsApp has accepted the request.
-   * NOT_FOUND if there is none of that name, or it is STOPPED.
-   * FAILED_PRECONDITION "Can request code only in SCAN_QR_CODE status. The current status is WORKING" in any other.
-   * FAILED_PRECONDITION if WhatsApp refuses.
-   * UNIMPLEMENTED "A method of sending the code is not supported: leave it out." if `method` is set.
    *
    * @generated from rpc sessiond.v1.AuthService.RequestCode
    */
@@ -453,8 +451,6 @@ export declare const AuthService: GenService<{
   },
   /**
    * Takes a code that came to the phone; here because WAHA has the route.
-   * NOT_FOUND "Session not found" if there is none of that name.
-   * UNIMPLEMENTED "The method is not implemented by the engine." for all others.
    *
    * @generated from rpc sessiond.v1.AuthService.AuthorizeCode
    */
@@ -465,7 +461,6 @@ export declare const AuthService: GenService<{
   },
   /**
    * Streams the code to scan now, then each new one, and at last how the pairing ended.
-   * NOT_FOUND if there is none of that name, or it is STOPPED.
    *
    * @generated from rpc sessiond.v1.AuthService.QrStream
    */

@@ -226,8 +226,8 @@ export declare const CreateStreamTicketResponseSchema: GenMessage<CreateStreamTi
  */
 export declare const EventService: GenService<{
   /**
-   * Streams events, each with its place in the log. A reader that falls too far behind is ended with RESOURCE_EXHAUSTED and goes on
-   * from its cursor. The events of a session go with it when it is deleted; "session.deleted" stays in their place.
+   * Streams events, each with its place in the log. A reader that falls too far behind is ended with RESOURCE_EXHAUSTED and goes on from
+   * its cursor. The events of a session go with it when it is deleted; "session.deleted" stays in their place.
    *
    * @generated from rpc sessiond.v1.EventService.StreamEvents
    */
@@ -237,7 +237,8 @@ export declare const EventService: GenService<{
     output: typeof StreamEventsResponseSchema;
   },
   /**
-   * Keeps, on disk, how far a named consumer has come: its next stream goes on there. An earlier cursor than the one kept changes nothing.
+   * Keeps, on disk, how far a named consumer has come: its next stream goes on there. An earlier cursor than the one kept changes
+   * nothing.
    *
    * @generated from rpc sessiond.v1.EventService.AckEvents
    */

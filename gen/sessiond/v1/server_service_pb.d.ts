@@ -26,7 +26,6 @@ export declare const PingRequestSchema: GenMessage<PingRequest>;
 
 /**
  * The answer to a ping.
- * @schema {"required": ["message"], "examples": [{"message": "pong"}]}
  *
  * @generated from message sessiond.v1.PingResponse
  */
@@ -61,7 +60,6 @@ export declare const CheckHealthRequestSchema: GenMessage<CheckHealthRequest>;
 
 /**
  * The server is well.
- * @schema {"required": ["status", "details"], "examples": [{"status": "ok", "details": {"store": {"status": "up"}}}]}
  *
  * @generated from message sessiond.v1.CheckHealthResponse
  */
@@ -123,7 +121,6 @@ export declare const GetVersionRequestSchema: GenMessage<GetVersionRequest>;
 
 /**
  * The version of the server, in WAHA's shape.
- * @schema {"required": ["version", "engine", "tier"]}
  *
  * @generated from message sessiond.v1.GetVersionResponse
  */
@@ -179,7 +176,6 @@ export declare const GetServerStatusRequestSchema: GenMessage<GetServerStatusReq
 
 /**
  * Since when the server runs.
- * @schema {"required": ["startTimestamp"]}
  *
  * @generated from message sessiond.v1.GetServerStatusResponse
  */
@@ -256,7 +252,7 @@ export declare const ServerService: GenService<{
     output: typeof PingResponseSchema;
   },
   /**
-   * Checks that the server can do its work: the store takes writes. Never needs a key. UNAVAILABLE "The store takes no writes" if it takes none.
+   * Checks that the server can do its work: the store takes writes. Never needs a key.
    *
    * @generated from rpc sessiond.v1.ServerService.CheckHealth
    */

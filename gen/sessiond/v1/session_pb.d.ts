@@ -14,7 +14,6 @@ export declare const file_sessiond_v1_session: GenFile;
 
 /**
  * The engine that speaks to WhatsApp for a session.
- * @schema {"required": ["engine"], "examples": [{"engine": "NOWEB"}]}
  *
  * @generated from message sessiond.v1.Engine
  */
@@ -70,7 +69,6 @@ export declare const Engine_KindSchema: GenEnum<Engine_Kind>;
 
 /**
  * The WhatsApp account a session is paired with.
- * @schema {"examples": [{"id": "11111111111@c.us", "pushName": "string"}]}
  *
  * @generated from message sessiond.v1.Me
  */
@@ -98,31 +96,6 @@ export declare const MeSchema: GenMessage<Me>;
 
 /**
  * A session: one WhatsApp account, or the place for one that is still to be paired.
- * @schema {
- *   "required": ["status", "engine", "desiredState", "engineState", "revision", "createdAt", "updatedAt"],
- *   "examples": [{
- *     "name": "default",
- *     "status": "WORKING",
- *     "config": {
- *       "proxy": null,
- *       "webhooks": [{
- *         "url": "https://webhook.site/11111111-1111-1111-1111-11111111",
- *         "events": ["message", "session.status"],
- *         "hmac": null,
- *         "retries": null,
- *         "customHeaders": null
- *       }],
- *       "debug": false
- *     },
- *     "me": {"id": "79111111@c.us", "pushName": "WAHA"},
- *     "engine": {"engine": "NOWEB"},
- *     "desiredState": "DESIRED_STATE_RUNNING",
- *     "engineState": "ENGINE_STATE_OPEN",
- *     "revision": 1,
- *     "createdAt": "2026-01-01T00:00:00Z",
- *     "updatedAt": "2026-01-01T00:00:00Z"
- *   }]
- * }
  *
  * @generated from message sessiond.v1.Session
  */
@@ -614,7 +587,6 @@ export declare const Session_RemoteUnlinkedSchema: GenEnum<Session_RemoteUnlinke
 export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
   /**
    * Key and value pairs of the owner's own; shown in answers and webhooks, and can be searched by.
-   * @schema {"examples": [{"user.id": "123", "user.email": "email@example.com"}]}
    *
    * @generated from field: map<string, string> metadata = 1;
    */
@@ -657,7 +629,6 @@ export declare const SessionConfigSchema: GenMessage<SessionConfig>;
 
 /**
  * An HTTP or SOCKS proxy.
- * @schema {"required": ["server"], "examples": [{"server": "localhost:3128", "username": "username", "password": "P@ssw0rd"}]}
  *
  * @generated from message sessiond.v1.ProxyConfig
  */
@@ -692,16 +663,6 @@ export declare const ProxyConfigSchema: GenMessage<ProxyConfig>;
 
 /**
  * One endpoint for the events of a session.
- * @schema {
- *   "required": ["url"],
- *   "examples": [{
- *     "url": "https://webhook.site/11111111-1111-1111-1111-11111111",
- *     "events": ["message"],
- *     "hmac": {"key": "your-secret-key"},
- *     "retries": {"delaySeconds": 2, "attempts": 15},
- *     "customHeaders": [{"name": "X-My-Custom-Header", "value": "Value"}]
- *   }]
- * }
  *
  * @generated from message sessiond.v1.WebhookConfig
  */
@@ -716,13 +677,6 @@ export declare type WebhookConfig = Message<"sessiond.v1.WebhookConfig"> & {
   /**
    * Names of the events to post, "*" for all. All of WAHA's names are accepted; `session.status`, `message`, `message.any`,
    * `session.health` and `webhook.disabled` are the ones that are posted here.
-   * @schema {"items": {"enum": [
-   *   "*", "session.status", "message", "message.reaction", "message.any", "message.ack", "message.waiting", "message.revoked",
-   *   "message.edited", "message.ack.group", "state.change", "group.join", "group.leave", "group.v2.join", "group.v2.leave",
-   *   "group.v2.update", "group.v2.participants", "presence.update", "poll.vote", "poll.vote.failed", "chat.archive",
-   *   "call.received", "call.accepted", "call.rejected", "label.upsert", "label.deleted", "label.chat.added", "label.chat.deleted",
-   *   "event.response", "event.response.failed", "engine.event", "session.health", "webhook.disabled"
-   * ]}}
    *
    * @generated from field: repeated string events = 2;
    */
@@ -758,7 +712,6 @@ export declare const WebhookConfigSchema: GenMessage<WebhookConfig>;
 
 /**
  * The key a webhook is signed with.
- * @schema {"examples": [{"key": "your-secret-key"}]}
  *
  * @generated from message sessiond.v1.HmacConfig
  */
@@ -786,14 +739,12 @@ export declare const HmacConfigSchema: GenMessage<HmacConfig>;
 
 /**
  * How a failed webhook post is retried.
- * @schema {"examples": [{"delaySeconds": 2, "attempts": 15}]}
  *
  * @generated from message sessiond.v1.RetriesConfig
  */
 export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
   /**
    * The wait before the first retry, in seconds, 0 to 3600. Default 2.
-   * @schema {"minimum": 0, "maximum": 3600, "default": 2}
    *
    * @generated from field: optional double delay_seconds = 1;
    */
@@ -801,7 +752,6 @@ export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
 
   /**
    * How many retries, 0 to 100. Default 15.
-   * @schema {"maximum": 100, "default": 15}
    *
    * @generated from field: optional uint32 attempts = 2;
    */
@@ -809,7 +759,6 @@ export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
 
   /**
    * How the waits grow: "constant" (default), "linear" or "exponential".
-   * @schema {"enum": ["constant", "linear", "exponential"], "default": "constant"}
    *
    * @generated from field: optional string policy = 3;
    */
@@ -824,7 +773,6 @@ export declare const RetriesConfigSchema: GenMessage<RetriesConfig>;
 
 /**
  * A header sent with each webhook post.
- * @schema {"required": ["name"], "examples": [{"name": "X-My-Custom-Header", "value": "Value"}]}
  *
  * @generated from message sessiond.v1.CustomHeader
  */
@@ -858,7 +806,6 @@ export declare const CustomHeaderSchema: GenMessage<CustomHeader>;
 export declare type NowebConfig = Message<"sessiond.v1.NowebConfig"> & {
   /**
    * Shows the account as online while connected. Default true.
-   * @schema {"default": true}
    *
    * @generated from field: optional bool mark_online = 1;
    */
@@ -880,14 +827,12 @@ export declare const NowebConfigSchema: GenMessage<NowebConfig>;
 
 /**
  * What the NOWEB engine keeps of chats.
- * @schema {"examples": [{"enabled": true, "fullSync": false}]}
  *
  * @generated from message sessiond.v1.NowebStoreConfig
  */
 export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> & {
   /**
    * Keeps contacts, chats and messages. Default false.
-   * @schema {"default": false}
    *
    * @generated from field: optional bool enabled = 1;
    */
@@ -895,7 +840,6 @@ export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> &
 
   /**
    * Asks the phone for the full history on pairing, not the recent part. Default false.
-   * @schema {"default": false}
    *
    * @generated from field: optional bool full_sync = 2;
    */

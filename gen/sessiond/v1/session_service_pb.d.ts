@@ -68,7 +68,6 @@ export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse
 export declare type GetSessionRequest = Message<"sessiond.v1.GetSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -103,22 +102,12 @@ export declare const GetSessionResponseSchema: GenMessage<GetSessionResponse>;
 
 /**
  * The session to create.
- * @schema {
- *   "examples": [{
- *     "name": "default",
- *     "config": {
- *       "metadata": {"user.id": "123", "user.email": "email@example.com"},
- *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["session.status"]}]
- *     }
- *   }]
- * }
  *
  * @generated from message sessiond.v1.CreateSessionRequest
  */
 export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionRequest"> & {
   /**
    * Its name; empty: "session_" and 32 hexadecimal digits are made up.
-   * @schema {"pattern": "^[A-Za-z0-9_.-]{0,54}$"}
    *
    * @generated from field: string name = 1;
    */
@@ -126,7 +115,6 @@ export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionReq
 
   /**
    * Starts it at once. Default true.
-   * @schema {"default": true}
    *
    * @generated from field: optional bool start = 2;
    */
@@ -175,21 +163,12 @@ export declare const CreateSessionResponseSchema: GenMessage<CreateSessionRespon
 
 /**
  * The configuration to put in place.
- * @schema {
- *   "examples": [{
- *     "name": "default",
- *     "config": {
- *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["message"]}]
- *     }
- *   }]
- * }
  *
  * @generated from message sessiond.v1.UpdateSessionRequest
  */
 export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -210,7 +189,7 @@ export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionReq
   name: string;
 
   /**
-   * Only if the session still has this revision; else ABORTED. Metadata `if-match` with the answer's `etag` says the same.
+   * Only if the session still has this revision; else ABORTED. Header `if-match` with the answer's `etag` says the same.
    *
    * @generated from field: optional uint32 expected_revision = 4;
    */
@@ -251,14 +230,13 @@ export declare const UpdateSessionResponseSchema: GenMessage<UpdateSessionRespon
 export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Only if the session still has this revision; else ABORTED. Metadata `if-match` with the answer's `etag` says the same.
+   * Only if the session still has this revision; else ABORTED. Header `if-match` with the answer's `etag` says the same.
    *
    * @generated from field: optional uint32 expected_revision = 2;
    */
@@ -299,7 +277,6 @@ export declare const DeleteSessionResponseSchema: GenMessage<DeleteSessionRespon
 export declare type StartSessionRequest = Message<"sessiond.v1.StartSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -340,7 +317,6 @@ export declare const StartSessionResponseSchema: GenMessage<StartSessionResponse
 export declare type StopSessionRequest = Message<"sessiond.v1.StopSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -381,7 +357,6 @@ export declare const StopSessionResponseSchema: GenMessage<StopSessionResponse>;
 export declare type RestartSessionRequest = Message<"sessiond.v1.RestartSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -422,7 +397,6 @@ export declare const RestartSessionResponseSchema: GenMessage<RestartSessionResp
 export declare type LogoutSessionRequest = Message<"sessiond.v1.LogoutSessionRequest"> & {
   /**
    * Its name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -463,7 +437,6 @@ export declare const LogoutSessionResponseSchema: GenMessage<LogoutSessionRespon
 export declare type RestoreCredentialsRequest = Message<"sessiond.v1.RestoreCredentialsRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -504,7 +477,6 @@ export declare const RestoreCredentialsResponseSchema: GenMessage<RestoreCredent
 export declare type GetMeRequest = Message<"sessiond.v1.GetMeRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -545,7 +517,6 @@ export declare const GetMeResponseSchema: GenMessage<GetMeResponse>;
 export declare type GetScreenshotRequest = Message<"sessiond.v1.GetScreenshotRequest"> & {
   /**
    * The session's name; empty: "default".
-   * @schema {"default": "default"}
    *
    * @generated from field: string session = 1;
    */
@@ -746,21 +717,12 @@ export declare const StatusStreamResponse_KindSchema: GenEnum<StatusStreamRespon
 
 /**
  * The session to create or update, and to start.
- * @schema {
- *   "examples": [{
- *     "name": "default",
- *     "config": {
- *       "webhooks": [{"url": "https://webhook.site/11111111-1111-1111-1111-11111111", "events": ["message"]}]
- *     }
- *   }]
- * }
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedRequest
  */
 export declare type StartSessionDeprecatedRequest = Message<"sessiond.v1.StartSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
-   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -782,7 +744,6 @@ export declare const StartSessionDeprecatedRequestSchema: GenMessage<StartSessio
 
 /**
  * The session started, in WAHA's older shape.
- * @schema {"required": ["status"]}
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedResponse
  */
@@ -817,14 +778,12 @@ export declare const StartSessionDeprecatedResponseSchema: GenMessage<StartSessi
 
 /**
  * The session to stop.
- * @schema {"examples": [{"name": "default", "logout": true}]}
  *
  * @generated from message sessiond.v1.StopSessionDeprecatedRequest
  */
 export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
-   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -867,14 +826,12 @@ export declare const StopSessionDeprecatedResponseSchema: GenMessage<StopSession
 
 /**
  * The session to log out.
- * @schema {"examples": [{"name": "default"}]}
  *
  * @generated from message sessiond.v1.LogoutSessionDeprecatedRequest
  */
 export declare type LogoutSessionDeprecatedRequest = Message<"sessiond.v1.LogoutSessionDeprecatedRequest"> & {
   /**
    * Its name; "default" where it is left out.
-   * @schema {"default": "default"}
    *
    * @generated from field: string name = 1;
    */
@@ -924,7 +881,7 @@ export declare const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Gets one session. NOT_FOUND "Session not found" if there is none of that name.
+   * Gets one session.
    *
    * @generated from rpc sessiond.v1.SessionService.GetSession
    */
@@ -934,11 +891,8 @@ export declare const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Creates a session and, unless told otherwise, starts it. A call with metadata `idempotency-key` may be repeated: it is
-   * answered as the first time, with `idempotency-replayed`, and creates nothing more.
-   * ALREADY_EXISTS "Session 'default' already exists. Use PUT to update it." if the name is taken.
-   * FAILED_PRECONDITION "This Idempotency-Key was used to create another session; use a new key for another request" if so.
-   * FAILED_PRECONDITION if the server has no such engine, or cannot run it, as WEBJS where no Chrome or Chromium is found.
+   * Creates a session and, unless told otherwise, starts it. A call with header `idempotency-key` may be repeated: it is answered as
+   * the first time, with `idempotency-replayed`, and creates nothing more.
    *
    * @generated from rpc sessiond.v1.SessionService.CreateSession
    */
@@ -949,8 +903,6 @@ export declare const SessionService: GenService<{
   },
   /**
    * Replaces a session's configuration. A running session is restarted with the new one; a refused one changes nothing.
-   * NOT_FOUND "Session not found" if there is none of that name. REVISION_CONFLICT if it no longer has the revision expected.
-   * FAILED_PRECONDITION if it is running and the server could not run its engine again.
    *
    * @generated from rpc sessiond.v1.SessionService.UpdateSession
    */
@@ -962,7 +914,6 @@ export declare const SessionService: GenService<{
   /**
    * Stops a session, unlinks its device at WhatsApp, and removes its configuration and data. Idempotent. Connects for that if need be,
    * for at most a few seconds; a device that could not be unlinked by then is PENDING.
-   * REVISION_CONFLICT if it no longer has the revision expected.
    *
    * @generated from rpc sessiond.v1.SessionService.DeleteSession
    */
@@ -972,8 +923,7 @@ export declare const SessionService: GenService<{
     output: typeof DeleteSessionResponseSchema;
   },
   /**
-   * Wants a session running. Idempotent; a FAILED one starts afresh. NOT_FOUND "Session not found" if there is none of that name.
-   * FAILED_PRECONDITION if the server cannot run its engine.
+   * Wants a session running. Idempotent; a FAILED one starts afresh.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSession
    */
@@ -983,7 +933,7 @@ export declare const SessionService: GenService<{
     output: typeof StartSessionResponseSchema;
   },
   /**
-   * Wants a session stopped. Idempotent; configuration and login are kept. NOT_FOUND "Session not found" if there is none of that name.
+   * Wants a session stopped. Idempotent; configuration and login are kept.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSession
    */
@@ -993,8 +943,7 @@ export declare const SessionService: GenService<{
     output: typeof StopSessionResponseSchema;
   },
   /**
-   * Closes a session's engine, if it has one open, and opens a new one. NOT_FOUND "Session not found" if there is none of that name.
-   * FAILED_PRECONDITION if the server cannot run its engine.
+   * Closes a session's engine, if it has one open, and opens a new one.
    *
    * @generated from rpc sessiond.v1.SessionService.RestartSession
    */
@@ -1006,7 +955,6 @@ export declare const SessionService: GenService<{
   /**
    * Unlinks the device at WhatsApp and removes the login; the configuration stays. A running session starts again. Connects for that if
    * need be, for at most a few seconds; `remoteUnlinked` says what became of the device.
-   * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.LogoutSession
    */
@@ -1016,10 +964,8 @@ export declare const SessionService: GenService<{
     output: typeof LogoutSessionResponseSchema;
   },
   /**
-   * Puts the login back that a session last connected with, in place of the present one, which is kept in its stead: the same call
-   * undoes it. For a login that has become damaged. A session that should run is restarted.
-   * NOT_FOUND "Session not found" if there is none of that name.
-   * FAILED_PRECONDITION "No former login of the session is kept" if so. UNIMPLEMENTED if its engine keeps none, as WEBJS.
+   * Puts the login back that a session last connected with, in place of the present one, which is kept in its stead: the same call undoes
+   * it. For a login that has become damaged. A session that should run is restarted.
    *
    * @generated from rpc sessiond.v1.SessionService.RestoreCredentials
    */
@@ -1029,7 +975,7 @@ export declare const SessionService: GenService<{
     output: typeof RestoreCredentialsResponseSchema;
   },
   /**
-   * Gets the account a session is logged in as; unset when it is stopped or not paired. NOT_FOUND "Session not found" if there is none of that name.
+   * Gets the account a session is logged in as; unset when it is stopped or not paired.
    *
    * @generated from rpc sessiond.v1.SessionService.GetMe
    */
@@ -1040,12 +986,8 @@ export declare const SessionService: GenService<{
   },
   /**
    * Gets a picture of what the session shows: the page of WEBJS, the QR code of NOWEB while it waits for a scan.
-   * NOT_FOUND if there is none of that name, or it is STOPPED.
-   * FAILED_PRECONDITION "Can not get screenshot for non chrome based engine." on NOWEB while it does not wait for a scan.
-   * FAILED_PRECONDITION "The session has no page that can be seen now" on WEBJS while its browser is not up.
    * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
    * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
-   * @produces image/png
    *
    * @generated from rpc sessiond.v1.SessionService.GetScreenshot
    */
@@ -1056,7 +998,6 @@ export declare const SessionService: GenService<{
   },
   /**
    * Streams the present state of a session, or of all, and then every change of status, each with its place in the log.
-   * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.SessionService.StatusStream
    */
@@ -1067,7 +1008,6 @@ export declare const SessionService: GenService<{
   },
   /**
    * Creates or updates a session and starts it: WAHA's call before there was CreateSession.
-   * FAILED_PRECONDITION "Session 'default' is already started." if it runs.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSessionDeprecated
    * @deprecated
@@ -1079,7 +1019,6 @@ export declare const SessionService: GenService<{
   },
   /**
    * Stops a session, or, with `logout`, stops it, logs it out and deletes it.
-   * NOT_FOUND "Session not found" if there is none of that name to stop.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSessionDeprecated
    * @deprecated

@@ -87,8 +87,8 @@ export declare const BackupResponseSchema: GenMessage<BackupResponse>;
  */
 export declare const StoreService: GenService<{
   /**
-   * Writes a consistent copy of the store to a directory of the server, while it goes on working: below `backups` in its base
-   * directory. It holds credentials, sealed as the store is. RESOURCE_EXHAUSTED while another one is being written.
+   * Writes a consistent copy of the store to a directory of the server, while it goes on working: below `backups` in its base directory.
+   * It holds credentials, sealed as the store is.
    *
    * @generated from rpc sessiond.v1.StoreService.Backup
    */

@@ -20,7 +20,6 @@ export declare const file_sessiond_v1_webhook_service: GenFile;
 export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -42,7 +41,6 @@ export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesR
 
   /**
    * How many at most, up to 500. Default 50.
-   * @schema {"maximum": 500, "default": 50}
    *
    * @generated from field: uint32 page_size = 4;
    */
@@ -97,7 +95,6 @@ export declare const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResp
 export declare type GetDeliveryRequest = Message<"sessiond.v1.GetDeliveryRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -145,7 +142,6 @@ export declare const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse>;
 export declare type ResendDeliveryRequest = Message<"sessiond.v1.ResendDeliveryRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -193,7 +189,6 @@ export declare const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResp
 export declare type ResendFailedRequest = Message<"sessiond.v1.ResendFailedRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -248,7 +243,6 @@ export declare const ResendFailedResponseSchema: GenMessage<ResendFailedResponse
 export declare type SendTestEventRequest = Message<"sessiond.v1.SendTestEventRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -296,7 +290,6 @@ export declare const SendTestEventResponseSchema: GenMessage<SendTestEventRespon
 export declare type ListEndpointsRequest = Message<"sessiond.v1.ListEndpointsRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -337,7 +330,6 @@ export declare const ListEndpointsResponseSchema: GenMessage<ListEndpointsRespon
 export declare type EnableEndpointRequest = Message<"sessiond.v1.EnableEndpointRequest"> & {
   /**
    * The session's name.
-   * @schema {"examples": ["default"]}
    *
    * @generated from field: string session = 1;
    */
@@ -384,7 +376,7 @@ export declare const EnableEndpointResponseSchema: GenMessage<EnableEndpointResp
  */
 export declare const WebhookService: GenService<{
   /**
-   * Lists a session's deliveries, newest event first. NOT_FOUND "Session not found" if there is none of that name.
+   * Lists a session's deliveries, newest event first.
    *
    * @generated from rpc sessiond.v1.WebhookService.ListDeliveries
    */
@@ -394,8 +386,7 @@ export declare const WebhookService: GenService<{
     output: typeof ListDeliveriesResponseSchema;
   },
   /**
-   * Gets one delivery with all its attempts. NOT_FOUND "Session not found" if there is none of that name.
-   * NOT_FOUND "Delivery not found" if there is none of that id, or no longer.
+   * Gets one delivery with all its attempts.
    *
    * @generated from rpc sessiond.v1.WebhookService.GetDelivery
    */
@@ -405,10 +396,7 @@ export declare const WebhookService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Sends a delivery that is settled again, with the id it had. NOT_FOUND "Session not found" if there is none of that name.
-   * NOT_FOUND "Delivery not found" if there is none of that id, or no longer.
-   * FAILED_PRECONDITION "The delivery's endpoint is no longer configured" if so. FAILED_PRECONDITION if it is on its way, its endpoint is
-   * disabled, or its event is no longer kept.
+   * Sends a delivery that is settled again, with the id it had.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendDelivery
    */
@@ -419,7 +407,6 @@ export declare const WebhookService: GenService<{
   },
   /**
    * Sends all failed deliveries of a session again, those of endpoints that are gone or disabled excepted.
-   * NOT_FOUND "Session not found" if there is none of that name.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendFailed
    */
@@ -430,8 +417,6 @@ export declare const WebhookService: GenService<{
   },
   /**
    * Posts an event "webhook.test" to one endpoint or to all, whatever events they ask for.
-   * NOT_FOUND "Session not found" if there is none of that name. NOT_FOUND "The session has no such endpoint" if so. NOT_FOUND
-   * if it has none in use. FAILED_PRECONDITION if the endpoint is disabled.
    *
    * @generated from rpc sessiond.v1.WebhookService.SendTestEvent
    */
@@ -441,7 +426,7 @@ export declare const WebhookService: GenService<{
     output: typeof SendTestEventResponseSchema;
   },
   /**
-   * Lists where a session's webhooks go: its own endpoints and the global one. NOT_FOUND "Session not found" if there is none of that name.
+   * Lists where a session's webhooks go: its own endpoints and the global one.
    *
    * @generated from rpc sessiond.v1.WebhookService.ListEndpoints
    */
@@ -452,7 +437,6 @@ export declare const WebhookService: GenService<{
   },
   /**
    * Takes an endpoint that was disabled, or is spared, back into use. Idempotent.
-   * NOT_FOUND "Session not found" if there is none of that name. NOT_FOUND "The session has no such endpoint" if so.
    *
    * @generated from rpc sessiond.v1.WebhookService.EnableEndpoint
    */

@@ -1,8 +1,8 @@
 import { create, type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
-/** Returns the protos of services with all they import, each file after its imports, as a serialized FileDescriptorSet. */
-export function descriptorSetOf(services: readonly DescService[]): Uint8Array {
+/** Returns the proto files of services with all files that they import, each file once and after its imports. */
+export function filesOf(services: readonly DescService[]): DescFile[] {
   const files = new Set<DescFile>();
   const add = (file: DescFile): void => {
     if (files.has(file)) return;
@@ -10,8 +10,13 @@ export function descriptorSetOf(services: readonly DescService[]): Uint8Array {
     files.add(file);
   };
   for (const { file } of services) add(file);
+  return [...files];
+}
+
+/** Returns the proto files of services with all files that they import, as a serialized FileDescriptorSet. */
+export function descriptorSetOf(services: readonly DescService[]): Uint8Array {
   return toBinary(
     FileDescriptorSetSchema,
-    create(FileDescriptorSetSchema, { file: [...files].map(({ proto }) => proto) }),
+    create(FileDescriptorSetSchema, { file: filesOf(services).map(({ proto }) => proto) }),
   );
 }

@@ -2,6 +2,7 @@ import type { DescMessage, DescService, JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { streamTicket } from "../dialect.ts";
 import { type HttpBinding, readHttpBindings } from "../rest/http-rules.ts";
+import { readProduced } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 import { operationOf, pathOf } from "./operation.ts";
 import { createSchemas } from "./schema.ts";
@@ -33,7 +34,7 @@ export function createDocument({ info, services, commentOf }: DocumentOptions): 
     // Relative to where the document was found: a proxy may put the server below a path.
     servers: [{ url: "./" }],
     security: [{ apiKey: [] }, { bearer: [] }],
-    tags: annotated.map((service) => ({ name: tagOf(service), description: commentOf(service).text })),
+    tags: annotated.map((service) => ({ name: tagOf(service), description: commentOf(service) })),
     paths,
     components: {
       securitySchemes: {
@@ -51,9 +52,10 @@ export function createDocument({ info, services, commentOf }: DocumentOptions): 
   };
 }
 
-/** The messages that a call's JSON is made of. */
+/** Returns the messages that the JSON of an RPC's answer begins with. */
 function answersOf({ rpc }: HttpBinding): DescMessage[] {
-  return rpc.output.typeName === HttpBodySchema.typeName ? [] : [rpc.output];
+  if (rpc.output.typeName !== HttpBodySchema.typeName) return [rpc.output];
+  return readProduced(rpc).flatMap(({ message }) => message ?? []);
 }
 
 /** "SessionService" is Session. */

@@ -1,17 +1,19 @@
 import { STATUS_CODES } from "node:http";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import type { RpcError } from "../../../gen/sessiond/api/v1/annotations_pb.js";
 import { type ErrorBodySource, errorBody, errorReasons, errorStatus, fixedErrorBodies } from "../dialect.ts";
 import type { HttpBinding } from "../rest/http-rules.ts";
-import { errorName, type RpcComment, type RpcError } from "./comment.ts";
+import { isPublic, readErrors } from "./annotations.ts";
 import type { Schemas } from "./schema.ts";
 
 /** One way to answer a status; `message` is an example. */
 type ErrorCase = { status: number; when: string; schema: JsonObject; message?: string | undefined };
 
 /** The responses of a call that fails, by status: what its comment names, and what any request of its kind can meet. */
-export function errorResponses(binding: HttpBinding, comment: RpcComment, schemas: Schemas): JsonObject {
-  const cases = [...casesOfTransport(binding, comment, schemas), ...comment.errors.map((one) => toCase(one, schemas))];
+export function errorResponses(binding: HttpBinding, schemas: Schemas): JsonObject {
+  const errors = readErrors(binding.rpc);
+  const cases = [...casesOfTransport(binding, schemas), ...errors.map((one) => toCase(one, schemas))];
   const byStatus = [...Map.groupBy(cases, ({ status }) => status)].sort(([a], [b]) => a - b);
   return {
     ...Object.fromEntries(byStatus.map(([status, same]) => [status, toResponse(same)])),
@@ -22,28 +24,32 @@ export function errorResponses(binding: HttpBinding, comment: RpcComment, schema
   };
 }
 
-function casesOfTransport({ rpc, body }: HttpBinding, { isPublic }: RpcComment, schemas: Schemas): ErrorCase[] {
+function casesOfTransport({ rpc, body }: HttpBinding, schemas: Schemas): ErrorCase[] {
   const caseOf = (status: number, when: string) => ({ status, when, schema: statusSchema(status, schemas) });
   return [
     ...(rpc.input.fields.length > 0
       ? [caseOf(400, "The request is malformed, or fields break rules: all are told.")]
       : []),
-    ...(isPublic ? [] : [caseOf(401, "The key is missing or wrong.")]),
+    ...(isPublic(rpc) ? [] : [caseOf(401, "The key is missing or wrong.")]),
     ...(body === undefined
       ? []
       : [caseOf(413, "The body is too large."), caseOf(415, "The body is not JSON in UTF-8.")]),
   ];
 }
 
-const statusByName: ReadonlyMap<string, number> = new Map(
-  Object.values(Code).flatMap((code) => (typeof code === "number" ? [[errorName(code), errorStatus[code]]] : [])),
-);
+function toCase({ code, reason, when, message }: RpcError, schemas: Schemas): ErrorCase {
+  const special = errorReasons[reason];
+  const status = special?.status ?? statusOfCode(code);
+  if (special?.body !== undefined) {
+    return { status, when, schema: schemas.named(pascalCase(reason), objectSchema(special.body, sourceSchema)) };
+  }
+  return { status, when, message: message === "" ? undefined : message, schema: statusSchema(status, schemas) };
+}
 
-function toCase({ name, when, message }: RpcError, schemas: Schemas): ErrorCase {
-  const reason = errorReasons[name];
-  const status = reason?.status ?? statusByName.get(name) ?? 500;
-  if (reason?.body === undefined) return { status, when, message, schema: statusSchema(status, schemas) };
-  return { status, when, schema: schemas.named(pascalCase(name), objectSchema(reason.body, sourceSchema)) };
+/** google.rpc.Code and Connect number codes alike; only OK is not an error. */
+function statusOfCode(code: number): number {
+  const [, status = 500] = Object.entries(errorStatus).find(([key]) => Number(key) === code) ?? [];
+  return status;
 }
 
 function toResponse(cases: readonly ErrorCase[]): JsonObject {

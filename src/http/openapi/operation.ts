@@ -1,8 +1,9 @@
-import type { DescField, JsonObject } from "@bufbuild/protobuf";
+import type { DescField, DescMethod, JsonObject } from "@bufbuild/protobuf";
 import { formRequests, formType } from "../dialect.ts";
 import { nestedMessage } from "../rest/fields.ts";
 import type { HttpBinding } from "../rest/http-rules.ts";
-import { headersIn, readRpcComment } from "./comment.ts";
+import { isPublic, readFieldKeywords, readHeaders } from "./annotations.ts";
+import { summaryOf } from "./comment.ts";
 import { errorResponses } from "./error-response.ts";
 import { type OperationContext, successResponse } from "./response.ts";
 
@@ -14,21 +15,31 @@ export function operationOf(
   context: OperationContext,
 ): JsonObject {
   const { rpc, body } = binding;
-  const comment = readRpcComment(context.commentOf(rpc).text);
-  const parameters = [...fieldParameters(binding, context), ...headerParameters(binding, context)];
+  const text = context.commentOf(rpc);
+  const summary = summaryOf(text);
+  const parameters = [...fieldParameters(binding, context), ...headerParameters(binding)];
   return {
     tags: [tag],
-    summary: comment.summary,
-    ...(comment.description !== undefined && { description: comment.description }),
+    summary,
+    ...(hasMoreThan(summary, text) && { description: text }),
     operationId,
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && { requestBody: requestBodyOf(binding, body, context) }),
-    responses: { ...successResponse(binding, context), ...errorResponses(binding, comment, context.schemas) },
+    responses: { ...successResponse(binding, context), ...errorResponses(binding, context.schemas) },
     ...(rpc.deprecated && { deprecated: true }),
-    ...(comment.isPublic && { security: [] }),
-    ...(!comment.isPublic &&
-      rpc.methodKind === "server_streaming" && { security: [{ apiKey: [] }, { bearer: [] }, { ticket: [] }] }),
+    ...securityOf(rpc),
   };
+}
+
+/** What differs from the security of the document as a whole. */
+function securityOf(rpc: DescMethod): JsonObject {
+  if (isPublic(rpc)) return { security: [] };
+  if (rpc.methodKind !== "server_streaming") return {};
+  return { security: [{ apiKey: [] }, { bearer: [] }, { ticket: [] }] };
+}
+
+function hasMoreThan(summary: string, text: string): boolean {
+  return text.replaceAll("`", "").length > summary.length + 1;
 }
 
 /** A binding's path as OpenAPI writes it: "{name=things/*}" is {name}. */
@@ -91,40 +102,40 @@ function mapParameter(name: string, parameter: JsonObject): JsonObject {
   };
 }
 
-/** Headers that the comments of the RPC and of its request's fields name. */
-function headerParameters({ rpc }: HttpBinding, { commentOf }: OperationContext): JsonObject[] {
-  const found = [rpc, ...rpc.input.fields].flatMap((desc) => headersIn(commentOf(desc).text));
-  return [...new Map(found.map((header) => [header.name.toLowerCase(), header])).values()].map(
-    ({ name, description }) => ({
-      name: name.toLowerCase().replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
-      in: "header",
-      description,
-      schema: { type: "string" },
-    }),
-  );
+function headerParameters({ rpc }: HttpBinding): JsonObject[] {
+  return readHeaders(rpc).map(({ name, description }) => ({
+    name,
+    in: "header",
+    description,
+    schema: { type: "string" },
+  }));
 }
 
 function requestBodyOf(binding: HttpBinding, body: "message" | DescField, context: OperationContext): JsonObject {
-  const { schemas, commentOf } = context;
+  const { schemas } = context;
   const { input } = binding.rpc;
   const isWhole = body === "message";
   const schema = isWhole ? schemas.message(input, "request", boundFields(binding)) : schemas.field(body, "request");
   // Without a body a message has nothing set, which is fine where nothing has to be.
-  const required = isWhole && commentOf(input).schema.required !== undefined;
+  const required = isWhole && input.fields.some(isRequired);
   const form =
     isWhole && formRequests.has(input.typeName) ? { [formType]: { schema: formSchema(binding, context) } } : {};
   return { ...(required && { required }), content: { "application/json": { schema }, ...form } };
 }
 
 /** A flat form holds the scalar fields that the path does not fill. */
-function formSchema(binding: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
+function formSchema(binding: HttpBinding, { schemas }: OperationContext): JsonObject {
   const { input } = binding.rpc;
   const bound = boundFields(binding);
   const fields = input.fields.filter((field) => field.fieldKind === "scalar" && !bound.has(field));
-  const { required } = commentOf(input).schema;
+  const required = fields.filter(isRequired).map(({ jsonName }) => jsonName);
   return {
     type: "object",
-    ...(required !== undefined && { required }),
+    ...(required.length > 0 && { required }),
     properties: Object.fromEntries(fields.map((field) => [field.jsonName, schemas.field(field, "request")])),
   };
+}
+
+function isRequired(field: DescField): boolean {
+  return readFieldKeywords(field).isRequired;
 }

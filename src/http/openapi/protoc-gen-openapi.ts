@@ -8,12 +8,12 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { getComments, runNodeJs } from "@bufbuild/protoplugin";
 import packageJson from "../../../package.json" with { type: "json" };
-import { type CommentReader, parseComment } from "./comment.ts";
+import { type CommentReader, commentText } from "./comment.ts";
 import { createDocument } from "./document.ts";
 
 const { name: title, description, version, license } = packageJson;
 
-const commentOf: CommentReader = (desc) => parseComment(getComments(desc).leading ?? "", String(desc));
+const commentOf: CommentReader = (desc) => commentText(getComments(desc).leading ?? "");
 
 function run(request: CodeGeneratorRequest) {
   const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: request.protoFile }));

@@ -3,7 +3,8 @@ import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { picture, streamIdField, successStatus } from "../dialect.ts";
 import { type HttpBinding, rpcName } from "../rest/http-rules.ts";
 import { isMostlyEmpty } from "../rest/json-write.ts";
-import type { CommentReader, Produced } from "./comment.ts";
+import { readProduced } from "./annotations.ts";
+import type { CommentReader } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 
 /** What the parts of an operation are made from. */
@@ -17,7 +18,7 @@ export function successResponse(binding: HttpBinding, context: OperationContext)
 }
 
 function messageResponse({ rpc, responseField }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
-  const description = commentOf(rpc.output).text;
+  const description = commentOf(rpc.output);
   if (responseField === undefined && isMostlyEmpty(rpc.output)) return { description };
   const schema = responseField ? schemas.field(responseField, "response") : schemas.message(rpc.output, "response");
   if (rpc.methodKind === "unary") return { description, content: { "application/json": { schema } } };
@@ -28,10 +29,13 @@ function messageResponse({ rpc, responseField }: HttpBinding, { schemas, comment
   return { description: `${description}\n\n${stream}`, content: { "text/event-stream": { schema } } };
 }
 
-/** A google.api.HttpBody of the media types that the RPC's comment names. Pictures come as JSON, too. */
-function bodyResponse({ rpc }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
-  const produced = commentOf(rpc).produces;
-  if (produced.length === 0) throw new Error(`${rpcName(rpc)}: no "@produces" line says what it returns`);
+/** Describes a google.api.HttpBody of the media types that the RPC produces. A picture is also available as JSON. */
+function bodyResponse({ rpc }: HttpBinding, { schemas }: OperationContext): JsonObject {
+  const produced = readProduced(rpc).map(({ mediaType, message }) => ({
+    mediaType,
+    schema: message && schemas.message(message, "response"),
+  }));
+  if (produced.length === 0) throw new Error(`${rpcName(rpc)}: it returns HttpBody and has no option produces`);
   const hasPicture = produced.some(({ mediaType }) => picture.contentType.test(mediaType));
   const all = hasPicture ? [{ mediaType: "application/json", schema: pictureSchema(schemas) }, ...produced] : produced;
   // A picture as it is comes first, being what is sent where Accept says nothing.
@@ -49,7 +53,7 @@ function rank(mediaType: string): number {
 }
 
 /** What is not JSON has no schema. */
-function mediaTypeOf(kinds: readonly Produced[]): JsonObject {
+function mediaTypeOf(kinds: readonly { readonly schema: JsonObject | undefined }[]): JsonObject {
   const schemas = kinds.flatMap(({ schema }) => schema ?? []);
   const [first] = schemas;
   if (first === undefined) return {};

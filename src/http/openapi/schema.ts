@@ -2,7 +2,8 @@ import { type DescEnum, type DescField, type DescMessage, type JsonObject, Scala
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { nullWhenUnset, shownWhenDefault } from "../dialect.ts";
 import { type ElementType, elementType } from "../rest/values.ts";
-import { type CommentReader, mergeSchemas } from "./comment.ts";
+import { readExample, readFieldKeywords } from "./annotations.ts";
+import type { CommentReader } from "./comment.ts";
 
 /** Requests may leave out what answers always show. */
 export type Direction = "request" | "response";
@@ -55,32 +56,33 @@ export function createSchemas(commentOf: CommentReader, answers: readonly DescMe
     );
     return refer(`${shortName(desc)}${isInput ? "Input" : ""}`, owner, () => {
       const fields = desc.fields.filter((field) => !without.has(field)).toSorted((a, b) => a.number - b.number);
-      const required = direction === "request" ? [] : fields.filter(isAlwaysShown).map((field) => field.jsonName);
-      const comment = commentOf(desc);
-      const schema = {
+      const required = requiredFields(fields, direction);
+      const example = readExample(desc);
+      return {
         type: "object",
-        description: [comment.text, ...desc.oneofs.map((one) => `One of ${fieldList(one.fields)}.`)].join("\n\n"),
+        description: [commentOf(desc), ...desc.oneofs.map((one) => `One of ${fieldList(one.fields)}.`)].join("\n\n"),
         ...(required.length > 0 && { required }),
         properties: Object.fromEntries(fields.map((one) => [one.jsonName, field(one, direction)])),
+        ...(example && { examples: [example] }),
       };
-      return mergeSchemas(schema, comment.schema);
     });
   }
 
   function field(field: DescField, direction: Direction): JsonObject {
-    const comment = commentOf(field);
-    const schema = mergeSchemas(container(field, direction), comment.schema);
+    const schema = container(field, direction);
     return {
       ...(nullWhenUnset.has(fullName(field)) ? orNull(schema) : schema),
-      description: comment.text,
+      description: commentOf(field),
       ...(field.deprecated && { deprecated: true }),
     };
   }
 
   function container(field: DescField, direction: Direction): JsonObject {
-    const value = element(elementType(field), direction);
-    if (field.fieldKind === "list") return { type: "array", items: value };
-    return field.fieldKind === "map" ? { type: "object", additionalProperties: value } : value;
+    const keywords = readFieldKeywords(field);
+    const value = { ...element(elementType(field), direction), ...keywords.element };
+    if (field.fieldKind === "list") return { type: "array", items: value, ...keywords.whole };
+    if (field.fieldKind === "map") return { type: "object", additionalProperties: value, ...keywords.whole };
+    return { ...value, ...keywords.whole };
   }
 
   function element(type: ElementType, direction: Direction): JsonObject {
@@ -95,10 +97,10 @@ export function createSchemas(commentOf: CommentReader, answers: readonly DescMe
   function enumeration(desc: DescEnum): JsonObject {
     return refer(shortName(desc), desc.typeName, () => {
       const values = desc.values.filter(({ name, number }) => !(number === 0 && name.endsWith("UNSPECIFIED")));
-      const lines = values.map((value) => `- \`${value.name}\`: ${commentOf(value).text}`);
+      const lines = values.map((value) => `- \`${value.name}\`: ${commentOf(value)}`);
       return {
         type: "string",
-        description: [commentOf(desc).text, lines.join("\n")].join("\n\n"),
+        description: [commentOf(desc), lines.join("\n")].join("\n\n"),
         enum: values.map(({ name }) => name),
       };
     });
@@ -121,6 +123,13 @@ function fullName(field: DescField): string {
 
 function isAlwaysShown(field: DescField): boolean {
   return nullWhenUnset.has(fullName(field)) || shownWhenDefault.has(fullName(field));
+}
+
+/** Returns the JSON names of the fields that an answer always shows, or that a request must set. */
+function requiredFields(fields: readonly DescField[], direction: Direction): string[] {
+  const shown = direction === "request" ? [] : fields.filter(isAlwaysShown);
+  const required = fields.filter((field) => readFieldKeywords(field).isRequired);
+  return [...new Set([...shown, ...required])].map(({ jsonName }) => jsonName);
 }
 
 /** A type's name without its package: "sessiond.v1.Session.Status" is SessionStatus. */

@@ -429,8 +429,6 @@ export declare const AuthService: GenService<{
   },
   /**
    * Gets the QR code to scan now as a PNG, or its text as JSON with `format` "raw". A STARTING session is waited for, 5 seconds at most.
-   * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
-   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
    *
    * @generated from rpc sessiond.v1.AuthService.GetQrBody
    */

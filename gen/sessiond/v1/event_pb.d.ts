@@ -432,7 +432,6 @@ export declare const MessagePayload_ReplyToSchema: GenMessage<MessagePayload_Rep
 export enum MessagePayload_Ack {
   /**
    * Waiting to be sent.
-   * buf:lint:ignore ENUM_ZERO_VALUE_SUFFIX WhatsApp's own zero
    *
    * @generated from enum value: ACK_PENDING = 0;
    */

@@ -47,7 +47,6 @@ export enum Engine_Kind {
 
   /**
    * Baileys: WhatsApp's multi-device protocol over one WebSocket.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: NOWEB = 1;
    */
@@ -55,7 +54,6 @@ export enum Engine_Kind {
 
   /**
    * whatsapp-web.js: WhatsApp Web in a Chromium.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: WEBJS = 2;
    */
@@ -241,7 +239,6 @@ export enum Session_Status {
 
   /**
    * Not running, as its owner wants it.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: STOPPED = 1;
    */
@@ -249,7 +246,6 @@ export enum Session_Status {
 
   /**
    * Connecting, or waiting to reconnect.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: STARTING = 2;
    */
@@ -257,7 +253,6 @@ export enum Session_Status {
 
   /**
    * Waiting for a phone: a QR code or a pairing code is to be had.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: SCAN_QR_CODE = 3;
    */
@@ -265,7 +260,6 @@ export enum Session_Status {
 
   /**
    * Connected as the account in `me`.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: WORKING = 4;
    */
@@ -273,7 +267,6 @@ export enum Session_Status {
 
   /**
    * Given up; `status_reason` says why. Starting or restarting it tries afresh.
-   * buf:lint:ignore ENUM_VALUE_PREFIX WAHA's word, on the REST wire
    *
    * @generated from enum value: FAILED = 5;
    */
@@ -300,7 +293,6 @@ export enum Session_StatusReason {
 
   /**
    * The device was unlinked, on the phone or by WhatsApp. The next start shows a new QR.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: LOGGED_OUT = 1;
    */
@@ -308,7 +300,6 @@ export enum Session_StatusReason {
 
   /**
    * Another connection took over this device.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: REPLACED = 2;
    */
@@ -316,7 +307,6 @@ export enum Session_StatusReason {
 
   /**
    * WhatsApp asked for a reconnect; normal right after pairing.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: RESTART_REQUIRED = 3;
    */
@@ -324,7 +314,6 @@ export enum Session_StatusReason {
 
   /**
    * The account is banned.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: BANNED = 4;
    */
@@ -332,7 +321,6 @@ export enum Session_StatusReason {
 
   /**
    * The account is banned for a time; nothing is tried before it is over.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: TEMPORARILY_BANNED = 5;
    */
@@ -340,7 +328,6 @@ export enum Session_StatusReason {
 
   /**
    * WhatsApp refuses this version of the client. Tried again by itself, once, with each other version that comes into use.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: CLIENT_OUTDATED = 6;
    */
@@ -348,7 +335,6 @@ export enum Session_StatusReason {
 
   /**
    * WhatsApp refuses this client for another reason.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: REJECTED = 7;
    */
@@ -356,7 +342,6 @@ export enum Session_StatusReason {
 
   /**
    * WhatsApp could not be reached, or the connection was lost.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: UNREACHABLE = 8;
    */
@@ -364,7 +349,6 @@ export enum Session_StatusReason {
 
   /**
    * Nobody scanned a code before the round of codes was over.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: PAIRING_TIMEOUT = 9;
    */
@@ -372,7 +356,6 @@ export enum Session_StatusReason {
 
   /**
    * The engine ended by a fault of its own.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: ENGINE_CRASHED = 10;
    */
@@ -380,7 +363,6 @@ export enum Session_StatusReason {
 
   /**
    * WhatsApp reported a stream error that no other reason covers.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: BAD_SESSION = 11;
    */
@@ -388,7 +370,6 @@ export enum Session_StatusReason {
 
   /**
    * The stored login cannot be read. Its bytes are left as they are.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says PAIRING_TIMEOUT and the like
    *
    * @generated from enum value: CREDENTIALS_UNREADABLE = 12;
    */
@@ -542,7 +523,6 @@ export enum Session_RemoteUnlinked {
 
   /**
    * WhatsApp has removed the device.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
    *
    * @generated from enum value: UNLINKED = 1;
    */
@@ -550,7 +530,6 @@ export enum Session_RemoteUnlinked {
 
   /**
    * There was nothing to remove: no phone had linked the session, or the phone had removed the device before.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
    *
    * @generated from enum value: NOT_LINKED = 2;
    */
@@ -559,7 +538,6 @@ export enum Session_RemoteUnlinked {
   /**
    * WhatsApp could not be reached in time. The login is kept apart from the session, and the server tries to unlink it for up to
    * a day, also after a restart. The session and its name are free at once.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
    *
    * @generated from enum value: PENDING = 3;
    */
@@ -567,7 +545,6 @@ export enum Session_RemoteUnlinked {
 
   /**
    * The stored login cannot be read, so WhatsApp cannot be asked: remove the device on the phone.
-   * buf:lint:ignore ENUM_VALUE_PREFIX the wire says UNLINKED and the like
    *
    * @generated from enum value: UNKNOWN = 4;
    */

@@ -986,8 +986,6 @@ export declare const SessionService: GenService<{
   },
   /**
    * Gets a picture of what the session shows: the page of WEBJS, the QR code of NOWEB while it waits for a scan.
-   * buf:lint:ignore RPC_RESPONSE_STANDARD_NAME a picture has its own media type
-   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE a picture has its own media type
    *
    * @generated from rpc sessiond.v1.SessionService.GetScreenshot
    */

@@ -130,7 +130,6 @@ export enum WebhookDelivery_State {
 
   /**
    * Not tried yet.
-   * buf:lint:ignore ENUM_VALUE_PREFIX REST shows this word
    *
    * @generated from enum value: PENDING = 1;
    */
@@ -138,7 +137,6 @@ export enum WebhookDelivery_State {
 
   /**
    * Tried without success; to be tried again.
-   * buf:lint:ignore ENUM_VALUE_PREFIX REST shows this word
    *
    * @generated from enum value: RETRYING = 2;
    */
@@ -146,7 +144,6 @@ export enum WebhookDelivery_State {
 
   /**
    * The receiver took it.
-   * buf:lint:ignore ENUM_VALUE_PREFIX REST shows this word
    *
    * @generated from enum value: DELIVERED = 3;
    */
@@ -154,7 +151,6 @@ export enum WebhookDelivery_State {
 
   /**
    * Given up: a dead letter.
-   * buf:lint:ignore ENUM_VALUE_PREFIX REST shows this word
    *
    * @generated from enum value: FAILED = 4;
    */

@@ -11,7 +11,6 @@ export function commentText(leading: string): string {
   return leading
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => !line.startsWith("buf:lint:ignore"))
     .join("\n")
     .trim()
     .replace(/(?<!\n)\n(?!\n)/g, " ")

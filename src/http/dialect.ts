@@ -66,65 +66,81 @@ export function notFoundMessage(method: string, url: string): string {
   return `Cannot ${method} ${url}`;
 }
 
-/** Fields shown as null when they are unset, and lists when they are empty; others that are unset are left out. */
-export const nullWhenUnset: ReadonlySet<string> = new Set([
-  "sessiond.v1.Session.me",
-  "sessiond.v1.SessionConfig.proxy",
-  "sessiond.v1.WebhookConfig.hmac",
-  "sessiond.v1.WebhookConfig.retries",
-  "sessiond.v1.WebhookConfig.custom_headers",
-  "sessiond.v1.GetVersionResponse.browser",
-  "sessiond.v1.GetMeResponse.me",
-]);
-
-/** Fields shown though they have their default: false, 0, "", [] or, for a message, the message with nothing set. */
-export const shownWhenDefault: ReadonlySet<string> = new Set([
-  "sessiond.v1.Session.name",
-  "sessiond.v1.Session.config",
-  "sessiond.v1.SessionConfig.webhooks",
-  "sessiond.v1.SessionConfig.debug",
-  "sessiond.v1.WebhookConfig.url",
-  "sessiond.v1.WebhookConfig.events",
-  "sessiond.v1.ProxyConfig.server",
-  "sessiond.v1.HmacConfig.key",
-  "sessiond.v1.CustomHeader.name",
-  "sessiond.v1.CustomHeader.value",
-  "sessiond.v1.Me.id",
-  "sessiond.v1.Me.push_name",
-  "sessiond.v1.RequestCodeResponse.code",
-  "sessiond.v1.StartSessionDeprecatedResponse.name",
-  "sessiond.v1.StartSessionDeprecatedResponse.config",
-  "sessiond.v1.ListDeliveriesResponse.deliveries",
-  "sessiond.v1.ListDeliveriesResponse.next_page_token",
-  "sessiond.v1.SendTestEventResponse.deliveries",
-  "sessiond.v1.ResendFailedResponse.resent",
-  "sessiond.v1.WebhookDelivery.attempt_count",
-  "sessiond.v1.WebhookDelivery.attempts",
-  "sessiond.v1.WebhookAttempt.latency_ms",
-  "sessiond.v1.WebhookEndpoint.events",
-  "sessiond.v1.WebhookEndpoint.disabled",
-  "sessiond.v1.WebhookEndpoint.consecutive_failures",
-  "sessiond.v1.GetServerStatusResponse.uptime",
-  "sessiond.v1.GetServerStatusResponse.worker",
-  "sessiond.v1.GetServerStatusResponse.Worker.id",
-]);
-
 /** Pictures (google.api.HttpBody of such a content type) come as JSON to clients that take JSON and no picture, with these keys. */
 export const picture = { contentType: /^image\//, keys: { contentType: "mimetype", base64: "data" } } as const;
 
-/** The field that numbers the messages of a stream: the `id` of a server-sent event, but for 0. */
-export const streamIdField = "seq";
+/** Full names of the fields and messages that the dialect treats in a way of their own; `resolveDialect` checks them. */
+export interface DialectNames {
+  readonly nullWhenUnset: readonly string[];
+  readonly shownWhenDefault: readonly string[];
+  readonly streamIds: readonly string[];
+  readonly resumeFields: readonly string[];
+  readonly formRequests: readonly string[];
+}
 
-/** The fields of a request that say where a stream goes on: what EventSource sends back as Last-Event-ID. */
-export const resumeFields: ReadonlySet<string> = new Set(["after_seq", "cursor"]);
-
-/** Requests that are also taken as a urlencoded form, by the type of their message: those of WAHA whose clients send one. */
-export const formRequests: ReadonlySet<string> = new Set([
-  "sessiond.v1.StartSessionDeprecatedRequest",
-  "sessiond.v1.StopSessionDeprecatedRequest",
-  "sessiond.v1.LogoutSessionDeprecatedRequest",
-  "sessiond.v1.RequestCodeRequest",
-]);
+/** The names in WAHA's dialect. */
+export const dialectNames: DialectNames = {
+  // Fields shown as null when they are unset, and lists when they are empty. Other unset fields are left out.
+  nullWhenUnset: [
+    "sessiond.v1.Session.me",
+    "sessiond.v1.SessionConfig.proxy",
+    "sessiond.v1.WebhookConfig.hmac",
+    "sessiond.v1.WebhookConfig.retries",
+    "sessiond.v1.WebhookConfig.custom_headers",
+    "sessiond.v1.GetVersionResponse.browser",
+    "sessiond.v1.GetMeResponse.me",
+  ],
+  // Fields shown with their default value: false, 0, "", [] or, for a message, the message with nothing set.
+  shownWhenDefault: [
+    "sessiond.v1.Session.name",
+    "sessiond.v1.Session.config",
+    "sessiond.v1.SessionConfig.webhooks",
+    "sessiond.v1.SessionConfig.debug",
+    "sessiond.v1.WebhookConfig.url",
+    "sessiond.v1.WebhookConfig.events",
+    "sessiond.v1.ProxyConfig.server",
+    "sessiond.v1.HmacConfig.key",
+    "sessiond.v1.CustomHeader.name",
+    "sessiond.v1.CustomHeader.value",
+    "sessiond.v1.Me.id",
+    "sessiond.v1.Me.push_name",
+    "sessiond.v1.RequestCodeResponse.code",
+    "sessiond.v1.StartSessionDeprecatedResponse.name",
+    "sessiond.v1.StartSessionDeprecatedResponse.config",
+    "sessiond.v1.ListDeliveriesResponse.deliveries",
+    "sessiond.v1.ListDeliveriesResponse.next_page_token",
+    "sessiond.v1.SendTestEventResponse.deliveries",
+    "sessiond.v1.ResendFailedResponse.resent",
+    "sessiond.v1.WebhookDelivery.attempt_count",
+    "sessiond.v1.WebhookDelivery.attempts",
+    "sessiond.v1.WebhookAttempt.latency_ms",
+    "sessiond.v1.WebhookEndpoint.events",
+    "sessiond.v1.WebhookEndpoint.disabled",
+    "sessiond.v1.WebhookEndpoint.consecutive_failures",
+    "sessiond.v1.GetServerStatusResponse.uptime",
+    "sessiond.v1.GetServerStatusResponse.worker",
+    "sessiond.v1.GetServerStatusResponse.Worker.id",
+  ],
+  // Fields that number the messages of a stream: the `id` of a server-sent event, unless it is 0.
+  streamIds: [
+    "sessiond.v1.QrStreamResponse.seq",
+    "sessiond.v1.StatusStreamResponse.seq",
+    "sessiond.v1.StreamEventsResponse.seq",
+  ],
+  // Fields of a request that say after which message a stream continues. EventSource sends that as Last-Event-ID.
+  resumeFields: [
+    "sessiond.v1.QrStreamRequest.after_seq",
+    "sessiond.v1.StatusStreamRequest.after_seq",
+    "sessiond.v1.StreamEventsRequest.cursor",
+  ],
+  // Requests that REST also takes as a urlencoded form, because clients of WAHA send one.
+  formRequests: [
+    "sessiond.v1.StartSessionDeprecatedRequest",
+    "sessiond.v1.StopSessionDeprecatedRequest",
+    "sessiond.v1.LogoutSessionDeprecatedRequest",
+    "sessiond.v1.RequestCodeRequest",
+  ],
+};
 
 /** The media type of a form. */
 export const formType = "application/x-www-form-urlencoded";

@@ -7,7 +7,7 @@ import { Warnings, warning } from "../../src/api/warnings.ts";
 import { eventNames, postedEventNames } from "../../src/domain/event.ts";
 import { createRest } from "../../src/http/rest/transcoder.ts";
 import { createHandler } from "../../src/http/server/handler.ts";
-import { sendJson, startServer } from "../http/rest/server.ts";
+import { dialect, sendJson, startServer } from "../http/rest/server.ts";
 
 /** REST and RPC over services that do nothing; what was logged. */
 async function start(t: TestContext, strict = false) {
@@ -27,7 +27,7 @@ async function start(t: TestContext, strict = false) {
       .service(EventService, { streamEvents: async function* () {} });
   };
   const transport = createRouterTransport(routes, { router: { interceptors } });
-  const rest = createRest({ services: [SessionService, EventService], transport, strict });
+  const rest = createRest({ services: [SessionService, EventService], dialect, transport, strict });
   const { url } = await startServer(t, createHandler({ routes, interceptors, rest }));
   return { url, logged };
 }

@@ -10,9 +10,9 @@ import {
 } from "@bufbuild/protobuf";
 import * as options from "../../../gen/sessiond/api/v1/annotations_pb.js";
 import { errorReasons } from "../dialect.ts";
+import { filesOf } from "../rest/fields.ts";
 import { rpcName } from "../rest/http-rules.ts";
 import { isJsonObject } from "../rest/json-read.ts";
-import { filesOf } from "./descriptor-set.ts";
 
 /** A media type of a google.api.HttpBody; `message` is undefined if it is not JSON. */
 export interface ProducedType {

@@ -2,10 +2,11 @@ import type { DescMessage, DescService, JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { streamTicket } from "../dialect.ts";
 import { type HttpBinding, readHttpBindings } from "../rest/http-rules.ts";
+import { resolveDialect } from "../rest/resolve-dialect.ts";
 import { readProduced } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 import { operationOf, pathOf } from "./operation.ts";
-import { createSchemas } from "./schema.ts";
+import { Schemas } from "./schema.ts";
 
 /** What a document tells of. */
 export type DocumentOptions = {
@@ -20,12 +21,13 @@ export type DocumentOptions = {
 export function createDocument({ info, services, commentOf }: DocumentOptions): JsonObject {
   const annotated = services.filter((service) => readHttpBindings([service]).length > 0);
   const bindings = readHttpBindings(annotated);
-  const schemas = createSchemas(commentOf, bindings.flatMap(answersOf));
+  const dialect = resolveDialect(services);
+  const schemas = new Schemas({ commentOf, dialect, answers: bindings.flatMap(answersOf) });
   const paths: Record<string, JsonObject> = {};
   for (const binding of bindings) {
     const path = pathOf(binding);
     const id = operationId(binding, bindings);
-    const operation = operationOf(binding, id, tagOf(binding.rpc.parent), { schemas, commentOf });
+    const operation = operationOf(binding, id, tagOf(binding.rpc.parent), { schemas, commentOf, dialect });
     paths[path] = { ...paths[path], [binding.httpMethod.toLowerCase()]: operation };
   }
   return {

@@ -1,5 +1,5 @@
 import type { DescField, DescMethod, JsonObject } from "@bufbuild/protobuf";
-import { formRequests, formType } from "../dialect.ts";
+import { formType } from "../dialect.ts";
 import { nestedMessage } from "../rest/fields.ts";
 import type { HttpBinding } from "../rest/http-rules.ts";
 import { isPublic, readFieldKeywords, readHeaders } from "./annotations.ts";
@@ -119,7 +119,7 @@ function requestBodyOf(binding: HttpBinding, body: "message" | DescField, contex
   // Without a body a message has nothing set, which is fine where nothing has to be.
   const required = isWhole && input.fields.some(isRequired);
   const form =
-    isWhole && formRequests.has(input.typeName) ? { [formType]: { schema: formSchema(binding, context) } } : {};
+    isWhole && context.dialect.formRequests.has(input) ? { [formType]: { schema: formSchema(binding, context) } } : {};
   return { ...(required && { required }), content: { "application/json": { schema }, ...form } };
 }
 

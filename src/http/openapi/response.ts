@@ -1,14 +1,19 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
-import { picture, streamIdField, successStatus } from "../dialect.ts";
+import { picture, successStatus } from "../dialect.ts";
 import { type HttpBinding, rpcName } from "../rest/http-rules.ts";
 import { isMostlyEmpty } from "../rest/json-write.ts";
+import type { Dialect } from "../rest/resolve-dialect.ts";
 import { readProduced } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 
 /** What the parts of an operation are made from. */
-export type OperationContext = { schemas: Schemas; commentOf: CommentReader };
+export interface OperationContext {
+  readonly schemas: Schemas;
+  readonly commentOf: CommentReader;
+  readonly dialect: Dialect;
+}
 
 /** The response of a call that succeeds, under its status. */
 export function successResponse(binding: HttpBinding, context: OperationContext): JsonObject {
@@ -17,12 +22,14 @@ export function successResponse(binding: HttpBinding, context: OperationContext)
   return { [status]: isBody ? bodyResponse(binding, context) : messageResponse(binding, context) };
 }
 
-function messageResponse({ rpc, responseField }: HttpBinding, { schemas, commentOf }: OperationContext): JsonObject {
+function messageResponse({ rpc, responseField }: HttpBinding, context: OperationContext): JsonObject {
+  const { schemas, commentOf, dialect } = context;
   const description = commentOf(rpc.output);
   if (responseField === undefined && isMostlyEmpty(rpc.output)) return { description };
   const schema = responseField ? schemas.field(responseField, "response") : schemas.message(rpc.output, "response");
   if (rpc.methodKind === "unary") return { description, content: { "application/json": { schema } } };
-  const id = rpc.output.fields.some(({ name }) => name === streamIdField) ? ` and its \`${streamIdField}\` as id` : "";
+  const idField = rpc.output.fields.find((field) => dialect.streamIds.has(field));
+  const id = idField === undefined ? "" : ` and its \`${idField.jsonName}\` as id`;
   const stream =
     `Server-sent events, each with one JSON value of this schema as data${id}. ` +
     "An error after the first of them comes as an event `error`, with an error's body as data, and is the last.";

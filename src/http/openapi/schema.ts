@@ -1,24 +1,12 @@
 import { type DescEnum, type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
-import { nullWhenUnset, shownWhenDefault } from "../dialect.ts";
+import type { Dialect } from "../rest/resolve-dialect.ts";
 import { type ElementType, elementType } from "../rest/values.ts";
 import { readExample, readFieldKeywords } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 
 /** Requests may leave out what answers always show. */
 export type Direction = "request" | "response";
-
-/** JSON Schemas of what REST reads and writes. Messages and enums are components, made when they are first met. */
-export type Schemas = {
-  /** A reference to the schema of a message, without the fields that a request has elsewhere. */
-  message(desc: DescMessage, direction: Direction, without?: ReadonlySet<DescField>): JsonObject;
-  /** The schema of a field's value, with its description. */
-  field(field: DescField, direction: Direction): JsonObject;
-  /** A reference to a schema made elsewhere. */
-  named(name: string, schema: JsonObject): JsonObject;
-  /** All components so far, by name. */
-  components(): JsonObject;
-};
 
 const wellKnown: Readonly<Record<string, JsonObject>> = {
   "google.protobuf.Timestamp": { type: "string", format: "date-time" },
@@ -29,73 +17,106 @@ const wellKnown: Readonly<Record<string, JsonObject>> = {
   "google.protobuf.Value": {},
 };
 
-/** No schema yet. `answers` are the messages that responses begin with: those within them differ from the requests'. */
-export function createSchemas(commentOf: CommentReader, answers: readonly DescMessage[]): Schemas {
-  const components = new Map<string, { owner: string; schema: JsonObject }>();
-  const answered = new Set<DescMessage>();
-  for (const desc of answers) collectMessages(desc, answered);
+/** What schemas are made from. */
+export interface SchemaOptions {
+  readonly commentOf: CommentReader;
+  readonly dialect: Dialect;
+  /** The messages that answers begin with. Messages within them have another schema in requests if an answer shows more. */
+  readonly answers: readonly DescMessage[];
+}
 
-  function refer(name: string, owner: string, build: () => JsonObject): JsonObject {
-    const known = components.get(name);
-    if (known !== undefined && known.owner !== owner) {
-      throw new Error(`${known.owner} and ${owner} would have the same schema "${name}"`);
-    }
-    if (known === undefined) {
-      // There before it is built: it may contain itself.
-      const component = { owner, schema: {} };
-      components.set(name, component);
-      component.schema = build();
-    }
-    return { $ref: `#/components/schemas/${name}` };
+/** A schema with the definition it was made for. */
+interface Component {
+  readonly owner: string;
+  schema: JsonObject;
+}
+
+/** JSON Schemas of the messages that REST reads and writes. Messages and enums become components when they are first met. */
+export class Schemas {
+  readonly #options: SchemaOptions;
+  readonly #answered = new Set<DescMessage>();
+  readonly #components = new Map<string, Component>();
+
+  constructor(options: SchemaOptions) {
+    this.#options = options;
+    for (const desc of options.answers) collectMessages(desc, this.#answered);
   }
 
-  function message(desc: DescMessage, direction: Direction, without: ReadonlySet<DescField> = new Set()): JsonObject {
-    const isInput = direction === "request" && answered.has(desc) && differs(desc);
-    const owner = [desc.typeName, isInput ? "as input" : "", ...[...without].map(({ name }) => `without ${name}`)].join(
-      " ",
-    );
-    return refer(`${shortName(desc)}${isInput ? "Input" : ""}`, owner, () => {
+  /** Returns a reference to the schema of a message, without the fields that a request has in another place. */
+  message(desc: DescMessage, direction: Direction, without: ReadonlySet<DescField> = new Set()): JsonObject {
+    const isInput = direction === "request" && this.#answered.has(desc) && this.#differs(desc);
+    const missing = [...without].map(({ name }) => `without ${name}`);
+    const owner = [desc.typeName, isInput ? "as input" : "", ...missing].join(" ");
+    return this.#refer(`${shortName(desc)}${isInput ? "Input" : ""}`, owner, () => {
       const fields = desc.fields.filter((field) => !without.has(field)).toSorted((a, b) => a.number - b.number);
-      const required = requiredFields(fields, direction);
+      const required = this.#requiredFields(fields, direction);
       const example = readExample(desc);
+      const choices = desc.oneofs.map((one) => `One of ${fieldList(one.fields)}.`);
       return {
         type: "object",
-        description: [commentOf(desc), ...desc.oneofs.map((one) => `One of ${fieldList(one.fields)}.`)].join("\n\n"),
+        description: [this.#options.commentOf(desc), ...choices].join("\n\n"),
         ...(required.length > 0 && { required }),
-        properties: Object.fromEntries(fields.map((one) => [one.jsonName, field(one, direction)])),
+        properties: Object.fromEntries(fields.map((one) => [one.jsonName, this.field(one, direction)])),
         ...(example && { examples: [example] }),
       };
     });
   }
 
-  function field(field: DescField, direction: Direction): JsonObject {
-    const schema = container(field, direction);
+  /** Returns the schema of a field's value, with its description. */
+  field(field: DescField, direction: Direction): JsonObject {
+    const schema = this.#container(field, direction);
     return {
-      ...(nullWhenUnset.has(fullName(field)) ? orNull(schema) : schema),
-      description: commentOf(field),
+      ...(this.#options.dialect.nullWhenUnset.has(field) ? orNull(schema) : schema),
+      description: this.#options.commentOf(field),
       ...(field.deprecated && { deprecated: true }),
     };
   }
 
-  function container(field: DescField, direction: Direction): JsonObject {
+  /** Returns a reference to a schema made elsewhere. */
+  named(name: string, schema: JsonObject): JsonObject {
+    return this.#refer(name, JSON.stringify(schema), () => schema);
+  }
+
+  /** Returns all components so far, sorted by name. */
+  components(): JsonObject {
+    const sorted = [...this.#components].sort(([a], [b]) => (a < b ? -1 : 1));
+    return Object.fromEntries(sorted.map(([name, { schema }]) => [name, schema]));
+  }
+
+  #refer(name: string, owner: string, build: () => JsonObject): JsonObject {
+    const known = this.#components.get(name);
+    if (known !== undefined && known.owner !== owner) {
+      throw new Error(`${known.owner} and ${owner} would have the same schema "${name}"`);
+    }
+    if (known === undefined) {
+      // Added before it is built, because it may contain itself.
+      const component: Component = { owner, schema: {} };
+      this.#components.set(name, component);
+      component.schema = build();
+    }
+    return { $ref: `#/components/schemas/${name}` };
+  }
+
+  #container(field: DescField, direction: Direction): JsonObject {
     const keywords = readFieldKeywords(field);
-    const value = { ...element(elementType(field), direction), ...keywords.element };
+    const value = { ...this.#element(elementType(field), direction), ...keywords.element };
     if (field.fieldKind === "list") return { type: "array", items: value, ...keywords.whole };
     if (field.fieldKind === "map") return { type: "object", additionalProperties: value, ...keywords.whole };
     return { ...value, ...keywords.whole };
   }
 
-  function element(type: ElementType, direction: Direction): JsonObject {
+  #element(type: ElementType, direction: Direction): JsonObject {
     if (type.kind === "scalar") return scalarSchema(type.scalar);
-    if (type.kind === "enum") return enumeration(type.enum);
-    if (!hasCustomJsonRepresentation(type.message)) return message(type.message, direction);
+    if (type.kind === "enum") return this.#enumeration(type.enum);
+    if (!hasCustomJsonRepresentation(type.message)) return this.message(type.message, direction);
     const schema = wellKnown[type.message.typeName];
     if (schema === undefined) throw new Error(`No schema for ${type.message.typeName}`);
     return { ...schema };
   }
 
-  function enumeration(desc: DescEnum): JsonObject {
-    return refer(shortName(desc), desc.typeName, () => {
+  #enumeration(desc: DescEnum): JsonObject {
+    const { commentOf } = this.#options;
+    return this.#refer(shortName(desc), desc.typeName, () => {
       const values = desc.values.filter(({ name, number }) => !(number === 0 && name.endsWith("UNSPECIFIED")));
       const lines = values.map((value) => `- \`${value.name}\`: ${commentOf(value)}`);
       return {
@@ -106,30 +127,23 @@ export function createSchemas(commentOf: CommentReader, answers: readonly DescMe
     });
   }
 
-  return {
-    message,
-    field,
-    named: (name, schema) => refer(name, JSON.stringify(schema), () => schema),
-    components() {
-      const sorted = [...components].sort(([a], [b]) => (a < b ? -1 : 1));
-      return Object.fromEntries(sorted.map(([name, { schema }]) => [name, schema]));
-    },
-  };
-}
+  /** Returns the JSON names of the fields that an answer always shows, or that a request must set. */
+  #requiredFields(fields: readonly DescField[], direction: Direction): string[] {
+    const shown = direction === "request" ? [] : fields.filter((field) => this.#isAlwaysShown(field));
+    const required = fields.filter((field) => readFieldKeywords(field).isRequired);
+    return [...new Set([...shown, ...required])].map(({ jsonName }) => jsonName);
+  }
 
-function fullName(field: DescField): string {
-  return `${field.parent.typeName}.${field.name}`;
-}
+  /** Returns whether answers show more of a message than a request has to. */
+  #differs(desc: DescMessage): boolean {
+    const messages = [...collectMessages(desc, new Set())];
+    return messages.some(({ fields }) => fields.some((field) => this.#isAlwaysShown(field)));
+  }
 
-function isAlwaysShown(field: DescField): boolean {
-  return nullWhenUnset.has(fullName(field)) || shownWhenDefault.has(fullName(field));
-}
-
-/** Returns the JSON names of the fields that an answer always shows, or that a request must set. */
-function requiredFields(fields: readonly DescField[], direction: Direction): string[] {
-  const shown = direction === "request" ? [] : fields.filter(isAlwaysShown);
-  const required = fields.filter((field) => readFieldKeywords(field).isRequired);
-  return [...new Set([...shown, ...required])].map(({ jsonName }) => jsonName);
+  #isAlwaysShown(field: DescField): boolean {
+    const { nullWhenUnset, shownWhenDefault } = this.#options.dialect;
+    return nullWhenUnset.has(field) || shownWhenDefault.has(field);
+  }
 }
 
 /** A type's name without its package: "sessiond.v1.Session.Status" is SessionStatus. */
@@ -146,11 +160,6 @@ function collectMessages(desc: DescMessage, found: Set<DescMessage>): Set<DescMe
   found.add(desc);
   for (const { message } of desc.fields) if (message !== undefined) collectMessages(message, found);
   return found;
-}
-
-/** Whether answers show more of a message than a request has to. */
-function differs(desc: DescMessage): boolean {
-  return [...collectMessages(desc, new Set())].some((message) => message.fields.some(isAlwaysShown));
 }
 
 function orNull(schema: JsonObject): JsonObject {

@@ -1,16 +1,8 @@
-import {
-  type DescField,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  type JsonValue,
-  type Message,
-  type Registry,
-  ScalarType,
-} from "@bufbuild/protobuf";
+import type { DescMethodServerStreaming, DescMethodUnary, JsonValue, Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Transport } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
-import { picture, resumeFields, streamIdField, successStatus } from "../dialect.ts";
+import { picture, successStatus } from "../dialect.ts";
 import { type Answer, addVary, type HttpRequest, type HttpResponse, isGone, jsonAnswer, send } from "../exchange.ts";
 import { ClientGone } from "../problem.ts";
 import { pictureForm } from "./accept.ts";
@@ -18,20 +10,20 @@ import { toRestError } from "./error.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import type { HttpBinding } from "./http-rules.ts";
 import { isJsonObject } from "./json-read.ts";
-import { fieldToRestJson, isMostlyEmpty, toRestJson } from "./json-write.ts";
+import { fieldToRestJson, isMostlyEmpty, toRestJson, type WriteContext } from "./json-write.ts";
+import type { Dialect } from "./resolve-dialect.ts";
 import { createEventStream, type EventStream } from "./sse.ts";
 
 /** How RPCs are called, and their answers written. */
-export type CallOptions = {
-  transport: Transport;
-  registry: Registry;
-  /** Between two comments on a quiet event stream. */
-  heartbeatMs: number;
-  /** How long an event stream waits for its first message, which may be an error, before it is opened anyway. */
-  openStreamAfterMs: number;
-  /** Told of an error that ends a stream already begun. */
-  onError: (error: unknown, req: HttpRequest) => void;
-};
+export interface CallOptions extends WriteContext {
+  readonly transport: Transport;
+  /** Time between two comments on a quiet event stream. */
+  readonly heartbeatMs: number;
+  /** Time that an event stream waits for its first message, which may be an error, before it opens without one. */
+  readonly openStreamAfterMs: number;
+  /** Called with an error that ends an open stream. */
+  readonly onError: (error: unknown, req: HttpRequest) => void;
+}
 
 /** Calls an RPC and answers with what it returns. Rejects with the RPC's error where nothing has been sent yet. */
 export async function callRpc(
@@ -46,7 +38,7 @@ export async function callRpc(
   res.once("close", () => controller.abort());
   if (binding.rpc.methodKind === "unary") await callUnary(binding, binding.rpc, message, req, res, controller, options);
   else {
-    resume(binding.rpc, message, req);
+    resume(binding.rpc, message, req, options.dialect);
     await callStream(binding, binding.rpc, message, req, res, controller, options);
   }
 }
@@ -58,17 +50,17 @@ async function callUnary(
   req: HttpRequest,
   res: HttpResponse,
   { signal }: AbortController,
-  { transport, registry }: CallOptions,
+  options: CallOptions,
 ): Promise<void> {
-  const response = await transport.unary(rpc, signal, undefined, requestHeaders(req), message);
+  const response = await options.transport.unary(rpc, signal, undefined, requestHeaders(req), message);
   copyResponseHeaders(res, response.header, response.trailer);
   const status = statusOf(req);
   if (rpc.output.typeName === HttpBodySchema.typeName) {
     send(req, res, httpBodyAnswer(status, response.message as HttpBody, req, res));
   } else if (binding.responseField !== undefined) {
-    send(req, res, jsonAnswer(status, fieldToRestJson(binding.responseField, response.message, registry)));
+    send(req, res, jsonAnswer(status, fieldToRestJson(binding.responseField, response.message, options)));
   } else {
-    const body = toRestJson(rpc.output, response.message, registry);
+    const body = toRestJson(rpc.output, response.message, options);
     send(req, res, isMostlyEmpty(rpc.output) && isEmptyObject(body) ? { status } : jsonAnswer(status, body));
   }
 }
@@ -119,7 +111,7 @@ async function callStream(
     for await (const item of response.message) {
       start();
       if (controller.signal.aborted || isGone(res)) break;
-      await events.send(toEvent(binding, rpc, item, options.registry));
+      await events.send(toEvent(binding, rpc, item, options));
     }
     start();
   } catch (error) {
@@ -134,24 +126,20 @@ async function callStream(
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 /** A client that comes back goes on where it was, whatever its address says: it cannot change that. */
-function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpRequest): void {
+function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpRequest, dialect: Dialect): void {
   const id = String(req.headers["last-event-id"] ?? "");
-  const field = rpc.input.fields.find((one) => resumeFields.has(one.name) && one.scalar === ScalarType.UINT64);
+  const field = rpc.input.fields.find((one) => dialect.resumeFields.has(one));
   if (field === undefined || !/^\d{1,20}$/.test(id) || BigInt(id) > MAX_UINT64) return;
   reflect(rpc.input, message).set(field, BigInt(id));
 }
 
-function toEvent(binding: HttpBinding, rpc: DescMethodServerStreaming, message: Message, registry: Registry) {
-  const json = toRestJson(rpc.output, message, registry);
+function toEvent(binding: HttpBinding, rpc: DescMethodServerStreaming, message: Message, context: WriteContext) {
+  const json = toRestJson(rpc.output, message, context);
   const field = binding.responseField;
-  const data = field === undefined ? json : fieldToRestJson(field, message, registry);
-  const idField = rpc.output.fields.find(isStreamId);
-  const id = idField === undefined ? "" : String(fieldToRestJson(idField, message, registry));
+  const data = field === undefined ? json : fieldToRestJson(field, message, context);
+  const idField = rpc.output.fields.find((one) => context.dialect.streamIds.has(one));
+  const id = idField === undefined ? "" : String(fieldToRestJson(idField, message, context));
   return id === "" || id === "0" ? { data } : { id, data };
-}
-
-function isStreamId(field: DescField): boolean {
-  return field.name === streamIdField && field.fieldKind === "scalar";
 }
 
 async function sendError(events: EventStream, error: unknown, req: HttpRequest, options: CallOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import type { DescField, DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import type { ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 
@@ -42,4 +42,16 @@ export function openMessage(parent: ReflectMessage, field: DescField & { fieldKi
   const child = parent.get(field);
   parent.set(field, child);
   return child;
+}
+
+/** Returns the proto files of services with all files that they import, each file once and after its imports. */
+export function filesOf(services: readonly DescService[]): DescFile[] {
+  const files = new Set<DescFile>();
+  const add = (file: DescFile): void => {
+    if (files.has(file)) return;
+    file.dependencies.forEach(add);
+    files.add(file);
+  };
+  for (const { file } of services) add(file);
+  return [...files];
 }

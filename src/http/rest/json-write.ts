@@ -9,57 +9,62 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
-import { nullWhenUnset, shownWhenDefault } from "../dialect.ts";
 import { isJsonObject } from "./json-read.ts";
+import type { Dialect } from "./resolve-dialect.ts";
+
+/** How messages are written. */
+export interface WriteContext {
+  readonly registry: Registry;
+  readonly dialect: Dialect;
+}
 
 /** A message as proto3 JSON in the REST dialect: keys in the order of field numbers, some shown though unset. */
-export function toRestJson(desc: DescMessage, message: Message, registry: Registry): JsonValue {
-  return dress(desc, toJson(desc, message, { registry }));
+export function toRestJson(desc: DescMessage, message: Message, context: WriteContext): JsonValue {
+  return dress(desc, toJson(desc, message, { registry: context.registry }), context.dialect);
 }
 
 /** Whether an answer of this type may say nothing, and has no body then: it has only optional fields, or none. */
 export const isMostlyEmpty = ({ fields }: DescMessage): boolean => fields.every(({ proto }) => proto.proto3Optional);
 
 /** One field of a message, by itself: null for a message that is unset, else the field's default. */
-export function fieldToRestJson(field: DescField, message: Message, registry: Registry): JsonValue {
-  const json = toJson(field.parent, message, { registry });
+export function fieldToRestJson(field: DescField, message: Message, context: WriteContext): JsonValue {
+  const json = toJson(field.parent, message, { registry: context.registry });
   const value = isJsonObject(json) ? json[field.jsonName] : undefined;
-  if (value !== undefined) return dressField(field, value);
-  return field.fieldKind === "message" ? null : defaultJson(field);
+  if (value !== undefined) return dressField(field, value, context.dialect);
+  return field.fieldKind === "message" ? null : defaultJson(field, context.dialect);
 }
 
 /** Adds to the JSON of a message what the dialect shows of fields that toJson leaves out. */
-function dress(desc: DescMessage, json: JsonValue): JsonValue {
+function dress(desc: DescMessage, json: JsonValue, dialect: Dialect): JsonValue {
   if (!isJsonObject(json) || hasCustomJsonRepresentation(desc)) return json;
   const entries: [string, JsonValue][] = [];
   for (const field of desc.fields.toSorted((a, b) => a.number - b.number)) {
-    const name = `${desc.typeName}.${field.name}`;
     const value = Object.hasOwn(json, field.jsonName) ? json[field.jsonName] : undefined;
-    if (value !== undefined) entries.push([field.jsonName, dressField(field, value)]);
-    else if (nullWhenUnset.has(name)) entries.push([field.jsonName, null]);
-    else if (shownWhenDefault.has(name)) entries.push([field.jsonName, defaultJson(field)]);
+    if (value !== undefined) entries.push([field.jsonName, dressField(field, value, dialect)]);
+    else if (dialect.nullWhenUnset.has(field)) entries.push([field.jsonName, null]);
+    else if (dialect.shownWhenDefault.has(field)) entries.push([field.jsonName, defaultJson(field, dialect)]);
   }
   return Object.fromEntries(entries);
 }
 
-function dressField(field: DescField, json: JsonValue): JsonValue {
+function dressField(field: DescField, json: JsonValue, dialect: Dialect): JsonValue {
   const { message } = field;
   if (message === undefined) return json;
-  if (field.fieldKind === "list" && Array.isArray(json)) return json.map((item) => dress(message, item));
+  if (field.fieldKind === "list" && Array.isArray(json)) return json.map((item) => dress(message, item, dialect));
   if (field.fieldKind === "map" && isJsonObject(json)) {
-    return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, dress(message, item)]));
+    return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, dress(message, item, dialect)]));
   }
-  return dress(message, json);
+  return dress(message, json, dialect);
 }
 
-function defaultJson(field: DescField): JsonValue {
+function defaultJson(field: DescField, dialect: Dialect): JsonValue {
   switch (field.fieldKind) {
     case "list":
       return [];
     case "map":
       return {};
     case "message":
-      return dress(field.message, {} satisfies JsonObject);
+      return dress(field.message, {} satisfies JsonObject, dialect);
     case "enum":
       return field.enum.values[0]?.name ?? 0;
     case "scalar":

@@ -1,6 +1,6 @@
 import { create, type DescField, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { formRequests, ignoredNames, streamTicket } from "../dialect.ts";
+import { ignoredNames, streamTicket } from "../dialect.ts";
 import type { HttpRequest } from "../exchange.ts";
 import { HttpProblem } from "../problem.ts";
 import { type Body, readBody, refuseLargeBody } from "./body.ts";
@@ -10,6 +10,7 @@ import type { HttpBinding } from "./http-rules.ts";
 import { isJsonObject, type ReadContext, readJsonField, readJsonObject } from "./json-read.ts";
 import { captureVariable, type PathSegment } from "./path-template.ts";
 import { parseParameters, readQuery } from "./query.ts";
+import type { Dialect } from "./resolve-dialect.ts";
 import { elementType, readText } from "./values.ts";
 import { createViolations, type FieldViolation } from "./violations.ts";
 
@@ -19,6 +20,7 @@ export type RequestOptions = {
   strict: boolean;
   maxBodyBytes: number;
   registry: Registry;
+  dialect: Dialect;
   /** What is wrong with a message beyond its types; asked when the types are wrong, to tell all at once. */
   validate: (message: Message) => readonly FieldViolation[];
 };
@@ -43,7 +45,7 @@ export async function readRequest(
   const parameters = parseParameters(query, "query").filter((parameter) => !isTicket(parameter));
   if (binding.body === undefined) refuseLargeBody(req, maxBodyBytes);
   else {
-    const forms = formRequests.has(binding.rpc.input.typeName);
+    const forms = options.dialect.formRequests.has(binding.rpc.input);
     fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, forms }), context);
   }
   // A body that is the whole message leaves nothing to the query.

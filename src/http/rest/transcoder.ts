@@ -17,6 +17,7 @@ import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import { readHttpBindings, rpcName } from "./http-rules.ts";
 import { captureVariable, type PathSegment, parsePathTemplate, splitPath } from "./path-template.ts";
 import { readRequest } from "./request.ts";
+import { type Dialect, resolveDialect } from "./resolve-dialect.ts";
 import { createRouteTable } from "./route-table.ts";
 import type { FieldViolation } from "./violations.ts";
 
@@ -46,6 +47,8 @@ export type PlainRoute = {
 export type RestOptions = {
   /** Their google.api.http annotations are the routes. */
   services: readonly DescService[];
+  /** Default: resolved among the protos of `services`, which have to hold every definition that the dialect names. */
+  dialect?: Dialect | undefined;
   /** Reaches these services, in process. */
   transport: Transport;
   /** What is wrong with a request beyond its types, so that one answer can tell everything. */
@@ -109,13 +112,16 @@ export function createRest(options: RestOptions): RequestListener {
 function createRoutes(options: RestOptions, onError: (error: unknown, req: HttpRequest) => void) {
   const routes = createRouteTable<Route>();
   const registry = createRegistry(...options.services.map((service) => service.file));
+  const dialect = options.dialect ?? resolveDialect(options.services);
   const requestOptions = {
+    dialect,
     strict: options.strict ?? false,
     maxBodyBytes: options.maxBodyBytes ?? 10 * 1024 * 1024,
     registry,
     validate: options.validate ?? (() => []),
   };
   const callOptions = {
+    dialect,
     transport: options.transport,
     registry,
     heartbeatMs: options.heartbeatMs ?? 15_000,

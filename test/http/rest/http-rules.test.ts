@@ -15,6 +15,7 @@ import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { readHttpBindings } from "../../../src/http/rest/http-rules.ts";
 import { createRest } from "../../../src/http/rest/transcoder.ts";
+import { dialect } from "./server.ts";
 
 type Rule = MessageInitShape<typeof HttpRuleSchema>;
 type Rpc = { name: string; rule?: Rule; clientStreaming?: boolean };
@@ -132,10 +133,13 @@ it("two RPCs with the same route are refused, and both are named", () => {
   const service = books({ name: "One", rule: get("/v1/{id}") }, { name: "Two", rule: get("/v1/{book.id}") });
   const transport = createRouterTransport(() => {});
   assert.throws(
-    () => createRest({ services: [service], transport }),
+    () => createRest({ services: [service], dialect, transport }),
     /test\.v1\.Books\.One \(GET \/v1\/\{id\}\) and test\.v1\.Books\.Two \(GET \/v1\/\{book\.id\}\) have the same route/,
   );
   const extra = [{ method: "GET", path: "/v1/{x}", handler: () => {} }];
   const lonely = books({ name: "One", rule: get("/v1/{id}") });
-  assert.throws(() => createRest({ services: [lonely], transport, extra }), /Books\.One .* and GET \/v1\/\{x\} have/);
+  assert.throws(
+    () => createRest({ services: [lonely], dialect, transport, extra }),
+    /Books\.One .* and GET \/v1\/\{x\} have/,
+  );
 });

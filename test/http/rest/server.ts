@@ -2,7 +2,11 @@ import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { type ConnectRouter, createRouterTransport, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
+import { EventService } from "../../../gen/sessiond/v1/event_service_pb.js";
+import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
+import { WebhookService } from "../../../gen/sessiond/v1/webhook_service_pb.js";
+import { resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
 import { createRest, type RestOptions } from "../../../src/http/rest/transcoder.ts";
 import type { CorsOptions } from "../../../src/http/server/cors.ts";
 import { createHandler } from "../../../src/http/server/handler.ts";
@@ -22,6 +26,9 @@ export type Fakes = {
 /** A server that listens on loopback. */
 export type TestServer = { server: HttpServer; url: string; port: number };
 
+/** The dialect of all services, for servers that have only some of them. */
+export const dialect = resolveDialect([AuthService, EventService, ServerService, SessionService, WebhookService]);
+
 /** A certificate for localhost and 127.0.0.1, for tests only. */
 export const testTls = {
   key: readFileSync(new URL("../fixtures/localhost.key.pem", import.meta.url)),
@@ -36,7 +43,7 @@ export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promis
   };
   const interceptors = fakes.interceptors ?? [];
   const transport = createRouterTransport(routes, { router: { interceptors } });
-  const rest = createRest({ services: [SessionService, AuthService], transport, ...fakes.rest });
+  const rest = createRest({ services: [SessionService, AuthService], dialect, transport, ...fakes.rest });
   return startServer(t, createHandler({ routes, interceptors, rest, cors: fakes.cors }), fakes);
 }
 

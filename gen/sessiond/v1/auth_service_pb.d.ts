@@ -14,48 +14,48 @@ import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 export declare const file_sessiond_v1_auth_service: GenFile;
 
 /**
- * A QR code of WhatsApp's, valid for a short time.
+ * QR code of WhatsApp, valid for a short time.
  *
  * @generated from message sessiond.v1.QrCode
  */
 export declare type QrCode = Message<"sessiond.v1.QrCode"> & {
   /**
-   * The text the code stands for. A secret: who scans it owns the session.
+   * Text of the code. A secret: the phone that scans it controls the session.
    *
    * @generated from field: string value = 1;
    */
   value: string;
 
   /**
-   * The code drawn, as a PNG.
+   * Picture of the code, as a PNG.
    *
    * @generated from field: bytes png = 2;
    */
   png: Uint8Array;
 
   /**
-   * When it was made.
+   * Time at which the code was issued.
    *
    * @generated from field: google.protobuf.Timestamp issued_at = 3;
    */
   issuedAt?: Timestamp | undefined;
 
   /**
-   * When it stops working.
+   * Time at which the code expires.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 4;
    */
   expiresAt?: Timestamp | undefined;
 
   /**
-   * Counts the codes of this round of pairing, from 1.
+   * Number of the code within this round of pairing, from 1.
    *
    * @generated from field: uint32 serial = 5;
    */
   serial: number;
 
   /**
-   * How many codes are still to come in this round.
+   * Number of codes that will follow in this round.
    *
    * @generated from field: uint32 remaining = 6;
    */
@@ -69,13 +69,13 @@ export declare type QrCode = Message<"sessiond.v1.QrCode"> & {
 export declare const QrCodeSchema: GenMessage<QrCode>;
 
 /**
- * Whose code to get.
+ * Session whose code is requested.
  *
  * @generated from message sessiond.v1.GetQrRequest
  */
 export declare type GetQrRequest = Message<"sessiond.v1.GetQrRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -89,13 +89,13 @@ export declare type GetQrRequest = Message<"sessiond.v1.GetQrRequest"> & {
 export declare const GetQrRequestSchema: GenMessage<GetQrRequest>;
 
 /**
- * The code.
+ * The QR code to scan now.
  *
  * @generated from message sessiond.v1.GetQrResponse
  */
 export declare type GetQrResponse = Message<"sessiond.v1.GetQrResponse"> & {
   /**
-   * To be scanned before it expires.
+   * The code, with its expiry.
    *
    * @generated from field: sessiond.v1.QrCode qr = 1;
    */
@@ -109,20 +109,20 @@ export declare type GetQrResponse = Message<"sessiond.v1.GetQrResponse"> & {
 export declare const GetQrResponseSchema: GenMessage<GetQrResponse>;
 
 /**
- * Whose code to get, and how.
+ * Session whose code is requested, and the form of the answer.
  *
  * @generated from message sessiond.v1.GetQrBodyRequest
  */
 export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * "image" (default) for a PNG, "raw" for the text as JSON.
+   * Form of the answer: "image" for a PNG, "raw" for the text as JSON. Default "image".
    *
    * @generated from field: string format = 2;
    */
@@ -136,13 +136,13 @@ export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> &
 export declare const GetQrBodyRequestSchema: GenMessage<GetQrBodyRequest>;
 
 /**
- * With `format` "raw".
+ * QR code as text, the answer to `format` "raw".
  *
  * @generated from message sessiond.v1.QrText
  */
 export declare type QrText = Message<"sessiond.v1.QrText"> & {
   /**
-   * The text the code stands for.
+   * Text of the code.
    *
    * @generated from field: string value = 1;
    */
@@ -156,28 +156,28 @@ export declare type QrText = Message<"sessiond.v1.QrText"> & {
 export declare const QrTextSchema: GenMessage<QrText>;
 
 /**
- * Which phone to ask a code for.
+ * Phone to request a pairing code for.
  *
  * @generated from message sessiond.v1.RequestCodeRequest
  */
 export declare type RequestCodeRequest = Message<"sessiond.v1.RequestCodeRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The phone's number in international format, 7 to 15 digits that begin with the country code. "+" or "00" in front, spaces,
-   * hyphens, dots and round brackets are allowed.
+   * Number of the phone in international format: 7 to 15 digits, beginning with the country code. A leading "+" or "00", spaces, hyphens,
+   * dots and round brackets are allowed.
    *
    * @generated from field: string phone_number = 2;
    */
   phoneNumber: string;
 
   /**
-   * How to send the code. Not supported: must be empty.
+   * Way to send the code. Not supported: must be empty.
    *
    * @generated from field: optional string method = 3;
    */
@@ -197,7 +197,7 @@ export declare const RequestCodeRequestSchema: GenMessage<RequestCodeRequest>;
  */
 export declare type RequestCodeResponse = Message<"sessiond.v1.RequestCodeResponse"> & {
   /**
-   * To be typed into the phone: "ABCD-ABCD".
+   * Code to type into the phone, such as "ABCD-ABCD".
    *
    * @generated from field: string code = 1;
    */
@@ -211,13 +211,13 @@ export declare type RequestCodeResponse = Message<"sessiond.v1.RequestCodeRespon
 export declare const RequestCodeResponseSchema: GenMessage<RequestCodeResponse>;
 
 /**
- * A code that came to the phone.
+ * Code that came to the phone.
  *
  * @generated from message sessiond.v1.AuthorizeCodeRequest
  */
 export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -238,7 +238,7 @@ export declare type AuthorizeCodeRequest = Message<"sessiond.v1.AuthorizeCodeReq
 export declare const AuthorizeCodeRequestSchema: GenMessage<AuthorizeCodeRequest>;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.AuthorizeCodeResponse
  */
@@ -252,21 +252,21 @@ export declare type AuthorizeCodeResponse = Message<"sessiond.v1.AuthorizeCodeRe
 export declare const AuthorizeCodeResponseSchema: GenMessage<AuthorizeCodeResponse>;
 
 /**
- * Whose codes to watch.
+ * Session whose codes are streamed.
  *
  * @generated from message sessiond.v1.QrStreamRequest
  */
 export declare type QrStreamRequest = Message<"sessiond.v1.QrStreamRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The `seq` of the last item read, for a reader that comes back: a session stopped meanwhile is an outcome then, no error. Codes of
-   * the past are never sent; the stream begins with the one to scan now.
+   * The `seq` of the last item received, for a client that resumes. A session that was stopped in the meantime is then an outcome instead
+   * of an error. The stream still begins with the code to scan now: earlier codes are not sent.
    *
    * @generated from field: uint64 after_seq = 2;
    */
@@ -280,7 +280,7 @@ export declare type QrStreamRequest = Message<"sessiond.v1.QrStreamRequest"> & {
 export declare const QrStreamRequestSchema: GenMessage<QrStreamRequest>;
 
 /**
- * A code, or how the pairing ended.
+ * Code to scan, or the outcome of the pairing.
  *
  * @generated from message sessiond.v1.QrStreamResponse
  */
@@ -292,7 +292,7 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
    */
   item: {
     /**
-     * A code to scan; it takes the place of the one before.
+     * Code to scan. It replaces the code before it.
      *
      * @generated from field: sessiond.v1.QrCode qr = 1;
      */
@@ -300,7 +300,7 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
     case: "qr";
   } | {
     /**
-     * The end; nothing follows.
+     * Outcome of the pairing. No item follows.
      *
      * @generated from field: sessiond.v1.QrStreamResponse.Outcome outcome = 2;
      */
@@ -308,7 +308,7 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
     case: "outcome";
   } | {
     /**
-     * A pairing code that was asked for meanwhile, "ABCD-ABCD".
+     * Pairing code that was requested while the stream was open, such as "ABCD-ABCD".
      *
      * @generated from field: string pairing_code = 3;
      */
@@ -317,7 +317,7 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
   } | { case: undefined; value?: undefined };
 
   /**
-   * Place in the log up to which this is true.
+   * Position in the event log that this item is up to date with.
    *
    * @generated from field: uint64 seq = 4;
    */
@@ -331,27 +331,27 @@ export declare type QrStreamResponse = Message<"sessiond.v1.QrStreamResponse"> &
 export declare const QrStreamResponseSchema: GenMessage<QrStreamResponse>;
 
 /**
- * How a pairing ended.
+ * End of a pairing.
  *
  * @generated from message sessiond.v1.QrStreamResponse.Outcome
  */
 export declare type QrStreamResponse_Outcome = Message<"sessiond.v1.QrStreamResponse.Outcome"> & {
   /**
-   * How it ended.
+   * Result of the pairing.
    *
    * @generated from field: sessiond.v1.QrStreamResponse.Outcome.Result result = 1;
    */
   result: QrStreamResponse_Outcome_Result;
 
   /**
-   * The account, where it was paired.
+   * The paired account; set with RESULT_PAIRED.
    *
    * @generated from field: sessiond.v1.Me me = 2;
    */
   me?: Me | undefined;
 
   /**
-   * Why, where it failed.
+   * Reason of the failure; set with RESULT_FAILED.
    *
    * @generated from field: sessiond.v1.Session.StatusReason reason = 3;
    */
@@ -365,7 +365,7 @@ export declare type QrStreamResponse_Outcome = Message<"sessiond.v1.QrStreamResp
 export declare const QrStreamResponse_OutcomeSchema: GenMessage<QrStreamResponse_Outcome>;
 
 /**
- * The ways it can end.
+ * Results of a pairing.
  *
  * @generated from enum sessiond.v1.QrStreamResponse.Outcome.Result
  */
@@ -378,28 +378,28 @@ export enum QrStreamResponse_Outcome_Result {
   UNSPECIFIED = 0,
 
   /**
-   * A phone took the code; `me` is the account.
+   * A phone scanned the code; `me` is its account.
    *
    * @generated from enum value: RESULT_PAIRED = 1;
    */
   PAIRED = 1,
 
   /**
-   * Nobody scanned a code in time.
+   * No phone scanned a code in time.
    *
    * @generated from enum value: RESULT_TIMED_OUT = 2;
    */
   TIMED_OUT = 2,
 
   /**
-   * The session was stopped, restarted, logged out or deleted meanwhile.
+   * The session was stopped, restarted, logged out or deleted.
    *
    * @generated from enum value: RESULT_CANCELLED = 3;
    */
   CANCELLED = 3,
 
   /**
-   * The session failed; `reason` says why.
+   * The session failed for `reason`.
    *
    * @generated from enum value: RESULT_FAILED = 4;
    */
@@ -418,7 +418,7 @@ export declare const QrStreamResponse_Outcome_ResultSchema: GenEnum<QrStreamResp
  */
 export declare const AuthService: GenService<{
   /**
-   * Gets the QR code to scan now. A STARTING session is waited for, 5 seconds at most.
+   * Returns the QR code to scan now. If the session is STARTING, waits for the code for at most 5 s.
    *
    * @generated from rpc sessiond.v1.AuthService.GetQr
    */
@@ -428,7 +428,8 @@ export declare const AuthService: GenService<{
     output: typeof GetQrResponseSchema;
   },
   /**
-   * Gets the QR code to scan now as a PNG, or its text as JSON with `format` "raw". A STARTING session is waited for, 5 seconds at most.
+   * Returns the QR code to scan now as a PNG, or its text as JSON with `format` "raw". If the session is STARTING, waits for the code for
+   * at most 5 s.
    *
    * @generated from rpc sessiond.v1.AuthService.GetQrBody
    */
@@ -438,7 +439,7 @@ export declare const AuthService: GenService<{
     output: typeof HttpBodySchema;
   },
   /**
-   * Asks WhatsApp for a pairing code to type into the phone. Answers once WhatsApp has accepted the request.
+   * Requests a pairing code from WhatsApp, to be typed into the phone. Answers once WhatsApp has accepted the request.
    *
    * @generated from rpc sessiond.v1.AuthService.RequestCode
    */
@@ -448,7 +449,7 @@ export declare const AuthService: GenService<{
     output: typeof RequestCodeResponseSchema;
   },
   /**
-   * Takes a code that came to the phone; here because WAHA has the route.
+   * Takes a code that came to the phone. No engine supports it; the route exists because WAHA has it.
    *
    * @generated from rpc sessiond.v1.AuthService.AuthorizeCode
    */
@@ -458,7 +459,7 @@ export declare const AuthService: GenService<{
     output: typeof AuthorizeCodeResponseSchema;
   },
   /**
-   * Streams the code to scan now, then each new one, and at last how the pairing ended.
+   * Streams the code to scan now, each new code, and at last the outcome of the pairing.
    *
    * @generated from rpc sessiond.v1.AuthService.QrStream
    */

@@ -13,75 +13,75 @@ import type { Engine_Kind, Me, Session_Health, Session_Status, Session_StatusRea
 export declare const file_sessiond_v1_event: GenFile;
 
 /**
- * Something that happened to a session, as it is logged, streamed and posted to webhooks.
+ * Event of a session, with the same content in the log, in streams and in webhooks.
  *
  * @generated from message sessiond.v1.Event
  */
 export declare type Event = Message<"sessiond.v1.Event"> & {
   /**
-   * Position in the log: grows from event to event, over all sessions.
+   * Position in the log. It increases from event to event, over all sessions.
    *
    * @generated from field: uint64 seq = 1;
    */
   seq: bigint;
 
   /**
-   * "evt_" and a ULID: the same in every delivery and retry.
+   * Id of the event: "evt_" and a ULID. It is the same in every delivery and retry.
    *
    * @generated from field: string id = 2;
    */
   id: string;
 
   /**
-   * When it happened, to the millisecond.
+   * Time of the event, with millisecond precision.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
 
   /**
-   * WAHA's name of it, such as "session.status".
+   * Name of the event in WAHA's terms, such as "session.status".
    *
    * @generated from field: string name = 4;
    */
   name: string;
 
   /**
-   * The session it happened to.
+   * Name of the session.
    *
    * @generated from field: string session = 5;
    */
   session: string;
 
   /**
-   * The session's metadata at that time.
+   * The session's metadata at the time of the event.
    *
    * @generated from field: map<string, string> metadata = 6;
    */
   metadata: { [key: string]: string };
 
   /**
-   * The paired account at that time; unset if none was.
+   * The paired account at the time of the event. Unset if the session was not paired.
    *
    * @generated from field: sessiond.v1.Me me = 7;
    */
   me?: Me | undefined;
 
   /**
-   * The engine of the session.
+   * The session's engine.
    *
    * @generated from field: sessiond.v1.Engine.Kind engine = 8;
    */
   engine: Engine_Kind;
 
   /**
-   * What happened.
+   * Content of the event.
    *
    * @generated from oneof sessiond.v1.Event.payload
    */
   payload: {
     /**
-     * For "session.status".
+     * Content of "session.status".
      *
      * @generated from field: sessiond.v1.SessionStatusPayload session_status = 9;
      */
@@ -89,7 +89,7 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
     case: "sessionStatus";
   } | {
     /**
-     * For "message" and "message.any".
+     * Content of "message" and "message.any".
      *
      * @generated from field: sessiond.v1.MessagePayload message = 10;
      */
@@ -97,7 +97,7 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
     case: "message";
   } | {
     /**
-     * For "webhook.disabled".
+     * Content of "webhook.disabled".
      *
      * @generated from field: sessiond.v1.WebhookDisabledPayload webhook_disabled = 11;
      */
@@ -105,7 +105,7 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
     case: "webhookDisabled";
   } | {
     /**
-     * For "session.health".
+     * Content of "session.health".
      *
      * @generated from field: sessiond.v1.SessionHealthPayload session_health = 12;
      */
@@ -121,34 +121,34 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
 export declare const EventSchema: GenMessage<Event>;
 
 /**
- * A session's status has changed, or a new code waits to be scanned.
+ * New status of a session, or a new code to scan.
  *
  * @generated from message sessiond.v1.SessionStatusPayload
  */
 export declare type SessionStatusPayload = Message<"sessiond.v1.SessionStatusPayload"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its status now.
+   * Current status of the session.
    *
    * @generated from field: sessiond.v1.Session.Status status = 2;
    */
   status: Session_Status;
 
   /**
-   * Its last three statuses, oldest first, the present one included.
+   * The last three statuses with the current one, oldest first.
    *
    * @generated from field: repeated sessiond.v1.SessionStatusPayload.Past statuses = 3;
    */
   statuses: SessionStatusPayload_Past[];
 
   /**
-   * Why, where something went wrong.
+   * Reason of the status, if there was a failure.
    *
    * @generated from field: sessiond.v1.Session.StatusReason status_reason = 4;
    */
@@ -162,7 +162,7 @@ export declare type SessionStatusPayload = Message<"sessiond.v1.SessionStatusPay
 export declare const SessionStatusPayloadSchema: GenMessage<SessionStatusPayload>;
 
 /**
- * One status a session has had.
+ * Former or current status of a session.
  *
  * @generated from message sessiond.v1.SessionStatusPayload.Past
  */
@@ -175,7 +175,7 @@ export declare type SessionStatusPayload_Past = Message<"sessiond.v1.SessionStat
   status: Session_Status;
 
   /**
-   * When it began.
+   * Start time of the status.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
@@ -189,27 +189,27 @@ export declare type SessionStatusPayload_Past = Message<"sessiond.v1.SessionStat
 export declare const SessionStatusPayload_PastSchema: GenMessage<SessionStatusPayload_Past>;
 
 /**
- * A connection that is logged in has stopped answering, or answers again.
+ * Change of health of a logged-in connection: it stopped answering, or it answers again.
  *
  * @generated from message sessiond.v1.SessionHealthPayload
  */
 export declare type SessionHealthPayload = Message<"sessiond.v1.SessionHealthPayload"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Whether it answers.
+   * Current health of the connection.
    *
    * @generated from field: sessiond.v1.Session.Health health = 2;
    */
   health: Session_Health;
 
   /**
-   * When WhatsApp was last heard.
+   * Time of the last data from WhatsApp.
    *
    * @generated from field: google.protobuf.Timestamp last_inbound_at = 3;
    */
@@ -223,34 +223,34 @@ export declare type SessionHealthPayload = Message<"sessiond.v1.SessionHealthPay
 export declare const SessionHealthPayloadSchema: GenMessage<SessionHealthPayload>;
 
 /**
- * An endpoint of the session's webhooks was switched off.
+ * Webhook endpoint of the session that was disabled.
  *
  * @generated from message sessiond.v1.WebhookDisabledPayload
  */
 export declare type WebhookDisabledPayload = Message<"sessiond.v1.WebhookDisabledPayload"> & {
   /**
-   * The endpoint.
+   * Id of the endpoint.
    *
    * @generated from field: string endpoint_id = 1;
    */
   endpointId: string;
 
   /**
-   * Where it is; a password in it reads "***".
+   * URL of the endpoint. A password in it is shown as "***".
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * Why.
+   * Reason for disabling it.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * When the failures began.
+   * Time of the first failed attempt since the last success.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 4;
    */
@@ -264,113 +264,113 @@ export declare type WebhookDisabledPayload = Message<"sessiond.v1.WebhookDisable
 export declare const WebhookDisabledPayloadSchema: GenMessage<WebhookDisabledPayload>;
 
 /**
- * A message, received or sent.
+ * Message that the account received or sent.
  *
  * @generated from message sessiond.v1.MessagePayload
  */
 export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   /**
-   * "fromMe_chat_id": for example "false_11111111111@c.us_3EB0…".
+   * Id of the message: `from_me`, chat id and WhatsApp's id, joined by "_", such as "false_11111111111@c.us_3EB0…".
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Unix time in seconds, as WhatsApp stamped it.
+   * WhatsApp's time of the message: Unix time, s.
    *
    * @generated from field: uint32 timestamp = 2;
    */
   timestamp: number;
 
   /**
-   * Chat id of the chat it came in, or of the account for its own. A person's is the number as far as this message or an
-   * earlier one tells it, such as "11111111111@c.us", else the LID.
+   * Chat id of the chat, or of the account if it sent the message. A person is shown by number, such as "11111111111@c.us", once this
+   * message or an earlier one has told it; else by LID.
    *
    * @generated from field: string from = 3;
    */
   from: string;
 
   /**
-   * Sent by this account, from whichever device.
+   * Whether the account sent the message, from any of its devices.
    *
    * @generated from field: bool from_me = 4;
    */
   fromMe: boolean;
 
   /**
-   * Chat id of the account, or for its own messages of the chat they were sent to.
+   * Chat id of the account, or of the chat if the account sent the message.
    *
    * @generated from field: string to = 5;
    */
   to: string;
 
   /**
-   * Chat id of the author within a group or a status update.
+   * Chat id of the author in a group or of a status update.
    *
    * @generated from field: optional string participant = 6;
    */
   participant?: string | undefined;
 
   /**
-   * Its text, or the caption of its media.
+   * Text of the message, or caption of its media.
    *
    * @generated from field: string body = 7;
    */
   body: string;
 
   /**
-   * Whether it carries media.
+   * Whether the message has media.
    *
    * @generated from field: bool has_media = 8;
    */
   hasMedia: boolean;
 
   /**
-   * How far it has come.
+   * Delivery state of the message.
    *
    * @generated from field: sessiond.v1.MessagePayload.Ack ack = 9;
    */
   ack: MessagePayload_Ack;
 
   /**
-   * Contact cards it carries.
+   * Contact cards in the message, as vCards.
    *
    * @generated from field: repeated string v_cards = 10;
    */
   vCards: string[];
 
   /**
-   * The message it answers.
+   * Message that this one replies to.
    *
    * @generated from field: sessiond.v1.MessagePayload.ReplyTo reply_to = 11;
    */
   replyTo?: MessagePayload_ReplyTo | undefined;
 
   /**
-   * The engine's raw message; its shape is the engine's own.
+   * Raw message of the engine. Its format depends on the engine.
    *
    * @generated from field: google.protobuf.Struct data = 12 [json_name = "_data"];
    */
   data?: JsonObject | undefined;
 
   /**
-   * LID of the person in `from`, where it is known: WhatsApp's name for the account without its number, for example
-   * "199999999999999@lid". As WhatsApp sends it beside the number (`sender_lid`, or `from` itself).
+   * LID of the person in `from`, if it is known, such as "199999999999999@lid": WhatsApp's id of an account without its number. WhatsApp
+   * sends it beside the number (`sender_lid`), or as `from` itself.
    *
    * @generated from field: optional string from_lid = 13;
    */
   fromLid?: string | undefined;
 
   /**
-   * LID of the person in `to`, where it is known.
+   * LID of the person in `to`, if it is known.
    *
    * @generated from field: optional string to_lid = 14;
    */
   toLid?: string | undefined;
 
   /**
-   * LID of the person in `participant`, where it is known.
+   * LID of the person in `participant`, if it is known.
    *
    * @generated from field: optional string participant_lid = 15;
    */
@@ -384,34 +384,34 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
 export declare const MessagePayloadSchema: GenMessage<MessagePayload>;
 
 /**
- * The message that this one answers.
+ * Message that is replied to.
  *
  * @generated from message sessiond.v1.MessagePayload.ReplyTo
  */
 export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload.ReplyTo"> & {
   /**
-   * Its id, as WhatsApp has it.
+   * WhatsApp's id of the message.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Chat id of its author: the number where it is known, else the LID.
+   * Chat id of its author: the number if it is known, else the LID.
    *
    * @generated from field: string participant = 2;
    */
   participant: string;
 
   /**
-   * Its text.
+   * Text of the message.
    *
    * @generated from field: string body = 3;
    */
   body: string;
 
   /**
-   * LID of its author, where it is known: for example "199999999999999@lid".
+   * LID of its author, if it is known, such as "199999999999999@lid".
    *
    * @generated from field: optional string participant_lid = 4;
    */
@@ -425,7 +425,7 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
 export declare const MessagePayload_ReplyToSchema: GenMessage<MessagePayload_ReplyTo>;
 
 /**
- * How far a sent message has come, in WhatsApp's numbers.
+ * Delivery states of a sent message, with WhatsApp's numbers.
  *
  * @generated from enum sessiond.v1.MessagePayload.Ack
  */
@@ -438,35 +438,35 @@ export enum MessagePayload_Ack {
   PENDING = 0,
 
   /**
-   * With WhatsApp's server.
+   * Received by WhatsApp's server.
    *
    * @generated from enum value: ACK_SERVER = 1;
    */
   SERVER = 1,
 
   /**
-   * On the recipient's device.
+   * Delivered to the recipient's device.
    *
    * @generated from enum value: ACK_DEVICE = 2;
    */
   DEVICE = 2,
 
   /**
-   * Read.
+   * Read by the recipient.
    *
    * @generated from enum value: ACK_READ = 3;
    */
   READ = 3,
 
   /**
-   * Voice message played.
+   * Voice message played by the recipient.
    *
    * @generated from enum value: ACK_PLAYED = 4;
    */
   PLAYED = 4,
 
   /**
-   * Failed: the number below zero that WAHA uses.
+   * Failed. WAHA uses the number -1.
    *
    * @generated from enum value: ACK_ERROR = -1;
    */

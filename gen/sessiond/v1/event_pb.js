@@ -68,7 +68,7 @@ export const MessagePayload_AckSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_event, 4, 0);
 
 /**
- * How far a sent message has come, in WhatsApp's numbers.
+ * Delivery states of a sent message, with WhatsApp's numbers.
  *
  * @generated from enum sessiond.v1.MessagePayload.Ack
  */

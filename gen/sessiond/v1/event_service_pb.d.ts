@@ -13,41 +13,43 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_sessiond_v1_event_service: GenFile;
 
 /**
- * Which events to stream, and from where on.
+ * Filter and start position of a stream.
  *
  * @generated from message sessiond.v1.StreamEventsRequest
  */
 export declare type StreamEventsRequest = Message<"sessiond.v1.StreamEventsRequest"> & {
   /**
-   * Only events of this session; empty: those in `sessions`, or all.
+   * Name of the session whose events are streamed. Empty: the sessions in `sessions`, or all.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Only events of these sessions, existing or not; empty: all.
+   * Names of the sessions whose events are streamed; a session need not exist. Empty: all.
    *
    * @generated from field: repeated string sessions = 2;
    */
   sessions: string[];
 
   /**
-   * Only events of these names, such as "session.status"; empty or "*": all.
+   * Names of the events to stream, such as "session.status". Empty or "*": all.
    *
    * @generated from field: repeated string names = 3;
    */
   names: string[];
 
   /**
-   * Goes on after this place in the log; 0: from the oldest event kept. Unset: where `consumer` acknowledged last, or from now on.
+   * Position in the log after which the stream begins. 0: the oldest stored event. Unset: the last position that `consumer` acknowledged,
+   * or now.
    *
    * @generated from field: optional uint64 cursor = 4;
    */
   cursor?: bigint | undefined;
 
   /**
-   * Names a reader that comes back. From its first stream on it misses nothing: its place is kept on disk.
+   * Name of a client that resumes, 1 to 64 characters of A-Z a-z 0-9 _ - and dot. From its first stream on it misses no event: its cursor
+   * is stored on disk.
    *
    * @generated from field: string consumer = 5;
    */
@@ -61,20 +63,20 @@ export declare type StreamEventsRequest = Message<"sessiond.v1.StreamEventsReque
 export declare const StreamEventsRequestSchema: GenMessage<StreamEventsRequest>;
 
 /**
- * An event, or news of the stream itself.
+ * Event, gap or heartbeat.
  *
  * @generated from message sessiond.v1.StreamEventsResponse
  */
 export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResponse"> & {
   /**
-   * The cursor of who has read this item; 0 on a gap.
+   * Cursor to resume from after this item; 0 for a gap.
    *
    * @generated from field: uint64 seq = 1;
    */
   seq: bigint;
 
   /**
-   * What came.
+   * Content of the item.
    *
    * @generated from oneof sessiond.v1.StreamEventsResponse.item
    */
@@ -88,7 +90,7 @@ export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResp
     case: "event";
   } | {
     /**
-     * A hole in the log; what is kept of it follows.
+     * A gap in the log. The stored events after it follow.
      *
      * @generated from field: sessiond.v1.StreamEventsResponse.Gap gap = 3;
      */
@@ -96,7 +98,7 @@ export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResp
     case: "gap";
   } | {
     /**
-     * Nothing has happened: the server's time.
+     * Time of the server, sent while no event occurs.
      *
      * @generated from field: google.protobuf.Timestamp heartbeat = 4;
      */
@@ -112,13 +114,13 @@ export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResp
 export declare const StreamEventsResponseSchema: GenMessage<StreamEventsResponse>;
 
 /**
- * Events between the cursor and the next item are no longer in the log.
+ * Range of the log that is no longer stored, between the cursor and the next item.
  *
  * @generated from message sessiond.v1.StreamEventsResponse.Gap
  */
 export declare type StreamEventsResponse_Gap = Message<"sessiond.v1.StreamEventsResponse.Gap"> & {
   /**
-   * The oldest place that is still kept; 0 if the cursor was of another log.
+   * Oldest position that is still stored; 0 if the cursor belongs to another log.
    *
    * @generated from field: uint64 oldest_seq = 1;
    */
@@ -132,20 +134,20 @@ export declare type StreamEventsResponse_Gap = Message<"sessiond.v1.StreamEvents
 export declare const StreamEventsResponse_GapSchema: GenMessage<StreamEventsResponse_Gap>;
 
 /**
- * How far a consumer has come.
+ * Consumer, and the events it has processed.
  *
  * @generated from message sessiond.v1.AckEventsRequest
  */
 export declare type AckEventsRequest = Message<"sessiond.v1.AckEventsRequest"> & {
   /**
-   * Its name: 1 to 64 characters of A-Z a-z 0-9 _ - and dot.
+   * Name of the consumer: 1 to 64 characters of A-Z a-z 0-9 _ - and dot.
    *
    * @generated from field: string consumer = 1;
    */
   consumer: string;
 
   /**
-   * The `seq` of the last item it is done with.
+   * The `seq` of the last item that the consumer has processed.
    *
    * @generated from field: uint64 cursor = 2;
    */
@@ -159,13 +161,13 @@ export declare type AckEventsRequest = Message<"sessiond.v1.AckEventsRequest"> &
 export declare const AckEventsRequestSchema: GenMessage<AckEventsRequest>;
 
 /**
- * What is kept of a consumer.
+ * Stored position of a consumer.
  *
  * @generated from message sessiond.v1.AckEventsResponse
  */
 export declare type AckEventsResponse = Message<"sessiond.v1.AckEventsResponse"> & {
   /**
-   * Its cursor now.
+   * The consumer's cursor.
    *
    * @generated from field: uint64 cursor = 1;
    */
@@ -179,7 +181,7 @@ export declare type AckEventsResponse = Message<"sessiond.v1.AckEventsResponse">
 export declare const AckEventsResponseSchema: GenMessage<AckEventsResponse>;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.CreateStreamTicketRequest
  */
@@ -193,20 +195,20 @@ export declare type CreateStreamTicketRequest = Message<"sessiond.v1.CreateStrea
 export declare const CreateStreamTicketRequestSchema: GenMessage<CreateStreamTicketRequest>;
 
 /**
- * A ticket for streams.
+ * Ticket for streams.
  *
  * @generated from message sessiond.v1.CreateStreamTicketResponse
  */
 export declare type CreateStreamTicketResponse = Message<"sessiond.v1.CreateStreamTicketResponse"> & {
   /**
-   * To be sent as `?ticket=`. A secret as long as it lives.
+   * Value for `?ticket=`. A secret until it expires.
    *
    * @generated from field: string ticket = 1;
    */
   ticket: string;
 
   /**
-   * When it is of no more use for opening a stream; one that is open goes on.
+   * Time after which the ticket opens no stream, 60 s after its creation. Open streams continue.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 2;
    */
@@ -220,14 +222,14 @@ export declare type CreateStreamTicketResponse = Message<"sessiond.v1.CreateStre
 export declare const CreateStreamTicketResponseSchema: GenMessage<CreateStreamTicketResponse>;
 
 /**
- * Streams what happens to sessions, as webhooks carry it, and lets browsers open streams.
+ * Streams the events of sessions, with the same content as webhooks.
  *
  * @generated from service sessiond.v1.EventService
  */
 export declare const EventService: GenService<{
   /**
-   * Streams events, each with its place in the log. A reader that falls too far behind is ended with RESOURCE_EXHAUSTED and goes on from
-   * its cursor. The events of a session go with it when it is deleted; "session.deleted" stays in their place.
+   * Streams events, each with its position in the log. A client that reads too slowly is disconnected with RESOURCE_EXHAUSTED and can
+   * resume from its cursor. The events of a deleted session are removed; a "session.deleted" event replaces them.
    *
    * @generated from rpc sessiond.v1.EventService.StreamEvents
    */
@@ -237,8 +239,7 @@ export declare const EventService: GenService<{
     output: typeof StreamEventsResponseSchema;
   },
   /**
-   * Keeps, on disk, how far a named consumer has come: its next stream goes on there. An earlier cursor than the one kept changes
-   * nothing.
+   * Stores the cursor of a named consumer, from which its next stream continues. A cursor lower than the stored one has no effect.
    *
    * @generated from rpc sessiond.v1.EventService.AckEvents
    */
@@ -248,7 +249,8 @@ export declare const EventService: GenService<{
     output: typeof AckEventsResponseSchema;
   },
   /**
-   * Makes a ticket that stands for the caller's key in the address of a stream, as `?ticket=`: EventSource sends no headers.
+   * Creates a ticket that replaces the API key in the URL of a stream, as `?ticket=`. Browsers need it because EventSource sends no
+   * headers.
    *
    * @generated from rpc sessiond.v1.EventService.CreateStreamTicket
    */

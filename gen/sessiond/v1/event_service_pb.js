@@ -63,7 +63,7 @@ export const CreateStreamTicketResponseSchema = /*@__PURE__*/
   messageDesc(file_sessiond_v1_event_service, 5);
 
 /**
- * Streams what happens to sessions, as webhooks carry it, and lets browsers open streams.
+ * Streams the events of sessions, with the same content as webhooks.
  *
  * @generated from service sessiond.v1.EventService
  */

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_sessiond_v1_server_service: GenFile;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.PingRequest
  */
@@ -25,13 +25,13 @@ export declare type PingRequest = Message<"sessiond.v1.PingRequest"> & {
 export declare const PingRequestSchema: GenMessage<PingRequest>;
 
 /**
- * The answer to a ping.
+ * Answer to a ping.
  *
  * @generated from message sessiond.v1.PingResponse
  */
 export declare type PingResponse = Message<"sessiond.v1.PingResponse"> & {
   /**
-   * "pong".
+   * Always "pong".
    *
    * @generated from field: string message = 1;
    */
@@ -45,7 +45,7 @@ export declare type PingResponse = Message<"sessiond.v1.PingResponse"> & {
 export declare const PingResponseSchema: GenMessage<PingResponse>;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.CheckHealthRequest
  */
@@ -59,20 +59,20 @@ export declare type CheckHealthRequest = Message<"sessiond.v1.CheckHealthRequest
 export declare const CheckHealthRequestSchema: GenMessage<CheckHealthRequest>;
 
 /**
- * The server is well.
+ * Result of the checks: the server is healthy.
  *
  * @generated from message sessiond.v1.CheckHealthResponse
  */
 export declare type CheckHealthResponse = Message<"sessiond.v1.CheckHealthResponse"> & {
   /**
-   * "ok".
+   * Always "ok".
    *
    * @generated from field: string status = 1;
    */
   status: string;
 
   /**
-   * Each check by name.
+   * Results by the name of the check.
    *
    * @generated from field: map<string, sessiond.v1.CheckHealthResponse.Check> details = 2;
    */
@@ -86,13 +86,13 @@ export declare type CheckHealthResponse = Message<"sessiond.v1.CheckHealthRespon
 export declare const CheckHealthResponseSchema: GenMessage<CheckHealthResponse>;
 
 /**
- * One check.
+ * Result of one check.
  *
  * @generated from message sessiond.v1.CheckHealthResponse.Check
  */
 export declare type CheckHealthResponse_Check = Message<"sessiond.v1.CheckHealthResponse.Check"> & {
   /**
-   * "up".
+   * Always "up".
    *
    * @generated from field: string status = 1;
    */
@@ -106,7 +106,7 @@ export declare type CheckHealthResponse_Check = Message<"sessiond.v1.CheckHealth
 export declare const CheckHealthResponse_CheckSchema: GenMessage<CheckHealthResponse_Check>;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.GetVersionRequest
  */
@@ -120,34 +120,34 @@ export declare type GetVersionRequest = Message<"sessiond.v1.GetVersionRequest">
 export declare const GetVersionRequestSchema: GenMessage<GetVersionRequest>;
 
 /**
- * The version of the server, in WAHA's shape.
+ * Version of the server, in WAHA's format.
  *
  * @generated from message sessiond.v1.GetVersionResponse
  */
 export declare type GetVersionResponse = Message<"sessiond.v1.GetVersionResponse"> & {
   /**
-   * sessiond's version.
+   * Version of sessiond.
    *
    * @generated from field: string version = 1;
    */
   version: string;
 
   /**
-   * The default engine.
+   * Default engine for new sessions.
    *
    * @generated from field: string engine = 2;
    */
   engine: string;
 
   /**
-   * WAHA's word for the edition: always "PLUS", since nothing is held back.
+   * Edition, in WAHA's terms. Always "PLUS".
    *
    * @generated from field: string tier = 3;
    */
   tier: string;
 
   /**
-   * Path of the browser that WEBJS runs, wherever it was found; null where there is none.
+   * Path of the browser that WEBJS runs; null if none was found.
    *
    * @generated from field: optional string browser = 4;
    */
@@ -161,7 +161,7 @@ export declare type GetVersionResponse = Message<"sessiond.v1.GetVersionResponse
 export declare const GetVersionResponseSchema: GenMessage<GetVersionResponse>;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.GetServerStatusRequest
  */
@@ -175,34 +175,34 @@ export declare type GetServerStatusRequest = Message<"sessiond.v1.GetServerStatu
 export declare const GetServerStatusRequestSchema: GenMessage<GetServerStatusRequest>;
 
 /**
- * Since when the server runs.
+ * Start time and uptime of the server.
  *
  * @generated from message sessiond.v1.GetServerStatusResponse
  */
 export declare type GetServerStatusResponse = Message<"sessiond.v1.GetServerStatusResponse"> & {
   /**
-   * Unix time of the start, in milliseconds.
+   * Unix time of the start, ms.
    *
    * @generated from field: double start_timestamp = 1;
    */
   startTimestamp: number;
 
   /**
-   * Milliseconds since then.
+   * Time since the start, ms.
    *
    * @generated from field: double uptime = 2;
    */
   uptime: number;
 
   /**
-   * Which worker this is.
+   * This process.
    *
    * @generated from field: sessiond.v1.GetServerStatusResponse.Worker worker = 3;
    */
   worker?: GetServerStatusResponse_Worker | undefined;
 
   /**
-   * Number of devices still to be unlinked at WhatsApp, left behind by sessions that were logged out or deleted. Unset if there are none.
+   * Number of devices of deleted or logged out sessions that are still to be unlinked at WhatsApp. Unset if there are none.
    *
    * @generated from field: optional uint32 pending_unlinks = 4;
    */
@@ -216,13 +216,13 @@ export declare type GetServerStatusResponse = Message<"sessiond.v1.GetServerStat
 export declare const GetServerStatusResponseSchema: GenMessage<GetServerStatusResponse>;
 
 /**
- * The process among several.
+ * Process among several servers.
  *
  * @generated from message sessiond.v1.GetServerStatusResponse.Worker
  */
 export declare type GetServerStatusResponse_Worker = Message<"sessiond.v1.GetServerStatusResponse.Worker"> & {
   /**
-   * WAHA_WORKER_ID.
+   * Value of WAHA_WORKER_ID.
    *
    * @generated from field: string id = 1;
    */
@@ -236,13 +236,13 @@ export declare type GetServerStatusResponse_Worker = Message<"sessiond.v1.GetSer
 export declare const GetServerStatusResponse_WorkerSchema: GenMessage<GetServerStatusResponse_Worker>;
 
 /**
- * Tells about the server itself.
+ * Reports on the server itself.
  *
  * @generated from service sessiond.v1.ServerService
  */
 export declare const ServerService: GenService<{
   /**
-   * Answers at once. Never needs a key.
+   * Answers at once. Needs no key.
    *
    * @generated from rpc sessiond.v1.ServerService.Ping
    */
@@ -252,7 +252,7 @@ export declare const ServerService: GenService<{
     output: typeof PingResponseSchema;
   },
   /**
-   * Checks that the server can do its work: the store takes writes. Never needs a key.
+   * Checks that the store accepts writes. Needs no key.
    *
    * @generated from rpc sessiond.v1.ServerService.CheckHealth
    */
@@ -262,7 +262,7 @@ export declare const ServerService: GenService<{
     output: typeof CheckHealthResponseSchema;
   },
   /**
-   * Tells which version runs.
+   * Returns the version of the server.
    *
    * @generated from rpc sessiond.v1.ServerService.GetVersion
    */
@@ -272,7 +272,7 @@ export declare const ServerService: GenService<{
     output: typeof GetVersionResponseSchema;
   },
   /**
-   * Tells since when it runs.
+   * Returns the start time and uptime of the server.
    *
    * @generated from rpc sessiond.v1.ServerService.GetServerStatus
    */

@@ -13,13 +13,13 @@ import type { WebhookEndpoint } from "./webhook_pb.js";
 export declare const file_sessiond_v1_session: GenFile;
 
 /**
- * The engine that speaks to WhatsApp for a session.
+ * Engine that connects a session to WhatsApp.
  *
  * @generated from message sessiond.v1.Engine
  */
 export declare type Engine = Message<"sessiond.v1.Engine"> & {
   /**
-   * Which engine the session runs on.
+   * Engine of the session.
    *
    * @generated from field: sessiond.v1.Engine.Kind engine = 1;
    */
@@ -33,13 +33,13 @@ export declare type Engine = Message<"sessiond.v1.Engine"> & {
 export declare const EngineSchema: GenMessage<Engine>;
 
 /**
- * The engines by the names WAHA gave them; REST and webhooks show these words as they are.
+ * Engines, by WAHA's names, which REST and webhooks show unchanged.
  *
  * @generated from enum sessiond.v1.Engine.Kind
  */
 export enum Engine_Kind {
   /**
-   * Not chosen: the default of the server (WHATSAPP_DEFAULT_ENGINE).
+   * Not chosen: the server's default (WHATSAPP_DEFAULT_ENGINE).
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
@@ -53,7 +53,7 @@ export enum Engine_Kind {
   NOWEB = 1,
 
   /**
-   * whatsapp-web.js: WhatsApp Web in a Chromium.
+   * whatsapp-web.js: WhatsApp Web in Chromium.
    *
    * @generated from enum value: WEBJS = 2;
    */
@@ -66,7 +66,7 @@ export enum Engine_Kind {
 export declare const Engine_KindSchema: GenEnum<Engine_Kind>;
 
 /**
- * The WhatsApp account a session is paired with.
+ * WhatsApp account that a session is paired with.
  *
  * @generated from message sessiond.v1.Me
  */
@@ -79,7 +79,7 @@ export declare type Me = Message<"sessiond.v1.Me"> & {
   id: string;
 
   /**
-   * The name the account shows to others; empty while WhatsApp has not told it.
+   * Name that the account shows to others. Empty until WhatsApp has sent it.
    *
    * @generated from field: string push_name = 2;
    */
@@ -93,125 +93,125 @@ export declare type Me = Message<"sessiond.v1.Me"> & {
 export declare const MeSchema: GenMessage<Me>;
 
 /**
- * A session: one WhatsApp account, or the place for one that is still to be paired.
+ * Session of one WhatsApp account, paired or still to be paired.
  *
  * @generated from message sessiond.v1.Session
  */
 export declare type Session = Message<"sessiond.v1.Session"> & {
   /**
-   * The session's name: 1 to 54 characters of A-Z a-z 0-9 _ - and dot. It never changes.
+   * Name of the session: 1 to 54 characters of A-Z a-z 0-9 _ - and dot. It cannot be changed.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * What it is doing, in WAHA's words.
+   * Status of the session, in WAHA's words.
    *
    * @generated from field: sessiond.v1.Session.Status status = 2;
    */
   status: Session_Status;
 
   /**
-   * How it is configured; secrets read "***".
+   * Configuration of the session. Secrets are shown as "***".
    *
    * @generated from field: sessiond.v1.SessionConfig config = 3;
    */
   config?: SessionConfig | undefined;
 
   /**
-   * The paired account; unset until one is.
+   * The paired account. Unset if the session is not paired.
    *
    * @generated from field: sessiond.v1.Me me = 4;
    */
   me?: Me | undefined;
 
   /**
-   * The engine it runs on.
+   * Engine of the session.
    *
    * @generated from field: sessiond.v1.Engine engine = 5;
    */
   engine?: Engine | undefined;
 
   /**
-   * Why it is FAILED, or why it is STARTING again.
+   * Reason why the session is FAILED, or STARTING again.
    *
    * @generated from field: sessiond.v1.Session.StatusReason status_reason = 6;
    */
   statusReason: Session_StatusReason;
 
   /**
-   * One sentence on `status_reason` for people; never a secret.
+   * One sentence about `status_reason`, without secrets.
    *
    * @generated from field: string status_message = 7;
    */
   statusMessage: string;
 
   /**
-   * What its owner wants.
+   * State that the owner has asked for.
    *
    * @generated from field: sessiond.v1.Session.DesiredState desired_state = 8;
    */
   desiredState: Session_DesiredState;
 
   /**
-   * What is so, finer than `status`.
+   * State of the engine, in more detail than `status`.
    *
    * @generated from field: sessiond.v1.Session.EngineState engine_state = 9;
    */
   engineState: Session_EngineState;
 
   /**
-   * Counts the changes that were asked for (configuration, start, stop, logout), from 1.
+   * Counter of the changes that were requested (configuration, start, stop, logout), from 1.
    *
    * @generated from field: uint32 revision = 10;
    */
   revision: number;
 
   /**
-   * When it was created.
+   * Time of creation.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 11;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When anything of it last changed.
+   * Time of the last change of the session.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 12;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * How many attempts to connect have failed in a row.
+   * Number of failed attempts to connect since the last success.
    *
    * @generated from field: uint32 attempt = 13;
    */
   attempt: number;
 
   /**
-   * When the next attempt to connect is due; while one is under way, when it is given up.
+   * Time of the next attempt to connect. During an attempt: the time at which it is given up.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 14;
    */
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * Whether the connection still answers; unset unless WORKING.
+   * Health of the connection. Unset unless the session is WORKING.
    *
    * @generated from field: sessiond.v1.Session.Health health = 15;
    */
   health: Session_Health;
 
   /**
-   * Set in the answer to a logout only: what became of the device at WhatsApp.
+   * State of the device at WhatsApp after a logout. Unset in all other answers.
    *
    * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 17;
    */
   remoteUnlinked?: Session_RemoteUnlinked | undefined;
 
   /**
-   * Where its events are posted no more because the receiver answered 410, or failed for five days. Empty while all is well.
+   * Endpoints that receive no events because they answered 410 or failed for five days.
    *
    * @generated from field: repeated sessiond.v1.WebhookEndpoint disabled_webhooks = 20;
    */
@@ -225,7 +225,7 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
 export declare const SessionSchema: GenMessage<Session>;
 
 /**
- * What a session is doing, in WAHA's five words.
+ * Statuses of a session, in WAHA's five words.
  *
  * @generated from enum sessiond.v1.Session.Status
  */
@@ -238,7 +238,7 @@ export enum Session_Status {
   STATUS_UNSPECIFIED = 0,
 
   /**
-   * Not running, as its owner wants it.
+   * Stopped by its owner.
    *
    * @generated from enum value: STOPPED = 1;
    */
@@ -252,7 +252,7 @@ export enum Session_Status {
   STARTING = 2,
 
   /**
-   * Waiting for a phone: a QR code or a pairing code is to be had.
+   * Waiting for a phone: a QR code or a pairing code is available.
    *
    * @generated from enum value: SCAN_QR_CODE = 3;
    */
@@ -266,7 +266,7 @@ export enum Session_Status {
   WORKING = 4,
 
   /**
-   * Given up; `status_reason` says why. Starting or restarting it tries afresh.
+   * Given up for `status_reason`. A start or restart tries again.
    *
    * @generated from enum value: FAILED = 5;
    */
@@ -279,20 +279,20 @@ export enum Session_Status {
 export declare const Session_StatusSchema: GenEnum<Session_Status>;
 
 /**
- * Why a session is FAILED, or why one that is STARTING lost its last connection.
+ * Reasons why a session is FAILED, or why a STARTING one lost its last connection.
  *
  * @generated from enum sessiond.v1.Session.StatusReason
  */
 export enum Session_StatusReason {
   /**
-   * Nothing went wrong.
+   * No failure.
    *
    * @generated from enum value: STATUS_REASON_UNSPECIFIED = 0;
    */
   STATUS_REASON_UNSPECIFIED = 0,
 
   /**
-   * The device was unlinked, on the phone or by WhatsApp. The next start shows a new QR.
+   * The device was unlinked, on the phone or by WhatsApp. The next start shows a new QR code.
    *
    * @generated from enum value: LOGGED_OUT = 1;
    */
@@ -306,7 +306,7 @@ export enum Session_StatusReason {
   REPLACED = 2,
 
   /**
-   * WhatsApp asked for a reconnect; normal right after pairing.
+   * WhatsApp requested a reconnect, as it does after each pairing.
    *
    * @generated from enum value: RESTART_REQUIRED = 3;
    */
@@ -320,14 +320,14 @@ export enum Session_StatusReason {
   BANNED = 4,
 
   /**
-   * The account is banned for a time; nothing is tried before it is over.
+   * The account is banned for a limited time. The server does not connect before its end.
    *
    * @generated from enum value: TEMPORARILY_BANNED = 5;
    */
   TEMPORARILY_BANNED = 5,
 
   /**
-   * WhatsApp refuses this version of the client. Tried again by itself, once, with each other version that comes into use.
+   * WhatsApp refuses this client version. The server tries each other version once, when it becomes available.
    *
    * @generated from enum value: CLIENT_OUTDATED = 6;
    */
@@ -348,14 +348,14 @@ export enum Session_StatusReason {
   UNREACHABLE = 8,
 
   /**
-   * Nobody scanned a code before the round of codes was over.
+   * No phone scanned a code before the round of codes ended.
    *
    * @generated from enum value: PAIRING_TIMEOUT = 9;
    */
   PAIRING_TIMEOUT = 9,
 
   /**
-   * The engine ended by a fault of its own.
+   * The engine failed by an error of its own.
    *
    * @generated from enum value: ENGINE_CRASHED = 10;
    */
@@ -369,7 +369,7 @@ export enum Session_StatusReason {
   BAD_SESSION = 11,
 
   /**
-   * The stored login cannot be read. Its bytes are left as they are.
+   * The stored login cannot be read. It is left unchanged.
    *
    * @generated from enum value: CREDENTIALS_UNREADABLE = 12;
    */
@@ -382,7 +382,7 @@ export enum Session_StatusReason {
 export declare const Session_StatusReasonSchema: GenEnum<Session_StatusReason>;
 
 /**
- * What the owner of a session wants.
+ * States that the owner of a session can ask for.
  *
  * @generated from enum sessiond.v1.Session.DesiredState
  */
@@ -395,14 +395,14 @@ export enum Session_DesiredState {
   UNSPECIFIED = 0,
 
   /**
-   * To be kept running: restored after a crash, reconnected after a loss.
+   * Running: restored after a crash, reconnected after a loss.
    *
    * @generated from enum value: DESIRED_STATE_RUNNING = 1;
    */
   RUNNING = 1,
 
   /**
-   * To be left alone.
+   * Stopped.
    *
    * @generated from enum value: DESIRED_STATE_STOPPED = 2;
    */
@@ -415,7 +415,7 @@ export enum Session_DesiredState {
 export declare const Session_DesiredStateSchema: GenEnum<Session_DesiredState>;
 
 /**
- * What is so at this moment: finer than `status`, which is derived from it.
+ * States of a session's engine, in more detail than `status`, which is derived from them.
  *
  * @generated from enum sessiond.v1.Session.EngineState
  */
@@ -435,7 +435,7 @@ export enum Session_EngineState {
   CLOSED = 1,
 
   /**
-   * An engine is open and not yet logged in.
+   * An engine is open and not logged in yet.
    *
    * @generated from enum value: ENGINE_STATE_CONNECTING = 2;
    */
@@ -456,7 +456,7 @@ export enum Session_EngineState {
   OPEN = 4,
 
   /**
-   * No engine is open; the next attempt is at `next_attempt_at`.
+   * No engine is open. The next attempt is at `next_attempt_at`.
    *
    * @generated from enum value: ENGINE_STATE_BACKING_OFF = 5;
    */
@@ -476,7 +476,7 @@ export enum Session_EngineState {
 export declare const Session_EngineStateSchema: GenEnum<Session_EngineState>;
 
 /**
- * Whether a connection that is logged in still answers.
+ * Health of a logged-in connection.
  *
  * @generated from enum sessiond.v1.Session.Health
  */
@@ -489,14 +489,14 @@ export enum Session_Health {
   UNSPECIFIED = 0,
 
   /**
-   * WhatsApp has been heard lately.
+   * WhatsApp has sent data recently.
    *
    * @generated from enum value: HEALTH_HEALTHY = 1;
    */
   HEALTHY = 1,
 
   /**
-   * Nothing has come in for a while, and WhatsApp has not answered when it was asked.
+   * WhatsApp has sent no data for a while and has not answered a request.
    *
    * @generated from enum value: HEALTH_SUSPECT = 2;
    */
@@ -509,7 +509,7 @@ export enum Session_Health {
 export declare const Session_HealthSchema: GenEnum<Session_Health>;
 
 /**
- * What became of a session's device at WhatsApp when the session was logged out or deleted.
+ * States of a session's device at WhatsApp after the session was logged out or deleted.
  *
  * @generated from enum sessiond.v1.Session.RemoteUnlinked
  */
@@ -529,22 +529,22 @@ export enum Session_RemoteUnlinked {
   UNLINKED = 1,
 
   /**
-   * There was nothing to remove: no phone had linked the session, or the phone had removed the device before.
+   * There was no device to remove: no phone had linked the session, or the phone had already removed the device.
    *
    * @generated from enum value: NOT_LINKED = 2;
    */
   NOT_LINKED = 2,
 
   /**
-   * WhatsApp could not be reached in time. The login is kept apart from the session, and the server tries to unlink it for up to
-   * a day, also after a restart. The session and its name are free at once.
+   * WhatsApp could not be reached in time. The login is stored apart from the session, and the server tries to unlink it for up to a
+   * day, also after a restart. The session and its name are free at once.
    *
    * @generated from enum value: PENDING = 3;
    */
   PENDING = 3,
 
   /**
-   * The stored login cannot be read, so WhatsApp cannot be asked: remove the device on the phone.
+   * The stored login cannot be read, so the server cannot unlink the device. Remove it on the phone.
    *
    * @generated from enum value: UNKNOWN = 4;
    */
@@ -557,41 +557,41 @@ export enum Session_RemoteUnlinked {
 export declare const Session_RemoteUnlinkedSchema: GenEnum<Session_RemoteUnlinked>;
 
 /**
- * What the owner of a session can choose about it.
+ * Settings that the owner of a session can choose.
  *
  * @generated from message sessiond.v1.SessionConfig
  */
 export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
   /**
-   * Key and value pairs of the owner's own; shown in answers and webhooks, and can be searched by.
+   * Key and value pairs of the owner. Answers and webhooks show them, and lists can be filtered by them.
    *
    * @generated from field: map<string, string> metadata = 1;
    */
   metadata: { [key: string]: string };
 
   /**
-   * The proxy that carries the session's traffic to WhatsApp; unset: a direct connection.
+   * Proxy for the session's traffic to WhatsApp. Unset: a direct connection.
    *
    * @generated from field: sessiond.v1.ProxyConfig proxy = 2;
    */
   proxy?: ProxyConfig | undefined;
 
   /**
-   * Where the session's events are posted.
+   * Endpoints that the session's events are posted to.
    *
    * @generated from field: repeated sessiond.v1.WebhookConfig webhooks = 3;
    */
   webhooks: WebhookConfig[];
 
   /**
-   * Writes this session's engine logs at debug level.
+   * Whether this session's engine logs at debug level. Default false.
    *
    * @generated from field: bool debug = 4;
    */
   debug: boolean;
 
   /**
-   * Settings of the NOWEB engine; unset: its defaults.
+   * Settings of the NOWEB engine. Unset: its defaults.
    *
    * @generated from field: sessiond.v1.NowebConfig noweb = 5;
    */
@@ -605,27 +605,27 @@ export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
 export declare const SessionConfigSchema: GenMessage<SessionConfig>;
 
 /**
- * An HTTP or SOCKS proxy.
+ * HTTP or SOCKS proxy.
  *
  * @generated from message sessiond.v1.ProxyConfig
  */
 export declare type ProxyConfig = Message<"sessiond.v1.ProxyConfig"> & {
   /**
-   * "host:port" of an HTTP proxy, or "socks5://host:port".
+   * Address of the proxy: "host:port" for HTTP, "socks5://host:port" for SOCKS.
    *
    * @generated from field: string server = 1;
    */
   server: string;
 
   /**
-   * User name, where the proxy asks for one.
+   * User name, if the proxy needs one.
    *
    * @generated from field: optional string username = 2;
    */
   username?: string | undefined;
 
   /**
-   * Password, where the proxy asks for one. Reads "***"; sending "***" keeps the stored one.
+   * Password, if the proxy needs one. It is shown as "***"; "***" in a request keeps the stored one.
    *
    * @generated from field: optional string password = 3;
    */
@@ -639,42 +639,42 @@ export declare type ProxyConfig = Message<"sessiond.v1.ProxyConfig"> & {
 export declare const ProxyConfigSchema: GenMessage<ProxyConfig>;
 
 /**
- * One endpoint for the events of a session.
+ * Endpoint for the events of a session.
  *
  * @generated from message sessiond.v1.WebhookConfig
  */
 export declare type WebhookConfig = Message<"sessiond.v1.WebhookConfig"> & {
   /**
-   * Where events are posted: an http or https URL.
+   * URL that events are posted to: http or https.
    *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
-   * Names of the events to post, "*" for all. All of WAHA's names are accepted; `session.status`, `message`, `message.any`,
-   * `session.health` and `webhook.disabled` are the ones that are posted here.
+   * Names of the events to post, "*" for all. All names of WAHA are accepted; `session.status`, `message`, `message.any`,
+   * `session.health` and `webhook.disabled` occur here.
    *
    * @generated from field: repeated string events = 2;
    */
   events: string[];
 
   /**
-   * Signs each body; unset: unsigned.
+   * Key that signs each body. Unset: unsigned.
    *
    * @generated from field: sessiond.v1.HmacConfig hmac = 3;
    */
   hmac?: HmacConfig | undefined;
 
   /**
-   * How a failed post is retried; unset: 15 times, 2 seconds apart.
+   * Retries of a failed post. Unset: 15 retries, 2 s apart.
    *
    * @generated from field: sessiond.v1.RetriesConfig retries = 4;
    */
   retries?: RetriesConfig | undefined;
 
   /**
-   * Headers to send along.
+   * Headers to add to each post.
    *
    * @generated from field: repeated sessiond.v1.CustomHeader custom_headers = 5;
    */
@@ -688,20 +688,20 @@ export declare type WebhookConfig = Message<"sessiond.v1.WebhookConfig"> & {
 export declare const WebhookConfigSchema: GenMessage<WebhookConfig>;
 
 /**
- * The key a webhook is signed with.
+ * Key that webhooks are signed with.
  *
  * @generated from message sessiond.v1.HmacConfig
  */
 export declare type HmacConfig = Message<"sessiond.v1.HmacConfig"> & {
   /**
-   * The secret shared with the receiver. Reads "***"; sending "***" keeps the stored one.
+   * Secret that is shared with the receiver. It is shown as "***"; "***" in a request keeps the stored one.
    *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * The secret it had before, while receivers change over: webhook-signature is made with both. Reads "***" as `key` does.
+   * Former secret, for the time of a change of keys: webhook-signature is made with both. It is shown and kept as `key` is.
    *
    * @generated from field: optional string previous_key = 2;
    */
@@ -715,27 +715,27 @@ export declare type HmacConfig = Message<"sessiond.v1.HmacConfig"> & {
 export declare const HmacConfigSchema: GenMessage<HmacConfig>;
 
 /**
- * How a failed webhook post is retried.
+ * Retries of a failed webhook post.
  *
  * @generated from message sessiond.v1.RetriesConfig
  */
 export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
   /**
-   * The wait before the first retry, in seconds, 0 to 3600. Default 2.
+   * Time before the first retry, 0 to 3600 s. Default 2.
    *
    * @generated from field: optional double delay_seconds = 1;
    */
   delaySeconds?: number | undefined;
 
   /**
-   * How many retries, 0 to 100. Default 15.
+   * Number of retries, 0 to 100. Default 15.
    *
    * @generated from field: optional uint32 attempts = 2;
    */
   attempts?: number | undefined;
 
   /**
-   * How the waits grow: "constant" (default), "linear" or "exponential".
+   * Growth of the delays: "constant", "linear" or "exponential". Default "constant".
    *
    * @generated from field: optional string policy = 3;
    */
@@ -749,20 +749,20 @@ export declare type RetriesConfig = Message<"sessiond.v1.RetriesConfig"> & {
 export declare const RetriesConfigSchema: GenMessage<RetriesConfig>;
 
 /**
- * A header sent with each webhook post.
+ * Header that is added to each webhook post.
  *
  * @generated from message sessiond.v1.CustomHeader
  */
 export declare type CustomHeader = Message<"sessiond.v1.CustomHeader"> & {
   /**
-   * An HTTP header name.
+   * Name of the HTTP header.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its value. Reads "***" where the name looks like a credential's.
+   * Value of the header. It is shown as "***" if the name looks like that of a credential.
    *
    * @generated from field: string value = 2;
    */
@@ -782,14 +782,14 @@ export declare const CustomHeaderSchema: GenMessage<CustomHeader>;
  */
 export declare type NowebConfig = Message<"sessiond.v1.NowebConfig"> & {
   /**
-   * Shows the account as online while connected. Default true.
+   * Whether the account is shown as online while it is connected. Default true.
    *
    * @generated from field: optional bool mark_online = 1;
    */
   markOnline?: boolean | undefined;
 
   /**
-   * What the engine keeps of chats.
+   * Chat data that the engine stores.
    *
    * @generated from field: sessiond.v1.NowebStoreConfig store = 2;
    */
@@ -803,20 +803,20 @@ export declare type NowebConfig = Message<"sessiond.v1.NowebConfig"> & {
 export declare const NowebConfigSchema: GenMessage<NowebConfig>;
 
 /**
- * What the NOWEB engine keeps of chats.
+ * Chat data that the NOWEB engine stores.
  *
  * @generated from message sessiond.v1.NowebStoreConfig
  */
 export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> & {
   /**
-   * Keeps contacts, chats and messages. Default false.
+   * Whether to store contacts, chats and messages. Default false.
    *
    * @generated from field: optional bool enabled = 1;
    */
   enabled?: boolean | undefined;
 
   /**
-   * Asks the phone for the full history on pairing, not the recent part. Default false.
+   * Whether to request the full history from the phone on pairing, instead of the recent part. Default false.
    *
    * @generated from field: optional bool full_sync = 2;
    */

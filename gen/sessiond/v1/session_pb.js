@@ -27,7 +27,7 @@ export const Engine_KindSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 0, 0);
 
 /**
- * The engines by the names WAHA gave them; REST and webhooks show these words as they are.
+ * Engines, by WAHA's names, which REST and webhooks show unchanged.
  *
  * @generated from enum sessiond.v1.Engine.Kind
  */
@@ -55,7 +55,7 @@ export const Session_StatusSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 0);
 
 /**
- * What a session is doing, in WAHA's five words.
+ * Statuses of a session, in WAHA's five words.
  *
  * @generated from enum sessiond.v1.Session.Status
  */
@@ -69,7 +69,7 @@ export const Session_StatusReasonSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 1);
 
 /**
- * Why a session is FAILED, or why one that is STARTING lost its last connection.
+ * Reasons why a session is FAILED, or why a STARTING one lost its last connection.
  *
  * @generated from enum sessiond.v1.Session.StatusReason
  */
@@ -83,7 +83,7 @@ export const Session_DesiredStateSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 2);
 
 /**
- * What the owner of a session wants.
+ * States that the owner of a session can ask for.
  *
  * @generated from enum sessiond.v1.Session.DesiredState
  */
@@ -97,7 +97,7 @@ export const Session_EngineStateSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 3);
 
 /**
- * What is so at this moment: finer than `status`, which is derived from it.
+ * States of a session's engine, in more detail than `status`, which is derived from them.
  *
  * @generated from enum sessiond.v1.Session.EngineState
  */
@@ -111,7 +111,7 @@ export const Session_HealthSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 4);
 
 /**
- * Whether a connection that is logged in still answers.
+ * Health of a logged-in connection.
  *
  * @generated from enum sessiond.v1.Session.Health
  */
@@ -125,7 +125,7 @@ export const Session_RemoteUnlinkedSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 5);
 
 /**
- * What became of a session's device at WhatsApp when the session was logged out or deleted.
+ * States of a session's device at WhatsApp after the session was logged out or deleted.
  *
  * @generated from enum sessiond.v1.Session.RemoteUnlinked
  */

@@ -14,20 +14,20 @@ import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 export declare const file_sessiond_v1_session_service: GenFile;
 
 /**
- * Which sessions to list.
+ * Filter of the sessions to list.
  *
  * @generated from message sessiond.v1.ListSessionsRequest
  */
 export declare type ListSessionsRequest = Message<"sessiond.v1.ListSessionsRequest"> & {
   /**
-   * Lists STOPPED sessions too.
+   * Whether to list STOPPED sessions, too. Default false.
    *
    * @generated from field: bool all = 1;
    */
   all: boolean;
 
   /**
-   * Only sessions whose metadata has all of these pairs.
+   * Pairs that a session's metadata must have.
    *
    * @generated from field: map<string, string> metadata = 2;
    */
@@ -41,13 +41,13 @@ export declare type ListSessionsRequest = Message<"sessiond.v1.ListSessionsReque
 export declare const ListSessionsRequestSchema: GenMessage<ListSessionsRequest>;
 
 /**
- * The sessions found.
+ * Sessions that match the filter.
  *
  * @generated from message sessiond.v1.ListSessionsResponse
  */
 export declare type ListSessionsResponse = Message<"sessiond.v1.ListSessionsResponse"> & {
   /**
-   * Sorted by name.
+   * Sessions, sorted by name.
    *
    * @generated from field: repeated sessiond.v1.Session sessions = 1;
    */
@@ -61,13 +61,13 @@ export declare type ListSessionsResponse = Message<"sessiond.v1.ListSessionsResp
 export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
 
 /**
- * Which session to get.
+ * Session to return.
  *
  * @generated from message sessiond.v1.GetSessionRequest
  */
 export declare type GetSessionRequest = Message<"sessiond.v1.GetSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -87,7 +87,7 @@ export declare const GetSessionRequestSchema: GenMessage<GetSessionRequest>;
  */
 export declare type GetSessionResponse = Message<"sessiond.v1.GetSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -101,34 +101,34 @@ export declare type GetSessionResponse = Message<"sessiond.v1.GetSessionResponse
 export declare const GetSessionResponseSchema: GenMessage<GetSessionResponse>;
 
 /**
- * The session to create.
+ * Session to create.
  *
  * @generated from message sessiond.v1.CreateSessionRequest
  */
 export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionRequest"> & {
   /**
-   * Its name; empty: "session_" and 32 hexadecimal digits are made up.
+   * Name of the session. Empty: a new name, "session_" and 32 hexadecimal digits.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Starts it at once. Default true.
+   * Whether to start it at once. Default true.
    *
    * @generated from field: optional bool start = 2;
    */
   start?: boolean | undefined;
 
   /**
-   * Its configuration.
+   * Configuration of the session.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 3;
    */
   config?: SessionConfig | undefined;
 
   /**
-   * The engine to run it on; unset: the default of the server.
+   * Engine of the session. Unset: the server's default.
    *
    * @generated from field: sessiond.v1.Engine.Kind engine = 4;
    */
@@ -142,13 +142,13 @@ export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionReq
 export declare const CreateSessionRequestSchema: GenMessage<CreateSessionRequest>;
 
 /**
- * The session created.
+ * The created session.
  *
  * @generated from message sessiond.v1.CreateSessionResponse
  */
 export declare type CreateSessionResponse = Message<"sessiond.v1.CreateSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -162,34 +162,35 @@ export declare type CreateSessionResponse = Message<"sessiond.v1.CreateSessionRe
 export declare const CreateSessionResponseSchema: GenMessage<CreateSessionResponse>;
 
 /**
- * The configuration to put in place.
+ * New configuration of a session.
  *
  * @generated from message sessiond.v1.UpdateSessionRequest
  */
 export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The whole new configuration; what is left out is reset.
+   * The whole new configuration. Fields that are left out are reset.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 2;
    */
   config?: SessionConfig | undefined;
 
   /**
-   * Accepted because WAHA's clients send it beside `config`; not used.
+   * Ignored. Clients of WAHA send it beside `config`.
    *
    * @generated from field: string name = 3;
    */
   name: string;
 
   /**
-   * Only if the session still has this revision; else ABORTED. Header `if-match` with the answer's `etag` says the same.
+   * Revision that the session must have; otherwise the call fails with ABORTED. The header `if-match`, with the `etag` of an answer,
+   * means the same.
    *
    * @generated from field: optional uint32 expected_revision = 4;
    */
@@ -203,13 +204,13 @@ export declare type UpdateSessionRequest = Message<"sessiond.v1.UpdateSessionReq
 export declare const UpdateSessionRequestSchema: GenMessage<UpdateSessionRequest>;
 
 /**
- * The session updated.
+ * The updated session.
  *
  * @generated from message sessiond.v1.UpdateSessionResponse
  */
 export declare type UpdateSessionResponse = Message<"sessiond.v1.UpdateSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -223,20 +224,21 @@ export declare type UpdateSessionResponse = Message<"sessiond.v1.UpdateSessionRe
 export declare const UpdateSessionResponseSchema: GenMessage<UpdateSessionResponse>;
 
 /**
- * Which session to delete.
+ * Session to delete.
  *
  * @generated from message sessiond.v1.DeleteSessionRequest
  */
 export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Only if the session still has this revision; else ABORTED. Header `if-match` with the answer's `etag` says the same.
+   * Revision that the session must have; otherwise the call fails with ABORTED. The header `if-match`, with the `etag` of an answer,
+   * means the same.
    *
    * @generated from field: optional uint32 expected_revision = 2;
    */
@@ -250,13 +252,13 @@ export declare type DeleteSessionRequest = Message<"sessiond.v1.DeleteSessionReq
 export declare const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest>;
 
 /**
- * The session is gone. Empty, unless its device may still be linked at WhatsApp: then `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
+ * Empty: the session is deleted. Only if its device may still be linked: `{"remoteUnlinked": "PENDING"}` or "UNKNOWN".
  *
  * @generated from message sessiond.v1.DeleteSessionResponse
  */
 export declare type DeleteSessionResponse = Message<"sessiond.v1.DeleteSessionResponse"> & {
   /**
-   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; otherwise unset.
    *
    * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
    */
@@ -270,13 +272,13 @@ export declare type DeleteSessionResponse = Message<"sessiond.v1.DeleteSessionRe
 export declare const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse>;
 
 /**
- * Which session to start.
+ * Session to start.
  *
  * @generated from message sessiond.v1.StartSessionRequest
  */
 export declare type StartSessionRequest = Message<"sessiond.v1.StartSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -290,13 +292,13 @@ export declare type StartSessionRequest = Message<"sessiond.v1.StartSessionReque
 export declare const StartSessionRequestSchema: GenMessage<StartSessionRequest>;
 
 /**
- * The session started.
+ * The started session.
  *
  * @generated from message sessiond.v1.StartSessionResponse
  */
 export declare type StartSessionResponse = Message<"sessiond.v1.StartSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -310,13 +312,13 @@ export declare type StartSessionResponse = Message<"sessiond.v1.StartSessionResp
 export declare const StartSessionResponseSchema: GenMessage<StartSessionResponse>;
 
 /**
- * Which session to stop.
+ * Session to stop.
  *
  * @generated from message sessiond.v1.StopSessionRequest
  */
 export declare type StopSessionRequest = Message<"sessiond.v1.StopSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -330,13 +332,13 @@ export declare type StopSessionRequest = Message<"sessiond.v1.StopSessionRequest
 export declare const StopSessionRequestSchema: GenMessage<StopSessionRequest>;
 
 /**
- * The session stopped.
+ * The stopped session.
  *
  * @generated from message sessiond.v1.StopSessionResponse
  */
 export declare type StopSessionResponse = Message<"sessiond.v1.StopSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -350,13 +352,13 @@ export declare type StopSessionResponse = Message<"sessiond.v1.StopSessionRespon
 export declare const StopSessionResponseSchema: GenMessage<StopSessionResponse>;
 
 /**
- * Which session to restart.
+ * Session to restart.
  *
  * @generated from message sessiond.v1.RestartSessionRequest
  */
 export declare type RestartSessionRequest = Message<"sessiond.v1.RestartSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -370,13 +372,13 @@ export declare type RestartSessionRequest = Message<"sessiond.v1.RestartSessionR
 export declare const RestartSessionRequestSchema: GenMessage<RestartSessionRequest>;
 
 /**
- * The session restarted.
+ * The restarted session.
  *
  * @generated from message sessiond.v1.RestartSessionResponse
  */
 export declare type RestartSessionResponse = Message<"sessiond.v1.RestartSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -390,13 +392,13 @@ export declare type RestartSessionResponse = Message<"sessiond.v1.RestartSession
 export declare const RestartSessionResponseSchema: GenMessage<RestartSessionResponse>;
 
 /**
- * Which session to log out.
+ * Session to log out.
  *
  * @generated from message sessiond.v1.LogoutSessionRequest
  */
 export declare type LogoutSessionRequest = Message<"sessiond.v1.LogoutSessionRequest"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -410,13 +412,13 @@ export declare type LogoutSessionRequest = Message<"sessiond.v1.LogoutSessionReq
 export declare const LogoutSessionRequestSchema: GenMessage<LogoutSessionRequest>;
 
 /**
- * The session logged out.
+ * The logged out session.
  *
  * @generated from message sessiond.v1.LogoutSessionResponse
  */
 export declare type LogoutSessionResponse = Message<"sessiond.v1.LogoutSessionResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -430,13 +432,13 @@ export declare type LogoutSessionResponse = Message<"sessiond.v1.LogoutSessionRe
 export declare const LogoutSessionResponseSchema: GenMessage<LogoutSessionResponse>;
 
 /**
- * Whose login to restore.
+ * Session whose former login is restored.
  *
  * @generated from message sessiond.v1.RestoreCredentialsRequest
  */
 export declare type RestoreCredentialsRequest = Message<"sessiond.v1.RestoreCredentialsRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -456,7 +458,7 @@ export declare const RestoreCredentialsRequestSchema: GenMessage<RestoreCredenti
  */
 export declare type RestoreCredentialsResponse = Message<"sessiond.v1.RestoreCredentialsResponse"> & {
   /**
-   * As it is now.
+   * The session in its current state.
    *
    * @generated from field: sessiond.v1.Session session = 1;
    */
@@ -470,13 +472,13 @@ export declare type RestoreCredentialsResponse = Message<"sessiond.v1.RestoreCre
 export declare const RestoreCredentialsResponseSchema: GenMessage<RestoreCredentialsResponse>;
 
 /**
- * Whose account to get.
+ * Session whose account is returned.
  *
  * @generated from message sessiond.v1.GetMeRequest
  */
 export declare type GetMeRequest = Message<"sessiond.v1.GetMeRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -490,13 +492,13 @@ export declare type GetMeRequest = Message<"sessiond.v1.GetMeRequest"> & {
 export declare const GetMeRequestSchema: GenMessage<GetMeRequest>;
 
 /**
- * The account.
+ * Account of the session.
  *
  * @generated from message sessiond.v1.GetMeResponse
  */
 export declare type GetMeResponse = Message<"sessiond.v1.GetMeResponse"> & {
   /**
-   * Unset when the session is stopped or not paired.
+   * The account. Unset if the session is stopped or not paired.
    *
    * @generated from field: sessiond.v1.Me me = 1;
    */
@@ -510,13 +512,13 @@ export declare type GetMeResponse = Message<"sessiond.v1.GetMeResponse"> & {
 export declare const GetMeResponseSchema: GenMessage<GetMeResponse>;
 
 /**
- * Whose picture to get.
+ * Session to take a picture of.
  *
  * @generated from message sessiond.v1.GetScreenshotRequest
  */
 export declare type GetScreenshotRequest = Message<"sessiond.v1.GetScreenshotRequest"> & {
   /**
-   * The session's name; empty: "default".
+   * Name of the session. Default "default".
    *
    * @generated from field: string session = 1;
    */
@@ -530,41 +532,41 @@ export declare type GetScreenshotRequest = Message<"sessiond.v1.GetScreenshotReq
 export declare const GetScreenshotRequestSchema: GenMessage<GetScreenshotRequest>;
 
 /**
- * What to watch, from where on, and until when.
+ * Filter, start position and end of a stream.
  *
  * @generated from message sessiond.v1.StatusStreamRequest
  */
 export declare type StatusStreamRequest = Message<"sessiond.v1.StatusStreamRequest"> & {
   /**
-   * The session's name; empty: those in `sessions`, or all.
+   * Name of the session. Empty: the sessions in `sessions`, or all.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Goes on after this place in the log, the `seq` of the last item read, instead of beginning with a snapshot. 0: from a snapshot.
+   * The `seq` of the last item received: the stream continues after it, without a snapshot. 0: the stream begins with a snapshot.
    *
    * @generated from field: uint64 after_seq = 2;
    */
   afterSeq: bigint;
 
   /**
-   * Names of the sessions to watch, existing or not; empty: all.
+   * Names of the sessions; a session need not exist. Empty: all.
    *
    * @generated from field: repeated string sessions = 3;
    */
   sessions: string[];
 
   /**
-   * Only sessions whose metadata has all of these pairs.
+   * Pairs that a session's metadata must have.
    *
    * @generated from field: map<string, string> metadata = 4;
    */
   metadata: { [key: string]: string };
 
   /**
-   * Ends the stream with the first item that has one of these statuses.
+   * Statuses that end the stream: the first item with one of them is the last.
    *
    * @generated from field: repeated sessiond.v1.Session.Status until = 5;
    */
@@ -578,77 +580,77 @@ export declare type StatusStreamRequest = Message<"sessiond.v1.StatusStreamReque
 export declare const StatusStreamRequestSchema: GenMessage<StatusStreamRequest>;
 
 /**
- * The state of a session, or a change of it.
+ * State of a session, or a change of it.
  *
  * @generated from message sessiond.v1.StatusStreamResponse
  */
 export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResponse"> & {
   /**
-   * What this item is.
+   * Kind of the item.
    *
    * @generated from field: sessiond.v1.StatusStreamResponse.Kind kind = 1;
    */
   kind: StatusStreamResponse_Kind;
 
   /**
-   * Place in the log: who has read this item knows all changes up to here. 0 where that is not so yet: on a gap, and on a
-   * snapshot of several sessions before its last item.
+   * Position in the log to resume from: all changes up to it have been sent. 0 if that is not the case yet, on a gap and on a snapshot of
+   * several sessions before its last item.
    *
    * @generated from field: uint64 seq = 2;
    */
   seq: bigint;
 
   /**
-   * When it happened; for a snapshot, when it was taken.
+   * Time of the change, or of the snapshot.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
 
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string name = 4;
    */
   name: string;
 
   /**
-   * Its status.
+   * Status of the session.
    *
    * @generated from field: sessiond.v1.Session.Status status = 5;
    */
   status: Session_Status;
 
   /**
-   * Why, where something went wrong.
+   * Reason of the status, if there was a failure.
    *
    * @generated from field: sessiond.v1.Session.StatusReason status_reason = 6;
    */
   statusReason: Session_StatusReason;
 
   /**
-   * The paired account; unset until one is.
+   * The paired account. Unset if the session is not paired.
    *
    * @generated from field: sessiond.v1.Me me = 7;
    */
   me?: Me | undefined;
 
   /**
-   * The status before this change; the same as `status` where something else has changed.
+   * Status before this change. Equal to `status` if only something else changed.
    *
    * @generated from field: sessiond.v1.Session.Status previous_status = 8;
    */
   previousStatus: Session_Status;
 
   /**
-   * What has changed: "status", "qr" for a new code to scan.
+   * Parts that changed: "status", or "qr" for a new code to scan.
    *
    * @generated from field: repeated string changed = 9;
    */
   changed: string[];
 
   /**
-   * The reader was too slow: changes before this one were left out, and this is the latest.
+   * Whether earlier changes were left out because the client read too slowly. This item has the latest state.
    *
    * @generated from field: bool coalesced = 10;
    */
@@ -662,7 +664,7 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
 export declare const StatusStreamResponseSchema: GenMessage<StatusStreamResponse>;
 
 /**
- * What an item of the stream is.
+ * Kinds of items.
  *
  * @generated from enum sessiond.v1.StatusStreamResponse.Kind
  */
@@ -675,14 +677,14 @@ export enum StatusStreamResponse_Kind {
   UNSPECIFIED = 0,
 
   /**
-   * The state at the time the stream began, or after a gap.
+   * State when the stream began, or after a gap.
    *
    * @generated from enum value: KIND_SNAPSHOT = 1;
    */
   SNAPSHOT = 1,
 
   /**
-   * A change, or a new code to scan.
+   * Change of status, or a new code to scan.
    *
    * @generated from enum value: KIND_CHANGE = 2;
    */
@@ -696,14 +698,14 @@ export enum StatusStreamResponse_Kind {
   DELETED = 3,
 
   /**
-   * The log no longer has what comes after `after_seq`. A snapshot follows; a session it does not show is gone.
+   * The log no longer has the changes after `after_seq`. A snapshot follows; sessions missing from it have been deleted.
    *
    * @generated from enum value: KIND_GAP = 4;
    */
   GAP = 4,
 
   /**
-   * Nothing has happened; `time` is the server's.
+   * Sent while nothing changes; `time` is the time of the server.
    *
    * @generated from enum value: KIND_HEARTBEAT = 5;
    */
@@ -716,20 +718,20 @@ export enum StatusStreamResponse_Kind {
 export declare const StatusStreamResponse_KindSchema: GenEnum<StatusStreamResponse_Kind>;
 
 /**
- * The session to create or update, and to start.
+ * Session to create or update, and to start.
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedRequest
  */
 export declare type StartSessionDeprecatedRequest = Message<"sessiond.v1.StartSessionDeprecatedRequest"> & {
   /**
-   * Its name; "default" where it is left out.
+   * Name of the session. Default "default".
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its configuration.
+   * Configuration of the session.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 2;
    */
@@ -743,27 +745,27 @@ export declare type StartSessionDeprecatedRequest = Message<"sessiond.v1.StartSe
 export declare const StartSessionDeprecatedRequestSchema: GenMessage<StartSessionDeprecatedRequest>;
 
 /**
- * The session started, in WAHA's older shape.
+ * The started session, in WAHA's older format.
  *
  * @generated from message sessiond.v1.StartSessionDeprecatedResponse
  */
 export declare type StartSessionDeprecatedResponse = Message<"sessiond.v1.StartSessionDeprecatedResponse"> & {
   /**
-   * Its name.
+   * Name of the session.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its status.
+   * Status of the session.
    *
    * @generated from field: sessiond.v1.Session.Status status = 2;
    */
   status: Session_Status;
 
   /**
-   * Its configuration.
+   * Configuration of the session.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 3;
    */
@@ -777,20 +779,20 @@ export declare type StartSessionDeprecatedResponse = Message<"sessiond.v1.StartS
 export declare const StartSessionDeprecatedResponseSchema: GenMessage<StartSessionDeprecatedResponse>;
 
 /**
- * The session to stop.
+ * Session to stop.
  *
  * @generated from message sessiond.v1.StopSessionDeprecatedRequest
  */
 export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSessionDeprecatedRequest"> & {
   /**
-   * Its name; "default" where it is left out.
+   * Name of the session. Default "default".
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Logs it out and deletes it as well.
+   * Whether to log it out and delete it, too. Default false.
    *
    * @generated from field: bool logout = 2;
    */
@@ -804,14 +806,14 @@ export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSess
 export declare const StopSessionDeprecatedRequestSchema: GenMessage<StopSessionDeprecatedRequest>;
 
 /**
- * The session is stopped, or gone. Empty, unless its device was to be logged out and may still be linked at WhatsApp: then
- * `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
+ * Empty: the session is stopped or deleted. Only if its device was to be logged out and may still be linked: `{"remoteUnlinked":
+ * "PENDING"}` or "UNKNOWN".
  *
  * @generated from message sessiond.v1.StopSessionDeprecatedResponse
  */
 export declare type StopSessionDeprecatedResponse = Message<"sessiond.v1.StopSessionDeprecatedResponse"> & {
   /**
-   * With `logout`: PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   * With `logout`: PENDING or UNKNOWN if the device may still be linked at WhatsApp; otherwise unset.
    *
    * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
    */
@@ -825,13 +827,13 @@ export declare type StopSessionDeprecatedResponse = Message<"sessiond.v1.StopSes
 export declare const StopSessionDeprecatedResponseSchema: GenMessage<StopSessionDeprecatedResponse>;
 
 /**
- * The session to log out.
+ * Session to log out and delete.
  *
  * @generated from message sessiond.v1.LogoutSessionDeprecatedRequest
  */
 export declare type LogoutSessionDeprecatedRequest = Message<"sessiond.v1.LogoutSessionDeprecatedRequest"> & {
   /**
-   * Its name; "default" where it is left out.
+   * Name of the session. Default "default".
    *
    * @generated from field: string name = 1;
    */
@@ -845,13 +847,13 @@ export declare type LogoutSessionDeprecatedRequest = Message<"sessiond.v1.Logout
 export declare const LogoutSessionDeprecatedRequestSchema: GenMessage<LogoutSessionDeprecatedRequest>;
 
 /**
- * The session is gone. Empty, unless its device may still be linked at WhatsApp: then `{"remoteUnlinked": "PENDING"}`, or "UNKNOWN".
+ * Empty: the session is deleted. Only if its device may still be linked: `{"remoteUnlinked": "PENDING"}` or "UNKNOWN".
  *
  * @generated from message sessiond.v1.LogoutSessionDeprecatedResponse
  */
 export declare type LogoutSessionDeprecatedResponse = Message<"sessiond.v1.LogoutSessionDeprecatedResponse"> & {
   /**
-   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; unset otherwise.
+   * PENDING or UNKNOWN if the device may still be linked at WhatsApp; otherwise unset.
    *
    * @generated from field: optional sessiond.v1.Session.RemoteUnlinked remote_unlinked = 1;
    */
@@ -865,13 +867,13 @@ export declare type LogoutSessionDeprecatedResponse = Message<"sessiond.v1.Logou
 export declare const LogoutSessionDeprecatedResponseSchema: GenMessage<LogoutSessionDeprecatedResponse>;
 
 /**
- * Creates, runs, stops and removes sessions, and tells what becomes of them.
+ * Creates, runs, stops and removes sessions, and reports their state.
  *
  * @generated from service sessiond.v1.SessionService
  */
 export declare const SessionService: GenService<{
   /**
-   * Lists sessions by name; stopped ones only when asked for.
+   * Lists sessions, sorted by name. STOPPED sessions are left out unless `all` is set.
    *
    * @generated from rpc sessiond.v1.SessionService.ListSessions
    */
@@ -881,7 +883,7 @@ export declare const SessionService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Gets one session.
+   * Returns one session.
    *
    * @generated from rpc sessiond.v1.SessionService.GetSession
    */
@@ -891,8 +893,8 @@ export declare const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Creates a session and, unless told otherwise, starts it. A call with header `idempotency-key` may be repeated: it is answered as
-   * the first time, with `idempotency-replayed`, and creates nothing more.
+   * Creates a session and starts it, unless `start` is false. With the header `idempotency-key` the call can be repeated: it returns the
+   * first answer again, with the header `idempotency-replayed`.
    *
    * @generated from rpc sessiond.v1.SessionService.CreateSession
    */
@@ -902,7 +904,7 @@ export declare const SessionService: GenService<{
     output: typeof CreateSessionResponseSchema;
   },
   /**
-   * Replaces a session's configuration. A running session is restarted with the new one; a refused one changes nothing.
+   * Replaces a session's configuration. A running session restarts with the new one. An invalid configuration changes nothing.
    *
    * @generated from rpc sessiond.v1.SessionService.UpdateSession
    */
@@ -912,8 +914,8 @@ export declare const SessionService: GenService<{
     output: typeof UpdateSessionResponseSchema;
   },
   /**
-   * Stops a session, unlinks its device at WhatsApp, and removes its configuration and data. Idempotent. Connects for that if need be,
-   * for at most a few seconds; a device that could not be unlinked by then is PENDING.
+   * Stops a session, unlinks its device at WhatsApp, and removes its configuration and data. Idempotent. It connects to unlink the device
+   * if necessary, for a few seconds at most; a device that is still linked then is PENDING.
    *
    * @generated from rpc sessiond.v1.SessionService.DeleteSession
    */
@@ -923,7 +925,7 @@ export declare const SessionService: GenService<{
     output: typeof DeleteSessionResponseSchema;
   },
   /**
-   * Wants a session running. Idempotent; a FAILED one starts afresh.
+   * Starts a session, unless it is running. Idempotent. A FAILED session is tried again.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSession
    */
@@ -933,7 +935,7 @@ export declare const SessionService: GenService<{
     output: typeof StartSessionResponseSchema;
   },
   /**
-   * Wants a session stopped. Idempotent; configuration and login are kept.
+   * Stops a session and keeps its configuration and login. Idempotent.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSession
    */
@@ -943,7 +945,7 @@ export declare const SessionService: GenService<{
     output: typeof StopSessionResponseSchema;
   },
   /**
-   * Closes a session's engine, if it has one open, and opens a new one.
+   * Closes a session's engine, if it is open, and opens a new one.
    *
    * @generated from rpc sessiond.v1.SessionService.RestartSession
    */
@@ -953,8 +955,8 @@ export declare const SessionService: GenService<{
     output: typeof RestartSessionResponseSchema;
   },
   /**
-   * Unlinks the device at WhatsApp and removes the login; the configuration stays. A running session starts again. Connects for that if
-   * need be, for at most a few seconds; `remoteUnlinked` says what became of the device.
+   * Unlinks the device at WhatsApp and removes the login. The configuration is kept, and a running session starts again. It connects to
+   * unlink the device if necessary, for a few seconds at most; `remote_unlinked` is the result.
    *
    * @generated from rpc sessiond.v1.SessionService.LogoutSession
    */
@@ -964,8 +966,8 @@ export declare const SessionService: GenService<{
     output: typeof LogoutSessionResponseSchema;
   },
   /**
-   * Puts the login back that a session last connected with, in place of the present one, which is kept in its stead: the same call undoes
-   * it. For a login that has become damaged. A session that should run is restarted.
+   * Restores the login with which a session last connected, to replace a damaged one. The two are exchanged, so a second call undoes the
+   * first. A running session restarts.
    *
    * @generated from rpc sessiond.v1.SessionService.RestoreCredentials
    */
@@ -975,7 +977,7 @@ export declare const SessionService: GenService<{
     output: typeof RestoreCredentialsResponseSchema;
   },
   /**
-   * Gets the account a session is logged in as; unset when it is stopped or not paired.
+   * Returns the account of a session; unset if it is stopped or not paired.
    *
    * @generated from rpc sessiond.v1.SessionService.GetMe
    */
@@ -985,7 +987,7 @@ export declare const SessionService: GenService<{
     output: typeof GetMeResponseSchema;
   },
   /**
-   * Gets a picture of what the session shows: the page of WEBJS, the QR code of NOWEB while it waits for a scan.
+   * Returns a picture of the session: the page of WEBJS, or the QR code of NOWEB while it waits for a scan.
    *
    * @generated from rpc sessiond.v1.SessionService.GetScreenshot
    */
@@ -995,7 +997,7 @@ export declare const SessionService: GenService<{
     output: typeof HttpBodySchema;
   },
   /**
-   * Streams the present state of a session, or of all, and then every change of status, each with its place in the log.
+   * Streams the current state of one session or of several, then each change of status, with its position in the log.
    *
    * @generated from rpc sessiond.v1.SessionService.StatusStream
    */
@@ -1005,7 +1007,7 @@ export declare const SessionService: GenService<{
     output: typeof StatusStreamResponseSchema;
   },
   /**
-   * Creates or updates a session and starts it: WAHA's call before there was CreateSession.
+   * Creates or updates a session and starts it. WAHA had this call before CreateSession.
    *
    * @generated from rpc sessiond.v1.SessionService.StartSessionDeprecated
    * @deprecated
@@ -1016,7 +1018,7 @@ export declare const SessionService: GenService<{
     output: typeof StartSessionDeprecatedResponseSchema;
   },
   /**
-   * Stops a session, or, with `logout`, stops it, logs it out and deletes it.
+   * Stops a session. With `logout` it also logs it out and deletes it.
    *
    * @generated from rpc sessiond.v1.SessionService.StopSessionDeprecated
    * @deprecated

@@ -12,7 +12,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_sessiond_v1_store_service: GenFile;
 
 /**
- * Nothing.
+ * Empty.
  *
  * @generated from message sessiond.v1.BackupRequest
  */
@@ -26,48 +26,48 @@ export declare type BackupRequest = Message<"sessiond.v1.BackupRequest"> & {
 export declare const BackupRequestSchema: GenMessage<BackupRequest>;
 
 /**
- * A backup that is complete and on disk.
+ * Complete backup, flushed to disk.
  *
  * @generated from message sessiond.v1.BackupResponse
  */
 export declare type BackupResponse = Message<"sessiond.v1.BackupResponse"> & {
   /**
-   * Its directory on the server: what `restore` takes.
+   * Directory of the backup on the server, as the command `restore` takes it.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * When it was begun; what was written before is in it.
+   * Start time of the backup. It contains all data written before.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 2;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * How many entries it holds.
+   * Number of entries.
    *
    * @generated from field: int64 entries = 3;
    */
   entries: bigint;
 
   /**
-   * How many bytes keys and values have.
+   * Total size of keys and values, bytes.
    *
    * @generated from field: int64 bytes = 4;
    */
   bytes: bigint;
 
   /**
-   * How far the store had come: grows with each write.
+   * Counter of the store's writes, at the start of the backup.
    *
    * @generated from field: int64 generation = 5;
    */
   generation: bigint;
 
   /**
-   * How many of these writes changed credentials. Where the store has changed more since, restoring this backup is refused unless forced.
+   * Counter of the writes that changed credentials. If the store's own counter is higher, `restore` refuses the backup unless forced.
    *
    * @generated from field: int64 ratchets = 6;
    */
@@ -81,14 +81,14 @@ export declare type BackupResponse = Message<"sessiond.v1.BackupResponse"> & {
 export declare const BackupResponseSchema: GenMessage<BackupResponse>;
 
 /**
- * Looks after what the server keeps on its disk.
+ * Maintains the server's store.
  *
  * @generated from service sessiond.v1.StoreService
  */
 export declare const StoreService: GenService<{
   /**
-   * Writes a consistent copy of the store to a directory of the server, while it goes on working: below `backups` in its base directory.
-   * It holds credentials, sealed as the store is.
+   * Writes a consistent copy of the store to a directory below `backups` in the server's base directory. Sessions keep running. The copy
+   * contains credentials, encrypted in the same way as the store.
    *
    * @generated from rpc sessiond.v1.StoreService.Backup
    */

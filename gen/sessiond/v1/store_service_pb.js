@@ -11,7 +11,7 @@ import { file_sessiond_api_v1_annotations } from "../api/v1/annotations_pb.js";
  * Describes the file sessiond/v1/store_service.proto.
  */
 export const file_sessiond_v1_store_service = /*@__PURE__*/
-  fileDesc("Ch9zZXNzaW9uZC92MS9zdG9yZV9zZXJ2aWNlLnByb3RvEgtzZXNzaW9uZC52MSIPCg1CYWNrdXBSZXF1ZXN0IpQBCg5CYWNrdXBSZXNwb25zZRIMCgRwYXRoGAEgASgJEi4KCmNyZWF0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2VudHJpZXMYAyABKAMSDQoFYnl0ZXMYBCABKAMSEgoKZ2VuZXJhdGlvbhgFIAEoAxIQCghyYXRjaGV0cxgGIAEoAzKZAQoMU3RvcmVTZXJ2aWNlEogBCgZCYWNrdXASGi5zZXNzaW9uZC52MS5CYWNrdXBSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuQmFja3VwUmVzcG9uc2UiRaq7GCcICCIjV2hpbGUgYW5vdGhlciBvbmUgaXMgYmVpbmcgd3JpdHRlbi6C0+STAhQiEi9hcGkvc2VydmVyL2JhY2t1cGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_sessiond_api_v1_annotations]);
+  fileDesc("Ch9zZXNzaW9uZC92MS9zdG9yZV9zZXJ2aWNlLnByb3RvEgtzZXNzaW9uZC52MSIPCg1CYWNrdXBSZXF1ZXN0IpQBCg5CYWNrdXBSZXNwb25zZRIMCgRwYXRoGAEgASgJEi4KCmNyZWF0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2VudHJpZXMYAyABKAMSDQoFYnl0ZXMYBCABKAMSEgoKZ2VuZXJhdGlvbhgFIAEoAxIQCghyYXRjaGV0cxgGIAEoAzKUAQoMU3RvcmVTZXJ2aWNlEoMBCgZCYWNrdXASGi5zZXNzaW9uZC52MS5CYWNrdXBSZXF1ZXN0Ghsuc2Vzc2lvbmQudjEuQmFja3VwUmVzcG9uc2UiQKq7GCIICCIeQW5vdGhlciBiYWNrdXAgaXMgaW4gcHJvZ3Jlc3MugtPkkwIUIhIvYXBpL3NlcnZlci9iYWNrdXBiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_sessiond_api_v1_annotations]);
 
 /**
  * Describes the message sessiond.v1.BackupRequest.
@@ -28,7 +28,7 @@ export const BackupResponseSchema = /*@__PURE__*/
   messageDesc(file_sessiond_v1_store_service, 1);
 
 /**
- * Looks after what the server keeps on its disk.
+ * Maintains the server's store.
  *
  * @generated from service sessiond.v1.StoreService
  */

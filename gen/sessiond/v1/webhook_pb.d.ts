@@ -12,97 +12,97 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_sessiond_v1_webhook: GenFile;
 
 /**
- * One event on its way to one endpoint, or what became of it.
+ * Delivery of one event to one endpoint.
  *
  * @generated from message sessiond.v1.WebhookDelivery
  */
 export declare type WebhookDelivery = Message<"sessiond.v1.WebhookDelivery"> & {
   /**
-   * Names it: the X-Webhook-Request-Id and webhook-id of every attempt.
+   * Id of the delivery, sent with every attempt as X-Webhook-Request-Id and webhook-id.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The endpoint it goes to.
+   * Id of the endpoint.
    *
    * @generated from field: string endpoint_id = 2;
    */
   endpointId: string;
 
   /**
-   * Where that is; a password in it reads "***". Empty once the endpoint is gone.
+   * URL of the endpoint. A password in it is shown as "***". Empty if the endpoint no longer exists.
    *
    * @generated from field: string url = 3;
    */
   url: string;
 
   /**
-   * The event's id, the same for all endpoints.
+   * Id of the event, the same for all endpoints.
    *
    * @generated from field: string event_id = 4;
    */
   eventId: string;
 
   /**
-   * The event's name.
+   * Name of the event.
    *
    * @generated from field: string event_name = 5;
    */
   eventName: string;
 
   /**
-   * The event's place in the log.
+   * Position of the event in the log.
    *
    * @generated from field: uint64 event_seq = 6;
    */
   eventSeq: bigint;
 
   /**
-   * When the event happened.
+   * Time of the event.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 7;
    */
   eventTime?: Timestamp | undefined;
 
   /**
-   * How far it has come.
+   * Current state of the delivery.
    *
    * @generated from field: sessiond.v1.WebhookDelivery.State state = 8;
    */
   state: WebhookDelivery_State;
 
   /**
-   * How many attempts count against its retries.
+   * Number of attempts that count towards the retry limit.
    *
    * @generated from field: uint32 attempt_count = 9;
    */
   attemptCount: number;
 
   /**
-   * The attempts made, oldest first; of very many the latest.
+   * Attempts, oldest first. A long list holds only the latest.
    *
    * @generated from field: repeated sessiond.v1.WebhookAttempt attempts = 10;
    */
   attempts: WebhookAttempt[];
 
   /**
-   * When it is tried again; set while RETRYING.
+   * Time of the next attempt; set in state RETRYING.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 11;
    */
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * When it was delivered or given up.
+   * Time at which it was delivered or given up.
    *
    * @generated from field: google.protobuf.Timestamp settled_at = 12;
    */
   settledAt?: Timestamp | undefined;
 
   /**
-   * Why it was given up.
+   * Reason for giving up.
    *
    * @generated from field: string reason = 13;
    */
@@ -116,41 +116,41 @@ export declare type WebhookDelivery = Message<"sessiond.v1.WebhookDelivery"> & {
 export declare const WebhookDeliverySchema: GenMessage<WebhookDelivery>;
 
 /**
- * How far it has come.
+ * States of a delivery.
  *
  * @generated from enum sessiond.v1.WebhookDelivery.State
  */
 export enum WebhookDelivery_State {
   /**
-   * Not chosen: any.
+   * In a request: any state. Never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   STATE_UNSPECIFIED = 0,
 
   /**
-   * Not tried yet.
+   * Not attempted yet.
    *
    * @generated from enum value: PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Tried without success; to be tried again.
+   * Attempted without success; another attempt will follow.
    *
    * @generated from enum value: RETRYING = 2;
    */
   RETRYING = 2,
 
   /**
-   * The receiver took it.
+   * Accepted by the receiver.
    *
    * @generated from enum value: DELIVERED = 3;
    */
   DELIVERED = 3,
 
   /**
-   * Given up: a dead letter.
+   * Given up. It can be sent again by hand.
    *
    * @generated from enum value: FAILED = 4;
    */
@@ -163,41 +163,41 @@ export enum WebhookDelivery_State {
 export declare const WebhookDelivery_StateSchema: GenEnum<WebhookDelivery_State>;
 
 /**
- * One attempt to deliver.
+ * Attempt to deliver an event.
  *
  * @generated from message sessiond.v1.WebhookAttempt
  */
 export declare type WebhookAttempt = Message<"sessiond.v1.WebhookAttempt"> & {
   /**
-   * When it began.
+   * Start time of the attempt.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp | undefined;
 
   /**
-   * The status the receiver answered; 0 without an answer.
+   * HTTP status of the answer; 0 without an answer.
    *
    * @generated from field: uint32 status = 2;
    */
   status: number;
 
   /**
-   * How long it took, in milliseconds.
+   * Duration of the attempt, ms.
    *
    * @generated from field: uint32 latency_ms = 3;
    */
   latencyMs: number;
 
   /**
-   * Why there was no answer, or what the status does not say by itself (the address to configure after a redirect), in one phrase.
+   * Reason for a missing answer, or a hint that the status does not give, such as the address to configure after a redirect.
    *
    * @generated from field: string error = 4;
    */
   error: string;
 
   /**
-   * When the next was to follow; unset for the last.
+   * Time at which the next attempt was due; unset for the last one.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 5;
    */
@@ -211,84 +211,84 @@ export declare type WebhookAttempt = Message<"sessiond.v1.WebhookAttempt"> & {
 export declare const WebhookAttemptSchema: GenMessage<WebhookAttempt>;
 
 /**
- * Where a session's webhooks go, and how it fares.
+ * Receiver of a session's webhooks, and its state.
  *
  * @generated from message sessiond.v1.WebhookEndpoint
  */
 export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
   /**
-   * Names it within its session: stable while its URL is.
+   * Id of the endpoint within its session. It stays the same as long as the URL does.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Its URL; a password in it reads "***".
+   * URL of the endpoint. A password in it is shown as "***".
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * The events it is posted.
+   * Names of the events that are posted to it.
    *
    * @generated from field: repeated string events = 3;
    */
   events: string[];
 
   /**
-   * No longer configured; what was pending still goes out.
+   * Whether it is no longer configured. Its pending deliveries are still sent.
    *
    * @generated from field: bool removed = 4;
    */
   removed: boolean;
 
   /**
-   * Switched off: what comes for it is kept as failed and can be sent again once it is enabled. It comes back when it is enabled,
-   * when the session's configuration is put, or when it takes the delivery it is tried with once a day.
+   * Whether it is disabled: its deliveries are stored as FAILED and can be sent again after it is enabled. It is enabled by
+   * EnableEndpoint, by an update of the session's configuration, or when the one delivery that is tried each day succeeds.
    *
    * @generated from field: bool disabled = 5;
    */
   disabled: boolean;
 
   /**
-   * When it was switched off.
+   * Time at which it was disabled.
    *
    * @generated from field: google.protobuf.Timestamp disabled_at = 6;
    */
   disabledAt?: Timestamp | undefined;
 
   /**
-   * Why.
+   * Reason for disabling it.
    *
    * @generated from field: string disabled_reason = 7;
    */
   disabledReason: string;
 
   /**
-   * Attempts failed since the last success.
+   * Number of failed attempts since the last success.
    *
    * @generated from field: uint32 consecutive_failures = 8;
    */
   consecutiveFailures: number;
 
   /**
-   * When the first of them was made.
+   * Time of the first of these failures.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 9;
    */
   failingSince?: Timestamp | undefined;
 
   /**
-   * Spared until then because it fails or has asked for it; from then on tried with one delivery at a time.
+   * End of a pause after failures, or of one that the receiver requested by Retry-After. After it, deliveries are tried one at a time.
    *
    * @generated from field: google.protobuf.Timestamp spared_until = 10;
    */
   sparedUntil?: Timestamp | undefined;
 
   /**
-   * While it is switched off: from then on the next delivery is tried.
+   * Time from which the next delivery is tried; set while the endpoint is disabled.
    *
    * @generated from field: google.protobuf.Timestamp next_probe_at = 11;
    */

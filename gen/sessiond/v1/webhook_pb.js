@@ -25,7 +25,7 @@ export const WebhookDelivery_StateSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_webhook, 0, 0);
 
 /**
- * How far it has come.
+ * States of a delivery.
  *
  * @generated from enum sessiond.v1.WebhookDelivery.State
  */

@@ -13,41 +13,41 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_sessiond_v1_webhook_service: GenFile;
 
 /**
- * Which deliveries to list.
+ * Filter and page of deliveries.
  *
  * @generated from message sessiond.v1.ListDeliveriesRequest
  */
 export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Only those in this state; unset: all.
+   * State of the deliveries. Unset: any.
    *
    * @generated from field: sessiond.v1.WebhookDelivery.State state = 2;
    */
   state: WebhookDelivery_State;
 
   /**
-   * Only those to this endpoint; empty: to all.
+   * Id of the endpoint. Empty: any.
    *
    * @generated from field: string endpoint = 3;
    */
   endpoint: string;
 
   /**
-   * How many at most, up to 500. Default 50.
+   * Largest number of deliveries in the answer, at most 500. Default 50.
    *
    * @generated from field: uint32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: from the newest on.
+   * The `next_page_token` of the page before. Empty: the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -61,20 +61,20 @@ export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesR
 export declare const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest>;
 
 /**
- * A page of deliveries.
+ * Page of deliveries.
  *
  * @generated from message sessiond.v1.ListDeliveriesResponse
  */
 export declare type ListDeliveriesResponse = Message<"sessiond.v1.ListDeliveriesResponse"> & {
   /**
-   * Newest event first.
+   * Deliveries, newest event first.
    *
    * @generated from field: repeated sessiond.v1.WebhookDelivery deliveries = 1;
    */
   deliveries: WebhookDelivery[];
 
   /**
-   * Asks for the page after this one; empty: there is none.
+   * Token of the next page. Empty if there is none.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -88,20 +88,20 @@ export declare type ListDeliveriesResponse = Message<"sessiond.v1.ListDeliveries
 export declare const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse>;
 
 /**
- * Which delivery to get.
+ * Delivery to return.
  *
  * @generated from message sessiond.v1.GetDeliveryRequest
  */
 export declare type GetDeliveryRequest = Message<"sessiond.v1.GetDeliveryRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The delivery's id.
+   * Id of the delivery.
    *
    * @generated from field: string delivery = 2;
    */
@@ -121,7 +121,7 @@ export declare const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest>;
  */
 export declare type GetDeliveryResponse = Message<"sessiond.v1.GetDeliveryResponse"> & {
   /**
-   * As it is now.
+   * The delivery in its current state.
    *
    * @generated from field: sessiond.v1.WebhookDelivery delivery = 1;
    */
@@ -135,20 +135,20 @@ export declare type GetDeliveryResponse = Message<"sessiond.v1.GetDeliveryRespon
 export declare const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse>;
 
 /**
- * Which delivery to send again.
+ * Delivery to send again.
  *
  * @generated from message sessiond.v1.ResendDeliveryRequest
  */
 export declare type ResendDeliveryRequest = Message<"sessiond.v1.ResendDeliveryRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The delivery's id.
+   * Id of the delivery.
    *
    * @generated from field: string delivery = 2;
    */
@@ -162,13 +162,13 @@ export declare type ResendDeliveryRequest = Message<"sessiond.v1.ResendDeliveryR
 export declare const ResendDeliveryRequestSchema: GenMessage<ResendDeliveryRequest>;
 
 /**
- * The delivery, due again.
+ * The delivery, pending again.
  *
  * @generated from message sessiond.v1.ResendDeliveryResponse
  */
 export declare type ResendDeliveryResponse = Message<"sessiond.v1.ResendDeliveryResponse"> & {
   /**
-   * As it is now.
+   * The delivery in its current state.
    *
    * @generated from field: sessiond.v1.WebhookDelivery delivery = 1;
    */
@@ -182,27 +182,27 @@ export declare type ResendDeliveryResponse = Message<"sessiond.v1.ResendDelivery
 export declare const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResponse>;
 
 /**
- * Which failed deliveries to send again.
+ * Filter of the failed deliveries to send again.
  *
  * @generated from message sessiond.v1.ResendFailedRequest
  */
 export declare type ResendFailedRequest = Message<"sessiond.v1.ResendFailedRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * Only those given up at this time or later; unset: all.
+   * Earliest time of giving up. Unset: any.
    *
    * @generated from field: google.protobuf.Timestamp since = 2;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Only those to this endpoint; empty: to all.
+   * Id of the endpoint. Empty: any.
    *
    * @generated from field: string endpoint = 3;
    */
@@ -216,13 +216,13 @@ export declare type ResendFailedRequest = Message<"sessiond.v1.ResendFailedReque
 export declare const ResendFailedRequestSchema: GenMessage<ResendFailedRequest>;
 
 /**
- * What was made due again.
+ * Result of sending again.
  *
  * @generated from message sessiond.v1.ResendFailedResponse
  */
 export declare type ResendFailedResponse = Message<"sessiond.v1.ResendFailedResponse"> & {
   /**
-   * How many deliveries.
+   * Number of deliveries that are pending again.
    *
    * @generated from field: uint32 resent = 1;
    */
@@ -236,20 +236,20 @@ export declare type ResendFailedResponse = Message<"sessiond.v1.ResendFailedResp
 export declare const ResendFailedResponseSchema: GenMessage<ResendFailedResponse>;
 
 /**
- * Whom to send a test event.
+ * Receiver of a test event.
  *
  * @generated from message sessiond.v1.SendTestEventRequest
  */
 export declare type SendTestEventRequest = Message<"sessiond.v1.SendTestEventRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The endpoint's id; empty: all that are neither removed nor disabled.
+   * Id of the endpoint. Empty: all that are neither removed nor disabled.
    *
    * @generated from field: string endpoint = 2;
    */
@@ -263,13 +263,13 @@ export declare type SendTestEventRequest = Message<"sessiond.v1.SendTestEventReq
 export declare const SendTestEventRequestSchema: GenMessage<SendTestEventRequest>;
 
 /**
- * What is on its way.
+ * Deliveries of the test event.
  *
  * @generated from message sessiond.v1.SendTestEventResponse
  */
 export declare type SendTestEventResponse = Message<"sessiond.v1.SendTestEventResponse"> & {
   /**
-   * One for each endpoint.
+   * One delivery for each endpoint.
    *
    * @generated from field: repeated sessiond.v1.WebhookDelivery deliveries = 1;
    */
@@ -283,13 +283,13 @@ export declare type SendTestEventResponse = Message<"sessiond.v1.SendTestEventRe
 export declare const SendTestEventResponseSchema: GenMessage<SendTestEventResponse>;
 
 /**
- * Whose endpoints to list.
+ * Session whose endpoints are listed.
  *
  * @generated from message sessiond.v1.ListEndpointsRequest
  */
 export declare type ListEndpointsRequest = Message<"sessiond.v1.ListEndpointsRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
@@ -303,13 +303,13 @@ export declare type ListEndpointsRequest = Message<"sessiond.v1.ListEndpointsReq
 export declare const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest>;
 
 /**
- * Where webhooks go.
+ * Endpoints of a session.
  *
  * @generated from message sessiond.v1.ListEndpointsResponse
  */
 export declare type ListEndpointsResponse = Message<"sessiond.v1.ListEndpointsResponse"> & {
   /**
-   * In no particular order.
+   * Endpoints, in no particular order.
    *
    * @generated from field: repeated sessiond.v1.WebhookEndpoint endpoints = 1;
    */
@@ -323,20 +323,20 @@ export declare type ListEndpointsResponse = Message<"sessiond.v1.ListEndpointsRe
 export declare const ListEndpointsResponseSchema: GenMessage<ListEndpointsResponse>;
 
 /**
- * Which endpoint to enable.
+ * Endpoint to enable.
  *
  * @generated from message sessiond.v1.EnableEndpointRequest
  */
 export declare type EnableEndpointRequest = Message<"sessiond.v1.EnableEndpointRequest"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string session = 1;
    */
   session: string;
 
   /**
-   * The endpoint's id.
+   * Id of the endpoint.
    *
    * @generated from field: string endpoint = 2;
    */
@@ -350,13 +350,13 @@ export declare type EnableEndpointRequest = Message<"sessiond.v1.EnableEndpointR
 export declare const EnableEndpointRequestSchema: GenMessage<EnableEndpointRequest>;
 
 /**
- * The endpoint, in use.
+ * The enabled endpoint.
  *
  * @generated from message sessiond.v1.EnableEndpointResponse
  */
 export declare type EnableEndpointResponse = Message<"sessiond.v1.EnableEndpointResponse"> & {
   /**
-   * As it is now.
+   * The endpoint in its current state.
    *
    * @generated from field: sessiond.v1.WebhookEndpoint endpoint = 1;
    */
@@ -370,7 +370,7 @@ export declare type EnableEndpointResponse = Message<"sessiond.v1.EnableEndpoint
 export declare const EnableEndpointResponseSchema: GenMessage<EnableEndpointResponse>;
 
 /**
- * Shows what becomes of webhooks, and sends them again.
+ * Shows the deliveries and endpoints of webhooks, and sends deliveries again.
  *
  * @generated from service sessiond.v1.WebhookService
  */
@@ -386,7 +386,7 @@ export declare const WebhookService: GenService<{
     output: typeof ListDeliveriesResponseSchema;
   },
   /**
-   * Gets one delivery with all its attempts.
+   * Returns one delivery with its attempts.
    *
    * @generated from rpc sessiond.v1.WebhookService.GetDelivery
    */
@@ -396,7 +396,7 @@ export declare const WebhookService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Sends a delivery that is settled again, with the id it had.
+   * Sends a settled delivery again, under the same id.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendDelivery
    */
@@ -406,7 +406,7 @@ export declare const WebhookService: GenService<{
     output: typeof ResendDeliveryResponseSchema;
   },
   /**
-   * Sends all failed deliveries of a session again, those of endpoints that are gone or disabled excepted.
+   * Sends all failed deliveries of a session again, except those to removed or disabled endpoints.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendFailed
    */
@@ -416,7 +416,7 @@ export declare const WebhookService: GenService<{
     output: typeof ResendFailedResponseSchema;
   },
   /**
-   * Posts an event "webhook.test" to one endpoint or to all, whatever events they ask for.
+   * Posts an event "webhook.test" to one endpoint or to all, even if they are not configured for it.
    *
    * @generated from rpc sessiond.v1.WebhookService.SendTestEvent
    */
@@ -426,7 +426,7 @@ export declare const WebhookService: GenService<{
     output: typeof SendTestEventResponseSchema;
   },
   /**
-   * Lists where a session's webhooks go: its own endpoints and the global one.
+   * Lists the endpoints of a session's webhooks: its own and the global one.
    *
    * @generated from rpc sessiond.v1.WebhookService.ListEndpoints
    */
@@ -436,7 +436,7 @@ export declare const WebhookService: GenService<{
     output: typeof ListEndpointsResponseSchema;
   },
   /**
-   * Takes an endpoint that was disabled, or is spared, back into use. Idempotent.
+   * Enables an endpoint that was disabled, or ends its pause. Idempotent.
    *
    * @generated from rpc sessiond.v1.WebhookService.EnableEndpoint
    */

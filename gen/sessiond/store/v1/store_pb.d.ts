@@ -15,106 +15,106 @@ import type { WebhookAttempt } from "../../v1/webhook_pb.js";
 export declare const file_sessiond_store_v1_store: GenFile;
 
 /**
- * A session on disk: what its owner wants of it and what was last seen of it.
+ * Stored state of a session: the wishes of its owner and the last known state of its engine.
  *
- * Times marked "monotonic" are those of the clock that measures distances (`MonotonicClock`); all others are Unix times.
+ * Times marked "monotonic" are readings of `MonotonicClock`, which measures durations. All other times are Unix times.
  *
  * @generated from message sessiond.store.v1.SessionRecord
  */
 export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> & {
   /**
-   * The session's name.
+   * Name of the session.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Its configuration, secrets in clear.
+   * Configuration, with secrets in clear text.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 2;
    */
   config?: SessionConfig | undefined;
 
   /**
-   * The engine it runs on; fixed at creation.
+   * Engine of the session, fixed at its creation.
    *
    * @generated from field: sessiond.v1.Engine.Kind engine = 3;
    */
   engine: Engine_Kind;
 
   /**
-   * What the owner wants.
+   * State that the owner wants.
    *
    * @generated from field: sessiond.v1.Session.DesiredState desired_state = 4;
    */
   desiredState: Session_DesiredState;
 
   /**
-   * What is so.
+   * Phase of the engine.
    *
    * @generated from field: sessiond.store.v1.SessionRecord.Phase phase = 5;
    */
   phase: SessionRecord_Phase;
 
   /**
-   * The paired account, if any.
+   * The paired account, if there is one.
    *
    * @generated from field: sessiond.v1.Me me = 6;
    */
   me?: Me | undefined;
 
   /**
-   * Why the last engine closed, where that matters.
+   * Reason why the last engine closed, if it was a failure.
    *
    * @generated from field: sessiond.v1.Session.StatusReason reason = 7;
    */
   reason: Session_StatusReason;
 
   /**
-   * One sentence on `reason`.
+   * One sentence about `reason`.
    *
    * @generated from field: string reason_message = 8;
    */
   reasonMessage: string;
 
   /**
-   * Failed attempts to connect in a row.
+   * Number of failed attempts to connect since the last success.
    *
    * @generated from field: uint32 attempt = 9;
    */
   attempt: number;
 
   /**
-   * When to act next without being asked: the end of a back-off or of a temporary ban (monotonic).
+   * Time of the next action without a command: the end of a back-off or of a temporary ban (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp wake_at = 10;
    */
   wakeAt?: Timestamp | undefined;
 
   /**
-   * The login is proven dead: it is removed before the next engine opens.
+   * Whether WhatsApp has ended the login. It is removed before the next engine opens.
    *
    * @generated from field: bool credentials_dead = 11;
    */
   credentialsDead: boolean;
 
   /**
-   * Counts the changes asked for by the owner.
+   * Counter of the changes that the owner requested.
    *
    * @generated from field: uint32 revision = 12;
    */
   revision: number;
 
   /**
-   * When the session was created.
+   * Time of creation.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 13;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the record last changed.
+   * Time of the last change of the record.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 14;
    */
@@ -128,56 +128,56 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   statuses: SessionStatusPayload_Past[];
 
   /**
-   * When the last engine logged in (monotonic); an engine that closes long after has not failed in a row.
+   * Time at which the last engine logged in (monotonic). Failures are counted anew if it closes much later.
    *
    * @generated from field: google.protobuf.Timestamp opened_at = 16;
    */
   openedAt?: Timestamp | undefined;
 
   /**
-   * When another connection last took over this device (monotonic); the second time within an hour is not answered.
+   * Time at which another connection last took over this device (monotonic). A second time within an hour ends in FAILED.
    *
    * @generated from field: google.protobuf.Timestamp replaced_at = 17;
    */
   replacedAt?: Timestamp | undefined;
 
   /**
-   * How the session was created, where that was asked for with an idempotency key.
+   * Request that created the session, if it had an idempotency key.
    *
    * @generated from field: sessiond.store.v1.Creation creation = 18;
    */
   creation?: Creation | undefined;
 
   /**
-   * When WhatsApp last asked for a new connection (monotonic); asked for again soon after, it is a failure like others.
+   * Time at which WhatsApp last requested a reconnect (monotonic). Another request soon after it counts as a failure.
    *
    * @generated from field: google.protobuf.Timestamp restarted_at = 19;
    */
   restartedAt?: Timestamp | undefined;
 
   /**
-   * Whether the connection still answers; unset while none is logged in.
+   * Health of the connection. Unset while none is logged in.
    *
    * @generated from field: sessiond.v1.Session.Health health = 20;
    */
   health: Session_Health;
 
   /**
-   * Ids of the messages last reported, oldest first, so that one that WhatsApp sends again is not reported again.
+   * Ids of the messages last reported, oldest first. A message that WhatsApp sends again is recognised by them.
    *
    * @generated from field: repeated string recent_messages = 21;
    */
   recentMessages: string[];
 
   /**
-   * When the newest message that was reported was sent, as WhatsApp has it; of this login only.
+   * WhatsApp's time of the newest message that was reported from this login.
    *
    * @generated from field: google.protobuf.Timestamp last_message_at = 22;
    */
   lastMessageAt?: Timestamp | undefined;
 
   /**
-   * The client version that WhatsApp refused, while `reason` is CLIENT_OUTDATED; empty if it is not known.
+   * Client version that WhatsApp refused, while `reason` is CLIENT_OUTDATED. Empty if it is unknown.
    *
    * @generated from field: string refused_client_version = 23;
    */
@@ -191,7 +191,7 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
 export declare const SessionRecordSchema: GenMessage<SessionRecord>;
 
 /**
- * What an engine of the session was last seen doing. The status that users see is derived from it.
+ * Phases of a session's engine. The status that users see is derived from them.
  *
  * @generated from enum sessiond.store.v1.SessionRecord.Phase
  */
@@ -204,14 +204,14 @@ export enum SessionRecord_Phase {
   UNSPECIFIED = 0,
 
   /**
-   * No engine, and none wanted.
+   * No engine is open, and none is wanted.
    *
    * @generated from enum value: PHASE_STOPPED = 1;
    */
   STOPPED = 1,
 
   /**
-   * An engine is open and not yet logged in.
+   * An engine is open and not logged in yet.
    *
    * @generated from enum value: PHASE_CONNECTING = 2;
    */
@@ -232,28 +232,28 @@ export enum SessionRecord_Phase {
   WORKING = 4,
 
   /**
-   * No engine; the next is to open at `wake_at`.
+   * No engine is open. The next one opens at `wake_at`.
    *
    * @generated from enum value: PHASE_BACKING_OFF = 5;
    */
   BACKING_OFF = 5,
 
   /**
-   * No engine, and nothing is tried before the owner asks, or another client version comes into use.
+   * No engine is open. The next one opens when the owner asks, or when another client version becomes available.
    *
    * @generated from enum value: PHASE_FAILED = 6;
    */
   FAILED = 6,
 
   /**
-   * The device is being unlinked; credentials go next.
+   * The device is being unlinked. Its credentials are removed afterwards.
    *
    * @generated from enum value: PHASE_LOGGING_OUT = 7;
    */
   LOGGING_OUT = 7,
 
   /**
-   * As LOGGING_OUT, and then the record itself goes.
+   * The device is being unlinked. Its credentials and the record are removed afterwards.
    *
    * @generated from enum value: PHASE_DELETING = 8;
    */
@@ -266,20 +266,20 @@ export enum SessionRecord_Phase {
 export declare const SessionRecord_PhaseSchema: GenEnum<SessionRecord_Phase>;
 
 /**
- * An answered call to create a session, so that the same call is answered the same way again.
+ * Answered request to create a session. The same request gets the same answer again.
  *
  * @generated from message sessiond.store.v1.Creation
  */
 export declare type Creation = Message<"sessiond.store.v1.Creation"> & {
   /**
-   * The caller's key.
+   * Idempotency key of the request.
    *
    * @generated from field: string idempotency_key = 1;
    */
   idempotencyKey: string;
 
   /**
-   * The session as it was then.
+   * The session when it was created.
    *
    * @generated from field: sessiond.store.v1.SessionRecord answer = 2;
    */
@@ -293,34 +293,34 @@ export declare type Creation = Message<"sessiond.store.v1.Creation"> & {
 export declare const CreationSchema: GenMessage<Creation>;
 
 /**
- * Where webhooks of a session go, kept until the last of them is settled, even when the session is gone.
+ * Endpoint of a session's webhooks. It is stored until its last delivery is settled, even after the session is deleted.
  *
  * @generated from message sessiond.store.v1.Endpoint
  */
 export declare type Endpoint = Message<"sessiond.store.v1.Endpoint"> & {
   /**
-   * Names it within its session: stable while its URL stays in the configuration.
+   * Id of the endpoint within its session. It stays the same as long as the URL is configured.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * URL, key, headers and retries as configured now.
+   * Current configuration: URL, key, headers and retries.
    *
    * @generated from field: sessiond.v1.WebhookConfig config = 2;
    */
   config?: WebhookConfig | undefined;
 
   /**
-   * No longer configured: takes no new deliveries and goes with its last pending one.
+   * Whether it is no longer configured: it receives no new deliveries and is removed with its last pending one.
    *
    * @generated from field: bool removed = 3;
    */
   removed: boolean;
 
   /**
-   * How it has answered; unset while all is well.
+   * Failures of the endpoint. Unset if there are none.
    *
    * @generated from field: sessiond.store.v1.EndpointHealth health = 4;
    */
@@ -334,55 +334,55 @@ export declare type Endpoint = Message<"sessiond.store.v1.Endpoint"> & {
 export declare const EndpointSchema: GenMessage<Endpoint>;
 
 /**
- * How an endpoint has answered since its last success.
+ * Failures of an endpoint since its last success.
  *
  * @generated from message sessiond.store.v1.EndpointHealth
  */
 export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth"> & {
   /**
-   * Attempts failed in a row.
+   * Number of failed attempts.
    *
    * @generated from field: uint32 failures = 1;
    */
   failures: number;
 
   /**
-   * First attempts among them: how many deliveries have met nothing but failure.
+   * Number of first attempts among them: deliveries that have only failed.
    *
    * @generated from field: uint32 failed_deliveries = 2;
    */
   failedDeliveries: number;
 
   /**
-   * When the first of them was made (monotonic).
+   * Time of the first failure (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 3;
    */
   failingSince?: Timestamp | undefined;
 
   /**
-   * Nothing goes out before, and then one delivery at a time (monotonic).
+   * End of the pause (monotonic). After it, deliveries are attempted one at a time.
    *
    * @generated from field: google.protobuf.Timestamp spared_until = 4;
    */
   sparedUntil?: Timestamp | undefined;
 
   /**
-   * Switched off since then (monotonic).
+   * Time at which the endpoint was disabled (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp disabled_at = 5;
    */
   disabledAt?: Timestamp | undefined;
 
   /**
-   * Why.
+   * Reason for disabling it.
    *
    * @generated from field: string disabled_reason = 6;
    */
   disabledReason: string;
 
   /**
-   * When it is next tried with one delivery, while it is switched off. Unset in stores of before: a day after `disabled_at`.
+   * Time from which the next delivery is attempted while the endpoint is disabled. Unset in older stores: a day after `disabled_at`.
    *
    * @generated from field: google.protobuf.Timestamp probe_at = 7;
    */
@@ -396,62 +396,62 @@ export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth">
 export declare const EndpointHealthSchema: GenMessage<EndpointHealth>;
 
 /**
- * One event on its way to one endpoint, or what became of it.
+ * Delivery of one event to one endpoint.
  *
  * @generated from message sessiond.store.v1.Delivery
  */
 export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
   /**
-   * The same in every attempt: sent as the request's id.
+   * Id of the delivery, sent as the request's id with every attempt.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The endpoint's id within the event's session.
+   * Id of the endpoint within the event's session.
    *
    * @generated from field: string endpoint_id = 2;
    */
   endpointId: string;
 
   /**
-   * The event; of one delivered only what names it.
+   * The event. After a successful delivery: only the fields that name it.
    *
    * @generated from field: sessiond.v1.Event event = 3;
    */
   event?: Event | undefined;
 
   /**
-   * How many attempts have been made.
+   * Number of attempts.
    *
    * @generated from field: uint32 attempts = 4;
    */
   attempts: number;
 
   /**
-   * When the next attempt is due (monotonic); unset before the first, and once it is settled.
+   * Time of the next attempt (monotonic). Unset before the first attempt and after the delivery is settled.
    *
    * @generated from field: google.protobuf.Timestamp due_at = 5;
    */
   dueAt?: Timestamp | undefined;
 
   /**
-   * The attempts made, oldest first; of very many the latest. Those before it was sent again by hand are among them.
+   * Attempts, oldest first; of a long list the latest. Attempts before it was sent again by hand are included.
    *
    * @generated from field: repeated sessiond.v1.WebhookAttempt log = 6;
    */
   log: WebhookAttempt[];
 
   /**
-   * When it was delivered or given up; unset while it is pending.
+   * Time at which it was delivered or given up. Unset while it is pending.
    *
    * @generated from field: google.protobuf.Timestamp settled_at = 7;
    */
   settledAt?: Timestamp | undefined;
 
   /**
-   * Why it was given up.
+   * Reason for giving up.
    *
    * @generated from field: string reason = 8;
    */
@@ -465,13 +465,13 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
 export declare const DeliverySchema: GenMessage<Delivery>;
 
 /**
- * A named reader of the log and how far it has come.
+ * Position of a named reader of the log.
  *
  * @generated from message sessiond.store.v1.Consumer
  */
 export declare type Consumer = Message<"sessiond.store.v1.Consumer"> & {
   /**
-   * It is done with everything up to here.
+   * Position up to which the reader has processed all events.
    *
    * @generated from field: uint64 cursor = 1;
    */
@@ -485,34 +485,34 @@ export declare type Consumer = Message<"sessiond.store.v1.Consumer"> & {
 export declare const ConsumerSchema: GenMessage<Consumer>;
 
 /**
- * A login that a session has left behind and that is still to be unlinked at WhatsApp.
+ * Login of a deleted or logged out session that is still to be unlinked at WhatsApp.
  *
  * @generated from message sessiond.store.v1.PendingUnlink
  */
 export declare type PendingUnlink = Message<"sessiond.store.v1.PendingUnlink"> & {
   /**
-   * Names it, and owns its credentials in the store. Never a valid name of a session.
+   * Id of the login, under which its credentials are stored. It is never a valid name of a session.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Name of the session it belonged to.
+   * Name of the session that it belonged to.
    *
    * @generated from field: string session = 2;
    */
   session: string;
 
   /**
-   * The engine that it was paired with.
+   * Engine that it was paired with.
    *
    * @generated from field: sessiond.v1.Engine.Kind engine = 3;
    */
   engine: Engine_Kind;
 
   /**
-   * What a connection needs of the session's configuration: proxy and log level.
+   * Settings that a connection needs: proxy and log level.
    *
    * @generated from field: sessiond.v1.SessionConfig config = 4;
    */
@@ -526,21 +526,21 @@ export declare type PendingUnlink = Message<"sessiond.store.v1.PendingUnlink"> &
   me?: Me | undefined;
 
   /**
-   * When it was set aside, on the monotonic clock; after a day it is given up.
+   * Time at which it was set aside (monotonic). It is given up after a day.
    *
    * @generated from field: google.protobuf.Timestamp since = 6;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Failed attempts so far.
+   * Number of failed attempts.
    *
    * @generated from field: uint32 attempts = 7;
    */
   attempts: number;
 
   /**
-   * When the next attempt is due, on the monotonic clock.
+   * Time of the next attempt (monotonic).
    *
    * @generated from field: google.protobuf.Timestamp due_at = 8;
    */

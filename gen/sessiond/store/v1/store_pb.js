@@ -28,7 +28,7 @@ export const SessionRecord_PhaseSchema = /*@__PURE__*/
   enumDesc(file_sessiond_store_v1_store, 0, 0);
 
 /**
- * What an engine of the session was last seen doing. The status that users see is derived from it.
+ * Phases of a session's engine. The status that users see is derived from them.
  *
  * @generated from enum sessiond.store.v1.SessionRecord.Phase
  */

@@ -1,13 +1,13 @@
 import { STATUS_CODES } from "node:http";
 import { Code } from "@connectrpc/connect";
 
-// WAHA's dialect of REST, and nothing but data: where its JSON and its status codes differ from what google.api.http,
-// the proto3 JSON mapping and Connect would give by themselves. The code that goes by these tables knows no service.
+// WAHA's dialect of REST as data: the differences in JSON and status codes from google.api.http, the proto3 JSON mapping and
+// Connect. The code that reads these tables is independent of any service.
 
-/** The status of an answer without an error, by HTTP method where it is not 200. */
+/** HTTP status of a successful answer, by HTTP method. Default 200. */
 export const successStatus: ReadonlyMap<string, number> = new Map([["POST", 201]]);
 
-/** The status of an error, by its code. */
+/** HTTP status of an error, by its code. */
 export const errorStatus = {
   [Code.Canceled]: 499,
   [Code.Unknown]: 500,
@@ -27,10 +27,10 @@ export const errorStatus = {
   [Code.Unauthenticated]: 401,
 } as const satisfies Record<Code, number>;
 
-/** Where the value of a key in an error body comes from: the error's message, or the metadata of its ErrorInfo. */
+/** Source of a value in an error body: the error's message, or an entry in the metadata of its ErrorInfo. */
 export type ErrorBodySource = "message" | { metadata: string } | { commaList: string };
 
-/** Errors whose google.rpc.ErrorInfo says more than their code does, by its reason. */
+/** Status and body of errors that differ from other errors of their code, by the reason in google.rpc.ErrorInfo. */
 export const errorReasons: Readonly<
   Record<string, { status: number; body?: Readonly<Record<string, ErrorBodySource>> }>
 > = {
@@ -46,13 +46,13 @@ export const errorReasons: Readonly<
   },
 };
 
-/** Statuses whose body is always the same. */
+/** Error bodies that do not depend on the error, by status. */
 export const fixedErrorBodies: Readonly<Record<number, object>> = {
   401: { message: "Unauthorized", statusCode: 401 },
   500: { statusCode: 500, message: "Internal server error" },
 };
 
-/** The body of every other error, its keys in this order. */
+/** Returns the body of an error without a body of its own. The order of the keys is part of the dialect. */
 export function errorBody(statusCode: number, message: string | readonly string[]): object {
   return fixedErrorBodies[statusCode] ?? { statusCode, message, error: reasonPhrase(statusCode) };
 }
@@ -61,12 +61,12 @@ function reasonPhrase(status: number): string {
   return status === errorStatus[Code.Canceled] ? "Client Closed Request" : (STATUS_CODES[status] ?? "Error");
 }
 
-/** The message for a method and URL (path and query, as sent) that lead nowhere. */
+/** Returns the message for a method and URL (path and query, as sent) without a route. */
 export function notFoundMessage(method: string, url: string): string {
   return `Cannot ${method} ${url}`;
 }
 
-/** Pictures (google.api.HttpBody of such a content type) come as JSON to clients that take JSON and no picture, with these keys. */
+/** Content types of pictures, and the keys of the JSON that replaces one for a client that accepts JSON and no picture. */
 export const picture = { contentType: /^image\//, keys: { contentType: "mimetype", base64: "data" } } as const;
 
 /** Full names of the fields and messages that the dialect treats in a way of their own; `resolveDialect` checks them. */
@@ -142,14 +142,14 @@ export const dialectNames: DialectNames = {
   ],
 };
 
-/** The media type of a form. */
+/** Media type of a urlencoded form. */
 export const formType = "application/x-www-form-urlencoded";
 
-/** The header in which names that REST has ignored go on to the RPC: percent-encoded, with commas between them. */
+/** Header that passes names that REST ignored to the RPC: percent-encoded, separated by commas. */
 export const ignoredNames = { header: "x-ignored-names", maxLength: 100 } as const;
 
-/** The query parameter that may bring the API key (WAHA 2026), in any letter case, and the header it is moved to. */
+/** Query parameter for the API key (WAHA 2026), in any letter case, and the header that it is moved to. */
 export const apiKey = { parameter: "x-api-key", header: "x-api-key" } as const;
 
-/** The query parameter of a stream that stands for a key, and the header in which it goes on to the RPC. */
+/** Query parameter for the ticket of a stream, and the header that passes it to the RPC. */
 export const streamTicket = { parameter: "ticket", header: "x-stream-ticket" } as const;

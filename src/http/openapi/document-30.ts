@@ -2,22 +2,22 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isJsonObject } from "../rest/json-read.ts";
 
 /**
- * Turns an OpenAPI 3.1 document into one of OpenAPI 3.0 that says the same, for code generators that know no JSON Schema of 2020:
- * null is `nullable`, a constant is an enum of one, and binary bodies are strings. Covers the keywords that this project's documents use.
+ * Converts an OpenAPI 3.1 document to OpenAPI 3.0, for code generators that do not support JSON Schema 2020-12: null becomes
+ * `nullable`, a constant an enum of one value, a binary body a string. Supports the keywords that this project's document uses.
  */
 export function toOpenApi30(document: JsonObject): JsonObject {
   const { openapi: _, info, ...rest } = document;
   return { openapi: "3.0.3", ...(isJsonObject(info) && { info: toInfo(info) }), ...(convert(rest) as JsonObject) };
 }
 
-/** OpenAPI 3.0 knows no SPDX identifier of a license. */
+/** Removes the SPDX identifier of the license, which OpenAPI 3.0 does not have. */
 function toInfo({ license, ...info }: JsonObject): JsonObject {
   if (!isJsonObject(license)) return info;
   const { identifier: _, ...known } = license;
   return { ...info, license: known };
 }
 
-/** Converts the schemas in a part of a document, wherever they are: they are what stands under "schema" and "schemas". */
+/** Converts all schemas in a part of a document: the values of "schema" and "schemas" at any depth. */
 function convert(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(convert);
   if (!isJsonObject(value)) return value;
@@ -26,7 +26,7 @@ function convert(value: JsonValue): JsonValue {
     if (key === "schemas" && isJsonObject(item))
       return mapValues(item, (one) => (isJsonObject(one) ? toSchema(one) : one));
     if (key === "content" && isJsonObject(item)) return mapValues(item, toMediaType);
-    // Examples are data, not schemas.
+    // An example may contain a key "schema".
     return key === "example" || key === "examples" ? item : convert(item);
   });
 }
@@ -44,7 +44,7 @@ const schemaLists = new Set(["anyOf", "allOf", "oneOf"]);
 
 function toSchema(schema: JsonObject): JsonObject {
   const { $ref, type, anyOf, ...rest } = schema;
-  // Nothing beside a reference counts in OpenAPI 3.0.
+  // OpenAPI 3.0 ignores all keywords beside a reference.
   if ($ref !== undefined && Object.keys(schema).length > 1) return toSchema({ ...rest, allOf: [{ $ref }] });
   if (Array.isArray(type)) return toSchema(withoutTypeList(type, { ...rest, ...(anyOf !== undefined && { anyOf }) }));
   if (Array.isArray(anyOf) && anyOf.some(isNull))
@@ -56,7 +56,7 @@ function toSchema(schema: JsonObject): JsonObject {
   return Object.fromEntries(entries);
 }
 
-/** Several types in one schema: null is a flag, and of the others each becomes an alternative. */
+/** Replaces a list of types: null becomes `nullable`, and each other type an alternative. */
 function withoutTypeList(types: readonly JsonValue[], schema: JsonObject): JsonObject {
   const named = types.filter((type) => type !== "null");
   const nullable = named.length < types.length ? { nullable: true } : {};
@@ -82,7 +82,7 @@ function toKeyword(key: string, value: JsonValue): [string, JsonValue][] {
     ];
   if (key === "contentEncoding") return [["format", "byte"]];
   if (key === "examples") return Array.isArray(value) && value[0] !== undefined ? [["example", value[0]]] : [];
-  // A map whose keys follow a pattern has no other form.
+  // OpenAPI 3.0 cannot restrict the keys of a map.
   if (key === "patternProperties" && isJsonObject(value))
     return [["additionalProperties", toSchemaValue(Object.values(value)[0] ?? true)]];
   if (key === "additionalProperties" && value === false) return [];

@@ -8,16 +8,16 @@ import type { CommentReader } from "./comment.ts";
 import { operationOf, pathOf } from "./operation.ts";
 import { Schemas } from "./schema.ts";
 
-/** What a document tells of. */
-export type DocumentOptions = {
-  /** Title, version and the like: OpenAPI's Info Object. */
-  info: JsonObject;
-  /** Their google.api.http annotations are the operations. */
-  services: readonly DescService[];
-  commentOf: CommentReader;
-};
+/** Content of a document. */
+export interface DocumentOptions {
+  /** OpenAPI's Info Object: title, version and so on. */
+  readonly info: JsonObject;
+  /** Services whose google.api.http annotations become operations. */
+  readonly services: readonly DescService[];
+  readonly commentOf: CommentReader;
+}
 
-/** The OpenAPI 3.1 document of what REST answers. Throws an Error that names what it cannot describe. */
+/** Returns the OpenAPI 3.1 document of the REST API. Throws an Error that names the definition that it cannot describe. */
 export function createDocument({ info, services, commentOf }: DocumentOptions): JsonObject {
   const annotated = services.filter((service) => readHttpBindings([service]).length > 0);
   const bindings = readHttpBindings(annotated);
@@ -33,20 +33,20 @@ export function createDocument({ info, services, commentOf }: DocumentOptions): 
   return {
     openapi: "3.1.0",
     info,
-    // Relative to where the document was found: a proxy may put the server below a path.
+    // Relative to the document's URL, because a proxy may serve it below a path.
     servers: [{ url: "./" }],
     security: [{ apiKey: [] }, { bearer: [] }],
     tags: annotated.map((service) => ({ name: tagOf(service), description: commentOf(service) })),
     paths,
     components: {
       securitySchemes: {
-        apiKey: { type: "apiKey", in: "header", name: "X-Api-Key", description: "The server's key, if it has one." },
-        bearer: { type: "http", scheme: "bearer", description: "The same key." },
+        apiKey: { type: "apiKey", in: "header", name: "X-Api-Key", description: "API key, if the server has one." },
+        bearer: { type: "http", scheme: "bearer", description: "The same API key." },
         ticket: {
           type: "apiKey",
           in: "query",
           name: streamTicket.parameter,
-          description: "A ticket in place of the key, for streams.",
+          description: "Ticket that replaces the API key, for streams.",
         },
       },
       schemas: schemas.components(),
@@ -60,12 +60,12 @@ function answersOf({ rpc }: HttpBinding): DescMessage[] {
   return readProduced(rpc).flatMap(({ message }) => message ?? []);
 }
 
-/** "SessionService" is Session. */
+/** Returns the tag of a service: "Session" for SessionService. */
 function tagOf({ name }: DescService): string {
   return name.replace(/Service$/, "");
 }
 
-/** The RPC's name; its second binding has a 2 at the end, and so on. */
+/** Returns the RPC's name, with a number at the end from its second binding on. */
 function operationId(binding: HttpBinding, all: readonly HttpBinding[]): string {
   const place = all.filter(({ rpc }) => rpc === binding.rpc).indexOf(binding) + 1;
   return `${binding.rpc.localName}${place > 1 ? place : ""}`;

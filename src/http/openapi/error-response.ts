@@ -7,10 +7,16 @@ import type { HttpBinding } from "../rest/http-rules.ts";
 import { isPublic, readErrors } from "./annotations.ts";
 import type { Schemas } from "./schema.ts";
 
-/** One way to answer a status; `message` is an example. */
-type ErrorCase = { status: number; when: string; schema: JsonObject; message?: string | undefined };
+/** One reason for an error status. */
+interface ErrorCase {
+  readonly status: number;
+  readonly when: string;
+  readonly schema: JsonObject;
+  /** Example of the error's text. */
+  readonly message?: string | undefined;
+}
 
-/** The responses of a call that fails, by status: what its comment names, and what any request of its kind can meet. */
+/** Returns the error responses of a call by status: those of its options, and those of every request of its kind. */
 export function errorResponses(binding: HttpBinding, schemas: Schemas): JsonObject {
   const errors = readErrors(binding.rpc);
   const cases = [...casesOfTransport(binding, schemas), ...errors.map((one) => toCase(one, schemas))];
@@ -18,7 +24,7 @@ export function errorResponses(binding: HttpBinding, schemas: Schemas): JsonObje
   return {
     ...Object.fromEntries(byStatus.map(([status, same]) => [status, toResponse(same)])),
     default: {
-      description: "Any other error: of these, 429, 503 and 504 may be tried again.",
+      description: "Any other error. A request that ended with 429, 503 or 504 can be repeated.",
       content: { "application/json": { schema: anyError(schemas) } },
     },
   };
@@ -28,9 +34,9 @@ function casesOfTransport({ rpc, body }: HttpBinding, schemas: Schemas): ErrorCa
   const caseOf = (status: number, when: string) => ({ status, when, schema: statusSchema(status, schemas) });
   return [
     ...(rpc.input.fields.length > 0
-      ? [caseOf(400, "The request is malformed, or fields break rules: all are told.")]
+      ? [caseOf(400, "The request is malformed, or fields are invalid. The message lists all of them.")]
       : []),
-    ...(isPublic(rpc) ? [] : [caseOf(401, "The key is missing or wrong.")]),
+    ...(isPublic(rpc) ? [] : [caseOf(401, "The API key is missing or wrong.")]),
     ...(body === undefined
       ? []
       : [caseOf(413, "The body is too large."), caseOf(415, "The body is not JSON in UTF-8.")]),
@@ -46,7 +52,7 @@ function toCase({ code, reason, when, message }: RpcError, schemas: Schemas): Er
   return { status, when, message: message === "" ? undefined : message, schema: statusSchema(status, schemas) };
 }
 
-/** google.rpc.Code and Connect number codes alike; only OK is not an error. */
+/** Returns the HTTP status of a code. google.rpc.Code and Connect use the same numbers. */
 function statusOfCode(code: number): number {
   const [, status = 500] = Object.entries(errorStatus).find(([key]) => Number(key) === code) ?? [];
   return status;
@@ -62,7 +68,7 @@ function toResponse(cases: readonly ErrorCase[]): JsonObject {
   };
 }
 
-/** The bodies that are known to the letter. */
+/** Returns examples of the bodies whose text is known. */
 function examplesOf(cases: readonly ErrorCase[]): JsonObject {
   const examples = cases.flatMap(({ status, when, message }) =>
     message === undefined ? [] : [{ summary: when, value: bodyOf(status, message) }],
@@ -75,13 +81,13 @@ function bodyOf(status: number, message: string): JsonObject {
   return JSON.parse(JSON.stringify(errorBody(status, message)));
 }
 
-/** The body of every error of a status that no reason gives another. */
+/** Returns the schema of an error body, for all errors of a status without a body of their own. */
 function statusSchema(status: number, schemas: Schemas): JsonObject {
   const isFixed = fixedErrorBodies[status] !== undefined;
   const schema = objectSchema(bodyOf(status, ""), (value, key): JsonObject => {
     if (key !== "message" || isFixed) return { const: value };
     if (status !== errorStatus[Code.InvalidArgument]) return { type: "string" };
-    return { description: "What is wrong; a list where fields break rules.", ...messages };
+    return { description: "Text of the error, or a list if fields are invalid.", ...messages };
   });
   return schemas.named(pascalCase(STATUS_CODES[status] ?? `Status ${status}`), schema);
 }

@@ -7,7 +7,7 @@ import { summaryOf } from "./comment.ts";
 import { errorResponses } from "./error-response.ts";
 import { type OperationContext, successResponse } from "./response.ts";
 
-/** The Operation Object of a binding. `operationId` names it among all. */
+/** Returns the Operation Object of a binding. `operationId` is unique in the document. */
 export function operationOf(
   binding: HttpBinding,
   operationId: string,
@@ -31,7 +31,7 @@ export function operationOf(
   };
 }
 
-/** What differs from the security of the document as a whole. */
+/** Returns the security of an RPC, if it differs from that of the document. */
 function securityOf(rpc: DescMethod): JsonObject {
   if (isPublic(rpc)) return { security: [] };
   if (rpc.methodKind !== "server_streaming") return {};
@@ -42,7 +42,7 @@ function hasMoreThan(summary: string, text: string): boolean {
   return text.replaceAll("`", "").length > summary.length + 1;
 }
 
-/** A binding's path as OpenAPI writes it: "{name=things/*}" is {name}. */
+/** Returns a binding's path in the form of OpenAPI: "{name=things/*}" becomes "{name}". */
 export function pathOf({ path }: HttpBinding): string {
   return path.replace(/\{([^}=]+)=[^}]*\}/g, "{$1}");
 }
@@ -58,7 +58,7 @@ function fieldParameters(binding: HttpBinding, context: OperationContext): JsonO
   return [...inPath, ...free.flatMap((field) => queryParameters(field, "", context))];
 }
 
-/** Top-level fields that the path fills. */
+/** Returns the top-level fields that are set from the path. */
 function boundFields({ variables }: HttpBinding): ReadonlySet<DescField> {
   return new Set(variables.flatMap(({ fields: [first, ...rest] }) => (first && rest.length === 0 ? [first] : [])));
 }
@@ -85,13 +85,13 @@ function parameterOf(name: string, place: "path" | "query", field: DescField, co
   };
 }
 
-/** A map goes as one parameter per entry: an exploded form, in which the name of the whole does not show. */
+/** Describes a map, which has one parameter for each entry: an exploded form, in which the name of the map does not occur. */
 function mapParameter(name: string, parameter: JsonObject): JsonObject {
   const { schema, description, ...rest } = parameter;
   const values = typeof schema === "object" && schema !== null && "additionalProperties" in schema ? schema : {};
   return {
     ...rest,
-    description: `${description} Each pair is a parameter of its own: \`${name}.KEY=VALUE\`.`,
+    description: `${description} Each pair is a separate parameter: \`${name}.KEY=VALUE\`.`,
     style: "form",
     explode: true,
     schema: {
@@ -116,14 +116,14 @@ function requestBodyOf(binding: HttpBinding, body: "message" | DescField, contex
   const { input } = binding.rpc;
   const isWhole = body === "message";
   const schema = isWhole ? schemas.message(input, "request", boundFields(binding)) : schemas.field(body, "request");
-  // Without a body a message has nothing set, which is fine where nothing has to be.
+  // A request without a body is a message without fields.
   const required = isWhole && input.fields.some(isRequired);
   const form =
     isWhole && context.dialect.formRequests.has(input) ? { [formType]: { schema: formSchema(binding, context) } } : {};
   return { ...(required && { required }), content: { "application/json": { schema }, ...form } };
 }
 
-/** A flat form holds the scalar fields that the path does not fill. */
+/** Describes a urlencoded form: it has the scalar fields that are not set from the path. */
 function formSchema(binding: HttpBinding, { schemas }: OperationContext): JsonObject {
   const { input } = binding.rpc;
   const bound = boundFields(binding);

@@ -1,4 +1,4 @@
-// A protoc plugin, run by `buf generate`: writes openapi.json for the services of the files it is given.
+// Plugin of protoc, run by `buf generate`. Writes openapi.json for the services of the given files.
 import { create, createFileRegistry } from "@bufbuild/protobuf";
 import {
   type CodeGeneratorRequest,

@@ -8,14 +8,14 @@ import { readProduced } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 import type { Schemas } from "./schema.ts";
 
-/** What the parts of an operation are made from. */
+/** Sources of an operation's parts. */
 export interface OperationContext {
   readonly schemas: Schemas;
   readonly commentOf: CommentReader;
   readonly dialect: Dialect;
 }
 
-/** The response of a call that succeeds, under its status. */
+/** Returns the response of a successful call, by its status. */
 export function successResponse(binding: HttpBinding, context: OperationContext): JsonObject {
   const status = successStatus.get(binding.httpMethod) ?? 200;
   const isBody = binding.rpc.output.typeName === HttpBodySchema.typeName;
@@ -32,7 +32,7 @@ function messageResponse({ rpc, responseField }: HttpBinding, context: Operation
   const id = idField === undefined ? "" : ` and its \`${idField.jsonName}\` as id`;
   const stream =
     `Server-sent events, each with one JSON value of this schema as data${id}. ` +
-    "An error after the first of them comes as an event `error`, with an error's body as data, and is the last.";
+    "An error after the first event is sent as an event `error` with an error body as data; it ends the stream.";
   return { description: `${description}\n\n${stream}`, content: { "text/event-stream": { schema } } };
 }
 
@@ -45,12 +45,10 @@ function bodyResponse({ rpc }: HttpBinding, { schemas }: OperationContext): Json
   if (produced.length === 0) throw new Error(`${rpcName(rpc)}: it returns HttpBody and has no option produces`);
   const hasPicture = produced.some(({ mediaType }) => picture.contentType.test(mediaType));
   const all = hasPicture ? [{ mediaType: "application/json", schema: pictureSchema(schemas) }, ...produced] : produced;
-  // A picture as it is comes first, being what is sent where Accept says nothing.
+  // The binary picture is first, because it is sent to clients without an Accept header.
   const content = [...Map.groupBy(all, ({ mediaType }) => mediaType)].sort(([a], [b]) => rank(a) - rank(b));
   return {
-    description: hasPicture
-      ? "A picture comes as it is, or in base64 as JSON where `Accept` takes JSON and no picture."
-      : "The content.",
+    description: hasPicture ? "The picture, or base64 in JSON if `Accept` allows JSON and no picture." : "The content.",
     content: Object.fromEntries(content.map(([mediaType, kinds]) => [mediaType, mediaTypeOf(kinds)])),
   };
 }
@@ -59,7 +57,7 @@ function rank(mediaType: string): number {
   return picture.contentType.test(mediaType) ? 0 : 1;
 }
 
-/** What is not JSON has no schema. */
+/** Returns a Media Type Object. Only JSON has a schema. */
 function mediaTypeOf(kinds: readonly { readonly schema: JsonObject | undefined }[]): JsonObject {
   const schemas = kinds.flatMap(({ schema }) => schema ?? []);
   const [first] = schemas;
@@ -71,11 +69,11 @@ function pictureSchema(schemas: Schemas): JsonObject {
   const { contentType, base64 } = picture.keys;
   return schemas.named("Picture", {
     type: "object",
-    description: "A picture in JSON.",
+    description: "Picture in JSON.",
     required: [contentType, base64],
     properties: {
-      [contentType]: { type: "string", description: "Its media type.", pattern: picture.contentType.source },
-      [base64]: { type: "string", description: "Its bytes.", contentEncoding: "base64" },
+      [contentType]: { type: "string", description: "Media type of the picture.", pattern: picture.contentType.source },
+      [base64]: { type: "string", description: "Bytes of the picture.", contentEncoding: "base64" },
     },
     examples: [{ [contentType]: "image/png", [base64]: "base64-encoded-data" }],
   });

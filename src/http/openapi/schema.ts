@@ -5,7 +5,7 @@ import { type ElementType, elementType } from "../rest/values.ts";
 import { readExample, readFieldKeywords } from "./annotations.ts";
 import type { CommentReader } from "./comment.ts";
 
-/** Requests may leave out what answers always show. */
+/** Use of a schema: a request may leave out fields that an answer always has. */
 export type Direction = "request" | "response";
 
 const wellKnown: Readonly<Record<string, JsonObject>> = {
@@ -17,7 +17,7 @@ const wellKnown: Readonly<Record<string, JsonObject>> = {
   "google.protobuf.Value": {},
 };
 
-/** What schemas are made from. */
+/** Sources of schemas. */
 export interface SchemaOptions {
   readonly commentOf: CommentReader;
   readonly dialect: Dialect;
@@ -25,13 +25,13 @@ export interface SchemaOptions {
   readonly answers: readonly DescMessage[];
 }
 
-/** A schema with the definition it was made for. */
+/** Schema, and the definition that it was made for. */
 interface Component {
   readonly owner: string;
   schema: JsonObject;
 }
 
-/** JSON Schemas of the messages that REST reads and writes. Messages and enums become components when they are first met. */
+/** JSON Schemas of the messages that REST reads and writes. Messages and enums become components at their first use. */
 export class Schemas {
   readonly #options: SchemaOptions;
   readonly #answered = new Set<DescMessage>();

@@ -47,7 +47,7 @@ export type PlainRoute = {
 export type RestOptions = {
   /** Their google.api.http annotations are the routes. */
   services: readonly DescService[];
-  /** Default: resolved among the protos of `services`, which have to hold every definition that the dialect names. */
+  /** Default: resolved from the protos of `services`, which must define everything that the dialect names. */
   dialect?: Dialect | undefined;
   /** Reaches these services, in process. */
   transport: Transport;

@@ -1,12 +1,15 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** Who may look. */
-export type Login = { readonly username: string; readonly password: string };
+/** User name and password of the documentation. */
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
 
-/** What a client without a login is told: RFC 7617, section 2. */
+/** Value of WWW-Authenticate for a request without a login (RFC 7617, section 2). */
 export const basicChallenge = 'Basic realm="sessiond", charset="UTF-8"';
 
-/** Checks Authorization headers against a login. A wrong one takes as long as the right one, whatever they have in common. */
+/** Returns a function that checks Authorization headers against a login, in the same time for every header. */
 export function loginVerifier(login: Login): (authorization: string | undefined) => boolean {
   const expected = digest(Buffer.from(`${login.username}:${login.password}`));
   return (authorization) => {

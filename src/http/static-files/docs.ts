@@ -11,24 +11,28 @@ import type { PlainRequest, PlainRoute } from "../rest/transcoder.ts";
 import { basicChallenge, type Login, loginVerifier } from "./basic-auth.ts";
 import { forwardedPrefix } from "./forwarded-prefix.ts";
 
-/** What the documentation is made of. */
-export type DocsOptions = {
-  /** The OpenAPI 3.1 document. */
-  document: JsonObject;
-  /** The services whose protos are served. */
-  services: readonly DescService[];
-  /** Where the files of swagger-ui-dist are. */
-  assetDirectory: string;
-  /** Who may look; undefined: everybody. */
-  login?: Login | undefined;
-};
+/** Content of the documentation, and the login for it. */
+export interface DocsOptions {
+  /** OpenAPI 3.1 document. */
+  readonly document: JsonObject;
+  /** Services whose protos are served. */
+  readonly services: readonly DescService[];
+  /** Directory with the files of swagger-ui-dist. */
+  readonly assetDirectory: string;
+  /** Required login. undefined: the documentation is public. */
+  readonly login?: Login | undefined;
+}
 
-/** A file of the documentation, ready to be sent. */
-type Asset = { contentType: string; body: Uint8Array; etag: string };
+/** File of the documentation, ready to be sent. */
+interface Asset {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  readonly etag: string;
+}
 
 const uiDirectory = join(import.meta.dirname, "ui");
 
-/** The files of Swagger UI that the page asks for, by name; `own` ones are not of swagger-ui-dist. */
+/** Files that the page of Swagger UI loads, by name. Those marked `own` are not part of swagger-ui-dist. */
 const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> = {
   "swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8" },
   "initializer.js": { contentType: "text/javascript; charset=utf-8", own: true },
@@ -37,7 +41,7 @@ const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> =
   "favicon-32x32.png": { contentType: "image/png" },
 };
 
-/** Nothing but this server's own. Swagger UI styles its elements inline, and shows pictures it has fetched as blobs. */
+/** Content-Security-Policy of the page. Swagger UI sets inline styles, and shows fetched pictures as blobs. */
 const securityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -50,8 +54,8 @@ const securityPolicy = [
 ].join("; ");
 
 /**
- * The routes of the documentation: the document at /openapi.json and, as OpenAPI 3.0, at /openapi-3.0.json, the protos at
- * /descriptor.binpb, and Swagger UI at / and /docs. Behind a proxy that takes a prefix off the path they follow X-Forwarded-Prefix.
+ * Returns the routes of the documentation: the document at /openapi.json and, as OpenAPI 3.0, at /openapi-3.0.json, the protos at
+ * /descriptor.binpb, and Swagger UI at / and /docs. Links begin with X-Forwarded-Prefix, for a proxy that removes it from the path.
  */
 export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
   const isAllowed = login === undefined ? () => true : loginVerifier(login);
@@ -85,7 +89,7 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
       }
       const asset = find(request);
       if (asset === undefined) throw new HttpProblem(404, notFoundMessage("GET", req.url ?? ""));
-      // The page's links begin at the directory it is in.
+      // The links of the page are relative to its directory.
       if (request.path.length > 1 && request.path.endsWith("/")) {
         send(req, res, { status: 302, headers: { Location: `../${request.path.split("/").at(-2)}` } });
       } else {
@@ -105,7 +109,7 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
   ];
 }
 
-/** The page with links that begin at the prefix. */
+/** Returns the page with links that begin with the prefix. */
 function withBase(html: string, prefix: string): string {
   return prefix === "" ? html : html.replace("<head>", `<head>\n    <base href="${prefix}/">`);
 }
@@ -117,7 +121,7 @@ function withServer(document: JsonObject, prefix: string): JsonObject {
 function sendAsset({ req, res }: PlainRequest, { contentType, body, etag }: Asset): void {
   const headers: Readonly<Record<string, string>> = {
     ETag: etag,
-    // Kept by the browser, and asked for each time whether it is still the same.
+    // The browser stores the file and revalidates it for every use.
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": securityPolicy,
     "X-Content-Type-Options": "nosniff",
@@ -137,7 +141,7 @@ function toAsset(contentType: string, body: Uint8Array): Asset {
   return { contentType, body, etag: `"${createHash("sha256").update(body).digest("base64url").slice(0, 27)}"` };
 }
 
-/** Makes a value when it is first asked for; a failure is forgotten. */
+/** Returns a function that makes a value at its first call. After a failure the next call tries again. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

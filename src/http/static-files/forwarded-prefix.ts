@@ -1,12 +1,12 @@
 import type { HttpRequest } from "../exchange.ts";
 
 const maxLength = 256;
-/** Path segments of unreserved characters, none of them "." or "..". */
+/** Matches path segments of unreserved characters (RFC 3986) other than "." and "..". */
 const prefixPath = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+$/;
 
 /**
- * Returns the path that reverse proxies have taken off a request's URL, as X-Forwarded-Prefix tells it, such as "/wa"; "" if there
- * is none, or none that could stand in a page. Of several proxies the outermost comes first, as Spring has it.
+ * Returns the path that reverse proxies have removed from a request's URL, such as "/wa", from X-Forwarded-Prefix. Returns "" if the
+ * header is missing or unsafe to put into a page. Several prefixes are joined, the outermost proxy's first, as in Spring.
  */
 export function forwardedPrefix(req: HttpRequest): string {
   const sent = String(req.headers["x-forwarded-prefix"] ?? "");

@@ -1,9 +1,9 @@
 // Runs in the browser: opens Swagger UI on this server's document.
 
-/** How much of an event stream "Try it out" shows: Swagger UI shows an answer once it is complete, and a stream may never be. */
+/** Time that "Try it out" reads an event stream, ms. Swagger UI shows only complete answers, and a stream may never end. */
 const streamPreviewMs = 3000;
 
-/** As fetch, but of an event stream only what comes at first. */
+/** Fetches an answer, or the beginning of an event stream. */
 async function fetchPreview(url, request) {
   const response = await fetch(url, request);
   if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return response;
@@ -16,7 +16,7 @@ async function fetchPreview(url, request) {
   return new Response(text, { status, statusText, headers });
 }
 
-/** Shows the media type that comes first in the document until another is chosen; Swagger UI would show JSON, whatever is sent. */
+/** Plugin that selects the first media type in the document. Without it Swagger UI selects JSON, even if the answer is a picture. */
 const firstMediaType = {
   statePlugins: {
     spec: {

@@ -7,11 +7,11 @@ import { startWhatsApp } from "../../emulator/whatsapp.ts";
 import { operations } from "./operations.ts";
 
 const key = "the-key";
-/** A browser on a busy machine takes its time. */
+/** Timeout of browser actions, long enough for a busy machine. */
 const timeoutMs = 100_000;
 const login = { username: "admin", password: "secret" };
 
-/** An operation on the page, opened and ready to be tried. */
+/** Operation on the page, opened for "Try it out". */
 class TriedOperation {
   readonly #page: Page;
   readonly #selector: string;
@@ -30,7 +30,7 @@ class TriedOperation {
     return new TriedOperation(page, selector);
   }
 
-  /** Sends it as it stands, and waits for the answer: its status, and what is shown of its body. */
+  /** Sends the request as it is, and returns the status and the shown body of the answer. */
   async execute(): Promise<{ status: string; body: string }> {
     const { page, selector } = { page: this.#page, selector: this.#selector };
     if (await page.$(`${selector} .btn-clear`)) await page.locator(`${selector} .btn-clear`).click();
@@ -43,7 +43,7 @@ class TriedOperation {
     return { status: status.trim(), body: bodies[0] ?? "" };
   }
 
-  /** The media types of the successful answer, the chosen one first. */
+  /** Returns the media types of the successful answer, the selected one first. */
   mediaTypes(): Promise<string[]> {
     return this.#page.$eval(`${this.#selector} .response-controls select`, (select) => {
       const { value, options } = select as { value: string; options: Iterable<{ value: string }> };
@@ -59,7 +59,7 @@ class TriedOperation {
     await this.#page.locator(`${this.#selector} tr[data-param-name="${parameter}"] :is(input, textarea)`).fill(value);
   }
 
-  /** The width of the picture that is shown, once it has loaded. */
+  /** Returns the width of the shown picture after it has loaded. */
   async pictureWidth(): Promise<number> {
     const picture = await this.#page.waitForSelector(`${this.#selector} .live-responses-table img`);
     const width = await picture?.evaluate(async (element) => {
@@ -76,7 +76,7 @@ describe("Swagger UI in a browser", () => {
   let server: ServerProcess;
   let browser: Browser;
   let page: Page;
-  /** What went wrong in the page, and what it asked for elsewhere. */
+  /** Errors in the page, and its requests to other origins. */
   const faults: string[] = [];
 
   before(async () => {
@@ -121,7 +121,7 @@ describe("Swagger UI in a browser", () => {
     assert.equal((await page.goto(server.baseUrl))?.status(), 200);
   });
 
-  it("shows every call, at / and at /docs, and finds no fault with the document", async () => {
+  it("shows every call at / and at /docs, without errors in the document", async () => {
     for (const path of ["/docs", "/"]) {
       await page.goto(server.baseUrl + path);
       await page.waitForSelector(".opblock");
@@ -131,7 +131,7 @@ describe("Swagger UI in a browser", () => {
             ".opblock-summary-method",
             ".opblock-summary-path, .opblock-summary-path__deprecated",
           ].map((part) => summary.querySelector(part)?.textContent ?? "");
-          // It lets long paths break.
+          // Swagger UI puts break marks into long paths.
           return `${method} ${at?.replaceAll("\u200b", "")}`;
         }),
       );
@@ -141,7 +141,7 @@ describe("Swagger UI in a browser", () => {
     }
   });
 
-  it("tries GET /ping, and what needs the key once it has it", async () => {
+  it("tries GET /ping without a key, and other calls with one", async () => {
     const ping = await (await TriedOperation.open(page, "ping")).execute();
     assert.deepEqual([ping.status, JSON.parse(ping.body)], ["200", { message: "pong" }]);
 
@@ -167,7 +167,7 @@ describe("Swagger UI in a browser", () => {
     }
   });
 
-  it("shows the QR code in the media type that is chosen", async () => {
+  it("shows the QR code in the selected media type", async () => {
     const qr = await TriedOperation.open(page, "getQrBody");
     assert.deepEqual(await qr.mediaTypes(), ["image/png", "application/json"]);
     assert.equal((await qr.execute()).status, "200");
@@ -180,7 +180,7 @@ describe("Swagger UI in a browser", () => {
     assert.ok((await qr.pictureWidth()) > 100);
   });
 
-  it("shows the beginning of a stream, though it goes on", async () => {
+  it("shows the beginning of an endless stream", async () => {
     const stream = await TriedOperation.open(page, "statusStream");
     await stream.type("session", "default");
     const { status, body } = await stream.execute();
@@ -188,7 +188,7 @@ describe("Swagger UI in a browser", () => {
     assert.match(body, /data: .*SCAN_QR_CODE/);
   });
 
-  it("asks nobody but the server, and breaks no rule of its own", () => {
+  it("loads nothing from other origins, and obeys its security policy", () => {
     assert.deepEqual(faults, []);
   });
 });

@@ -13,7 +13,7 @@ type GrpcMethod = {
 };
 
 describe("the protos at /descriptor.binpb", () => {
-  it("are all that a client needs to call the server, reflection being off", async () => {
+  it("suffice to call the server without reflection", async () => {
     await using server = await ServerProcess.start({ SESSIOND_REFLECTION: "false" });
     const answer = await fetch(`${server.baseUrl}/descriptor.binpb`);
     assert.equal(answer.headers.get("content-type"), "application/x-protobuf");
@@ -42,7 +42,7 @@ describe("the protos at /descriptor.binpb", () => {
     assert.deepEqual({ ...pong }, { message: "pong" });
   });
 
-  it("hold each file once, after all it imports", async () => {
+  it("contain each file once, after the files it imports", async () => {
     await using server = await ServerProcess.start();
     const answer = await fetch(`${server.baseUrl}/descriptor.binpb`);
     const { file } = fromBinary(FileDescriptorSetSchema, new Uint8Array(await answer.arrayBuffer()));
@@ -59,7 +59,7 @@ describe("the protos at /descriptor.binpb", () => {
     assert.equal(again.status, 304);
   });
 
-  it("are behind the login of the documentation, and gone with it", async () => {
+  it("need the login of the documentation, and are switched off with it", async () => {
     const login = { WHATSAPP_SWAGGER_USERNAME: "admin", WHATSAPP_SWAGGER_PASSWORD: "secret" };
     await using server = await ServerProcess.start(login);
     const authorization = `Basic ${Buffer.from("admin:secret").toString("base64")}`;

@@ -16,12 +16,12 @@ async function start(t: TestContext, options: Partial<DocsOptions> = {}): Promis
   return (await startRestServer(t, { rest: { extra } })).url;
 }
 
-/** What a page or a script asks for by relative address. */
+/** Relative URLs that a page or a script loads. */
 const linksIn = (text: string) =>
   [...text.matchAll(/(?:href|src)="([^"]+)"|\burl: "([^"]+)"/g)].map((m) => m[1] ?? m[2] ?? "");
 
 describe("the documentation", () => {
-  it("gives the document, and one page at / and at /docs", async (t) => {
+  it("has the document, and the same page at / and at /docs", async (t) => {
     const url = await start(t);
     const json = await fetch(`${url}/openapi.json`);
     assert.equal(json.headers.get("content-type"), "application/json; charset=utf-8");
@@ -32,7 +32,7 @@ describe("the documentation", () => {
     assert.equal(new Set(texts).size, 1);
   });
 
-  it("has all that the page asks for, with its media type, and asks nobody else", async (t) => {
+  it("has every file that the page loads, with its media type", async (t) => {
     const url = await start(t);
     const page = await (await fetch(`${url}/docs`)).text();
     const script = await (await fetch(`${url}/docs/initializer.js`)).text();
@@ -53,7 +53,7 @@ describe("the documentation", () => {
     }
   });
 
-  it("lets pages load nothing from elsewhere, and lets nobody frame them", async (t) => {
+  it("forbids other origins, and framing, by its security policy", async (t) => {
     const { headers } = await fetch(await start(t));
     const policy = headers.get("content-security-policy") ?? "";
     assert.match(policy, /default-src 'none'/);
@@ -63,7 +63,7 @@ describe("the documentation", () => {
     assert.equal(headers.get("x-content-type-options"), "nosniff");
   });
 
-  it("answers 304 to who has it already", async (t) => {
+  it("answers 304 if the ETag matches", async (t) => {
     const url = await start(t);
     const { headers } = await fetch(`${url}/docs/swagger-ui.css`);
     const etag = headers.get("etag") ?? "";
@@ -77,7 +77,7 @@ describe("the documentation", () => {
     assert.ok((await other.text()).length > 0);
   });
 
-  it("answers HEAD, sends a trailing slash back, and has no other files", async (t) => {
+  it("answers HEAD, redirects a trailing slash, and has no other files", async (t) => {
     const url = await start(t);
     const head = await fetch(`${url}/docs/swagger-ui-bundle.js`, { method: "HEAD" });
     assert.ok(Number(head.headers.get("content-length")) > 100_000);
@@ -91,7 +91,7 @@ describe("the documentation", () => {
     }
   });
 
-  it("is for those who log in, where a login is set", async (t) => {
+  it("needs the login if one is configured", async (t) => {
     const url = await start(t, { login: { username: "admin", password: "p:äß" } });
     const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
     for (const path of ["/", "/docs", "/docs/", "/docs/initializer.js", "/docs/nope", "/openapi.json"]) {
@@ -111,14 +111,14 @@ describe("the documentation", () => {
 });
 
 describe("the server", () => {
-  it("gives the generated document, without the key that its calls need", async () => {
+  it("serves the generated document without an API key", async () => {
     await using server = await ServerProcess.start({ SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: "the-key" });
     const answer = await fetch(`${server.baseUrl}/openapi.json`);
     assert.equal(answer.status, 200);
     assert.deepEqual(await answer.json(), document);
   });
 
-  it("has no documentation where it is switched off", async () => {
+  it("has no documentation if it is switched off", async () => {
     await using server = await ServerProcess.start({ WHATSAPP_SWAGGER_ENABLED: "false" });
     for (const path of ["/", "/docs", "/docs/initializer.js", "/openapi.json"]) {
       assert.equal((await fetch(server.baseUrl + path)).status, 404, path);

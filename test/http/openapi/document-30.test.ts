@@ -6,7 +6,7 @@ import { document, isObject, objectAt, operations } from "./operations.ts";
 
 const twin = toOpenApi30(document as JsonObject);
 
-/** All objects in a value that are not examples, each with its path. */
+/** Yields all objects in a value except examples, each with its path. */
 function* objectsIn(value: JsonValue | undefined, path = ""): Generator<[path: string, object: JsonObject]> {
   if (Array.isArray(value)) for (const [index, item] of value.entries()) yield* objectsIn(item, `${path}/${index}`);
   if (!isObject(value)) return;
@@ -53,8 +53,7 @@ const rewritten: readonly [what: string, from: JsonObject, to: JsonObject][] = [
 ];
 
 describe("the document as OpenAPI 3.0", () => {
-  for (const [what, from, to] of rewritten)
-    it(`says ${what} in its own words`, () => assert.deepEqual(schema(from), to));
+  for (const [what, from, to] of rewritten) it(`converts ${what}`, () => assert.deepEqual(schema(from), to));
 
   it("has no keyword of 3.1 anywhere", () => {
     assert.equal(twin.openapi, "3.0.3");
@@ -70,7 +69,7 @@ describe("the document as OpenAPI 3.0", () => {
     }
   });
 
-  it("has the same operations, and every reference leads somewhere", () => {
+  it("has the same operations, and a target for every reference", () => {
     const ids = (of: JsonValue) => [...objectsIn(of)].flatMap(([, { operationId }]) => operationId ?? []);
     assert.deepEqual(ids(twin.paths ?? {}), ids(objectAt(document, "paths") as JsonObject));
     const schemas = objectAt(twin, "components", "schemas");
@@ -79,7 +78,7 @@ describe("the document as OpenAPI 3.0", () => {
     }
   });
 
-  it("has a schema for each body, pictures too", () => {
+  it("has a schema for each body, pictures included", () => {
     for (const [path, { content }] of objectsIn(twin)) {
       for (const [type, media] of Object.entries(isObject(content) && !path.includes("/properties") ? content : {})) {
         assert.ok(isObject(media) && isObject(media.schema), `${path} ${type}`);
@@ -89,7 +88,7 @@ describe("the document as OpenAPI 3.0", () => {
 });
 
 describe("operation ids", () => {
-  it("are unique, whatever the case that a generator gives them, and plain words", () => {
+  it("are identifiers, unique without regard to case", () => {
     const ids = [...operations.values()].map(({ object }) => String(object.operationId));
     const operationCount = Object.values(objectAt(document, "paths")).flatMap((path) =>
       Object.keys(objectAt(path)),

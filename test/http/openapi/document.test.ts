@@ -7,20 +7,20 @@ import { allServices } from "../../e2e/every-call.ts";
 import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, operations } from "./operations.ts";
 import { createSchemaCheck } from "./schema-check.ts";
 
-/** Every object in the document, with its path. */
+/** Yields every object in the document with its path. */
 function* objectsIn(json: Json, path = "#"): Generator<[path: string, object: JsonObject]> {
   if (isObject(json)) yield [path, json];
   if (typeof json !== "object" || json === null) return;
   for (const [key, value] of Object.entries(json)) yield* objectsIn(value, `${path}/${key}`);
 }
 
-/** Every schema in the document that has examples, with each of them. */
+/** Examples of schemas in the document, each with its schema. */
 const examples = [...objectsIn(document)].flatMap(([path, object]) =>
   Array.isArray(object.examples) ? object.examples.map((example) => ({ path, schema: object, example })) : [],
 );
 
 describe("the OpenAPI document", () => {
-  it("is of OpenAPI 3.1 and tells name, version and licence of this package", () => {
+  it("is OpenAPI 3.1, with name, version and licence of this package", () => {
     const { name, version, description, license } = packageJson;
     assert.equal(document.openapi, "3.1.0");
     assert.deepEqual(document.info, {
@@ -32,7 +32,7 @@ describe("the OpenAPI document", () => {
     assert.deepEqual(document.servers, [{ url: "./" }]);
   });
 
-  it("has every REST binding of every service, and nothing else", async () => {
+  it("has exactly the REST bindings of all services", async () => {
     const bindings = readHttpBindings(await allServices()).map(({ httpMethod, path }) => `${httpMethod} ${path}`);
     const documented = [...operations.values()].map(({ method, path }) => `${method} ${path}`);
     assert.deepEqual(documented.toSorted(), bindings.toSorted());
@@ -53,7 +53,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("declares exactly the variables of each path, and no parameter twice", () => {
+  it("declares the variables of each path, and no parameter twice", () => {
     for (const { id, path, parameters } of operations.values()) {
       const inPath = parameters.filter((parameter) => parameter.in === "path");
       assert.deepEqual(
@@ -98,7 +98,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("shows the page's samples of requests and answers", () => {
+  it("has the examples of WAHA's documentation", () => {
     const shown = examples.map(({ example }) => JSON.stringify(example));
     const page = [
       '{"code":"ABCD-ABCD"}',
@@ -114,7 +114,7 @@ describe("the OpenAPI document", () => {
     );
   });
 
-  it("gives both media types of pictures, the picture first", () => {
+  it("has both media types of pictures, the binary one first", () => {
     for (const id of ["getQrBody", "getQrBody2", "getScreenshot"]) {
       const status = id === "getQrBody2" ? "201" : "200";
       const success = objectAt(operations.get(id)?.responses[status], "content");
@@ -122,7 +122,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("asks for the key everywhere but where none is needed", () => {
+  it("requires the key for all calls except the public ones", () => {
     const schemes = objectAt(document, "components", "securitySchemes");
     const { description, ...apiKey } = objectAt(schemes, "apiKey");
     assert.deepEqual(apiKey, { type: "apiKey", in: "header", name: "X-Api-Key" });
@@ -138,7 +138,7 @@ describe("the OpenAPI document", () => {
     assert.deepEqual(deprecated, ["startSessionDeprecated", "stopSessionDeprecated", "logoutSessionDeprecated"]);
   });
 
-  it("answers POST with 201 and the rest with 200, and no error with a status that the dialect does not have", () => {
+  it("has 201 for POST and 200 for the rest, and only error statuses of the dialect", () => {
     const known = new Set<number>([...Object.values(errorStatus), 412, 413, 415]);
     for (const { id, method, responses } of operations.values()) {
       const [success, ...errors] = Object.keys(responses).filter((status) => status !== "default");

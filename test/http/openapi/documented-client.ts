@@ -2,51 +2,51 @@ import assert from "node:assert/strict";
 import { isObject, type Json, type JsonObject, type Operation, objectAt, objectsOf, operations } from "./operations.ts";
 import { createSchemaCheck } from "./schema-check.ts";
 
-/** What to send; `path` holds the values of the path's variables. */
+/** Request to send; `path` has the values of the path's variables. */
 export interface DocumentedRequest {
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: Json;
-  /** Sent as it is, in place of `body`. */
+  /** Raw body, sent in place of `body`. */
   readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Of an event stream: reads until this is true of an item. Default: the first. */
+  /** Last item to read of an event stream. Default: the first. */
   readonly until?: (item: Json) => boolean;
 }
 
-/** An answer that is as documented; `body` is undefined if there is none, bytes for a picture, the items of a stream. */
+/** Answer that matches the document; `body` is JSON, the bytes of a picture, the items of a stream, or undefined. */
 export interface DocumentedAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Json | undefined;
 }
 
-/** Makes documented calls by their id, and fails where the answer is not as documented. Keeps count of what was answered. */
+/** Makes calls by operation id, and fails if an answer does not match the document. Records all answers. */
 export class DocumentedClient {
   readonly #baseUrl: () => string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #checkRequest = createSchemaCheck({ closed: false });
   readonly #checkAnswer = createSchemaCheck({ closed: true });
-  /** Every "id status" so far. */
+  /** Answers so far, as "id status". */
   readonly seen = new Set<string>();
-  /** Every message of an error so far, as "id status message". */
+  /** Error messages so far, as "id status message". */
   readonly messages = new Set<string>();
 
-  /** `headers` go with every request that has not the same. */
+  /** `headers` are defaults for the headers of every request. */
   constructor(baseUrl: () => string, headers: Readonly<Record<string, string>> = {}) {
     this.#baseUrl = baseUrl;
     this.#headers = headers;
   }
 
-  /** Makes a call that is to be answered with `status`. The request of a call that succeeds has to be as documented, too. */
+  /** Makes a call that must be answered with `status`. If it succeeds, its request must match the document, too. */
   async call(id: string, status: number, request: DocumentedRequest = {}): Promise<DocumentedAnswer> {
     const operation = operationOf(id);
     if (status < 400) this.#assertRequest(operation, request);
     return this.#fetch(operation, request, (response) => this.#assertAnswer(operation, status, response, request));
   }
 
-  /** Makes a call that may be answered with any status that is documented, and does not look further. */
+  /** Makes a call that may be answered with any documented status. */
   async probe(id: string, request: DocumentedRequest): Promise<void> {
     const operation = operationOf(id);
     const status = await this.#fetch(operation, request, async (response) => response.status);
@@ -122,7 +122,7 @@ export class DocumentedClient {
     return answer(body);
   }
 
-  /** What is documented and was not answered so far: "id status", and "id status message" for examples of errors. */
+  /** Returns the documented answers that have not occurred: "id status", and "id status message" for examples of errors. */
   missing(): string[] {
     return [...operations.values()].flatMap(({ id, responses }) =>
       Object.entries(responses).flatMap(([status, response]) => {
@@ -136,7 +136,7 @@ export class DocumentedClient {
   }
 }
 
-/** The messages in the examples of a response. */
+/** Returns the messages in the examples of a response. */
 function messagesOf({ content }: JsonObject): string[] {
   if (!isObject(content) || content["application/json"] === undefined) return [];
   const { examples } = objectAt(content, "application/json");
@@ -155,7 +155,7 @@ function targetOf({ path }: Operation, request: DocumentedRequest): string {
   return request.query ? `${target}?${new URLSearchParams(request.query)}` : target;
 }
 
-/** The data of an event stream, each item checked, up to the first one that is wanted. */
+/** Returns the checked items of an event stream, up to the wanted one. */
 async function itemsOf(
   response: Response,
   check: (item: Json) => void,

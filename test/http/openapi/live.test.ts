@@ -12,16 +12,16 @@ import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, op
 const key = "the-key";
 const maxBodyBytes = 4_000;
 
-/** What a server that is well never answers, or only by chance. */
+/** Answers that a healthy server does not give, or only by chance. */
 const unreachable = ["checkHealth 503", "authorizeCode 201", "backup 429", "sendTestEvent 422"];
 
-/** A body that a call takes, for a session that need not be there. */
+/** Valid bodies of calls, by operation id. */
 const bodies: Readonly<Record<string, Json>> = {
   requestCode: { phoneNumber: "12132132130" },
   authorizeCode: { code: "123456" },
 };
 
-/** Requests that break a rule, of calls whose path has no session to be named wrongly. */
+/** Invalid requests of calls without a session in their path. */
 const badRequests: Readonly<Record<string, DocumentedRequest>> = {
   listSessions: { query: { all: "maybe" } },
   createSession: { body: { name: "a b", config: { webhooks: [{ url: "nope", events: ["nope"] }] } } },
@@ -34,7 +34,7 @@ const badRequests: Readonly<Record<string, DocumentedRequest>> = {
   ackEvents: { body: { consumer: "a b", cursor: "1" } },
 };
 
-/** Requests about a session that is not there, of calls whose path has none. */
+/** Requests for a missing session, of calls without a session in their path. */
 const requestsForNobody: Readonly<Record<string, DocumentedRequest>> = {
   getScreenshot: { query: { session: "nobody" } },
   statusStream2: { query: { session: "nobody" } },
@@ -85,20 +85,20 @@ describe("every documented call is answered as documented", () => {
   });
   after(() => stack.disposeAsync());
 
-  /** All operations that document a status, with whether a session is in their path. */
+  /** Returns the operations that document a status, and whether their path has a session. */
   const withStatus = (status: number) =>
     [...operations.values()]
       .filter(({ responses }) => responses[status] !== undefined)
       .map(({ id, path }) => ({ id, inPath: path.includes("{session}") }));
 
-  /** Scans the code of a session, and waits until it works. */
+  /** Scans the code of a session, and waits until it is WORKING. */
   async function pair(phone: Phone, session: string): Promise<void> {
     const raw = await client.call("getQrBody", 200, { path: { session }, query: { format: "raw" } });
     await phone.scan(String(isObject(raw.body) && raw.body.value));
     await client.call("statusStream", 200, { path: { session }, until: isWorking });
   }
 
-  /** The first delivery of a session that was given up, as soon as there is one. */
+  /** Waits for the first failed delivery of a session, and returns it. */
   async function firstFailed(session: string): Promise<JsonObject> {
     for (;;) {
       const { body } = await client.call("listDeliveries", 200, { path: { session }, query: { state: "FAILED" } });
@@ -114,7 +114,7 @@ describe("every documented call is answered as documented", () => {
     await stranger.call("checkHealth", 200);
   });
 
-  it("with the key in every place that is documented", async () => {
+  it("with the key in every documented place", async () => {
     await stranger.call("listSessions", 200, { headers: { authorization: `Bearer ${key}` } });
     const { body } = await client.call("createStreamTicket", 201, { body: {} });
     const ticket = isObject(body) ? String(body.ticket) : "";
@@ -128,12 +128,12 @@ describe("every documented call is answered as documented", () => {
     for (const { id } of withStatus(413)) await client.call(id, 413, { text: " ".repeat(maxBodyBytes + 1), headers });
   });
 
-  it("with a body that is no JSON: 415", async () => {
+  it("with a body that is not JSON: 415", async () => {
     const headers = { "content-type": "text/plain" };
     for (const { id } of withStatus(415)) await client.call(id, 415, { text: "text", headers });
   });
 
-  it("with a request that breaks rules: 400", async () => {
+  it("with an invalid request: 400", async () => {
     for (const { id, inPath } of withStatus(400)) {
       const request = inPath ? { path: { session: "a b" }, body: bodies[id] ?? {} } : badRequests[id];
       assert.ok(request, `badRequests has nothing for ${id}`);
@@ -143,7 +143,7 @@ describe("every documented call is answered as documented", () => {
     }
   });
 
-  it("the words that a configuration takes are those that the document has", async () => {
+  it("with exactly the documented words in a configuration", async () => {
     const webhooks = [{ url: "http://127.0.0.1:9/", events: ["nope"], retries: { policy: "nope" } }];
     const { body } = await client.call("createSession", 400, { body: { config: { webhooks } } });
     const messages = isObject(body) && Array.isArray(body.message) ? body.message.map(String) : [];
@@ -156,7 +156,7 @@ describe("every documented call is answered as documented", () => {
     assert.deepEqual(accepted, documented);
   });
 
-  it("for a session that is not there: 404", async () => {
+  it("for a missing session: 404", async () => {
     for (const { id, inPath } of withStatus(404)) {
       const body = operations.get(id)?.requestBody && { body: bodies[id] ?? {} };
       const request = inPath ? { path: { session: "nobody" }, ...body } : requestsForNobody[id];
@@ -165,7 +165,7 @@ describe("every documented call is answered as documented", () => {
     }
   });
 
-  it("for a session that is not there: no 404 that is not documented", async () => {
+  it("for a missing session: only documented 404", async () => {
     for (const { id, path, responses, requestBody } of operations.values()) {
       if (responses[404] !== undefined || !path.includes("{session}")) continue;
       await client.probe(id, { path: { session: "nobody" }, ...(requestBody && { body: bodies[id] ?? {} }) });
@@ -284,7 +284,7 @@ describe("every documented call is answered as documented", () => {
     await client.call("ackEvents", 201, { body: { consumer: "reader", cursor: "1" } });
   });
 
-  it("nothing was left out", () => {
+  it("without exception", () => {
     assert.deepEqual(client.missing().toSorted(), unreachable.toSorted());
   });
 });

@@ -1,21 +1,21 @@
 import openApiDocument from "../../../gen/openapi.json" with { type: "json" };
 
-/** JSON as it comes. */
+/** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** An object of the document, such as a schema. */
+/** Object of the document, such as a schema. */
 export type JsonObject = { [key: string]: Json };
 
-/** What the document says of one call. */
+/** Call in the document. */
 export interface Operation {
   readonly id: string;
-  /** In upper case. */
+  /** HTTP method in upper case. */
   readonly method: string;
-  /** With its variables in braces. */
+  /** Path with its variables in braces. */
   readonly path: string;
   readonly parameters: readonly JsonObject[];
   readonly requestBody: JsonObject | undefined;
-  /** By status, "default" among them. */
+  /** Responses by status, and "default". */
   readonly responses: Readonly<Record<string, JsonObject>>;
   readonly needsKey: boolean;
   readonly object: JsonObject;
@@ -24,19 +24,19 @@ export interface Operation {
 /** The generated document. */
 export const document: JsonObject = structuredClone(openApiDocument) as JsonObject;
 
-/** The object at a path of keys. Throws if there is none. */
+/** Returns the object at a path of keys. Throws an Error if it is missing. */
 export function objectAt(from: Json | undefined, ...keys: string[]): JsonObject {
   const found = keys.reduce<Json | undefined>((at, key) => (isObject(at) ? at[key] : undefined), from);
   if (!isObject(found)) throw new Error(`no object at ${keys.join(" / ")}`);
   return found;
 }
 
-/** Whether it is an object, neither an array nor null. */
+/** Returns whether a value is an object, neither an array nor null. */
 export function isObject(json: Json | undefined): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
-/** A list of objects that may be missing. */
+/** Returns the objects of a list, none if the list is missing. */
 export function objectsOf(json: Json | undefined): JsonObject[] {
   return Array.isArray(json) ? json.filter(isObject) : [];
 }

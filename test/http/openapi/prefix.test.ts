@@ -53,7 +53,7 @@ const ignored = [
   "/wa, //evil.example",
 ];
 
-describe("the documentation behind a proxy that takes a prefix off", () => {
+describe("the documentation behind a proxy that removes a prefix", () => {
   for (const [sent, prefix] of taken) {
     it(`begins its links at ${prefix} with X-Forwarded-Prefix ${sent}`, async (t) => {
       const get = await start(t);
@@ -115,7 +115,7 @@ describe("the documentation behind a proxy that takes a prefix off", () => {
   }
 });
 
-/** A reverse proxy that serves a server below a path, and nothing else. */
+/** Starts a reverse proxy that serves a server below a path. */
 async function startProxy(target: string, prefix: string, header: boolean) {
   const { hostname, port } = new URL(target);
   const proxy = createServer((req, res) => {

@@ -2,12 +2,12 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import { document, isObject, type Json, type JsonObject, objectAt } from "./operations.ts";
 
-/** What is wrong with a value, by a schema of the document; undefined: nothing. */
+/** Returns the faults of a value by a schema of the document; undefined if there are none. */
 export type SchemaCheck = (schema: Json | undefined, value: Json) => string | undefined;
 
 /**
- * Checks values by schemas of the document, in ajv's strict mode: an unknown keyword is an error. `closed`: properties that
- * the document does not name are wrong.
+ * Returns a check of values by schemas of the document, in ajv's strict mode: an unknown keyword is an error. With `closed`,
+ * properties that are not in the document are faults.
  */
 export function createSchemaCheck({ closed }: { closed: boolean }): SchemaCheck {
   const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true });
@@ -20,7 +20,7 @@ export function createSchemaCheck({ closed }: { closed: boolean }): SchemaCheck 
   };
 }
 
-/** References within the document as references to its components alone, the rest of it being no JSON Schema. */
+/** Rewrites references to refer to the components alone, because the rest of the document is not JSON Schema. */
 function toDefs(schema: Json): Json {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/components/schemas/', '"document#/$defs/'));
 }

@@ -60,7 +60,7 @@ import { createRest } from "./http/rest/transcoder.ts";
 import { corsFor } from "./http/server/cors.ts";
 import { createHandler } from "./http/server/handler.ts";
 import { createHostGuard } from "./http/server/host-guard.ts";
-import { measured } from "./http/server/measured.ts";
+import { measureRequests } from "./http/server/measure-requests.ts";
 import { createServer } from "./http/server/server.ts";
 import { createDocsRoutes } from "./http/static-files/docs.ts";
 import type { Logger } from "./ports/system.ts";
@@ -231,7 +231,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
       idleSessionTimeoutMs: config.keepAlive.http2Ms,
       pingIntervalMs: config.keepAlive.pingMs,
     },
-    handler: measured(handler, metrics.answered),
+    handler: measureRequests(handler, metrics.answered),
   });
 
   dispatcher.start();

@@ -8,47 +8,46 @@ export type HttpRequest = IncomingMessage | Http2ServerRequest;
 /** The response that goes with an HttpRequest. */
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** Answers one request. Never throws, and sees to its own errors. */
+/** Answers one request. Never throws: it handles its own errors. */
 export type RequestListener = (req: HttpRequest, res: HttpResponse) => void;
 
-/** An answer whose body is known in full. Without a body, Content-Length is 0 and there is no content type. */
-export type Answer = {
-  status: number;
-  contentType?: string;
-  body?: string | Uint8Array;
-  headers?: Readonly<Record<string, string>>;
-};
+/** An answer with its complete body. Without a body, Content-Length is 0 and there is no Content-Type. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType?: string;
+  readonly body?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
-/** An answer with `value` as its JSON body. */
+/** Returns an answer with `value` as its JSON body. */
 export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
   return { status, contentType: "application/json; charset=utf-8", body: JSON.stringify(value), headers };
 }
 
-/** Sends an answer, without its body where the request is a HEAD. */
+/** Sends an answer. Leaves out the body if the request is a HEAD. */
 export function send(req: HttpRequest, res: HttpResponse, answer: Answer): void {
   const body = writeHead(res, answer);
   if (req.method === "HEAD" || body.byteLength === 0) res.end();
   else res.end(body);
 }
 
-const LINGER_MS = 2_000;
+const lingerMs = 2_000;
 
 /**
- * Sends an answer to a request whose body will not be read, and ends the connection (HTTP/1.1) or the stream (HTTP/2).
- * What the client is still sending is thrown away for a moment: closing at once would reset the connection, and the
- * client might never read the answer.
+ * Sends an answer to a request whose body is not read, then ends the connection (HTTP/1.1) or the stream (HTTP/2). Over HTTP/1.1
+ * it first discards input for at most 2 s: closing at once would reset the connection, and the client might lose the answer.
  */
 export function sendAndClose(req: HttpRequest, res: HttpResponse, answer: Answer): void {
   if ("stream" in res) {
     const { stream } = res;
     const body = writeHead(res, answer);
-    // NO_ERROR asks the client to stop sending without dropping the answer: RFC 9113, section 8.1.
+    // NO_ERROR tells the client to stop sending and to read the answer (RFC 9113, section 8.1).
     res.end(body, () => stream.close());
     return;
   }
   res.setHeader("Connection", "close");
   res.write(writeHead(res, answer));
-  const timer = setTimeout(finish, LINGER_MS).unref();
+  const timer = setTimeout(finish, lingerMs).unref();
   function finish(): void {
     clearTimeout(timer);
     res.end();
@@ -63,12 +62,12 @@ function writeHead(res: HttpResponse, answer: Answer): Uint8Array {
   res.statusCode = answer.status;
   if (answer.contentType !== undefined) res.setHeader("Content-Type", answer.contentType);
   for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
-  // RFC 9110, section 8.6: not with 204.
+  // A 204 has no Content-Length (RFC 9110, section 8.6).
   if (answer.status !== 204) res.setHeader("Content-Length", String(body.byteLength));
   return body;
 }
 
-/** Sends an answer to a request that is turned away before its body, if it has one, is read. */
+/** Sends an answer to a request that is rejected before its body is read. */
 export function refuse(req: HttpRequest, res: HttpResponse, answer: Answer): void {
   if (announcesBody(req)) sendAndClose(req, res, answer);
   else send(req, res, answer);
@@ -79,13 +78,13 @@ function announcesBody(req: HttpRequest): boolean {
   return Number(req.headers["content-length"] ?? 0) > 0 || req.headers["transfer-encoding"] !== undefined;
 }
 
-/** Whether there is nobody left to answer: the connection or the stream is closed. */
+/** Returns whether the client has gone: its connection or stream is closed. */
 export function isGone(res: HttpResponse): boolean {
   return "stream" in res ? res.stream.destroyed : res.destroyed;
 }
 
-/** Resolves when there is room for more, or nobody left to read it. */
-export function drained(out: Writable): Promise<void> {
+/** Resolves when a writable has room again, or is closed. */
+export function waitForDrain(out: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       out.off("drain", done).off("close", done);
@@ -95,7 +94,7 @@ export function drained(out: Writable): Promise<void> {
   });
 }
 
-/** Says that the answer depends on a request header, besides those said already. */
+/** Adds a request header to the answer's Vary. */
 export function addVary(res: HttpResponse, name: string): void {
   const present = res.getHeader("Vary");
   res.setHeader("Vary", present === undefined ? name : `${present}, ${name}`);

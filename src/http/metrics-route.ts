@@ -3,7 +3,7 @@ import { HttpProblem } from "./problem.ts";
 import { requestHeaders } from "./rest/forward-headers.ts";
 import type { PlainRoute } from "./rest/transcoder.ts";
 
-/** GET /metrics: for those who are let in. */
+/** Returns the route GET /metrics. Answers 401 unless `admits` accepts the request's headers. */
 export const createMetricsRoute = (
   render: () => Promise<{ contentType: string; body: string }>,
   admits: (header: Headers) => boolean,

@@ -1,9 +1,9 @@
-/** A request that http itself refuses: with which status, and what to tell the client. */
+/** A request refused by the HTTP layer itself, with the status and the text for the client. */
 export class HttpProblem extends Error {
   readonly status: number;
-  /** One sentence, or one for every violation. */
+  /** One sentence, or one per violation. */
   readonly detail: string | readonly string[];
-  /** The rest of the request will not be read: the connection cannot serve another. */
+  /** Whether the rest of the request is left unread, so that its connection cannot serve another request. */
   readonly closes: boolean;
 
   constructor(status: number, detail: string | readonly string[], options: { closes?: boolean } = {}) {
@@ -15,7 +15,7 @@ export class HttpProblem extends Error {
   }
 }
 
-/** The client left before its request was complete: there is nobody to answer. */
+/** The client has disconnected before its request was complete. It gets no answer. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }

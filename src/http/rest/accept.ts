@@ -1,6 +1,10 @@
 import { MIMEType } from "node:util";
 
-type Range = { type: string; subtype: string; quality: number };
+interface Range {
+  readonly type: string;
+  readonly subtype: string;
+  readonly quality: number;
+}
 
 /** Whether an Accept header takes a picture of a type as it is, or only as JSON. A header that takes neither gets the picture. */
 export function pictureForm(accept: string | undefined, contentType: string): "picture" | "json" {

@@ -21,7 +21,10 @@ const inflateByEncoding: ReadonlyMap<string, Inflate | undefined> = new Map([
 export type Body = { json: JsonValue } | { form: string };
 
 /** `forms`: urlencoded bodies are taken, too. */
-export type BodyOptions = { maxBytes: number; forms: boolean };
+export interface BodyOptions {
+  readonly maxBytes: number;
+  readonly forms: boolean;
+}
 
 /**
  * Reads a request's body; undefined if there is none. Refuses with an HttpProblem what is too large (before reading it,

@@ -5,7 +5,10 @@ import { HttpProblem } from "../problem.ts";
 import { violationMessage } from "./violations.ts";
 
 /** An error as REST shows it. */
-export type RestError = { status: number; body: object };
+export interface RestError {
+  readonly status: number;
+  readonly body: object;
+}
 
 /** What to answer for anything that was thrown. What is not meant for the client becomes a bare 500. */
 export function toRestError(error: unknown): RestError {

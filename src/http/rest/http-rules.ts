@@ -13,19 +13,19 @@ import { resolveFieldPath } from "./fields.ts";
 import { type PathTemplate, parsePathTemplate, type TemplateVariable } from "./path-template.ts";
 
 /** One way to call an RPC by REST: a google.api.http rule or one of its additional bindings, checked and resolved. */
-export type HttpBinding = {
-  rpc: DescMethodUnary | DescMethodServerStreaming;
+export interface HttpBinding {
+  readonly rpc: DescMethodUnary | DescMethodServerStreaming;
   /** The rule's HTTP method in upper case; "*" for any. */
-  httpMethod: string;
+  readonly httpMethod: string;
   /** The path template as written. */
-  path: string;
-  template: PathTemplate;
-  variables: readonly { variable: TemplateVariable; fields: readonly DescField[] }[];
+  readonly path: string;
+  readonly template: PathTemplate;
+  readonly variables: readonly { variable: TemplateVariable; fields: readonly DescField[] }[];
   /** What the request's body fills: the whole message, one field, or nothing. */
-  body: "message" | DescField | undefined;
+  readonly body: "message" | DescField | undefined;
   /** The field that is the response's body; undefined: the whole message. */
-  responseField: DescField | undefined;
-};
+  readonly responseField: DescField | undefined;
+}
 
 /** The bindings of all annotated RPCs, in order. Throws an Error that names the RPC if an annotation makes no sense. */
 export function readHttpBindings(services: readonly DescService[]): HttpBinding[] {

@@ -6,28 +6,28 @@ import { type ElementType, elementType, readJsonValue, readText } from "./values
 import type { Violations } from "./violations.ts";
 
 /** How a request is read. */
-export type ReadContext = {
+export interface ReadContext {
   /** Unknown names are violations instead of being ignored. */
-  strict: boolean;
-  violations: Violations;
+  readonly strict: boolean;
+  readonly violations: Violations;
   /** The first unknown names that were ignored, as dotted paths. */
-  ignored: string[];
-  registry: Registry;
+  readonly ignored: string[];
+  readonly registry: Registry;
   /** How deep in the JSON the reader is. */
-  depth: number;
-};
+  readonly depth: number;
+}
 
 /** How many ignored names a request remembers. */
-const MAX_IGNORED = 20;
+const maxIgnored = 20;
 
 /** Notes a property, query parameter or form field that stands for no field. */
 export function noteUnknown({ strict, violations, ignored }: ReadContext, path: string): void {
   if (strict) violations.addUnknown(path);
-  else if (ignored.length < MAX_IGNORED) ignored.push(path);
+  else if (ignored.length < maxIgnored) ignored.push(path);
 }
 
 // proto3 JSON parsers stop at 100, too.
-const MAX_DEPTH = 100;
+const maxDepth = 100;
 
 /**
  * Reads a JSON object into a message, all that can be read of it. `path` is the dotted path of the object, "" for the
@@ -140,7 +140,7 @@ function readElement(type: ElementType, json: JsonValue, path: string, context: 
       context.violations.add(path, "must be an object");
       return undefined;
     }
-    if (context.depth >= MAX_DEPTH) {
+    if (context.depth >= maxDepth) {
       context.violations.add(path, "is nested too deeply");
       return undefined;
     }

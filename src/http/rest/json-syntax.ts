@@ -1,11 +1,14 @@
 /** Where a text stops being JSON, and what should have been there. `offset` counts UTF-16 units from 0. */
-export type JsonSyntaxError = { expected: string; offset: number };
+export interface JsonSyntaxError {
+  readonly expected: string;
+  readonly offset: number;
+}
 
 type Step = "value" | "first item" | "first key" | "key" | "colon" | "after value";
 
-const WHITESPACE = /[ \t\n\r]*/y;
-const NUMBER_OR_WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+const whitespace = /[ \t\n\r]*/y;
+const numberOrWord = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const escapeSequence = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
  * Finds the first error in a text that JSON.parse refuses; undefined if there is none. JSON.parse does not always tell
@@ -32,7 +35,7 @@ export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
       if (char === '"') break;
       if (char < " ") return "an escape instead of a control character";
       if (char !== "\\") offset += 1;
-      else if (!skip(ESCAPE)) return "a valid escape";
+      else if (!skip(escapeSequence)) return "a valid escape";
     }
     offset += 1;
     return undefined;
@@ -51,7 +54,7 @@ export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
       return undefined;
     }
     step = "after value";
-    return skip(NUMBER_OR_WORD) ? undefined : "a value";
+    return skip(numberOrWord) ? undefined : "a value";
   }
 
   function close(): undefined {
@@ -90,7 +93,7 @@ export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
   };
 
   for (;;) {
-    skip(WHITESPACE);
+    skip(whitespace);
     if (offset === text.length && open.length === 0 && step === "after value") return undefined;
     const expected = steps[step]();
     if (expected !== undefined) return { expected, offset };

@@ -2,21 +2,29 @@
 export type TemplateSegment = { kind: "literal"; text: string } | { kind: "any" } | { kind: "rest" };
 
 /** A variable and the segments it takes: from `start` to before `end`, or to the path's end. */
-export type TemplateVariable = { fieldPath: string; start: number; end: number | undefined; multi: boolean };
+export interface TemplateVariable {
+  readonly fieldPath: string;
+  readonly start: number;
+  readonly end: number | undefined;
+  readonly multi: boolean;
+}
 
 /** A parsed path template of google.api.http ("Path template syntax" in google/api/http.proto). */
-export type PathTemplate = {
-  segments: readonly TemplateSegment[];
-  variables: readonly TemplateVariable[];
+export interface PathTemplate {
+  readonly segments: readonly TemplateSegment[];
+  readonly variables: readonly TemplateVariable[];
   /** What follows ":" at the end, in lower case; "" for none. */
-  verb: string;
-};
+  readonly verb: string;
+}
 
 /** One segment of a request's path, as it came and percent-decoded. */
-export type PathSegment = { raw: string; text: string };
+export interface PathSegment {
+  readonly raw: string;
+  readonly text: string;
+}
 
-const LITERAL = /[^/{}=*:?#\s]+/y;
-const FIELD_PATH = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
+const literalPattern = /[^/{}=*:?#\s]+/y;
+const fieldPathPattern = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
 
 /** Parses a path template, or throws an Error that says what is wrong with it. */
 export function parsePathTemplate(template: string): PathTemplate {
@@ -43,11 +51,11 @@ export function parsePathTemplate(template: string): PathTemplate {
     if (segments.at(-1)?.kind === "rest") fail('nothing after "**"');
     if (take("**")) segments.push({ kind: "rest" });
     else if (take("*")) segments.push({ kind: "any" });
-    else segments.push({ kind: "literal", text: takeMatch(LITERAL, "a path segment").toLowerCase() });
+    else segments.push({ kind: "literal", text: takeMatch(literalPattern, "a path segment").toLowerCase() });
   }
 
   function variable(): void {
-    const fieldPath = takeMatch(FIELD_PATH, "a field's name");
+    const fieldPath = takeMatch(fieldPathPattern, "a field's name");
     const start = segments.length;
     if (take("=")) {
       do plainSegment();
@@ -69,7 +77,7 @@ export function parsePathTemplate(template: string): PathTemplate {
       else plainSegment();
     } while (take("/"));
   }
-  const verb = take(":") ? takeMatch(LITERAL, "a verb").toLowerCase() : "";
+  const verb = take(":") ? takeMatch(literalPattern, "a verb").toLowerCase() : "";
   if (position < template.length) fail('"/", ":" or the end');
   return { segments, variables, verb };
 }

@@ -1,30 +1,34 @@
 import type { PathSegment, PathTemplate } from "./path-template.ts";
 
 /** What a request's method and path lead to. */
-export type RouteMatch<T> = {
-  target: T;
-  template: PathTemplate;
+export interface RouteMatch<T> {
+  readonly target: T;
+  readonly template: PathTemplate;
   /** The path's segments, the template's verb cut off. */
-  path: readonly PathSegment[];
-};
+  readonly path: readonly PathSegment[];
+}
 
 /** Finds the target of a request among path templates; literal segments win over "*", and "*" over "**". */
-export type RouteTable<T> = {
+export interface RouteTable<T> {
   /** Throws an Error that names both labels if the same paths are taken already. Method "*": any that has no route. */
   add(method: string, template: PathTemplate, target: T, label: string): void;
   /** HEAD finds the route of GET where it has none of its own. Letter case counts in no literal. */
   match(method: string, path: readonly PathSegment[]): RouteMatch<T> | undefined;
-};
+}
 
-type Leaf<T> = { target: T; template: PathTemplate; label: string };
+interface Leaf<T> {
+  readonly target: T;
+  readonly template: PathTemplate;
+  readonly label: string;
+}
 
 /** The routes through one position of the path. Leaves are keyed by verb. */
-type Node<T> = {
-  literals: Map<string, Node<T>>;
+interface Node<T> {
+  readonly literals: Map<string, Node<T>>;
   any?: Node<T>;
-  here: Map<string, Leaf<T>>;
-  rest: Map<string, Leaf<T>>;
-};
+  readonly here: Map<string, Leaf<T>>;
+  readonly rest: Map<string, Leaf<T>>;
+}
 
 /** An empty table. */
 export function createRouteTable<T>(): RouteTable<T> {

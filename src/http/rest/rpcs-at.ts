@@ -3,7 +3,10 @@ import { readHttpBindings } from "./http-rules.ts";
 import { type PathTemplate, parsePathTemplate } from "./path-template.ts";
 
 /** The RPCs behind some paths, and the paths with no RPC behind them. */
-export type RpcsAt = { rpcs: DescMethod[]; unknown: string[] };
+export interface RpcsAt {
+  readonly rpcs: DescMethod[];
+  readonly unknown: string[];
+}
 
 /**
  * Finds the RPCs whose REST paths are among `paths`, written as WAHA takes them: "health", "/api/server/version", with `*` for any

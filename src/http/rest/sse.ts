@@ -1,18 +1,22 @@
 import type { Writable } from "node:stream";
-import { drained, type HttpResponse, isGone } from "../exchange.ts";
+import { type HttpResponse, isGone, waitForDrain } from "../exchange.ts";
 
 /** A server-sent event (https://html.spec.whatwg.org/#server-sent-events): any value as one line of JSON. */
-export type ServerSentEvent = { id?: string; event?: string; data: unknown };
+export interface ServerSentEvent {
+  readonly id?: string;
+  readonly event?: string;
+  readonly data: unknown;
+}
 
 /** One response that streams server-sent events. */
-export type EventStream = {
+export interface EventStream {
   /** Sends the headers, and a comment every `heartbeatMs` from then on. Does nothing the second time. */
   open(): void;
   /** Sends an event, and resolves when there is room for the next or the client is gone. Opens the stream if need be. */
   send(event: ServerSentEvent): Promise<void>;
   /** Ends the response. */
   end(): void;
-};
+}
 
 /** A stream on `res`, with no header sent yet. */
 export function createEventStream(res: HttpResponse, status: number, heartbeatMs: number): EventStream {
@@ -44,7 +48,7 @@ export function createEventStream(res: HttpResponse, status: number, heartbeatMs
       if (id !== undefined) lines.unshift(`id: ${id}`);
       if (isGone(res)) return;
       const hasRoom = out.write(`${lines.join("\n")}\n\n`);
-      if (!hasRoom && !isGone(res)) await drained(out);
+      if (!hasRoom && !isGone(res)) await waitForDrain(out);
     },
     end() {
       res.end();

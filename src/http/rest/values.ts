@@ -123,18 +123,18 @@ function readBytes(json: JsonValue): Reading {
   }
 }
 
-const NUMBER = /^-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,4})?$/;
-const INTEGER = /^-?\d{1,20}$/;
+const numberPattern = /^-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,4})?$/;
+const integerPattern = /^-?\d{1,20}$/;
 
 function readFloat(json: JsonValue, max: number): Reading {
-  const value = typeof json === "string" && NUMBER.test(json) ? Number(json) : json;
+  const value = typeof json === "string" && numberPattern.test(json) ? Number(json) : json;
   const isNumber = typeof value === "number" && Math.abs(value) <= max;
   return isNumber ? { value } : { problem: problems.number };
 }
 
 function readInteger(json: JsonValue, min: bigint, max: bigint, convert: (value: bigint) => unknown): Reading {
   const isNumber = typeof json === "number" && Number.isInteger(json);
-  if (!isNumber && !(typeof json === "string" && INTEGER.test(json))) return { problem: problems.integer };
+  if (!isNumber && !(typeof json === "string" && integerPattern.test(json))) return { problem: problems.integer };
   const value = BigInt(json);
   if (value < min) return { problem: `must not be less than ${min}` };
   if (value > max) return { problem: `must not be greater than ${max}` };

@@ -1,8 +1,11 @@
 /** One thing wrong with a request: the dotted JSON path of a field, and what is wrong with it. */
-export type FieldViolation = { field: string; description: string };
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
 
 /** Collects what is wrong with a request, in the order it was found. */
-export type Violations = {
+export interface Violations {
   /** `description` follows the path in the message: "must be a string". */
   add(path: string, description: string): void;
   /** A property that strict mode does not allow. */
@@ -10,7 +13,7 @@ export type Violations = {
   readonly isEmpty: boolean;
   /** The messages, with those of `more` that tell of other fields. */
   messages(more?: readonly FieldViolation[]): string[];
-};
+}
 
 /** An empty collection. */
 export function createViolations(): Violations {

@@ -2,40 +2,40 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { HttpRequest, HttpResponse } from "../exchange.ts";
 
-/** What a connection is for. "tcp" is the one under a TLS connection, which is known as a connection of its own. */
+/** Use of a connection. "tcp" is the raw connection under a TLS connection, which has an entry of its own. */
 export type ConnectionRole = "tcp" | "new" | "http1" | "http2";
 
-/** How long an HTTP/2 session is borne with. */
-export type SessionPatience = {
-  /** Without any stream. */
-  idleSessionTimeoutMs: number;
-  /** Between two pings. */
-  pingIntervalMs: number;
-  /** From a ping until its acknowledgement. */
-  pingTimeoutMs: number;
-};
+/** Timeouts of an HTTP/2 session. */
+export interface SessionTimeouts {
+  /** Longest time without a stream; 0 for no limit. */
+  readonly idleSessionTimeoutMs: number;
+  /** Time between two pings. */
+  readonly pingIntervalMs: number;
+  /** Longest time from a ping to its acknowledgement. */
+  readonly pingTimeoutMs: number;
+}
 
-/** Knows every open connection and whether it is at work, so that a server can close without cutting answers off. */
-export type Connections = {
-  /** Takes note of a socket until it closes. */
+/** The open connections of a server and their unfinished answers, so that the server can close without cutting answers off. */
+export interface Connections {
+  /** Tracks a socket until it closes. */
   add(socket: Socket, role: ConnectionRole): void;
-  /** Changes the role of a socket that was added before. */
+  /** Changes the role of a tracked socket. */
   setRole(socket: Socket, role: ConnectionRole): void;
-  /** Takes note of an HTTP/2 session. Closes it once it has been without a stream for too long, and ends it when its peer is dead. */
-  addSession(session: ServerHttp2Session, patience: SessionPatience): void;
-  /** A request has come; its connection is at work until `res` closes. */
+  /** Tracks an HTTP/2 session. Closes it after its idle timeout, and destroys it when its peer stops answering pings. */
+  addSession(session: ServerHttp2Session, timeouts: SessionTimeouts): void;
+  /** Marks the connection of a request as busy until `res` closes. */
   begin(req: HttpRequest, res: HttpResponse): void;
-  /** Ends idle connections now, and the others after their last answer. */
+  /** Ends idle connections now, and busy ones after their last answer. */
   drain(): void;
-  /** Ends all connections now. */
+  /** Ends every connection now. */
   destroy(): void;
-};
+}
 
-/** An empty set of connections. */
+/** Creates an empty set of connections. */
 export function createConnections(): Connections {
   const sockets = new Map<Socket, { role: ConnectionRole; answers: number }>();
   const sessions = new Set<ServerHttp2Session>();
-  let draining = false;
+  let isDraining = false;
 
   return {
     add(socket, role) {
@@ -48,11 +48,11 @@ export function createConnections(): Connections {
       if (state !== undefined) state.role = role;
     },
 
-    addSession(session, patience) {
+    addSession(session, timeouts) {
       sessions.add(session);
       session.once("close", () => sessions.delete(session));
-      closeWhenIdle(session, patience.idleSessionTimeoutMs);
-      endWhenDead(session, patience);
+      closeWhenIdle(session, timeouts.idleSessionTimeoutMs);
+      destroyWhenDead(session, timeouts);
     },
 
     begin(req, res) {
@@ -61,15 +61,15 @@ export function createConnections(): Connections {
       const state = sockets.get(socket);
       if (state === undefined) return;
       state.answers += 1;
-      if (draining) res.setHeader("Connection", "close");
+      if (isDraining) res.setHeader("Connection", "close");
       res.once("close", () => {
         state.answers -= 1;
-        if (draining && state.answers === 0) socket.destroySoon();
+        if (isDraining && state.answers === 0) socket.destroySoon();
       });
     },
 
     drain() {
-      draining = true;
+      isDraining = true;
       for (const session of sessions) session.close();
       for (const [socket, { role, answers }] of sockets) {
         if (role === "new") socket.destroy();
@@ -92,19 +92,19 @@ function closeWhenIdle(session: ServerHttp2Session, idleTimeoutMs: number): void
       streams -= 1;
     });
   });
-  // A long quiet stream is no reason to hang up; having none for so long is.
+  // The timeout also fires for a session whose streams are quiet; only one without streams is closed.
   session.setTimeout(idleTimeoutMs, () => {
     if (streams === 0) session.close();
   });
 }
 
-/** Pings a peer: who is alive must answer, and at once (RFC 9113, section 6.7). TCP alone takes many minutes to tell. */
-function endWhenDead(session: ServerHttp2Session, { pingIntervalMs, pingTimeoutMs }: SessionPatience): void {
+/** Pings a peer, which must answer at once (RFC 9113, section 6.7), and destroys its session if it does not. TCP alone takes minutes. */
+function destroyWhenDead(session: ServerHttp2Session, { pingIntervalMs, pingTimeoutMs }: SessionTimeouts): void {
   let giveUp: NodeJS.Timeout | undefined;
   const ping = () => {
     if (giveUp !== undefined || session.destroyed) return;
     const timer = setTimeout(() => {
-      // A server that was busy itself first reads what has come meanwhile.
+      // If this server was busy, the acknowledgement may be waiting to be read.
       setImmediate(() => {
         if (giveUp === timer) session.destroy();
       });

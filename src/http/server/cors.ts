@@ -1,24 +1,24 @@
 import { cors as connectCors } from "@connectrpc/connect";
 import { addVary, type HttpRequest, type HttpResponse, send } from "../exchange.ts";
 
-/** What pages of other origins may do (https://fetch.spec.whatwg.org/#http-cors-protocol). */
-export type CorsOptions = {
-  /** The origins allowed: "*" for all, or a list such as ["https://example.com"]. */
-  origins: "*" | readonly string[];
-  methods: readonly string[];
-  /** undefined: whatever the page asks for. */
-  requestHeaders?: readonly string[] | undefined;
-  /** Header names, with commas between them. */
-  exposedHeaders: string;
-  /** Lets pages send cookies and HTTP authentication; takes a list of origins. */
-  credentials: boolean;
-  maxAgeSeconds?: number | undefined;
-};
+/** Permissions of pages from other origins (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+export interface CorsOptions {
+  /** Allowed origins: "*" for all, or a list such as ["https://example.com"]. */
+  readonly origins: "*" | readonly string[];
+  readonly methods: readonly string[];
+  /** Allowed request headers; undefined for all that the page asks for. */
+  readonly requestHeaders?: readonly string[] | undefined;
+  /** Names of the response headers that pages can read, separated by commas. */
+  readonly exposedHeaders: string;
+  /** Whether pages may send cookies and HTTP authentication. Requires a list of origins. */
+  readonly credentials: boolean;
+  readonly maxAgeSeconds?: number | undefined;
+}
 
-/** How long browsers may go by the answer to a preflight; Chromium's own limit. */
+/** How long browsers may cache the answer to a preflight. Chromium caches for at most this long. */
 const preflightMaxAgeSeconds = 7_200;
 
-/** All origins, without credentials: what WAHA allows. */
+/** All origins without credentials, as in WAHA. */
 export const defaultCors: CorsOptions = {
   origins: "*",
   methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"],
@@ -34,15 +34,15 @@ export const defaultCors: CorsOptions = {
   maxAgeSeconds: preflightMaxAgeSeconds,
 };
 
-/** CORS for all origins without credentials, as WAHA has it, or for some, whose pages may send cookies and HTTP authentication. */
+/** Returns the options for some origins: with credentials for a list, without for "*", as in WAHA. */
 export function corsFor(origins: CorsOptions["origins"]): CorsOptions {
   if (origins === "*" || (origins.length === 1 && origins[0] === "*")) return defaultCors;
   return { ...defaultCors, origins: origins.map(originOf), credentials: true };
 }
 
 /**
- * Returns an origin as browsers send it: in lower case, without a default port or a slash at the end. Throws an Error that repeats
- * the text if no browser could send it.
+ * Returns an origin as browsers send it: in lower case, without a default port or a final slash. Throws an Error that quotes the
+ * text if it is not an origin.
  */
 export function originOf(text: string): string {
   const [, scheme = "", authority = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#\\@\s*,]+)\/?$/i.exec(text) ?? [];
@@ -52,11 +52,11 @@ export function originOf(text: string): string {
       `'${text}' is no origin: write a scheme and a host such as "https://app.example", without a path or "*"`,
     );
   }
-  // Schemes of apps, such as capacitor://localhost, have no origin for the URL standard; browsers send them all the same.
+  // The URL standard defines no origin for app schemes such as capacitor://localhost, but web views send one.
   return url.origin === "null" ? `${scheme}://${authority}`.toLowerCase() : url.origin;
 }
 
-/** Sets the headers of an answer that CORS asks for. Answers OPTIONS itself, and returns true then. */
+/** Sets the CORS headers of an answer. Answers OPTIONS requests itself and returns true for them. */
 export function applyCors(req: HttpRequest, res: HttpResponse, options: CorsOptions): boolean {
   if (options.origins === "*") {
     res.setHeader("Access-Control-Allow-Origin", "*");

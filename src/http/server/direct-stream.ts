@@ -18,30 +18,34 @@ import {
 import { endStreamFlag, endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { drained, type HttpResponse, isGone } from "../exchange.ts";
+import { type HttpResponse, isGone, waitForDrain } from "../exchange.ts";
 
-// The library passes each message of a stream through ten generators, and keeps them for as long as the stream is open. Here it
-// begins a stream, with all that there is to negotiate and to refuse, and the rest is written without it: three quarters of the
-// memory of an open stream, and half the time to tell a thousand of them (`npm run bench:streams`).
+// Connect passes each message of a stream through ten generators and holds them while the stream is open. Here Connect negotiates a
+// stream and sends its first message; the rest is written directly. An open stream then takes three quarters of the memory, and a
+// message to 1000 streams half the time (`npm run bench:streams`).
 
-/** A stream whose first message the library has been given. */
+/** A stream after its first message, which Connect sends. */
 interface BegunStream {
   readonly messages: AsyncIterator<Message>;
   readonly output: DescMessage;
   readonly trailer: Headers;
 }
 
-/** One call that can be taken from the library once it has begun. */
+/** A call whose stream can be taken over from Connect. */
 export class DirectCall {
+  /** The stream, once taken over. */
   stream: BegunStream | undefined;
-  /** For the library to hand to `handingOver`. */
+  /** Context values of the call: they lead `takeOverStreams` to this object. */
   readonly contextValues: ContextValues = createContextValues().set(callKey, this);
 }
 
 const callKey = createContextKey<DirectCall | undefined>(undefined);
 
-/** Outermost: takes note of what is left of a stream after its first message. One with a deadline stays with the library, which ends it. */
-export const handingOver: Interceptor = (next) => async (req) => {
+/**
+ * Gives Connect only the first message of a server stream, and stores the rest in the call's DirectCall. Must be the outermost
+ * interceptor. Leaves streams with a deadline to Connect, which enforces it.
+ */
+export const takeOverStreams: Interceptor = (next) => async (req) => {
   const res = await next(req);
   const call = req.contextValues.get(callKey);
   const hasDeadline = req.header.has("grpc-timeout") || req.header.has("connect-timeout-ms");
@@ -57,13 +61,13 @@ async function* firstOf({ message, method, trailer }: StreamResponse, call: Dire
   yield first.value;
 }
 
-/** How messages become bytes: what the library has agreed on with the client. */
+/** Content type and compression that Connect has negotiated with the client. */
 export interface Encoding {
   readonly contentType: string;
   readonly compression: Compression | null;
 }
 
-/** Sends what the library has made of the first message. Apart from what follows, which would keep all that the library holds. */
+/** Sends Connect's answer up to the first message. A function of its own, so that Connect's objects can be collected afterwards. */
 export async function sendFirst(
   { status, header = new Headers(), body }: UniversalServerResponse,
   res: HttpResponse,
@@ -80,7 +84,7 @@ export async function sendFirst(
   };
 }
 
-/** Sends the other messages of a stream, and how it ended. */
+/** Sends the remaining messages of a stream and its final status. */
 export async function sendRest(stream: BegunStream, encoding: Encoding, res: HttpResponse): Promise<void> {
   const { messages, output, trailer } = stream;
   let error: ConnectError | undefined;
@@ -95,7 +99,7 @@ export async function sendRest(stream: BegunStream, encoding: Encoding, res: Htt
   if (!isGone(res)) end(res, encoding.contentType, trailer, error);
 }
 
-/** Smaller messages are not worth it: the library's own measure. */
+/** Smaller messages are sent uncompressed, as by Connect. */
 const compressMinBytes = 1024;
 
 async function frame(message: Message, output: DescMessage, { contentType, compression }: Encoding) {
@@ -127,5 +131,5 @@ function end(res: HttpResponse, contentType: string, trailer: Headers, error: Co
 
 async function write(res: HttpResponse, bytes: Uint8Array): Promise<void> {
   const out: Writable = res;
-  if (!isGone(res) && !out.write(bytes) && !isGone(res)) await drained(out);
+  if (!isGone(res) && !out.write(bytes) && !isGone(res)) await waitForDrain(out);
 }

@@ -1,9 +1,12 @@
 /** The parts of a call's context that decide how its error is written. */
-export type ErrorTrailer = { readonly protocolName: string; readonly responseTrailer: Headers };
+export interface ErrorTrailer {
+  readonly protocolName: string;
+  readonly responseTrailer: Headers;
+}
 
 /**
- * Gives a gRPC or gRPC-Web call a `grpc-message` that is encoded no more than gRPC asks for; call it before the call begins. The
- * library encodes all that a URL component needs encoded, and @grpc/grpc-js does not decode ":", "," and the like.
+ * Encodes the `grpc-message` of a gRPC or gRPC-Web call only as far as gRPC requires. Must be called before the call begins. Connect
+ * encodes it as a URL component, and @grpc/grpc-js does not decode ":" or ",".
  */
 export function keepMessageReadable({ protocolName, responseTrailer }: ErrorTrailer): void {
   if (protocolName.startsWith("grpc")) Object.assign(responseTrailer, { set: setReadable });
@@ -17,7 +20,7 @@ function setReadable(this: Headers, name: string, value: string): void {
   );
 }
 
-/** Percent-encodes "%" and all bytes of UTF-8 outside 0x20 to 0x7E, and nothing else: "Responses" in gRPC's PROTOCOL-HTTP2. */
+/** Percent-encodes "%" and every UTF-8 byte outside 0x20 to 0x7E (gRPC's PROTOCOL-HTTP2, "Responses"). */
 export function encodeMessage(text: string): string {
   return text
     .toWellFormed()

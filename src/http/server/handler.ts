@@ -9,39 +9,39 @@ import {
 import { errorBody, ignoredNames, streamTicket } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
 import { applyCors, type CorsOptions } from "./cors.ts";
-import { DirectCall, type Encoding, handingOver, sendFirst, sendRest } from "./direct-stream.ts";
+import { DirectCall, type Encoding, sendFirst, sendRest, takeOverStreams } from "./direct-stream.ts";
 import { keepMessageReadable } from "./grpc-message.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { moveQueryKey } from "./query-key.ts";
 import { assignRequestId } from "./request-id.ts";
 
-/** What one port serves. */
-export type HandlerOptions = {
+/** Options for the handler of a port. */
+export interface HandlerOptions {
   /** Registers the services, for Connect, gRPC and gRPC-Web. */
-  routes: (router: ConnectRouter) => void;
-  interceptors?: Interceptor[] | undefined;
-  /** The largest request message. Default 4 MiB. */
-  readMaxBytes?: number | undefined;
-  /** When aborted, so are the signals of all calls. */
-  shutdownSignal?: AbortSignal | undefined;
-  /** Gets every request whose path is not that of an RPC. */
-  rest: RequestListener;
-  /** What it finds fault with is a 403 before anything else. undefined: requests for any host are answered. */
-  guard?: HostGuard | undefined;
-  /** undefined: pages of other origins are not let in. */
-  cors?: CorsOptions | undefined;
-};
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors?: Interceptor[] | undefined;
+  /** Maximum size of a request message. Default 4 MiB. */
+  readonly readMaxBytes?: number | undefined;
+  /** Aborts the signals of all calls. */
+  readonly shutdownSignal?: AbortSignal | undefined;
+  /** Answers every request whose path is not that of an RPC. */
+  readonly rest: RequestListener;
+  /** Refuses requests with a 403 by their Host and Origin; undefined to answer requests for any host. */
+  readonly guard?: HostGuard | undefined;
+  /** Permissions of pages from other origins; undefined for none. */
+  readonly cors?: CorsOptions | undefined;
+}
 
-/** Answers every request of a server: names it, asks the guard, sees to CORS, and hands it to the protocol it is in. */
+/** Returns the listener for every request of a server: assigns its id, applies the guard and CORS, and calls an RPC or REST. */
 export function createHandler(options: HandlerOptions): RequestListener {
   const rpcs = rpcsByPath(options);
 
   return (req, res) => {
-    // Where the client goes away while it is being answered, there is nothing to do.
+    // A client that disconnects during its answer needs no handling.
     req.on("error", ignore);
     res.on("error", ignore);
     assignRequestId(req, res);
-    // Only this server sets these.
+    // Internal headers: clients must not set them.
     delete req.headers[streamTicket.header];
     delete req.headers[ignoredNames.header];
     moveQueryKey(req);
@@ -70,12 +70,12 @@ function rpcsByPath({ routes, readMaxBytes, shutdownSignal, interceptors = [] }:
     service(service, implementation, rules) {
       router.service(service, implementation, {
         ...rules,
-        // Comes before all that can fail.
+        // Runs before anything that can fail.
         requestGate(context) {
           keepMessageReadable(context);
           return rules?.requestGate?.(context);
         },
-        interceptors: [handingOver, ...(rules?.interceptors ?? interceptors)],
+        interceptors: [takeOverStreams, ...(rules?.interceptors ?? interceptors)],
       });
       return outer;
     },
@@ -90,7 +90,7 @@ function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void 
   try {
     request = universalRequestFromNodeRequest(req, res, undefined, direct.contextValues);
   } catch {
-    // It makes a URL of the Host header, which may be missing or no host at all.
+    // Thrown if no URL can be built from the Host header.
     send(req, res, jsonAnswer(400, errorBody(400, "Host is missing or malformed")));
     return;
   }
@@ -101,7 +101,7 @@ function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void 
       return undefined;
     })
     .then((encoding) => (direct.stream && encoding ? sendRest(direct.stream, encoding, res) : undefined))
-    // The client has gone away, or can be told no more.
+    // The client has disconnected, or the answer is already incomplete.
     .catch(() => res.destroy());
 }
 

@@ -1,20 +1,20 @@
 import { isIPv6 } from "node:net";
 import type { HttpRequest } from "../exchange.ts";
 
-/** Whom a server on loopback answers. */
-export type HostGuardOptions = {
-  /** Host names besides this machine's own, as `hostPattern` takes them. */
-  hosts: readonly string[];
-  /** Origins whose pages may call, besides those at an allowed host; such as "https://example.com". */
-  origins: readonly string[];
-};
+/** Options for the host guard of a server on loopback. */
+export interface HostGuardOptions {
+  /** Allowed host names besides this machine's own, in the form of `hostPattern`. */
+  readonly hosts: readonly string[];
+  /** Allowed origins besides those at an allowed host, such as "https://example.com". */
+  readonly origins: readonly string[];
+}
 
-/** What is wrong with where a request was sent, or with the page it comes from; undefined: nothing. */
+/** Returns why a request is refused by its Host or Origin; undefined if it is allowed. */
 export type HostGuard = (req: HttpRequest) => string | undefined;
 
 /**
- * Keeps the pages of a browser on this machine away from a server that takes no key: a page can have its own name resolve to
- * 127.0.0.1 (DNS rebinding), which shows in Host, and can post forms anywhere, which shows in Origin.
+ * Creates a guard that keeps web pages away from a server that needs no API key. A page can resolve its own name to 127.0.0.1 (DNS
+ * rebinding), which Host reveals, and can post forms to any address, which Origin reveals.
  */
 export function createHostGuard({ hosts, origins }: HostGuardOptions): HostGuard {
   const patterns = hosts.map(hostPattern);
@@ -25,7 +25,7 @@ export function createHostGuard({ hosts, origins }: HostGuardOptions): HostGuard
     (isLoopback(hostname) || named.has(hostname) || domains.some((domain) => hostname.endsWith(domain)));
 
   return ({ headers }) => {
-    // HTTP/2 has :authority and may have Host as well (RFC 9113, section 8.3.1).
+    // HTTP/2 sends :authority and may send Host as well (RFC 9113, section 8.3.1).
     const sent = [headers[":authority"], headers.host].filter((host) => host !== undefined).map(String);
     const foreign = sent.find((host) => !isAllowed(hostnameOf(`http://${host}`)));
     if (foreign !== undefined || sent.length === 0) return refusal("Host", foreign ?? "", hostRemedy);
@@ -42,17 +42,17 @@ const originRemedy =
 const refusal = (header: string, value: string, remedy: string) =>
   `${header} '${value}' is not allowed: without an API key only this machine's own names are; ${remedy}`;
 
-/** A host that is allowed. */
-export type HostPattern = {
-  /** In the form that URLs have it. */
-  hostname: string;
-  /** Whether the names below it are allowed as well. */
-  hasSubdomains: boolean;
-};
+/** An allowed host. */
+export interface HostPattern {
+  /** Host name in the canonical form of URLs. */
+  readonly hostname: string;
+  /** Whether its subdomains are allowed as well. */
+  readonly hasSubdomains: boolean;
+}
 
 /**
- * Reads "example.com", or ".example.com" for that name and all names below it; a port is taken and does not count. Throws an Error
- * that repeats the text if no Host header could match.
+ * Parses "example.com", or ".example.com" for that name and its subdomains. Ignores a port. Throws an Error that quotes the text if
+ * it is not a host name.
  */
 export function hostPattern(text: string): HostPattern {
   const hasSubdomains = text.startsWith(".");
@@ -67,15 +67,15 @@ export function hostPattern(text: string): HostPattern {
   return { hostname, hasSubdomains };
 }
 
-/** The host of what is a scheme and an authority and nothing more, in its canonical form; undefined for anything else. */
+/** Returns the canonical host of a URL that has only a scheme and an authority; undefined for other texts. */
 function hostnameOf(origin: string): string | undefined {
   const url = /^https?:\/\/[^/?#\\@\s]+$/i.test(origin) ? URL.parse(origin) : null;
   return url?.hostname.replace(/\.$/, "");
 }
 
-/** An address in brackets, or labels of letters, digits, hyphens and underscores: URLs allow more, such as "*". */
+/** Accepts an address in brackets, or labels of letters, digits, hyphens and underscores. URLs would allow more, such as "*". */
 const isHostname = (hostname: string) => /^(?:\[[\da-f:.]+\]|(?:[\w-]{1,63}\.)*[\w-]{1,63})$/.test(hostname);
 
-/** RFC 6761, section 6.3, for the names. */
+/** Returns whether a host is this machine. The names are those of RFC 6761, section 6.3. */
 const isLoopback = (hostname: string) =>
   /^(?:(?:.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\]|\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\])$/.test(hostname);

@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
 
-/** What a client speaks, told by its first bytes. */
+/** Protocol of a connection. */
 export type WireProtocol = "http1" | "http2";
 
 // The client connection preface of RFC 9113, section 3.4.
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /**
- * Reads a new socket until its first bytes tell HTTP/1.1 from HTTP/2, puts them back, and calls `onDetected` once with
- * the socket paused. A socket whose bytes have not told by then is destroyed after `timeoutMs`.
+ * Detects the protocol of a new socket by its first bytes, unshifts them, and calls `onDetected` once with the socket paused.
+ * Destroys the socket after `timeoutMs` without a result.
  */
 export function detectProtocol(socket: Socket, timeoutMs: number, onDetected: (protocol: WireProtocol) => void): void {
   let seen: Buffer = Buffer.alloc(0);
@@ -38,9 +38,9 @@ export function detectProtocol(socket: Socket, timeoutMs: number, onDetected: (p
   socket.on("data", onData).once("end", destroy).once("error", destroy).once("close", stop);
 }
 
-/** undefined: every byte so far is the preface's, but there are too few. */
+/** Returns the protocol of some first bytes; undefined while they are a proper prefix of the HTTP/2 preface. */
 function judge(seen: Buffer): WireProtocol | undefined {
-  const length = Math.min(seen.byteLength, PREFACE.byteLength);
-  if (PREFACE.compare(seen, 0, length, 0, length) !== 0) return "http1";
-  return length === PREFACE.byteLength ? "http2" : undefined;
+  const length = Math.min(seen.byteLength, preface.byteLength);
+  if (preface.compare(seen, 0, length, 0, length) !== 0) return "http1";
+  return length === preface.byteLength ? "http2" : undefined;
 }

@@ -2,8 +2,8 @@ import { apiKey } from "../dialect.ts";
 import type { HttpRequest } from "../exchange.ts";
 
 /**
- * Moves an API key from a request's query to its header, so that no log, error, answer or redirect made from the URL can show it.
- * A key in X-Api-Key or as Bearer wins over one in the query.
+ * Moves an API key from a request's query to its header, so that no log, error or redirect built from the URL can show it. A key
+ * in X-Api-Key or Authorization takes precedence.
  */
 export function moveQueryKey(req: HttpRequest): void {
   const url = req.url ?? "";
@@ -23,7 +23,7 @@ function isKey(part: string): boolean {
   return decode(name).toLowerCase() === apiKey.parameter;
 }
 
-/** Returns the decoded key of a parameter, or "" if a header could not carry it. */
+/** Returns the decoded key of a parameter; "" if it cannot be a header's value. */
 function keyIn(part: string): string {
   const mark = part.indexOf("=");
   const value = mark === -1 ? "" : decode(part.slice(mark + 1)).trim();
@@ -40,6 +40,6 @@ function decode(text: string): string {
 
 function setUrl(req: HttpRequest, url: string): void {
   req.url = url;
-  // HTTP/2 has the URL among the headers as well.
+  // HTTP/2 repeats the URL in a pseudo-header.
   if (":path" in req.headers) req.headers[":path"] = url;
 }

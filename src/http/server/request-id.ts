@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { HttpRequest, HttpResponse } from "../exchange.ts";
 
-const HEADER = "x-request-id";
+const header = "x-request-id";
 
-/** Names the exchange: by the client's X-Request-Id where it is sane, else at random. Both req and res carry it then. */
+/** Assigns the client's X-Request-Id, or a random one if that is missing or malformed, to the request and the response. */
 export function assignRequestId(req: HttpRequest, res: HttpResponse): string {
-  const sent = req.headers[HEADER];
+  const sent = req.headers[header];
   const id = typeof sent === "string" && /^[\w.-]{1,128}$/.test(sent) ? sent : randomUUID();
-  req.headers[HEADER] = id;
-  res.setHeader(HEADER, id);
+  req.headers[header] = id;
+  res.setHeader(header, id);
   return id;
 }

@@ -6,51 +6,52 @@ import type { RequestListener } from "../exchange.ts";
 import { createConnections } from "./connections.ts";
 import { detectProtocol } from "./preface.ts";
 
-/** How long a client may take, and how much it may send, before its connection is ended. */
-export type ServerLimits = {
-  /** From the opening of a connection until its first bytes tell what the client speaks. */
-  firstByteTimeoutMs: number;
-  /** From there until the headers of a request are complete (HTTP/1.1). */
-  headersTimeoutMs: number;
-  /** Until a whole request is there (HTTP/1.1); 0: no limit. */
-  requestTimeoutMs: number;
-  /** Between two requests on one connection (HTTP/1.1); 0: no limit. Clients read it in Keep-Alive, and have a second more. */
-  keepAliveTimeoutMs: number;
-  /** Without any stream (HTTP/2); 0: no limit. */
-  idleSessionTimeoutMs: number;
-  /** Between two pings, each to be answered within `pingTimeoutMs` (HTTP/2). */
-  pingIntervalMs: number;
-  pingTimeoutMs: number;
-  maxHeaderBytes: number;
-  /** Requests at the same time on one connection (HTTP/2). */
-  maxConcurrentStreams: number;
-};
+/** Limits of a client's time and input. A connection that exceeds one is ended. */
+export interface ServerLimits {
+  /** Time from the opening of a connection until its protocol is known. */
+  readonly firstByteTimeoutMs: number;
+  /** Time from then until the headers of a request are complete (HTTP/1.1). */
+  readonly headersTimeoutMs: number;
+  /** Time until a request is complete (HTTP/1.1); 0 for no limit. */
+  readonly requestTimeoutMs: number;
+  /** Time between two requests on a connection (HTTP/1.1), sent as Keep-Alive; 0 for no limit. Node waits 1 s longer. */
+  readonly keepAliveTimeoutMs: number;
+  /** Time without a stream (HTTP/2); 0 for no limit. */
+  readonly idleSessionTimeoutMs: number;
+  /** Time between two pings (HTTP/2). */
+  readonly pingIntervalMs: number;
+  /** Time from a ping to its acknowledgement (HTTP/2). */
+  readonly pingTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  /** Maximum number of concurrent requests on a connection (HTTP/2). */
+  readonly maxConcurrentStreams: number;
+}
 
-/** What a server needs to know. With `tls` every connection is encrypted, and ALPN offers HTTP/2 and HTTP/1.1. */
-export type ServerOptions = {
-  host: string;
-  /** 0: any free port. */
-  port: number;
-  tls?: { key: string | Buffer; cert: string | Buffer } | undefined;
-  handler: RequestListener;
-  limits?: Partial<ServerLimits> | undefined;
-};
+/** Options for a server. With `tls`, every connection is encrypted and ALPN offers HTTP/2 and HTTP/1.1. */
+export interface ServerOptions {
+  readonly host: string;
+  /** Port to listen on; 0 for any free port. */
+  readonly port: number;
+  readonly tls?: { key: string | Buffer; cert: string | Buffer } | undefined;
+  readonly handler: RequestListener;
+  readonly limits?: Partial<ServerLimits> | undefined;
+}
 
 /** A server that speaks HTTP/1.1 and HTTP/2 on one port. */
-export type HttpServer = {
-  /** Starts to listen. Rejects where the address is taken or not allowed. Call once. */
+export interface HttpServer {
+  /** Starts to listen. Rejects if the address is in use or not permitted. Must be called once. */
   listen(): Promise<AddressInfo>;
-  /** Where it listens; undefined before `listen` and after `close`. */
+  /** Address it listens on; undefined before `listen` and after `close`. */
   readonly address: AddressInfo | undefined;
-  /** Refuses new connections, lets requests in flight finish within `graceMs`, then ends them. Idempotent. */
+  /** Refuses new connections, and ends requests in flight after `graceMs`. Idempotent. */
   close(graceMs: number): Promise<void>;
-};
+}
 
 const defaultLimits: ServerLimits = {
   firstByteTimeoutMs: 5_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 300_000,
-  // Longer than load balancers keep a connection (up to 600 s). A server that closes first resets their next request.
+  // Load balancers keep connections for at most 600 s. A server that closes first resets their next request.
   keepAliveTimeoutMs: 620_000,
   idleSessionTimeoutMs: 620_000,
   pingIntervalMs: 10_000,
@@ -59,15 +60,15 @@ const defaultLimits: ServerLimits = {
   maxConcurrentStreams: 1_024,
 };
 
-// Then libuv probes ten times, a second apart: a dead peer is found within 15 seconds of silence. HTTP/1.1 has no pings, so where
-// something is on its way to the peer by then, it is for the system to give up sending it again.
-const TCP_KEEP_ALIVE_MS = 5_000;
+// After this delay libuv probes 10 times, 1 s apart: an idle dead peer is found within 15 s. HTTP/1.1 has no pings, so a connection
+// with unacknowledged data ends only when the system stops retransmitting.
+const tcpKeepAliveMs = 5_000;
 
-// Against those who open and reset streams without end (CVE-2023-44487). A client may well give up all it has open, a few times over.
-const RESET_BURST = 4;
-const RESETS_PER_SECOND = 100;
+// Limits rapid resets (CVE-2023-44487). The burst lets a client cancel all its open streams a few times over.
+const resetBurst = 4;
+const resetsPerSecond = 100;
 
-/** A server that does not listen yet. */
+/** Creates a server that does not listen yet. */
 export function createServer(options: ServerOptions): HttpServer {
   const limits = { ...defaultLimits, ...options.limits };
   const connections = createConnections();
@@ -78,15 +79,15 @@ export function createServer(options: ServerOptions): HttpServer {
   const http2 = createHttp2Server(
     {
       settings: { maxConcurrentStreams: limits.maxConcurrentStreams, maxHeaderListSize: limits.maxHeaderBytes },
-      streamResetBurst: RESET_BURST * limits.maxConcurrentStreams,
-      streamResetRate: RESETS_PER_SECOND,
+      streamResetBurst: resetBurst * limits.maxConcurrentStreams,
+      streamResetRate: resetsPerSecond,
     },
     listener,
   );
   http2.on("session", (session) => connections.addSession(session, limits));
 
   const http1 = createHttp1Server(options, limits, listener);
-  // HTTP/1.1 takes new sockets by this event; here each is asked first what it speaks.
+  // Node's HTTP/1.1 server accepts sockets by this event. Detection comes first.
   const event = options.tls === undefined ? "connection" : "secureConnection";
   const acceptHttp1 = http1.listeners(event);
   http1.removeAllListeners(event);
@@ -102,21 +103,21 @@ export function createServer(options: ServerOptions): HttpServer {
     });
   });
   if (options.tls !== undefined) http1.prependListener("connection", (socket) => connections.add(socket, "tcp"));
-  // Such as EMFILE on accept: that client is lost, the server is not.
+  // An error such as EMFILE on accept loses one client, not the server.
   http1.on("error", () => {});
 
   let closing: Promise<void> | undefined;
 
   async function drain(graceMs: number): Promise<void> {
     if (http1.listening) {
-      // Not http1.close(), which ends connections whose last answer is still on its way out.
+      // http1.close() would end connections whose last answer is not sent yet.
       const closed = new Promise<unknown>((resolve) => NetServer.prototype.close.call(http1, resolve));
       connections.drain();
       const timer = setTimeout(() => connections.destroy(), graceMs);
       await closed;
       clearTimeout(timer);
     }
-    // Stops its timer, too.
+    // Stops Node's timer of connection checks.
     http1.close();
   }
 
@@ -140,7 +141,7 @@ function createHttp1Server(options: ServerOptions, limits: ServerLimits, listene
     connectionsCheckingInterval: Math.max(1, Math.min(limits.headersTimeoutMs / 2, 30_000)),
     maxHeaderSize: limits.maxHeaderBytes,
     keepAlive: true,
-    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    keepAliveInitialDelay: tcpKeepAliveMs,
     noDelay: true,
   };
   if (options.tls === undefined) return createHttpServer(http1Options, listener);

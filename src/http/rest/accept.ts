@@ -6,13 +6,13 @@ interface Range {
   readonly quality: number;
 }
 
-/** Whether an Accept header takes a picture of a type as it is, or only as JSON. A header that takes neither gets the picture. */
+/** Returns the form in which an Accept header takes a picture of a type. A header that takes neither gets the picture. */
 export function pictureForm(accept: string | undefined, contentType: string): "picture" | "json" {
   const ranges = parseAccept(accept ?? "");
   return !accepts(ranges, contentType) && accepts(ranges, "application/json") ? "json" : "picture";
 }
 
-/** Whether the most exact of the ranges that match a type has a weight above 0 (RFC 9110, section 12.5.1). */
+/** Returns whether the most specific range that matches a type has a weight above 0 (RFC 9110, section 12.5.1). */
 function accepts(ranges: readonly Range[], name: string): boolean {
   const [type, subtype] = name.split("/");
   const matching = ranges.map((range) => ({ range, exactness: exactness(range, type, subtype) }));
@@ -28,7 +28,7 @@ function exactness(range: Range, type: string | undefined, subtype: string | und
 }
 
 function parseAccept(header: string): Range[] {
-  // Commas within quotes separate nothing.
+  // Commas in quoted strings do not separate.
   const parts = header.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? [];
   return parts.flatMap((part): Range[] => {
     try {
@@ -41,7 +41,7 @@ function parseAccept(header: string): Range[] {
   });
 }
 
-/** A weight that is no number counts as left out, which is 1. */
+/** Returns a weight; 1 if it is missing or malformed. */
 function qualityOf(text: string | null): number {
   const quality = text === null || text.trim() === "" ? 1 : Number(text);
   return Number.isNaN(quality) ? 1 : quality;

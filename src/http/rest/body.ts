@@ -17,27 +17,28 @@ const inflateByEncoding: ReadonlyMap<string, Inflate | undefined> = new Map([
   ["br", promisify(brotliDecompress) as Inflate],
 ]);
 
-/** A request's body: JSON, or the text of a urlencoded form. */
+/** Body of a request: JSON, or the text of a urlencoded form. */
 export type Body = { json: JsonValue } | { form: string };
 
-/** `forms`: urlencoded bodies are taken, too. */
+/** Options for reading a body. */
 export interface BodyOptions {
   readonly maxBytes: number;
-  readonly forms: boolean;
+  /** Whether urlencoded forms are accepted besides JSON. */
+  readonly acceptsForms: boolean;
 }
 
 /**
- * Reads a request's body; undefined if there is none. Refuses with an HttpProblem what is too large (before reading it,
- * where Content-Length tells), of another type, compressed in an unknown way, or not JSON in UTF-8.
+ * Reads a request's body; undefined if it is empty. Throws an HttpProblem if the body is too large (unread, if Content-Length is),
+ * of another type, compressed by an unknown coding, or not JSON in UTF-8.
  */
-export async function readBody(req: HttpRequest, { maxBytes, forms }: BodyOptions): Promise<Body | undefined> {
+export async function readBody(req: HttpRequest, { maxBytes, acceptsForms }: BodyOptions): Promise<Body | undefined> {
   refuseLargeBody(req, maxBytes);
-  const type = bodyType(req.headers["content-type"], forms);
+  const type = bodyType(req.headers["content-type"], acceptsForms);
   const typeProblem = type instanceof HttpProblem ? type : undefined;
   const encoding = (req.headers["content-encoding"] ?? "").trim().toLowerCase();
-  const announced = Number(req.headers["content-length"] ?? 0) > 0;
-  if (announced && typeProblem !== undefined) throw typeProblem;
-  if (announced && !inflateByEncoding.has(encoding)) throw unknownEncoding();
+  const hasLength = Number(req.headers["content-length"] ?? 0) > 0;
+  if (hasLength && typeProblem !== undefined) throw typeProblem;
+  if (hasLength && !inflateByEncoding.has(encoding)) throw unknownEncoding();
   const bytes = await collect(req, maxBytes);
   if (bytes.byteLength === 0) return undefined;
   if (typeProblem !== undefined) throw typeProblem;
@@ -46,7 +47,7 @@ export async function readBody(req: HttpRequest, { maxBytes, forms }: BodyOption
   return type === "form" ? { form: text } : { json: parseJson(text) };
 }
 
-/** Refuses a request whose Content-Length is beyond the limit. */
+/** Throws an HttpProblem (413) if a request's Content-Length exceeds the limit. */
 export function refuseLargeBody(req: HttpRequest, maxBytes: number): void {
   if (Number(req.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
 }
@@ -59,16 +60,16 @@ function unknownEncoding(): HttpProblem {
   return new HttpProblem(415, "Content-Encoding must be gzip, deflate, br or identity", { closes: true });
 }
 
-/** What a Content-Type says the body is; where there is none, JSON. */
-function bodyType(header: string | undefined, forms: boolean): "json" | "form" | HttpProblem {
+/** Returns the kind of body that a Content-Type announces, or its refusal. JSON if the header is missing. */
+function bodyType(header: string | undefined, acceptsForms: boolean): "json" | "form" | HttpProblem {
   if (header === undefined) return "json";
   const refuse = (detail: string) => new HttpProblem(415, detail, { closes: true });
   const remedy = "send the body as JSON with the header Content-Type: application/json";
   try {
     const type = new MIMEType(header);
     const isForm = type.essence === formType;
-    if (type.essence !== "application/json" && !type.subtype.endsWith("+json") && !(isForm && forms)) {
-      return refuse(`Content-Type must be application/json${forms ? ` or ${formType}` : ""}: ${remedy}`);
+    if (type.essence !== "application/json" && !type.subtype.endsWith("+json") && !(isForm && acceptsForms)) {
+      return refuse(`Content-Type must be application/json${acceptsForms ? ` or ${formType}` : ""}: ${remedy}`);
     }
     const charset = type.params.get("charset")?.toLowerCase() ?? "utf-8";
     if (charset !== "utf-8" && charset !== "utf8") return refuse("The charset of the body must be UTF-8");
@@ -130,7 +131,7 @@ function parseJson(text: string): JsonValue {
     return JSON.parse(text);
   } catch {
     const error = findJsonSyntaxError(text);
-    const what = error === undefined ? "" : `: ${describeJsonSyntaxError(text, error)}`;
-    throw new HttpProblem(400, `Body is not valid JSON${what}`);
+    const reason = error === undefined ? "" : `: ${describeJsonSyntaxError(text, error)}`;
+    throw new HttpProblem(400, `Body is not valid JSON${reason}`);
   }
 }

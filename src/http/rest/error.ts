@@ -4,13 +4,13 @@ import { type ErrorBodySource, errorBody, errorReasons, errorStatus } from "../d
 import { HttpProblem } from "../problem.ts";
 import { violationMessage } from "./violations.ts";
 
-/** An error as REST shows it. */
+/** Status and body of an error response. */
 export interface RestError {
   readonly status: number;
   readonly body: object;
 }
 
-/** What to answer for anything that was thrown. What is not meant for the client becomes a bare 500. */
+/** Returns the response to a thrown value. Anything but an HttpProblem or a ConnectError becomes a bare 500. */
 export function toRestError(error: unknown): RestError {
   if (error instanceof HttpProblem) return { status: error.status, body: errorBody(error.status, error.detail) };
   if (!(error instanceof ConnectError)) return { status: 500, body: errorBody(500, "") };
@@ -27,7 +27,7 @@ export function toRestError(error: unknown): RestError {
   return { status, body: errorBody(status, violationsOf(error) ?? error.rawMessage) };
 }
 
-/** Each field violation as one sentence; undefined if the error is no list of them. */
+/** Returns one sentence per field violation; undefined if the error has none. */
 function violationsOf(error: ConnectError): string[] | undefined {
   if (error.code !== Code.InvalidArgument) return undefined;
   const violations = error.findDetails(BadRequestSchema).flatMap((detail) => detail.fieldViolations);

@@ -4,7 +4,7 @@ import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 
 const fieldsByKey = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 
-/** A field by its JSON name or its name in the proto file, as proto3 JSON takes both. */
+/** Returns a field by its JSON name or its proto name, since proto3 JSON accepts both. */
 export function findField(message: DescMessage, key: string): DescField | undefined {
   let fields = fieldsByKey.get(message);
   if (fields === undefined) {
@@ -17,13 +17,13 @@ export function findField(message: DescMessage, key: string): DescField | undefi
   return fields.get(key);
 }
 
-/** The message type within a field that has fields to be named by a path; undefined for well-known types and the rest. */
+/** Returns the message type of a field whose own fields a path can name; undefined for scalars, lists, maps and well-known types. */
 export function nestedMessage(field: DescField): DescMessage | undefined {
   if (field.fieldKind !== "message" || hasCustomJsonRepresentation(field.message)) return undefined;
   return field.message;
 }
 
-/** The fields along a dotted path of proto names. Throws an Error that says where the path leads nowhere. */
+/** Returns the fields along a dotted path of proto names. Throws an Error that names the part that does not exist. */
 export function resolveFieldPath(message: DescMessage, path: string): DescField[] {
   const fields: DescField[] = [];
   let at: DescMessage | undefined = message;
@@ -37,7 +37,7 @@ export function resolveFieldPath(message: DescMessage, path: string): DescField[
   return fields;
 }
 
-/** The message in a field, put there empty if there was none. */
+/** Returns the message in a field. Sets the field to an empty message if it is unset. */
 export function openMessage(parent: ReflectMessage, field: DescField & { fieldKind: "message" }): ReflectMessage {
   const child = parent.get(field);
   parent.set(field, child);

@@ -8,10 +8,10 @@ import { elementType, readText } from "./values.ts";
 
 const sendJson = "send the body as JSON with the header Content-Type: application/json";
 
-/** Reads a urlencoded form into the scalar fields that its names stand for. Throws an HttpProblem (400) where it is no flat form. */
+/** Reads a urlencoded form into the scalar fields of a message. Throws an HttpProblem (400) if it is JSON or has nested names. */
 export function readForm(message: ReflectMessage, text: string, context: ReadContext): void {
   const form = text.trim();
-  // `curl -d` sends JSON with the content type of a form unless a header says otherwise.
+  // `curl -d` sends JSON with the content type of a form by default.
   if (/^(?:[{["]|%7b|%5b|%22)/i.test(form)) throw new HttpProblem(400, `Body is not a form: ${sendJson}`);
   const seen = new Set<DescField>();
   for (const [name, value] of parseParameters(form, "body")) {
@@ -30,7 +30,7 @@ function readFormField(message: ReflectMessage, field: DescField, text: string, 
     context.violations.add(field.jsonName, `cannot be part of a form: ${sendJson}`);
     return;
   }
-  // HTML forms send an empty value for an input that was left blank.
+  // HTML forms send an empty value for a blank input.
   if (text === "") return;
   const reading = readText(elementType(field), text, context.registry);
   if ("problem" in reading) context.violations.add(field.jsonName, reading.problem);

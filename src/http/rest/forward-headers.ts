@@ -1,7 +1,7 @@
 import { streamTicket } from "../dialect.ts";
 import type { HttpRequest, HttpResponse } from "../exchange.ts";
 
-// What concerns one connection only (RFC 9110, section 7.6.1), the form of a body, or one protocol of the RPC.
+// Headers that belong to one connection (RFC 9110, section 7.6.1), to a body's encoding or to an RPC protocol.
 const ownHeaders = new Set([
   "connection",
   "keep-alive",
@@ -25,7 +25,7 @@ const ownHeaders = new Set([
 ]);
 const ownPrefixes = [":", "content-", "connect-", "grpc-"];
 
-/** The headers of a request that go on to the RPC it becomes. */
+/** Returns the headers of a request that its RPC receives. Moves a stream ticket from the query to its header. */
 export function requestHeaders(req: HttpRequest): Headers {
   const named = new Set((req.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
   const headers = new Headers();
@@ -43,7 +43,7 @@ function ticketOf({ url = "" }: HttpRequest): string | undefined {
   return mark === -1 ? undefined : (new URLSearchParams(url.slice(mark)).get(streamTicket.parameter) ?? undefined);
 }
 
-/** Copies what an RPC has set, in its headers, its trailers or with its error, to the response. */
+/** Copies an RPC's headers, trailers or error metadata to the response. */
 export function copyResponseHeaders(res: HttpResponse, ...sources: readonly Headers[]): void {
   for (const source of sources) {
     for (const [name, value] of source) {
@@ -60,6 +60,6 @@ function appendValid(headers: Headers, name: string, value: string): void {
   try {
     headers.append(name, value);
   } catch {
-    // Node.js lets through what the Fetch standard does not; no RPC can have been meant by it.
+    // Node.js accepts header values that the Fetch standard rejects. RPCs cannot receive them.
   }
 }

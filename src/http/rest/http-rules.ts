@@ -12,27 +12,27 @@ import type { HttpRule } from "../../../gen/google/api/http_pb.js";
 import { resolveFieldPath } from "./fields.ts";
 import { type PathTemplate, parsePathTemplate, type TemplateVariable } from "./path-template.ts";
 
-/** One way to call an RPC by REST: a google.api.http rule or one of its additional bindings, checked and resolved. */
+/** A REST route of an RPC: a google.api.http rule or one of its additional bindings, validated and resolved. */
 export interface HttpBinding {
   readonly rpc: DescMethodUnary | DescMethodServerStreaming;
-  /** The rule's HTTP method in upper case; "*" for any. */
+  /** HTTP method in upper case; "*" for any. */
   readonly httpMethod: string;
-  /** The path template as written. */
+  /** Path template as written. */
   readonly path: string;
   readonly template: PathTemplate;
   readonly variables: readonly { variable: TemplateVariable; fields: readonly DescField[] }[];
-  /** What the request's body fills: the whole message, one field, or nothing. */
+  /** Part of the request message that the body fills; undefined if there is no body. */
   readonly body: "message" | DescField | undefined;
-  /** The field that is the response's body; undefined: the whole message. */
+  /** Field that is the response's body; undefined for the whole message. */
   readonly responseField: DescField | undefined;
 }
 
-/** The bindings of all annotated RPCs, in order. Throws an Error that names the RPC if an annotation makes no sense. */
+/** Returns the bindings of all annotated RPCs, in order. Throws an Error that names the RPC if an annotation is invalid. */
 export function readHttpBindings(services: readonly DescService[]): HttpBinding[] {
   return services.flatMap((service) => service.methods).flatMap(bindingsOf);
 }
 
-/** An RPC's full name, as error messages show it. */
+/** Returns an RPC's full name for error messages. */
 export function rpcName(rpc: DescMethod): string {
   return `${rpc.parent.typeName}.${rpc.name}`;
 }

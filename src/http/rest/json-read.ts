@@ -5,33 +5,32 @@ import { findField } from "./fields.ts";
 import { type ElementType, elementType, readJsonValue, readText } from "./values.ts";
 import type { Violations } from "./violations.ts";
 
-/** How a request is read. */
+/** State shared while a request is read. */
 export interface ReadContext {
-  /** Unknown names are violations instead of being ignored. */
+  /** Whether unknown names are violations instead of being ignored. */
   readonly strict: boolean;
   readonly violations: Violations;
-  /** The first unknown names that were ignored, as dotted paths. */
+  /** Ignored unknown names as dotted paths, at most 20. */
   readonly ignored: string[];
   readonly registry: Registry;
-  /** How deep in the JSON the reader is. */
+  /** Nesting depth of the JSON object being read. */
   readonly depth: number;
 }
 
-/** How many ignored names a request remembers. */
 const maxIgnored = 20;
 
-/** Notes a property, query parameter or form field that stands for no field. */
+/** Records a property, query parameter or form field that names no field. */
 export function noteUnknown({ strict, violations, ignored }: ReadContext, path: string): void {
   if (strict) violations.addUnknown(path);
   else if (ignored.length < maxIgnored) ignored.push(path);
 }
 
-// proto3 JSON parsers stop at 100, too.
+// The limit of proto3 JSON parsers.
 const maxDepth = 100;
 
 /**
- * Reads a JSON object into a message, all that can be read of it. `path` is the dotted path of the object, "" for the
- * whole; null stands for an unset field.
+ * Reads a JSON object into a message and collects violations instead of stopping at the first. `path` is the object's dotted path, ""
+ * for the root. Treats null as unset.
  */
 export function readJsonObject(message: ReflectMessage, json: JsonObject, path: string, context: ReadContext): void {
   for (const key of Object.keys(json)) {
@@ -45,7 +44,7 @@ export function readJsonObject(message: ReflectMessage, json: JsonObject, path: 
   }
 }
 
-/** Reads a JSON value into a field of a message. `path` is the field's own. */
+/** Reads a JSON value into a field of a message. `path` is the field's dotted path. */
 export function readJsonField(
   message: ReflectMessage,
   field: DescField,
@@ -68,13 +67,13 @@ export function readJsonField(
   }
 }
 
-/** Returns the object a field is to be read from; an empty array counts as one, being what PHP writes for it. */
+/** Returns a value as an object. Accepts an empty array, which is how PHP encodes an empty object. */
 function objectIn(json: JsonValue): JsonObject | undefined {
   if (Array.isArray(json) && json.length === 0) return {};
   return isJsonObject(json) ? json : undefined;
 }
 
-/** Whether a JSON value is an object, neither an array nor null. */
+/** Returns whether a JSON value is an object, not an array or null. */
 export function isJsonObject(json: JsonValue | undefined): json is JsonObject {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
@@ -96,7 +95,7 @@ function readList(
   json.forEach((item, index) => {
     const value = readElement(type, item, `${path}.${index}`, context);
     if (value !== undefined) list.add(value);
-    // The places of the others count: validation names items by their index.
+    // A placeholder preserves the index of later items, which validation messages name.
     else if (type.kind === "message") list.add(reflect(type.message));
   });
 }
@@ -119,7 +118,7 @@ function readMap(
   }
 }
 
-/** Puts an entry into a map whose key came as text. An undefined value is left out. */
+/** Adds an entry to a map and converts its key from text. Skips an undefined value. */
 export function setMapEntry(
   map: { set(key: unknown, value: unknown): unknown },
   field: DescField & { fieldKind: "map" },
@@ -154,7 +153,7 @@ function readElement(type: ElementType, json: JsonValue, path: string, context: 
   return undefined;
 }
 
-/** google.protobuf.Value and NullValue have a null of their own. */
+/** Returns whether null is a value of a field: google.protobuf.Value and NullValue. */
 function takesNull(field: DescField): boolean {
   return field.message?.typeName === "google.protobuf.Value" || field.enum?.typeName === "google.protobuf.NullValue";
 }

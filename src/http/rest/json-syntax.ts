@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, and what should have been there. `offset` counts UTF-16 units from 0. */
+/** First position at which a text is not JSON, and the token expected there. `offset` counts UTF-16 units from 0. */
 export interface JsonSyntaxError {
   readonly expected: string;
   readonly offset: number;
@@ -11,96 +11,124 @@ const numberOrWord = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|nul
 const escapeSequence = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
- * Finds the first error in a text that JSON.parse refuses; undefined if there is none. JSON.parse does not always tell
- * the place, and quotes the text, which may hold secrets.
+ * Finds the first error in a text that JSON.parse rejects; undefined if there is none. JSON.parse does not always report a position,
+ * and its message quotes the text, which may hold secrets.
  */
 export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
-  const open: ("{" | "[")[] = [];
-  let step = "value" as Step;
-  let offset = 0;
+  return new Scanner(text).findError();
+}
 
-  const skip = (pattern: RegExp): boolean => {
-    pattern.lastIndex = offset;
-    if (!pattern.test(text)) return false;
-    offset = pattern.lastIndex;
-    return true;
-  };
+/** Scans a JSON text token by token. Each skip method returns the expected token at an error, and undefined otherwise. */
+class Scanner {
+  readonly #text: string;
+  readonly #open: ("{" | "[")[] = [];
+  #step: Step = "value";
+  #offset = 0;
 
-  /** Goes past a string; says what is missing where it has an error. */
-  function skipString(): string | undefined {
-    offset += 1;
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  findError(): JsonSyntaxError | undefined {
     for (;;) {
-      const char = text[offset];
+      this.#skip(whitespace);
+      if (this.#offset === this.#text.length && this.#open.length === 0 && this.#step === "after value")
+        return undefined;
+      const expected = this.#skipToken();
+      if (expected !== undefined) return { expected, offset: this.#offset };
+    }
+  }
+
+  get #char(): string | undefined {
+    return this.#text[this.#offset];
+  }
+
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#offset;
+    if (!pattern.test(this.#text)) return false;
+    this.#offset = pattern.lastIndex;
+    return true;
+  }
+
+  #skipToken(): string | undefined {
+    switch (this.#step) {
+      case "value":
+        return this.#skipValue();
+      case "first item":
+        return this.#char === "]" ? this.#close() : this.#skipValue();
+      case "first key":
+        return this.#char === "}" ? this.#close() : this.#skipKey();
+      case "key":
+        return this.#skipKey();
+      case "colon":
+        return this.#skipColon();
+      case "after value":
+        return this.#skipAfterValue();
+    }
+  }
+
+  #skipString(): string | undefined {
+    this.#offset += 1;
+    for (;;) {
+      const char = this.#char;
       if (char === undefined) return "the quote that ends the string";
       if (char === '"') break;
       if (char < " ") return "an escape instead of a control character";
-      if (char !== "\\") offset += 1;
-      else if (!skip(escapeSequence)) return "a valid escape";
+      if (char !== "\\") this.#offset += 1;
+      else if (!this.#skip(escapeSequence)) return "a valid escape";
     }
-    offset += 1;
+    this.#offset += 1;
     return undefined;
   }
 
-  function skipValue(): string | undefined {
-    const char = text[offset];
+  #skipValue(): string | undefined {
+    const char = this.#char;
     if (char === '"') {
-      step = "after value";
-      return skipString();
+      this.#step = "after value";
+      return this.#skipString();
     }
     if (char === "{" || char === "[") {
-      open.push(char);
-      offset += 1;
-      step = char === "{" ? "first key" : "first item";
+      this.#open.push(char);
+      this.#offset += 1;
+      this.#step = char === "{" ? "first key" : "first item";
       return undefined;
     }
-    step = "after value";
-    return skip(numberOrWord) ? undefined : "a value";
+    this.#step = "after value";
+    return this.#skip(numberOrWord) ? undefined : "a value";
   }
 
-  function close(): undefined {
-    open.pop();
-    offset += 1;
-    step = "after value";
+  #skipKey(): string | undefined {
+    if (this.#char !== '"') return "a property name in double quotes";
+    this.#step = "colon";
+    return this.#skipString();
   }
 
-  function skipAfterValue(): string | undefined {
-    const char = text[offset];
-    const top = open.at(-1);
-    if (top === undefined) return "the end";
-    if (char === (top === "{" ? "}" : "]")) return close();
-    if (char !== ",") return top === "{" ? '"," or "}"' : '"," or "]"';
-    offset += 1;
-    step = top === "{" ? "key" : "value";
+  #skipColon(): string | undefined {
+    if (this.#char !== ":") return '":"';
+    this.#offset += 1;
+    this.#step = "value";
     return undefined;
   }
 
-  const steps: Record<Step, () => string | undefined> = {
-    value: skipValue,
-    "first item": () => (text[offset] === "]" ? close() : skipValue()),
-    "first key": () => (text[offset] === "}" ? close() : steps.key()),
-    key: () => {
-      if (text[offset] !== '"') return "a property name in double quotes";
-      step = "colon";
-      return skipString();
-    },
-    colon: () => {
-      if (text[offset] !== ":") return '":"';
-      offset += 1;
-      step = "value";
-      return undefined;
-    },
-    "after value": skipAfterValue,
-  };
+  #close(): undefined {
+    this.#open.pop();
+    this.#offset += 1;
+    this.#step = "after value";
+  }
 
-  for (;;) {
-    skip(whitespace);
-    if (offset === text.length && open.length === 0 && step === "after value") return undefined;
-    const expected = steps[step]();
-    if (expected !== undefined) return { expected, offset };
+  #skipAfterValue(): string | undefined {
+    const char = this.#char;
+    const top = this.#open.at(-1);
+    if (top === undefined) return "the end";
+    if (char === (top === "{" ? "}" : "]")) return this.#close();
+    if (char !== ",") return top === "{" ? '"," or "}"' : '"," or "]"';
+    this.#offset += 1;
+    this.#step = top === "{" ? "key" : "value";
+    return undefined;
   }
 }
 
-/** The error as a sentence with line and column, both from 1. */
+/** Describes an error with its line and column, both counted from 1. */
 export function describeJsonSyntaxError(text: string, { expected, offset }: JsonSyntaxError): string {
   const before = text.slice(0, offset);
   const line = before.split("\n").length;

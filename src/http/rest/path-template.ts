@@ -1,7 +1,7 @@
-/** One segment of a path template: fixed text (in lower case), "*" or "**". */
+/** Segment of a path template: fixed text in lower case, "*" or "**". */
 export type TemplateSegment = { kind: "literal"; text: string } | { kind: "any" } | { kind: "rest" };
 
-/** A variable and the segments it takes: from `start` to before `end`, or to the path's end. */
+/** Variable of a path template. It captures the segments from `start` to before `end`, or to the path's end if undefined. */
 export interface TemplateVariable {
   readonly fieldPath: string;
   readonly start: number;
@@ -13,11 +13,11 @@ export interface TemplateVariable {
 export interface PathTemplate {
   readonly segments: readonly TemplateSegment[];
   readonly variables: readonly TemplateVariable[];
-  /** What follows ":" at the end, in lower case; "" for none. */
+  /** Text after ":" at the end, in lower case; "" for none. */
   readonly verb: string;
 }
 
-/** One segment of a request's path, as it came and percent-decoded. */
+/** Segment of a request's path, as sent and percent-decoded. */
 export interface PathSegment {
   readonly raw: string;
   readonly text: string;
@@ -26,7 +26,7 @@ export interface PathSegment {
 const literalPattern = /[^/{}=*:?#\s]+/y;
 const fieldPathPattern = /[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/y;
 
-/** Parses a path template, or throws an Error that says what is wrong with it. */
+/** Parses a path template. Throws an Error that names the first unexpected character. */
 export function parsePathTemplate(template: string): PathTemplate {
   const segments: TemplateSegment[] = [];
   const variables: TemplateVariable[] = [];
@@ -40,9 +40,9 @@ export function parsePathTemplate(template: string): PathTemplate {
     position += text.length;
     return true;
   };
-  const takeMatch = (pattern: RegExp, what: string): string => {
+  const takeMatch = (pattern: RegExp, expected: string): string => {
     pattern.lastIndex = position;
-    const found = pattern.exec(template)?.[0] ?? fail(what);
+    const found = pattern.exec(template)?.[0] ?? fail(expected);
     position += found.length;
     return found;
   };
@@ -82,7 +82,7 @@ export function parsePathTemplate(template: string): PathTemplate {
   return { segments, variables, verb };
 }
 
-/** Splits a request's path into its segments; a slash at the end counts for nothing. undefined: bad percent-encoding. */
+/** Splits a request's path into its segments and ignores a final slash. Returns undefined for malformed percent-encoding. */
 export function splitPath(path: string): PathSegment[] | undefined {
   const trimmed = path.endsWith("/") ? path.slice(1, -1) : path.slice(1);
   if (trimmed === "") return [];
@@ -93,11 +93,11 @@ export function splitPath(path: string): PathSegment[] | undefined {
   }
 }
 
-/** What a variable stands for in a path that matches its template. */
+/** Returns the value of a variable in a path that matches its template. */
 export function captureVariable(variable: TemplateVariable, path: readonly PathSegment[]): string {
   const captured = path.slice(variable.start, variable.end);
   if (!variable.multi) return captured[0]?.text ?? "";
-  // Where slashes separate segments, an encoded one stays encoded: google/api/http.proto.
+  // A value of several segments keeps encoded slashes encoded (google/api/http.proto).
   return captured
     .map(({ raw }) =>
       raw

@@ -6,7 +6,7 @@ import { findField, nestedMessage, openMessage } from "./fields.ts";
 import { noteUnknown, type ReadContext, setMapEntry } from "./json-read.ts";
 import { elementType, readText } from "./values.ts";
 
-/** The names and values of a query string or of a urlencoded body, decoded. Bad percent-encoding is a 400 that names `place`. */
+/** Parses and decodes a query string or a urlencoded body. Throws an HttpProblem (400) for malformed percent-encoding. */
 export function parseParameters(text: string, place: "query" | "body"): [name: string, value: string][] {
   try {
     return text
@@ -22,8 +22,8 @@ export function parseParameters(text: string, place: "query" | "body"): [name: s
 }
 
 /**
- * Puts query parameters into the fields they name: nested ones by their dotted path, lists by repeating the parameter,
- * map entries as `field.KEY=value`, where KEY may have dots. `isBound` tells fields that path or body have filled.
+ * Reads query parameters into a message: nested fields by their dotted path, lists by repeated parameters, map entries as
+ * `field.KEY=value`, where KEY may contain dots. Skips fields for which `isBound`: the path or the body fills them.
  */
 export function readQuery(
   message: ReflectMessage,
@@ -40,7 +40,7 @@ export function readQuery(
 
 type Target = { parents: (DescField & { fieldKind: "message" })[]; field: DescField; key: string | undefined };
 
-/** The field a parameter names; `key` is set for a map. undefined: no such field, or none that a text can fill. */
+/** Returns the field that a parameter names, with `key` for a map; undefined if there is none that text can fill. */
 function resolve(message: DescMessage, name: string): Target | undefined {
   const parents: Target["parents"] = [];
   let at: DescMessage | undefined = message;
@@ -58,7 +58,7 @@ function resolve(message: DescMessage, name: string): Target | undefined {
   return undefined;
 }
 
-/** false: there is no such field. */
+/** Reads a parameter into its field. Returns false if there is none. */
 function readParameter(message: ReflectMessage, name: string, text: string, context: ReadContext): boolean {
   const target = resolve(message.desc, name);
   if (target === undefined) return false;

@@ -1,18 +1,18 @@
 import type { PathSegment, PathTemplate } from "./path-template.ts";
 
-/** What a request's method and path lead to. */
+/** Route that matches a request. */
 export interface RouteMatch<T> {
   readonly target: T;
   readonly template: PathTemplate;
-  /** The path's segments, the template's verb cut off. */
+  /** Segments of the path without the template's verb. */
   readonly path: readonly PathSegment[];
 }
 
-/** Finds the target of a request among path templates; literal segments win over "*", and "*" over "**". */
+/** Routes by method and path template. Literal segments take precedence over "*", and "*" over "**". */
 export interface RouteTable<T> {
-  /** Throws an Error that names both labels if the same paths are taken already. Method "*": any that has no route. */
+  /** Adds a route; method "*" matches methods without a route of their own. Throws an Error with both labels for a duplicate. */
   add(method: string, template: PathTemplate, target: T, label: string): void;
-  /** HEAD finds the route of GET where it has none of its own. Letter case counts in no literal. */
+  /** Finds the route of a request, ignoring case. HEAD falls back to GET. */
   match(method: string, path: readonly PathSegment[]): RouteMatch<T> | undefined;
 }
 
@@ -22,7 +22,7 @@ interface Leaf<T> {
   readonly label: string;
 }
 
-/** The routes through one position of the path. Leaves are keyed by verb. */
+/** Routes that share the same first segments. Leaves are keyed by verb. */
 interface Node<T> {
   readonly literals: Map<string, Node<T>>;
   any?: Node<T>;
@@ -30,7 +30,7 @@ interface Node<T> {
   readonly rest: Map<string, Leaf<T>>;
 }
 
-/** An empty table. */
+/** Creates an empty table. */
 export function createRouteTable<T>(): RouteTable<T> {
   const roots = new Map<string, Node<T>>();
 
@@ -89,7 +89,7 @@ function leavesFor<T>(root: Node<T>, template: PathTemplate): Map<string, Leaf<T
   return node.here;
 }
 
-// Visits each node once at most, since a node has one depth.
+// Visits each node at most once, since a node has one depth.
 function descend<T>(node: Node<T>, path: readonly PathSegment[], depth: number, verb: string): Leaf<T> | undefined {
   const segment = path[depth];
   if (segment === undefined) return node.here.get(verb) ?? node.rest.get(verb);

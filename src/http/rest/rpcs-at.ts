@@ -2,15 +2,15 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { readHttpBindings } from "./http-rules.ts";
 import { type PathTemplate, parsePathTemplate } from "./path-template.ts";
 
-/** The RPCs behind some paths, and the paths with no RPC behind them. */
+/** RPCs at some REST paths, and the paths without any. */
 export interface RpcsAt {
   readonly rpcs: DescMethod[];
   readonly unknown: string[];
 }
 
 /**
- * Finds the RPCs whose REST paths are among `paths`, written as WAHA takes them: "health", "/api/server/version", with `*` for any
- * one segment and `**` or `(.*)` for all that follow. A name where the route has a variable is no path of it.
+ * Finds the RPCs at REST paths in WAHA's notation: "health", "/api/server/version", with `*` for one segment and `**` or `(.*)` for
+ * all remaining ones. Only a wildcard matches a route's variable.
  */
 export function rpcsAt(services: readonly DescService[], paths: readonly string[]): RpcsAt {
   const bindings = readHttpBindings(services);
@@ -33,7 +33,7 @@ function patternOf(path: string): PathTemplate | undefined {
   }
 }
 
-/** Whether every path of `template` is one of `pattern`. */
+/** Returns whether `pattern` matches every path of `template`. */
 function covers(pattern: PathTemplate, template: PathTemplate): boolean {
   const [last] = pattern.segments.slice(-1);
   const given = last?.kind === "rest" ? pattern.segments.slice(0, -1) : pattern.segments;

@@ -1,24 +1,24 @@
 import type { Writable } from "node:stream";
 import { type HttpResponse, isGone, waitForDrain } from "../exchange.ts";
 
-/** A server-sent event (https://html.spec.whatwg.org/#server-sent-events): any value as one line of JSON. */
+/** A server-sent event (https://html.spec.whatwg.org/#server-sent-events). Its data is sent as one line of JSON. */
 export interface ServerSentEvent {
   readonly id?: string;
   readonly event?: string;
   readonly data: unknown;
 }
 
-/** One response that streams server-sent events. */
+/** Response that streams server-sent events. */
 export interface EventStream {
-  /** Sends the headers, and a comment every `heartbeatMs` from then on. Does nothing the second time. */
+  /** Sends the headers, and from then on a comment every `heartbeatMs`. Idempotent. */
   open(): void;
-  /** Sends an event, and resolves when there is room for the next or the client is gone. Opens the stream if need be. */
+  /** Sends an event, and opens the stream if necessary. Resolves when there is room for the next or the client is gone. */
   send(event: ServerSentEvent): Promise<void>;
   /** Ends the response. */
   end(): void;
 }
 
-/** A stream on `res`, with no header sent yet. */
+/** Creates a stream on `res`. Sends nothing before `open` or `send`. */
 export function createEventStream(res: HttpResponse, status: number, heartbeatMs: number): EventStream {
   const out: Writable = res;
   let isOpen = false;
@@ -29,7 +29,7 @@ export function createEventStream(res: HttpResponse, status: number, heartbeatMs
     res.statusCode = status;
     res.setHeader("Content-Type", "text/event-stream; charset=utf-8");
     res.setHeader("Cache-Control", "no-cache");
-    // Else nginx keeps events back: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+    // Turns off nginx's buffering: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
     res.setHeader("X-Accel-Buffering", "no");
     if ("flushHeaders" in res) res.flushHeaders();
     const timer = setInterval(() => {

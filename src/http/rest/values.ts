@@ -10,16 +10,16 @@ import {
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 
-/** What one value of a field is: the field itself, an item of its list, or a value of its map. */
+/** Type of a single value: of a singular field, a list's item or a map's value. */
 export type ElementType =
   | { kind: "scalar"; scalar: ScalarType }
   | { kind: "enum"; enum: DescEnum }
   | { kind: "message"; message: DescMessage };
 
-/** A value in the form that reflection sets, or what is wrong with it. */
+/** A value in the form that reflection sets, or the reason why it is invalid. */
 export type Reading = { value: unknown } | { problem: string };
 
-/** The type of a field's values. */
+/** Returns the type of a field's values. */
 export function elementType(field: DescField): ElementType {
   if (field.enum !== undefined) return { kind: "enum", enum: field.enum };
   if (field.message !== undefined) return { kind: "message", message: field.message };
@@ -64,7 +64,7 @@ export function readText(type: ElementType, text: string, registry: Registry): R
   return type.kind === "message" ? readWellKnown(type.message, text, registry) : readJsonValue(type, text, registry);
 }
 
-/** Reads a scalar, an enum or a well-known type by the proto3 JSON mapping, but for NaN and the infinities. */
+/** Reads a scalar, an enum or a well-known type by the proto3 JSON mapping. Rejects NaN and the infinities. */
 export function readJsonValue(type: ElementType, json: JsonValue, registry: Registry): Reading {
   if (type.kind === "scalar") return readScalar(type.scalar, json);
   return type.kind === "enum" ? readEnum(type.enum, json) : readWellKnown(type.message, json, registry);

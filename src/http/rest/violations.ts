@@ -1,21 +1,21 @@
-/** One thing wrong with a request: the dotted JSON path of a field, and what is wrong with it. */
+/** A fault of a request: the dotted JSON path of a field, and a description such as "must be a string". */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
 }
 
-/** Collects what is wrong with a request, in the order it was found. */
+/** Violations of a request in the order of detection. */
 export interface Violations {
-  /** `description` follows the path in the message: "must be a string". */
+  /** Adds a violation. Its message is the path followed by `description`, such as "must be a string". */
   add(path: string, description: string): void;
-  /** A property that strict mode does not allow. */
+  /** Adds a violation for an unknown property. */
   addUnknown(path: string): void;
   readonly isEmpty: boolean;
-  /** The messages, with those of `more` that tell of other fields. */
+  /** Returns the messages, followed by those of `more` about other fields. */
   messages(more?: readonly FieldViolation[]): string[];
 }
 
-/** An empty collection. */
+/** Creates an empty collection. */
 export function createViolations(): Violations {
   const found: { path: string; message: string }[] = [];
   return {
@@ -36,7 +36,7 @@ export function createViolations(): Violations {
   };
 }
 
-/** A violation as one sentence that begins with its path. */
+/** Returns a violation as one sentence that begins with its path. */
 export function violationMessage({ field, description }: FieldViolation): string {
   return field === "" ? description : `${field} ${description}`;
 }

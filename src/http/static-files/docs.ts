@@ -8,7 +8,7 @@ import { descriptorSetOf } from "../openapi/descriptor-set.ts";
 import { toOpenApi30 } from "../openapi/document-30.ts";
 import { HttpProblem } from "../problem.ts";
 import type { PlainRequest, PlainRoute } from "../rest/transcoder.ts";
-import { basicChallenge, type Login, loginVerifier } from "./basic-auth.ts";
+import { basicChallenge, createLoginVerifier, type Login } from "./basic-auth.ts";
 import { forwardedPrefix } from "./forwarded-prefix.ts";
 
 /** Content of the documentation, and the login for it. */
@@ -58,7 +58,7 @@ const securityPolicy = [
  * /descriptor.binpb, and Swagger UI at / and /docs. Links begin with X-Forwarded-Prefix, for a proxy that removes it from the path.
  */
 export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
-  const isAllowed = login === undefined ? () => true : loginVerifier(login);
+  const isAllowed = login === undefined ? () => true : createLoginVerifier(login);
   const read = (name: string, own: boolean | undefined) => readFile(join(own ? uiDirectory : assetDirectory, name));
   const html = once(async () => (await read("page.html", true)).toString());
   const page = async (prefix: string) =>

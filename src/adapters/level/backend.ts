@@ -30,11 +30,11 @@ import { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import { LevelRetention } from "./retention.ts";
 import { type BackupReport, backUp } from "./store/backup.ts";
 import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts";
-import { type DurableWriter, durableWriter } from "./store/durable-writer.ts";
+import { createDurableWriter, type DurableWriter } from "./store/durable-writer.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, rangeOf } from "./store/key.ts";
-import { type OpenStore, openStore, readAgain, seqAddition } from "./store/opening.ts";
-import { atOneTime, countPending } from "./store/reading.ts";
+import { type OpenStore, openStore, recordSeq, reload } from "./store/opening.ts";
+import { countPending, readAtSnapshot } from "./store/reading.ts";
 
 /**
  * Opens the embedded backend on a directory of its own. Rejects, naming the directory, where it is in use, damaged, unknown, a
@@ -95,10 +95,10 @@ class LevelBackend implements LevelStore {
     this.#log = new EventLog(store.database, store.lastSeq);
     this.#nextAfterSeq = store.lastSeq;
     this.#view = { snapshot: store.database.snapshot(), seq: store.lastSeq };
-    this.#durable = durableWriter(store, {
+    this.#durable = createDurableWriter(store, {
       ...options,
-      seal: (operations) => {
-        if (this.#nextAfterSeq !== this.#view.seq) operations.push(seqAddition(this.#nextAfterSeq));
+      complete: (operations) => {
+        if (this.#nextAfterSeq !== this.#view.seq) operations.push(recordSeq(this.#nextAfterSeq));
       },
       written: () => this.#renewView(),
       restored: () => this.#restored(),
@@ -139,7 +139,7 @@ class LevelBackend implements LevelStore {
   async acquire(session: string): Promise<Lease> {
     const lease = this.#ownership.acquire(session);
     // What the owner before was about to write is written or refused by now, and can be read.
-    await this.#writer.settled();
+    await this.#writer.flushed();
     return lease;
   }
 
@@ -270,11 +270,11 @@ class LevelBackend implements LevelStore {
   }
 
   deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]> {
-    return atOneTime(this.#database, (snapshot) => this.#deliveryLog.list(session, query, snapshot));
+    return readAtSnapshot(this.#database, (snapshot) => this.#deliveryLog.list(session, query, snapshot));
   }
 
   delivery(session: string, name: DeliveryName): Promise<Delivery | undefined> {
-    return atOneTime(this.#database, (snapshot) => this.#deliveryLog.get(session, name, snapshot));
+    return readAtSnapshot(this.#database, (snapshot) => this.#deliveryLog.get(session, name, snapshot));
   }
 
   resend(session: string, names: readonly DeliveryName[]): Promise<Delivery[]> {
@@ -382,7 +382,7 @@ class LevelBackend implements LevelStore {
   /** A failed write has left its traces in memory. */
   async #restored(): Promise<void> {
     this.#written.clear();
-    await readAgain(this.#store);
+    await reload(this.#store);
     this.#nextAfterSeq = this.#view.seq;
     this.#renewView();
   }

@@ -12,7 +12,7 @@ const synced = { credentials: true, chats: false } as const satisfies Record<Dat
  * that were told could only give its login up.
  */
 export const levelData = (database: Database, writer: GroupWriter, session: string, kind: DataKind): DataStore => ({
-  read: (keys) => writer.patiently(() => database.getMany(keys.map((key) => keyOf(kind, session, key)))),
+  read: (keys) => writer.retryUntilAvailable(() => database.getMany(keys.map((key) => keyOf(kind, session, key)))),
   async write(changes, guard) {
     const operations = changes.map(([name, value]): Operation => {
       const key = keyOf(kind, session, name);
@@ -26,7 +26,7 @@ export const levelData = (database: Database, writer: GroupWriter, session: stri
           group.push(...operations);
         },
       });
-    await writer.patiently(write);
+    await writer.retryUntilAvailable(write);
   },
 });
 

@@ -7,7 +7,7 @@ import type { Trimmed } from "../embedded/trimmed.ts";
 import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./store/key.ts";
-import { namesIn } from "./store/names-in.ts";
+import { findNames } from "./store/names-in.ts";
 
 /** What is trimmed: entries by session and seq. */
 type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;
@@ -63,7 +63,7 @@ export class LevelRetention {
       ["delivered", delivered],
       ["failed", failed],
     ] as const) {
-      for await (const { name } of namesIn(this.#database, family, 1)) {
+      for await (const { name } of findNames(this.#database, family, 1)) {
         const [session = ""] = name;
         if (signal.aborted) return removed;
         removed += await this.#trimSession(family, session, limits, nowMs, signal);

@@ -21,7 +21,7 @@ class Disk {
       this.#arrived.resolve();
       return write.promise;
     },
-    seal: (operations) => operations.push(operation("seal")),
+    complete: (operations) => operations.push(operation("seal")),
     written: () => {},
     recover: (operations) => {
       this.failed = named(operations);
@@ -143,7 +143,7 @@ it("after a group has failed all writes are refused, until its target has recove
   await assert.rejects(disk.writer.write({ sync: true, prepare, build: () => {} }), StoreUnavailable);
   assert.equal(prepared, false);
   assert.equal(disk.groups.length, 1);
-  const patient = disk.writer.patiently(() => disk.write("d"));
+  const patient = disk.writer.retryUntilAvailable(() => disk.write("d"));
   disk.recovery.resolve();
   await disk.finish();
   assert.equal(await patient, "d");
@@ -155,7 +155,7 @@ it("where its target cannot recover, who waits is told why", async () => {
   const failed = assert.rejects(disk.write("a"), StoreUnavailable);
   await disk.finish(new Error("the disk is gone"));
   await failed;
-  const patient = disk.writer.patiently(() => disk.write("b"));
+  const patient = disk.writer.retryUntilAvailable(() => disk.write("b"));
   disk.recovery.reject(new Error("for good"));
   await assert.rejects(patient, /for good/);
   await assert.rejects(disk.write("c"), StoreUnavailable);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { it, type TestContext } from "node:test";
 import { Database, type Operation } from "../../../src/adapters/level/store/database.ts";
-import { DirectoryLost } from "../../../src/adapters/level/store/directory-guard.ts";
+import { DirectoryLost } from "../../../src/adapters/level/store/directory-lock.ts";
 import { generationBytes, generationKey } from "../../../src/adapters/level/store/generation.ts";
 import { keyOf } from "../../../src/adapters/level/store/key.ts";
 import { Recovery } from "../../../src/adapters/level/store/recovery.ts";

@@ -5,11 +5,11 @@ import { type Database, openRaw } from "./database.ts";
 import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
 import { homeKey } from "./identity.ts";
 
-/** What a backup holds. */
+/** Size and generation of a backup. */
 export interface BackupReport {
   readonly directory: string;
   readonly entries: number;
-  /** Of keys and values. */
+  /** Total size of keys and values. */
   readonly bytes: number;
   readonly generation: GenerationCount;
 }
@@ -17,8 +17,8 @@ export interface BackupReport {
 const pageSize = 512;
 
 /**
- * Writes a store as it is at this moment to a directory, while it is in use. Values stay sealed as they are. The directory must not
- * be there; it appears when it is complete and on disk.
+ * Writes the store's present state to a new directory while the store is in use. Sealed values stay sealed. Rejects if the directory
+ * exists; it appears under its name once it is complete and on disk.
  */
 export async function backUp(database: Database, directory: string): Promise<BackupReport> {
   const parent = dirname(directory);
@@ -43,7 +43,7 @@ async function copyEntries(database: Database, directory: string): Promise<Omit<
   let generation = generationOf(undefined);
   try {
     for await (const page of database.pagesRaw(pageSize)) {
-      // It has no home before it is restored.
+      // A backup has no home until it is restored.
       const operations = page.filter(([key]) => !isSame(key, homeKey));
       for (const [key, value] of operations) {
         if (isSame(key, generationKey)) generation = generationOf(value);
@@ -52,7 +52,7 @@ async function copyEntries(database: Database, directory: string): Promise<Omit<
       entries += operations.length;
       await copy.batch(operations.map(([key, value]) => ({ type: "put", key, value })));
     }
-    // The log before it goes to the disk with it.
+    // A synced write flushes the log before it too.
     await copy.batch([{ type: "del", key: homeKey }], { sync: true });
   } finally {
     await copy.close();

@@ -6,28 +6,28 @@ import type { EndpointName } from "../../embedded/endpoints.ts";
 import type { Database, Operation } from "./database.ts";
 import { keyOf, numberBytes, numberOf, rangeOf } from "./key.ts";
 
-/** How far the monotonic clock had come at the last write: the next process goes on from there, so that no stored wait grows. */
+/** Key of the monotonic clock's time at the last write. The next process continues from there, so that no stored wait grows. */
 const clockKey = keyOf("meta", "clock");
 
-/** Records where the monotonic clock is. */
-export const clockAddition = (nowMs: number): Operation => ({
+/** Returns the operation that records the monotonic clock's time. */
+export const recordClock = (nowMs: number): Operation => ({
   type: "put",
   key: clockKey,
   value: numberBytes(BigInt(nowMs)),
 });
 
-/** Where the monotonic clock was at the last write, as far as the store tells; undefined for an empty one. */
-export async function lastWrittenMs(
+/** Returns the monotonic clock's time at the last write; undefined for an empty store. */
+export async function readLastWrittenMs(
   database: Database,
   lastSeq: bigint,
   pending: readonly EndpointName[],
 ): Promise<number | undefined> {
   const recorded = await database.get(clockKey);
-  return recorded ? Number(numberOf(recorded)) : lastActivityMs(database, lastSeq, pending);
+  return recorded ? Number(numberOf(recorded)) : estimateLastWrittenMs(database, lastSeq, pending);
 }
 
-/** A store written before the clock was recorded tells by its newest event, and by the attempts of each endpoint's first and last retry. */
-async function lastActivityMs(database: Database, lastSeq: bigint, pending: readonly EndpointName[]) {
+/** Estimates the time from the newest event and from the attempts of each endpoint's first and last retry, for stores without a record. */
+async function estimateLastWrittenMs(database: Database, lastSeq: bigint, pending: readonly EndpointName[]) {
   const event = await database.get(keyOf("event", lastSeq));
   const time = event && fromBinary(EventSchema, event).time;
   const found = time ? [timestampMs(time)] : [];

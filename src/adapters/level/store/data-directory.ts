@@ -3,12 +3,12 @@ import { dirname, join } from "node:path";
 import { getSystemErrorMap } from "node:util";
 import type { Logger } from "../../../ports/system.ts";
 
-/** The data directory cannot be used. The message names it, the user id, the cause and the remedy. */
+/** The data directory cannot be used. The message names the directory, the user id, the cause and the remedy. */
 export class DirectoryUnusable extends Error {
   override readonly name = "DirectoryUnusable";
 }
 
-/** What to do about errors of the file system, by code. */
+/** Remedies for file system errors, by code. */
 const remedies: Readonly<Record<string, (directory: string, userId: string) => string>> = {
   EACCES: giveIt,
   EPERM: giveIt,
@@ -36,8 +36,8 @@ function giveIt(directory: string, userId: string): string {
 const probeBytes = 64 * 1024;
 
 /**
- * Makes a data directory where there is none, and tries to list it and to write to it. Rejects with DirectoryUnusable. Tells a directory
- * that cannot be used before anything has been changed in it.
+ * Creates the data directory if it is missing, then tries to list it and to write to it. Rejects with DirectoryUnusable. Runs before
+ * anything in the directory is changed.
  */
 export async function prepareDirectory(directory: string): Promise<void> {
   try {
@@ -49,7 +49,7 @@ export async function prepareDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Returns the data directory to use: the former one as long as it holds a store and the present one does not. */
+/** Returns the data directory to use: the former one while only that holds a store. */
 export async function presentDirectory(
   directory: string,
   former: string | undefined,
@@ -62,14 +62,14 @@ export async function presentDirectory(
   return former;
 }
 
-/** LevelDB's way to begin: the file that names the others. */
+/** Returns whether a directory holds a LevelDB: its file CURRENT exists. */
 export const holdsStore = (directory: string): Promise<boolean> =>
   stat(join(directory, "CURRENT")).then(
     () => true,
     () => false,
   );
 
-/** Returns DirectoryUnusable in place of an error of the file system, LevelDB's included; any other error as it is. */
+/** Converts an error of the file system, directly or through LevelDB, to DirectoryUnusable. Returns other errors unchanged. */
 export function explained(directory: string, error: unknown): unknown {
   const found = causeOf(error);
   if (found === undefined) return error;
@@ -82,7 +82,7 @@ export function explained(directory: string, error: unknown): unknown {
   );
 }
 
-/** The innermost error of the file system: LevelDB's have no code of the system, only its text. */
+/** Returns the innermost error of the file system. LevelDB passes on only its text, not its code. */
 function causeOf(error: unknown): { code: string; text: string } | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = causeOf(error.cause);
@@ -95,22 +95,22 @@ function causeOf(error: unknown): { code: string; text: string } | undefined {
   return known && { code: known[0], text };
 }
 
-/** Codes and texts as the C library has them, in lower case; libuv's own text for EIO is another. */
+/** Error codes and the C library's texts in lower case. libuv's texts differ for EIO and EDQUOT. */
 const systemTexts: readonly (readonly [code: string, text: string])[] = [
   ["EIO", "input/output error"],
   ["EDQUOT", "disk quota exceeded"],
   ...Array.from(getSystemErrorMap().values(), ([code, text]) => [code, text.toLowerCase()] as const),
 ];
 
-/** Node's own recursive mkdir never comes back where a file system refuses directories with ENOENT, as /proc does. */
+/** Creates a directory and its parents. Node's recursive mkdir hangs if the file system answers ENOENT, as /proc does. */
 async function makeDirectory(path: string): Promise<void> {
   const found = await typeOf(path);
   if (found === "directory") return;
   if (found === "other") throw Object.assign(new Error(`ENOTDIR: not a directory, ${path}`), { code: "ENOTDIR" });
   if (dirname(path) !== path) await makeDirectory(dirname(path));
-  // Credentials lie in it: for the owner's eyes only.
+  // Only the owner may read it, since it holds credentials.
   await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
-    // Another process may have been faster.
+    // Another process may have created it meanwhile.
     if (error.code !== "EEXIST" || (await typeOf(path)) !== "directory") throw error;
   });
 }
@@ -124,7 +124,7 @@ const typeOf = (path: string): Promise<"directory" | "other" | undefined> =>
     },
   );
 
-/** Writes a file and removes it. */
+/** Writes a file and removes it. Rejects if either fails. */
 async function probe(path: string): Promise<void> {
   try {
     const file = await open(path, "w", 0o600);
@@ -134,10 +134,10 @@ async function probe(path: string): Promise<void> {
   }
 }
 
-/** These mean that the directory's entries may not be on the disk. */
+/** Errors after which the directory's entries may be missing on disk. */
 const syncFailures: readonly unknown[] = ["EIO", "ENOSPC", "EDQUOT", "ENOENT"];
 
-/** Makes what was renamed in a directory outlive a power failure, where the system can: Windows and some mounts refuse to sync directories. */
+/** Flushes a directory's entries, such as a rename, to disk. Does nothing on Windows and on mounts that cannot sync directories. */
 export async function syncDirectory(path: string): Promise<void> {
   try {
     const handle = await open(path);

@@ -4,10 +4,10 @@ import { StoreUnavailable } from "../../../domain/errors.ts";
 import type { Sealer } from "../../../ports/sealer.ts";
 import { isSecret } from "./key.ts";
 
-/** One step of an atomic write. */
+/** Step of an atomic write. */
 export type Operation = { type: "put"; key: Uint8Array; value: Uint8Array } | { type: "del"; key: Uint8Array };
 
-/** What to read, and how much of it. */
+/** Range of keys to read, with its order and limit. */
 export interface Range {
   readonly gt?: Uint8Array;
   readonly gte?: Uint8Array;
@@ -18,20 +18,17 @@ export interface Range {
   readonly snapshot?: DatabaseSnapshot;
 }
 
-/** LevelDB as its library gives it: bytes, sealed or not. */
+/** The library's LevelDB. Its values are as stored: sealed or not. */
 export type RawDatabase = Level<Uint8Array, Uint8Array>;
 
-/** The database as it was at one moment. */
+/** The database's state at one moment. */
 export type DatabaseSnapshot = ReturnType<RawDatabase["snapshot"]>;
 
 const mebibyte = 1_048_576;
-/** How much is written to the log before it goes into a table; what is opened again may have to write as much at once. */
+/** Size at which LevelDB moves its log into a table. Opening the database again may write as much at once. */
 export const writeBufferBytes = 8 * mebibyte;
 
-/**
- * LevelDB with our keys and values. Values are sealed on their way to the disk and opened on their way back, given a sealer.
- * It can be closed and opened again under its readers, who then wait.
- */
+/** LevelDB that seals values when it writes them and opens them when it reads them, given a sealer. Reads wait while it reopens. */
 export class Database {
   readonly directory: string;
   readonly #sealer: Sealer | undefined;
@@ -39,7 +36,7 @@ export class Database {
   readonly #levelsBySnapshot = new WeakMap<DatabaseSnapshot, RawDatabase>();
   #reads = 0;
   #idle: (() => void) | undefined;
-  /** While it is being opened again. */
+  /** Set while the database reopens. */
   #opening: Promise<unknown> | undefined;
   #failure: unknown;
 
@@ -49,7 +46,7 @@ export class Database {
     this.#sealer = sealer;
   }
 
-  /** Opens the database in a directory, which is made where there is none. Rejects with a message that names it. */
+  /** Opens the database in a directory, which it creates if missing. Rejects with a message that names the directory. */
   static async open(directory: string, sealer?: Sealer): Promise<Database> {
     return new Database(directory, await openRaw(directory), sealer);
   }
@@ -71,7 +68,7 @@ export class Database {
     return {
       all: () => this.#read((level) => level.keys(this.#optionsFor(level, range)).all()),
       [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator](),
-      /** For leaping about; to be closed by the caller. */
+      /** Returns an iterator that can seek. The caller must close it. */
       cursor: open,
     };
   }
@@ -86,7 +83,7 @@ export class Database {
     }
   }
 
-  /** All entries of a range. */
+  /** Returns all entries of a range. */
   async entries(range: Range): Promise<[Uint8Array, Uint8Array][]> {
     const entries = await this.entriesRaw(range);
     return entries.map(([key, value]) => [key, this.#opened(key, value)]);
@@ -98,7 +95,7 @@ export class Database {
     return snapshot;
   }
 
-  /** Writes all or nothing; on disk when it resolves, if `sync`. */
+  /** Writes all operations or none. If `sync`, they are on disk when it resolves. */
   batch(operations: readonly Operation[], options: { sync: boolean }): Promise<void> {
     return this.batchRaw(
       operations.map((operation) => this.#sealed(operation)),
@@ -106,14 +103,14 @@ export class Database {
     );
   }
 
-  /** As stored. */
+  /** Returns all entries of a range with their values as stored. */
   entriesRaw(range: Range): Promise<[Uint8Array, Uint8Array][]> {
     return this.#read((level) => level.iterator(this.#optionsFor(level, range)).all());
   }
 
-  /** Everything as stored at this moment, so many entries at a time. */
+  /** Yields all entries of the present moment as stored, at most `size` at a time. */
   async *pagesRaw(size: number): AsyncGenerator<[Uint8Array, Uint8Array][]> {
-    // Implicitly a snapshot; many values at once would else be read ahead.
+    // An iterator reads from a snapshot. Pages bound the values held in memory.
     const iterator = this.#level.iterator({ fillCache: false });
     try {
       for (let page = await iterator.nextv(size); page.length > 0; page = await iterator.nextv(size)) yield page;
@@ -122,25 +119,25 @@ export class Database {
     }
   }
 
-  /** As stored. */
+  /** Returns values as stored. */
   getManyRaw(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return this.#read((level): Promise<(Uint8Array | undefined)[]> => level.getMany([...keys]));
   }
 
-  /** As it is to be stored. */
+  /** Writes values as given, without sealing them. */
   batchRaw(operations: readonly Operation[], options: { sync: boolean }): Promise<void> {
     return this.#level.batch([...operations], options);
   }
 
-  /** Writes tables anew, so that what was overwritten or removed is in none of them any more. */
+  /** Rewrites all tables, so that overwritten and removed values are gone from the disk. */
   async compact(): Promise<void> {
     const level: object = this.#level;
     if (canCompact(level)) await level.compactRange(Buffer.of(0), Buffer.of(0xff), { keyEncoding: "view" });
   }
 
   /**
-   * Closes it and opens it again; `prepare` works on what was found before anybody else does. Readers wait meanwhile. If it
-   * rejects, it stays closed and reads reject with StoreUnavailable, until another call succeeds.
+   * Closes the database, opens it again and runs `prepare` before any other access. After a failure the database stays closed and
+   * reads reject with StoreUnavailable until another call succeeds.
    */
   async reopen(prepare: (level: RawDatabase) => Promise<void>): Promise<void> {
     const opening = this.#reopen(prepare);
@@ -186,7 +183,7 @@ export class Database {
     }
   }
 
-  /** A snapshot of the database before it was opened again shows what it is opened with. */
+  /** Returns a snapshot if it belongs to this opening of the database. Older ones are dropped, and reads then see the present state. */
   #snapshotFor(level: RawDatabase, { snapshot }: { snapshot?: DatabaseSnapshot }): { snapshot?: DatabaseSnapshot } {
     return snapshot && this.#levelsBySnapshot.get(snapshot) === level ? { snapshot } : {};
   }
@@ -205,16 +202,16 @@ export class Database {
   }
 }
 
-/** Opens what lies in a directory, without sealing. Rejects with a message that names it. */
+/** Opens the LevelDB in a directory, without sealing. Rejects with a message that names the directory. */
 export async function openRaw(directory: string): Promise<RawDatabase> {
-  // Credentials lie in it: for the owner's eyes only.
+  // Only the owner may read it, since it holds credentials.
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const level: RawDatabase = new Level(directory, {
     keyEncoding: "view",
     valueEncoding: "view",
     writeBufferSize: writeBufferBytes,
     cacheSize: 8 * mebibyte,
-    // Open tables are mapped into memory: so many of them at most, of this size.
+    // Open tables are mapped into memory: at most 64 of 1 MiB.
     maxOpenFiles: 64,
     maxFileSize: mebibyte,
   });
@@ -232,7 +229,7 @@ function refusal(directory: string, code: string | undefined): string {
   return `the store in the data directory ${directory} cannot be opened`;
 }
 
-/** The code of the innermost error: level wraps what its binding reports. */
+/** Returns the code of the innermost error, since level wraps the errors of its binding. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const inner = codeOf(error.cause);
@@ -240,7 +237,7 @@ function codeOf(error: unknown): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What level's types leave out, since browsers cannot do it. */
+/** Method that level's types omit, since browsers lack it. */
 interface Compactable {
   compactRange(start: Uint8Array, end: Uint8Array, options: { keyEncoding: "view" }): Promise<void>;
 }

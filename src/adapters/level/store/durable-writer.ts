@@ -1,6 +1,6 @@
 import type { Sealer } from "../../../ports/sealer.ts";
 import type { Clock, Logger } from "../../../ports/system.ts";
-import { clockAddition } from "./clock-mark.ts";
+import { recordClock } from "./clock-mark.ts";
 import type { Operation } from "./database.ts";
 import { Generation } from "./generation.ts";
 import { GroupWriter } from "./group-writer.ts";
@@ -8,35 +8,38 @@ import type { OpenStore } from "./opening.ts";
 import { Recovery } from "./recovery.ts";
 import { resealAll } from "./resealing.ts";
 
-/** What a backend adds to the writing of its store. */
+/** Options for a store's writer. */
 export interface WriterOptions {
   readonly clock: Clock;
   readonly logger?: Logger | undefined;
   readonly sealer?: Sealer | undefined;
   /** As in GroupTarget. */
-  seal(operations: Operation[]): void;
+  complete(operations: Operation[]): void;
   /** As in GroupTarget. */
   written(): void;
   /** As in RecoveryOptions. */
   restored(): Promise<void>;
 }
 
-/** A store's writer, and what goes on beside it as long as the store is open. */
+/** A store's writer with its background work. */
 export interface DurableWriter {
   readonly writer: GroupWriter;
-  /** Resolves when all that is stored is sealed with the present key, or the store is closed. Never rejects. */
+  /** Resolves when every value is sealed with the present key, or the store is closed. Never rejects. */
   readonly resealed: Promise<void>;
-  /** Finishes what was accepted, then closes the store and lets its directory go. */
+  /** Finishes accepted writes, then closes the store and unlocks its directory. */
   close(): Promise<void>;
 }
 
-/** The writer of a store: each group counts itself and records the clock, is written only as long as the directory is ours, and is recovered from if it fails. */
-export function durableWriter(store: OpenStore, options: WriterOptions): DurableWriter {
-  const { database, guard } = store;
+/**
+ * Creates the writer of an open store and starts resealing if it is due. Each group records the generation and the clock, is written
+ * only while the directory lock holds, and is retried after recovery.
+ */
+export function createDurableWriter(store: OpenStore, options: WriterOptions): DurableWriter {
+  const { database, lock } = store;
   const { clock, logger, sealer } = options;
   clock.continueFrom(store.lastWrittenMs ?? 0);
   const generation = new Generation(store.generation);
-  const verify = () => guard.verify();
+  const verify = () => lock.verify();
   const restored = () => options.restored();
   const recovery = new Recovery({ database, generation, clock, logger, verify, restored });
   const writer = new GroupWriter({
@@ -45,9 +48,9 @@ export function durableWriter(store: OpenStore, options: WriterOptions): Durable
       await database.batch(operations, { sync });
       generation.written(sync);
     },
-    seal(operations) {
-      options.seal(operations);
-      operations.push(clockAddition(clock.nowMs()), generation.addition(operations));
+    complete(operations) {
+      options.complete(operations);
+      operations.push(recordClock(clock.nowMs()), generation.advance(operations));
     },
     written: () => options.written(),
     recover: (operations, cause) => recovery.recover(operations, cause),
@@ -56,12 +59,12 @@ export function durableWriter(store: OpenStore, options: WriterOptions): Durable
   const reseal = async (present: Sealer) => {
     try {
       const sealed = await resealAll(database, writer, present, closing.signal);
-      if (!closing.signal.aborted) logger?.info({ sealed, keyId: present.keyId }, "all that is stored is sealed");
+      if (!closing.signal.aborted) logger?.info({ sealed, keyId: present.keyId }, "store resealed");
     } catch (error) {
-      if (!closing.signal.aborted) logger?.error({ err: error }, "not all that is stored could be sealed");
+      if (!closing.signal.aborted) logger?.error({ err: error }, "store resealing failed");
     }
   };
-  const resealed = sealer && store.outdatedSeals ? reseal(sealer) : Promise.resolve();
+  const resealed = sealer && store.hasOutdatedSeals ? reseal(sealer) : Promise.resolve();
   return {
     writer,
     resealed,
@@ -71,7 +74,7 @@ export function durableWriter(store: OpenStore, options: WriterOptions): Durable
       await writer.close();
       await resealed;
       await database.close();
-      await guard.release();
+      await lock.release();
     },
   };
 }

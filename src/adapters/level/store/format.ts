@@ -4,27 +4,27 @@ import type { Database, Operation } from "./database.ts";
 import { keyOf, numberBytes, numberOf } from "./key.ts";
 
 /**
- * The format that this program writes. To be raised when what is on disk is laid out anew, or when a program of the format before would
- * lose or misread it: that program then refuses the store, and the next start makes a backup before its first write. New families of
- * keys and new fields of messages need no new format, since programs pass over those they do not know.
+ * Format that this program writes. Raise it when the layout on disk changes in a way that the previous program would lose or misread:
+ * that program then refuses the store, and the first start of the new one makes a backup before it writes. New key families and new
+ * message fields need no new format, since programs skip unknown ones.
  */
 export const currentFormat = 1n;
 
 export const formatKey = keyOf("meta", "format");
-/** The version of the program that opened the store last. */
+/** Key of the version of the program that last opened the store. */
 const programKey = keyOf("meta", "program");
-/** The backup that was made before the first write in the present format. */
+/** Key of the path of the backup made before the first write in the present format. */
 const backupKey = keyOf("meta", "backup");
 
-/** What this program is. */
+/** Version and format of a program. */
 export interface Program {
-  /** Its version, for messages. */
+  /** Version for messages. */
   readonly version: string;
   readonly format: bigint;
 }
 
-/** Returns the format of a store; undefined for one that is empty. Throws where this program does not know it. */
-export async function formatOf(database: Database, program: Program): Promise<bigint | undefined> {
+/** Returns the format of a store; undefined for an empty one. Throws if this program does not support it. */
+export async function readFormat(database: Database, program: Program): Promise<bigint | undefined> {
   const [format, version, backup] = await database.getMany([formatKey, programKey, backupKey]);
   if (!format) {
     if ((await database.keys({ limit: 1 }).all()).length > 0) throw new Error("it was not made by sessiond");
@@ -44,8 +44,8 @@ export async function formatOf(database: Database, program: Program): Promise<bi
   return found;
 }
 
-/** Returns what records this program's format and version. Backs up a store of an earlier format before that, and tells where. */
-export async function formatAdditions(
+/** Returns the operations that record this program. Backs up a store of an earlier format first, and passes the path to `backedUp`. */
+export async function prepareFormat(
   database: Database,
   found: bigint | undefined,
   program: Program,
@@ -61,7 +61,7 @@ export async function formatAdditions(
   return [...additions, { type: "put", key: backupKey, value: Buffer.from(directory) }];
 }
 
-/** Beside the store, where the backups that are asked for lie too. */
+/** Returns a path in the directory of the backups made on request. */
 function backupDirectory(store: string, format: bigint): string {
   const time = new Date().toISOString().replaceAll(":", "-");
   return join(dirname(store), "backups", `${basename(store)}-before-format-${format}-${time}`);

@@ -1,25 +1,25 @@
 import type { Operation } from "./database.ts";
 import { isOf, keyOf, numberBytes, numberOf } from "./key.ts";
 
-/** How far a store has come: what was written under a later one is not in it. */
+/** Number of writes that a store contains. Of two copies of a store, the one with the lower count is older. */
 export interface GenerationCount {
-  /** Groups written. */
+  /** Groups written so far. */
   readonly writes: bigint;
-  /** Those among them that changed credentials, ratchets included. */
+  /** Groups among them that changed credentials, including ratchets. */
   readonly ratchets: bigint;
 }
 
 export const generationKey = keyOf("meta", "generation");
 
-/** A store's generation as its value on disk. */
+/** Encodes a generation for the disk. */
 export const generationBytes = ({ writes, ratchets }: GenerationCount): Uint8Array =>
   Buffer.concat([numberBytes(writes), numberBytes(ratchets)]);
 
-/** The generation in such a value; a store without one has written nothing. */
+/** Decodes a generation; zero if the store has none. */
 export const generationOf = (value: Uint8Array | undefined): GenerationCount =>
   value ? { writes: numberOf(value), ratchets: numberOf(value.subarray(8)) } : { writes: 0n, ratchets: 0n };
 
-/** Counts the groups that are written, in the groups themselves. */
+/** Counter of written groups, stored with each group. */
 export class Generation {
   #written: GenerationCount;
   #next: GenerationCount;
@@ -29,19 +29,19 @@ export class Generation {
     this.#written = this.#next = this.#synced = opened;
   }
 
-  /** The last one that was on disk, whatever has happened to the disk since. */
+  /** Generation of the last synced write. A disk that holds less has lost writes. */
   get synced(): GenerationCount {
     return this.#synced;
   }
 
-  /** What the next group records of itself. */
-  addition(group: readonly Operation[]): Operation {
-    const turned = group.some(({ key }) => isOf("credentials", key));
-    this.#next = { writes: this.#written.writes + 1n, ratchets: this.#written.ratchets + (turned ? 1n : 0n) };
+  /** Counts the next group and returns the operation that records it. */
+  advance(group: readonly Operation[]): Operation {
+    const hasCredentials = group.some(({ key }) => isOf("credentials", key));
+    this.#next = { writes: this.#written.writes + 1n, ratchets: this.#written.ratchets + (hasCredentials ? 1n : 0n) };
     return { type: "put", key: generationKey, value: generationBytes(this.#next) };
   }
 
-  /** That group is written. */
+  /** Records that the group is written. */
   written(sync: boolean): void {
     this.#written = this.#next;
     if (sync) this.#synced = this.#written;

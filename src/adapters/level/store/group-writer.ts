@@ -1,27 +1,27 @@
 import { StoreUnavailable } from "../../../domain/errors.ts";
 import type { Operation } from "./database.ts";
 
-/** One atomic write. */
+/** An atomic write. */
 export interface Write<T> {
-  /** On disk when it resolves; otherwise a power failure may lose it. */
+  /** Whether the write is on disk when it resolves. Otherwise a power failure may lose it. */
   readonly sync: boolean;
-  /** Reads what it depends on, once all writes before it are through. */
+  /** Reads the data that the write depends on. Runs after all earlier writes are done. */
   prepare?(): Promise<void>;
-  /** Adds its operations, at the moment of writing. Throws to be refused, and nothing of it is written. */
+  /** Adds the write's operations when its group is written. Throws to cancel the write. */
   build(operations: Operation[]): T;
-  /** It is written; called in the order of writing, before anything later is built. */
+  /** Called once written, in the order of writes and before any later `build`. */
   written?(result: T): void;
 }
 
-/** What a group is written with. */
+/** Destination of a writer's groups. */
 export interface GroupTarget {
-  /** Writes all or nothing; on disk when it resolves, if `sync`. */
+  /** Writes all operations or none. If `sync`, they are on disk when it resolves. */
   batch(operations: Operation[], options: { sync: boolean }): Promise<void>;
-  /** Adds what stands once for all writes of a group. */
-  seal(operations: Operation[]): void;
-  /** The group is written. Called before the `written` of its writes. */
+  /** Appends the per-group entries, such as the last seq and the generation. */
+  complete(operations: Operation[]): void;
+  /** Called once the group is written, before `written` of its writes. */
   written(): void;
-  /** A group could not be written. Resolves when nothing of it is on the disk and writes can go on; rejects if they never can. */
+  /** Undoes a failed group. Resolves when writes can go on; rejects if they never can. */
   recover(operations: readonly Operation[], cause: unknown): Promise<void>;
 }
 
@@ -34,13 +34,12 @@ interface Job {
 }
 
 const maxGroupSize = 1024;
-/** No further write joins a group that has as many: what is held for one group bounds what memory all of them take. */
+/** A group with at least this many operations is full, which bounds the writer's memory. */
 const maxOperations = 1024;
 
 /**
- * The only writer of the database. What waits while a group is being written goes into the next one, so that many writers
- * share one fsync; each write is atomic and they keep their order. Once a group has failed all writes are refused with
- * StoreUnavailable until its target has recovered: what a broken log holds can only be told by opening it again.
+ * The only writer of the database. Writes that arrive while a group is written form the next group and share one fsync; each write is
+ * atomic, and their order is preserved. After a failed group, writes reject with StoreUnavailable until the target has recovered.
  */
 export class GroupWriter {
   readonly #target: GroupTarget;
@@ -49,15 +48,15 @@ export class GroupWriter {
   #group: Promise<void> | undefined;
   #failure: StoreUnavailable | undefined;
   #recovering: Promise<void> = Promise.resolve();
-  #closed = false;
+  #isClosed = false;
 
   constructor(target: GroupTarget) {
     this.#target = target;
   }
 
-  /** Resolves with what `build` returned, once written. */
+  /** Resolves with the result of `build` once written. */
   write<T>(write: Write<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error("the store is closed"));
+    if (this.#isClosed) return Promise.reject(new Error("the store is closed"));
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let finish = () => {};
     this.#queue.push({
@@ -73,13 +72,13 @@ export class GroupWriter {
       written: () => finish(),
       reject,
     });
-    // A turn later, so that writes made together go together.
+    // Deferred, so that writes made in the same turn share a group.
     this.#running ??= Promise.resolve().then(() => this.#run());
     return promise;
   }
 
-  /** Does what reads or writes the store, again whenever it can be written to again; rejects for any other reason. */
-  async patiently<T>(action: () => Promise<T>): Promise<T> {
+  /** Runs `action`, and retries it after recovery as long as it fails with StoreUnavailable. Rejects with any other error. */
+  async retryUntilAvailable<T>(action: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await action();
@@ -90,14 +89,14 @@ export class GroupWriter {
     }
   }
 
-  /** Resolves when the group being written now is through, however it ends. */
-  async settled(): Promise<void> {
+  /** Resolves when the group being written has succeeded or failed. */
+  async flushed(): Promise<void> {
     await this.#group?.catch(() => {});
   }
 
-  /** Refuses further writes and resolves when those accepted are through. Idempotent. */
+  /** Refuses further writes, and resolves when the accepted ones are done. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     await this.#running;
   }
 
@@ -106,7 +105,7 @@ export class GroupWriter {
     this.#running = undefined;
   }
 
-  /** A write that must read first begins a group: until then earlier ones are not there to be read. */
+  /** Takes the next group off the queue. A write with `prepare` starts a group, so that it reads the writes before it. */
   async #takeGroup(): Promise<Job[]> {
     const [first] = this.#queue;
     try {
@@ -132,7 +131,7 @@ export class GroupWriter {
     }
     this.#queue.unshift(...jobs.slice(taken));
     if (accepted.length === 0) return;
-    this.#target.seal(operations);
+    this.#target.complete(operations);
     const sync = accepted.some((job) => job.sync);
     try {
       this.#group = this.#target.batch(operations, { sync });
@@ -153,7 +152,7 @@ export class GroupWriter {
     this.#recovering = this.#target.recover(operations, cause).then(() => {
       this.#failure = undefined;
     });
-    // Whoever waits for it is told.
+    // `retryUntilAvailable` reports the rejection.
     this.#recovering.catch(() => {});
   }
 

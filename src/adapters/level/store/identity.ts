@@ -4,32 +4,33 @@ import { join } from "node:path";
 import type { Database, Operation } from "./database.ts";
 import { keyOf, numberBytes, numberOf } from "./key.ts";
 
-/** Which store this is: the same in its backups and copies. */
+/** Key of the store's id, which its backups and copies share. */
 export const storeIdKey = keyOf("meta", "store");
-/** Which directory it was last opened in. */
+/** Key of the directory in which the store was last opened. */
 export const homeKey = keyOf("meta", "home");
-/** A file that is made once and never changed, for the sake of its time of change. */
+/** File that is created once and never changed, so that its time of change identifies the directory. */
 export const anchorFile = "home";
 
 const storeIdBytes = 16;
 
 /**
- * What tells a directory from its copies. The device is not part of it, since devices are numbered anew when a machine starts. Each
- * fact is 0 where the file system does not tell it.
+ * Facts that tell a directory from its copies; each is 0 if the file system does not provide it. The device number is left out, since
+ * it can change when the machine starts.
  */
 interface Home {
-  /** Stays when the directory is moved within its file system. Mounts like virtiofs may number anew whenever they are mounted. */
+  /** Inode number. It survives a move within the file system, but mounts such as virtiofs may assign a new one. */
   readonly inode: bigint;
+  /** Time of birth. */
   readonly bornNs: bigint;
-  /** When the anchor was last changed: nothing but the file system can set it, so that any copy has a later one. */
+  /** Time of the anchor's last change. Only the file system can set it, so every copy has a later one. */
   readonly anchorNs: bigint;
 }
 
 /**
- * Checks that the store is opened where it was opened before, and returns what records it. A copy of the directory would use the
- * Signal ratchets of the original once more: it is refused, unless `adopt` says that the original is not to be used any more.
+ * Checks that the store is in the directory where it was last opened, and returns the operations that record it. Throws for a copy,
+ * which would reuse the original's Signal ratchets, unless `adopt` declares the original retired.
  */
-export async function identityAdditions(database: Database, adopt: boolean): Promise<Operation[]> {
+export async function checkIdentity(database: Database, adopt: boolean): Promise<Operation[]> {
   const { directory } = database;
   const [storeId, home] = await database.getMany([storeIdKey, homeKey]);
   if (home && !adopt && !isSame(homeOf(home), await factsOf(directory))) {
@@ -38,14 +39,14 @@ export async function identityAdditions(database: Database, adopt: boolean): Pro
         "If the original will never be used again, set SESSIOND_ADOPT_STORE=true for one start",
     );
   }
-  await leaveAnchor(directory);
+  await ensureAnchor(directory);
   return [
     { type: "put", key: homeKey, value: bytesOf(await factsOf(directory)) },
     ...(storeId ? [] : [{ type: "put", key: storeIdKey, value: randomBytes(storeIdBytes) } as const]),
   ];
 }
 
-/** The inode is the same, and the time of birth where both are known; or the anchor is the very file that was left here. */
+/** Returns whether two homes are one: same inode and, where both are known, time of birth; or the same anchor file. */
 function isSame(home: Home, here: Home): boolean {
   const bornNs = [home.bornNs, here.bornNs];
   if (home.inode === here.inode && (bornNs.includes(0n) || home.bornNs === here.bornNs)) return true;
@@ -55,7 +56,7 @@ function isSame(home: Home, here: Home): boolean {
 const bytesOf = ({ inode, bornNs, anchorNs }: Home): Uint8Array =>
   Buffer.concat([inode, bornNs, anchorNs].map(numberBytes));
 
-/** Stores of earlier versions have no anchor. */
+/** Decodes a home. Stores of earlier versions have no anchor. */
 const homeOf = (value: Uint8Array): Home => ({
   inode: numberOf(value),
   bornNs: numberOf(value.subarray(8)),
@@ -64,25 +65,25 @@ const homeOf = (value: Uint8Array): Home => ({
 
 async function factsOf(directory: string): Promise<Home> {
   const { ino, birthtimeNs, ctimeNs } = await stat(directory, { bigint: true });
-  // Node puts the time of change there if the system has nothing better.
+  // Node reports the time of change if the system has no time of birth.
   return { inode: ino, bornNs: birthtimeNs === ctimeNs ? 0n : birthtimeNs, anchorNs: await anchorTime(directory) };
 }
 
 async function anchorTime(directory: string): Promise<bigint> {
   const facts = await stat(join(directory, anchorFile), { bigint: true }).catch(() => undefined);
-  // A file system that keeps no time of change shows the time of modification, which copies take along.
+  // File systems without a time of change report the time of modification, which copies preserve.
   return facts && facts.ctimeNs !== facts.mtimeNs ? facts.ctimeNs : 0n;
 }
 
-/** Leaves the anchor in the directory if there is none. Does without where the file system refuses. */
-async function leaveAnchor(directory: string): Promise<void> {
+/** Creates the anchor file if it is missing. Ignores errors, since the inode may suffice. */
+async function ensureAnchor(directory: string): Promise<void> {
   const path = join(directory, anchorFile);
   try {
     const file = await open(path, "wx", 0o600);
     await file.close();
-    // Unlike any time of change, so that the two can be told apart.
+    // Differs from every time of change, so that `anchorTime` can tell the two apart.
     await utimes(path, 1, 1);
   } catch {
-    // It is there already, or the inode has to do.
+    // The file exists, or the file system refuses it.
   }
 }

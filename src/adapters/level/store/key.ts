@@ -1,51 +1,51 @@
-/** What the store keeps, each kind under a first byte of its own. The numbers are on disk: they never change. */
+/** Families of entries with the first byte of their keys. The numbers are on disk and never change. */
 const families = {
   meta: 1,
   record: 2,
-  /** All events by seq. */
+  /** Events by seq. */
   event: 3,
-  /** Seqs of one session's events, without values. */
+  /** Seqs of a session's events, without values. */
   sessionEvent: 4,
   endpoint: 5,
-  /** Deliveries never attempted: session, endpoint, seq. */
+  /** Deliveries not attempted yet: session, endpoint, seq. */
   firstAttempt: 6,
-  /** Deliveries to be retried: session, endpoint, due time, seq. */
+  /** Deliveries to retry: session, endpoint, due time, seq. */
   retry: 7,
   credentials: 8,
   chats: 9,
   /** Named readers of the log. */
   consumer: 10,
-  /** Where each delivery to be retried lies: session, seq, endpoint. */
+  /** Due time of each delivery to retry: session, seq, endpoint. */
   retryPlace: 11,
-  /** What became of deliveries, success or not: session, seq, endpoint. */
+  /** Settled deliveries, by outcome: session, seq, endpoint. */
   delivered: 12,
   failed: 13,
-  /** Up to which seq a session's log is trimmed; under no name the greatest of all. */
+  /** Seq up to which a session's log is trimmed; under the empty name, the greatest of all. */
   trimmed: 14,
-  /** Logins that are still to be unlinked at WhatsApp. */
+  /** Logins whose devices remain to be unlinked at WhatsApp. */
   pendingUnlink: 15,
 } as const;
 
-/** A kind of entry. */
+/** Kind of entry. */
 export type Family = keyof typeof families;
 
-/** Text of any characters, or a number from 0 to 2^64 - 1. */
+/** Part of a key: well-formed text, or an integer from 0 to 2^64 - 1. */
 export type KeyPart = string | bigint;
 
-/** A stretch of keys, for iterators. */
+/** Range of keys for iterators. */
 export interface KeyRange {
   readonly gte: Uint8Array;
   readonly lt: Uint8Array;
 }
 
-// Text ends with 00 01, and a 00 within it is written 00 02: no text's bytes begin another's, and the order stays.
+// Text ends with 00 01, and a 00 within it becomes 00 02. No text is then a prefix of another, and the order is preserved.
 const end = Buffer.from([0, 1]);
 const zero = "\0\u0002";
 const seqBytes = 8;
-/** UTF-8 takes at most so many bytes for one unit of a text. */
+/** Maximum number of UTF-8 bytes for a UTF-16 unit. */
 const maxBytesOfUnit = 3;
 
-/** The key of an entry: sorts by its parts in turn. Throws on text that is not well-formed, which UTF-8 cannot tell apart. */
+/** Returns the key of an entry. Keys sort by their parts in turn. Throws for malformed text, which UTF-8 cannot represent. */
 export function keyOf(family: Family, ...parts: readonly KeyPart[]): Uint8Array {
   const key = Buffer.allocUnsafe(parts.reduce((bytes, part) => bytes + maxBytesOf(part), 1));
   let offset = key.writeUInt8(families[family]);
@@ -53,13 +53,13 @@ export function keyOf(family: Family, ...parts: readonly KeyPart[]): Uint8Array 
   return key.subarray(0, offset);
 }
 
-/** All keys that begin with these parts. */
+/** Returns the range of all keys that begin with some parts. */
 export function rangeOf(family: Family, ...parts: readonly KeyPart[]): KeyRange {
   const gte = keyOf(family, ...parts);
   return { gte, lt: successor(gte) };
 }
 
-/** Takes a key's parts apart again: as many texts first as named, then numbers. */
+/** Parses a key of `texts` texts followed by numbers. */
 export function partsOf(key: Uint8Array, texts: number): { texts: string[]; numbers: bigint[] } {
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
   const read: string[] = [];
@@ -75,21 +75,21 @@ export function partsOf(key: Uint8Array, texts: number): { texts: string[]; numb
   return { texts: read, numbers };
 }
 
-/** Whether what an entry holds is for nobody else's eyes: all but facts about the store, and empty values. */
+/** Returns whether an entry's value must be sealed: all but facts about the store and empty values. */
 export const isSecret = ({ key, value }: { key: Uint8Array; value: Uint8Array }): boolean =>
   value.length > 0 && key[0] !== families.meta;
 
-/** Whether an entry is of this kind. */
+/** Returns whether a key belongs to a family. */
 export const isOf = (family: Family, key: Uint8Array): boolean => key[0] === families[family];
 
-/** A number as bytes that sort as it does. */
+/** Encodes a number as bytes that sort in the same order. */
 export function numberBytes(value: bigint): Uint8Array {
   const bytes = Buffer.alloc(seqBytes);
   bytes.writeBigUInt64BE(value);
   return bytes;
 }
 
-/** The number in such bytes. */
+/** Decodes the bytes of `numberBytes`. */
 export const numberOf = (bytes: Uint8Array): bigint =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readBigUInt64BE();
 
@@ -103,7 +103,7 @@ function write(part: KeyPart, key: Buffer, offset: number): number {
   return written + end.copy(key, written);
 }
 
-/** The first key after all that begin with these bytes. */
+/** Returns the first key after all keys that begin with a prefix. */
 function successor(prefix: Uint8Array): Uint8Array {
   let last = prefix.length - 1;
   while (prefix[last] === 0xff) last -= 1;

@@ -1,8 +1,8 @@
 import type { Database } from "./database.ts";
 import { type Family, partsOf, rangeOf } from "./key.ts";
 
-/** The first key of each name that keys of a family begin with (so many texts): leaps from name to name, however much lies under each. */
-export async function* namesIn(
+/** Yields each distinct prefix of `texts` texts in a family, with the first number after it. Seeks: one step per prefix, not per key. */
+export async function* findNames(
   database: Database,
   family: Family,
   texts: number,

@@ -5,17 +5,17 @@ import type { Logger } from "../../../ports/system.ts";
 import { type EndpointName, Endpoints } from "../../embedded/endpoints.ts";
 import { Trimmed } from "../../embedded/trimmed.ts";
 import { endpointRemoval } from "../delivery-store.ts";
-import { lastWrittenMs } from "./clock-mark.ts";
+import { readLastWrittenMs } from "./clock-mark.ts";
 import { Database, type Operation } from "./database.ts";
-import { DirectoryGuard } from "./directory-guard.ts";
-import { currentFormat, formatAdditions, formatOf } from "./format.ts";
+import { DirectoryLock } from "./directory-lock.ts";
+import { currentFormat, prepareFormat, readFormat } from "./format.ts";
 import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
-import { identityAdditions } from "./identity.ts";
+import { checkIdentity } from "./identity.ts";
 import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./key.ts";
-import { namesIn } from "./names-in.ts";
+import { findNames } from "./names-in.ts";
 import { checkSealKeys } from "./seal-keys.ts";
 
-/** Epochs within one life of the process lie below this. */
+/** Number of epochs reserved for each life of the process. */
 const epochsPerLife = 1n << 32n;
 
 export const lifeKey = keyOf("meta", "life");
@@ -23,22 +23,23 @@ export const seqKey = keyOf("meta", "seq");
 
 /** A queue with pending deliveries. */
 export interface PendingQueue extends EndpointName {
+  /** Whether it has deliveries not attempted yet. */
   readonly firsts: boolean;
-  /** When its first retry is due, on the monotonic clock. */
+  /** Due time of its first retry on the monotonic clock, ms; Infinity for none. */
   readonly retriesFromMs: number;
 }
 
-/** A store that is ready for use. */
+/** A store ready for use. */
 export interface OpenStore {
   readonly database: Database;
-  readonly guard: DirectoryGuard;
+  readonly lock: DirectoryLock;
   readonly generation: GenerationCount;
-  /** Something may not be sealed with the present key. */
-  readonly outdatedSeals: boolean;
+  /** Whether some values may not be sealed with the present key. */
+  readonly hasOutdatedSeals: boolean;
   readonly lastSeq: bigint;
-  /** Where the monotonic clock was at the last write; undefined for an empty store. */
+  /** Monotonic time of the last write, ms; undefined for an empty store. */
   readonly lastWrittenMs: number | undefined;
-  /** No lease of an earlier life has one above. */
+  /** Greatest epoch that a lease of an earlier life can have. */
   readonly afterEpoch: bigint;
   readonly endpoints: Endpoints;
   readonly pending: readonly PendingQueue[];
@@ -47,35 +48,35 @@ export interface OpenStore {
   readonly trimmed: Trimmed;
 }
 
-/** How a store is opened. */
+/** Options for opening a store. */
 export interface StoreOptions {
   readonly directory: string;
-  /** Left out: what is stored is not sealed. */
+  /** Sealer of values; undefined to store them unsealed. */
   readonly sealer?: Sealer | undefined;
-  /** Opens the store even if it is a copy. */
+  /** Whether to open the store even if it is a copy. */
   readonly adopt?: boolean | undefined;
-  /** This program's version; its format only where tests stand for another program. */
+  /** This program's version. Tests set the format to stand for another program. */
   readonly program?: { readonly version: string; readonly format?: bigint } | undefined;
-  /** Told what happens to the store itself. */
+  /** Logger for events of the store itself. */
   readonly logger?: Logger;
 }
 
-/** Opens the store in a directory and reads what is kept in memory. Rejects with a message that names the directory. */
+/** Opens the store in a directory and reads its state into memory. Rejects with a message that names the directory. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
-  const guard = await DirectoryGuard.acquire(options.directory);
+  const lock = await DirectoryLock.acquire(options.directory);
   try {
-    return await openGuarded(guard, options);
+    return await openLocked(lock, options);
   } catch (error) {
-    await guard.release();
+    await lock.release();
     throw error;
   }
 }
 
-async function openGuarded(guard: DirectoryGuard, options: StoreOptions): Promise<OpenStore> {
+async function openLocked(lock: DirectoryLock, options: StoreOptions): Promise<OpenStore> {
   const { directory } = options;
   const database = await Database.open(directory, options.sealer);
   try {
-    return await readStore(database, guard, options);
+    return await readStore(database, lock, options);
   } catch (cause) {
     await database.close();
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -83,22 +84,22 @@ async function openGuarded(guard: DirectoryGuard, options: StoreOptions): Promis
   }
 }
 
-/** What records the end of the log. */
-export const seqAddition = (seq: bigint): Operation => ({ type: "put", key: seqKey, value: numberBytes(seq) });
+/** Returns the operation that records the last seq of the log. */
+export const recordSeq = (seq: bigint): Operation => ({ type: "put", key: seqKey, value: numberBytes(seq) });
 
-async function readStore(database: Database, guard: DirectoryGuard, options: StoreOptions): Promise<OpenStore> {
+async function readStore(database: Database, lock: DirectoryLock, options: StoreOptions): Promise<OpenStore> {
   const program = { version: "of unknown version", format: currentFormat, ...options.program };
-  const format = await formatOf(database, program);
+  const format = await readFormat(database, program);
   const [life = 0n, lastSeq = 0n] = await numbersAt(database, [lifeKey, seqKey]);
   const seals = await checkSealKeys(database, options.sealer);
-  const identity = await identityAdditions(database, options.adopt ?? false);
-  await guard.mark();
+  const identity = await checkIdentity(database, options.adopt ?? false);
+  await lock.mark();
   const generation = generationOf(await database.get(generationKey));
   const pending = await pendingQueues(database);
   const { endpoints, orphans } = await readEndpoints(database, pending);
-  const writtenMs = await lastWrittenMs(database, lastSeq, pending);
-  const formats = await formatAdditions(database, format, program, (backup) =>
-    options.logger?.info({ backup, from: format, to: program.format }, "the store has a new format; there is a backup"),
+  const lastWrittenMs = await readLastWrittenMs(database, lastSeq, pending);
+  const formats = await prepareFormat(database, format, program, (backup) =>
+    options.logger?.info({ backup, from: format, to: program.format }, "store format raised; backup written"),
   );
   const opening: Operation[] = [
     ...formats,
@@ -110,12 +111,12 @@ async function readStore(database: Database, guard: DirectoryGuard, options: Sto
   await database.batch(opening, { sync: true });
   const [sessions, trimmed] = await Promise.all([readSessions(database), readTrimmed(database)]);
   const afterEpoch = (life + 1n) * epochsPerLife;
-  const opened = { database, guard, generation, outdatedSeals: seals.outdated };
-  return { ...opened, lastSeq, lastWrittenMs: writtenMs, afterEpoch, endpoints, pending, sessions, trimmed };
+  const opened = { database, lock, generation, hasOutdatedSeals: seals.isOutdated };
+  return { ...opened, lastSeq, lastWrittenMs, afterEpoch, endpoints, pending, sessions, trimmed };
 }
 
-/** Makes what is kept in memory of endpoints and sessions what is on disk. */
-export async function readAgain({ database, endpoints, sessions }: OpenStore): Promise<void> {
+/** Replaces the endpoints and session names in memory with those on disk. */
+export async function reload({ database, endpoints, sessions }: OpenStore): Promise<void> {
   const [found, names] = await Promise.all([readEndpoints(database, undefined), readSessions(database)]);
   endpoints.replaceWith(found.endpoints);
   sessions.clear();
@@ -141,7 +142,7 @@ async function numbersAt(database: Database, keys: Uint8Array[]): Promise<(bigin
   return values.map((value) => value && numberOf(value));
 }
 
-/** Removed endpoints whose last delivery was settled right before the end of the last life are orphans. */
+/** Reads endpoints. Orphans are removed endpoints whose last delivery was settled just before the process ended. */
 async function readEndpoints(database: Database, pending: readonly EndpointName[] | undefined) {
   const endpoints = new Endpoints();
   const orphans: EndpointName[] = [];
@@ -158,11 +159,11 @@ async function readEndpoints(database: Database, pending: readonly EndpointName[
 
 async function pendingQueues(database: Database): Promise<PendingQueue[]> {
   const queues = new Map<string, PendingQueue>();
-  for await (const { name } of namesIn(database, "firstAttempt", 2)) {
+  for await (const { name } of findNames(database, "firstAttempt", 2)) {
     const [session = "", endpointId = ""] = name;
     queues.set(JSON.stringify(name), { session, endpointId, firsts: true, retriesFromMs: Number.POSITIVE_INFINITY });
   }
-  for await (const { name, firstNumber } of namesIn(database, "retry", 2)) {
+  for await (const { name, firstNumber } of findNames(database, "retry", 2)) {
     const [session = "", endpointId = ""] = name;
     const firsts = queues.has(JSON.stringify(name));
     queues.set(JSON.stringify(name), { session, endpointId, firsts, retriesFromMs: Number(firstNumber) });

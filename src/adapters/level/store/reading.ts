@@ -2,16 +2,19 @@ import type { DeliveryQueues } from "../../embedded/delivery-queues.ts";
 import type { Database, DatabaseSnapshot } from "./database.ts";
 import { type Family, rangeOf } from "./key.ts";
 
-/** Reads in several steps, all of them at one moment of the database. */
-export async function atOneTime<T>(database: Database, read: (snapshot: DatabaseSnapshot) => Promise<T>): Promise<T> {
+/** Runs reads on one snapshot of the database. */
+export async function readAtSnapshot<T>(
+  database: Database,
+  read: (snapshot: DatabaseSnapshot) => Promise<T>,
+): Promise<T> {
   const snapshot = database.snapshot();
   return read(snapshot).finally(() => snapshot.close().catch(() => {}));
 }
 
-/** Tells the queues how much waits in them. Beside everything else: there may be very many. */
+/** Counts the pending deliveries for the queues. Runs in the background, since there may be very many. */
 export async function countPending(database: Database, queues: DeliveryQueues): Promise<void> {
   try {
-    const [pending, retrying] = await atOneTime(
+    const [pending, retrying] = await readAtSnapshot(
       database,
       async (snapshot) =>
         [await count(database, "firstAttempt", snapshot), await count(database, "retry", snapshot)] as const,

@@ -2,7 +2,7 @@ import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "../../../ports/system.ts";
 import { type Database, type Operation, type RawDatabase, writeBufferBytes } from "./database.ts";
-import { DirectoryLost } from "./directory-guard.ts";
+import { DirectoryLost } from "./directory-lock.ts";
 import { type Generation, generationKey, generationOf } from "./generation.ts";
 
 const firstDelayMs = 1_000;
@@ -10,12 +10,12 @@ const maxDelayMs = 30_000;
 const probeFile = "probe.tmp";
 const chunkBytes = 1_048_576;
 
-/** What was acknowledged is not on the disk any more: going on would hide it. */
+/** The disk has lost acknowledged writes. Going on would hide the loss. */
 class WritesMissing extends Error {
   override readonly name = "WritesMissing";
 }
 
-/** What recovering needs. */
+/** Options for recovery. */
 export interface RecoveryOptions {
   readonly database: Pick<Database, "directory" | "getManyRaw" | "reopen">;
   readonly generation: Pick<Generation, "synced">;
@@ -23,14 +23,13 @@ export interface RecoveryOptions {
   readonly logger: Pick<Logger, "info" | "warn" | "error"> | undefined;
   /** Rejects with DirectoryLost if the directory is not ours any more. */
   verify(): Promise<void>;
-  /** Puts in order what is kept in memory, now that the disk holds what was acknowledged and nothing else. */
+  /** Reloads the state in memory. Called when the disk holds the acknowledged writes and nothing else. */
   restored(): Promise<void>;
 }
 
 /**
- * Makes the store take writes again after one has failed, be it a full disk, a broken one or a limit. LevelDB cannot tell what of
- * a failed write reached its log (DBImpl::Write), so it is closed and opened again, and whatever of the failed group is there is
- * undone. As long as the disk has no room it stays open for reading.
+ * Recovery of a store from a failed write, such as a full disk. LevelDB cannot tell how much of a failed write reached its log
+ * (DBImpl::Write), so the database is reopened and the failed group undone. While the disk is full it stays open for reading.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -40,10 +39,10 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Resolves when writes can go on, however long that takes. Rejects if they never can in this life, or it is closed. */
+  /** Retries until writes can go on. Rejects if they cannot before a restart, or on `close`. */
   async recover(failed: readonly Operation[], cause: unknown): Promise<void> {
     const { logger } = this.#options;
-    logger?.error({ err: cause }, "the store cannot be written to; trying again until it can");
+    logger?.error({ err: cause }, "store write failed; retrying until it succeeds");
     let undo: readonly Operation[] | undefined;
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(2 * delayMs, maxDelayMs)) {
       await this.#pause(delayMs);
@@ -52,24 +51,24 @@ export class Recovery {
         undo ??= await this.#undoOf(failed);
         await this.#reopen(undo);
         await this.#options.restored();
-        logger?.info({}, "the store can be written to again");
+        logger?.info({}, "store recovered");
         return;
       } catch (error) {
         if (error instanceof WritesMissing || error instanceof DirectoryLost) {
-          logger?.error({ err: error }, "the store takes no writes any more");
+          logger?.error({ err: error }, "store closed to writes until a restart");
           throw error;
         }
-        logger?.warn({ err: error }, "the store still cannot be written to");
+        logger?.warn({ err: error }, "store recovery failed; retrying");
       }
     }
   }
 
-  /** Ends recovering. Idempotent. */
+  /** Stops a running recovery. Idempotent. */
   close(): void {
     this.#closed.abort();
   }
 
-  /** What gives the entries of a failed group their former values back: it is in no table and can still be read. */
+  /** Returns the operations that restore the former values of a failed group, which the open database can still read. */
   async #undoOf(failed: readonly Operation[]): Promise<Operation[]> {
     const keys = [...new Map(failed.map(({ key }) => [Buffer.from(key).toString("latin1"), key])).values()];
     const values = await this.#options.database.getManyRaw(keys);
@@ -104,7 +103,7 @@ export class Recovery {
   }
 }
 
-/** Rejects unless there is room for what opening writes: the log once more, as a table, and a buffer's worth. */
+/** Rejects unless the disk has room for reopening, which writes the log again as a table, and for one more buffer. */
 async function probe(directory: string): Promise<void> {
   let bytes = chunkBytes;
   for (const name of await readdir(directory)) {

@@ -2,15 +2,15 @@ import type { Sealer } from "../../../ports/sealer.ts";
 import type { Database, Operation, Range } from "./database.ts";
 import type { GroupWriter } from "./group-writer.ts";
 import { isSecret, rangeOf } from "./key.ts";
-import { sealedThrough } from "./seal-keys.ts";
+import { completeResealing } from "./seal-keys.ts";
 
-/** How many entries are looked at at a time. Others write in between. */
+/** Number of entries checked at a time. Other writes run in between. */
 const pageSize = 128;
 const last = Buffer.of(0xff);
 
 /**
- * Seals with the present key what is not, while the store is in use, and then has the tables written anew so that the former
- * bytes are gone from them. Resolves with how many values it sealed; earlier once `signal` is aborted. Can be begun again.
+ * Seals every value with the present key while the store is in use, then compacts the tables so that former bytes are gone. Resolves
+ * with the number of values sealed, early if `signal` aborts. Idempotent.
  */
 export async function resealAll(
   database: Database,
@@ -21,24 +21,26 @@ export async function resealAll(
   let sealed = 0;
   let range: Range = { gte: rangeOf("meta").lt, lt: last, limit: pageSize };
   while (!signal.aborted) {
-    const page = await writer.patiently(() => database.entriesRaw(range));
+    const page = await writer.retryUntilAvailable(() => database.entriesRaw(range));
     const keys = page.flatMap(([key, value]) =>
       isSecret({ key, value }) && sealer.keyIdOf(value) !== sealer.keyId ? [key] : [],
     );
-    if (keys.length > 0) await writer.patiently(() => rewrite(database, writer, keys));
+    if (keys.length > 0) await writer.retryUntilAvailable(() => rewrite(database, writer, keys));
     sealed += keys.length;
     const end = page.at(-1)?.[0];
     if (!end || page.length < pageSize) break;
     range = { gt: end, lt: last, limit: pageSize };
   }
   if (signal.aborted) return sealed;
-  const through = await sealedThrough(database, sealer);
-  await writer.patiently(() => writer.write({ sync: true, build: (operations) => void operations.push(...through) }));
+  const through = await completeResealing(database, sealer);
+  await writer.retryUntilAvailable(() =>
+    writer.write({ sync: true, build: (operations) => void operations.push(...through) }),
+  );
   await database.compact();
   return sealed;
 }
 
-/** Writing seals. What others change before is read again, what they change in the same group comes after it. */
+/** Writes values again, which seals them. Values are read after all earlier writes, and later writes in the group override them. */
 async function rewrite(database: Database, writer: GroupWriter, keys: readonly Uint8Array[]): Promise<void> {
   let rewritten: Operation[] = [];
   await writer.write({

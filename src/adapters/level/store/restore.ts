@@ -2,31 +2,31 @@ import { copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { holdsStore, syncDirectory } from "./data-directory.ts";
 import { openRaw, type RawDatabase } from "./database.ts";
-import { DirectoryGuard, guardFiles } from "./directory-guard.ts";
+import { DirectoryLock, lockFiles } from "./directory-lock.ts";
 import { formatKey } from "./format.ts";
 import { type GenerationCount, generationBytes, generationKey, generationOf } from "./generation.ts";
 import { homeKey, storeIdKey } from "./identity.ts";
 import { numberBytes, numberOf } from "./key.ts";
 import { lifeKey, seqKey } from "./opening.ts";
 
-/** What is to be put where. */
+/** Options for a restore. */
 export interface RestoreOptions {
-  /** A directory that a backup was written to. It is only read. */
+  /** Directory of the backup, which is only read. */
   readonly backup: string;
-  /** Where the store is to be: a directory with the store as it is now, an empty one, or none. Nobody may have it open. */
+  /** Directory of the store: with the present store, empty, or missing. No process may have it open. */
   readonly directory: string;
-  /** Even if the store there is another one, or has used its ratchets since. */
+  /** Whether to replace a different store, or one that has used its ratchets since. */
   readonly force: boolean;
 }
 
-/** What was done. */
+/** Result of a restore. */
 export interface RestoreReport {
   readonly generation: GenerationCount;
-  /** Where the store went that was there before. */
+  /** Directory to which the former store was moved; undefined if there was none. */
   readonly replaced: string | undefined;
 }
 
-/** What is asked for would destroy WhatsApp sessions; it can be forced. */
+/** The restore would break WhatsApp sessions. `force` overrides it. */
 export class RestoreRefused extends Error {
   override readonly name = "RestoreRefused";
 }
@@ -39,12 +39,12 @@ interface Facts {
 }
 
 /**
- * Puts a backup in the place of a store, whose own directory is kept under another name. Rejects with RestoreRefused where Signal
- * ratchets would be used again: the store there has changed credentials since. What it cannot see is a store elsewhere that goes on.
+ * Replaces a store with a backup and moves the store's directory aside. Rejects with RestoreRefused if the store has changed
+ * credentials since the backup, since Signal ratchets would be used twice. It cannot detect a store in use elsewhere.
  */
 export async function restoreStore({ backup, directory, force }: RestoreOptions): Promise<RestoreReport> {
   if (!(await holdsStore(backup))) throw new Error(`there is no backup in ${backup}`);
-  const guard = await DirectoryGuard.acquire(directory);
+  const lock = await DirectoryLock.acquire(directory);
   const staging = `${directory}.restoring`;
   try {
     await rm(staging, { recursive: true, force: true });
@@ -59,11 +59,11 @@ export async function restoreStore({ backup, directory, force }: RestoreOptions)
     return { generation, replaced: live && replaced };
   } finally {
     await rm(staging, { recursive: true, force: true });
-    await guard.release();
+    await lock.release();
   }
 }
 
-/** Makes a copy the successor of what it replaces: no place in the log, no epoch and no generation comes twice. */
+/** Raises a copy's seq, epoch and generation above those of the store it replaces, so that none is used twice. */
 async function prepare(directory: string, live: Facts | undefined, force: boolean): Promise<GenerationCount> {
   const level = await openRaw(directory);
   try {
@@ -123,11 +123,11 @@ async function readFacts(level: RawDatabase): Promise<Facts> {
   };
 }
 
-/** The backup itself is not opened: that would change it. */
+/** Copies a backup's files. The backup is not opened, since opening would change it. */
 async function copyFiles(from: string, to: string): Promise<void> {
   await mkdir(to, { mode: 0o700 });
   for (const entry of await readdir(from, { withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === "LOCK" || guardFiles.includes(entry.name)) continue;
+    if (!entry.isFile() || entry.name === "LOCK" || lockFiles.includes(entry.name)) continue;
     await copyFile(join(from, entry.name), join(to, entry.name));
   }
 }

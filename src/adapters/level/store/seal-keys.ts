@@ -2,28 +2,28 @@ import type { Sealer } from "../../../ports/sealer.ts";
 import type { Database, Operation } from "./database.ts";
 import { keyOf, partsOf, rangeOf } from "./key.ts";
 
-// One entry for each key that something may be sealed with: a text sealed with it.
+// There is one entry per key that may be in use. Its value is a known text sealed with that key.
 const entryOf = (keyId: string) => keyOf("meta", "seal", keyId);
 const proof = Buffer.from("sessiond");
 
-/** Which keys a store needs. */
+/** Result of the check of a store's keys. */
 export interface SealKeys {
-  /** Says that the present key is in use; empty if it is known already. */
+  /** Operations that record the present key; empty if it is recorded. */
   readonly additions: readonly Operation[];
-  /** Something may not be sealed with the present key. */
-  readonly outdated: boolean;
+  /** Whether some values may not be sealed with the present key. */
+  readonly isOutdated: boolean;
 }
 
-/** The entry that says that everything is sealed with the present key. */
+/** Key of the entry that names the key with which every value is sealed. */
 const completeKey = keyOf("meta", "sealed");
 
-/** Checks that all keys are there that the store is sealed with. Throws, naming what to set. */
+/** Checks that the sealer has every key in use. Throws an Error that names the variable to set. */
 export async function checkSealKeys(database: Database, sealer: Sealer | undefined): Promise<SealKeys> {
   const entries = await database.entries(rangeOf("meta", "seal"));
   const ids = entries.map(([key]) => partsOf(key, 2).texts[1] ?? "");
   if (!sealer) {
     if (ids.length > 0) throw new Error("it is encrypted, and SESSIOND_SECRET_KEY is not set");
-    return { additions: [], outdated: false };
+    return { additions: [], isOutdated: false };
   }
   for (const [index, [key, value]] of entries.entries()) {
     try {
@@ -41,12 +41,12 @@ export async function checkSealKeys(database: Database, sealer: Sealer | undefin
   const complete = await database.get(completeKey);
   return {
     additions: known ? [] : [{ type: "put", key, value: sealer.seal(proof, key) }],
-    outdated: ids.some((id) => id !== sealer.keyId) || Buffer.from(complete ?? []).toString() !== sealer.keyId,
+    isOutdated: ids.some((id) => id !== sealer.keyId) || Buffer.from(complete ?? []).toString() !== sealer.keyId,
   };
 }
 
-/** What records that everything is sealed with the present key, and that no other is needed any more. */
-export async function sealedThrough(database: Database, sealer: Sealer): Promise<Operation[]> {
+/** Returns the operations that record that every value is sealed with the present key, and that remove the other keys. */
+export async function completeResealing(database: Database, sealer: Sealer): Promise<Operation[]> {
   const keys = await database.keys(rangeOf("meta", "seal")).all();
   const former = keys.filter((key) => partsOf(key, 2).texts[1] !== sealer.keyId);
   return [

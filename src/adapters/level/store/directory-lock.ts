@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { anchorFile } from "./identity.ts";
 
-/** Somebody else has the data directory now, or another directory is in its place: nothing may be written to it any more. */
+/** Another process has taken the data directory, or the directory was replaced. Nothing may be written to it any more. */
 export class DirectoryLost extends Error {
   override readonly name = "DirectoryLost";
 }
@@ -13,30 +13,28 @@ export class DirectoryLost extends Error {
 const ownerFile = "owner.json";
 const socketFile = "owner.sock";
 
-/** The files in a data directory that belong to whoever has it, and to no copy of it. */
-export const guardFiles: readonly string[] = [ownerFile, socketFile, anchorFile];
+/** Files in a data directory that belong to its owner. Copies of the directory leave them out. */
+export const lockFiles: readonly string[] = [ownerFile, socketFile, anchorFile];
 
-/** What an owner knows its mark by. */
+/** Identity of the mark file of an owner. */
 interface Mark {
   readonly id: string;
   readonly inode: bigint;
   readonly mtimeNs: bigint;
   readonly size: bigint;
-  /** Nothing but the file system can set it. */
+  /** Time of the last change. Only the file system can set it. */
   readonly ctimeNs: bigint;
 }
 
 /**
- * Holds a data directory for one process, apart from LevelDB's own lock, which is gone as soon as anything in its process closes
- * the LOCK file (fcntl(2), "Advisory record locking"). It is held by listening on sockets, which the kernel ends with the process,
- * however that ends:
- * - on Linux one in the abstract namespace, named by the directory's device and inode. No path leads around it and nothing can
- *   delete it; it is seen within one network namespace;
- * - one in the directory itself, which other containers on the same kernel see too.
- * What neither sees is a process on another machine. For that, and should both fail, each start leaves a mark in the directory:
- * an owner whose mark is gone writes no more.
+ * Lock on a data directory. LevelDB's own lock does not suffice: it is lost when anything in the process closes the LOCK file
+ * (fcntl(2), "Advisory record locking"). The lock consists of listening sockets, which the kernel closes with the process:
+ * - on Linux, one in the abstract namespace, named by the directory's device and inode. It cannot be deleted or bypassed by another
+ *   path, and is visible within one network namespace;
+ * - one in the directory itself, which is visible to all containers on the same kernel.
+ * Against processes on other machines, each start writes a mark file: an owner whose mark was replaced stops writing.
  */
-export class DirectoryGuard {
+export class DirectoryLock {
   readonly #directory: string;
   readonly #servers: readonly Server[];
   readonly #closeHandle: () => Promise<void>;
@@ -48,8 +46,8 @@ export class DirectoryGuard {
     this.#closeHandle = closeHandle;
   }
 
-  /** Takes a directory, which is made where there is none. Rejects, naming it, if somebody has it. */
-  static async acquire(directory: string): Promise<DirectoryGuard> {
+  /** Locks a directory, which it creates if missing. Rejects with a message that names the directory if it is locked. */
+  static async acquire(directory: string): Promise<DirectoryLock> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const real = await realpath(directory);
     const { dev, ino } = await stat(real, { bigint: true });
@@ -59,12 +57,12 @@ export class DirectoryGuard {
     const inUse = () => new Error(`the data directory ${directory} is in use by another sessiond`);
     try {
       if (process.platform === "linux") servers.push(await listen(`\0sessiond-store-${dev}-${ino}`, inUse));
-      // Through the handle a long path fits into a socket's address (unix(7): 108 bytes).
+      // The handle's path is short enough for a socket's address, at most 108 bytes (unix(7)).
       const path = join(handle ? `/proc/self/fd/${handle.fd}` : real, socketFile);
       const named = process.platform === "win32" ? `\\\\.\\pipe\\sessiond-store-${dev}-${ino}` : path;
       const server = await listenAtPath(named, inUse);
       if (server) servers.push(server);
-      return new DirectoryGuard(real, servers, closeHandle);
+      return new DirectoryLock(real, servers, closeHandle);
     } catch (error) {
       await Promise.all(servers.map(close));
       await closeHandle();
@@ -72,7 +70,7 @@ export class DirectoryGuard {
     }
   }
 
-  /** Marks the directory as ours; whoever had it before is refused from now on. To be called once nobody else can be writing. */
+  /** Writes the mark, after which a former owner can no longer write. Must be called once, before the first write. */
   async mark(): Promise<void> {
     const id = randomUUID();
     const facts = { id, pid: process.pid, host: hostname(), since: new Date().toISOString() };
@@ -82,7 +80,7 @@ export class DirectoryGuard {
     this.#mark = await this.#markAs(id);
   }
 
-  /** Rejects with DirectoryLost once the mark is not ours any more. Called before each write. */
+  /** Rejects with DirectoryLost if the mark is not ours any more. Called before each write. */
   async verify(): Promise<void> {
     const mark = this.#mark;
     const found = mark && (await this.#markAs(mark.id));
@@ -94,7 +92,7 @@ export class DirectoryGuard {
     throw new DirectoryLost(`the data directory ${this.#directory} was taken by another process, or replaced`);
   }
 
-  /** Lets the directory go. Idempotent. */
+  /** Unlocks the directory. Idempotent. */
   async release(): Promise<void> {
     const listening = this.#servers.filter((server) => server.listening);
     if (listening.length === 0) return;
@@ -102,13 +100,13 @@ export class DirectoryGuard {
     await this.#closeHandle();
   }
 
-  /** The mark that is there, taken for the one with this id; undefined if there is none. */
+  /** Returns the present mark file, assumed to have this id; undefined if it is missing. */
   async #markAs(id: string): Promise<Mark | undefined> {
     const facts = await unlessMissing(stat(join(this.#directory, ownerFile), { bigint: true }));
     return facts && { id, inode: facts.ino, mtimeNs: facts.mtimeNs, size: facts.size, ctimeNs: facts.ctimeNs };
   }
 
-  /** It is our file, which a virtual mount has given another number. A copy has our text, but a later time of change. */
+  /** Returns whether a mark is our file under a new inode, as virtual mounts assign. A copy has our text, but a later time of change. */
   async #isRenumbered(found: Mark, mark: Mark): Promise<boolean> {
     if (found.ctimeNs !== mark.ctimeNs) return false;
     const text = await unlessMissing(readFile(join(this.#directory, ownerFile), "utf8"));
@@ -132,12 +130,12 @@ async function listenAtPath(path: string, inUse: () => Error): Promise<Server | 
     if (await isAnswered(path)) throw error;
   }
   try {
-    // Its owner is dead, or it came with a copy.
+    // The socket's owner is dead, or the file came with a copy.
     await rm(path, { force: true });
     return await listen(path, inUse);
   } catch (error) {
     if (process.platform !== "linux" || (await isAnswered(path))) throw error;
-    // Not every file system has sockets; the abstract one stands.
+    // Some file systems have no sockets. The abstract socket is held.
     return undefined;
   }
 }
@@ -147,7 +145,7 @@ function listen(path: string, inUse: () => Error): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
   server.once("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? inUse() : error));
   server.listen({ path }, () => {
-    // It alone keeps no process alive.
+    // The lock does not keep the process alive.
     resolve(server.unref());
   });
   return promise;

@@ -8,7 +8,7 @@ import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
-import { DirectoryGuard } from "../../../src/adapters/level/store/directory-guard.ts";
+import { DirectoryLock } from "../../../src/adapters/level/store/directory-lock.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
 import { createSession, history, recordOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -156,8 +156,8 @@ it("nothing is acknowledged any more once the directory is replaced", async (t) 
 it("a path longer than a socket's address can be guarded", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "x".repeat(120), "y".repeat(120));
-  const guard = await DirectoryGuard.acquire(directory);
-  await assert.rejects(DirectoryGuard.acquire(directory), inUse);
+  const guard = await DirectoryLock.acquire(directory);
+  await assert.rejects(DirectoryLock.acquire(directory), inUse);
   assert.ok((await readdir(directory)).includes("owner.sock"));
   await guard.release();
   await guard.release();

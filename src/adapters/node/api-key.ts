@@ -2,15 +2,15 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** How a setting says that it is not the key but its hash, as WAHA has it. */
+/** Prefix of a setting that holds a hash instead of a key, as in WAHA. */
 const hashPrefix = "sha512:";
 const hashSetting = /^sha512:[0-9a-f]{128}$/i;
 const bareHash = /^[0-9a-f]{128}$/i;
 const keyBytes = 32;
 
 /**
- * Checks keys against a setting: the plain key, or "sha512:" and its hash in hexadecimal; of 128 bare hexadecimal digits, which may be
- * either, both keys are right. Keys come as headers do, a character for each byte. A wrong one takes as long as the right one.
+ * Returns a function that checks keys in constant time against a setting: a plain key, or "sha512:" and its hash in hexadecimal. 128
+ * bare hexadecimal digits may be either, so both are accepted. Keys are header values: one character per byte.
  */
 export function keyVerifier(setting: string): (presented: string) => boolean {
   const digits = setting.startsWith(hashPrefix) ? setting.slice(hashPrefix.length) : setting;
@@ -24,26 +24,26 @@ export function keyVerifier(setting: string): (presented: string) => boolean {
   };
 }
 
-/** How a key is made where there is none. */
-export interface KeyMaking {
-  /** Shows the new key to the people who run the server. It is not in force before that resolves. */
+/** Callbacks for the creation of a key. */
+export interface KeyCreation {
+  /** Shows the new key to the operator. The key is valid only after that resolves. */
   show(key: string): Promise<void>;
-  /** Makes a renamed file in a directory outlive a power failure, as far as the file system can. */
+  /** Flushes a renamed file in a directory to disk, if the file system can. */
   syncDirectory(path: string): Promise<void>;
 }
 
-/** A key by the hash that is kept of it. */
-export interface KeptKey {
-  /** As `keyVerifier` takes it. */
+/** Hash of a stored key. */
+export interface StoredKey {
+  /** Setting for the key verifier. */
   readonly setting: string;
   readonly isNew: boolean;
 }
 
 /**
- * Reads the hash in a file; where there is no file, makes a key, shows it and then keeps its hash there: a key that nobody has seen is
- * never in force. Rejects if the file holds anything else, or the key cannot be shown.
+ * Reads the hash of a key from a file. If the file is missing, creates a key, shows it and then stores its hash, so that a key not
+ * shown is never valid. Rejects if the file holds anything else, or the key cannot be shown.
  */
-export async function keptKey(path: string, { show, syncDirectory }: KeyMaking): Promise<KeptKey> {
+export async function keptKey(path: string, { show, syncDirectory }: KeyCreation): Promise<StoredKey> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
@@ -65,11 +65,11 @@ export async function keptKey(path: string, { show, syncDirectory }: KeyMaking):
 
 const sha512 = (data: Buffer): Buffer => createHash("sha512").update(data).digest();
 
-/** The text is on the disk when it resolves. */
+/** Writes a text to a file and flushes it to disk. */
 async function writeDraft(path: string, text: string): Promise<void> {
   const file = await open(path, "w", 0o600);
   try {
-    // What a crash left there may have another mode.
+    // A file left by a crash may have another mode.
     await file.chmod(0o600);
     await file.writeFile(text);
     await file.sync();

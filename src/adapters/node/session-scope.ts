@@ -3,8 +3,8 @@ import type { SessionScope } from "../../ports/system.ts";
 
 const sessions = new AsyncLocalStorage<string>();
 
-/** Node hands the session on to whatever is begun in its scope: sockets, timers, promises. */
+/** Runs code in an async context tagged with a session. Sockets, timers and promises created there inherit the tag. */
 export const sessionScope: SessionScope = (session, work) => sessions.run(session, work);
 
-/** The session whose scope the running code is in, if any: in handlers of uncaught failures, the one that failed. */
+/** Returns the session of the running code, if any. In handlers of uncaught errors that is the session that failed. */
 export const currentSession = (): string | undefined => sessions.getStore();

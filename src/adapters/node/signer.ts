@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Signer } from "../../ports/webhook.ts";
 
-/** Signs with Node's OpenSSL. */
+/** Signer that uses Node's OpenSSL. */
 export const nodeSigner: Signer = {
   hmac(algorithm, key, data, encoding) {
     const hmac = createHmac(algorithm, key);

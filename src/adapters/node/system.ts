@@ -1,16 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { Clock, Random } from "../../ports/system.ts";
 
-/** The longest wait one Node timer can do: it keeps its delay in 31 bits and fires at once beyond. */
+/** Longest delay of a Node timer, which has 31 bits. A timer with a longer one fires at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** Where the monotonic clock stood when the process began: at the wall clock's time then, or further. */
+/** Monotonic time at the start of the process: the wall clock's time then, or later. */
 let originMs = Date.now() - performance.now();
 const monotonicMs = () => Math.floor(originMs + performance.now());
 
-/** A smaller change of the distance between the two clocks is rounding or drift, and does not move the times that people read. */
+/** Smaller changes of the difference between the clocks are rounding or drift, and do not change the times shown to users. */
 const driftToleranceMs = 500;
-/** How far the wall clock is ahead of the monotonic clock, as of the last change that counted. */
+/** Lead of the wall clock over the monotonic clock, ignoring drift. */
 let leadMs = 0;
 
 function wallMsAt(atMs: number): number {
@@ -19,7 +19,7 @@ function wallMsAt(atMs: number): number {
   return atMs + leadMs;
 }
 
-/** The machine's time and Node's timers. */
+/** Clock of the machine, with Node's timers. */
 export const systemClock: Clock = {
   nowMs: monotonicMs,
   wallMs: () => Date.now(),
@@ -44,7 +44,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Crockford's base 32: no I, L, O or U (the ULID specification, github.com/ulid/spec). */
+/** Digits of Crockford's base 32, without I, L, O and U (ULID specification, github.com/ulid/spec). */
 const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ulidLength = 26;
 const randomnessBytes = 10;
@@ -53,33 +53,33 @@ const randomnessBits = BigInt(randomnessBytes * 8);
 const poolBytes = 4096;
 let pool = Buffer.alloc(0);
 
-/** Random bytes, each given out once: a call for many costs hardly more than one for few. */
-function randomPart(bytes: number): Buffer {
+/** Draws random bytes from a pool, each used once. Filling the pool costs little more than drawing a few bytes. */
+function drawBytes(bytes: number): Buffer {
   if (pool.length < bytes) pool = randomBytes(poolBytes);
   const part = pool.subarray(0, bytes);
   pool = pool.subarray(bytes);
   return part;
 }
 
-/** The operating system's randomness. ULIDs grow from call to call, within a millisecond and when the clock goes back too. */
+/** The operating system's randomness. ULIDs increase from call to call, also within 1 ms and when the clock is set back. */
 export const systemRandom: Random = {
-  ulid: monotonicUlid(),
+  ulid: createUlidSource(),
   hex: (bytes) => randomBytes(bytes).toString("hex"),
-  // 48 bits: as many as a double holds without rounding up to 1.
-  unit: () => randomPart(6).readUIntBE(0, 6) / 2 ** 48,
+  // 48 bits fit a double, so that the result is never rounded to 1.
+  unit: () => drawBytes(6).readUIntBE(0, 6) / 2 ** 48,
 };
 
-function monotonicUlid(): Random["ulid"] {
+function createUlidSource(): Random["ulid"] {
   let last = -1n;
   return (nowMs) => {
     const time = BigInt(Math.trunc(nowMs));
-    const fresh = (time << randomnessBits) | BigInt(`0x${randomPart(randomnessBytes).toString("hex")}`);
+    const fresh = (time << randomnessBits) | BigInt(`0x${drawBytes(randomnessBytes).toString("hex")}`);
     last = time > last >> randomnessBits ? fresh : last + 1n;
-    return crockford(last);
+    return encodeCrockford(last);
   };
 }
 
-function crockford(value: bigint): string {
+function encodeCrockford(value: bigint): string {
   let text = "";
   for (const digit of value.toString(32)) text += digits.charAt(Number.parseInt(digit, 32));
   return text.padStart(ulidLength, "0");

@@ -1,4 +1,4 @@
-/** The thread of `watchEventLoop`. It writes its lines itself, since whoever writes the others is what may be stuck. */
+/** Thread of `watchEventLoop`. It writes its own log lines, since the main thread may be blocked. */
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { workerData } from "node:worker_threads";
@@ -7,63 +7,63 @@ import { beatMs, currentSessionName, type WatchdogData } from "./watchdog.ts";
 const data: WatchdogData = workerData;
 const { beats, format, warnAfterMs, killAfterMs } = data;
 const intervalMs = beatMs(data);
-/** What runs on the main thread, asked there while it is paused. */
-const whatRuns = `JSON.stringify({
+/** Expression for the running session and stack, evaluated on the paused main thread. */
+const runningCode = `JSON.stringify({
   session: globalThis[Symbol.for("${currentSessionName}")]?.(),
   stack: globalThis.Error("running").stack,
 })`;
 
 let seen = -1;
 let silentMs = 0;
-let look: Session | undefined;
+let inspection: Session | undefined;
 
-// Counted in ticks and not by the clock: a machine that slept has stopped this thread too.
+// Silence is counted in ticks, not by the clock, since a suspended machine stops this thread too.
 setInterval(() => {
   const beat = Atomics.load(beats, 0);
   if (beat !== seen) {
     if (silentMs >= warnAfterMs) write("warn", { blockedMs: silentMs }, "the event loop turns again");
     [seen, silentMs] = [beat, 0];
-    endLook();
+    endInspection();
     return;
   }
   silentMs += intervalMs;
   if (silentMs >= killAfterMs) {
     write("fatal", { blockedMs: silentMs }, "the event loop is blocked for good: the process ends itself");
     process.kill(process.pid, "SIGKILL");
-  } else if (silentMs >= warnAfterMs && !look) lookAtMainThread();
+  } else if (silentMs >= warnAfterMs && !inspection) inspectMainThread();
 }, intervalMs);
 
-function lookAtMainThread(): void {
+function inspectMainThread(): void {
   const blockedMs = silentMs;
   const session = new Session();
-  look = session;
+  inspection = session;
   session.connectToMainThread();
   session.on("Debugger.paused", ({ params: { callFrames } }) => {
-    const told = (running: object): void => {
+    const report = (running: object): void => {
       session.post("Debugger.resume");
       session.post("Debugger.disable");
       write("error", { blockedMs, ...running }, "the event loop is blocked");
     };
-    // WebAssembly can be asked nothing; who has called it can.
-    const ask = (frame: number): void => {
+    // A WebAssembly frame cannot evaluate expressions; one of its callers can.
+    const evaluateAt = (frame: number): void => {
       const callFrameId = callFrames[frame]?.callFrameId;
-      if (callFrameId === undefined) told({});
+      if (callFrameId === undefined) report({});
       else
-        session.post("Debugger.evaluateOnCallFrame", { callFrameId, expression: whatRuns }, (error, answer) => {
+        session.post("Debugger.evaluateOnCallFrame", { callFrameId, expression: runningCode }, (error, answer) => {
           const text: unknown = error ? undefined : answer.result.value;
-          if (typeof text === "string") told(JSON.parse(text));
-          else ask(frame + 1);
+          if (typeof text === "string") report(JSON.parse(text));
+          else evaluateAt(frame + 1);
         });
     };
-    ask(0);
+    evaluateAt(0);
   });
   session.post("Debugger.enable");
   session.post("Debugger.pause");
 }
 
-function endLook(): void {
-  look?.disconnect();
-  look = undefined;
+function endInspection(): void {
+  inspection?.disconnect();
+  inspection = undefined;
 }
 
 function write(level: "warn" | "error" | "fatal", fields: object, msg: string): void {
@@ -74,6 +74,6 @@ function write(level: "warn" | "error" | "fatal", fields: object, msg: string): 
   try {
     writeSync(1, `${line}\n`);
   } catch {
-    // A full pipe that nobody reads; the process ends all the same.
+    // Standard output is a full pipe without a reader. The process ends anyway.
   }
 }

@@ -1,30 +1,30 @@
 import { Worker } from "node:worker_threads";
 import { currentSession } from "./session-scope.ts";
 
-/** What the watchdog goes by. */
+/** Options for the watchdog. */
 export interface WatchdogOptions {
   readonly format: "PRETTY" | "JSON";
-  /** An event loop that has not turned for so long is worth a line in the log. */
+  /** Time without a turn of the event loop after which a line is logged. */
   readonly warnAfterMs: number;
-  /** After so long it will not turn again, and the process is ended. */
+  /** Time without a turn of the event loop after which the process is killed. */
   readonly killAfterMs: number;
 }
 
-/** Also what the thread gets. `beats` counts the turns of the event loop. */
+/** Data for the watchdog's thread. */
 export interface WatchdogData extends WatchdogOptions {
+  /** Counter of turns of the event loop, in shared memory. */
   readonly beats: Int32Array;
 }
 
-/** Where the thread finds out whose code is running. */
+/** Name of the global symbol under which the thread finds `currentSession`. */
 export const currentSessionName = "sessiond.currentSession";
 
-/** How often the event loop is felt: four times before it is missed. */
+/** Returns the interval of beats: four per `warnAfterMs`. */
 export const beatMs = ({ warnAfterMs }: WatchdogOptions): number => warnAfterMs / 4;
 
 /**
- * Watches the event loop from a thread of its own, since code that loops for ever can neither be interrupted nor noticed here: says
- * which session's code and what stack holds it up, and in the end ends the process by SIGKILL, which every start is made to
- * recover from. The function returned stops watching.
+ * Watches the event loop from a thread of its own, since an endless loop cannot be detected on the main thread. Logs the session and
+ * the stack that block it, and at last kills the process by SIGKILL, from which every start recovers. Returns a function that stops it.
  */
 export function watchEventLoop(options: WatchdogOptions): () => Promise<void> {
   const beats = new Int32Array(new SharedArrayBuffer(4));

@@ -2,19 +2,19 @@ import { type DestinationStream, type LevelWithSilent, type Logger as PinoLogger
 import { prettyFactory } from "pino-pretty";
 import type { Logger } from "../../ports/system.ts";
 
-/** What log lines look like (WAHA_LOG_FORMAT): for people, or for programs, one JSON object a line. */
+/** Format of log lines (WAHA_LOG_FORMAT): readable text, or one JSON object per line. */
 export type LogFormat = "PRETTY" | "JSON";
 
-/** How a logger is made. */
+/** Options for a logger. */
 export interface LoggerOptions {
-  /** Lines below it are not written, except by children with a level of their own. */
+  /** Lowest level written. Children may have a level of their own. */
   readonly level: LevelWithSilent;
   readonly format: LogFormat;
-  /** Takes each line as it is written; standard output if left out. */
+  /** Destination of lines. Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
-/** A logger that has written its line when a call returns: a crash loses none. */
+/** Creates a logger that writes synchronously, so that a crash loses no line. */
 export function createLogger({
   level,
   format,
@@ -34,7 +34,7 @@ const destinations = {
   PRETTY: pretty,
 } as const satisfies Record<LogFormat, (destination: DestinationStream) => DestinationStream>;
 
-// The function, not pino-pretty's stream: a stream writes later, and may never do so in a process that dies.
+// pino-pretty's stream writes later, and loses lines if the process dies. Its formatting function is synchronous.
 function pretty(destination: DestinationStream): DestinationStream {
   const format = prettyFactory({ colorize: process.stdout.isTTY === true, singleLine: true });
   return { write: (line) => destination.write(format(line)) };

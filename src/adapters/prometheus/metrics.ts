@@ -1,31 +1,31 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CallMetrics, WebhookMetrics } from "../../ports/metrics.ts";
 
-/** One value of a gauge, with the labels it stands under. */
+/** Value of a gauge with its labels. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** What is looked up when the metrics are asked for. */
+/** Values read at each scrape. */
 export interface Gauges {
-  /** By status and engine. */
+  /** Number of sessions by status and engine. */
   readonly sessions: readonly Sample[];
-  /** By session: seconds since WhatsApp was heard. */
+  /** Seconds since the last input from WhatsApp, by session. */
   readonly inboundAges: readonly Sample[];
-  /** By state. */
+  /** Number of pending deliveries by state. */
   readonly pendingDeliveries: readonly Sample[];
-  /** Devices that are still to be unlinked at WhatsApp. */
+  /** Number of devices that remain to be unlinked at WhatsApp. */
   readonly pendingUnlinks: number;
-  /** How long the oldest event has waited for its first attempt. */
+  /** Wait of the oldest event for its first attempt. */
   readonly oldestPendingMs: number;
 }
 
-/** Everything the server counts. */
+/** Metrics of the server. */
 export interface Metrics extends WebhookMetrics, CallMetrics {
-  /** An HTTP request was answered. */
+  /** Records an answered HTTP request. */
   answered(method: string, status: number, durationMs: number): void;
-  /** All of it in Prometheus's text format. */
+  /** Returns all metrics in Prometheus's text format. */
   render(): Promise<{ contentType: string; body: string }>;
 }
 
@@ -33,63 +33,92 @@ const callSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
 const attemptSeconds = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const lagSeconds = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600];
 
-/** The methods worth telling apart; anybody can make up more. */
+/** HTTP methods with a label of their own. Clients can invent others. */
 const httpMethods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
-/** A registry of its own; `gauges` is asked each time the metrics are. */
+/** Creates metrics in a registry of their own. Calls `gauges` at each scrape. */
 export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
-  const registers = [new Registry()];
-  const [registry = new Registry()] = registers;
+  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const counter = (name: string, help: string, ...labelNames: string[]) =>
-    new Counter({ name, help, labelNames, registers });
+  const webhooks = createWebhookInstruments([registry]);
+  const calls = createCallInstruments([registry]);
+  const states = createStateInstruments([registry]);
+  return {
+    attempted: (result, durationMs) => webhooks.attempts.observe({ result }, durationMs / 1000),
+    settled: (outcome) => webhooks.settled.inc({ outcome }),
+    started: (lagMs) => webhooks.lag.observe(Math.max(0, lagMs) / 1000),
+    called: (method, code, durationMs) => calls.rpcs.observe({ method, code }, durationMs / 1000),
+    answered(method, status, durationMs) {
+      calls.http.observe({ method: httpMethods.has(method) ? method : "other", status }, durationMs / 1000);
+    },
+    async render() {
+      states.update(await gauges());
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}
+
+function createCallInstruments(registers: Registry[]) {
+  return {
+    rpcs: new Histogram({
+      name: "sessiond_rpc_seconds",
+      help: "Duration of RPCs over all protocols",
+      buckets: callSeconds,
+      labelNames: ["method", "code"],
+      registers,
+    }),
+    http: new Histogram({
+      name: "sessiond_http_seconds",
+      help: "Duration of HTTP requests",
+      buckets: callSeconds,
+      labelNames: ["method", "status"],
+      registers,
+    }),
+  };
+}
+
+function createWebhookInstruments(registers: Registry[]) {
+  return {
+    attempts: new Histogram({
+      name: "sessiond_webhook_attempt_seconds",
+      help: "Duration of webhook attempts",
+      buckets: attemptSeconds,
+      labelNames: ["result"],
+      registers,
+    }),
+    settled: new Counter({
+      name: "sessiond_webhook_deliveries_total",
+      help: "Settled deliveries",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    lag: new Histogram({
+      name: "sessiond_webhook_lag_seconds",
+      help: "Time from an event to the first attempt to deliver it",
+      buckets: lagSeconds,
+      registers,
+    }),
+  };
+}
+
+/** Creates the gauges, whose values are read at each scrape. */
+function createStateInstruments(registers: Registry[]) {
   const gauge = (name: string, help: string, ...labelNames: string[]) =>
     new Gauge({ name, help, labelNames, registers });
-  const histogram = (name: string, help: string, buckets: number[], ...labelNames: string[]) =>
-    new Histogram({ name, help, buckets, labelNames, registers });
-
-  const attempts = histogram(
-    "sessiond_webhook_attempt_seconds",
-    "How long webhook attempts took",
-    attemptSeconds,
-    "result",
-  );
-  const settled = counter("sessiond_webhook_deliveries_total", "Deliveries that came to their end", "outcome");
-  const lag = histogram("sessiond_webhook_lag_seconds", "From an event to the first attempt to deliver it", lagSeconds);
-  const rpcs = histogram(
-    "sessiond_rpc_seconds",
-    "How long RPCs took, over whichever protocol",
-    callSeconds,
-    "method",
-    "code",
-  );
-  const http = histogram("sessiond_http_seconds", "How long HTTP requests took", callSeconds, "method", "status");
   const sessions = gauge("sessiond_sessions", "Sessions", "status", "engine");
   const inboundAge = gauge(
     "sessiond_session_last_inbound_age_seconds",
-    "How long ago anything came in from WhatsApp, for each session that is connected",
+    "Time since the last input from WhatsApp, for each connected session",
     "session",
   );
-  const pending = gauge("sessiond_webhook_pending", "Deliveries on their way", "state");
+  const pending = gauge("sessiond_webhook_pending", "Pending deliveries", "state");
   const unlinks = gauge(
     "sessiond_pending_unlinks",
-    "Devices of sessions logged out or deleted that are still to be unlinked at WhatsApp",
+    "Devices of sessions logged out or deleted that remain to be unlinked at WhatsApp",
   );
-  const oldest = gauge(
-    "sessiond_webhook_oldest_pending_seconds",
-    "How long the oldest event has waited for its first attempt",
-  );
-
+  const oldest = gauge("sessiond_webhook_oldest_pending_seconds", "Wait of the oldest event for its first attempt");
   return {
-    attempted: (result, durationMs) => attempts.observe({ result }, durationMs / 1000),
-    settled: (outcome) => settled.inc({ outcome }),
-    started: (lagMs) => lag.observe(Math.max(0, lagMs) / 1000),
-    called: (method, code, durationMs) => rpcs.observe({ method, code }, durationMs / 1000),
-    answered(method, status, durationMs) {
-      http.observe({ method: httpMethods.has(method) ? method : "other", status }, durationMs / 1000);
-    },
-    async render() {
-      const now = await gauges();
+    update(now: Gauges): void {
       sessions.reset();
       for (const { labels, value } of now.sessions) sessions.set({ ...labels }, value);
       inboundAge.reset();
@@ -97,7 +126,6 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
       for (const { labels, value } of now.pendingDeliveries) pending.set({ ...labels }, value);
       unlinks.set(now.pendingUnlinks);
       oldest.set(now.oldestPendingMs / 1000);
-      return { contentType: registry.contentType, body: await registry.metrics() };
     },
   };
 }

@@ -9,7 +9,7 @@ import {
 } from "node:crypto";
 import { SealBroken, type Sealer } from "../../ports/sealer.ts";
 
-// A sealed value: magic, key id, salt, nonce, tag, ciphertext. No protobuf message begins with a zero byte, nor does JSON.
+// Layout of a sealed value: magic, key id, salt, nonce, tag, ciphertext. Neither protobuf messages nor JSON begin with a zero byte.
 const magic = Buffer.from("\0SD\u0001", "latin1");
 const idBytes = 8;
 const saltBytes = 16;
@@ -22,24 +22,24 @@ const nonceAt = saltAt + saltBytes;
 const tagAt = nonceAt + nonceBytes;
 const textAt = tagAt + tagBytes;
 
-/** A key takes at most 2^32 random nonces (NIST SP 800-38D, 8.3): long before, the next salt makes another key. */
+/** Values sealed per derived key. A key permits at most 2^32 random nonces (NIST SP 800-38D, 8.3). */
 const sealsPerSalt = 2 ** 28;
-const maxKeptSubkeys = 1024;
+const maxSubkeys = 1024;
 const algorithm = "aes-256-gcm";
 
-/** How many nonces are drawn at once, which costs as much as drawing one. */
+/** Nonces drawn at a time, which costs as much as drawing one. */
 const noncesDrawn = 512;
 
 interface Salted {
   readonly salt: Buffer;
-  // Given as bytes, OpenSSL would set it up anew for each value, which takes longer than the rest.
+  // From bytes, OpenSSL would set up the key for each value, which takes longer than sealing it.
   readonly key: KeyObject;
   seals: number;
 }
 
 /**
- * Seals with AES-256-GCM under `current`, and opens what it or one of `previous` has sealed. Keys have 32 bytes. Each value has a
- * random nonce, and each life of the process a key of its own, derived from the one given.
+ * Creates a sealer that seals with AES-256-GCM under `current`, and opens values sealed under `current` or `previous`. Keys have 32
+ * bytes. Each value has a random nonce, and each life of the process a key derived from `current` with a random salt.
  */
 export function createSealer(current: Uint8Array, previous: readonly Uint8Array[] = []): Sealer {
   const masters = new Map([...previous, current].map((key) => [idOf(key), key]));
@@ -51,12 +51,12 @@ export function createSealer(current: Uint8Array, previous: readonly Uint8Array[
 
   const subkeyOf = (id: string, salt: Buffer): KeyObject => {
     const name = id + salt.toString("hex");
-    const kept = subkeys.get(name);
-    if (kept) return kept;
+    const known = subkeys.get(name);
+    if (known) return known;
     const master = masters.get(id);
     if (!master) throw new SealBroken(`a value is sealed with key ${id}, which is not among the keys given`);
     const subkey = derive(master, salt);
-    if (subkeys.size >= maxKeptSubkeys) subkeys.clear();
+    if (subkeys.size >= maxSubkeys) subkeys.clear();
     subkeys.set(name, subkey);
     return subkey;
   };
@@ -71,7 +71,7 @@ export function createSealer(current: Uint8Array, previous: readonly Uint8Array[
       const cipher = createCipheriv(algorithm, salted.key, nonce);
       cipher.setAAD(context);
       const text = cipher.update(value);
-      // GCM is a stream: nothing comes at the end but the tag.
+      // In GCM `final` returns no data; it computes the tag.
       cipher.final();
       return Buffer.concat([magic, idBuffer, salted.salt, nonce, cipher.getAuthTag(), text]);
     },
@@ -115,7 +115,7 @@ function saltedFrom(master: Uint8Array): Salted {
 const derive = (master: Uint8Array, salt: Uint8Array): KeyObject =>
   createSecretKey(Buffer.from(hkdfSync("sha256", master, salt, "sessiond stored value", keyBytes)));
 
-/** Random nonces, no two of them from the same bytes. */
+/** Returns a source of random nonces that uses each random byte once. */
 function nonceSource(): () => Buffer {
   let drawn = Buffer.of();
   let at = 0;

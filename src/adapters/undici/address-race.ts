@@ -3,19 +3,19 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../ports/system.ts";
 import { NoAddressConnected } from "./failure.ts";
 
-/** A connection to one address in the making. */
+/** A connection attempt to one address. */
 export interface Connecting {
-  /** Resolves once it is connected. Stays pending after `cancel`. */
+  /** Resolves once connected. Stays pending after `cancel`. */
   readonly socket: Promise<Socket>;
   cancel(): void;
 }
 
-/** The next address is tried this long after the one before, or as soon as that has failed (RFC 8305, section 8). */
+/** Delay until the next address is tried, unless the one before fails earlier (RFC 8305, section 8). */
 const staggerMs = 250;
 
 /**
- * Connects to the first of a host's addresses that answers. Attempts overlap, so that each has its full time however many
- * there are. Rejects with the errors of all.
+ * Connects to the first of a host's addresses that answers. Attempts overlap, so that each has its full timeout. Rejects with the
+ * errors of all.
  */
 export function connectToFirst(
   addresses: readonly LookupAddress[],
@@ -23,7 +23,7 @@ export function connectToFirst(
   clock: Pick<Clock, "schedule">,
 ): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const waiting = alternating(addresses);
+  const waiting = alternateFamilies(addresses);
   const attempts = new Set<Connecting>();
   const failures: { address: string; error: unknown }[] = [];
   let cancelStagger = () => {};
@@ -56,8 +56,8 @@ export function connectToFirst(
   return promise;
 }
 
-/** Puts the two families in turn, beginning with that of the first address (RFC 8305, section 4). */
-function alternating(addresses: readonly LookupAddress[]): LookupAddress[] {
+/** Alternates the two address families, starting with that of the first address (RFC 8305, section 4). */
+function alternateFamilies(addresses: readonly LookupAddress[]): LookupAddress[] {
   const first = addresses.filter(({ family }) => family === addresses[0]?.family);
   const second = addresses.filter(({ family }) => family !== addresses[0]?.family);
   return first.flatMap((address, n) => [address, ...second.slice(n, n + 1)]).concat(second.slice(first.length));

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
-/** IPv4 blocks that lead inside, or nowhere on the internet (IANA IPv4 Special-Purpose Address Registry), and what clouds keep for themselves. */
+/** IPv4 blocks outside the internet (IANA IPv4 Special-Purpose Address Registry), and addresses of cloud metadata services. */
 const insideV4 = [
   "0.0.0.0/8", // this host, unspecified (RFC 791)
   "10.0.0.0/8", // private (RFC 1918)
@@ -23,9 +23,9 @@ const insideV4 = [
   "240.0.0.0/4", // reserved, with broadcast
 ] as const;
 
-/** Of IPv6 only this is the internet (RFC 4291, section 2.4)… */
+/** The IPv6 block of the internet (RFC 4291, section 2.4). NAT64, v4-mapped and v4-compatible addresses are outside it. */
 const globalV6 = "2000::/3";
-/** …without what in it holds other addresses, or is not for use (IANA IPv6 Special-Purpose Address Registry). NAT64, v4-mapped and v4-compatible addresses lie outside. */
+/** Blocks within it that embed other addresses or are not for use (IANA IPv6 Special-Purpose Address Registry). */
 const insideV6 = [
   "2001::/23", // protocol assignments: Teredo, benchmarking, ORCHID
   "2001:db8::/32", // documentation (RFC 3849)
@@ -39,7 +39,7 @@ const cidrForm = /^(?<address>[0-9a-f.:]+)(?:\/(?<prefix>\d{1,3}))?$/i;
 const inside = { 4: blockListOf(insideV4), 6: blockListOf(insideV6) };
 const global = blockListOf([globalV6]);
 
-/** Whether an IP address, without brackets, leads anywhere but to the internet. What is no address does, too. */
+/** Returns whether an IP address without brackets is outside the internet. Returns true for texts that are not addresses. */
 export function isInside(address: string): boolean {
   switch (isIP(address)) {
     case 4:
@@ -54,20 +54,20 @@ export function isInside(address: string): boolean {
 
 const loopback = blockListOf(["127.0.0.0/8", "::1"]);
 
-/** Returns an address as an error may show it: one of a private network only by its family. */
-export function shownAddress(address: string): string {
+/** Returns the text of an address for errors: for a private address only its family. Loopback addresses are shown. */
+export function describeAddress(address: string): string {
   const family = isIP(address) === 6 ? "ipv6" : "ipv4";
   if (!isInside(address) || loopback.check(address, family)) return address;
   return family === "ipv6" ? "IPv6" : "IPv4";
 }
 
-/** Addresses and hosts that somebody trusts. */
+/** Allowed addresses and hosts. */
 export interface AllowList {
   hasAddress(address: string): boolean;
   hasHost(host: string): boolean;
 }
 
-/** Reads a list of CIDR blocks, addresses and host names. Throws a TypeError that names what cannot be read. */
+/** Parses CIDR blocks, addresses and host names. Throws a TypeError that quotes an invalid entry. */
 export function allowListOf(entries: readonly string[]): AllowList {
   const blocks = entries.filter((entry) => blockOf(entry) !== undefined);
   const hosts = new Set(entries.filter((entry) => blockOf(entry) === undefined).map(hostOf));
@@ -75,7 +75,7 @@ export function allowListOf(entries: readonly string[]): AllowList {
   return {
     hasAddress(address) {
       const family = isIP(address);
-      // A v4-mapped address is no address of the IPv4 block, though the block list would say so.
+      // BlockList would match v4-mapped addresses against IPv4 blocks.
       return family === 4
         ? list.check(address, "ipv4")
         : family === 6 && !isMapped(address) && list.check(address, "ipv6");

@@ -5,7 +5,7 @@ import type { Clock } from "../../ports/system.ts";
 import { type Connecting, connectToFirst } from "./address-race.ts";
 import { type FindAddresses, withoutBrackets } from "./ssrf-guard.ts";
 
-/** An address that does not take a connection within this time, or a TLS handshake that takes longer, has failed. */
+/** Timeout of a connection attempt to an address, and of a TLS handshake. */
 export const connectTimeoutMs = 10_000;
 
 /** Options for connectors. */
@@ -13,11 +13,11 @@ export interface ConnectorOptions {
   readonly clock: Pick<Clock, "schedule">;
   /** TLS options. */
   readonly tls?: buildConnector.BuildOptions;
-  /** Ends connections in the making. */
+  /** Ends connection attempts. */
   readonly signal: AbortSignal;
 }
 
-/** Returns a connector that connects to the host itself, over TLS for https. */
+/** Returns a connector that connects to the host directly, over TLS for https. */
 export function directConnector(find: FindAddresses, options: ConnectorOptions): buildConnector.connector {
   const secure = tlsConnector(options);
   return (target, callback) => {
@@ -29,7 +29,7 @@ export function directConnector(find: FindAddresses, options: ConnectorOptions):
     connected.then(
       (httpSocket) => {
         const { servername, ...rest } = target;
-        // RFC 6066 has no addresses as server names.
+        // A server name must not be an address (RFC 6066).
         const named = servername && isIP(servername) === 0 ? { servername } : {};
         if (target.protocol === "https:") secure({ ...rest, ...named, httpSocket }, callback);
         else callback(null, httpSocket);
@@ -39,7 +39,7 @@ export function directConnector(find: FindAddresses, options: ConnectorOptions):
   };
 }
 
-/** Returns a connector that makes a TLS connection of the one in `httpSocket`. */
+/** Returns a connector that starts TLS on the connection in `httpSocket`. */
 export function tlsConnector({ tls, signal }: ConnectorOptions): buildConnector.connector {
   return buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...tls, signal });
 }
@@ -57,7 +57,7 @@ function openTcp({ address: host, family }: LookupAddress, port: number, options
       cancelTimeout();
       resolve(socket);
     })
-    // For good: an error before the socket has another listener would be nobody's.
+    // Stays attached: an error before undici listens would be uncaught.
     .on("error", (error) => {
       cancelTimeout();
       reject(error);

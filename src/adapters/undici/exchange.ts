@@ -1,41 +1,41 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { WebhookOutcome, WebhookRequest } from "../../ports/webhook.ts";
-import { noteOn } from "./answer-note.ts";
-import { failureOf, isConnectionLoss, ProxyFailure } from "./failure.ts";
-import type { ConnectionAware, KeptConnection, Lane } from "./lane.ts";
+import { explainStatus } from "./answer-note.ts";
+import { describeFailure, isConnectionLoss, ProxyFailure } from "./failure.ts";
+import type { ConnectionAware, Lane, ReusedConnection } from "./lane.ts";
 import { proxyRefusal } from "./proxy.ts";
 import type { HttpProxy } from "./proxy-rules.ts";
 import { basicAuthorization } from "./url-login.ts";
 
-/** An answer's body means nothing; up to this much of it is read, so that the connection can be used again. */
+/** Maximum size of an answer's body. The body is ignored, but read so that the connection can be reused. */
 const maxAnswerBytes = 64 * 1024;
 
-/** What an exchange works with. */
+/** Options for an exchange. */
 export interface ExchangeOptions {
   readonly lane: Lane;
-  /** The proxy that the request itself is sent to. */
+  /** Proxy that forwards the request. */
   readonly proxy?: HttpProxy | undefined;
   nowMs(): number;
 }
 
 /**
- * One request on its way, until its outcome is known; follows no redirect. A connection that was used before and ends before the
- * answer begins says nothing of the receiver (RFC 9112, section 9.3.1): the request is then sent once more, on a new one.
+ * A request and its outcome. Redirects are not followed. If a reused connection ends before the answer begins, which tells nothing
+ * about the receiver (RFC 9112, section 9.3.1), the request is sent once more on a new connection.
  */
 export class Exchange implements ConnectionAware {
-  /** Never rejects. */
+  /** Outcome of the request. Never rejects. */
   readonly outcome: Promise<WebhookOutcome>;
   readonly #resolve: (outcome: WebhookOutcome) => void;
   readonly #request: WebhookRequest;
   readonly #options: ExchangeOptions;
   #controller: Dispatcher.DispatchController | undefined;
-  #connection: KeptConnection | undefined;
+  #connection: ReusedConnection | undefined;
   #isConnectionUsed = false;
   #hasAnswerBegun = false;
   #answer: WebhookOutcome | undefined;
   #bytes = 0;
-  #over = false;
+  #isOver = false;
 
   constructor(request: WebhookRequest, options: ExchangeOptions) {
     const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
@@ -45,40 +45,40 @@ export class Exchange implements ConnectionAware {
     this.#options = options;
   }
 
-  /** Sends the request. To be called once. */
+  /** Sends the request. Must be called once. */
   begin(): void {
-    if (!this.#over) this.#dispatchTo(this.#options.lane.kept);
+    if (!this.#isOver) this.#dispatchTo(this.#options.lane.reused);
   }
 
-  /** Ends it, saying why: an answer that has begun stands, otherwise nobody waits any longer, not for a connection either. */
+  /** Ends the exchange, also while it waits for a connection. If an answer has begun, that is the outcome; otherwise `error` is. */
   abort(error: string): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#end(this.#answer ?? { type: "failed", error });
     this.#controller?.abort(new Error(error));
   }
 
-  /** Ends it for an error. */
+  /** Ends the exchange with an error. */
   fail(error: unknown): void {
     const { proxy } = this.#options;
     const isUnnamed = proxy !== undefined && !(error instanceof ProxyFailure) && isConnectionLoss(error);
-    this.abort(failureOf(isUnnamed ? new ProxyFailure(proxy.shown, `failed: ${failureOf(error)}`) : error));
+    this.abort(describeFailure(isUnnamed ? new ProxyFailure(proxy.shown, `failed: ${describeFailure(error)}`) : error));
   }
 
-  /** Ends it because its time is up. */
+  /** Ends the exchange with a timeout. */
   timeOut(): void {
     const { proxy } = this.#options;
     this.abort(proxy ? `timed out through the proxy ${proxy.shown}` : "timed out");
   }
 
-  onConnectionChosen(connection: KeptConnection): void {
+  onConnectionChosen(connection: ReusedConnection): void {
     this.#connection = connection;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#isConnectionUsed = this.#connection?.use() ?? false;
-    // There was no connection before: nothing is sent.
-    if (this.#over) controller.abort(new Error("aborted"));
+    // The exchange ended while it waited for a connection. Nothing is sent.
+    if (this.#isOver) controller.abort(new Error("aborted"));
   }
 
   onResponseStarted(): void {
@@ -86,15 +86,15 @@ export class Exchange implements ConnectionAware {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    // Informational ones (RFC 9110, section 15.2) are followed by another.
+    // Informational answers precede the final one (RFC 9110, section 15.2).
     if (status < 200) return;
     const { proxy, nowMs } = this.#options;
     if (proxy && status === 407) {
       this.fail(proxyRefusal(proxy, status, "the request"));
       return;
     }
-    const retryAfterMs = retryAfter(headers["retry-after"], nowMs());
-    const note = noteOn(status, headers, this.#request.url, proxy);
+    const retryAfterMs = parseRetryAfter(headers["retry-after"], nowMs());
+    const note = explainStatus(status, headers, this.#request.url, proxy);
     this.#answer = {
       type: "answered",
       status,
@@ -109,12 +109,12 @@ export class Exchange implements ConnectionAware {
   }
 
   onResponseEnd(): void {
-    if (!this.#over) this.#end(this.#answer ?? { type: "failed", error: failureOf(undefined) });
+    if (!this.#isOver) this.#end(this.#answer ?? { type: "failed", error: describeFailure(undefined) });
   }
 
-  /** Once there is a status, it is the answer: a body that fails costs the connection, not the delivery. */
+  /** Handles a lost connection. Once the status is known it is the outcome, even if the body fails. */
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     if (this.#isConnectionUsed && !this.#hasAnswerBegun && isConnectionLoss(error)) {
       this.#connection = undefined;
       this.#dispatchTo(this.#options.lane.fresh);
@@ -125,20 +125,20 @@ export class Exchange implements ConnectionAware {
 
   #dispatchTo(dispatcher: Dispatcher): void {
     try {
-      dispatcher.dispatch(dispatchOptions(this.#request, this.#options.proxy), this);
+      dispatcher.dispatch(toDispatchOptions(this.#request, this.#options.proxy), this);
     } catch (error) {
       this.fail(error);
     }
   }
 
   #end(outcome: WebhookOutcome): void {
-    this.#over = true;
+    this.#isOver = true;
     this.#resolve(outcome);
   }
 }
 
-/** To a proxy goes the whole URL (RFC 9112, section 3.2.2). */
-function dispatchOptions(
+/** Returns undici's options for a request. A proxy receives the whole URL (RFC 9112, section 3.2.2). */
+function toDispatchOptions(
   { url, headers, body }: WebhookRequest,
   proxy: HttpProxy | undefined,
 ): Dispatcher.DispatchOptions & { servername?: string } {
@@ -151,12 +151,12 @@ function dispatchOptions(
     method: "POST",
     headers: { ...named, Host: host, ...(proxy.authorization && { "Proxy-Authorization": proxy.authorization }) },
     body,
-    // Otherwise undici would expect the certificate of the host that the request names.
+    // By default undici would expect a certificate for the Host header.
     servername: new URL(proxy.origin).hostname,
   };
 }
 
-/** What a URL comes to, for a request. */
+/** Parts of a URL that a request needs. */
 interface Target {
   readonly origin: string;
   readonly host: string;
@@ -164,7 +164,7 @@ interface Target {
   readonly authorization: string | undefined;
 }
 
-/** Endpoints are few and deliveries many: each URL is taken apart once, as long as there are not too many. */
+/** Cache of parsed URLs, since endpoints are few and deliveries many. Cleared at 1024 entries. */
 const targets = new Map<string, Target>();
 const maxTargets = 1024;
 
@@ -182,12 +182,12 @@ function targetOf(text: string): Target {
 const hasAuthorization = (headers: Readonly<Record<string, string>>) =>
   Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
 
-/** RFC 9110, section 10.2.3: seconds, or a date. */
-function retryAfter(header: string | string[] | undefined, nowMs: number): number | undefined {
+/** Parses Retry-After to ms: seconds or a date (RFC 9110, section 10.2.3). */
+function parseRetryAfter(header: string | string[] | undefined, nowMs: number): number | undefined {
   const value = (typeof header === "string" ? header : header?.[0])?.trim();
   if (!value) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // Date.parse reads much that is no HTTP date, such as "1.5".
+  // Date.parse accepts other texts than HTTP dates, such as "1.5".
   const atMs = /^[A-Z][a-z]+, /.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(atMs) ? undefined : Math.max(atMs - nowMs, 0);
 }

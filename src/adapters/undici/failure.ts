@@ -1,12 +1,12 @@
 import { errors } from "undici";
-import { shownAddress } from "./address.ts";
+import { describeAddress } from "./address.ts";
 
 const invalid = "the request is not valid";
 const closed = "connection closed before the answer";
 const unreachable = "host not reachable";
 const connectTimedOut = "connecting timed out";
 
-/** Codes of Node (errno, DNS, TLS) and undici (docs/api/Errors.md), in words that show nothing of the network inside. */
+/** Texts for codes of Node (errno, DNS, TLS) and undici (docs/api/Errors.md), which reveal nothing about the internal network. */
 const failures = new Map([
   ["ECONNREFUSED", "connection refused"],
   ["ENOTFOUND", "name not found"],
@@ -29,16 +29,16 @@ const failures = new Map([
   ["UND_ERR_DESTROYED", "the sender is closed"],
 ]);
 
-/** OpenSSL's and Node's names of what can be wrong with a certificate (nodejs.org/api/tls.html, X509 certificate error codes). */
+/** Certificate error codes of OpenSSL and Node (nodejs.org/api/tls.html, X509 certificate error codes). */
 const certificateFailure = /CERT|CRL|^UNABLE_TO_|^(HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/;
 
-/** Codes of a connection that its other side, or the network, has ended. */
+/** Codes of connections ended by the peer or the network. */
 const losses = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "UND_ERR_SOCKET"]);
 
-/** The addresses of a host that an error lists. */
+/** Maximum number of addresses that an error lists. */
 const maxShownAddresses = 4;
 
-/** None of a host's addresses took the connection. */
+/** No address of a host accepted the connection. */
 export class NoAddressConnected extends Error {
   override readonly name = "NoAddressConnected";
   readonly failures: readonly { readonly address: string; readonly error: unknown }[];
@@ -49,7 +49,7 @@ export class NoAddressConnected extends Error {
   }
 }
 
-/** A proxy did not do its part. The message names the proxy, without credentials, and is fit to be shown. */
+/** A proxy has failed. The message names the proxy without its credentials and may be shown to users. */
 export class ProxyFailure extends Error {
   override readonly name = "ProxyFailure";
 
@@ -58,10 +58,10 @@ export class ProxyFailure extends Error {
   }
 }
 
-/** Returns why a request failed, in one phrase. */
-export function failureOf(error: unknown): string {
+/** Returns the reason of a failed request as a phrase. */
+export function describeFailure(error: unknown): string {
   if (error instanceof ProxyFailure) return error.message;
-  if (error instanceof NoAddressConnected) return addressFailures(error);
+  if (error instanceof NoAddressConnected) return describeAddressFailures(error);
   const code = codeOf(error);
   const known = failures.get(code);
   if (known) return known;
@@ -71,12 +71,12 @@ export function failureOf(error: unknown): string {
   return "connection failed";
 }
 
-/** Whether an established connection ended, as opposed to a fault of the request or the answer. */
+/** Returns whether an error means the loss of a connection, as opposed to a fault of the request or the answer. */
 export const isConnectionLoss = (error: unknown): boolean => losses.has(codeOf(error));
 
-function addressFailures({ failures }: NoAddressConnected): string {
+function describeAddressFailures({ failures }: NoAddressConnected): string {
   const shown = failures.slice(0, maxShownAddresses);
-  const phrases = shown.map(({ address, error }) => `${failureOf(error)} (${shownAddress(address)})`);
+  const phrases = shown.map(({ address, error }) => `${describeFailure(error)} (${describeAddress(address)})`);
   if (failures.length > shown.length) phrases.push(`and ${failures.length - shown.length} more`);
   return phrases.join(", ");
 }

@@ -1,54 +1,54 @@
 import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undici";
 
-/** A connection that carries one request after another. */
-export interface KeptConnection {
-  /** Returns whether it has carried a request before, and counts this one. */
+/** A keep-alive connection. */
+export interface ReusedConnection {
+  /** Marks the connection as used. Returns whether it was used before. */
   use(): boolean;
 }
 
-/** A handler that is told which connection its request is to go out on, before it begins. */
+/** A handler that learns the connection of its request before the request starts. */
 export interface ConnectionAware extends Dispatcher.DispatchHandler {
-  onConnectionChosen(connection: KeptConnection): void;
+  onConnectionChosen(connection: ReusedConnection): void;
 }
 
-/** Two ways to the same receivers. */
+/** Two dispatchers that reach the same receivers. */
 export interface Lane {
-  /** Over connections that are kept for later requests. */
-  readonly kept: Dispatcher;
-  /** Each request over a connection of its own. */
+  /** Dispatcher over keep-alive connections. */
+  readonly reused: Dispatcher;
+  /** Dispatcher that opens a connection per request. */
   readonly fresh: Dispatcher;
-  /** Ends all connections; what is under way fails. */
+  /** Ends all connections. Requests in flight fail. */
   close(): Promise<void>;
 }
 
-/** Returns a lane with at most `connections` connections to one origin at a time each way. */
+/** Creates a lane with at most `connections` concurrent connections per origin and dispatcher. */
 export function createLane(connect: buildConnector.connector, connections: number): Lane {
   const options = {
     connections,
-    // One attempt to a connection: over HTTP/2 those to one receiver would share a fate.
+    // Over HTTP/2, attempts to a receiver would share a connection and fail together.
     allowH2: false,
-    // The attempt's own time bounds the whole.
+    // The attempt's own timeout bounds everything.
     headersTimeout: 0,
     bodyTimeout: 0,
     connect,
   };
-  const kept = new Agent({
+  const reused = new Agent({
     ...options,
     pipelining: 1,
-    factory: (origin, given) => new Pool(origin, { ...given, factory: (url, each) => new KeptClient(url, each) }),
+    factory: (origin, given) => new Pool(origin, { ...given, factory: (url, each) => new ReusingClient(url, each) }),
   });
   const fresh = new Agent({ ...options, pipelining: 0 });
   return {
-    kept,
+    reused,
     fresh,
     async close() {
-      await Promise.all([kept.destroy(), fresh.destroy()]);
+      await Promise.all([reused.destroy(), fresh.destroy()]);
     },
   };
 }
 
-/** A client that shows handlers its connection. */
-class KeptClient extends Client implements KeptConnection {
+/** A client that passes its connection to handlers. */
+class ReusingClient extends Client implements ReusedConnection {
   #isUsed = false;
 
   constructor(url: URL, options: Client.Options) {

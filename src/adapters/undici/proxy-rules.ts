@@ -4,19 +4,19 @@ import { allowListOf } from "./address.ts";
 import { withoutBrackets } from "./ssrf-guard.ts";
 import { basicAuthorization } from "./url-login.ts";
 
-/** A variable of the environment. */
+/** An environment variable. */
 export interface Variable {
   readonly name: string;
   readonly value: string;
 }
 
-/** Where webhooks go through a proxy, as the environment has it. */
+/** Proxy variables of the environment, for webhooks. */
 export interface ProxySettings {
-  /** The proxy of http URLs. */
+  /** Proxy for http URLs. */
   readonly http: Variable | undefined;
-  /** The proxy of https URLs. */
+  /** Proxy for https URLs. */
   readonly https: Variable | undefined;
-  /** Hosts that are reached without one: names, addresses, CIDR blocks, separated by commas or spaces. */
+  /** Hosts reached directly: names, addresses and CIDR blocks, separated by commas or spaces. */
   readonly none: Variable | undefined;
 }
 
@@ -25,14 +25,14 @@ export interface HttpProxy {
   readonly origin: string;
   /** "host:port", for messages. */
   readonly shown: string;
-  /** The value of Proxy-Authorization. A secret. */
+  /** Value of Proxy-Authorization. A secret. */
   readonly authorization: string | undefined;
 }
 
-/** Returns the proxy that a URL is to be reached through; undefined: none. */
+/** Returns the proxy for a URL; undefined to connect directly. */
 export type ChooseProxy = (url: URL) => HttpProxy | undefined;
 
-/** Reads the settings; undefined if they name no proxy. Throws a TypeError that names the variable, without a proxy's URL. */
+/** Parses the settings; undefined if they set no proxy. Throws a TypeError that names the variable but not the proxy's URL. */
 export function proxyRules({ http, https, none }: ProxySettings): ChooseProxy | undefined {
   if (!http && !https) return undefined;
   const proxies = { "http:": http && proxyOf(http), "https:": https && proxyOf(https) };
@@ -77,7 +77,7 @@ const exceptionsOf = ({ name, value }: Variable): Exception[] =>
 
 const entryForm = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<host>[^:/]+))(?::(?<port>\d{1,5}))?$/i;
 
-/** The host of an entry with or without a port; undefined where it cannot be read. */
+/** Parses an exception with or without a port; undefined if it is invalid. */
 function exceptionOf(entry: string): Exception | undefined {
   if (isIP(entry) === 6 || /^[0-9a-f:.]+\/\d+$/i.test(entry)) return addressException(entry);
   const { v6, host = v6, port } = entryForm.exec(entry)?.groups ?? {};
@@ -95,7 +95,7 @@ function addressException(block: string): Exception | undefined {
   }
 }
 
-/** "name" and ".name" are the name and all below it, "*.name" only what is below; "*" stands for any text. */
+/** Matches "name" and ".name" against the name and its subdomains, "*.name" against subdomains only; "*" matches any text. */
 function nameException(entry: string): Exception | undefined {
   const name = domainToASCII(entry.replace(/^\./, "").replace(/\.$/, "")).toLowerCase();
   if (name === "") return undefined;

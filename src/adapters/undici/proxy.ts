@@ -2,17 +2,17 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type buildConnector, Pool } from "undici";
 import { type ConnectorOptions, connectTimeoutMs, tlsConnector } from "./connector.ts";
-import { failureOf, ProxyFailure } from "./failure.ts";
+import { describeFailure, ProxyFailure } from "./failure.ts";
 import type { ChooseProxy, HttpProxy } from "./proxy-rules.ts";
 
 /** Options for tunnels. */
 export interface TunnelOptions extends ConnectorOptions {
   readonly choose: ChooseProxy;
-  /** Connects to the proxies themselves. */
+  /** Connector to the proxies. */
   readonly toProxy: buildConnector.connector;
 }
 
-/** A connector through proxies, and how its connections to them end. */
+/** A connector through proxies, with the end of its connections to them. */
 export interface TunnelConnector {
   readonly connect: buildConnector.connector;
   close(): Promise<void>;
@@ -25,13 +25,13 @@ export function proxyConnector(toProxy: buildConnector.connector): buildConnecto
       if (error === null) return callback(null, socket);
       const port = target.port || (target.protocol === "https:" ? "443" : "80");
       const name = target.host?.replace(/:\d+$/, "") ?? target.hostname;
-      callback(new ProxyFailure(`${name}:${port}`, `cannot be used: ${failureOf(error)}`), null);
+      callback(new ProxyFailure(`${name}:${port}`, `cannot be used: ${describeFailure(error)}`), null);
     });
 }
 
 /**
- * Returns a connector that goes through the proxy of an https origin, if it has one, by CONNECT (RFC 9110, section 9.3.6), and
- * by `direct` otherwise. `admits` rejects hosts that no proxy is to be asked for.
+ * Returns a connector that tunnels through the proxy of an https origin by CONNECT (RFC 9110, section 9.3.6), or uses `direct` if it
+ * has none. `admits` rejects hosts that may not be reached through a proxy.
  */
 export function tunnelConnector(
   direct: buildConnector.connector,
@@ -64,7 +64,7 @@ export function tunnelConnector(
 
 const hints = new Map([[407, ": its URL needs the user and password that it asks for"]]);
 
-/** Returns the failure that a refusal of the proxy is. */
+/** Returns the failure for a refusal by the proxy. */
 export const proxyRefusal = ({ shown }: HttpProxy, status: number, request: string): ProxyFailure =>
   new ProxyFailure(shown, `answered ${status} to ${request}${hints.get(status) ?? ""}`);
 
@@ -86,14 +86,14 @@ async function openTunnel(
     throw proxyRefusal(proxy, statusCode, "CONNECT");
   } catch (error) {
     if (limit.signal.aborted) throw new ProxyFailure(shown, `did not answer within ${connectTimeoutMs / 1000} s`);
-    throw error instanceof ProxyFailure ? error : new ProxyFailure(shown, `did not connect: ${failureOf(error)}`);
+    throw error instanceof ProxyFailure ? error : new ProxyFailure(shown, `did not connect: ${describeFailure(error)}`);
   } finally {
     cancel();
   }
 }
 
-/** CONNECT over HTTP/1.1 hands over the connection itself. */
+/** Returns a tunnel as a socket, which it is over HTTP/1.1. */
 function asSocket(duplex: Duplex): Socket {
   if (duplex instanceof Socket) return duplex;
-  throw new TypeError("a tunnel that is no socket");
+  throw new TypeError("the tunnel is not a socket");
 }

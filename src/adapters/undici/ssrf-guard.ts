@@ -2,7 +2,7 @@ import { type LookupAddress, lookup as systemLookup } from "node:dns";
 import { isIP } from "node:net";
 import { type AllowList, isInside } from "./address.ts";
 
-/** Where a request was to go is refused. Says nothing of what was found there. */
+/** The destination of a request is refused. The message reveals nothing about it. */
 export class DestinationNotAllowed extends Error {
   override readonly name = "DestinationNotAllowed";
   readonly code = "ERR_DESTINATION_NOT_ALLOWED";
@@ -12,22 +12,22 @@ export class DestinationNotAllowed extends Error {
   }
 }
 
-/** All addresses of a host; `node:dns` lookup, or a test's. */
+/** Looks up all addresses of a host: `node:dns` lookup, or a test's function. */
 export type Resolve = (host: string, callback: (error: Error | null, addresses: LookupAddress[]) => void) => void;
 
-/** What the guard goes by. */
+/** Options for the guard. */
 export interface GuardOptions {
   readonly allow: AllowList;
   readonly resolve?: Resolve;
 }
 
-/** Returns the addresses of a host that may be connected to; rejects if there is none. */
+/** Returns the permitted addresses of a host. Rejects if there are none. */
 export type FindAddresses = (host: string) => Promise<readonly LookupAddress[]>;
 
 const resolveBySystem: Resolve = (host, callback) =>
   systemLookup(host, { all: true }, (error, addresses) => callback(error, addresses));
 
-/** Finds all addresses of a host. */
+/** Returns a function that finds all addresses of a host. */
 export const allAddresses =
   (resolve: Resolve = resolveBySystem): FindAddresses =>
   async (host) => {
@@ -37,23 +37,23 @@ export const allAddresses =
   };
 
 /**
- * Finds the addresses of a host on the internet, and those allowed. To be asked for each connection, which then goes to the
- * very addresses checked: a name that resolves to something else by then gains nothing.
+ * Returns a function that finds the addresses of a host that are on the internet or allowed. Each connection uses exactly the
+ * addresses checked, so that a name cannot resolve to others afterwards (DNS rebinding).
  */
 export const allowedAddresses =
   ({ allow, resolve = resolveBySystem }: GuardOptions): FindAddresses =>
   async (host) => {
     const found = await addressesOf(host, resolve);
-    const fine = found.filter((one) => isAllowed(host, one, allow));
-    if (fine.length === 0) throw new DestinationNotAllowed();
-    return fine;
+    const allowed = found.filter((one) => isAllowed(host, one, allow));
+    if (allowed.length === 0) throw new DestinationNotAllowed();
+    return allowed;
   };
 
 const localName = /(^|\.)localhost\.?$/i;
 
 /**
- * Rejects a host that a proxy is not to be asked for: an inner address, or a name with any. A name that is unknown here
- * passes: behind a proxy, often only the proxy can resolve.
+ * Rejects a host that may not be reached through a proxy: a private address, or a name that has one. Accepts a name that cannot be
+ * resolved here, since behind a proxy often only the proxy can resolve names.
  */
 export async function checkProxied(hostname: string, guard: GuardOptions): Promise<void> {
   const { allow, resolve = resolveBySystem } = guard;
@@ -67,14 +67,14 @@ export async function checkProxied(hostname: string, guard: GuardOptions): Promi
 /** Returns the host of a URL without the brackets of an IPv6 address. */
 export const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, "$1");
 
-/** Literals are never looked up, and never allowed as names. */
+/** Returns whether an address is permitted. An address literal is not looked up and never matches an allowed name. */
 const isAllowed = (host: string, { address }: LookupAddress, allow: AllowList) =>
   !isInside(address) || allow.hasAddress(address) || (isIP(host) === 0 && allow.hasHost(host));
 
 function addressesOf(host: string, resolve: Resolve): Promise<LookupAddress[]> {
   const family = isIP(host);
   if (family !== 0) return Promise.resolve([{ address: host, family }]);
-  const { promise, ...settle } = Promise.withResolvers<LookupAddress[]>();
-  resolve(host, (error, found) => (error ? settle.reject(error) : settle.resolve(found)));
+  const { promise, ...lookup } = Promise.withResolvers<LookupAddress[]>();
+  resolve(host, (error, found) => (error ? lookup.reject(error) : lookup.resolve(found)));
   return promise;
 }

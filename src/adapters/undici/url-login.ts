@@ -1,11 +1,11 @@
 /** Returns a URL's "user:password@" as Basic authentication (RFC 7617); undefined if it has none. */
 export function basicAuthorization({ username, password }: URL): string | undefined {
-  const login = `${percentDecoded(username)}:${percentDecoded(password)}`;
+  const login = `${percentDecode(username)}:${percentDecode(password)}`;
   return login === ":" ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
 }
 
-// A URL may hold a "%" that begins no escape; the URL standard leaves it as it is.
-function percentDecoded(text: string): string {
+// The URL standard permits a "%" that does not begin an escape.
+function percentDecode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -15,39 +15,39 @@ import {
   type Resolve,
 } from "./ssrf-guard.ts";
 
-/** How the sender reaches receivers. */
+/** Options for the sender. */
 export interface WebhookSenderOptions {
   readonly clock: Clock;
-  /** Connections to one origin at a time; an attempt that waits for one spends its own time. */
+  /** Maximum concurrent connections per origin. The wait for one counts towards an attempt's timeout. */
   readonly connectionsPerOrigin?: number;
-  /** TLS options of connections, or a connector in place of all others, which goes with no guard. */
+  /** TLS options, or a connector that replaces all others and has no guard. */
   readonly connect?: buildConnector.BuildOptions | buildConnector.connector;
-  /** Keeps requests that are not trusted out of the network inside. */
+  /** Keeps untrusted requests out of the internal network. */
   readonly guard?: GuardOptions;
-  /** Finds the addresses of hosts that are not guarded. Default: `node:dns` lookup. */
+  /** Looks up the hosts of trusted requests. Default: `node:dns` lookup. */
   readonly resolve?: Resolve;
   /** Chooses proxies. Default: none. */
   readonly proxies?: ChooseProxy | undefined;
 }
 
-/** As many as the dispatcher has attempts in flight, so that none waits. */
+/** The dispatcher's maximum of attempts in flight, so that none waits. */
 const defaultConnectionsPerOrigin = 512;
 
-/** A way out for requests that may reach the same. */
+/** Connections of requests with the same permissions. */
 interface Exit {
   readonly lane: Lane;
-  /** Rejects hosts that no proxy is to be asked for. */
+  /** Rejects hosts that may not be reached through a proxy. */
   readonly admits: ((host: string) => Promise<void>) | undefined;
 }
 
-/** Returns a sender over keep-alive HTTP/1.1 connections, with certificates verified. */
+/** Creates a sender over keep-alive HTTP/1.1 connections that verifies certificates. */
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const { clock, guard, connect, resolve, proxies } = options;
   const closing = new AbortController();
-  // Without the signal a connection in the making would outlive the sender.
+  // Without the signal a connection attempt would outlive the sender.
   const connecting = { clock, signal: closing.signal, ...(typeof connect === "object" && { tls: connect }) };
   const direct = (find: FindAddresses) => (typeof connect === "function" ? connect : directConnector(find, connecting));
-  // A proxy is the owner's own, wherever it is.
+  // A proxy is trusted, since the owner configures it.
   const toProxy = direct(allAddresses(resolve));
   const closers: (() => Promise<void>)[] = [];
   const laneOf = (connector: buildConnector.connector): Lane => {
@@ -65,11 +65,11 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     return { lane: laneOf(tunnels.connect), admits };
   };
   const open = exitOf(allAddresses(resolve));
-  // Connections are not shared: what one may reach the other may not.
+  // Connections are not shared, since the two exits have different permissions.
   const guarded = guard ? exitOf(allowedAddresses(guard), (host) => checkProxied(host, guard)) : open;
   const forwarding = laneOf(proxyConnector(toProxy));
 
-  /** The exchange for a request, begun. Requests to http URLs are handed to the proxy, those to https URLs go through a tunnel. */
+  /** Starts an exchange. A proxy forwards requests to http URLs; those to https URLs go through a tunnel. */
   const begin = (request: WebhookRequest): Exchange => {
     const { lane, admits } = request.trusted ? open : guarded;
     const url = proxies && URL.parse(request.url);
@@ -97,26 +97,26 @@ async function post(
   if (signal.aborted) return { type: "failed", error: "aborted" };
   const exchange = begin();
   const cancelTimeout = clock.schedule(timeoutMs, () => exchange.timeOut());
-  const aborts = abortsOn(signal);
-  aborts.add(exchange);
+  const exchanges = exchangesOf(signal);
+  exchanges.add(exchange);
   try {
     return await exchange.outcome;
   } finally {
     cancelTimeout();
-    aborts.delete(exchange);
+    exchanges.delete(exchange);
   }
 }
 
-const abortsBySignal = new WeakMap<AbortSignal, Set<Exchange>>();
+const exchangesBySignal = new WeakMap<AbortSignal, Set<Exchange>>();
 
-/** What to abort when a signal aborts. It has one listener for all: to add and remove one takes longer with each that is there. */
-function abortsOn(signal: AbortSignal): Set<Exchange> {
-  const known = abortsBySignal.get(signal);
+/** Returns the exchanges to abort with a signal. One listener serves all, since adding one takes time proportional to their number. */
+function exchangesOf(signal: AbortSignal): Set<Exchange> {
+  const known = exchangesBySignal.get(signal);
   if (known) return known;
-  const aborts = new Set<Exchange>();
-  abortsBySignal.set(signal, aborts);
+  const exchanges = new Set<Exchange>();
+  exchangesBySignal.set(signal, exchanges);
   signal.addEventListener("abort", () => {
-    for (const exchange of aborts) exchange.abort("aborted");
+    for (const exchange of exchanges) exchange.abort("aborted");
   });
-  return aborts;
+  return exchanges;
 }

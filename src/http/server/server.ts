@@ -1,9 +1,9 @@
 import { createServer as createHttpServer, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttp2Server, type Http2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { RequestListener } from "../exchange.ts";
-import { createConnections } from "./connections.ts";
+import { type Connections, createConnections } from "./connections.ts";
 import { detectProtocol } from "./preface.ts";
 
 /** Limits of a client's time and input. A connection that exceeds one is ended. */
@@ -87,22 +87,7 @@ export function createServer(options: ServerOptions): HttpServer {
   http2.on("session", (session) => connections.addSession(session, limits));
 
   const http1 = createHttp1Server(options, limits, listener);
-  // Node's HTTP/1.1 server accepts sockets by this event. Detection comes first.
-  const event = options.tls === undefined ? "connection" : "secureConnection";
-  const acceptHttp1 = http1.listeners(event);
-  http1.removeAllListeners(event);
-  http1.on(event, (socket: Socket) => {
-    connections.add(socket, "new");
-    detectProtocol(socket, limits.firstByteTimeoutMs, (protocol) => {
-      connections.setRole(socket, protocol);
-      if (protocol === "http2") http2.emit("connection", socket);
-      else {
-        for (const accept of acceptHttp1) accept.call(http1, socket);
-        socket.resume();
-      }
-    });
-  });
-  if (options.tls !== undefined) http1.prependListener("connection", (socket) => connections.add(socket, "tcp"));
+  detectProtocols(http1, http2, connections, { isTls: options.tls !== undefined, ...limits });
   // An error such as EMFILE on accept loses one client, not the server.
   http1.on("error", () => {});
 
@@ -131,6 +116,31 @@ export function createServer(options: ServerOptions): HttpServer {
       return closing;
     },
   };
+}
+
+/** Makes `http1` pass the connections of HTTP/2 clients to `http2`. */
+function detectProtocols(
+  http1: Http1Server,
+  http2: Http2Server,
+  connections: Connections,
+  { isTls, firstByteTimeoutMs }: { readonly isTls: boolean; readonly firstByteTimeoutMs: number },
+): void {
+  // Node's HTTP/1.1 server accepts sockets by this event. Detection comes first.
+  const event = isTls ? "secureConnection" : "connection";
+  const acceptHttp1 = http1.listeners(event);
+  http1.removeAllListeners(event);
+  http1.on(event, (socket: Socket) => {
+    connections.add(socket, "new");
+    detectProtocol(socket, firstByteTimeoutMs, (protocol) => {
+      connections.setRole(socket, protocol);
+      if (protocol === "http2") http2.emit("connection", socket);
+      else {
+        for (const accept of acceptHttp1) accept.call(http1, socket);
+        socket.resume();
+      }
+    });
+  });
+  if (isTls) http1.prependListener("connection", (socket) => connections.add(socket, "tcp"));
 }
 
 function createHttp1Server(options: ServerOptions, limits: ServerLimits, listener: RequestListener): Http1Server {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import { Socket } from "node:net";
 import { describe, it } from "node:test";
-import { allowListOf, shownAddress } from "../../../src/adapters/undici/address.ts";
+import { allowListOf, describeAddress } from "../../../src/adapters/undici/address.ts";
 import { connectToFirst } from "../../../src/adapters/undici/address-race.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
@@ -77,7 +77,7 @@ describe("an address in an error", () => {
     ["::ffff:10.0.0.7", "IPv6"],
     ["fe80::1%eth0", "IPv6"],
   ] as const) {
-    it(`is shown as ${shown} for ${address}`, () => assert.equal(shownAddress(address), shown));
+    it(`is shown as ${shown} for ${address}`, () => assert.equal(describeAddress(address), shown));
   }
 });
 

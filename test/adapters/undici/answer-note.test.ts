@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { noteOn } from "../../../src/adapters/undici/answer-note.ts";
+import { explainStatus } from "../../../src/adapters/undici/answer-note.ts";
 
 const from = "https://hooks.test/a/path?token=abc";
 const anywhere = "redirects are not followed: configure the final address as the webhook's URL";
@@ -37,13 +37,13 @@ describe("the note on a redirect", () => {
   for (const [name, location, expected] of locations) {
     it(`names at most the origin of a Location with ${name}`, () => {
       // A header that came twice is an array, which Node's types do not say of this one.
-      assert.equal(noteOn(302, Object.assign({}, { location }) as never, from), expected);
+      assert.equal(explainStatus(302, Object.assign({}, { location }) as never, from), expected);
     });
   }
 
   for (const status of [200, 304, 400, 403, 410, 500, 502]) {
     it(`is not made for a ${status}`, () => {
-      assert.equal(noteOn(status, { location: "https://other.test/" }, from), undefined);
+      assert.equal(explainStatus(status, { location: "https://other.test/" }, from), undefined);
     });
   }
 });

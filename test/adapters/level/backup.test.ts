@@ -18,7 +18,7 @@ async function ratchetIn(backend: Backend): Promise<string> {
   return Buffer.from(value ?? []).toString();
 }
 
-/** A store with a login in it, open, and a backup of it. */
+/** An open store with a login, and a backup of it. */
 async function backedUp(t: TestContext) {
   const store = await storeDirectory(t);
   const backend = await store.open(clock);
@@ -28,14 +28,14 @@ async function backedUp(t: TestContext) {
   return { store, backend, lease, backup, report: await backend.backup(backup) };
 }
 
-/** Every file's name and bytes. */
+/** Names and bytes of all files. */
 async function contents(directory: string): Promise<Map<string, string>> {
   const names = (await readdir(directory)).toSorted();
   const bytes = await Promise.all(names.map((name) => readFile(join(directory, name), "latin1")));
   return new Map(names.map((name, index) => [name, bytes[index] ?? ""]));
 }
 
-it("a backup holds what was written before it, for its owner only, and nothing of what comes after", async (t) => {
+it("a backup holds the writes before it, only for its owner", async (t) => {
   const { store, backend, lease, backup, report } = await backedUp(t);
   await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice", "one")] });
   assert.equal(report.directory, backup);
@@ -58,7 +58,7 @@ it("a backup holds what was written before it, for its owner only, and nothing o
   assert.deepEqual(await contents(backup), before);
 });
 
-it("a backup taken under load is one moment of the store", async (t) => {
+it("a backup taken under load is consistent", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(clock);
   const { lease } = await createSession(backend, "alice");
@@ -86,14 +86,14 @@ it("a backup taken under load is one moment of the store", async (t) => {
   }
 });
 
-it("a directory that is there is not written to", async (t) => {
+it("a backup does not overwrite an existing directory", async (t) => {
   const { backend, backup } = await backedUp(t);
   const before = await contents(backup);
   await assert.rejects(backend.backup(backup), /EEXIST/);
   assert.deepEqual(await contents(backup), before);
 });
 
-it("going back is refused where ratchets would be used again, unless forced; what was there is kept", async (t) => {
+it("a restore that reuses ratchets is refused unless forced, and moves the store aside", async (t) => {
   const { store, backend, lease, backup } = await backedUp(t);
   await turn(backend, lease, "second");
   await turn(backend, lease, "third");
@@ -115,18 +115,18 @@ it("going back is refused where ratchets would be used again, unless forced; wha
   assert.ok(replaced);
   const restored = await store.open(clock);
   assert.equal(await ratchetIn(restored), "first");
-  // No epoch and no place in the log comes twice.
+  // No epoch and no seq is used twice.
   assert.ok((await restored.acquire("alice")).epoch > epoch);
   assert.equal((await restored.list()).seq, seq);
   await restored.close();
   const former = await openLevelBackend({ directory: replaced, clock });
   assert.equal(await ratchetIn(former), "third");
   await former.close();
-  // An older backup stays the older one.
+  // An older backup remains older.
   await assert.rejects(restore(false), RestoreRefused);
 });
 
-it("a backup can be put back where only records and events have changed", async (t) => {
+it("a backup can be restored if only records and events have changed", async (t) => {
   const { store, backend, lease, backup } = await backedUp(t);
   await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
   await backend.close();
@@ -135,7 +135,7 @@ it("a backup can be put back where only records and events have changed", async 
   assert.equal((await restored.get("alice")).record?.revision, 1);
 });
 
-it("another store, one in use, and what is no backup are refused and left as they are", async (t) => {
+it("a different store, one in use and an invalid backup are refused unchanged", async (t) => {
   const { store, backend, backup } = await backedUp(t);
   await assert.rejects(restoreStore({ backup, directory: store.path, force: true }), /in use by another sessiond/);
   await backend.check();
@@ -150,7 +150,7 @@ it("another store, one in use, and what is no backup are refused and left as the
   );
 });
 
-it("a backup that was copied elsewhere can still be restored", async (t) => {
+it("a copied backup can be restored", async (t) => {
   const { store, backup } = await backedUp(t);
   await cp(backup, `${store.path}-moved`, { recursive: true });
   const directory = `${store.path}-new`;

@@ -13,7 +13,7 @@ import { type StoreDirectory, storeDirectory } from "./store-directory.ts";
 
 const delayMs = 60_000;
 
-/** A store that was closed with a delivery to be retried after a minute, and its endpoint spared for as long. */
+/** A closed store with a delivery to retry after 1 min, whose endpoint is paused as long. */
 async function closedStore(t: TestContext, clock: FakeClock): Promise<StoreDirectory> {
   const store = await storeDirectory(t);
   const backend = await store.open(clock);
@@ -26,7 +26,7 @@ async function closedStore(t: TestContext, clock: FakeClock): Promise<StoreDirec
   return store;
 }
 
-/** How long a new process with this clock leaves the delivery waiting. */
+/** Time for which a new process with this clock delays the delivery. */
 async function waitMs(store: StoreDirectory, clock: FakeClock): Promise<number> {
   const backend = await store.open(clock);
   const next = arrival(new Reader(backend.claims(new AbortController().signal)).next());
@@ -42,14 +42,14 @@ async function waitMs(store: StoreDirectory, clock: FakeClock): Promise<number> 
   return clock.nowMs() - startMs;
 }
 
-describe("a store whose next process finds another time", () => {
+describe("a store opened at another time", () => {
   for (const [name, jumpMs] of jumps) {
-    it(`has no delivery wait longer than its delay, the clock set ${name} in between`, async (t) => {
+    it(`delays no retry beyond its wait if the clock was set ${name} while closed`, async (t) => {
       const store = await closedStore(t, new FakeClock());
       assert.equal(await waitMs(store, new FakeClock(epochMs + jumpMs)), jumpMs < 0 ? delayMs : 0);
     });
 
-    it(`has no delivery wait longer than its delay, the clock set ${name} while it was open`, async (t) => {
+    it(`delays no retry beyond its wait if the clock was set ${name} while open`, async (t) => {
       const before = new FakeClock();
       before.jumpWall(jumpMs);
       const store = await closedStore(t, before);
@@ -58,19 +58,19 @@ describe("a store whose next process finds another time", () => {
     });
   }
 
-  it("counts the time in between where the clock is right", async (t) => {
+  it("counts the time for which it was closed", async (t) => {
     const store = await closedStore(t, new FakeClock());
     assert.equal(await waitMs(store, new FakeClock(epochMs + 20_000)), delayMs - 20_000);
   });
 
-  it("shows a stored time as people read it", async (t) => {
+  it("shows a stored time as wall time", async (t) => {
     const store = await closedStore(t, new FakeClock());
     const clock = new FakeClock(epochMs - 7_200_000);
     await store.open(clock);
     assert.equal(clock.wallMsAt(epochMs + delayMs) - clock.wallMs(), delayMs);
   });
 
-  it("takes the time from its newest entries where an older version wrote it", async (t) => {
+  it("takes the time from its newest entries if an older version wrote it", async (t) => {
     const store = await closedStore(t, new FakeClock());
     const database = new ClassicLevel<Uint8Array, Uint8Array>(store.path, {
       keyEncoding: "view",

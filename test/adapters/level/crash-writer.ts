@@ -2,8 +2,8 @@ import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
 import { createSession, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-// Commits to ten sessions at once and settles what is due, until it is killed. Each line says what is on disk by then:
-// "c <session> <revision> <seq>" for a commit, "d <seq>" for a delivery that is done.
+// Commits to ten sessions at once and settles due deliveries until it is killed. Each line reports a write that is on disk:
+// "c <session> <revision> <seq>" for a commit, "d <seq>" for a settled delivery.
 const [directory = ""] = process.argv.slice(2);
 const backend = await openLevelBackend({ directory, clock: new FakeClock() });
 
@@ -20,7 +20,7 @@ async function settles(): Promise<void> {
   for (;;) {
     const claim = await claims.next();
     const seq = claim.delivery.event?.seq ?? 0n;
-    // A part is left pending, another to be retried.
+    // Some are left pending, others are to be retried.
     if (seq % 5n === 0n) await claim.retry(1000);
     else if (seq % 7n !== 0n) {
       await claim.done();

@@ -12,14 +12,14 @@ import { storeDirectory } from "./store-directory.ts";
 
 const writer = fileURLToPath(new URL("crash-writer.ts", import.meta.url));
 
-/** What a child had acknowledged when it was killed. */
+/** The writes that a killed child had acknowledged. */
 interface Acknowledged {
   readonly revisions: Map<string, number>;
   readonly seqs: Set<bigint>;
   readonly done: Set<bigint>;
 }
 
-/** Lets a child write until it has told this much, and kills it amid its work. */
+/** Kills a child during its writes, once it has acknowledged enough. */
 async function killAmidWrites(directory: string, lines: number): Promise<Acknowledged> {
   const child = spawn(process.execPath, [writer, directory], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
@@ -40,7 +40,7 @@ async function killAmidWrites(directory: string, lines: number): Promise<Acknowl
   return acknowledged;
 }
 
-/** The seqs of all deliveries that are due, each settled once. */
+/** Seqs of all due deliveries, each settled once. */
 async function pendingSeqs(backend: Backend): Promise<bigint[]> {
   const claims = new Reader(backend.claims(new AbortController().signal));
   const seqs: bigint[] = [];
@@ -57,7 +57,7 @@ async function pendingSeqs(backend: Backend): Promise<bigint[]> {
   }
 }
 
-it("a process killed amid its writes loses nothing it had acknowledged and tears nothing", async (t) => {
+it("a process killed during writes loses no acknowledged write and tears none", async (t) => {
   const store = await storeDirectory(t);
   const acknowledged = await killAmidWrites(store.path, 2000);
   const clock = new FakeClock();
@@ -82,6 +82,6 @@ it("a process killed amid its writes loses nothing it had acknowledged and tears
   const unsettled = new Set(pending);
   assert.equal(unsettled.size, pending.length);
   for (const seq of unsettled) assert.ok(seqs.has(seq) && !acknowledged.done.has(seq));
-  // One settlement may have been written and not acknowledged.
+  // One settlement may be written without having been acknowledged.
   assert.ok(seqs.size - acknowledged.done.size - unsettled.size <= 1);
 });

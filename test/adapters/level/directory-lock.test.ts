@@ -17,7 +17,7 @@ import { storeDirectory } from "./store-directory.ts";
 const holder = fileURLToPath(new URL("store-holder.ts", import.meta.url));
 const copy = (from: string, to: string) => promisify(execFile)("cp", ["-r", from, to]);
 
-/** Starts another process on a directory; says how far it came. */
+/** Starts another process on a directory, and returns its first line. */
 async function start(t: TestContext, directory: string, cwd = "/"): Promise<{ child: ChildProcess; line: string }> {
   const child = spawn(process.execPath, [holder, directory], { cwd, stdio: ["pipe", "pipe", "inherit"] });
   t.after(async () => {
@@ -29,7 +29,7 @@ async function start(t: TestContext, directory: string, cwd = "/"): Promise<{ ch
   return { child, line: String(line) };
 }
 
-/** A store that another process holds, having read its LOCK. */
+/** A store held by another process, which has read its LOCK file. */
 async function held(t: TestContext) {
   const store = await storeDirectory(t);
   const { child, line } = await start(t, store.path);
@@ -40,8 +40,8 @@ async function held(t: TestContext) {
 const inUse = /in use by another sessiond/;
 const open = (directory: string, adopt = false) => openLevelBackend({ directory, clock: new FakeClock(), adopt });
 
-describe("a store in use is refused to a second process", () => {
-  it("on the same directory, even after the first has read LOCK", async (t) => {
+describe("a store in use is locked for a second process", () => {
+  it("on the same directory, even after the first process has read LOCK", async (t) => {
     const { store } = await held(t);
     await assert.rejects(open(store.path), inUse);
     const { line } = await start(t, store.path);
@@ -61,14 +61,14 @@ describe("a store in use is refused to a second process", () => {
     assert.match((await start(t, "store", dirname(store.path))).line, inUse);
   });
 
-  it("after LOCK is deleted", async (t) => {
+  it("after LOCK was deleted", async (t) => {
     const { store } = await held(t);
     await rm(join(store.path, "LOCK"));
     await assert.rejects(open(store.path), inUse);
     assert.match((await start(t, store.path)).line, inUse);
   });
 
-  it("after everything is deleted that says so", {
+  it("after every file of the lock was deleted", {
     skip: process.platform !== "linux" && "no abstract sockets here",
   }, async (t) => {
     const { store } = await held(t);
@@ -76,7 +76,7 @@ describe("a store in use is refused to a second process", () => {
     await assert.rejects(open(store.path), inUse);
   });
 
-  it("on a copy, whether the first is still running or not", async (t) => {
+  it("on a copy, while the first process runs and afterwards", async (t) => {
     const { store, child } = await held(t);
     await copy(store.path, `${store.path}-copy`);
     await assert.rejects(open(`${store.path}-copy`), /it is a copy.*SESSIOND_ADOPT_STORE/);
@@ -88,7 +88,7 @@ describe("a store in use is refused to a second process", () => {
   });
 });
 
-it("within one process, a store is not opened twice by any name", async (t) => {
+it("one process cannot open a store twice under any name", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await symlink(store.path, `${store.path}-link`);
@@ -98,7 +98,7 @@ it("within one process, a store is not opened twice by any name", async (t) => {
   await first.check();
 });
 
-it("a process that was killed holds nothing back", async (t) => {
+it("a killed process leaves no lock", async (t) => {
   const { store, child } = await held(t);
   const ended = once(child, "exit");
   child.kill("SIGKILL");
@@ -108,7 +108,7 @@ it("a process that was killed holds nothing back", async (t) => {
   assert.equal((await history(backend)).length, 3);
 });
 
-it("a copy that is adopted opens, and from then on without being asked", async (t) => {
+it("an adopted copy opens, and later without adopting", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice");
@@ -118,18 +118,18 @@ it("a copy that is adopted opens, and from then on without being asked", async (
   const again = await open(`${store.path}-copy`);
   assert.ok((await again.get("alice")).record);
   await again.close();
-  // The original is where it was.
+  // The original has not moved.
   await store.open(new FakeClock());
 });
 
-it("a directory that is moved is no copy", async (t) => {
+it("a moved directory is not a copy", async (t) => {
   const store = await storeDirectory(t);
   await (await store.open(new FakeClock())).close();
   await rename(store.path, `${store.path}-moved`);
   await (await open(`${store.path}-moved`)).close();
 });
 
-it("an owner whose mark is gone writes nothing more", async (t) => {
+it("an owner whose mark is gone stops writing", async (t) => {
   const store = await storeDirectory(t);
   const clock = new FakeClock();
   const backend = await store.open(clock);
@@ -144,7 +144,7 @@ it("an owner whose mark is gone writes nothing more", async (t) => {
   assert.equal((await backend.get("alice")).record?.revision, 1);
 });
 
-it("nothing is acknowledged any more once the directory is replaced", async (t) => {
+it("no write is acknowledged once the directory was replaced", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
   await backend.check();
@@ -153,7 +153,7 @@ it("nothing is acknowledged any more once the directory is replaced", async (t) 
   await assert.rejects(backend.check(), StoreUnavailable);
 });
 
-it("a path longer than a socket's address can be guarded", async (t) => {
+it("a path longer than a socket's address can be locked", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "x".repeat(120), "y".repeat(120));
   const guard = await DirectoryLock.acquire(directory);

@@ -21,7 +21,7 @@ import { storeDirectory } from "./store-directory.ts";
 
 const never = new AbortController().signal;
 
-it("records, events and engine data are there when the store is opened again, a pairing is not", async (t) => {
+it("records, events and engine data survive a restart, a pairing does not", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease, events } = await createSession(first, "alice", [], 3);
@@ -51,7 +51,7 @@ it("a lease of an earlier life is lost, and epochs never repeat", async (t) => {
   }
 });
 
-it("no place in the log is given twice, even when its events are gone", async (t) => {
+it("no seq is used twice, even after its events are gone", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", [], 4);
@@ -63,7 +63,7 @@ it("no place in the log is given twice, even when its events are gone", async (t
   assert.equal(events[0]?.seq, 5n);
 });
 
-it("what was under way is due again, first attempts in order and retries at their time", async (t) => {
+it("unsettled deliveries are due again, first attempts in order, retries on time", async (t) => {
   const store = await storeDirectory(t);
   const clock = new FakeClock();
   const first = await store.open(clock);
@@ -98,7 +98,7 @@ it("what was under way is due again, first attempts in order and retries at thei
   assert.equal(delivery.dueAt && timestampMs(delivery.dueAt), clock.nowMs());
 });
 
-it("a removed session's deliveries and their endpoints outlive the process", async (t) => {
+it("deliveries and endpoints of a removed session survive a restart", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", ["one", "idle"], 0);
@@ -117,12 +117,12 @@ it("a removed session's deliveries and their endpoints outlive the process", asy
   const database = new Level(store.path);
   const keys = await database.keys({ keyEncoding: "buffer" }).all();
   await database.close();
-  // Only meta data, and the last event with its place in the session's index.
+  // Only metadata, and the last event with its index entry.
   assert.deepEqual(new Set(keys.map((key) => Buffer.from(key)[0])), new Set([1, 3, 4]));
   assert.equal(keys.filter((key) => Buffer.from(key)[0] !== 1).length, 2);
 });
 
-it("a reader far behind gets from disk what the window in memory has lost", async (t) => {
+it("a reader far behind reads from disk the events that left memory", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
   const alice = await createSession(backend, "alice", [], 5);
@@ -141,7 +141,7 @@ it("a reader far behind gets from disk what the window in memory has lost", asyn
   assert.equal((await history(backend)).length, 3006);
 });
 
-it("a directory in use is refused by name, and free again once it is closed", async (t) => {
+it("a directory in use is refused by name and free after close", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await assert.rejects(store.open(new FakeClock()), (error: Error) => {
@@ -153,7 +153,7 @@ it("a directory in use is refused by name, and free again once it is closed", as
   await store.open(new FakeClock());
 });
 
-it("a missing directory is made, for its owner only", async (t) => {
+it("a missing directory is created for its owner only", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "new", "data");
   const backend = await openLevelBackend({ directory, clock: new FakeClock() });
@@ -175,7 +175,7 @@ it("a damaged store is refused by name", async (t) => {
   });
 });
 
-it("what is no store, or one of another format, is left alone", async (t) => {
+it("a foreign database or another format is refused unchanged", async (t) => {
   const store = await storeDirectory(t);
   const foreign = new Level(join(store.path, "foreign"));
   await foreign.put("key", "value");

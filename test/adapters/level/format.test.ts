@@ -16,7 +16,7 @@ const newer = { version: "1.1.0", format: currentFormat + 1n };
 const open = (directory: string, program: typeof older) =>
   openLevelBackend({ directory, clock: new FakeClock(), program });
 
-/** A store that the older program has made, with a session, and where its backups go. */
+/** A store made by the older program, with a session, and the directory of its backups. */
 async function olderStore(t: TestContext) {
   const { path } = await storeDirectory(t);
   const backend = await open(path, older);
@@ -32,7 +32,7 @@ async function formatIn(path: string): Promise<bigint> {
   return format;
 }
 
-/** Has the newer program open and change the store; returns the backup that it made. */
+/** Opens and changes the store with the newer program. Returns the backup it made. */
 async function upgraded(path: string, backups: string): Promise<string> {
   const backend = await open(path, newer);
   const lease = await backend.acquire("alice");
@@ -44,7 +44,7 @@ async function upgraded(path: string, backups: string): Promise<string> {
 }
 
 describe("a store of an earlier format", () => {
-  it("is backed up once, before the first write of the newer program", async (t) => {
+  it("is backed up once, before the newer program's first write", async (t) => {
     const { path, backups } = await olderStore(t);
     const backup = await upgraded(path, backups);
     await upgraded(path, backups);
@@ -54,7 +54,7 @@ describe("a store of an earlier format", () => {
     assert.equal(await formatIn(`${path}-seen`), older.format);
   });
 
-  it("is not changed where it cannot be backed up", async (t) => {
+  it("is not changed if the backup fails", async (t) => {
     const { path, backups } = await olderStore(t);
     await writeFile(backups, "a file where the backups belong");
     await assert.rejects(open(path, newer), (error: Error) => error.message.includes(path));
@@ -64,7 +64,7 @@ describe("a store of an earlier format", () => {
     await backend.close();
   });
 
-  it("needs no backup where there is none yet, or no newer format", async (t) => {
+  it("is not backed up if it is new or its format is current", async (t) => {
     const { path, backups } = await olderStore(t);
     await (await open(path, { ...older, version: "0.9.1" })).close();
     await (await open(`${path}-new`, newer)).close();
@@ -73,7 +73,7 @@ describe("a store of an earlier format", () => {
 });
 
 describe("a store of a later format", () => {
-  it("is refused, naming both versions and the backup, and nothing of it changes", async (t) => {
+  it("is refused unchanged, with both versions and the backup named", async (t) => {
     const { path, backups } = await olderStore(t);
     const backup = await upgraded(path, backups);
     const before = await contents(path);
@@ -89,7 +89,7 @@ describe("a store of a later format", () => {
     await backend.close();
   });
 
-  it("goes back to the backup by a restore", async (t) => {
+  it("can be replaced with its backup by a restore", async (t) => {
     const { path, backups } = await olderStore(t);
     const backup = await upgraded(path, backups);
     await restoreStore({ backup, directory: path, force: false });
@@ -98,13 +98,13 @@ describe("a store of a later format", () => {
     await backend.close();
   });
 
-  it("that was made in it is refused without a backup to name", async (t) => {
+  it("is refused without a backup to name if it was created in it", async (t) => {
     const { path } = await olderStore(t);
     await (await open(`${path}-new`, newer)).close();
     await assert.rejects(open(`${path}-new`, older), /sessiond 1\.1\.0.*sessiond 0\.9\.0.*There is no backup/);
   });
 
-  it("whose program has left no version is refused all the same", async (t) => {
+  it("is refused even if its program left no version", async (t) => {
     const { path } = await olderStore(t);
     const level = await openRaw(path);
     await level.put(formatKey, numberBytes(99n));

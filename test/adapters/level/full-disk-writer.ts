@@ -5,7 +5,7 @@ import { systemClock } from "../../../src/adapters/node/system.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
 import { createSession, endpointOf, eventOf, recordOf } from "../../contract/backend-fixtures.ts";
 
-/** What the writer tells of itself. */
+/** A line of the writer. */
 export type Report =
   | { readonly type: "committed" | "refused"; readonly revision: number; readonly seq?: string }
   | { readonly type: "credentials"; readonly count: number }
@@ -22,7 +22,7 @@ const { lease } = await createSession(backend, "alice", ["one"]);
 const tell = (report: Report) => process.send?.(report);
 const metadata = { filling: "x".repeat(20_000) };
 
-/** Commits one revision after the other, each with its event; one that was refused is never tried again. */
+/** Commits one revision after another, each with its event, and does not retry refused ones. */
 async function commits(): Promise<never> {
   for (let revision = 2; ; revision += 1) {
     const event = { ...eventOf("alice"), metadata, time: timestampFromMs(revision) };
@@ -42,7 +42,7 @@ async function commits(): Promise<never> {
   }
 }
 
-/** As an engine does: one after the other, whenever it can be. */
+/** Writes like an engine: in sequence, whenever the store accepts writes. */
 async function credentials(): Promise<never> {
   const handle = backend.credentials(lease);
   for (let count = 1; ; count += 1) {

@@ -15,7 +15,7 @@ import { storeDirectory } from "./store-directory.ts";
 const writer = fileURLToPath(new URL("full-disk-writer.ts", import.meta.url));
 const skip = process.platform !== "linux" && "only Linux can limit the files of another process (prlimit)";
 
-/** A process that writes as fast as it can, and whose files can be kept from growing: to it the disk is full. */
+/** A process that writes continuously, and whose file sizes can be limited: to it the disk is then full. */
 class Writer {
   readonly reports: Report[] = [];
   readonly #child;
@@ -31,7 +31,7 @@ class Writer {
     t.after(() => this.kill());
   }
 
-  /** Waits until there are so many more reports of a type; returns them. */
+  /** Waits for this many more reports of a type, and returns them. */
   async more(type: Report["type"], count: number): Promise<void> {
     const from = this.reports.length;
     while (this.reports.slice(from).filter((report) => report.type === type).length < count) {
@@ -70,14 +70,14 @@ async function largestLog(directory: string): Promise<number> {
   return Math.max(...sizes);
 }
 
-it("a full disk refuses writes and keeps reads; with room again all goes on, and only what was acknowledged is there", {
+it("a full disk rejects writes and allows reads, and loses no acknowledged write", {
   skip,
 }, async (t) => {
   const store = await storeDirectory(t);
   const disk = new Writer(t, store.path);
   await disk.more("committed", 20);
   for (let round = 0; round < 2; round += 1) {
-    // In the midst of a record.
+    // In the middle of a record.
     await disk.limitFiles((await largestLog(store.path)) + 30_000);
     await disk.more("refused", 3);
     const { check, revision } = await disk.state();
@@ -101,7 +101,7 @@ it("a full disk refuses writes and keeps reads; with room again all goes on, and
     events.map((_, index) => BigInt(index + 1)),
   );
   const kept = events.map(({ time }) => (time ? timestampMs(time) : 0));
-  // The last may have been written and not told of.
+  // The last write may be on disk without having been acknowledged.
   assert.deepEqual(kept.slice(0, disk.revisions("committed").length), disk.revisions("committed"));
   assert.ok(kept.length - disk.revisions("committed").length <= 1);
   assert.ok(disk.revisions("refused").every((revision) => !kept.includes(revision)));

@@ -50,7 +50,7 @@ class Disk {
   }
 }
 
-it("what waits while a group is being written goes together into the next", async () => {
+it("writes that arrive while a group is written form the next group", async () => {
   const disk = new Disk();
   const first = disk.write("a");
   await Promise.resolve();
@@ -66,7 +66,7 @@ it("what waits while a group is being written goes together into the next", asyn
   ]);
 });
 
-it("a group that need not be on disk is not synced", async () => {
+it("a group without a synced write is not synced", async () => {
   const disk = new Disk();
   const writes = [disk.write("a", false), disk.write("b", false)];
   await disk.finish();
@@ -74,7 +74,7 @@ it("a group that need not be on disk is not synced", async () => {
   assert.deepEqual(disk.groups, [{ names: ["a", "b", "seal"], sync: false }]);
 });
 
-it("a write that is refused leaves nothing in its group, and its neighbours alone", async () => {
+it("a cancelled write leaves nothing in its group, and the others intact", async () => {
   const disk = new Disk();
   const before = disk.write("a");
   const refused = disk.writer.write({
@@ -91,7 +91,7 @@ it("a write that is refused leaves nothing in its group, and its neighbours alon
   assert.deepEqual(disk.groups[0]?.names, ["a", "b", "seal"]);
 });
 
-it("a write that reads first does so when all before it are written", async () => {
+it("a write with prepare reads after all earlier writes are written", async () => {
   const disk = new Disk();
   const order: string[] = [];
   const first = disk.write("a").then(() => order.push("a is written"));
@@ -116,7 +116,7 @@ it("a write that reads first does so when all before it are written", async () =
   );
 });
 
-it("a write whose reading fails is refused alone", async () => {
+it("a write whose prepare fails is rejected alone", async () => {
   const disk = new Disk();
   const failing = disk.writer.write({
     sync: true,
@@ -129,7 +129,7 @@ it("a write whose reading fails is refused alone", async () => {
   assert.equal(await after, "a");
 });
 
-it("after a group has failed all writes are refused, until its target has recovered", async () => {
+it("after a failed group all writes are rejected until recovery", async () => {
   const disk = new Disk();
   const failed = [disk.write("a"), disk.write("b")].map((write) => assert.rejects(write, StoreUnavailable));
   await disk.finish(new Error("disk full"));
@@ -150,7 +150,7 @@ it("after a group has failed all writes are refused, until its target has recove
   assert.equal(disk.groups.length, 2);
 });
 
-it("where its target cannot recover, who waits is told why", async () => {
+it("writes that wait for a failed recovery get its reason", async () => {
   const disk = new Disk();
   const failed = assert.rejects(disk.write("a"), StoreUnavailable);
   await disk.finish(new Error("the disk is gone"));
@@ -161,7 +161,7 @@ it("where its target cannot recover, who waits is told why", async () => {
   await assert.rejects(disk.write("c"), StoreUnavailable);
 });
 
-it("closing waits for what was accepted, and refuses the rest", async () => {
+it("close finishes accepted writes and rejects later ones", async () => {
   const disk = new Disk();
   const accepted = disk.write("a");
   const closed = disk.writer.close();

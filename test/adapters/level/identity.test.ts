@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const open = (directory: string) => openLevelBackend({ directory, clock: new FakeClock() });
 const isCopy = /it is a copy.*SESSIOND_ADOPT_STORE/;
 
-/** A store with a session, closed. */
+/** A closed store with a session. */
 async function closedStore(t: TestContext): Promise<string> {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
@@ -27,7 +27,7 @@ async function closedStore(t: TestContext): Promise<string> {
   return store.path;
 }
 
-/** Changes what the store remembers of its directory: as if the file system had numbered it anew since. */
+/** Changes the recorded facts of the directory, as if the file system had assigned a new inode. */
 async function forgetInode(path: string, length = 24): Promise<void> {
   const level = await openRaw(path);
   const home = Buffer.from((await level.get(homeKey)) ?? []);
@@ -37,7 +37,7 @@ async function forgetInode(path: string, length = 24): Promise<void> {
 }
 
 describe("a directory with a new inode number", () => {
-  it("is no copy as long as its files are the same", async (t) => {
+  it("is not a copy while its files are the same", async (t) => {
     const path = await closedStore(t);
     for (let mount = 1; mount <= 3; mount += 1) {
       await forgetInode(path);
@@ -47,7 +47,7 @@ describe("a directory with a new inode number", () => {
     }
   });
 
-  it("is a copy where the file left in it is gone or was touched", async (t) => {
+  it("is a copy if its anchor is missing or was changed", async (t) => {
     const path = await closedStore(t);
     await forgetInode(path);
     await chmod(join(path, anchorFile), 0o640);
@@ -58,13 +58,13 @@ describe("a directory with a new inode number", () => {
     await assert.rejects(open(path), isCopy);
   });
 
-  it("is a copy to a store of an earlier version, which left no file", async (t) => {
+  it("is a copy for a store of an earlier version, which has no anchor", async (t) => {
     const path = await closedStore(t);
     await forgetInode(path, 16);
     await assert.rejects(open(path), isCopy);
   });
 
-  it("at each look, as virtual mounts may have it, can be written to and opened again", async (t) => {
+  it("on every stat, as on virtual mounts, can be written to and reopened", async (t) => {
     const path = await closedStore(t);
     const [holder, preload] = ["store-holder.ts", "shifting-inodes.ts"].map((name) =>
       fileURLToPath(new URL(name, import.meta.url)),
@@ -82,7 +82,7 @@ describe("a directory with a new inode number", () => {
   });
 });
 
-describe("a real copy is refused", () => {
+describe("a copy of a directory", () => {
   const copies: readonly (readonly [name: string, command: string])[] = [
     ["cp -a", 'cp -a "$1" "$2"'],
     ["cp -al, which shares the files", 'cp -al "$1" "$2"'],
@@ -91,7 +91,7 @@ describe("a real copy is refused", () => {
   ];
   for (const [name, command] of copies) {
     const skip = process.platform !== "linux" && "for the tools of Linux";
-    it(`made by ${name}, while the original runs and afterwards`, { skip }, async (t) => {
+    it(`by ${name} is refused while the original runs and afterwards`, { skip }, async (t) => {
       const store = await storeDirectory(t);
       const backend = await store.open(new FakeClock());
       await createSession(backend, "alice");
@@ -104,7 +104,7 @@ describe("a real copy is refused", () => {
       await (await open(store.path)).close();
     });
 
-    it(`made by ${name}, in the place of the original`, { skip }, async (t) => {
+    it(`by ${name} is refused in the place of the original`, { skip }, async (t) => {
       const path = await closedStore(t);
       await rename(path, `${path}-gone`);
       await run("sh", ["-c", command, "sh", `${path}-gone`, path]);
@@ -112,7 +112,7 @@ describe("a real copy is refused", () => {
     });
   }
 
-  it("put in the place of a running store takes no writes of its", async (t) => {
+  it("in the place of a running store receives none of its writes", async (t) => {
     const store = await storeDirectory(t);
     const backend = await store.open(new FakeClock());
     const { lease } = await createSession(backend, "alice");
@@ -124,7 +124,7 @@ describe("a real copy is refused", () => {
     );
   });
 
-  it("and changes nothing in it", async (t) => {
+  it("is refused unchanged", async (t) => {
     const path = await closedStore(t);
     await run("cp", ["-r", path, `${path}-copy`]);
     await rm(join(`${path}-copy`, anchorFile));

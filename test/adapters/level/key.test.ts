@@ -23,7 +23,7 @@ const names = [
 const isWithin = (key: Uint8Array, range: { gte: Uint8Array; lt: Uint8Array }) =>
   Buffer.compare(key, range.gte) >= 0 && Buffer.compare(key, range.lt) < 0;
 
-it("the parts of a key can be taken apart again, whatever they hold", () => {
+it("a key can be parsed into its parts, for any text", () => {
   for (const session of names) {
     for (const endpoint of names) {
       const key = keyOf("retry", session, endpoint, 5n, 2n ** 64n - 1n);
@@ -32,7 +32,7 @@ it("the parts of a key can be taken apart again, whatever they hold", () => {
   }
 });
 
-it("no name's range holds another name's keys", () => {
+it("the range of a name excludes the keys of all others", () => {
   for (const name of names) {
     const range = rangeOf("credentials", name);
     for (const other of names) {
@@ -43,7 +43,7 @@ it("no name's range holds another name's keys", () => {
   }
 });
 
-it("a family's range holds its own keys only", () => {
+it("the range of a family excludes the keys of all others", () => {
   assert.ok(isWithin(keyOf("record", "\u{10ffff}"), rangeOf("record")));
   assert.ok(!isWithin(keyOf("event", 0n), rangeOf("record")));
   assert.ok(!isWithin(keyOf("meta", "\u{10ffff}"), rangeOf("record")));
@@ -56,21 +56,21 @@ it("keys sort by their parts in turn", () => {
   assert.deepEqual(sorted, keys);
 });
 
-it("a range whose prefix ends in the highest byte still has an end", () => {
+it("a range whose prefix ends with the highest byte has an end", () => {
   const range = rangeOf("event", 2n ** 64n - 1n);
   assert.ok(isWithin(keyOf("event", 2n ** 64n - 1n), range));
   assert.ok(!isWithin(keyOf("event", 2n ** 64n - 2n), range));
   assert.ok(!isWithin(keyOf("sessionEvent", ""), range));
 });
 
-it("text that UTF-8 cannot tell apart is refused", () => {
+it("malformed text is rejected", () => {
   assert.throws(() => keyOf("credentials", "alice", "\ud800"), TypeError);
 });
 
-it("a key cut short is an error, not another name", () => {
+it("a truncated key is an error", () => {
   assert.throws(() => partsOf(keyOf("endpoint", "alice"), 2));
 });
 
-it("numbers survive as bytes", () => {
+it("numbers can be encoded and decoded", () => {
   for (const value of [0n, 1n, 2n ** 32n, 2n ** 64n - 1n]) assert.equal(numberOf(numberBytes(value)), value);
 });

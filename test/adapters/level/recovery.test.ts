@@ -19,7 +19,7 @@ const generation = (writes: bigint): Operation => ({
 });
 const cause = new Error("no space left on device");
 
-/** A database with one group written, and what recovers it; `verify` fails as often as told to. */
+/** A database with one written group, and its recovery. `verify` fails the given number of times. */
 async function broken(t: TestContext, failures: Error[] = [], synced = 1n) {
   const { path } = await storeDirectory(t);
   const database = await Database.open(path);
@@ -30,7 +30,7 @@ async function broken(t: TestContext, failures: Error[] = [], synced = 1n) {
   let tried = Promise.withResolvers<void>();
   let restored = 0;
   const recovery = new Recovery({
-    // What LevelDB reports as failed is in the log all the same, and only shows when the log is read again.
+    // A write that LevelDB reports as failed may be in the log, which shows only when the log is read again.
     database: {
       directory: path,
       getManyRaw: (keys) => database.getManyRaw(keys),
@@ -67,13 +67,13 @@ async function broken(t: TestContext, failures: Error[] = [], synced = 1n) {
     const { promise } = tried;
     clock.advance(ms);
     await promise;
-    // Until the attempt that follows is over and the next is set.
+    // Waits until the next attempt is over and another is scheduled.
     await new Promise((resolve) => setImmediate(resolve));
   };
   return { path, database, recovery, clock, failed, tries, read, nextTry, restored: () => restored };
 }
 
-it("what of a failed group is on the disk after all is undone", async (t) => {
+it("recovery undoes the parts of a failed group that are on disk", async (t) => {
   const { path, recovery, clock, failed, read, restored } = await broken(t);
   const recovered = recovery.recover(failed, cause);
   clock.advance(1_000);
@@ -83,7 +83,7 @@ it("what of a failed group is on the disk after all is undone", async (t) => {
   assert.ok(!(await readdir(path)).includes("probe.tmp"));
 });
 
-it("it is tried again at growing intervals", async (t) => {
+it("recovery is retried at growing intervals", async (t) => {
   const { recovery, clock, failed, tries, nextTry, read } = await broken(
     t,
     Array.from({ length: 7 }, () => cause),
@@ -100,7 +100,7 @@ it("it is tried again at growing intervals", async (t) => {
   await recovered;
 });
 
-it("a disk that has lost acknowledged writes is not written to any more", async (t) => {
+it("recovery rejects if the disk has lost acknowledged writes", async (t) => {
   const { recovery, clock, failed, read } = await broken(t, [], 5n);
   const recovered = assert.rejects(recovery.recover(failed, cause), /lost writes 3 to 5/);
   clock.advance(1_000);
@@ -108,14 +108,14 @@ it("a disk that has lost acknowledged writes is not written to any more", async 
   await assert.rejects(read(), StoreUnavailable);
 });
 
-it("a directory that somebody else has is given up", async (t) => {
+it("recovery rejects if another process owns the directory", async (t) => {
   const { recovery, clock, failed } = await broken(t, [new DirectoryLost("taken")]);
   const recovered = assert.rejects(recovery.recover(failed, cause), /taken/);
   clock.advance(1_000);
   await recovered;
 });
 
-it("closing ends it", async (t) => {
+it("close ends a recovery", async (t) => {
   const { recovery, failed } = await broken(t);
   const recovered = assert.rejects(recovery.recover(failed, cause), /closed/);
   recovery.close();

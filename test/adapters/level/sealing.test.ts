@@ -29,7 +29,7 @@ const planted = {
   chat: secret(),
 };
 
-/** Puts each secret in its place; the delivery stays pending. */
+/** Stores each secret. The delivery stays pending. */
 async function plant(backend: Backend): Promise<void> {
   const lease = await backend.acquire("alice");
   const hook = {
@@ -49,7 +49,7 @@ async function plant(backend: Backend): Promise<void> {
   await backend.chats(lease).write(new Map([["chat", Buffer.from(planted.chat)]]));
 }
 
-/** Which of the secrets stand in a file of a directory as they are. */
+/** Secrets found in clear text in the files of a directory. */
 async function found(directory: string): Promise<string[]> {
   const names = await readdir(directory);
   const files = await Promise.all(names.map((name) => readFile(join(directory, name)).catch(() => Buffer.of())));
@@ -68,7 +68,7 @@ async function assertPlanted(backend: Backend): Promise<void> {
   assert.equal(endpoint.config?.hmac?.key, planted.hmacKey);
 }
 
-/** Opens a store, does something with it, and closes it again. */
+/** Opens a store, runs `use` and closes it. */
 async function opened(store: StoreDirectory, sealer: Sealer | undefined, action: (backend: Backend) => Promise<void>) {
   const backend = await store.open(clock, { sealer });
   await backend.resealed;
@@ -78,7 +78,7 @@ async function opened(store: StoreDirectory, sealer: Sealer | undefined, action:
 
 const nothing = async () => {};
 
-it("with a key, no secret stands in any file, and all can be read", async (t) => {
+it("with a key, no file contains a secret, and all can be read", async (t) => {
   const store = await storeDirectory(t);
   const sealer = createSealer(now);
   const backend = await store.open(clock, { sealer });
@@ -92,10 +92,10 @@ it("with a key, no secret stands in any file, and all can be read", async (t) =>
   assert.deepEqual(await found(store.path), []);
 });
 
-it("without a key they do, and once there is one they are gone from every file", async (t) => {
+it("without a key, files contain secrets, and a first key removes them", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, undefined, plant);
-  // What the test is worth.
+  // Shows that the test can find them.
   assert.deepEqual(await found(store.path), Object.keys(planted));
   await opened(store, createSealer(now), async (backend) => {
     assert.deepEqual(await found(store.path), []);
@@ -105,7 +105,7 @@ it("without a key they do, and once there is one they are gone from every file",
   assert.deepEqual(await found(store.path), []);
 });
 
-it("a wrong key or none is refused at the start, by name of what to set", async (t) => {
+it("a wrong or missing key stops the start with the variable's name", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), nothing);
   await assert.rejects(store.open(clock), /is encrypted, and SESSIOND_SECRET_KEY is not set/);
@@ -119,7 +119,7 @@ it("a wrong key or none is refused at the start, by name of what to set", async 
   await opened(store, createSealer(before), nothing);
 });
 
-it("a new key takes over while the store is in use, and the former one is not needed any more", async (t) => {
+it("a new key replaces the former one while the store is in use", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), async (backend) => {
     await plant(backend);
@@ -132,7 +132,7 @@ it("a new key takes over while the store is in use, and the former one is not ne
   const sealer = createSealer(now, [before]);
   const rotating = await store.open(clock, { sealer });
   const { lease } = await createSession(rotating, "carol");
-  // Others write while it goes on.
+  // Other writes continue meanwhile.
   for (let revision = 1; revision <= 50; revision += 1) {
     await rotating.commit(lease, { record: recordOf("carol", revision), events: [newEvent("carol")] });
   }
@@ -151,7 +151,7 @@ it("a new key takes over while the store is in use, and the former one is not ne
   assert.deepEqual(ids, new Set([sealer.keyId]));
 });
 
-it("as long as a rotation is not through, both keys are needed; then it goes on", async (t) => {
+it("an unfinished rotation needs both keys and continues with them", async (t) => {
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), plant);
   const interrupted = await store.open(clock, { sealer: createSealer(now, [before]) });
@@ -161,7 +161,7 @@ it("as long as a rotation is not through, both keys are needed; then it goes on"
   await opened(store, createSealer(now), assertPlanted);
 });
 
-it("a sealed value put in another's place is an error, never somebody else's login", async (t) => {
+it("a sealed value in another's place is an error, not another login", async (t) => {
   const store = await storeDirectory(t);
   const sealer = createSealer(now);
   await opened(store, sealer, async (backend) => {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
-/** Preloaded: every look at a file or directory finds another inode number, as on a virtual mount that keeps none. */
+/** Preloaded: every stat of a file or directory returns a new inode number, as on some virtual mounts. */
 let shift = BigInt(process.pid) * 1_000_000n;
 const { stat } = fs.promises;
 const shifting = async (path: fs.PathLike, options?: fs.StatOptions) => {

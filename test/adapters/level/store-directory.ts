@@ -6,13 +6,13 @@ import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
 import type { LevelOptions, LevelStore } from "../../../src/adapters/level/level-store.ts";
 import type { Clock } from "../../../src/ports/system.ts";
 
-/** A directory for a store, and what opens it. */
+/** A directory for a store, with a function that opens it. */
 export interface StoreDirectory {
   readonly path: string;
   open(clock: Clock, options?: Partial<LevelOptions>): Promise<LevelStore>;
 }
 
-/** A directory that goes when the test ends, after whatever was opened in it is closed. */
+/** A directory that is removed when the test ends, after the stores in it were closed. */
 export async function storeDirectory(t: TestContext): Promise<StoreDirectory> {
   const parent = await mkdtemp(join(tmpdir(), "sessiond-level-"));
   const path = join(parent, "store");

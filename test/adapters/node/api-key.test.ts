@@ -6,19 +6,19 @@ import { describe, it, type TestContext } from "node:test";
 import { syncDirectory } from "../../../src/adapters/level/store/data-directory.ts";
 import { keptKey as keptKeyAt, keyVerifier } from "../../../src/adapters/node/api-key.ts";
 
-/** WAHA's own example: https://waha.devlike.pro/docs/how-to/security/ */
+/** WAHA's example: https://waha.devlike.pro/docs/how-to/security/ */
 const example = {
   key: "00000000000000000000000000000000",
   hash: "98b6d128682e280b74b324ca82a6bae6e8a3f7174e0605bfd52eb9948fad8984854ec08f7652f32055c4a9f12b69add4850481d9503a7f2225501671d6124648",
 };
 
-describe("a key presented", () => {
+describe("an API key", () => {
   for (const [form, setting] of [
     ["the plain key", example.key],
     ["its hash", `sha512:${example.hash}`],
     ["its hash in capitals", `sha512:${example.hash.toUpperCase()}`],
   ] as const) {
-    it(`is the right one or not, where the setting is ${form}`, () => {
+    it(`is verified against a setting that is ${form}`, () => {
       const verify = keyVerifier(setting);
       assert.equal(verify(example.key), true);
       for (const wrong of ["", "0", `${example.key}0`, example.key.slice(1), example.hash, `sha512:${example.hash}`]) {
@@ -27,14 +27,14 @@ describe("a key presented", () => {
     });
   }
 
-  it("may hold what is not ASCII: the bytes count, as they came in the header", () => {
+  it("may have other characters than ASCII, as the bytes of its header", () => {
     const verify = keyVerifier("schlüssel");
     assert.equal(verify(Buffer.from("schlüssel").toString("latin1")), true);
     assert.equal(verify("schlussel"), false);
   });
 });
 
-/** Makes or reads the key; `generated` is what was shown. */
+/** Reads or creates the key. `generated` is the key shown. */
 async function keptKey(path: string) {
   let generated: string | undefined;
   const show = async (key: string) => {
@@ -44,14 +44,14 @@ async function keptKey(path: string) {
   return { setting, ...(generated !== undefined && { generated }) };
 }
 
-describe("the key of a server that was given none", () => {
+describe("the API key of a server without a setting", () => {
   async function file(t: TestContext) {
     const directory = await mkdtemp(join(tmpdir(), "sessiond-key-"));
     t.after(() => rm(directory, { recursive: true }));
     return { directory, path: join(directory, "api-key.sha512") };
   }
 
-  it("is made once and told once; only its hash is kept, for nobody else to read", async (t) => {
+  it("is created and shown once, and only its hash is stored, for the owner only", async (t) => {
     const { directory, path } = await file(t);
     const first = await keptKey(path);
     assert.match(first.generated ?? "", /^[0-9a-f]{64}$/);
@@ -62,7 +62,7 @@ describe("the key of a server that was given none", () => {
     assert.equal((await readFile(path, "utf8")).includes(first.generated ?? ""), false);
   });
 
-  it("is another after its hash was deleted", async (t) => {
+  it("is replaced after its hash was deleted", async (t) => {
     const { path } = await file(t);
     const first = await keptKey(path);
     await rm(path);
@@ -71,7 +71,7 @@ describe("the key of a server that was given none", () => {
     assert.equal(keyVerifier(second.setting)(first.generated ?? ""), false);
   });
 
-  it("is made in spite of what a crash has left of an earlier try", async (t) => {
+  it("is created despite a file left by a crash", async (t) => {
     const { path } = await file(t);
     await writeFile(`${path}.new`, `sha512:${"0".repeat(200)}`, { mode: 0o644 });
     const { setting } = await keptKey(path);
@@ -79,7 +79,7 @@ describe("the key of a server that was given none", () => {
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
 
-  it("is not in force before it has been shown", async (t) => {
+  it("is not valid before it was shown", async (t) => {
     const { directory, path } = await file(t);
     const fails = { show: () => Promise.reject(new Error("the console is closed")), syncDirectory };
     await assert.rejects(keptKeyAt(path, fails), /the console is closed/);
@@ -96,7 +96,7 @@ describe("the key of a server that was given none", () => {
     assert.equal((await keptKeyAt(path, { show, syncDirectory })).isNew, false);
   });
 
-  it("is not replaced because its hash cannot be read", async (t) => {
+  it("is not replaced if its hash is malformed", async (t) => {
     const { directory, path } = await file(t);
     for (const text of ["", "sha512:00", example.key]) {
       await writeFile(path, text);

@@ -1,4 +1,4 @@
-/** For `watchdog.test.ts`: a process whose event loop is held up, for so many milliseconds, by code of the session "alice". */
+/** Process of `watchdog.test.ts` whose event loop is blocked for some milliseconds by code of the session "alice". */
 import { sessionScope } from "../../../src/adapters/node/session-scope.ts";
 import { watchEventLoop } from "../../../src/adapters/node/watchdog.ts";
 
@@ -18,5 +18,5 @@ function spinInCallback(): void {
     .once("data", () => process.stdin.pause());
 }
 
-// The thread has seen the event loop turn by then.
+// By then the thread has seen the event loop turn.
 setTimeout(() => sessionScope("alice", () => setTimeout(spinInCallback, 1)), 1_000);

@@ -3,14 +3,14 @@ import { describe, it } from "node:test";
 import { systemClock, systemRandom } from "../../../src/adapters/node/system.ts";
 
 describe("the system's clock", () => {
-  it("calls once, not before the time", async () => {
+  it("calls back once, not before the delay", async () => {
     const startMs = performance.now();
     await new Promise<void>((resolve) => systemClock.schedule(20, resolve));
     // Node's timers count whole milliseconds.
     assert.ok(performance.now() - startMs >= 19);
   });
 
-  it("does not call what was cancelled, and takes a cancellation at any time", async () => {
+  it("does not call back after a cancellation", async () => {
     const calls: string[] = [];
     const cancel = systemClock.schedule(0, () => calls.push("cancelled"));
     cancel();
@@ -19,7 +19,7 @@ describe("the system's clock", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("waits for longer than one of Node's timers can", (t) => {
+  it("supports delays longer than Node's timers", (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     let nowMs = 0;
     t.mock.method(performance, "now", () => nowMs);
@@ -39,14 +39,14 @@ describe("the system's clock", () => {
     assert.deepEqual(calls, ["called"]);
   });
 
-  it("tells Unix time in milliseconds", () => {
+  it("returns Unix time in milliseconds", () => {
     const beforeMs = Date.now();
     const wallMs = systemClock.wallMs();
     assert.ok(wallMs >= beforeMs && wallMs <= Date.now());
   });
 
   for (const shiftMs of [-31_536_000_000, -7_200_000, 7_200_000, 31_536_000_000]) {
-    it(`measures no distance between two settings of the machine's time (${shiftMs / 3_600_000} h)`, (t) => {
+    it(`ignores changes of the machine's time in delays (${shiftMs / 3_600_000} h)`, (t) => {
       const beforeMs = systemClock.nowMs();
       const machineTime = Date.now;
       t.mock.method(Date, "now", () => machineTime() + shiftMs);
@@ -56,7 +56,7 @@ describe("the system's clock", () => {
     });
   }
 
-  it("shows the same time for the same moment, however often it is asked", () => {
+  it("converts a moment to the same wall time each time", () => {
     const atMs = systemClock.nowMs() + 300_000;
     const shown = systemClock.wallMsAt(atMs);
     for (const endMs = performance.now() + 20; performance.now() < endMs; ) {
@@ -64,7 +64,7 @@ describe("the system's clock", () => {
     }
   });
 
-  it("goes on from a time that is ahead, and never back", () => {
+  it("continues from a later time and never goes back", () => {
     const aheadMs = systemClock.nowMs() + 5_000;
     systemClock.continueFrom(aheadMs);
     assert.ok(systemClock.nowMs() >= aheadMs);
@@ -74,39 +74,39 @@ describe("the system's clock", () => {
   });
 });
 
-describe("the system's randomness", () => {
-  // The clock of these ULIDs is ahead of every other test's: they only grow.
+describe("the system's random source", () => {
+  // The clock of these ULIDs is ahead of all other tests, since ULIDs only increase.
   const futureMs = 2 ** 47;
 
   it("writes ULIDs as 26 characters of Crockford's base 32", () => {
     assert.match(systemRandom.ulid(futureMs), /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/);
   });
 
-  it("writes the time into the first ten", () => {
+  it("writes the time in the first ten characters", () => {
     const earlier = systemRandom.ulid(futureMs + 1);
     const later = systemRandom.ulid(futureMs + 33);
     assert.equal(earlier.slice(0, 10), "4000000001");
     assert.equal(later.slice(0, 10), "4000000011");
   });
 
-  it("lets ULIDs of one millisecond grow", () => {
+  it("increases ULIDs within a millisecond", () => {
     const ulids = Array.from({ length: 2000 }, () => systemRandom.ulid(futureMs + 100));
     assert.deepEqual(ulids, ulids.toSorted());
     assert.equal(new Set(ulids).size, ulids.length);
     assert.equal(new Set(ulids.map((ulid) => ulid.slice(0, 10))).size, 1);
   });
 
-  it("lets ULIDs grow while the clock goes back", () => {
+  it("increases ULIDs when the clock is set back", () => {
     const before = systemRandom.ulid(futureMs + 200);
     assert.ok(systemRandom.ulid(futureMs) > before);
   });
 
-  it("gives as many hexadecimal digits as asked for, new each time", () => {
+  it("returns the requested number of hexadecimal digits, new each time", () => {
     assert.match(systemRandom.hex(16), /^[0-9a-f]{32}$/);
     assert.notEqual(systemRandom.hex(16), systemRandom.hex(16));
   });
 
-  it("gives numbers from 0 to below 1", () => {
+  it("returns numbers from 0 to below 1", () => {
     const numbers = Array.from({ length: 1000 }, () => systemRandom.unit());
     assert.ok(numbers.every((number) => number >= 0 && number < 1));
     assert.ok(new Set(numbers).size > 900);

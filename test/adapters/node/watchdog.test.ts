@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 
 const file = new URL("./blocked-process.ts", import.meta.url).pathname;
 
-/** Starts the process; `lines` end with it. */
+/** Starts the process. `lines` end with it. */
 function blocked(format: string, forMs: number, killAfterMs: number) {
   const child: ChildProcess = spawn(process.execPath, [file, format, String(forMs), String(killAfterMs)], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -15,8 +15,8 @@ function blocked(format: string, forMs: number, killAfterMs: number) {
   return { child, stdin: child.stdin, exited: once(child, "exit"), lines: createInterface({ input: child.stdout }) };
 }
 
-describe("an event loop that is held up", { concurrency: true }, () => {
-  it("is told with the session and the stack, and once more when it turns again", async () => {
+describe("a blocked event loop", { concurrency: true }, () => {
+  it("is logged with its session and stack, and again when it turns", async () => {
     const { lines, stdin, exited } = blocked("JSON", 5_000, 600_000);
     const told = [];
     for await (const line of lines) {
@@ -32,7 +32,7 @@ describe("an event loop that is held up", { concurrency: true }, () => {
     assert.deepEqual(await exited, [0, null]);
   });
 
-  it("is the end of the process when it lasts", async () => {
+  it("kills the process if it lasts", async () => {
     const { lines, exited } = blocked("PRETTY", 600_000, 3_000);
     const told: string[] = [];
     for await (const line of lines) told.push(line);

@@ -8,7 +8,7 @@ function capture(format: LogFormat, level: LoggerOptions["level"]) {
   return { lines, logger: createLogger({ format, level, destination: { write: (line) => void lines.push(line) } }) };
 }
 
-it("writes one JSON object a line, at once", () => {
+it("a JSON logger writes one object per line, synchronously", () => {
   const { lines, logger } = capture("JSON", "info");
   logger.info({ session: "default", attempt: 2 }, "started");
   assert.equal(lines.length, 1);
@@ -18,14 +18,14 @@ it("writes one JSON object a line, at once", () => {
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
 });
 
-it("writes what people can read, at once", () => {
+it("a pretty logger writes readable lines, synchronously", () => {
   const { lines, logger } = capture("PRETTY", "info");
   logger.warn({ session: "default" }, "given up");
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? "", /WARN.*: given up \{"session":"default"\}\n$/);
 });
 
-it("keeps what is below its level to itself", () => {
+it("a logger leaves out lines below its level", () => {
   const { lines, logger } = capture("JSON", "warn");
   logger.debug({}, "a");
   logger.info({}, "b");
@@ -37,13 +37,13 @@ it("keeps what is below its level to itself", () => {
   );
 });
 
-it("says nothing when silent", () => {
+it("a silent logger writes nothing", () => {
   const { lines, logger } = capture("PRETTY", "silent");
   logger.error({}, "a");
   assert.deepEqual(lines, []);
 });
 
-it("gives children that add their fields to each line", () => {
+it("a child logger adds its fields to each line", () => {
   const { lines, logger } = capture("JSON", "info");
   logger.child({ session: "a" }).child({ engine: "NOWEB" }).info({ x: 1 }, "opened");
   const { time: _, ...line } = JSON.parse(lines[0] ?? "");
@@ -51,7 +51,7 @@ it("gives children that add their fields to each line", () => {
 });
 
 for (const format of ["JSON", "PRETTY"] as const) {
-  it(`gives a child at debug level under a parent at info, and its children too (${format})`, () => {
+  it(`a child logger may have a lower level than its parent (${format})`, () => {
     const { lines, logger } = capture(format, "info");
     const child = logger.child({ session: "a" }, "debug");
     child.debug({}, "child");
@@ -63,7 +63,7 @@ for (const format of ["JSON", "PRETTY"] as const) {
   });
 }
 
-it("writes an error with its message, its stack and its cause", () => {
+it("an error is logged with its message, stack and cause", () => {
   const { lines, logger } = capture("JSON", "info");
   logger.error({ err: new Error("outer", { cause: new Error("inner") }) }, "failed");
   const { err } = JSON.parse(lines[0] ?? "");
@@ -71,7 +71,7 @@ it("writes an error with its message, its stack and its cause", () => {
   assert.match(err.stack, /caused by: Error: inner/);
 });
 
-it("has its lines on standard output even when the process ends in the same breath", () => {
+it("lines reach standard output even if the process exits at once", () => {
   const module = new URL("../../../src/adapters/pino/logger.ts", import.meta.url).href;
   const script = `const { createLogger } = await import(${JSON.stringify(module)});
     createLogger({ format: "PRETTY", level: "info" }).info({}, "last words");

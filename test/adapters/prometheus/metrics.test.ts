@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { createMetrics } from "../../../src/adapters/prometheus/metrics.ts";
 
-it("renders what was counted, and what there is at the moment of asking", async () => {
+it("the metrics contain recorded values and current gauges", async () => {
   let working = 2;
   const metrics = createMetrics(async () => ({
     sessions: working > 0 ? [{ labels: { status: "WORKING", engine: "NOWEB" }, value: working }] : [],
@@ -38,6 +38,6 @@ it("renders what was counted, and what there is at the moment of asking", async 
     assert.ok(body.includes(line), `${line} is missing`);
   }
   working = 0;
-  // What is there no more is not shown with what it was.
+  // Gauges of former values are not shown.
   assert.doesNotMatch((await metrics.render()).body, /WORKING|alice/);
 });

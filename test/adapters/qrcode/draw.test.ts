@@ -10,19 +10,19 @@ function sizeOf(png: Uint8Array): [number, number] {
 }
 
 describe("a drawn QR code", () => {
-  it("is a square PNG, large enough to be scanned off a screen", async () => {
-    // As long as WhatsApp's: a reference, two keys and a secret.
+  it("is a square PNG large enough to scan from a screen", async () => {
+    // As long as WhatsApp's code: a reference, two keys and a secret.
     const [width, height] = sizeOf(await drawQr(`2@${"Aa0+/".repeat(45)},4`));
     assert.equal(width, height);
     assert.ok(width >= 300, String(width));
   });
 
-  it("is the same for the same text, and another for another", async () => {
+  it("depends only on its text", async () => {
     assert.deepEqual(await drawQr("2@a"), await drawQr("2@a"));
     assert.notDeepEqual(await drawQr("2@a"), await drawQr("2@b"));
   });
 
-  it("a text that no code can hold is refused", async () => {
+  it("is refused for a text that is too long", async () => {
     await assert.rejects(drawQr("a".repeat(5_000)));
   });
 });

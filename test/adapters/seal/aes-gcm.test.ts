@@ -7,7 +7,7 @@ import { SealBroken } from "../../../src/ports/sealer.ts";
 const text = Buffer.from("a secret that is easily found");
 const context = Buffer.from("its key");
 
-it("what is sealed can be opened again in its place, and shows nothing", () => {
+it("a sealed value can be opened under its context and reveals nothing", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = Buffer.from(sealer.seal(text, context));
   assert.ok(!sealed.includes("secret"));
@@ -16,13 +16,13 @@ it("what is sealed can be opened again in its place, and shows nothing", () => {
   assert.deepEqual(Buffer.from(sealer.open(sealer.seal(Buffer.of(), context), context)), Buffer.of());
 });
 
-it("the same value is never sealed the same way twice", () => {
+it("a value is sealed differently each time", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = Array.from({ length: 1000 }, () => Buffer.from(sealer.seal(text, context)).toString("hex"));
   assert.equal(new Set(sealed).size, 1000);
 });
 
-it("another process seals with another key, and each opens what the other sealed", () => {
+it("each process seals with its own key and opens values of the others", () => {
   const key = randomBytes(32);
   const [one, other] = [createSealer(key), createSealer(key)];
   const salts = [one, other].map((sealer) => Buffer.from(sealer.seal(text, context)).toString("hex", 12, 28));
@@ -30,7 +30,7 @@ it("another process seals with another key, and each opens what the other sealed
   assert.deepEqual(Buffer.from(other.open(one.seal(text, context), context)), text);
 });
 
-it("a value in another's place, or with any bit changed, is refused", () => {
+it("a value with another context or a changed bit is refused", () => {
   const sealer = createSealer(randomBytes(32));
   const sealed = sealer.seal(text, context);
   assert.throws(() => sealer.open(sealed, Buffer.from("another key")), SealBroken);
@@ -41,13 +41,13 @@ it("a value in another's place, or with any bit changed, is refused", () => {
   }
 });
 
-it("what was never sealed is returned as it is", () => {
+it("a value that was never sealed is returned unchanged", () => {
   const sealer = createSealer(randomBytes(32));
   assert.equal(sealer.keyIdOf(text), undefined);
   assert.equal(sealer.open(text, context), text);
 });
 
-it("a former key opens and does not seal, an unknown one is named by its id only", () => {
+it("a former key only opens values, and an unknown one is named by its id", () => {
   const [before, now] = [randomBytes(32), randomBytes(32)];
   const former = createSealer(before);
   const sealed = former.seal(text, context);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { allowListOf, isInside } from "../../../src/adapters/undici/address.ts";
 
-/** First and last address of each block that leads inside, and what lies right beside it. */
+/** First and last address of each block outside the internet; `outsideEdges` has their neighbors. */
 const insideEdges = [
   ...["0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.127.255.255", "127.0.0.0"],
   ...["127.255.255.255", "168.63.129.16", "169.254.0.0", "169.254.169.254", "169.254.255.255", "172.16.0.0"],
@@ -23,15 +23,15 @@ const outsideEdges = [
 ];
 
 describe("an address", () => {
-  it("leads inside, or nowhere", () => {
+  it("is outside the internet in each special block", () => {
     for (const address of insideEdges) assert.equal(isInside(address), true, address);
   });
 
-  it("leads to the internet", () => {
+  it("is on the internet beside those blocks", () => {
     for (const address of outsideEdges) assert.equal(isInside(address), false, address);
   });
 
-  it("that is none is not let through", () => {
+  it("that is malformed counts as outside the internet", () => {
     for (const text of ["", "localhost", "127.1", "0x7f.0.0.1", "017700000001", "2130706433", "[::1]", "1.2.3.4.5"]) {
       assert.equal(isInside(text), true, text);
     }
@@ -39,7 +39,7 @@ describe("an address", () => {
 });
 
 describe("an allow list", () => {
-  it("knows addresses, blocks and hosts", () => {
+  it("matches addresses, blocks and hosts", () => {
     const list = allowListOf(
       ["10.1.0.0/16", "192.168.7.7", "fd00::/8", "hooks.internal", "N8N", "0.0.0.0/0"].slice(0, 5),
     );
@@ -53,7 +53,7 @@ describe("an allow list", () => {
     for (const host of ["a.hooks.internal", "internal", "10.1.0.0"]) assert.ok(!list.hasHost(host), host);
   });
 
-  it("says which entry cannot be read", () => {
+  it("quotes an invalid entry", () => {
     for (const entry of ["10.0.0.0/33", "http://a.test", "10.0.0/8", "a b", "fd00::/129", "host/8"]) {
       assert.throws(() => allowListOf(["10.0.0.0/8", entry]), new RegExp(`"${entry.replaceAll("/", "\\/")}"`));
     }

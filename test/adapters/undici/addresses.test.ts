@@ -13,7 +13,7 @@ import { openReceiver } from "../../support/webhook-receiver.ts";
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 
-/** What becomes of a webhook to a name with these addresses. */
+/** Outcome of a webhook to a name with these addresses. */
 async function post(port: number, addresses: LookupAddress[], guarded: boolean): Promise<WebhookOutcome> {
   const resolve: Resolve = (_, callback) => callback(null, addresses);
   const guard = { allow: allowListOf(["127.0.0.0/8"]), resolve };
@@ -40,7 +40,7 @@ for (const guarded of [false, true]) {
       assert.deepEqual(await post(receiver.port, addresses, guarded), { type: "answered", status: 200 });
     });
 
-    it("has the error of each in the reason when none answers", async () => {
+    it("has the error of each in the reason if none answers", async () => {
       const error = "connection refused (127.0.0.2), connection refused (127.0.0.3)";
       assert.deepEqual(await post(await closedPort(), [v4("127.0.0.2"), v4("127.0.0.3")], guarded), {
         type: "failed",
@@ -48,12 +48,12 @@ for (const guarded of [false, true]) {
       });
     });
 
-    it("has no address in the reason when it has but one", async () => {
+    it("has no address in the reason if it has only one", async () => {
       const outcome = await post(await closedPort(), [v4("127.0.0.2")], guarded);
       assert.deepEqual(outcome, { type: "failed", error: "connection refused" });
     });
 
-    it("has at most four of its addresses in the reason", async () => {
+    it("has at most four addresses in the reason", async () => {
       const addresses = Array.from({ length: 7 }, (_, n) => v4(`127.0.0.${n + 2}`));
       const outcome = await post(await closedPort(), addresses, guarded);
       assert.match(
@@ -77,11 +77,11 @@ describe("an address in an error", () => {
     ["::ffff:10.0.0.7", "IPv6"],
     ["fe80::1%eth0", "IPv6"],
   ] as const) {
-    it(`is shown as ${shown} for ${address}`, () => assert.equal(describeAddress(address), shown));
+    it(`is ${shown} for ${address}`, () => assert.equal(describeAddress(address), shown));
   }
 });
 
-/** A race on a clock that stands still: each address connects, or fails, when the test says so. */
+/** A race on a stopped clock. Each address connects or fails when the test says so. */
 function race(...addresses: LookupAddress[]) {
   const clock = new FakeClock();
   const begun: string[] = [];
@@ -102,7 +102,7 @@ function race(...addresses: LookupAddress[]) {
 }
 
 describe("connecting to several addresses", () => {
-  it("begins the next after 250 ms and gives up none", async () => {
+  it("starts the next after 250 ms without ending the others", async () => {
     const { clock, begun, cancelled, settlers, won } = race(v6("2001::1"), v4("1.1.1.1"), v4("1.1.1.2"));
     assert.deepEqual(begun, ["2001::1"]);
     clock.advance(249);
@@ -118,7 +118,7 @@ describe("connecting to several addresses", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("begins the next at once when one fails", async () => {
+  it("starts the next at once after a failure", async () => {
     const { clock, begun, settlers, won, fail } = race(v4("1.1.1.1"), v6("2001::1"));
     await fail("1.1.1.1", "ECONNREFUSED");
     assert.deepEqual(begun, ["1.1.1.1", "2001::1"]);
@@ -128,7 +128,7 @@ describe("connecting to several addresses", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("takes the two families in turn", async () => {
+  it("alternates the two families", async () => {
     const { clock, begun, fail, won } = race(v6("2001::1"), v6("2001::2"), v6("2001::3"), v4("1.1.1.1"), v4("1.1.1.2"));
     clock.advance(10_000);
     assert.deepEqual(begun, ["2001::1", "1.1.1.1", "2001::2", "1.1.1.2", "2001::3"]);
@@ -137,7 +137,7 @@ describe("connecting to several addresses", () => {
     await failed;
   });
 
-  it("waits for all before it fails", async () => {
+  it("fails only after all have failed", async () => {
     const { clock, won, fail } = race(v6("2001::1"), v4("1.1.1.1"));
     clock.advance(250);
     let isOver = false;
@@ -151,10 +151,10 @@ describe("connecting to several addresses", () => {
 });
 
 describe("a receiver whose first address is silent", () => {
-  it("is reached at the next without waiting for the first to time out", async () => {
+  it("is reached at the next without a timeout of the first", async () => {
     await using receiver = await openReceiver();
     const clock = new FakeClock();
-    // Nothing in the documentation block answers; where the network refuses it at once, the next address follows as soon.
+    // Nothing answers in the documentation block. If the network refuses it at once, the next address follows at once.
     const resolve: Resolve = (_, callback) => callback(null, [v4("192.0.2.1"), v4("127.0.0.1")]);
     const sender = createWebhookSender({ clock, resolve });
     const request = {

@@ -9,7 +9,7 @@ const sameHost =
 const at = (origin: string) =>
   `redirects are not followed: configure the final address, which is at ${origin}, as the webhook's URL`;
 
-/** Locations, and what is said of them. */
+/** Locations with the expected notes. */
 const locations: [string, string | string[] | undefined, string][] = [
   ["another host", "https://www.hooks.test/a/path", at("https://www.hooks.test")],
   ["another scheme", "http://hooks.test/a/path", at("http://hooks.test")],
@@ -36,13 +36,13 @@ const locations: [string, string | string[] | undefined, string][] = [
 describe("the note on a redirect", () => {
   for (const [name, location, expected] of locations) {
     it(`names at most the origin of a Location with ${name}`, () => {
-      // A header that came twice is an array, which Node's types do not say of this one.
+      // Node's types do not declare that a repeated header is an array.
       assert.equal(explainStatus(302, Object.assign({}, { location }) as never, from), expected);
     });
   }
 
   for (const status of [200, 304, 400, 403, 410, 500, 502]) {
-    it(`is not made for a ${status}`, () => {
+    it(`is left out for a ${status}`, () => {
       assert.equal(explainStatus(status, { location: "https://other.test/" }, from), undefined);
     });
   }

@@ -3,21 +3,21 @@ import { createServer, request as forward, type ServerResponse } from "node:http
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-/** A request as a proxy got it. */
+/** A request received by a proxy. */
 export interface Proxied {
   readonly method: string;
-  /** "host:port" of a CONNECT, the whole URL of another request. */
+  /** "host:port" of a CONNECT, or the whole URL of another request. */
   readonly target: string;
   readonly authorization: string | undefined;
 }
 
-/** What a proxy does with a request in place of its work; `false`: its work. */
+/** Replaces the proxy's handling of a request. Returns `false` to let the proxy handle it. */
 export interface ProxyConduct {
   readonly onConnect?: (socket: Duplex) => false | unknown;
   readonly onRequest?: (response: ServerResponse) => false | unknown;
 }
 
-/** Opens an HTTP proxy on a free port of the loopback. All names lead to the loopback, as far as it is concerned. */
+/** Opens an HTTP proxy on a free port of loopback. It resolves every name to loopback. */
 export async function openHttpProxy({ onConnect, onRequest }: ProxyConduct = {}) {
   const requests: Proxied[] = [];
   const sockets = new Set<Duplex>();
@@ -58,7 +58,7 @@ export async function openHttpProxy({ onConnect, onRequest }: ProxyConduct = {})
     shown: `127.0.0.1:${port}`,
     url: `http://127.0.0.1:${port}`,
     requests,
-    /** Resolves when it has got this many requests. */
+    /** Resolves when the proxy has received this many requests. */
     async arrived(count: number) {
       while (requests.length < count) await new Promise(setImmediate);
     },

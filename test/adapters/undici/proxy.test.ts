@@ -33,7 +33,7 @@ function openSender(proxyUrl: string, more: Partial<WebhookSenderOptions> = {}, 
   return { clock, post, [Symbol.asyncDispose]: () => sender.close() };
 }
 
-/** A receiver over TLS, for localhost. */
+/** A receiver over TLS for localhost. */
 async function openTlsReceiver(status = 200) {
   const paths: string[] = [];
   const server = createTlsServer({ key, cert }, (request, response) => {
@@ -54,7 +54,7 @@ async function openTlsReceiver(status = 200) {
 }
 
 describe("a webhook through a proxy", () => {
-  it("goes to an http URL as a request to the proxy, with the proxy's login", async () => {
+  it("is forwarded with the proxy's login for an http URL", async () => {
     await using proxy = await openHttpProxy();
     await using receiver = await openReceiver();
     await using sender = openSender(`http://ann:p%40ss@127.0.0.1:${proxy.port}`);
@@ -71,7 +71,7 @@ describe("a webhook through a proxy", () => {
     assert.equal(got?.headers.authorization, `Basic ${Buffer.from("user:secret").toString("base64")}`);
   });
 
-  it("goes to an https URL through a tunnel that is used again, with the receiver's certificate verified", async () => {
+  it("uses a kept tunnel and verifies the receiver for an https URL", async () => {
     await using proxy = await openHttpProxy();
     await using receiver = await openTlsReceiver();
     await using sender = openSender(`http://ann:p%40ss@127.0.0.1:${proxy.port}`, { connectionsPerOrigin: 1 });
@@ -84,7 +84,7 @@ describe("a webhook through a proxy", () => {
     assert.deepEqual(other, failed("TLS certificate not accepted"));
   });
 
-  it("goes past the proxy where NO_PROXY says so", async () => {
+  it("bypasses the proxy for hosts in NO_PROXY", async () => {
     await using proxy = await openHttpProxy();
     await using receiver = await openReceiver();
     await using secure = await openTlsReceiver();
@@ -95,7 +95,7 @@ describe("a webhook through a proxy", () => {
   });
 });
 
-/** What a proxy may do with a CONNECT, and what the failure then says after its name. */
+/** Reactions of a proxy to CONNECT, with the expected text after its name. */
 const refusals: [string, (socket: Duplex) => unknown, string][] = [
   ...[400, 403, 404, 405, 500, 502, 503, 504].map((status): [string, (socket: Duplex) => unknown, string] => [
     `answers ${status}`,
@@ -103,11 +103,11 @@ const refusals: [string, (socket: Duplex) => unknown, string][] = [
     `answered ${status} to CONNECT`,
   ]),
   [
-    "asks for a login",
+    "requires a login",
     (socket) => socket.end("HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"),
     "answered 407 to CONNECT: its URL needs the user and password that it asks for",
   ],
-  ["hangs up", (socket) => socket.destroy(), "did not connect: connection closed before the answer"],
+  ["disconnects", (socket) => socket.destroy(), "did not connect: connection closed before the answer"],
   [
     "speaks another protocol",
     (socket) => socket.end("SSH-2.0-OpenSSH_9.6\r\n"),
@@ -115,16 +115,16 @@ const refusals: [string, (socket: Duplex) => unknown, string][] = [
   ],
 ];
 
-describe("a proxy that does not do its part", () => {
+describe("a failing proxy", () => {
   for (const [name, onConnect, words] of refusals) {
-    it(`is named when it ${name}`, async () => {
+    it(`is named if it ${name}`, async () => {
       await using proxy = await openHttpProxy({ onConnect });
       await using sender = openSender(`http://ann:secret@127.0.0.1:${proxy.port}`);
       assert.deepEqual(await sender.post("https://hooks.test/"), failed(`the proxy ${proxy.shown} ${words}`));
     });
   }
 
-  it("is named when it does not answer", async () => {
+  it("is named if it does not answer", async () => {
     await using proxy = await openHttpProxy({ onConnect: () => true, onRequest: () => true });
     await using sender = openSender(proxy.url);
     const tunnelled = sender.post("https://hooks.test/");
@@ -137,7 +137,7 @@ describe("a proxy that does not do its part", () => {
     assert.deepEqual(await forwarded, failed(`timed out through the proxy ${proxy.shown}`));
   });
 
-  it("is named when it cannot be reached", async () => {
+  it("is named if it cannot be reached", async () => {
     const proxy = await openHttpProxy();
     await proxy[Symbol.asyncDispose]();
     await using sender = openSender(proxy.url);
@@ -147,7 +147,7 @@ describe("a proxy that does not do its part", () => {
     }
   });
 
-  it("is named when its certificate is not accepted", async () => {
+  it("is named if its certificate is not accepted", async () => {
     await using receiver = await openTlsReceiver();
     await using sender = openSender(`https://127.0.0.1:${receiver.port}`);
     for (const scheme of ["http", "https"]) {
@@ -157,7 +157,7 @@ describe("a proxy that does not do its part", () => {
     }
   });
 
-  it("is told from a receiver that answers the same", async () => {
+  it("is distinguished from a receiver with the same answer", async () => {
     await using proxy = await openHttpProxy();
     for (const status of [403, 502]) {
       await using receiver = await openTlsReceiver(status);
@@ -166,7 +166,7 @@ describe("a proxy that does not do its part", () => {
     }
   });
 
-  it("is named with an answer to an http URL that may be its own, and alone with a 407", async () => {
+  it("is named with statuses it may have sent itself, and blamed for a 407", async () => {
     let status = 403;
     await using proxy = await openHttpProxy({ onRequest: (response) => response.writeHead(status).end() });
     await using sender = openSender(proxy.url);
@@ -217,7 +217,7 @@ describe("a guarded webhook through a proxy", () => {
     ["[fd00::1]", false],
   ];
   for (const [host, isAsked] of hosts) {
-    it(`${isAsked ? "is handed to the proxy" : "is refused"} for ${host}`, async () => {
+    it(`${isAsked ? "is passed to the proxy" : "is refused"} for ${host}`, async () => {
       await using proxy = await openHttpProxy({
         onConnect: (socket) => socket.end("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
         onRequest: (response) => response.writeHead(404).end(),
@@ -234,7 +234,7 @@ describe("a guarded webhook through a proxy", () => {
   }
 });
 
-/** NO_PROXY, and URLs that go past the proxy and through it. */
+/** Values of NO_PROXY, with URLs that bypass the proxy and URLs that do not. */
 const exceptions: [string, string[], string[]][] = [
   ["*", ["http://a.test/", "https://1.2.3.4/"], []],
   [
@@ -286,8 +286,8 @@ describe("NO_PROXY", () => {
   }
 });
 
-describe("the proxy of webhooks", () => {
-  it("is for URLs of its own scheme", () => {
+describe("the webhook proxy", () => {
+  it("serves only URLs of its own scheme", () => {
     const choose = proxyRules({
       http: undefined,
       https: { name: "https_proxy", value: "http://p.test:1" },
@@ -309,7 +309,7 @@ describe("the proxy of webhooks", () => {
     "http://user:secret@",
     "a b",
   ]) {
-    it(`cannot be "${value}", which the error does not repeat`, () => {
+    it(`cannot be "${value}", which the error does not quote`, () => {
       const set = { http: { name: "http_proxy", value }, https: undefined, none: undefined };
       assert.throws(
         () => proxyRules(set),

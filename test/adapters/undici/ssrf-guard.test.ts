@@ -10,7 +10,7 @@ import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { openReceiver } from "../../support/webhook-receiver.ts";
 
-/** A server inside that nothing may reach: it counts connections and bytes. */
+/** An internal server that must not be reached. It counts connections and bytes. */
 const canary = createServer((socket: Socket) => {
   seen.connections += 1;
   socket.on("data", (chunk) => (seen.bytes += chunk.length)).on("error", () => {});
@@ -36,7 +36,7 @@ const refused: WebhookOutcome = { type: "failed", error: "destination not allowe
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 
-/** A sender that is guarded, for as long as `use` takes. Names resolve to what `answers` has; the last answer stands for good. */
+/** Runs `use` with a guarded sender. Names resolve to `answers` in turn, and from then on to the last one. */
 async function guarded<T>(
   use: (post: (url: string, trusted?: boolean) => Promise<WebhookOutcome>) => Promise<T>,
   answers: Readonly<Record<string, LookupAddress[][]>> = {},
@@ -60,7 +60,7 @@ async function guarded<T>(
   }
 }
 
-/** Hosts of URLs that lead inside, in every notation that the URL standard or somebody's parser knows. */
+/** Hosts of private addresses in every notation that the URL standard or a parser accepts. */
 const literals = [
   ...["127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "2130706433", "0x7f000001", "0x7f.0x0.0x0.0x1", "0x7F.1"],
   ...["017700000001", "0177.0.0.1", "0177.0x0.0.1", "00000177.0.0.1", "127.255.255.254", "0", "0.0.0.0", "0x0"],
@@ -83,7 +83,7 @@ const literals = [
   ...["[3fff::1]", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[fec0::1]", "[ff02::1]", "[100::1]"],
 ];
 
-/** Names, and what they resolve to. */
+/** Names with their addresses. */
 const names: Record<string, LookupAddress[]> = {
   localhost: [v4("127.0.0.1"), v6("::1")],
   "localhost.localdomain": [v4("127.0.0.1")],
@@ -101,7 +101,7 @@ const names: Record<string, LookupAddress[]> = {
 };
 
 describe("a guarded sender", () => {
-  it("refuses every literal that leads inside, in whatever notation, over http and https", async () => {
+  it("refuses private address literals in every notation, over http and https", async () => {
     await guarded(async (post) => {
       for (const host of literals) {
         for (const scheme of ["http", "https"]) {
@@ -114,7 +114,7 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("sends nothing to what is no URL for it", async () => {
+  it("sends nothing to an invalid URL", async () => {
     await guarded(async (post) => {
       for (const host of [
         "[fe80::1%25lo]",
@@ -129,7 +129,7 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("refuses every name that resolves to what is inside, and says no more than that", async () => {
+  it("refuses names with private addresses and reveals nothing else", async () => {
     const answers = Object.fromEntries(Object.entries(names).map(([name, found]) => [name, [found]]));
     await guarded(async (post) => {
       for (const name of Object.keys(names)) {
@@ -140,8 +140,8 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("does not reach a name that resolves to a public address first and inside next", async () => {
-    // 127.0.0.2 stands for an address on the internet, where a receiver takes one webhook and hangs up.
+  it("refuses a name that resolves first to a public, then to a private address", async () => {
+    // 127.0.0.2 stands for an address on the internet, where a receiver takes one webhook and disconnects.
     const outside = createServer((socket) =>
       socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")),
     );
@@ -161,7 +161,7 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("does not fall back to an inner address when the public one of the same name does not answer", async () => {
+  it("does not fall back to a private address if the public one is silent", async () => {
     const answers = { "both.test": [[v4("127.0.0.2"), v4("127.0.0.1"), v6("::1")]] };
     await guarded(
       async (post) => {
@@ -173,7 +173,7 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("follows no redirect inside", async () => {
+  it("does not follow redirects to private addresses", async () => {
     let status = 301;
     await using outside = await openReceiver((response) =>
       response
@@ -195,7 +195,7 @@ describe("a guarded sender", () => {
     assert.deepEqual(seen, { connections: 0, bytes: 0 });
   });
 
-  it("reaches what is allowed, by host or by block, and whatever the server's owner has set up", async () => {
+  it("reaches allowed hosts and blocks, and any host for trusted requests", async () => {
     await using receiver = await openReceiver();
     const ok: WebhookOutcome = { type: "answered", status: 200 };
     const answers = { "hooks.internal": [[v4("127.0.0.1")]], "other.internal": [[v4("127.0.0.1")]] };
@@ -205,7 +205,7 @@ describe("a guarded sender", () => {
         assert.deepEqual(await post(`http://other.internal:${receiver.port}/`), refused);
         assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`), refused);
         assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`, true), ok);
-        // The connection that trust has made is for nobody else.
+        // The connection of a trusted request is not shared.
         assert.deepEqual(await post(`http://127.0.0.1:${receiver.port}/`), refused);
       },
       answers,

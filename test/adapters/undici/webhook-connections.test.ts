@@ -13,7 +13,7 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r
 const answered: WebhookOutcome = { type: "answered", status: 200 };
 const closed: WebhookOutcome = { type: "failed", error: "connection closed before the answer" };
 
-/** A request as a server saw it: on which of its connections, and which one there, both from 1. */
+/** A request as received by a server, with the number of its connection and its number there, both from 1. */
 interface Arrival {
   readonly connection: number;
   readonly nth: number;
@@ -21,7 +21,7 @@ interface Arrival {
   readonly body: string;
 }
 
-/** Does what it likes with the socket on which a whole request has come; `raw` is the TCP connection below. */
+/** Handles a socket after a complete request. `raw` is the TCP connection below TLS. */
 type Answer = (socket: Socket, arrival: Arrival, raw: Socket) => void;
 
 /** A server that reads requests and leaves the answers to `answer`. */
@@ -66,7 +66,7 @@ async function openServer(scheme: "http" | "https", answer: Answer) {
   };
 }
 
-/** With as many connections as it needs, since which one of more a request takes is left to chance. */
+/** Has unlimited connections by default, since undici chooses among several at random. */
 function openSender(connectionsPerOrigin = 1) {
   const sender = createWebhookSender({ clock: new FakeClock(), connect: { ca: cert }, connectionsPerOrigin });
   const post = (url: string, n: number) => {
@@ -77,7 +77,7 @@ function openSender(connectionsPerOrigin = 1) {
   return { post, [Symbol.asyncDispose]: () => sender.close() };
 }
 
-/** Ways in which a server ends a connection that a request has just come on. */
+/** Ways in which a server ends a connection after a request. */
 const endings: [string, (socket: Socket, raw: Socket) => void][] = [
   ["resets", (_, raw) => void raw.resetAndDestroy()],
   ["closes", (socket) => void socket.end()],
@@ -85,9 +85,9 @@ const endings: [string, (socket: Socket, raw: Socket) => void][] = [
 ];
 
 for (const scheme of ["http", "https"] as const) {
-  describe(`a webhook over a kept ${scheme} connection`, () => {
+  describe(`a webhook over a reused ${scheme} connection`, () => {
     for (const [ends, end] of endings) {
-      it(`goes out again on a new one at once when the server ${ends} it before the answer`, async () => {
+      it(`is sent again at once if the server ${ends} it before the answer`, async () => {
         await using server = await openServer(scheme, (socket, { connection, nth }, raw) => {
           if (connection === 1 && nth === 2) end(socket, raw);
           else socket.write(ok);
@@ -100,7 +100,7 @@ for (const scheme of ["http", "https"] as const) {
         assert.deepEqual([server.arrivals.length, third?.id], [4, "dlv_3"]);
       });
 
-      it(`fails when the server ${ends} the new one, too`, async () => {
+      it(`fails if the server ${ends} the new connection too`, async () => {
         await using server = await openServer(scheme, (socket, { connection, nth }, raw) => {
           if (connection === 1 && nth === 1) socket.write(ok);
           else end(socket, raw);
@@ -111,7 +111,7 @@ for (const scheme of ["http", "https"] as const) {
         assert.deepEqual([server.arrivals.length, server.connections], [3, 2]);
       });
 
-      it(`is not sent again when the server ${ends} a connection that is new`, async () => {
+      it(`is not sent again if the server ${ends} a new connection`, async () => {
         await using server = await openServer(scheme, (socket, _, raw) => end(socket, raw));
         await using sender = openSender();
         assert.deepEqual(await sender.post(server.url, 1), closed);
@@ -124,7 +124,7 @@ for (const scheme of ["http", "https"] as const) {
       ["a part of the head", "HTTP/1.1 200 OK\r\nContent-"],
       ["an early hint", "HTTP/1.1 103 Early Hints\r\n\r\n"],
     ] as const) {
-      it(`is not sent again once ${name} of an answer has come`, async () => {
+      it(`is not sent again after ${name} of an answer`, async () => {
         await using server = await openServer(scheme, (socket, { nth }) => {
           if (nth === 1) socket.write(ok);
           else socket.write(part, () => socket.end());
@@ -136,7 +136,7 @@ for (const scheme of ["http", "https"] as const) {
       });
     }
 
-    it("finds a new one for each of many that lose theirs at the same time", async () => {
+    it("gets a new connection each if many are lost at once", async () => {
       const waiting: { socket: Socket; nth: number; raw: Socket }[] = [];
       await using server = await openServer(scheme, (socket, { nth, connection }, raw) => {
         if (connection > 8) return void socket.write(ok);

@@ -25,7 +25,7 @@ function openSender(more: Partial<WebhookSenderOptions> = {}) {
   return { clock, sender, post: (request: WebhookRequest, signal = never) => sender.post(request, signal) };
 }
 
-/** A raw TCP or TLS server on a free port; it and its sockets end with the scope. */
+/** A raw TCP or TLS server on a free port. It ends with its sockets at the end of the scope. */
 async function listening(server: Server) {
   const sockets = new Set<Socket>();
   const connected = once(server, "connection").then(([socket]: Socket[]) => socket as Socket);
@@ -37,7 +37,7 @@ async function listening(server: Server) {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    /** The first connection to it. */
+    /** The first connection. */
     connected,
     async [Symbol.asyncDispose]() {
       server.close();
@@ -47,14 +47,14 @@ async function listening(server: Server) {
   };
 }
 
-/** A port of the loopback where nothing listens. */
+/** A port of loopback on which nothing listens. */
 async function closedPort(): Promise<number> {
   await using server = await listening(createTcpServer());
   return server.port;
 }
 
 describe("the webhook sender", () => {
-  it("posts the bytes and headers it is given and tells the status", async () => {
+  it("posts the given bytes and headers and reports the status", async () => {
     await using receiver = await openReceiver((response) => response.writeHead(202).end("thanks"));
     const { sender, post, clock } = openSender();
     assert.deepEqual(await post(to(`${receiver.origin}/hook/a%20b?x=1&y=%2F#part`)), { type: "answered", status: 202 });
@@ -70,7 +70,7 @@ describe("the webhook sender", () => {
   });
 
   for (const status of [200, 204, 304, 400, 404, 410, 500, 503]) {
-    it(`takes ${status} as an answer`, async () => {
+    it(`accepts ${status} as an answer`, async () => {
       await using receiver = await openReceiver((response) => response.writeHead(status).end());
       const { sender, post } = openSender();
       assert.deepEqual(await post(to(receiver.origin)), { type: "answered", status });
@@ -79,7 +79,7 @@ describe("the webhook sender", () => {
   }
 
   for (const status of [300, 301, 302, 303, 307, 308]) {
-    it(`does not follow a ${status}, and says so`, async () => {
+    it(`does not follow a ${status} and reports it`, async () => {
       await using receiver = await openReceiver((response) =>
         response.writeHead(status, { Location: "/elsewhere" }).end(),
       );
@@ -103,7 +103,7 @@ describe("the webhook sender", () => {
     ["nothing", "", undefined],
   ];
   for (const [name, value, retryAfterMs] of retryAfters) {
-    it(`reads a Retry-After that is ${name}`, async () => {
+    it(`parses a Retry-After with ${name}`, async () => {
       await using receiver = await openReceiver((response) => response.writeHead(429, { "Retry-After": value }).end());
       const { sender, post } = openSender();
       const expected = { type: "answered", status: 429, ...(retryAfterMs !== undefined && { retryAfterMs }) };
@@ -112,16 +112,16 @@ describe("the webhook sender", () => {
     });
   }
 
-  it("uses connections again", async () => {
+  it("reuses connections", async () => {
     await using receiver = await openReceiver((response) => response.end("x".repeat(1000)));
     const { sender, post } = openSender();
     for (let i = 0; i < 10; i++) assert.equal((await post(to(receiver.origin))).type, "answered");
-    // undici may take a second one while the first is not yet known to be free.
+    // undici may open a second one before it knows that the first is free.
     assert.ok(receiver.connections <= 2, `${receiver.connections} connections`);
     await sender.close();
   });
 
-  it("opens no more connections to one origin than it may", async () => {
+  it("limits the connections per origin", async () => {
     await using receiver = await openReceiver();
     const { sender, post } = openSender({ connectionsPerOrigin: 2 });
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => post(to(receiver.origin))));
@@ -131,7 +131,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("takes the status as the answer, however long the body goes on", async () => {
+  it("takes the status as the answer while the body continues", async () => {
     await using receiver = await openReceiver((response) => {
       const more = () => response.writable && response.write("x".repeat(16_384), () => setImmediate(more));
       response.writeHead(200);
@@ -142,7 +142,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("takes the status as the answer when the body breaks off", async () => {
+  it("takes the status as the answer if the body breaks off", async () => {
     await using receiver = await openReceiver((response) => {
       response.writeHead(200, { "Content-Length": 100 });
       response.write("x", () => response.destroy());
@@ -152,7 +152,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("waits for an answer until its time is up, and not longer", async () => {
+  it("waits for an answer until the timeout", async () => {
     await using receiver = await openReceiver(() => {});
     const { sender, post, clock } = openSender();
     const outcome = post(to(receiver.origin, { timeoutMs: 30_000 }));
@@ -162,7 +162,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("waits for a connection until its time is up, and not longer", async () => {
+  it("waits for a connection until the timeout", async () => {
     const { sender, post, clock } = openSender({ connect: () => {} });
     const outcome = post(to("http://127.0.0.1:9/"));
     clock.advance(30_000);
@@ -170,7 +170,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("ends an attempt that is aborted, before or while it is made", async () => {
+  it("ends an aborted attempt, before and during it", async () => {
     await using receiver = await openReceiver(() => {});
     const { sender, post, clock } = openSender();
     assert.deepEqual(await post(to(receiver.origin), AbortSignal.abort()), { type: "failed", error: "aborted" });
@@ -184,7 +184,7 @@ describe("the webhook sender", () => {
     await sender.close();
   });
 
-  it("leaves no connection behind when it closes, made or in the making", async () => {
+  it("closes all connections and connection attempts on close", async () => {
     await using silent = await listening(createTcpServer());
     await using receiver = await openReceiver();
     const { sender, post } = openSender();
@@ -215,14 +215,14 @@ describe("the webhook sender", () => {
 });
 
 describe("a failed webhook", () => {
-  it("says that the connection was refused, and not by whom", async () => {
+  it("reports a refused connection without its address", async () => {
     const { sender, post } = openSender();
     const outcome = await post(to(`http://127.0.0.1:${await closedPort()}/`));
     assert.deepEqual(outcome, { type: "failed", error: "connection refused" });
     await sender.close();
   });
 
-  it("says that the name was not found", async () => {
+  it("reports an unknown name", async () => {
     const { sender, post } = openSender({
       connect: (_, callback) =>
         callback(Object.assign(new Error("getaddrinfo ENOTFOUND db.internal"), { code: "ENOTFOUND" }), null),
@@ -231,20 +231,20 @@ describe("a failed webhook", () => {
     await sender.close();
   });
 
-  it("says nothing of an error it does not know", async () => {
+  it("reports no details of unknown errors", async () => {
     const { sender, post } = openSender({ connect: (_, callback) => callback(new Error("10.0.0.7 is private"), null) });
     assert.deepEqual(await post(to("http://db.internal/")), { type: "failed", error: "connection failed" });
     await sender.close();
   });
 
-  it("says that the connection closed before the answer", async () => {
+  it("reports a connection closed before the answer", async () => {
     await using receiver = await openReceiver((response) => response.destroy());
     const { sender, post } = openSender();
     assert.deepEqual(await post(to(receiver.origin)), { type: "failed", error: "connection closed before the answer" });
     await sender.close();
   });
 
-  it("says that the answer is not HTTP", async () => {
+  it("reports an answer that is not HTTP", async () => {
     const server = createTcpServer((socket) => socket.once("data", () => socket.end("SSH-2.0-OpenSSH_9.6\r\n")));
     await using receiver = await listening(server);
     const { sender, post } = openSender();
@@ -259,7 +259,7 @@ describe("a failed webhook", () => {
     ["a header name with a line break", { "X-Custom\r\nX-Injected": "b" }],
     ["a header of the connection's own", { "Transfer-Encoding": "chunked" }],
   ] as [string, Record<string, string>][]) {
-    it(`does not send ${name}`, async () => {
+    it(`is not sent with ${name}`, async () => {
       await using receiver = await openReceiver();
       const { sender, post } = openSender();
       const outcome = await post(to(receiver.origin, { headers }));
@@ -270,14 +270,14 @@ describe("a failed webhook", () => {
   }
 
   for (const url of ["nonsense", "ftp://127.0.0.1/"]) {
-    it(`says that it cannot be sent to ${url}`, async () => {
+    it(`is not sent to ${url}`, async () => {
       const { sender, post } = openSender();
       assert.deepEqual(await post(to(url)), { type: "failed", error: "the request is not valid" });
       await sender.close();
     });
   }
 
-  it("says that the sender is closed", async () => {
+  it("reports that the sender is closed", async () => {
     await using receiver = await openReceiver();
     const { sender, post } = openSender();
     await sender.close();
@@ -288,7 +288,7 @@ describe("a failed webhook", () => {
 describe("a webhook over TLS", () => {
   const tlsServer = () => createTlsServer({ key, cert }, (_, response) => response.end());
 
-  it("does not go to a receiver whose certificate nobody vouches for", async () => {
+  it("is not sent to a receiver with an untrusted certificate", async () => {
     await using receiver = await listening(tlsServer());
     const { sender, post } = openSender();
     const outcome = await post(to(`https://localhost:${receiver.port}/`));
@@ -296,7 +296,7 @@ describe("a webhook over TLS", () => {
     await sender.close();
   });
 
-  it("goes to one whose certificate is trusted, by the name it is for and no other", async () => {
+  it("is sent only to the names in a trusted certificate", async () => {
     await using receiver = await listening(tlsServer());
     const { sender, post } = openSender({ connect: { ca: cert } });
     assert.deepEqual(await post(to(`https://localhost:${receiver.port}/`)), { type: "answered", status: 200 });
@@ -307,7 +307,7 @@ describe("a webhook over TLS", () => {
     await sender.close();
   });
 
-  it("fails where no TLS is spoken", async () => {
+  it("fails if the receiver does not speak TLS", async () => {
     await using receiver = await openReceiver();
     const { sender, post } = openSender();
     const outcome = await post(to(`https://127.0.0.1:${receiver.port}/`));

@@ -63,13 +63,13 @@ const json: readonly string[] = [
 ];
 
 for (const accept of pictures) {
-  it(`Accept ${accept ?? "left out"} gets the picture`, () => {
+  it(`Accept ${accept ?? "left out"} selects the picture`, () => {
     assert.equal(pictureForm(accept, "image/png"), "picture");
   });
 }
 
 for (const accept of json) {
-  it(`Accept ${accept} gets JSON`, () => {
+  it(`Accept ${accept} selects JSON`, () => {
     assert.equal(pictureForm(accept, "image/png"), "json");
   });
 }

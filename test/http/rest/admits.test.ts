@@ -4,7 +4,7 @@ import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { openSocket } from "../server/raw-socket.ts";
 import { sendJson, startRestServer } from "./server.ts";
 
-/** A REST server that admits who has the key "k", and anybody to GetMe; and what was called there. */
+/** A REST server that admits the key "k" to all RPCs and everyone to GetMe, with the calls made. */
 async function start(t: TestContext) {
   const calls: string[] = [];
   const asked: (string | undefined)[] = [];
@@ -30,7 +30,7 @@ async function start(t: TestContext) {
 const unauthorized = { message: "Unauthorized", statusCode: 401 };
 
 describe("a REST request that is not admitted", () => {
-  it("is a 401 and calls nothing, whatever it asks for", async (t) => {
+  it("is answered 401 for any path and calls nothing", async (t) => {
     const { url, calls, asked } = await start(t);
     const paths = ["/api/sessions", "/API/sessions/", "/api/nope", "/", "/api/%zz", "/sessiond.v1.Nope/Get", "/docs"];
     for (const path of paths) {
@@ -45,7 +45,7 @@ describe("a REST request that is not admitted", () => {
     assert.deepEqual([...new Set(asked)], ["ListSessions", "CreateSession", undefined]);
   });
 
-  it("is refused before its body is read, and before anything is said about it", async (t) => {
+  it("is refused before its body is read, and without further details", async (t) => {
     const { url, port, calls } = await start(t);
     const bad = { method: "POST", headers: { "content-type": "text/plain" }, body: "{" };
     assert.equal((await fetch(`${url}/api/sessions`, bad)).status, 401);
@@ -55,7 +55,7 @@ describe("a REST request that is not admitted", () => {
     assert.deepEqual(calls, []);
   });
 
-  it("keeps its connection, if it has no body", async (t) => {
+  it("keeps its connection if it has no body", async (t) => {
     const { port } = await start(t);
     const { socket, received } = await openSocket(t, port);
     for (const times of [1, 2]) {
@@ -64,13 +64,13 @@ describe("a REST request that is not admitted", () => {
     }
   });
 
-  it("takes no key from other parameters of its query", async (t) => {
+  it("is not admitted by a key in other query parameters", async (t) => {
     const { url } = await start(t);
     assert.equal((await fetch(`${url}/api/sessions?api_key=k&key=k&token=k&x_api_key=k&xx-api-key=k`)).status, 401);
   });
 });
 
-it("a REST request that is admitted is answered, and plain routes are everybody's", async (t) => {
+it("an admitted REST request is answered, and plain routes are open to all", async (t) => {
   const { url, calls } = await start(t);
   const answer = await fetch(`${url}/api/sessions`, { method: "POST", headers: { "x-api-key": "k" } });
   assert.equal(answer.status, 201);

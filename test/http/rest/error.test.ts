@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { type Fakes, sendJson, startRestServer } from "./server.ts";
 
-/** A server whose getSession throws. */
+/** Starts a server whose getSession throws. */
 function startThrower(t: TestContext, thrown: unknown, rest: Fakes["rest"] = {}) {
   const getSession = () => {
     throw thrown;
@@ -37,14 +37,14 @@ const codes: [code: Code, status: number, phrase: string][] = [
 ];
 
 for (const [code, status, phrase] of codes) {
-  it(`${Code[code]} is ${status} ${phrase}`, async (t) => {
+  it(`${Code[code]} is answered with ${status} ${phrase}`, async (t) => {
     const { url } = await startThrower(t, new ConnectError("Session not found", code));
     const body = `{"statusCode":${status},"message":"Session not found","error":"${phrase}"}`;
     assert.deepEqual(await get(`${url}/api/sessions/x`), [status, body]);
   });
 }
 
-it("Unauthenticated is 401 with WAHA's own body", async (t) => {
+it("Unauthenticated is answered with WAHA's 401 body", async (t) => {
   const { url } = await startThrower(t, new ConnectError("no key", Code.Unauthenticated));
   assert.deepEqual(await get(`${url}/api/sessions/x`), [401, '{"message":"Unauthorized","statusCode":401}']);
 });
@@ -56,7 +56,7 @@ for (const thrown of [
   new Error("secret"),
   "secret",
 ]) {
-  it(`${thrown} is a bare 500, and told to onError`, async (t) => {
+  it(`${thrown} is answered with a bare 500 and passed to onError`, async (t) => {
     const errors: unknown[] = [];
     const { url } = await startThrower(t, thrown, { onError: (error) => errors.push(error) });
     const answer = await get(`${url}/api/sessions/x`);
@@ -65,7 +65,7 @@ for (const thrown of [
   });
 }
 
-it("violations of fields are a list of sentences", async (t) => {
+it("field violations become a list of sentences", async (t) => {
   const fieldViolations = [
     { field: "config.webhooks.0.url", description: "must be a URL address" },
     { field: "", description: "something else" },
@@ -78,7 +78,7 @@ it("violations of fields are a list of sentences", async (t) => {
   ]);
 });
 
-it("a status that is not as expected has WAHA's own body", async (t) => {
+it("an unexpected session status has WAHA's body", async (t) => {
   const metadata = { session: "x", status: "WORKING", expected: "SCAN_QR_CODE" };
   const details = [{ desc: ErrorInfoSchema, value: { reason: "SESSION_STATUS_UNEXPECTED", domain: "d", metadata } }];
   const message = "Session status is not as expected. Try again later or restart the session";
@@ -89,7 +89,7 @@ it("a status that is not as expected has WAHA's own body", async (t) => {
   ]);
 });
 
-it("a conflict of revisions is 412, other reasons change nothing", async (t) => {
+it("a revision conflict is answered with 412, other reasons by their code", async (t) => {
   const thrown = (reason: string) =>
     new ConnectError("m", Code.Aborted, undefined, [{ desc: ErrorInfoSchema, value: { reason } }]);
   const conflict = await startThrower(t, thrown("REVISION_CONFLICT"));
@@ -99,7 +99,7 @@ it("a conflict of revisions is 412, other reasons change nothing", async (t) => 
   assert.equal((await get(`${other.url}/api/sessions/x`))[0], 409);
 });
 
-it("headers that come with an error are sent", async (t) => {
+it("headers of an error are sent", async (t) => {
   const headers = { "Retry-After": "7", "Content-Length": "1" };
   const { url } = await startThrower(t, new ConnectError("slow down", Code.ResourceExhausted, headers));
   const answer = await fetch(`${url}/api/sessions/x`);
@@ -107,7 +107,7 @@ it("headers that come with an error are sent", async (t) => {
   assert.equal(((await answer.json()) as { message: string }).message, "slow down");
 });
 
-it("a route that is not there is 404, and says method and URL", async (t) => {
+it("an unknown route is answered with 404, its method and URL", async (t) => {
   const { url } = await startRestServer(t);
   const cannot = (what: string) => `{"statusCode":404,"message":"Cannot ${what}","error":"Not Found"}`;
   assert.deepEqual(await get(`${url}/api/nope`), [404, cannot("GET /api/nope")]);
@@ -119,7 +119,7 @@ it("a route that is not there is 404, and says method and URL", async (t) => {
   assert.deepEqual([options.status, await options.text()], [404, cannot("OPTIONS /api/sessions")]);
 });
 
-it("bad percent-encoding in a path is 400", async (t) => {
+it("malformed percent-encoding in a path is answered with 400", async (t) => {
   const { url } = await startRestServer(t);
   const body = '{"statusCode":400,"message":"Malformed percent-encoding in the path","error":"Bad Request"}';
   for (const path of ["/api/sessions/%", "/%zz", "/api/%E0%A4%A/auth/qr"]) {
@@ -127,13 +127,13 @@ it("bad percent-encoding in a path is 400", async (t) => {
   }
 });
 
-it("an RPC that is not there is 422 by REST", async (t) => {
+it("an unimplemented RPC is answered with 422", async (t) => {
   const { url } = await startRestServer(t);
   const answer = await sendJson(`${url}/api/x/auth/authorize-code`, "POST", { code: "1" });
   assert.equal(answer.status, 422);
 });
 
-it("over HTTP/2 errors look the same", async (t) => {
+it("errors look the same over HTTP/2", async (t) => {
   const { url } = await startThrower(t, new ConnectError("Session not found", Code.NotFound));
   const session = connect(url);
   t.after(() => session.destroy());
@@ -145,7 +145,7 @@ it("over HTTP/2 errors look the same", async (t) => {
   assert.equal(text, '{"statusCode":404,"message":"Session not found","error":"Not Found"}');
 });
 
-it("a client that leaves aborts the call", async (t) => {
+it("a client that disconnects aborts the call", async (t) => {
   const called = Promise.withResolvers<AbortSignal>();
   const { url } = await startRestServer(t, {
     session: {

@@ -5,7 +5,7 @@ import { startRestServer } from "./server.ts";
 
 const formType = "application/x-www-form-urlencoded";
 
-/** Records the messages that the calls which take forms come with. */
+/** Records the messages of the calls that accept forms. */
 async function start(t: TestContext, strict = false) {
   const calls: object[] = [];
   const record = <T>(call: object, answer: T): T => {
@@ -71,7 +71,7 @@ const refused: readonly [path: string, body: string, message: RegExp][] = [
 
 describe("a urlencoded form", () => {
   for (const [path, body, call] of read) {
-    it(`${JSON.stringify(body)} is taken by ${path}`, async (t) => {
+    it(`${JSON.stringify(body)} is accepted by ${path}`, async (t) => {
       const { calls, post } = await start(t);
       assert.equal((await post(path, body)).status, 201);
       assert.deepEqual(calls, [call]);
@@ -79,7 +79,7 @@ describe("a urlencoded form", () => {
   }
 
   for (const [path, body, message] of refused) {
-    it(`${JSON.stringify(body)} is a 400 of ${path}, and nothing is done`, async (t) => {
+    it(`${JSON.stringify(body)} is refused by ${path} with 400`, async (t) => {
       const { calls, post } = await start(t);
       const answer = await post(path, body);
       assert.equal(answer.status, 400);
@@ -88,7 +88,7 @@ describe("a urlencoded form", () => {
     });
   }
 
-  it("may be compressed and may name UTF-8, and no other charset", async (t) => {
+  it("may be compressed and declare UTF-8, but no other charset", async (t) => {
     const { calls, post } = await start(t);
     const zipped = new Uint8Array(gzipSync("name=z"));
     assert.equal((await post("/api/sessions/start", zipped, { "content-encoding": "gzip" })).status, 201);
@@ -99,13 +99,13 @@ describe("a urlencoded form", () => {
     assert.deepEqual(calls, [{ start: "z" }, { start: "u" }]);
   });
 
-  it("in strict mode has no unknown names", async (t) => {
+  it("has no unknown names in strict mode", async (t) => {
     const { post } = await start(t, true);
     const answer = await post("/api/sessions/start", "name=a&nope=1");
     assert.deepEqual(answer, { status: 400, message: ["property nope should not exist"] });
   });
 
-  it("elsewhere is a 415 that says which header to send", async (t) => {
+  it("is refused with 415 by other calls, which name the header to send", async (t) => {
     const { post } = await start(t);
     for (const path of ["/api/sessions", "/api/sessions/x", "/api/x/auth/authorize-code"]) {
       for (const body of ["name=a", '{"name":"a"}']) {
@@ -116,7 +116,7 @@ describe("a urlencoded form", () => {
     }
   });
 
-  it("another type is a 415 that names both that are taken", async (t) => {
+  it("is named in the 415 for other types", async (t) => {
     const { post } = await start(t);
     const { status, message } = await post("/api/sessions/start", "name=a", { "content-type": "multipart/form-data" });
     assert.equal(status, 415);

@@ -65,7 +65,7 @@ function books(...rpcs: Rpc[]): DescService {
 const get = (value: string, rest: Rule = {}): Rule => ({ ...rest, pattern: { case: "get", value } });
 const post = (value: string, rest: Rule = {}): Rule => ({ ...rest, pattern: { case: "post", value } });
 
-it("the services' own annotations make sense", () => {
+it("the services' own annotations are valid", () => {
   const bindings = readHttpBindings([SessionService, AuthService]);
   const paths = bindings.map(({ httpMethod, path, rpc }) => `${httpMethod} ${path} ${rpc.name}`);
   assert(paths.includes("PUT /api/sessions/{session} UpdateSession"));
@@ -73,7 +73,7 @@ it("the services' own annotations make sense", () => {
   assert(paths.includes("GET /api/status-stream StatusStream"));
 });
 
-it("a custom pattern, nested variables and bodies of one field are understood; no annotation is no route", () => {
+it("custom patterns, nested variables and single-field bodies are supported", () => {
   const service = books(
     { name: "Plain" },
     { name: "Purge", rule: { pattern: { case: "custom", value: { kind: "purge", path: "/v1/{book.id}" } } } },
@@ -114,7 +114,7 @@ const bad: [sentence: string, rule: Rule, problem: RegExp][] = [
 ];
 
 for (const [sentence, rule, problem] of bad) {
-  it(`${sentence} is refused by the RPC's name`, () => {
+  it(`${sentence} is refused with the RPC's name`, () => {
     const service = books({ name: "Get", rule });
     const error = /^google\.api\.http of test\.v1\.Books\.Get: /;
     assert.throws(
@@ -124,7 +124,7 @@ for (const [sentence, rule, problem] of bad) {
   });
 }
 
-it("a stream of requests cannot be annotated", () => {
+it("a client stream cannot be annotated", () => {
   const service = books({ name: "Upload", rule: post("/v1", { body: "*" }), clientStreaming: true });
   assert.throws(() => readHttpBindings([service]), /Books\.Upload: a stream of requests cannot be called by REST/);
 });

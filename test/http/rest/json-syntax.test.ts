@@ -24,14 +24,14 @@ const cases: [text: string, error: string][] = [
 ];
 
 for (const [text, expected] of cases) {
-  it(`the error in ${JSON.stringify(text)} is found where it is`, () => {
+  it(`the error in ${JSON.stringify(text)} is located`, () => {
     assert.throws(() => JSON.parse(text));
     const error = findJsonSyntaxError(text);
     assert.equal(error && describeJsonSyntaxError(text, error), expected);
   });
 }
 
-it("what JSON.parse takes has no error, and what it refuses has one", () => {
+it("a text has an error exactly if JSON.parse rejects it", () => {
   const seeds = ['{"a":[1,-2.5e3,"x\\u00e9\\n",true,null,{}],"b":{"c":[]}}', ' [ "\\\\" , {"":0} ] ', "[[[[]]]]"];
   const spice = ['"', "\\", "{", "}", "[", "]", ",", ":", "0", "e", "-", ".", "t", "\n", " ", "\u0001"];
   for (const seed of seeds) {

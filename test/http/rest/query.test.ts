@@ -13,7 +13,7 @@ function strictContext(): ReadContext {
   return { strict: true, violations: createViolations(), ignored: [], registry: createRegistry(EventSchema), depth: 0 };
 }
 
-/** The message a query makes, or what is wrong with it. */
+/** Returns the message read from a query, or its violations. */
 function read(desc: DescMessage, query: string) {
   const message = create(desc);
   const context = strictContext();
@@ -71,10 +71,10 @@ const cases: [desc: DescMessage, query: string, result: unknown][] = [
 ];
 
 for (const [desc, query, result] of cases) {
-  it(`${query} makes ${JSON.stringify(result)}`, () => assert.deepEqual(read(desc, query), result));
+  it(`${query} is read as ${JSON.stringify(result)}`, () => assert.deepEqual(read(desc, query), result));
 }
 
-it("a query that fills nothing leaves no empty messages behind", () => {
+it("a query that sets nothing creates no empty messages", () => {
   const message = create(CreateSessionRequestSchema);
   const context = { ...strictContext(), strict: false };
   readQuery(
@@ -86,7 +86,7 @@ it("a query that fills nothing leaves no empty messages behind", () => {
   assert.equal(message.config, undefined);
 });
 
-it("only one member of a oneof is taken, and well-known types are read as such", () => {
+it("only one member of a oneof is accepted, and well-known types are read", () => {
   const event = create(EventSchema);
   const context = strictContext();
   const json: JsonObject = {

@@ -7,7 +7,7 @@ import type { CreateSessionRequest, UpdateSessionRequest } from "../../../gen/se
 import { openSocket } from "../server/raw-socket.ts";
 import { type Fakes, sendJson, startRestServer } from "./server.ts";
 
-/** A server whose createSession and updateSession keep what they were asked. */
+/** A server that records the requests of createSession and updateSession. */
 async function startRecorder(t: TestContext, rest: Fakes["rest"] = {}) {
   const created: CreateSessionRequest[] = [];
   const updated: UpdateSessionRequest[] = [];
@@ -41,7 +41,7 @@ async function post(url: string, { body, headers = {} }: Sent) {
   return { status: answer.status, message: json.message, json };
 }
 
-it("all wrong types are told at once, each by its path", async (t) => {
+it("all wrong types are reported together by their paths", async (t) => {
   const { sessions, created } = await startRecorder(t);
   const answer = await sendJson(sessions, "POST", {
     name: 5,
@@ -79,7 +79,7 @@ it("all wrong types are told at once, each by its path", async (t) => {
   assert.deepEqual(created, []);
 });
 
-it("numbers are kept to their range, and may come as strings", async (t) => {
+it("numbers are range-checked and may be strings", async (t) => {
   const { sessions, created } = await startRecorder(t);
   const retries = (value: object) => ({ config: { webhooks: [{ retries: value }] } });
   const refused = async (value: object) => {
@@ -98,7 +98,7 @@ it("numbers are kept to their range, and may come as strings", async (t) => {
   assert.deepEqual([sent?.attempts, sent?.delaySeconds], [3, 1.5]);
 });
 
-it("wrong types are told together with what validation finds in the rest", async (t) => {
+it("wrong types are reported together with validation violations", async (t) => {
   const { sessions } = await startRecorder(t, {
     validate: () => [
       { field: "config.webhooks.0.url", description: "must be a URL address" },
@@ -111,7 +111,7 @@ it("wrong types are told together with what validation finds in the rest", async
   assert.deepEqual(message, ["config.webhooks.0.url must be a string", "config.webhooks.1.url must be a URL address"]);
 });
 
-it("null is as good as left out, and both names of a field are taken", async (t) => {
+it("null means unset, and both names of a field are accepted", async (t) => {
   const { sessions, created } = await startRecorder(t);
   const config = { debug: null, proxy: null, webhooks: [{ url: "u", custom_headers: [{ name: "n" }], hmac: null }] };
   assert.equal((await sendJson(sessions, "POST", { name: null, start: null, config })).status, 201);
@@ -119,7 +119,7 @@ it("null is as good as left out, and both names of a field are taken", async (t)
   assert.equal(created[0]?.config?.webhooks[0]?.customHeaders[0]?.name, "n");
 });
 
-it("an empty array where an object belongs is an empty object", async (t) => {
+it("an empty array counts as an empty object", async (t) => {
   const { sessions, created } = await startRecorder(t);
   assert.equal((await sendJson(sessions, "POST", { config: [] })).status, 201);
   const config = { metadata: [], proxy: [], noweb: { store: [] }, webhooks: [{ url: "u", hmac: [], retries: [] }] };
@@ -129,7 +129,7 @@ it("an empty array where an object belongs is an empty object", async (t) => {
   assert.equal(created[1]?.config?.webhooks[0]?.hmac?.key, "");
 });
 
-it("an array with something in it is no object", async (t) => {
+it("a non-empty array does not count as an object", async (t) => {
   const { sessions } = await startRecorder(t);
   for (const value of [[{}], [[]], ["a"], [null]]) {
     const answer = await sendJson(sessions, "POST", { config: { metadata: value, proxy: value } });
@@ -138,7 +138,7 @@ it("an array with something in it is no object", async (t) => {
   }
 });
 
-it("unknown properties are ignored, in strict mode refused by their path", async (t) => {
+it("unknown properties are ignored, and refused in strict mode", async (t) => {
   const body = { name: "a", nope: 1, config: { debug: true, x: {}, webhooks: [{ y: 1 }] } };
   const lenient = await startRecorder(t);
   assert.equal((await sendJson(`${lenient.sessions}?z=1`, "POST", body)).status, 201);
@@ -154,7 +154,7 @@ it("unknown properties are ignored, in strict mode refused by their path", async
   assert.deepEqual(((await query.json()) as { message: string[] }).message, ["property al should not exist"]);
 });
 
-it("keys that are names of Object.prototype are plain keys", async (t) => {
+it("names of Object.prototype are ordinary keys", async (t) => {
   const { sessions, created } = await startRecorder(t);
   const body = '{"__proto__":{"name":"evil"},"config":{"metadata":{"__proto__":"a","constructor":"b","toString":"c"}}}';
   assert.equal((await post(sessions, { body })).status, 201);
@@ -168,13 +168,13 @@ it("keys that are names of Object.prototype are plain keys", async (t) => {
   assert.equal(({} as Record<string, unknown>).name, undefined);
 });
 
-it("the path wins over the body", async (t) => {
+it("the path takes precedence over the body", async (t) => {
   const { sessions, updated } = await startRecorder(t);
   assert.equal((await sendJson(`${sessions}/Alice`, "PUT", { session: "bob", name: "bob" })).status, 200);
   assert.deepEqual([updated[0]?.session, updated[0]?.name], ["Alice", "bob"]);
 });
 
-it("no body is as good as {}, with or without a content type", async (t) => {
+it("an empty body counts as {}, with or without a content type", async (t) => {
   const { sessions, created } = await startRecorder(t);
   assert.equal((await fetch(sessions, { method: "POST" })).status, 201);
   assert.equal((await post(sessions, { body: "" })).status, 201);
@@ -211,7 +211,7 @@ const refused: [sentence: string, sent: Sent, status: number, message: string][]
     "Content-Type must be application/json: send the body as JSON with the header Content-Type: application/json",
   ],
   [
-    "no content type at all",
+    "a malformed content type",
     { body: "{}", headers: { "content-type": "json" } },
     415,
     "Content-Type is malformed: send the body as JSON with the header Content-Type: application/json",
@@ -222,19 +222,19 @@ const refused: [sentence: string, sent: Sent, status: number, message: string][]
     415,
     "Content-Encoding must be gzip, deflate, br or identity",
   ],
-  ["what is not gzip", { body: "{}", headers: { "content-encoding": "gzip" } }, 400, "Body is not valid gzip"],
+  ["malformed gzip", { body: "{}", headers: { "content-encoding": "gzip" } }, 400, "Body is not valid gzip"],
   ["half a surrogate pair", { body: '{"name":"\\ud800"}' }, 400, "name must be well-formed Unicode text"],
 ];
 
 for (const [sentence, sent, status, message] of refused) {
-  it(`a body of ${sentence} is refused with ${status}`, async (t) => {
+  it(`a body with ${sentence} is refused with ${status}`, async (t) => {
     const { sessions } = await startRecorder(t);
     const answer = await post(sessions, sent);
     assert.deepEqual([answer.status, [answer.message].flat()], [status, [message]]);
   });
 }
 
-it("compressed bodies and other JSON types are read", async (t) => {
+it("compressed bodies and other JSON types are accepted", async (t) => {
   const { sessions, created } = await startRecorder(t);
   const body = '{"name":"z"}';
   const send = (encoding: string, bytes: Uint8Array) =>
@@ -253,7 +253,7 @@ it("compressed bodies and other JSON types are read", async (t) => {
   );
 });
 
-it("a body beyond the limit is refused with 413: by its length, chunked, and inflated", async (t) => {
+it("a body over the limit is refused with 413 by length, chunked and inflated", async (t) => {
   const { sessions, created, port } = await startRecorder(t, { maxBodyBytes: 1000 });
   const large = JSON.stringify({ name: "x".repeat(1000) });
   const expected = { statusCode: 413, message: "Body is larger than 1000 bytes", error: "Payload Too Large" };
@@ -265,7 +265,7 @@ it("a body beyond the limit is refused with 413: by its length, chunked, and inf
   });
   assert.deepEqual(inflated.json, expected);
 
-  // Refused before a byte of it is sent, and as soon as there are too many.
+  // Refused before any byte is sent, and as soon as the limit is exceeded.
   const announced = await openSocket(t, port);
   announced.socket.write("POST /api/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n");
   const answer = await announced.received(/"Payload Too Large"\}/);
@@ -283,7 +283,7 @@ it("a body beyond the limit is refused with 413: by its length, chunked, and inf
   assert.deepEqual(created, []);
 });
 
-it("over HTTP/2, too, a body beyond the limit is refused with 413, and the connection lives on", async (t) => {
+it("over HTTP/2 a body over the limit is refused and the connection stays open", async (t) => {
   const { url } = await startRecorder(t, { maxBodyBytes: 1000 });
   const session = connect(url);
   t.after(() => session.destroy());
@@ -300,7 +300,7 @@ it("over HTTP/2, too, a body beyond the limit is refused with 413, and the conne
   assert.equal(await ask(Buffer.from("{}")), 201);
 });
 
-it("a client that leaves in the middle of its body harms nobody", async (t) => {
+it("a client that disconnects while sending its body does no harm", async (t) => {
   const { port, sessions } = await startRecorder(t);
   const { socket, closed } = await openSocket(t, port);
   socket.write('POST /api/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"name":');
@@ -309,7 +309,7 @@ it("a client that leaves in the middle of its body harms nobody", async (t) => {
   assert.equal((await fetch(sessions, { method: "POST" })).status, 201);
 });
 
-it("a request target in absolute form is understood", async (t) => {
+it("a request target in absolute form is accepted", async (t) => {
   const { port } = await startRecorder(t);
   const { socket, received } = await openSocket(t, port);
   socket.write("POST http://example.com/api/sessions/x/start?a=b#c HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -3,7 +3,7 @@ import { it } from "node:test";
 import { captureVariable, parsePathTemplate, splitPath } from "../../../src/http/rest/path-template.ts";
 import { createRouteTable } from "../../../src/http/rest/route-table.ts";
 
-/** The template that serves a request, with its variables; undefined if none does. */
+/** Returns the template that matches a request, with its variables; undefined if none does. */
 function routeOf(templates: readonly string[], request: string): string | undefined {
   const table = createRouteTable<string>();
   for (const entry of templates) {
@@ -67,14 +67,14 @@ const cases: [request: string, route: string | undefined][] = [
 ];
 
 for (const [request, route] of cases) {
-  it(`${request} leads to ${route ?? "nothing"}`, () => assert.equal(routeOf(sessions, request), route));
+  it(`${request} matches ${route ?? "no route"}`, () => assert.equal(routeOf(sessions, request), route));
 }
 
-it("a path with bad percent-encoding has no segments", () => {
+it("a path with malformed percent-encoding has no segments", () => {
   for (const path of ["/%", "/a/%zz", "/%E0%A4%A", "/%ff"]) assert.equal(splitPath(path), undefined);
 });
 
-it("two routes for the same paths are refused, and both are named", () => {
+it("two identical routes are refused, and both are named", () => {
   const add = (...templates: string[]) => routeOf(templates, "GET /");
   assert.throws(() => add("GET /a/{x}", "GET /A/{y}"), /GET \/a\/\{x\} and GET \/A\/\{y\} have the same route/);
   assert.throws(() => add("GET /a/{x=b/*}", "GET /a/b/{y}"), /same route/);

@@ -17,7 +17,7 @@ const rows: readonly (readonly [path: string, rpcs: readonly string[]])[] = [
   ["api/sessions", ["ListSessions", "CreateSession"]],
   ["api/{session}/auth/qr", ["GetQrBody", "GetQrBody"]],
   ["api/*/auth/qr", ["GetQrBody", "GetQrBody"]],
-  // One session of many: an RPC cannot be open for it alone.
+  // An RPC cannot be public for a single session.
   ["api/alice/auth/qr", []],
   ["api", []],
   ["api/server", []],
@@ -28,7 +28,7 @@ const rows: readonly (readonly [path: string, rpcs: readonly string[]])[] = [
 
 describe("the RPCs at a path", () => {
   for (const [path, names] of rows) {
-    it(`${path} has ${names.join(" and ") || "none"}`, () => {
+    it(`include ${names.join(" and ") || "none"} for ${path}`, () => {
       const { rpcs, unknown } = rpcsAt(services, [path]);
       assert.deepEqual(
         rpcs.map(({ name }) => name),
@@ -38,7 +38,7 @@ describe("the RPCs at a path", () => {
     });
   }
 
-  it("** has all that REST can call", () => {
+  it("include all RPCs with a REST route for **", () => {
     const callable = new Set(rpcsAt(services, ["**"]).rpcs.map(({ name }) => name));
     const all = services.flatMap(({ methods }) => methods.map(({ name }) => name));
     assert.deepEqual([...callable].sort(), all.filter((name) => name !== "GetQr").sort());

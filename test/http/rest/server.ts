@@ -12,7 +12,7 @@ import type { CorsOptions } from "../../../src/http/server/cors.ts";
 import { createHandler } from "../../../src/http/server/handler.ts";
 import { createServer, type HttpServer, type ServerLimits } from "../../../src/http/server/server.ts";
 
-/** What the RPCs of a test do; those left out are UNIMPLEMENTED. */
+/** Implementations of the RPCs of a test. Others are UNIMPLEMENTED. */
 export type Fakes = {
   session?: Partial<ServiceImpl<typeof SessionService>>;
   auth?: Partial<ServiceImpl<typeof AuthService>>;
@@ -35,7 +35,7 @@ export const testTls = {
   cert: readFileSync(new URL("../fixtures/localhost.cert.pem", import.meta.url)),
 };
 
-/** Starts a server with faked services that ends with the test. */
+/** Starts a server with faked services. It ends with the test. */
 export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promise<TestServer> {
   const routes = (router: ConnectRouter) => {
     router.service(SessionService, fakes.session ?? {});
@@ -47,7 +47,7 @@ export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promis
   return startServer(t, createHandler({ routes, interceptors, rest, cors: fakes.cors }), fakes);
 }
 
-/** Starts a server with any handler that ends with the test. */
+/** Starts a server with any handler. It ends with the test. */
 export async function startServer(
   t: TestContext,
   handler: Parameters<typeof createServer>[0]["handler"],
@@ -65,7 +65,7 @@ export async function startServer(
   return { server, port, url: `${options.isTls ? "https" : "http"}://127.0.0.1:${port}` };
 }
 
-/** A JSON request by fetch. */
+/** Sends a JSON request by fetch. */
 export function sendJson(url: string, method: string, body: unknown): Promise<Response> {
   return fetch(url, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }

@@ -22,7 +22,7 @@ function aborted(signal: AbortSignal): Promise<unknown> {
   return signal.aborted ? Promise.resolve() : once(signal, "abort");
 }
 
-it("a stream of messages is a stream of server-sent events, with their place in the log as id where they have one", async (t) => {
+it("messages are sent as events with their place in the log as id", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       statusStream: async function* (_request, context) {
@@ -55,7 +55,7 @@ it("messages without a place in a log have no id", async (t) => {
   assert.equal(await answer.text(), 'data: {"pairingCode":"ABCD-ABCD"}\n\n');
 });
 
-it("an error before the first message is answered as any other", async (t) => {
+it("an error before the first message is an ordinary error response", async (t) => {
   const { url } = await startRestServer(t, {
     rest: { openStreamAfterMs: 60_000 },
     session: {
@@ -70,7 +70,7 @@ it("an error before the first message is answered as any other", async (t) => {
   assert.equal(await answer.text(), '{"statusCode":404,"message":"Session not found","error":"Not Found"}');
 });
 
-it("an error after it is an event, the last one", async (t) => {
+it("an error after the first message is the last event", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       statusStream: async function* () {
@@ -84,7 +84,7 @@ it("an error after it is an event, the last one", async (t) => {
   assert.equal(await answer.text(), `${snapshotEvent}event: error\ndata: ${error}\n\n`);
 });
 
-it("a quiet stream opens, and has heartbeats", async (t) => {
+it("a quiet stream opens and sends heartbeats", async (t) => {
   const { url } = await startRestServer(t, {
     rest: { openStreamAfterMs: 10, heartbeatMs: 10 },
     session: {
@@ -105,7 +105,7 @@ it("a quiet stream opens, and has heartbeats", async (t) => {
   controller.abort();
 });
 
-it("a client that leaves ends the stream, by HTTP/1.1 and HTTP/2", async (t) => {
+it("a client that disconnects ends the stream, over HTTP/1.1 and HTTP/2", async (t) => {
   const ended: Promise<unknown>[] = [];
   const { url, port } = await startRestServer(t, {
     session: {
@@ -130,7 +130,7 @@ it("a client that leaves ends the stream, by HTTP/1.1 and HTTP/2", async (t) => 
   await ended[1];
 });
 
-it("a client that does not read holds the stream back", async (t) => {
+it("a client that does not read pauses the stream", async (t) => {
   let sent = 0;
   const { port } = await startRestServer(t, {
     session: {
@@ -143,7 +143,7 @@ it("a client that does not read holds the stream back", async (t) => {
   socket.write("GET /api/status-stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   await once(socket, "data");
   socket.pause();
-  // Held back once the count stands still for a while.
+  // The stream is paused once the count has not changed for a while.
   for (let before = -1, still = 0; still < 100; before = sent) {
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     still = before === sent && sent > 0 ? still + 1 : 0;
@@ -154,7 +154,7 @@ it("a client that does not read holds the stream back", async (t) => {
   assert.equal(text.match(/^id: /gm)?.length, 4_000);
 });
 
-it("HEAD of a stream has its headers only", async (t) => {
+it("HEAD of a stream is answered with its headers only", async (t) => {
   const signals: AbortSignal[] = [];
   const { url } = await startRestServer(t, {
     session: {

@@ -23,7 +23,7 @@ function stopped(name: string) {
   } satisfies SessionInit;
 }
 
-it("a session is shown exactly as WAHA shows it, nulls included", async (t) => {
+it("a session has WAHA's JSON, including nulls", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       getSession: ({ session }) => ({
@@ -53,7 +53,7 @@ it("a session is shown exactly as WAHA shows it, nulls included", async (t) => {
   );
 });
 
-it("what was set is shown in full: timestamps, optional fields, metadata with any key", async (t) => {
+it("timestamps, optional fields and metadata with any key are included", async (t) => {
   const metadata = JSON.parse('{"user.id":"1","constructor":"c","__proto__":"p"}');
   const { url } = await startRestServer(t, {
     session: {
@@ -88,7 +88,7 @@ it("what was set is shown in full: timestamps, optional fields, metadata with an
   );
 });
 
-it("an empty list is [], an unset message null, and an answer without fields empty", async (t) => {
+it("an empty list is [], an unset message null, and an empty answer has no body", async (t) => {
   const { url } = await startRestServer(t, {
     session: {
       listSessions: () => ({}),
@@ -108,7 +108,7 @@ it("an empty list is [], an unset message null, and an answer without fields emp
   assert.deepEqual([stop.status, await stop.text()], [201, ""]);
 });
 
-it("every POST is answered 201, every other method 200", async (t) => {
+it("POST is answered with 201, other methods with 200", async (t) => {
   const session = (request: { session: string }) => ({ session: stopped(request.session) });
   const { url } = await startRestServer(t, {
     session: { startSession: session, getSession: session, updateSession: session },
@@ -124,7 +124,7 @@ it("every POST is answered 201, every other method 200", async (t) => {
   assert.equal(await code.text(), '{"code":"ABCD-ABCD"}');
 });
 
-it("query parameters fill fields, map entries and booleans as WAHA writes them", async (t) => {
+it("query parameters set fields, map entries and WAHA's booleans", async (t) => {
   let seen: ListSessionsRequest | undefined;
   const { url } = await startRestServer(t, {
     session: {
@@ -152,7 +152,7 @@ it("query parameters fill fields, map entries and booleans as WAHA writes them",
   assert.deepEqual(await ask("all=%zz"), [400, malformed]);
 });
 
-it("a picture comes as its bytes, or as JSON to clients that take JSON and no picture", async (t) => {
+it("a picture is sent as bytes, or as JSON to clients that accept only JSON", async (t) => {
   const { url } = await startRestServer(t, { session: { getScreenshot: () => picture } });
   const get = (accept: string) => fetch(`${url}/api/screenshot?session=x`, { headers: { accept } });
   for (const accept of ["*/*", "image/png", "image/*", "application/json, text/plain, */*"]) {
@@ -172,14 +172,14 @@ it("a picture comes as its bytes, or as JSON to clients that take JSON and no pi
   }
 });
 
-it("other bodies come as they are", async (t) => {
+it("other HttpBody answers are sent unchanged", async (t) => {
   const data = new TextEncoder().encode('{"value":"2@abc"}');
   const { url } = await startRestServer(t, { auth: { getQrBody: () => ({ contentType: "application/json", data }) } });
   const raw = await fetch(`${url}/api/x/auth/qr?format=raw`);
   assert.deepEqual([raw.headers.get("content-type"), await raw.text()], ["application/json", '{"value":"2@abc"}']);
 });
 
-it("HEAD is answered as GET, without the body", async (t) => {
+it("HEAD is answered like GET without the body", async (t) => {
   const { url } = await startRestServer(t, {
     session: { getScreenshot: () => picture, getMe: () => ({ me: { id: "1@c.us" } }) },
   });
@@ -191,7 +191,7 @@ it("HEAD is answered as GET, without the body", async (t) => {
   assert.deepEqual([nope.status, await nope.text()], [404, ""]);
 });
 
-it("headers that concern the RPC reach it, and what it sets comes back", async (t) => {
+it("headers are passed to the RPC, and its own headers are sent back", async (t) => {
   let seen: Headers | undefined;
   const { url } = await startRestServer(t, {
     session: {
@@ -223,7 +223,7 @@ it("headers that concern the RPC reach it, and what it sets comes back", async (
   assert.equal(answer.headers.get("content-type"), "application/json; charset=utf-8");
 });
 
-it("every answer carries a request id: the client's own if it is sane", async (t) => {
+it("every answer has a request id: the client's if it is well-formed", async (t) => {
   const { url } = await startRestServer(t);
   const idFor = async (headers: Record<string, string>) =>
     (await fetch(`${url}/nope`, { headers })).headers.get("x-request-id") ?? "";
@@ -234,7 +234,7 @@ it("every answer carries a request id: the client's own if it is sane", async (t
   assert.match(await idFor({ "x-request-id": "x".repeat(129) }), uuid);
 });
 
-it("plain routes stand beside those of the services", async (t) => {
+it("plain routes work beside those of the services", async (t) => {
   const { url } = await startRestServer(t, {
     rest: {
       extra: [

@@ -37,13 +37,13 @@ const impossible = [
   "'https://app.example'",
 ];
 
-describe("origins that pages may call from", () => {
+describe("a CORS origin", () => {
   for (const [text, origin] of normalised) {
-    it(`${text} is ${origin}`, () => assert.equal(originOf(text), origin));
+    it(`is ${origin} for ${text}`, () => assert.equal(originOf(text), origin));
   }
 
   for (const text of impossible) {
-    it(`${text} is none`, () => {
+    it(`is not ${text}`, () => {
       assert.throws(
         () => originOf(text),
         ({ message }: Error) => message.startsWith(`'${text}' is no origin: write `),
@@ -51,7 +51,7 @@ describe("origins that pages may call from", () => {
     });
   }
 
-  it("* allows all, without credentials, and stands alone", () => {
+  it("is any without credentials for *, which cannot be combined with others", () => {
     for (const origins of ["*", ["*"]] as const) {
       const { origins: allowed, credentials } = corsFor(origins);
       assert.deepEqual([allowed, credentials], ["*", false]);
@@ -69,7 +69,7 @@ describe("origins that pages may call from", () => {
     return { of };
   };
 
-  it("a listed one is allowed with credentials, its preflight cached", async (t) => {
+  it("is allowed with credentials if listed, and its preflight is cached", async (t) => {
     const { of } = await ask(t, ["HTTPS://App.Example:443/", "http://b.example"], "https://app.example");
     assert.deepEqual(of("access-control-allow-origin"), Array(3).fill("https://app.example"));
     assert.deepEqual(of("access-control-allow-credentials"), ["true", "true", "true"]);
@@ -77,14 +77,14 @@ describe("origins that pages may call from", () => {
     assert.deepEqual(of("vary"), ["Origin, Access-Control-Request-Headers", "Origin", "Origin"]);
   });
 
-  it("another one is not, and caches keep the two apart", async (t) => {
+  it("is not allowed if unlisted, and caches keep the answers apart", async (t) => {
     const { of } = await ask(t, ["https://app.example"], "https://other.example");
     assert.deepEqual(of("access-control-allow-origin"), [null, null, null]);
     assert.deepEqual(of("access-control-allow-credentials"), [null, null, null]);
     assert.deepEqual(of("vary"), ["Origin, Access-Control-Request-Headers", "Origin", "Origin"]);
   });
 
-  it("where all are allowed none gets credentials, and the answer is the same for all", async (t) => {
+  it("gets the same answer as all others without credentials if all are allowed", async (t) => {
     const { of } = await ask(t, "*", "https://app.example");
     assert.deepEqual(of("access-control-allow-origin"), ["*", "*", "*"]);
     assert.deepEqual(of("access-control-allow-credentials"), [null, null, null]);

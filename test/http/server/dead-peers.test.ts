@@ -8,9 +8,9 @@ import { startServer } from "../rest/server.ts";
 import { openSocket } from "./raw-socket.ts";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty SETTINGS frame: RFC 9113, section 6.5.
+// An empty SETTINGS frame (RFC 9113, section 6.5).
 const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
-// What begins a PING frame: 8 bytes, type 6, no flags, stream 0.
+// Header of a PING frame: 8 bytes, type 6, no flags, stream 0.
 const PING = "\0\0\x08\x06\0\0\0\0\0";
 
 const quiet: RequestListener = (_req, res) => {
@@ -18,7 +18,7 @@ const quiet: RequestListener = (_req, res) => {
   out.write("open");
 };
 
-it("an HTTP/2 peer that does not answer a ping is cut off, and its streams with it", async (t) => {
+it("an HTTP/2 peer that does not answer a ping is disconnected with its streams", async (t) => {
   const ended = Promise.withResolvers<void>();
   const { port } = await startServer(
     t,
@@ -29,7 +29,7 @@ it("an HTTP/2 peer that does not answer a ping is cut off, and its streams with 
     { limits: { pingIntervalMs: 50, pingTimeoutMs: 100 } },
   );
   const { socket, received, closed } = await openSocket(t, port);
-  // GET / by indexed fields, and an authority: RFC 7541, appendix A.
+  // GET / by indexed fields, and an authority (RFC 7541, appendix A).
   socket.write(PREFACE + SETTINGS);
   socket.write(Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x41, 0x01, 0x61]));
   await received(PING);
@@ -37,7 +37,7 @@ it("an HTTP/2 peer that does not answer a ping is cut off, and its streams with 
   await ended.promise;
 });
 
-it("a peer that answers stays, however many pings later", async (t) => {
+it("an HTTP/2 peer that answers pings stays connected", async (t) => {
   const { url } = await startServer(t, quiet, { limits: { pingIntervalMs: 10, pingTimeoutMs: 10_000 } });
   const session = connect(url);
   t.after(() => session.destroy());

@@ -14,7 +14,7 @@ const frame = (() => {
   return Buffer.concat([Buffer.of(0, 0, 0, 0, message.byteLength), message]);
 })();
 
-/** A stream over HTTP/2 in one of the protocols, with no client library between. */
+/** Opens a stream over HTTP/2 without a client library. */
 async function open(t: TestContext, contentType: string, statusStream: Stream) {
   const { url } = await startRestServer(t, { session: { statusStream } });
   const session = connect(url);
@@ -32,13 +32,13 @@ async function open(t: TestContext, contentType: string, statusStream: Stream) {
 
 for (const contentType of ["application/grpc+proto", "application/grpc-web+proto", "application/connect+proto"]) {
   describe(contentType, () => {
-    it("a client that does not read holds the stream back, and gets all of it once it reads", async (t) => {
+    it("pauses for a client that does not read, and resumes when it reads", async (t) => {
       let sent = 0;
       const stream = await open(t, contentType, async function* () {
         for (; sent < 4_000; sent += 1) yield { name: "x".repeat(10_000) };
       });
       await once(stream, "response");
-      // Held back once the count stands still for a while.
+      // The stream is paused once the count has not changed for a while.
       for (let before = -1, still = 0; still < 100; before = sent) {
         await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
         still = before === sent && sent > 0 ? still + 1 : 0;
@@ -49,7 +49,7 @@ for (const contentType of ["application/grpc+proto", "application/grpc-web+proto
       assert.ok(size > 4_000 * 10_000);
     });
 
-    it("a client that leaves ends the source, whether it waits or has more to tell", async (t) => {
+    it("ends its source when the client disconnects, whether idle or sending", async (t) => {
       for (const hasMore of [false, true]) {
         const ended = Promise.withResolvers<void>();
         const stream = await open(t, contentType, async function* (_request, { signal }) {
@@ -69,7 +69,7 @@ for (const contentType of ["application/grpc+proto", "application/grpc-web+proto
       }
     });
 
-    it("an error that nobody foresaw ends the stream without its cause", async (t) => {
+    it("hides the cause of an unexpected error", async (t) => {
       const stream = await open(t, contentType, async function* () {
         yield { name: "alice" };
         throw new Error("the secret cause");

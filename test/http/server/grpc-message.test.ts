@@ -21,7 +21,7 @@ const messages = [
   `many words: ${"a, ".repeat(1000)}z`,
 ];
 
-/** Fails each call with the message whose number is the session's name, a stream after its first item. */
+/** Fails each call with the message whose index is the session's name; a stream fails after its first item. */
 async function start(t: TestContext) {
   const failure = (index: string) => new ConnectError(messages[Number(index)] ?? "", Code.FailedPrecondition);
   return startRestServer(t, {
@@ -35,7 +35,7 @@ async function start(t: TestContext) {
   });
 }
 
-it("grpc-message encodes nothing but % and what lies outside 0x20 to 0x7E", () => {
+it("grpc-message encodes only % and bytes outside 0x20 to 0x7E", () => {
   const printable = Array.from({ length: 0x7f - 0x20 }, (_, index) => String.fromCharCode(0x20 + index)).join("");
   assert.equal(encodeMessage(printable), printable.replace("%", "%25"));
   assert.equal(encodeMessage("ü\n%\x7f"), "%C3%BC%0A%25%7F");
@@ -50,7 +50,7 @@ const open: [name: string, transport: (baseUrl: string) => Transport][] = [
 ];
 
 for (const [name, transport] of open) {
-  it(`${name} clients of connect read each message as it was written`, async (t) => {
+  it(`${name} clients of Connect decode every message`, async (t) => {
     const { url } = await start(t);
     const client = createClient(SessionService, transport(url));
     const isSame = (message: string) => (error: unknown) => ConnectError.from(error).rawMessage === message;
@@ -65,7 +65,7 @@ async function read(items: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of items);
 }
 
-it("grpc-js shows each message as it was written, of calls and of streams", async (t) => {
+it("grpc-js clients decode the messages of calls and streams", async (t) => {
   const { port } = await start(t);
   const proto = fileURLToPath(new URL("../../../proto", import.meta.url));
   const google = fileURLToPath(new URL("../../../node_modules/google-proto-files", import.meta.url));
@@ -88,7 +88,7 @@ it("grpc-js shows each message as it was written, of calls and of streams", asyn
     const [error] = await once(call, "error").catch((thrown: unknown) => [thrown]);
     return error as ServiceError;
   };
-  // It decodes with decodeURI, which leaves "%3A", "%2C" and the like as they are.
+  // grpc-js uses decodeURI, which leaves "%3A" and "%2C" encoded.
   for (const [index, message] of messages.entries()) {
     assert.equal((await unary(`${index}`))?.details, message);
     assert.equal((await stream(`${index}`)).details, message);
@@ -101,7 +101,7 @@ type GrpcMethod = {
   responseDeserialize: (bytes: Buffer) => object;
 };
 
-it("the bytes of a trailer of gRPC and of gRPC-Web are the readable ones", async (t) => {
+it("trailers of gRPC and gRPC-Web have minimal encoding", async (t) => {
   const { url } = await start(t);
   const body = Buffer.from([0, 0, 0, 0, 3, 0x0a, 1, "0".charCodeAt(0)]);
   const path = "/sessiond.v1.SessionService/GetSession";
@@ -123,7 +123,7 @@ it("the bytes of a trailer of gRPC and of gRPC-Web are the readable ones", async
   assert.ok((await web.text()).includes(`grpc-message: ${messages[0]}\r\n`));
 });
 
-it("a message that comes before the request is read is readable as well", async (t) => {
+it("an error before the request is read has minimal encoding", async (t) => {
   const { url } = await start(t);
   const session = connect(url);
   t.after(() => session.destroy());

@@ -33,7 +33,7 @@ const transports: [name: string, open: (baseUrl: string) => Transport, isTls?: b
 ];
 
 for (const [name, open, isTls = false] of transports) {
-  it(`${name} reaches the same services on the same port`, async (t) => {
+  it(`${name} reaches the services on the shared port`, async (t) => {
     const { url } = await startRestServer(t, { ...fakes, isTls });
     const client = createClient(SessionService, open(url));
     assert.equal((await client.getSession({ session: "x" })).session?.name, "x");
@@ -47,7 +47,7 @@ for (const [name, open, isTls = false] of transports) {
   });
 }
 
-it("grpc-js reaches the services, too", async (t) => {
+it("grpc-js reaches the services on the shared port", async (t) => {
   const { port } = await startRestServer(t, fakes);
   const proto = fileURLToPath(new URL("../../../proto", import.meta.url));
   const google = fileURLToPath(new URL("../../../node_modules/google-proto-files", import.meta.url));
@@ -74,7 +74,7 @@ type GrpcMethod = {
   responseDeserialize: (bytes: Buffer) => object;
 };
 
-it("the same interceptors run for REST and for RPC, and see the request id", async (t) => {
+it("interceptors run for REST and RPC and see the request id", async (t) => {
   const seen: string[] = [];
   const spy: Interceptor = (next) => (req) => {
     seen.push(`${req.method.name} ${req.header.get("x-request-id")}`);
@@ -93,13 +93,13 @@ it("the same interceptors run for REST and for RPC, and see the request id", asy
   assert.equal(id, "rpc");
 });
 
-it("an RPC path that is not there is a 404 of REST", async (t) => {
+it("an unknown RPC path is answered with 404 by REST", async (t) => {
   const { url } = await startRestServer(t, fakes);
   const answer = await fetch(`${url}/sessiond.v1.Nope/Get`, { method: "POST" });
   assert.equal(answer.status, 404);
 });
 
-it("a host that is none is a 400, not the end of the server", async (t) => {
+it("a malformed Host is answered with 400", async (t) => {
   const { port, url } = await startRestServer(t, fakes);
   const { socket, received } = await openSocket(t, port);
   const path = "/sessiond.v1.SessionService/GetSession";
@@ -127,7 +127,7 @@ function accessHeaders({ headers }: Response): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => name.startsWith("access-control-") || name === "vary"));
 }
 
-it("by default pages of all origins may call, with the headers they ask for", async (t) => {
+it("by default pages of all origins may call with any headers", async (t) => {
   const { asked, called } = await preflight(t, defaultCors, "https://a.example");
   assert.equal(asked.status, 204);
   assert.deepEqual(accessHeaders(asked), {
@@ -142,7 +142,7 @@ it("by default pages of all origins may call, with the headers they ask for", as
   assert.match(called.headers.get("access-control-expose-headers") ?? "", /Grpc-Status.*X-Request-Id/i);
 });
 
-it("CORS can be kept to some origins, with credentials", async (t) => {
+it("CORS can be limited to some origins with credentials", async (t) => {
   const cors: CorsOptions = {
     ...defaultCors,
     origins: ["https://a.example"],
@@ -165,7 +165,7 @@ it("CORS can be kept to some origins, with credentials", async (t) => {
   assert.equal(other.called.headers.get("access-control-allow-origin"), null);
 });
 
-it("without CORS no origin is let in", async (t) => {
+it("without CORS no other origin is allowed", async (t) => {
   const { url } = await startRestServer(t, fakes);
   const answer = await fetch(`${url}/api/sessions/x`, { headers: { origin: "https://a.example" } });
   assert.deepEqual(accessHeaders(answer), {});

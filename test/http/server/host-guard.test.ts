@@ -53,9 +53,9 @@ const foreignHosts = [
   "[::1",
 ];
 
-describe("the guard of a server on loopback", () => {
+describe("the host guard", () => {
   for (const host of ownHosts) {
-    it(`lets ${host} in, as Host, as :authority and as Origin`, () => {
+    it(`allows ${host} as Host, :authority and Origin`, () => {
       assert.equal(asked({ host }), undefined);
       assert.equal(asked({ ":authority": host }), undefined);
       assert.equal(asked({ host: "localhost", origin: `http://${host}` }), undefined);
@@ -64,7 +64,7 @@ describe("the guard of a server on loopback", () => {
   }
 
   for (const host of foreignHosts) {
-    it(`keeps '${host}' out, in each of these`, () => {
+    it(`refuses '${host}' as Host, :authority and Origin`, () => {
       const why = "is not allowed: without an API key only this machine's own names are; add the";
       const host403 = `Host '${host}' ${why} name to SESSIOND_ALLOWED_HOSTS, or set WAHA_API_KEY`;
       assert.equal(asked({ host }), host403);
@@ -78,11 +78,11 @@ describe("the guard of a server on loopback", () => {
     });
   }
 
-  it("keeps out who names no host", () => {
+  it("refuses a request without a host", () => {
     assert.match(asked({}) ?? "", /^Host '' is not allowed/);
   });
 
-  it("knows origins by their whole text, and null and other schemes are no origins of this machine", () => {
+  it("compares whole origins, and refuses null and other schemes", () => {
     assert.equal(asked({ host: "localhost", origin: "https://app.example" }), undefined);
     for (const origin of [
       "http://app.example",
@@ -146,9 +146,9 @@ const impossible = [
   "'example.com'",
 ];
 
-describe("a host that is allowed", () => {
+describe("an allowed host", () => {
   for (const [pattern, hosts, others] of matching) {
-    it(`${pattern} lets in ${hosts.join(", ")}, not ${others.join(", ")}`, () => {
+    it(`${pattern} matches ${hosts.join(", ")}, not ${others.join(", ")}`, () => {
       const ask = createHostGuard({ hosts: [pattern], origins: [] });
       const fault = (host: string) => ask({ headers: { host } } as HttpRequest);
       for (const host of hosts) assert.equal(fault(host), undefined, host);
@@ -157,7 +157,7 @@ describe("a host that is allowed", () => {
   }
 
   for (const pattern of impossible) {
-    it(`'${pattern}' could match nothing and is refused`, () => {
+    it(`cannot be '${pattern}'`, () => {
       assert.throws(
         () => hostPattern(pattern),
         ({ message }: Error) => message.startsWith(`'${pattern}' is no host name: write `),
@@ -166,7 +166,7 @@ describe("a host that is allowed", () => {
   }
 });
 
-/** A guarded server that counts what gets past the guard. */
+/** A guarded server that counts the requests that pass the guard. */
 async function guarded(t: TestContext) {
   let calls = 0;
   const handler = createHandler({
@@ -201,7 +201,7 @@ describe("a guarded port", () => {
   ] as const;
 
   for (const [method, path, type] of requests) {
-    it(`answers ${method} ${path} (${type}) of a foreign host or page with 403, and does nothing`, async (t) => {
+    it(`refuses ${method} ${path} (${type}) of a foreign host or page`, async (t) => {
       const { port, calls } = await guarded(t);
       for (const foreign of [{ host: "evil.example" }, { origin: "https://evil.example" }]) {
         const req = request({ port, host: "127.0.0.1", method, path, headers: { "content-type": type, ...foreign } });
@@ -217,7 +217,7 @@ describe("a guarded port", () => {
     });
   }
 
-  it("goes by :authority in HTTP/2", async (t) => {
+  it("checks :authority in HTTP/2", async (t) => {
     const { port, calls } = await guarded(t);
     const session = connect(`http://127.0.0.1:${port}`);
     t.after(() => session.destroy());
@@ -231,7 +231,7 @@ describe("a guarded port", () => {
     assert.equal(calls(), 1);
   });
 
-  it("reads nothing of a body it does not want", async (t) => {
+  it("does not read the body of a refused request", async (t) => {
     const { port } = await guarded(t);
     const { socket, closed } = await openSocket(t, port);
     socket.write("POST /api/sessions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n");

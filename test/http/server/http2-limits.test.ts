@@ -31,7 +31,7 @@ async function open(t: TestContext, limits: Partial<ServerLimits> = {}) {
   return { session, ask };
 }
 
-it("headers that are too large or too many are refused, and the connection goes on", async (t) => {
+it("headers over the limit are refused, and the connection stays open", async (t) => {
   const { session, ask } = await open(t);
   assert.equal(session.remoteSettings.maxHeaderListSize, 16_384);
   assert.equal(await ask({ "x-large": "y".repeat(10_000) }).answer, 200);
@@ -42,7 +42,7 @@ it("headers that are too large or too many are refused, and the connection goes 
   assert.equal(await ask().answer, 200);
 });
 
-it("a connection has no more streams than may be: the next one waits", async (t) => {
+it("a stream over the limit waits for another to end", async (t) => {
   const { session, ask } = await open(t, { maxConcurrentStreams: 2 });
   assert.equal(session.remoteSettings.maxConcurrentStreams, 2);
   await Promise.all([ask({}, "/open").answer, ask({}, "/open").answer]);
@@ -54,7 +54,7 @@ it("a connection has no more streams than may be: the next one waits", async (t)
   assert.equal(isAnswered, false);
 });
 
-it("who pings all the time, as gRPC clients may be told to, is answered and not sent away", async (t) => {
+it("frequent pings, as from gRPC clients, are answered", async (t) => {
   const { session, ask } = await open(t);
   const quiet = ask({}, "/open");
   await quiet.answer;
@@ -64,7 +64,7 @@ it("who pings all the time, as gRPC clients may be told to, is answered and not 
   assert.equal(session.destroyed || quiet.stream.closed, false);
 });
 
-it("a client may give up all its streams a few times over, and not without end", async (t) => {
+it("a client may cancel all its streams a few times, but not endlessly", async (t) => {
   const { session, ask } = await open(t, { maxConcurrentStreams: 300 });
   session.on("error", () => {});
   const round = async () => {
@@ -73,7 +73,7 @@ it("a client may give up all its streams a few times over, and not without end",
     const closed = opened.map(({ stream }) => (stream.destroyed ? undefined : once(stream, "close")));
     for (const { stream } of opened) stream.close(constants.NGHTTP2_CANCEL);
     await Promise.all(closed);
-    // Told of all of them, the server has room for as many again.
+    // Once it has read the cancellations, the server accepts as many streams again.
     await new Promise((resolve) => session.ping(resolve));
   };
   for (let n = 0; n < 3; n += 1) await round();

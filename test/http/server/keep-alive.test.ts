@@ -9,7 +9,7 @@ const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const open = (t: TestContext, limits: Parameters<typeof startServer>[2]) =>
   startServer(t, (_req, res) => res.end("done"), limits);
 
-it("an idle HTTP/1.1 connection is told its time, and closed after it", async (t) => {
+it("an idle HTTP/1.1 connection is announced its timeout and closed after it", async (t) => {
   const { port } = await open(t, { limits: { keepAliveTimeoutMs: 1_000 } });
   const { socket, received, closed } = await openSocket(t, port);
   socket.write(request);
@@ -17,7 +17,7 @@ it("an idle HTTP/1.1 connection is told its time, and closed after it", async (t
   await closed;
 });
 
-it("idling is no slowness with headers: the connection serves another request", async (t) => {
+it("an idle HTTP/1.1 connection is not subject to the header timeout", async (t) => {
   const { port } = await open(t, { limits: { keepAliveTimeoutMs: 600_000, headersTimeoutMs: 50 } });
   const idle = await openSocket(t, port);
   idle.socket.write(request);
@@ -29,7 +29,7 @@ it("idling is no slowness with headers: the connection serves another request", 
   await idle.received(/done[\s\S]*done/);
 });
 
-it("pings do not keep an HTTP/2 connection without a stream", async (t) => {
+it("an HTTP/2 connection without streams is closed despite pings", async (t) => {
   const { url } = await open(t, { limits: { idleSessionTimeoutMs: 300, pingIntervalMs: 20 } });
   const session = connect(url);
   t.after(() => session.destroy());
@@ -38,7 +38,7 @@ it("pings do not keep an HTTP/2 connection without a stream", async (t) => {
   await pinged;
 });
 
-it("with 0 neither protocol has a limit", async (t) => {
+it("a timeout of 0 means no limit in both protocols", async (t) => {
   const { url, port } = await open(t, {
     limits: { keepAliveTimeoutMs: 0, idleSessionTimeoutMs: 0, pingIntervalMs: 20 },
   });

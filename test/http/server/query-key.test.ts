@@ -30,9 +30,9 @@ const moved: readonly [url: string, headers: Record<string, string>, left: strin
   ["/a?x-api-key=%zz", {}, "/a", "%zz"],
 ];
 
-describe("a key in the query", () => {
+describe("an API key in the query", () => {
   for (const [url, headers, left, header] of moved) {
-    it(`of ${url} with ${JSON.stringify(headers)} leaves ${left}`, () => {
+    it(`leaves ${left} of ${url} with ${JSON.stringify(headers)}`, () => {
       const req = { url, headers: { ...headers } } as HttpRequest;
       moveQueryKey(req);
       assert.deepEqual([req.url, req.headers["x-api-key"]], [left, header]);
@@ -45,7 +45,7 @@ describe("a key in the query", () => {
       rest: { strict: true, admits: (_rpc, header) => header.get("x-api-key") === key },
     });
 
-  it("opens calls and streams, and strict mode does not mind it", async (t) => {
+  it("authorizes calls and streams, also in strict mode", async (t) => {
     const { url } = await start(t);
     for (const path of ["/api/sessions", "/api/status-stream", "/API/Sessions/"]) {
       assert.equal((await fetch(`${url}${path}?x-api-key=${key}`)).status, 200, path);
@@ -53,7 +53,7 @@ describe("a key in the query", () => {
     }
   });
 
-  it("is in no answer", async (t) => {
+  it("does not appear in answers", async (t) => {
     const { url } = await start(t);
     for (const path of ["/api/nope", "/nope", "/api/sessions/%zz", "/api/sessions?all=x", "/api/sessions?q=%zz"]) {
       const answer = await fetch(`${url}${path}${path.includes("?") ? "&" : "?"}x-api-key=${key}`);
@@ -62,7 +62,7 @@ describe("a key in the query", () => {
     }
   });
 
-  it("is taken over HTTP/2 and is in no answer there either", async (t) => {
+  it("authorizes over HTTP/2 and does not appear in answers there", async (t) => {
     const { url } = await start(t);
     const session = connect(url);
     t.after(() => session.destroy());

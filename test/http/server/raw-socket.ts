@@ -1,16 +1,16 @@
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 
-/** A bare TCP connection: what it received so far, and when. */
+/** A bare TCP connection with the bytes received so far. */
 export type RawSocket = {
   socket: Socket;
-  /** Resolves with all that has come (bytes as Latin-1) once it matches or contains what is awaited. */
+  /** Resolves with all bytes received (as Latin-1) once they match or contain the expected text. */
   received(awaited: RegExp | string): Promise<string>;
-  /** Resolves with all that has come when the connection has closed. */
+  /** Resolves with all bytes received when the connection closes. */
   closed: Promise<string>;
 };
 
-/** Connects to a port of loopback; the socket ends with the test. */
+/** Connects to a port of loopback. The socket ends with the test. */
 export async function openSocket(t: TestContext, port: number): Promise<RawSocket> {
   const socket = connect({ port, host: "127.0.0.1" });
   let text = "";

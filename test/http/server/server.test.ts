@@ -12,7 +12,7 @@ import { startServer, testTls } from "../rest/server.ts";
 import { dribble, openSocket } from "./raw-socket.ts";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty SETTINGS frame, and the acknowledgement of one: RFC 9113, section 6.5.
+// An empty SETTINGS frame, and its acknowledgement (RFC 9113, section 6.5).
 const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
 const SETTINGS_ACK = "\0\0\0\x04\x01\0\0\0\0";
 
@@ -40,7 +40,7 @@ async function readHttp2(session: ReturnType<typeof connectHttp2>, path: string,
   return { headers, text };
 }
 
-it("HTTP/1.1 and HTTP/2 by prior knowledge are served on one port, bodies of megabytes too", async (t) => {
+it("one port serves HTTP/1.1 and HTTP/2 by prior knowledge, also large bodies", async (t) => {
   const { url } = await startServer(t, echo);
   const body = Buffer.alloc(3_000_000);
   const http1 = await fetch(`${url}/a`, { method: "POST", body });
@@ -49,21 +49,21 @@ it("HTTP/1.1 and HTTP/2 by prior knowledge are served on one port, bodies of meg
   assert.equal((await readHttp2(http2, "/b", body)).text, "HTTP/2.0 POST /b 3000000");
 });
 
-it("an HTTP/2 preface that comes byte by byte is understood", async (t) => {
+it("an HTTP/2 preface sent byte by byte is detected", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   await dribble(socket, PREFACE + SETTINGS);
   await received(SETTINGS_ACK);
 });
 
-it("an HTTP/1.1 request that comes byte by byte, and begins as a preface does, is understood", async (t) => {
+it("an HTTP/1.1 request that begins like a preface is detected", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   await dribble(socket, "PROPFIND /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab");
   assert.match(await received(/PROPFIND \/x 2/), /^HTTP\/1\.1 200 OK/);
 });
 
-it("a request to upgrade to h2c is answered by HTTP/1.1", async (t) => {
+it("a request to upgrade to h2c is answered over HTTP/1.1", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
   const upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA";
@@ -71,13 +71,13 @@ it("a request to upgrade to h2c is answered by HTTP/1.1", async (t) => {
   assert.match(await received(/GET \/up 0/), /^HTTP\/1\.1 200 OK/);
 });
 
-it("a connection that sends nothing is closed in time", async (t) => {
+it("a connection that sends nothing is closed after the timeout", async (t) => {
   const { port } = await startServer(t, echo, { limits: { firstByteTimeoutMs: 50 } });
   const { closed } = await openSocket(t, port);
   assert.equal(await closed, "");
 });
 
-it("a connection that never completes the preface is closed in time, and at its end", async (t) => {
+it("an incomplete preface is closed after the timeout, or at its end", async (t) => {
   const { port } = await startServer(t, echo, { limits: { firstByteTimeoutMs: 50 } });
   const slow = await openSocket(t, port);
   await dribble(slow.socket, PREFACE.slice(0, -1));
@@ -87,14 +87,14 @@ it("a connection that never completes the preface is closed in time, and at its 
   assert.equal(await ended.closed, "");
 });
 
-it("a request whose headers never end is answered 408 and closed", async (t) => {
+it("a request with endless headers is answered 408 and closed", async (t) => {
   const { port } = await startServer(t, echo, { limits: { headersTimeoutMs: 40 } });
   const { socket, closed } = await openSocket(t, port);
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
   assert.match(await closed, /^HTTP\/1\.1 408 /);
 });
 
-it("what is not HTTP is answered 400, too large a header 431, and the server goes on", async (t) => {
+it("a malformed request is answered 400, a large header 431", async (t) => {
   const { port, url } = await startServer(t, echo);
   const garbage = await openSocket(t, port);
   garbage.socket.write("\x16\x03\x01 hello\r\n\r\n");
@@ -127,7 +127,7 @@ it("TLS offers HTTP/2 and HTTP/1.1 by ALPN", async (t) => {
   socket.destroy();
 });
 
-it("over TLS, too, silence and plain text end the connection and not the server", async (t) => {
+it("over TLS, silence and plain text end only the connection", async (t) => {
   const { port, url } = await startServer(t, echo, { isTls: true, limits: { firstByteTimeoutMs: 60 } });
   const silent = await openSocket(t, port);
   await silent.closed;
@@ -140,7 +140,7 @@ it("over TLS, too, silence and plain text end the connection and not the server"
   assert.equal((await readHttp2(openHttp2(t, url), "/")).text, "HTTP/2.0 GET / 0");
 });
 
-it("an HTTP/2 connection without a stream is closed in time, one with a quiet stream is not", async (t) => {
+it("an HTTP/2 connection without streams is closed, one with a quiet stream is not", async (t) => {
   const quiet: RequestListener = (_req, res) => {
     const out: Writable = res;
     out.write("open");
@@ -157,7 +157,7 @@ it("an HTTP/2 connection without a stream is closed in time, one with a quiet st
   assert.equal(stream.closed, false);
 });
 
-it("closing refuses new connections, ends idle ones and lets answers finish", async (t) => {
+it("close refuses new connections, ends idle ones and lets answers finish", async (t) => {
   const waiting: (() => void)[] = [];
   const started = Promise.withResolvers<void>();
   const { server, url, port } = await startServer(t, (_req, res) => {
@@ -192,7 +192,7 @@ it("closing refuses new connections, ends idle ones and lets answers finish", as
   assert.equal(server.address, undefined);
 });
 
-it("closing does not cut off an answer that is ended but not yet read", async (t) => {
+it("close does not truncate an answer that the client has not read yet", async (t) => {
   const size = 5_000_000;
   const ended = Promise.withResolvers<void>();
   const { server, url } = await startServer(t, (_req, res) => {
@@ -212,7 +212,7 @@ it("closing does not cut off an answer that is ended but not yet read", async (t
   await closed;
 });
 
-it("closing ends what has not finished within its grace", async (t) => {
+it("close ends unfinished answers after the grace period", async (t) => {
   const started = Promise.withResolvers<HttpRequest>();
   const { server, url, port } = await startServer(t, (req) => started.resolve(req));
   const { socket, closed } = await openSocket(t, port);
@@ -227,7 +227,7 @@ it("closing ends what has not finished within its grace", async (t) => {
   await once(stream, "close");
 });
 
-it("listening on a taken port rejects", async (t) => {
+it("listen rejects if the port is in use", async (t) => {
   const { port } = await startServer(t, echo);
   const second = createServer({ host: "127.0.0.1", port, handler: echo });
   await assert.rejects(second.listen(), { code: "EADDRINUSE" });

@@ -6,7 +6,7 @@ export interface TemplateVariable {
   readonly fieldPath: string;
   readonly start: number;
   readonly end: number | undefined;
-  readonly multi: boolean;
+  readonly isMulti: boolean;
 }
 
 /** A parsed path template of google.api.http ("Path template syntax" in google/api/http.proto). */
@@ -66,8 +66,8 @@ export function parsePathTemplate(template: string): PathTemplate {
     }
     if (!take("}")) fail('"}"');
     const isRest = segments.at(-1)?.kind === "rest";
-    const multi = isRest || segments.length - start > 1;
-    variables.push({ fieldPath, start, end: isRest ? undefined : segments.length, multi });
+    const isMulti = isRest || segments.length - start > 1;
+    variables.push({ fieldPath, start, end: isRest ? undefined : segments.length, isMulti });
   }
 
   if (!take("/")) fail('"/"');
@@ -96,7 +96,7 @@ export function splitPath(path: string): PathSegment[] | undefined {
 /** Returns the value of a variable in a path that matches its template. */
 export function captureVariable(variable: TemplateVariable, path: readonly PathSegment[]): string {
   const captured = path.slice(variable.start, variable.end);
-  if (!variable.multi) return captured[0]?.text ?? "";
+  if (!variable.isMulti) return captured[0]?.text ?? "";
   // A value of several segments keeps encoded slashes encoded (google/api/http.proto).
   return captured
     .map(({ raw }) =>

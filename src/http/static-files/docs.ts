@@ -35,7 +35,7 @@ const uiDirectory = join(import.meta.dirname, "ui");
 /** Files that the page of Swagger UI loads, by name. Those marked `own` are not part of swagger-ui-dist. */
 const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> = {
   "swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8" },
-  "initializer.js": { contentType: "text/javascript; charset=utf-8", own: true },
+  "initializer.js": { contentType: "text/javascript; charset=utf-8", isOwn: true },
   "swagger-ui.css": { contentType: "text/css; charset=utf-8" },
   "index.css": { contentType: "text/css; charset=utf-8" },
   "favicon-32x32.png": { contentType: "image/png" },
@@ -59,7 +59,7 @@ const securityPolicy = [
  */
 export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
   const isAllowed = login === undefined ? () => true : createLoginVerifier(login);
-  const read = (name: string, own: boolean | undefined) => readFile(join(own ? uiDirectory : assetDirectory, name));
+  const read = (name: string, isOwn: boolean | undefined) => readFile(join(isOwn ? uiDirectory : assetDirectory, name));
   const html = once(async () => (await read("page.html", true)).toString());
   const page = async (prefix: string) =>
     toAsset("text/html; charset=utf-8", Buffer.from(withBase(await html(), prefix)));
@@ -69,9 +69,9 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
   const unprefixed = once(async () => json(document, ""));
   const descriptors = once(async () => toAsset("application/x-protobuf", descriptorSetOf(services)));
   const files = new Map(
-    Object.entries(assets).map(([name, { contentType, own }]) => [
+    Object.entries(assets).map(([name, { contentType, isOwn }]) => [
       name,
-      once(async () => toAsset(contentType, await read(name, own))),
+      once(async () => toAsset(contentType, await read(name, isOwn))),
     ]),
   );
 

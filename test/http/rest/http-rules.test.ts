@@ -18,7 +18,11 @@ import { createRest } from "../../../src/http/rest/transcoder.ts";
 import { dialect } from "./server.ts";
 
 type Rule = MessageInitShape<typeof HttpRuleSchema>;
-type Rpc = { name: string; rule?: Rule; clientStreaming?: boolean };
+interface Rpc {
+  readonly name: string;
+  readonly rule?: Rule;
+  readonly clientStreaming?: boolean;
+}
 
 const { OPTIONAL, REPEATED } = FieldDescriptorProto_Label;
 const { STRING, MESSAGE } = FieldDescriptorProto_Type;

@@ -29,7 +29,10 @@ async function startRecorder(t: TestContext, rest: Fakes["rest"] = {}) {
   return { ...server, created, updated, sessions: `${server.url}/api/sessions` };
 }
 
-type Sent = { body: string | Uint8Array<ArrayBuffer>; headers?: Record<string, string> };
+interface Sent {
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly headers?: Record<string, string>;
+}
 
 async function post(url: string, { body, headers = {} }: Sent) {
   const answer = await fetch(url, {

@@ -13,18 +13,22 @@ import { createHandler } from "../../../src/http/server/handler.ts";
 import { createServer, type HttpServer, type ServerLimits } from "../../../src/http/server/server.ts";
 
 /** Implementations of the RPCs of a test. Others are UNIMPLEMENTED. */
-export type Fakes = {
-  session?: Partial<ServiceImpl<typeof SessionService>>;
-  auth?: Partial<ServiceImpl<typeof AuthService>>;
-  interceptors?: Interceptor[];
-  rest?: Partial<RestOptions>;
-  cors?: CorsOptions;
-  limits?: Partial<ServerLimits>;
-  isTls?: boolean;
-};
+export interface Fakes {
+  readonly session?: Partial<ServiceImpl<typeof SessionService>>;
+  readonly auth?: Partial<ServiceImpl<typeof AuthService>>;
+  readonly interceptors?: Interceptor[];
+  readonly rest?: Partial<RestOptions>;
+  readonly cors?: CorsOptions;
+  readonly limits?: Partial<ServerLimits>;
+  readonly isTls?: boolean;
+}
 
 /** A server that listens on loopback. */
-export type TestServer = { server: HttpServer; url: string; port: number };
+export interface TestServer {
+  readonly server: HttpServer;
+  readonly url: string;
+  readonly port: number;
+}
 
 /** The dialect of all services, for servers that have only some of them. */
 export const dialect = resolveDialect([AuthService, EventService, ServerService, SessionService, WebhookService]);

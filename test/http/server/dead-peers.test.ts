@@ -7,11 +7,11 @@ import type { RequestListener } from "../../../src/http/exchange.ts";
 import { startServer } from "../rest/server.ts";
 import { openSocket } from "./raw-socket.ts";
 
-const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty SETTINGS frame (RFC 9113, section 6.5).
-const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
-// Header of a PING frame: 8 bytes, type 6, no flags, stream 0.
-const PING = "\0\0\x08\x06\0\0\0\0\0";
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// An empty settings frame (RFC 9113, section 6.5).
+const settings = "\0\0\0\x04\0\0\0\0\0";
+// Header of a ping frame: 8 bytes, type 6, no flags, stream 0.
+const ping = "\0\0\x08\x06\0\0\0\0\0";
 
 const quiet: RequestListener = (_req, res) => {
   const out: Writable = res;
@@ -30,9 +30,9 @@ it("an HTTP/2 peer that does not answer a ping is disconnected with its streams"
   );
   const { socket, received, closed } = await openSocket(t, port);
   // GET / by indexed fields, and an authority (RFC 7541, appendix A).
-  socket.write(PREFACE + SETTINGS);
+  socket.write(preface + settings);
   socket.write(Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x41, 0x01, 0x61]));
-  await received(PING);
+  await received(ping);
   await closed;
   await ended.promise;
 });

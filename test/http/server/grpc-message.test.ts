@@ -95,11 +95,11 @@ it("grpc-js clients decode the messages of calls and streams", async (t) => {
   }
 });
 
-type GrpcMethod = {
-  path: string;
-  requestSerialize: (value: object) => Buffer;
-  responseDeserialize: (bytes: Buffer) => object;
-};
+interface GrpcMethod {
+  readonly path: string;
+  readonly requestSerialize: (value: object) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => object;
+}
 
 it("trailers of gRPC and gRPC-Web have minimal encoding", async (t) => {
   const { url } = await start(t);

@@ -68,11 +68,11 @@ it("grpc-js reaches the services on the shared port", async (t) => {
   assert.equal(answer.session.name, "x");
 });
 
-type GrpcMethod = {
-  path: string;
-  requestSerialize: (value: object) => Buffer;
-  responseDeserialize: (bytes: Buffer) => object;
-};
+interface GrpcMethod {
+  readonly path: string;
+  readonly requestSerialize: (value: object) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => object;
+}
 
 it("interceptors run for REST and RPC and see the request id", async (t) => {
   const seen: string[] = [];

@@ -2,13 +2,13 @@ import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 
 /** A bare TCP connection with the bytes received so far. */
-export type RawSocket = {
-  socket: Socket;
+export interface RawSocket {
+  readonly socket: Socket;
   /** Resolves with all bytes received (as Latin-1) once they match or contain the expected text. */
   received(awaited: RegExp | string): Promise<string>;
   /** Resolves with all bytes received when the connection closes. */
-  closed: Promise<string>;
-};
+  readonly closed: Promise<string>;
+}
 
 /** Connects to a port of loopback. The socket ends with the test. */
 export async function openSocket(t: TestContext, port: number): Promise<RawSocket> {

@@ -11,10 +11,10 @@ import { createServer } from "../../../src/http/server/server.ts";
 import { startServer, testTls } from "../rest/server.ts";
 import { dribble, openSocket } from "./raw-socket.ts";
 
-const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty SETTINGS frame, and its acknowledgement (RFC 9113, section 6.5).
-const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
-const SETTINGS_ACK = "\0\0\0\x04\x01\0\0\0\0";
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// An empty settings frame, and its acknowledgement (RFC 9113, section 6.5).
+const settings = "\0\0\0\x04\0\0\0\0\0";
+const settingsAck = "\0\0\0\x04\x01\0\0\0\0";
 
 const echo: RequestListener = (req, res) => {
   let size = 0;
@@ -52,8 +52,8 @@ it("one port serves HTTP/1.1 and HTTP/2 by prior knowledge, also large bodies", 
 it("an HTTP/2 preface sent byte by byte is detected", async (t) => {
   const { port } = await startServer(t, echo);
   const { socket, received } = await openSocket(t, port);
-  await dribble(socket, PREFACE + SETTINGS);
-  await received(SETTINGS_ACK);
+  await dribble(socket, preface + settings);
+  await received(settingsAck);
 });
 
 it("an HTTP/1.1 request that begins like a preface is detected", async (t) => {
@@ -80,7 +80,7 @@ it("a connection that sends nothing is closed after the timeout", async (t) => {
 it("an incomplete preface is closed after the timeout, or at its end", async (t) => {
   const { port } = await startServer(t, echo, { limits: { firstByteTimeoutMs: 50 } });
   const slow = await openSocket(t, port);
-  await dribble(slow.socket, PREFACE.slice(0, -1));
+  await dribble(slow.socket, preface.slice(0, -1));
   assert.equal(await slow.closed, "");
   const ended = await openSocket(t, port);
   ended.socket.end("PRI");
@@ -107,7 +107,7 @@ it("a malformed request is answered 400, a large header 431", async (t) => {
   reset.socket.resetAndDestroy();
   await reset.closed;
   const broken = await openSocket(t, port);
-  broken.socket.write(`${PREFACE}this is no frame at all, is it?`);
+  broken.socket.write(`${preface}this is no frame at all, is it?`);
   await broken.closed;
   assert.equal(await (await fetch(url)).text(), "HTTP/1.1 GET / 0");
 });

@@ -51,6 +51,7 @@ export class Database {
     return new Database(directory, await openRaw(directory), sealer);
   }
 
+  /** Returns a value; undefined if there is none. */
   async get(key: Uint8Array, options: { snapshot?: DatabaseSnapshot } = {}): Promise<Uint8Array | undefined> {
     const stored: Uint8Array | undefined = await this.#read((level) =>
       level.get(key, this.#snapshotFor(level, options)),
@@ -58,11 +59,13 @@ export class Database {
     return stored && this.#opened(key, stored);
   }
 
+  /** Returns the values of some keys in their order. */
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     const stored = await this.getManyRaw(keys);
     return stored.map((value, index) => value && this.#opened(keys[index] ?? value, value));
   }
 
+  /** Reads the keys of a range: all, one by one, or with a cursor. */
   keys(range: Range) {
     const open = () => this.#level.keys(this.#optionsFor(this.#level, range));
     return {
@@ -73,10 +76,12 @@ export class Database {
     };
   }
 
+  /** Reads the values of a range. */
   values(range: Range) {
     return { all: async () => (await this.entries(range)).map(([, value]) => value) };
   }
 
+  /** Yields the entries of a range one by one. */
   async *iterator(range: Range): AsyncGenerator<[Uint8Array, Uint8Array]> {
     for await (const [key, value] of this.#level.iterator(this.#optionsFor(this.#level, range))) {
       yield [key, this.#opened(key, value)];
@@ -89,6 +94,7 @@ export class Database {
     return entries.map(([key, value]) => [key, this.#opened(key, value)]);
   }
 
+  /** Takes a snapshot. The caller must close it. */
   snapshot(): DatabaseSnapshot {
     const snapshot = this.#level.snapshot();
     this.#levelsBySnapshot.set(snapshot, this.#level);
@@ -153,6 +159,7 @@ export class Database {
     }
   }
 
+  /** Closes the database, after a reopening in progress. */
   async close(): Promise<void> {
     await this.#opening;
     await this.#level.close();

@@ -10,6 +10,7 @@ import { keyOf, numberBytes, numberOf } from "./key.ts";
  */
 export const currentFormat = 1n;
 
+/** Key of the store's format. */
 export const formatKey = keyOf("meta", "format");
 /** Key of the version of the program that last opened the store. */
 const programKey = keyOf("meta", "program");

@@ -9,6 +9,7 @@ export interface GenerationCount {
   readonly ratchets: bigint;
 }
 
+/** Key of the store's generation. */
 export const generationKey = keyOf("meta", "generation");
 
 /** Encodes a generation for the disk. */

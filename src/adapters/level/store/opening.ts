@@ -18,7 +18,9 @@ import { checkSealKeys } from "./seal-keys.ts";
 /** Number of epochs reserved for each life of the process. */
 const epochsPerLife = 1n << 32n;
 
+/** Key of the number of times the store was opened. */
 export const lifeKey = keyOf("meta", "life");
+/** Key of the last seq of the log. */
 export const seqKey = keyOf("meta", "seq");
 
 /** A queue with pending deliveries. */

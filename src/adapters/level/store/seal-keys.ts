@@ -37,10 +37,10 @@ export async function checkSealKeys(database: Database, sealer: Sealer | undefin
     }
   }
   const key = entryOf(sealer.keyId);
-  const known = ids.includes(sealer.keyId);
+  const isKnown = ids.includes(sealer.keyId);
   const complete = await database.get(completeKey);
   return {
-    additions: known ? [] : [{ type: "put", key, value: sealer.seal(proof, key) }],
+    additions: isKnown ? [] : [{ type: "put", key, value: sealer.seal(proof, key) }],
     isOutdated: ids.some((id) => id !== sealer.keyId) || Buffer.from(complete ?? []).toString() !== sealer.keyId,
   };
 }

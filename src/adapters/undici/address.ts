@@ -36,8 +36,8 @@ const insideV6 = [
 
 const cidrForm = /^(?<address>[0-9a-f.:]+)(?:\/(?<prefix>\d{1,3}))?$/i;
 
-const inside = { 4: blockListOf(insideV4), 6: blockListOf(insideV6) };
-const global = blockListOf([globalV6]);
+const inside = { 4: createBlockList(insideV4), 6: createBlockList(insideV6) };
+const global = createBlockList([globalV6]);
 
 /** Returns whether an IP address without brackets is outside the internet. Returns true for texts that are not addresses. */
 export function isInside(address: string): boolean {
@@ -52,7 +52,7 @@ export function isInside(address: string): boolean {
   }
 }
 
-const loopback = blockListOf(["127.0.0.0/8", "::1"]);
+const loopback = createBlockList(["127.0.0.0/8", "::1"]);
 
 /** Returns the text of an address for errors: for a private address only its family. Loopback addresses are shown. */
 export function describeAddress(address: string): string {
@@ -69,9 +69,9 @@ export interface AllowList {
 
 /** Parses CIDR blocks, addresses and host names. Throws a TypeError that quotes an invalid entry. */
 export function allowListOf(entries: readonly string[]): AllowList {
-  const blocks = entries.filter((entry) => blockOf(entry) !== undefined);
-  const hosts = new Set(entries.filter((entry) => blockOf(entry) === undefined).map(hostOf));
-  const list = blockListOf(blocks);
+  const blocks = entries.filter((entry) => parseBlock(entry) !== undefined);
+  const hosts = new Set(entries.filter((entry) => parseBlock(entry) === undefined).map(parseHost));
+  const list = createBlockList(blocks);
   return {
     hasAddress(address) {
       const family = isIP(address);
@@ -84,10 +84,10 @@ export function allowListOf(entries: readonly string[]): AllowList {
   };
 }
 
-const mapped = blockListOf(["::ffff:0:0/96"]);
+const mapped = createBlockList(["::ffff:0:0/96"]);
 const isMapped = (address: string) => mapped.check(address, "ipv6");
 
-function hostOf(entry: string): string {
+function parseHost(entry: string): string {
   const host = withoutDot(entry.toLowerCase());
   if (entry.includes("/") || URL.parse(`http://${host}`)?.hostname !== host) {
     throw new TypeError(`"${entry}" is neither an address, a CIDR block nor a host name`);
@@ -97,7 +97,7 @@ function hostOf(entry: string): string {
 
 const withoutDot = (host: string) => host.replace(/\.$/, "");
 
-function blockOf(entry: string): { address: string; prefix: number; type: "ipv4" | "ipv6" } | undefined {
+function parseBlock(entry: string): { address: string; prefix: number; type: "ipv4" | "ipv6" } | undefined {
   const { address = "", prefix } = cidrForm.exec(entry)?.groups ?? {};
   const family = isIP(address);
   if (family === 0) return undefined;
@@ -106,10 +106,10 @@ function blockOf(entry: string): { address: string; prefix: number; type: "ipv4"
   return length <= bits ? { address, prefix: length, type: family === 4 ? "ipv4" : "ipv6" } : undefined;
 }
 
-function blockListOf(blocks: readonly string[]): BlockList {
+function createBlockList(blocks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const entry of blocks) {
-    const block = blockOf(entry);
+    const block = parseBlock(entry);
     if (block) list.addSubnet(block.address, block.prefix, block.type);
   }
   return list;

@@ -142,7 +142,7 @@ function toDispatchOptions(
   { url, headers, body }: WebhookRequest,
   proxy: HttpProxy | undefined,
 ): Dispatcher.DispatchOptions & { servername?: string } {
-  const { origin, host, path, authorization } = targetOf(url);
+  const { origin, host, path, authorization } = parseTarget(url);
   const named = authorization && !hasAuthorization(headers) ? { ...headers, Authorization: authorization } : headers;
   if (!proxy) return { origin, path, method: "POST", headers: named, body };
   return {
@@ -168,7 +168,7 @@ interface Target {
 const targets = new Map<string, Target>();
 const maxTargets = 1024;
 
-function targetOf(text: string): Target {
+function parseTarget(text: string): Target {
   const known = targets.get(text);
   if (known) return known;
   const url = new URL(text);

@@ -35,8 +35,8 @@ export type ChooseProxy = (url: URL) => HttpProxy | undefined;
 /** Parses the settings; undefined if they set no proxy. Throws a TypeError that names the variable but not the proxy's URL. */
 export function proxyRules({ http, https, none }: ProxySettings): ChooseProxy | undefined {
   if (!http && !https) return undefined;
-  const proxies = { "http:": http && proxyOf(http), "https:": https && proxyOf(https) };
-  const exceptions = none ? exceptionsOf(none) : [];
+  const proxies = { "http:": http && parseProxy(http), "https:": https && parseProxy(https) };
+  const exceptions = none ? parseExceptions(none) : [];
   return (url) => {
     const proxy = url.protocol === "http:" || url.protocol === "https:" ? proxies[url.protocol] : undefined;
     if (!proxy) return undefined;
@@ -48,7 +48,7 @@ export function proxyRules({ http, https, none }: ProxySettings): ChooseProxy | 
 
 const defaultPort = (protocol: string) => (protocol === "https:" ? "443" : "80");
 
-function proxyOf({ name, value }: Variable): HttpProxy {
+function parseProxy({ name, value }: Variable): HttpProxy {
   const text = value.trim();
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   if (!url || !["http:", "https:"].includes(url.protocol)) {
@@ -65,12 +65,12 @@ function proxyOf({ name, value }: Variable): HttpProxy {
 
 type Exception = (host: string, port: string) => boolean;
 
-const exceptionsOf = ({ name, value }: Variable): Exception[] =>
+const parseExceptions = ({ name, value }: Variable): Exception[] =>
   value
     .split(/[,\s]+/)
     .filter((entry) => entry !== "")
     .map((entry) => {
-      const exception = exceptionOf(entry);
+      const exception = parseException(entry);
       if (exception) return exception;
       throw new TypeError(`${name} has "${entry}", which is no host name, address or CIDR block`);
     });
@@ -78,7 +78,7 @@ const exceptionsOf = ({ name, value }: Variable): Exception[] =>
 const entryForm = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<host>[^:/]+))(?::(?<port>\d{1,5}))?$/i;
 
 /** Parses an exception with or without a port; undefined if it is invalid. */
-function exceptionOf(entry: string): Exception | undefined {
+function parseException(entry: string): Exception | undefined {
   if (isIP(entry) === 6 || /^[0-9a-f:.]+\/\d+$/i.test(entry)) return addressException(entry);
   const { v6, host = v6, port } = entryForm.exec(entry)?.groups ?? {};
   if (host === undefined) return undefined;

@@ -31,7 +31,7 @@ const resolveBySystem: Resolve = (host, callback) =>
 export const allAddresses =
   (resolve: Resolve = resolveBySystem): FindAddresses =>
   async (host) => {
-    const found = await addressesOf(host, resolve);
+    const found = await lookUpAddresses(host, resolve);
     if (found.length === 0) throw Object.assign(new Error("no address"), { code: "ENOTFOUND" });
     return found;
   };
@@ -43,7 +43,7 @@ export const allAddresses =
 export const allowedAddresses =
   ({ allow, resolve = resolveBySystem }: GuardOptions): FindAddresses =>
   async (host) => {
-    const found = await addressesOf(host, resolve);
+    const found = await lookUpAddresses(host, resolve);
     const allowed = found.filter((one) => isAllowed(host, one, allow));
     if (allowed.length === 0) throw new DestinationNotAllowed();
     return allowed;
@@ -60,7 +60,7 @@ export async function checkProxied(hostname: string, guard: GuardOptions): Promi
   const host = withoutBrackets(hostname);
   if (allow.hasHost(host)) return;
   if (localName.test(host)) throw new DestinationNotAllowed();
-  const found = await addressesOf(host, resolve).catch(() => []);
+  const found = await lookUpAddresses(host, resolve).catch(() => []);
   if (!found.every((one) => isAllowed(host, one, allow))) throw new DestinationNotAllowed();
 }
 
@@ -71,7 +71,7 @@ export const withoutBrackets = (hostname: string): string => hostname.replace(/^
 const isAllowed = (host: string, { address }: LookupAddress, allow: AllowList) =>
   !isInside(address) || allow.hasAddress(address) || (isIP(host) === 0 && allow.hasHost(host));
 
-function addressesOf(host: string, resolve: Resolve): Promise<LookupAddress[]> {
+function lookUpAddresses(host: string, resolve: Resolve): Promise<LookupAddress[]> {
   const family = isIP(host);
   if (family !== 0) return Promise.resolve([{ address: host, family }]);
   const { promise, ...lookup } = Promise.withResolvers<LookupAddress[]>();

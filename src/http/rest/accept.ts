@@ -34,7 +34,7 @@ function parseAccept(header: string): Range[] {
     try {
       // Java's URLConnection sends a bare "*".
       const { type, subtype, params } = new MIMEType(part.trim().replace(/^\*(?=\s*(?:;|$))/, "*/*"));
-      return [{ type, subtype, quality: qualityOf(params.get("q")) }];
+      return [{ type, subtype, quality: parseQuality(params.get("q")) }];
     } catch {
       return [];
     }
@@ -42,7 +42,7 @@ function parseAccept(header: string): Range[] {
 }
 
 /** Returns a weight; 1 if it is missing or malformed. */
-function qualityOf(text: string | null): number {
+function parseQuality(text: string | null): number {
   const quality = text === null || text.trim() === "" ? 1 : Number(text);
   return Number.isNaN(quality) ? 1 : quality;
 }

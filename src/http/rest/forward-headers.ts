@@ -33,12 +33,12 @@ export function requestHeaders(req: HttpRequest): Headers {
     if (value === undefined || !isForwarded(name) || named.has(name)) continue;
     for (const item of Array.isArray(value) ? value : [value]) appendValid(headers, name, item);
   }
-  const ticket = ticketOf(req);
+  const ticket = readTicket(req);
   if (ticket !== undefined) appendValid(headers, streamTicket.header, ticket);
   return headers;
 }
 
-function ticketOf({ url = "" }: HttpRequest): string | undefined {
+function readTicket({ url = "" }: HttpRequest): string | undefined {
   const mark = url.indexOf("?");
   return mark === -1 ? undefined : (new URLSearchParams(url.slice(mark)).get(streamTicket.parameter) ?? undefined);
 }

@@ -29,7 +29,7 @@ export interface HttpBinding {
 
 /** Returns the bindings of all annotated RPCs, in order. Throws an Error that names the RPC if an annotation is invalid. */
 export function readHttpBindings(services: readonly DescService[]): HttpBinding[] {
-  return services.flatMap((service) => service.methods).flatMap(bindingsOf);
+  return services.flatMap((service) => service.methods).flatMap(readBindings);
 }
 
 /** Returns an RPC's full name for error messages. */
@@ -37,7 +37,7 @@ export function rpcName(rpc: DescMethod): string {
   return `${rpc.parent.typeName}.${rpc.name}`;
 }
 
-function bindingsOf(rpc: DescMethod): HttpBinding[] {
+function readBindings(rpc: DescMethod): HttpBinding[] {
   if (!hasOption(rpc, http)) return [];
   const rule = getOption(rpc, http);
   try {

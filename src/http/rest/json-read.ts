@@ -68,7 +68,7 @@ export function readJsonField(
 }
 
 /** Returns a value as an object. Accepts an empty array, which is how PHP encodes an empty object. */
-function objectIn(json: JsonValue): JsonObject | undefined {
+function toObject(json: JsonValue): JsonObject | undefined {
   if (Array.isArray(json) && json.length === 0) return {};
   return isJsonObject(json) ? json : undefined;
 }
@@ -107,7 +107,7 @@ function readMap(
   path: string,
   context: ReadContext,
 ): void {
-  const object = objectIn(json);
+  const object = toObject(json);
   if (object === undefined) {
     context.violations.add(path, "must be an object");
     return;
@@ -134,7 +134,7 @@ export function setMapEntry(
 
 function readElement(type: ElementType, json: JsonValue, path: string, context: ReadContext): unknown {
   if (type.kind === "message" && !hasCustomJsonRepresentation(type.message)) {
-    const object = objectIn(json);
+    const object = toObject(json);
     if (object === undefined) {
       context.violations.add(path, "must be an object");
       return undefined;

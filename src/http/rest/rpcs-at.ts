@@ -15,7 +15,7 @@ export interface RpcsAt {
 export function rpcsAt(services: readonly DescService[], paths: readonly string[]): RpcsAt {
   const bindings = readHttpBindings(services);
   const found = paths.map((path) => {
-    const pattern = patternOf(path);
+    const pattern = parsePattern(path);
     return { path, hits: bindings.filter(({ template }) => pattern !== undefined && covers(pattern, template)) };
   });
   return {
@@ -24,7 +24,7 @@ export function rpcsAt(services: readonly DescService[], paths: readonly string[
   };
 }
 
-function patternOf(path: string): PathTemplate | undefined {
+function parsePattern(path: string): PathTemplate | undefined {
   const trimmed = path.replace(/^\/+|\/+$/g, "");
   try {
     return parsePathTemplate(`/${trimmed.replaceAll("(.*)", "**")}`);

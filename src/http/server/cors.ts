@@ -37,14 +37,14 @@ export const defaultCors: CorsOptions = {
 /** Returns the options for some origins: with credentials for a list, without for "*", as in WAHA. */
 export function corsFor(origins: CorsOptions["origins"]): CorsOptions {
   if (origins === "*" || (origins.length === 1 && origins[0] === "*")) return defaultCors;
-  return { ...defaultCors, origins: origins.map(originOf), credentials: true };
+  return { ...defaultCors, origins: origins.map(parseOrigin), credentials: true };
 }
 
 /**
  * Returns an origin as browsers send it: in lower case, without a default port or a final slash. Throws an Error that quotes the
  * text if it is not an origin.
  */
-export function originOf(text: string): string {
+export function parseOrigin(text: string): string {
   const [, scheme = "", authority = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#\\@\s*,]+)\/?$/i.exec(text) ?? [];
   const url = authority === "" ? null : URL.parse(`${scheme}://${authority}`);
   if (url === null || url.protocol === "file:") {

@@ -27,10 +27,10 @@ export function createHostGuard({ hosts, origins }: HostGuardOptions): HostGuard
   return ({ headers }) => {
     // HTTP/2 sends :authority and may send Host as well (RFC 9113, section 8.3.1).
     const sent = [headers[":authority"], headers.host].filter((host) => host !== undefined).map(String);
-    const foreign = sent.find((host) => !isAllowed(hostnameOf(`http://${host}`)));
+    const foreign = sent.find((host) => !isAllowed(parseHostname(`http://${host}`)));
     if (foreign !== undefined || sent.length === 0) return refusal("Host", foreign ?? "", hostRemedy);
     const { origin } = headers;
-    if (origin === undefined || origins.includes(origin) || isAllowed(hostnameOf(origin))) return undefined;
+    if (origin === undefined || origins.includes(origin) || isAllowed(parseHostname(origin))) return undefined;
     return refusal("Origin", origin, originRemedy);
   };
 }
@@ -57,7 +57,7 @@ export interface HostPattern {
 export function hostPattern(text: string): HostPattern {
   const hasSubdomains = text.startsWith(".");
   const name = hasSubdomains ? text.slice(1) : text;
-  const hostname = hostnameOf(`http://${isIPv6(name) ? `[${name}]` : name}`);
+  const hostname = parseHostname(`http://${isIPv6(name) ? `[${name}]` : name}`);
   const isAddress = hostname !== undefined && /^\[|^[\d.]+$/.test(hostname);
   if (hostname === undefined || !isHostname(hostname) || (hasSubdomains && isAddress)) {
     throw new Error(
@@ -68,7 +68,7 @@ export function hostPattern(text: string): HostPattern {
 }
 
 /** Returns the canonical host of a URL that has only a scheme and an authority; undefined for other texts. */
-function hostnameOf(origin: string): string | undefined {
+function parseHostname(origin: string): string | undefined {
   const url = /^https?:\/\/[^/?#\\@\s]+$/i.test(origin) ? URL.parse(origin) : null;
   return url?.hostname.replace(/\.$/, "");
 }

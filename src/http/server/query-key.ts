@@ -14,7 +14,7 @@ export function moveQueryKey(req: HttpRequest): void {
   if (kept.length === parts.length) return;
   setUrl(req, kept.length === 0 ? url.slice(0, mark) : `${url.slice(0, mark)}?${kept.join("&")}`);
   const hasHeader = Boolean(req.headers[apiKey.header]) || /^Bearer +\S/i.test(req.headers.authorization ?? "");
-  const key = parts.filter(isKey).map(keyIn).find(Boolean);
+  const key = parts.filter(isKey).map(readKey).find(Boolean);
   if (!hasHeader && key !== undefined) req.headers[apiKey.header] = key;
 }
 
@@ -24,7 +24,7 @@ function isKey(part: string): boolean {
 }
 
 /** Returns the decoded key of a parameter; "" if it cannot be a header's value. */
-function keyIn(part: string): string {
+function readKey(part: string): string {
   const mark = part.indexOf("=");
   const value = mark === -1 ? "" : decode(part.slice(mark + 1)).trim();
   return /^[\x20-\x7e]*$/.test(value) ? value : "";

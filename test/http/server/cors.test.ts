@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { corsFor, originOf } from "../../../src/http/server/cors.ts";
+import { corsFor, parseOrigin } from "../../../src/http/server/cors.ts";
 import { startRestServer } from "../rest/server.ts";
 
 const normalised: readonly [text: string, origin: string][] = [
@@ -39,13 +39,13 @@ const impossible = [
 
 describe("a CORS origin", () => {
   for (const [text, origin] of normalised) {
-    it(`is ${origin} for ${text}`, () => assert.equal(originOf(text), origin));
+    it(`is ${origin} for ${text}`, () => assert.equal(parseOrigin(text), origin));
   }
 
   for (const text of impossible) {
     it(`is not ${text}`, () => {
       assert.throws(
-        () => originOf(text),
+        () => parseOrigin(text),
         ({ message }: Error) => message.startsWith(`'${text}' is no origin: write `),
       );
     });

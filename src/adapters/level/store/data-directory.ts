@@ -10,8 +10,8 @@ export class DirectoryUnusable extends Error {
 
 /** Remedies for file system errors, by code. */
 const remedies: Readonly<Record<string, (directory: string, userId: string) => string>> = {
-  EACCES: giveIt,
-  EPERM: giveIt,
+  EACCES: changeOwner,
+  EPERM: changeOwner,
   EROFS: () => "Mount its file system writable",
   ENOSPC: () => "Make room on its disk",
   EDQUOT: () => "Raise the user's disk quota or make room",
@@ -27,7 +27,7 @@ const remedies: Readonly<Record<string, (directory: string, userId: string) => s
   ENOENT: () => "Choose a place where directories can be made",
 };
 
-function giveIt(directory: string, userId: string): string {
+function changeOwner(directory: string, userId: string): string {
   return userId === "0"
     ? "Choose a place where this user may write, which root may not everywhere"
     : `Give it to that user (chown -R ${userId} ${directory})`;
@@ -71,7 +71,7 @@ export const holdsStore = (directory: string): Promise<boolean> =>
 
 /** Converts an error of the file system, directly or through LevelDB, to DirectoryUnusable. Returns other errors unchanged. */
 export function explained(directory: string, error: unknown): unknown {
-  const found = causeOf(error);
+  const found = findCause(error);
   if (found === undefined) return error;
   const userId = String(process.getuid?.() ?? "unknown");
   const remedy = remedies[found.code]?.(directory, userId) ?? "Choose a directory that can be written to";
@@ -83,9 +83,9 @@ export function explained(directory: string, error: unknown): unknown {
 }
 
 /** Returns the innermost error of the file system. LevelDB passes on only its text, not its code. */
-function causeOf(error: unknown): { code: string; text: string } | undefined {
+function findCause(error: unknown): { code: string; text: string } | undefined {
   if (!(error instanceof Error)) return undefined;
-  const inner = causeOf(error.cause);
+  const inner = findCause(error.cause);
   if (inner) return inner;
   const [text = ""] = error.message.split("\n");
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
@@ -104,18 +104,18 @@ const systemTexts: readonly (readonly [code: string, text: string])[] = [
 
 /** Creates a directory and its parents. Node's recursive mkdir hangs if the file system answers ENOENT, as /proc does. */
 async function makeDirectory(path: string): Promise<void> {
-  const found = await typeOf(path);
+  const found = await readType(path);
   if (found === "directory") return;
   if (found === "other") throw Object.assign(new Error(`ENOTDIR: not a directory, ${path}`), { code: "ENOTDIR" });
   if (dirname(path) !== path) await makeDirectory(dirname(path));
   // Only the owner may read it, since it holds credentials.
   await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
     // Another process may have created it meanwhile.
-    if (error.code !== "EEXIST" || (await typeOf(path)) !== "directory") throw error;
+    if (error.code !== "EEXIST" || (await readType(path)) !== "directory") throw error;
   });
 }
 
-const typeOf = (path: string): Promise<"directory" | "other" | undefined> =>
+const readType = (path: string): Promise<"directory" | "other" | undefined> =>
   stat(path).then(
     (facts) => (facts.isDirectory() ? "directory" : "other"),
     (error: NodeJS.ErrnoException) => {

@@ -33,7 +33,7 @@ interface Home {
 export async function checkIdentity(database: Database, adopt: boolean): Promise<Operation[]> {
   const { directory } = database;
   const [storeId, home] = await database.getMany([storeIdKey, homeKey]);
-  if (home && !adopt && !isSame(homeOf(home), await factsOf(directory))) {
+  if (home && !adopt && !isSame(decodeHome(home), await readHome(directory))) {
     throw new Error(
       "it is a copy: it was made in another directory. Two copies of a store destroy each other's WhatsApp sessions. " +
         "If the original will never be used again, set SESSIOND_ADOPT_STORE=true for one start",
@@ -41,7 +41,7 @@ export async function checkIdentity(database: Database, adopt: boolean): Promise
   }
   await ensureAnchor(directory);
   return [
-    { type: "put", key: homeKey, value: bytesOf(await factsOf(directory)) },
+    { type: "put", key: homeKey, value: encodeHome(await readHome(directory)) },
     ...(storeId ? [] : [{ type: "put", key: storeIdKey, value: randomBytes(storeIdBytes) } as const]),
   ];
 }
@@ -53,17 +53,17 @@ function isSame(home: Home, here: Home): boolean {
   return home.anchorNs !== 0n && home.anchorNs === here.anchorNs;
 }
 
-const bytesOf = ({ inode, bornNs, anchorNs }: Home): Uint8Array =>
+const encodeHome = ({ inode, bornNs, anchorNs }: Home): Uint8Array =>
   Buffer.concat([inode, bornNs, anchorNs].map(numberBytes));
 
 /** Decodes a home. Stores of earlier versions have no anchor. */
-const homeOf = (value: Uint8Array): Home => ({
+const decodeHome = (value: Uint8Array): Home => ({
   inode: numberOf(value),
   bornNs: numberOf(value.subarray(8)),
   anchorNs: value.length > 16 ? numberOf(value.subarray(16)) : 0n,
 });
 
-async function factsOf(directory: string): Promise<Home> {
+async function readHome(directory: string): Promise<Home> {
   const { ino, birthtimeNs, ctimeNs } = await stat(directory, { bigint: true });
   // Node reports the time of change if the system has no time of birth.
   return { inode: ino, bornNs: birthtimeNs === ctimeNs ? 0n : birthtimeNs, anchorNs: await anchorTime(directory) };

@@ -48,7 +48,7 @@ export async function restoreStore({ backup, directory, force }: RestoreOptions)
   const staging = `${directory}.restoring`;
   try {
     await rm(staging, { recursive: true, force: true });
-    const live = (await holdsStore(directory)) ? await factsIn(directory) : undefined;
+    const live = (await holdsStore(directory)) ? await openAndReadFacts(directory) : undefined;
     await copyFiles(backup, staging);
     const generation = await prepare(staging, live, force);
     const replaced = await freeName(`${directory}.replaced`);
@@ -101,7 +101,7 @@ function check(backup: Facts, live: Facts): void {
   }
 }
 
-async function factsIn(directory: string): Promise<Facts> {
+async function openAndReadFacts(directory: string): Promise<Facts> {
   const level = await openRaw(directory);
   try {
     return await readFacts(level);

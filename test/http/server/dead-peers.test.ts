@@ -8,9 +8,9 @@ import { startServer } from "../rest/server.ts";
 import { openSocket } from "./raw-socket.ts";
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty settings frame (RFC 9113, section 6.5).
+// An empty SETTINGS frame (RFC 9113, section 6.5).
 const settings = "\0\0\0\x04\0\0\0\0\0";
-// Header of a ping frame: 8 bytes, type 6, no flags, stream 0.
+// Header of a PING frame: 8 bytes, type 6, no flags, stream 0.
 const ping = "\0\0\x08\x06\0\0\0\0\0";
 
 const quiet: RequestListener = (_req, res) => {

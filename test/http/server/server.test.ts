@@ -12,7 +12,7 @@ import { startServer, testTls } from "../rest/server.ts";
 import { dribble, openSocket } from "./raw-socket.ts";
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// An empty settings frame, and its acknowledgement (RFC 9113, section 6.5).
+// An empty SETTINGS frame, and its acknowledgement (RFC 9113, section 6.5).
 const settings = "\0\0\0\x04\0\0\0\0\0";
 const settingsAck = "\0\0\0\x04\x01\0\0\0\0";
 

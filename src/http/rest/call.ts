@@ -25,7 +25,7 @@ export interface CallOptions extends WriteContext {
   readonly onError: (error: unknown, req: HttpRequest) => void;
 }
 
-/** Calls an RPC and answers with what it returns. Rejects with the RPC's error where nothing has been sent yet. */
+/** Calls an RPC and sends its response. Rejects with the RPC's error if nothing has been sent yet. */
 export async function callRpc(
   binding: HttpBinding,
   message: Message,

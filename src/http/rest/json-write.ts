@@ -23,7 +23,7 @@ export function toRestJson(desc: DescMessage, message: Message, context: WriteCo
   return dress(desc, toJson(desc, message, { registry: context.registry }), context.dialect);
 }
 
-/** Whether an answer of this type may say nothing, and has no body then: it has only optional fields, or none. */
+/** Returns whether responses of a type may be empty, and are then sent without a body: all fields are optional. */
 export const isMostlyEmpty = ({ fields }: DescMessage): boolean => fields.every(({ proto }) => proto.proto3Optional);
 
 /** One field of a message, by itself: null for a message that is unset, else the field's default. */

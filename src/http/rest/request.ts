@@ -14,9 +14,9 @@ import type { Dialect } from "./resolve-dialect.ts";
 import { elementType, readText } from "./values.ts";
 import { createViolations, type FieldViolation } from "./violations.ts";
 
-/** How requests become messages. */
+/** Options for reading requests. */
 export type RequestOptions = {
-  /** Unknown properties are violations instead of being ignored. */
+  /** Whether unknown properties are violations instead of being ignored. */
   strict: boolean;
   maxBodyBytes: number;
   registry: Registry;
@@ -26,8 +26,8 @@ export type RequestOptions = {
 };
 
 /**
- * Makes the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if it has unknown
- * names. Throws an HttpProblem: 400 with every violation, or what is wrong with the body as a whole.
+ * Reads the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if there are unknown
+ * names. Throws an HttpProblem: a 400 with all violations, or the refusal of the body.
  */
 export async function readRequest(
   binding: HttpBinding,
@@ -48,7 +48,7 @@ export async function readRequest(
     const forms = options.dialect.formRequests.has(binding.rpc.input);
     fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, forms }), context);
   }
-  // A body that is the whole message leaves nothing to the query.
+  // If the body is the whole message, the query sets no fields.
   if (binding.body !== "message") {
     const bound = new Set<DescField | undefined>(binding.variables.map(({ fields }) => onlyOne(fields)));
     bound.add(binding.body);

@@ -21,56 +21,53 @@ import { type Dialect, resolveDialect } from "./resolve-dialect.ts";
 import { createRouteTable } from "./route-table.ts";
 import type { FieldViolation } from "./violations.ts";
 
-/** The request of a plain route. */
+/** Request of a plain route. */
 export type PlainRequest = {
   req: HttpRequest;
   res: HttpResponse;
-  /** The path as sent, without the query. */
+  /** Path as sent, without the query. */
   path: string;
   query: URLSearchParams;
-  /** The values of the template's variables. */
+  /** Values of the template's variables. */
   variables: ReadonlyMap<string, string>;
 };
 
-/**
- * A route that is no RPC: a page, a probe, metrics. Anybody may ask for it, unless it sees to that itself. An error it throws is
- * answered as an RPC's would be.
- */
+/** Route without an RPC, such as a page or metrics. It checks access itself. Its errors are answered like those of RPCs. */
 export type PlainRoute = {
   method: string;
-  /** A path template as in google.api.http, such as "/docs/**". */
+  /** Path template as in google.api.http, such as "/docs/**". */
   path: string;
   handler: (request: PlainRequest) => void | Promise<void>;
 };
 
-/** What the REST surface is made of. */
+/** Options for the REST listener. */
 export type RestOptions = {
-  /** Their google.api.http annotations are the routes. */
+  /** Services whose google.api.http annotations define the routes. */
   services: readonly DescService[];
   /** Default: resolved from the protos of `services`, which must define everything that the dialect names. */
   dialect?: Dialect | undefined;
   /** Reaches these services, in process. */
   transport: Transport;
-  /** What is wrong with a request beyond its types, so that one answer can tell everything. */
+  /** Validates a request beyond its types, so that one response reports all violations. */
   validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
-  /** Whether a request may become a call of this RPC, or learn that its path is none; asked before a body is read. Default: yes. */
+  /** Returns whether a request may call an RPC, or be told that its path is unknown. Runs before the body is read. Default: true. */
   admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
-  /** Unknown properties and query parameters are a 400 instead of being ignored. */
+  /** Whether unknown properties and query parameters are refused with 400 instead of ignored. */
   strict?: boolean | undefined;
   /** Default 10 MiB. */
   maxBodyBytes?: number | undefined;
-  /** More routes, beside those of the services. */
+  /** Routes without an RPC. */
   extra?: readonly PlainRoute[] | undefined;
   /** Default 15 seconds. */
   heartbeatMs?: number | undefined;
   /** Default 250 ms. */
   openStreamAfterMs?: number | undefined;
-  /** Told of every error that the client sees as a bare 500. */
+  /** Called with each error that the client sees as a bare 500. */
   onError?: ((error: unknown, req: HttpRequest) => void) | undefined;
 };
 
 type Route = {
-  /** undefined: a plain route. */
+  /** RPC of the route; undefined for a plain route. */
   rpc: DescMethod | undefined;
   answer: (
     req: HttpRequest,
@@ -82,7 +79,7 @@ type Route = {
 
 type RequestUrl = { path: string; query: string };
 
-/** Answers REST requests by calling RPCs. Throws an Error if an annotation makes no sense or two routes are the same. */
+/** Creates a listener that answers REST requests by calling RPCs. Throws an Error for an invalid annotation or a duplicate route. */
 export function createRest(options: RestOptions): RequestListener {
   const onError = options.onError ?? (() => {});
   const routes = createRoutes(options, onError);
@@ -104,7 +101,7 @@ export function createRest(options: RestOptions): RequestListener {
   return (req, res) => {
     serve(req, res)
       .catch((error: unknown) => answerError(req, res, error, onError))
-      // Not even the error could be sent: the connection is of no more use.
+      // The error could not be sent.
       .catch(() => res.destroy());
   };
 }
@@ -167,7 +164,7 @@ function answerError(
   else send(req, res, answer);
 }
 
-/** Path and query of a request's target, which may be in absolute form (RFC 9112, section 3.2.2). */
+/** Splits a request's target into path and query. The target may be in absolute form (RFC 9112, section 3.2.2). */
 function splitUrl(url: string): RequestUrl {
   const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? "";
   const [target = ""] = url.slice(origin.length).split("#", 1);

@@ -15,7 +15,7 @@ export function detectProtocol(socket: Socket, timeoutMs: number, onDetected: (p
   const destroy = () => socket.destroy();
   let late: NodeJS.Immediate | undefined;
   const timer = setTimeout(() => {
-    // A server that was busy itself reads first what has arrived meanwhile.
+    // If this server was busy, the first bytes may be waiting to be read.
     late = setImmediate(destroy);
   }, timeoutMs);
 

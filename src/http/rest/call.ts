@@ -14,7 +14,7 @@ import { fieldToRestJson, isMostlyEmpty, toRestJson, type WriteContext } from ".
 import type { Dialect } from "./resolve-dialect.ts";
 import { createEventStream, type EventStream } from "./sse.ts";
 
-/** How RPCs are called, and their answers written. */
+/** Options for calling RPCs. */
 export interface CallOptions extends WriteContext {
   readonly transport: Transport;
   /** Time between two comments on a quiet event stream. */
@@ -123,13 +123,13 @@ async function callStream(
   events.end();
 }
 
-const MAX_UINT64 = 2n ** 64n - 1n;
+const maxUint64 = 2n ** 64n - 1n;
 
-/** A client that comes back goes on where it was, whatever its address says: it cannot change that. */
+/** Resumes a stream after Last-Event-ID. It overrides the URL, which EventSource cannot change when it reconnects. */
 function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpRequest, dialect: Dialect): void {
   const id = String(req.headers["last-event-id"] ?? "");
   const field = rpc.input.fields.find((one) => dialect.resumeFields.has(one));
-  if (field === undefined || !/^\d{1,20}$/.test(id) || BigInt(id) > MAX_UINT64) return;
+  if (field === undefined || !/^\d{1,20}$/.test(id) || BigInt(id) > maxUint64) return;
   reflect(rpc.input, message).set(field, BigInt(id));
 }
 

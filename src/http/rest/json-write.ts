@@ -12,13 +12,13 @@ import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { isJsonObject } from "./json-read.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 
-/** How messages are written. */
+/** Context for writing messages as JSON. */
 export interface WriteContext {
   readonly registry: Registry;
   readonly dialect: Dialect;
 }
 
-/** A message as proto3 JSON in the REST dialect: keys in the order of field numbers, some shown though unset. */
+/** Converts a message to proto3 JSON in the REST dialect: keys in the order of field numbers, some fields shown although unset. */
 export function toRestJson(desc: DescMessage, message: Message, context: WriteContext): JsonValue {
   return dress(desc, toJson(desc, message, { registry: context.registry }), context.dialect);
 }
@@ -26,7 +26,7 @@ export function toRestJson(desc: DescMessage, message: Message, context: WriteCo
 /** Returns whether responses of a type may be empty, and are then sent without a body: all fields are optional. */
 export const isMostlyEmpty = ({ fields }: DescMessage): boolean => fields.every(({ proto }) => proto.proto3Optional);
 
-/** One field of a message, by itself: null for a message that is unset, else the field's default. */
+/** Converts one field of a message to JSON. Unset messages are null, other unset fields have their default. */
 export function fieldToRestJson(field: DescField, message: Message, context: WriteContext): JsonValue {
   const json = toJson(field.parent, message, { registry: context.registry });
   const value = isJsonObject(json) ? json[field.jsonName] : undefined;
@@ -34,7 +34,7 @@ export function fieldToRestJson(field: DescField, message: Message, context: Wri
   return field.fieldKind === "message" ? null : defaultJson(field, context.dialect);
 }
 
-/** Adds to the JSON of a message what the dialect shows of fields that toJson leaves out. */
+/** Adds the fields to a message's JSON that the dialect shows and toJson omits. */
 function dress(desc: DescMessage, json: JsonValue, dialect: Dialect): JsonValue {
   if (!isJsonObject(json) || hasCustomJsonRepresentation(desc)) return json;
   const entries: [string, JsonValue][] = [];

@@ -15,15 +15,15 @@ import { elementType, readText } from "./values.ts";
 import { createViolations, type FieldViolation } from "./violations.ts";
 
 /** Options for reading requests. */
-export type RequestOptions = {
+export interface RequestOptions {
   /** Whether unknown properties are violations instead of being ignored. */
-  strict: boolean;
-  maxBodyBytes: number;
-  registry: Registry;
-  dialect: Dialect;
-  /** What is wrong with a message beyond its types; asked when the types are wrong, to tell all at once. */
-  validate: (message: Message) => readonly FieldViolation[];
-};
+  readonly strict: boolean;
+  readonly maxBodyBytes: number;
+  readonly registry: Registry;
+  readonly dialect: Dialect;
+  /** Validates a message beyond its types. Called if types are wrong, so that one response reports all violations. */
+  readonly validate: (message: Message) => readonly FieldViolation[];
+}
 
 /**
  * Reads the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if there are unknown
@@ -45,8 +45,8 @@ export async function readRequest(
   const parameters = parseParameters(query, "query").filter((parameter) => !isTicket(parameter));
   if (binding.body === undefined) refuseLargeBody(req, maxBodyBytes);
   else {
-    const forms = options.dialect.formRequests.has(binding.rpc.input);
-    fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, forms }), context);
+    const acceptsForms = options.dialect.formRequests.has(binding.rpc.input);
+    fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }), context);
   }
   // If the body is the whole message, the query sets no fields.
   if (binding.body !== "message") {

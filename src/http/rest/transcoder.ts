@@ -22,62 +22,65 @@ import { createRouteTable } from "./route-table.ts";
 import type { FieldViolation } from "./violations.ts";
 
 /** Request of a plain route. */
-export type PlainRequest = {
-  req: HttpRequest;
-  res: HttpResponse;
+export interface PlainRequest {
+  readonly req: HttpRequest;
+  readonly res: HttpResponse;
   /** Path as sent, without the query. */
-  path: string;
-  query: URLSearchParams;
+  readonly path: string;
+  readonly query: URLSearchParams;
   /** Values of the template's variables. */
-  variables: ReadonlyMap<string, string>;
-};
+  readonly variables: ReadonlyMap<string, string>;
+}
 
 /** Route without an RPC, such as a page or metrics. It checks access itself. Its errors are answered like those of RPCs. */
-export type PlainRoute = {
-  method: string;
+export interface PlainRoute {
+  readonly method: string;
   /** Path template as in google.api.http, such as "/docs/**". */
-  path: string;
-  handler: (request: PlainRequest) => void | Promise<void>;
-};
+  readonly path: string;
+  readonly handler: (request: PlainRequest) => void | Promise<void>;
+}
 
 /** Options for the REST listener. */
-export type RestOptions = {
+export interface RestOptions {
   /** Services whose google.api.http annotations define the routes. */
-  services: readonly DescService[];
-  /** Default: resolved from the protos of `services`, which must define everything that the dialect names. */
-  dialect?: Dialect | undefined;
-  /** Reaches these services, in process. */
-  transport: Transport;
+  readonly services: readonly DescService[];
+  /** Dialect. Default: resolved from the protos of `services`, which must define everything that the dialect names. */
+  readonly dialect?: Dialect | undefined;
+  /** In-process transport to the services. */
+  readonly transport: Transport;
   /** Validates a request beyond its types, so that one response reports all violations. */
-  validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
+  readonly validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
   /** Returns whether a request may call an RPC, or be told that its path is unknown. Runs before the body is read. Default: true. */
-  admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
+  readonly admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
   /** Whether unknown properties and query parameters are refused with 400 instead of ignored. */
-  strict?: boolean | undefined;
-  /** Default 10 MiB. */
-  maxBodyBytes?: number | undefined;
+  readonly strict?: boolean | undefined;
+  /** Maximum size of a body. Default 10 MiB. */
+  readonly maxBodyBytes?: number | undefined;
   /** Routes without an RPC. */
-  extra?: readonly PlainRoute[] | undefined;
-  /** Default 15 seconds. */
-  heartbeatMs?: number | undefined;
-  /** Default 250 ms. */
-  openStreamAfterMs?: number | undefined;
+  readonly extra?: readonly PlainRoute[] | undefined;
+  /** Time between two comments on a quiet event stream. Default 15 s. */
+  readonly heartbeatMs?: number | undefined;
+  /** Time that an event stream waits for its first message before it opens. Default 250 ms. */
+  readonly openStreamAfterMs?: number | undefined;
   /** Called with each error that the client sees as a bare 500. */
-  onError?: ((error: unknown, req: HttpRequest) => void) | undefined;
-};
+  readonly onError?: ((error: unknown, req: HttpRequest) => void) | undefined;
+}
 
-type Route = {
+interface Route {
   /** RPC of the route; undefined for a plain route. */
-  rpc: DescMethod | undefined;
-  answer: (
+  readonly rpc: DescMethod | undefined;
+  readonly answer: (
     req: HttpRequest,
     res: HttpResponse,
     url: RequestUrl,
     segments: readonly PathSegment[],
   ) => void | Promise<void>;
-};
+}
 
-type RequestUrl = { path: string; query: string };
+interface RequestUrl {
+  readonly path: string;
+  readonly query: string;
+}
 
 /** Creates a listener that answers REST requests by calling RPCs. Throws an Error for an invalid annotation or a duplicate route. */
 export function createRest(options: RestOptions): RequestListener {

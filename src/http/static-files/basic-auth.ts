@@ -10,7 +10,7 @@ export interface Login {
 export const basicChallenge = 'Basic realm="sessiond", charset="UTF-8"';
 
 /** Returns a function that checks Authorization headers against a login, in the same time for every header. */
-export function loginVerifier(login: Login): (authorization: string | undefined) => boolean {
+export function createLoginVerifier(login: Login): (authorization: string | undefined) => boolean {
   const expected = digest(Buffer.from(`${login.username}:${login.password}`));
   return (authorization) => {
     const [, encoded] = /^Basic +([\w+/-]*={0,2}) *$/i.exec(authorization ?? "") ?? [];

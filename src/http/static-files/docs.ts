@@ -32,8 +32,8 @@ interface Asset {
 
 const uiDirectory = join(import.meta.dirname, "ui");
 
-/** Files that the page of Swagger UI loads, by name. Those marked `own` are not part of swagger-ui-dist. */
-const assets: Readonly<Record<string, { contentType: string; own?: boolean }>> = {
+/** Files that the page of Swagger UI loads, by name. Those marked `isOwn` are not part of swagger-ui-dist. */
+const assets: Readonly<Record<string, { contentType: string; isOwn?: boolean }>> = {
   "swagger-ui-bundle.js": { contentType: "text/javascript; charset=utf-8" },
   "initializer.js": { contentType: "text/javascript; charset=utf-8", isOwn: true },
   "swagger-ui.css": { contentType: "text/css; charset=utf-8" },

@@ -147,7 +147,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   );
   const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
   const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
-  const dispatching = { backend, sender, clock, random, logger, metrics };
+  const dispatching = { outbox: backend.outbox, sender, clock, random, logger, metrics };
   const dispatcher = new WebhookDispatcher({ ...dispatching, signer: nodeSigner, environment });
 
   const shutdown = new AbortController();
@@ -155,7 +155,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   const open = rpcsAt(services, config.openPaths);
   for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
   const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
-  const checkStore = () => backend.check();
+  const checkStore = () => backend.upkeep.check();
   const tickets = new StreamTickets({ clock, randomHex: (bytes) => random.hex(bytes) });
   const keyOfTicket = (ticket: string) => tickets.keyOf(ticket);
   // Probes have no key.
@@ -169,6 +169,8 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   const serving = new ServingState({ clock, checkStore });
   const routes = createRoutes({
     manager,
+    sessions: backend.sessions,
+    log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random }),
     metrics,
     admits,
@@ -184,7 +186,8 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
     pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
     checkStore,
-    backUp: (wallMs) => backend.backup(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
+    backUp: (wallMs) =>
+      backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
     tickets,
     serving,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
@@ -237,7 +240,13 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   dispatcher.start();
   const keeping = new AbortController();
   const kept = keepRetention(
-    { backend, retention: config.webhooks.retention, clock, logger, lastWrittenMs: backend.lastWrittenMs },
+    {
+      upkeep: backend.upkeep,
+      retention: config.webhooks.retention,
+      clock,
+      logger,
+      lastWrittenMs: backend.lastWrittenMs,
+    },
     keeping.signal,
   );
   await manager.boot();
@@ -264,7 +273,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
     versions.close();
     await manager.close();
     await kept;
-    await backend.close();
+    await backend.upkeep.close();
     await unwatch();
     logger.info({}, "stopped");
   };

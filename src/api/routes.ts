@@ -10,6 +10,8 @@ import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Sessions } from "../ports/sessions.ts";
 import { createAuthService } from "./auth-service.ts";
 import { type Admits, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
@@ -29,9 +31,11 @@ import { validation } from "./validation.ts";
 import { type Warnings, warning } from "./warnings.ts";
 import { createWebhookService } from "./webhook-service.ts";
 
-/** What the API works with. */
+/** Everything that the services need. */
 export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreServiceOptions {
   readonly manager: SessionManager;
+  readonly sessions: Sessions;
+  readonly log: EventLog;
   readonly webhookLog: WebhookLog;
   readonly metrics?: NonNullable<ReportingOptions["metrics"]>;
   readonly drawQr: DrawQr;
@@ -62,7 +66,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     validation,
   ];
   const rules = { requestGate: gate(options.admits), interceptors };
-  const { clock, admits, tickets, streamPolicy: policy, manager } = options;
+  const { clock, admits, tickets, streamPolicy: policy } = options;
   const streams = new Streams({ policy, clock, admits, tickets });
   const services = [...apiServices, Health, ...(options.reflection ? reflectionServices : [])];
   const names = services.map(({ typeName }) => typeName);
@@ -71,7 +75,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router
       .service(SessionService, createSessionService({ ...options, streams }), rules)
       .service(AuthService, createAuthService({ ...options, streams }), rules)
-      .service(EventService, createEventService({ manager, streams, tickets }), rules)
+      .service(EventService, createEventService({ log: options.log, streams, tickets }), rules)
       .service(WebhookService, createWebhookService(options.webhookLog, clock), rules)
       .service(ServerService, createServerService(options), rules)
       .service(StoreService, createStoreService(options), rules)

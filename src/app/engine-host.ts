@@ -1,8 +1,8 @@
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import type { SessionInput, UnlinkOutcome } from "../domain/session.ts";
-import { type Lease, LeaseLost } from "../ports/backend.ts";
 import type { Engine, EngineEvent } from "../ports/engine.ts";
+import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import { openedEngine } from "./opened-engine.ts";
@@ -116,7 +116,7 @@ export class EngineHost {
     const factory = engines.get(record.engine);
     if (!factory) return "pending";
     if (!engine) {
-      const login = await loginIn(factory, backend.credentials(this.#lease));
+      const login = await loginIn(factory, backend.engineData.credentials(this.#lease));
       if (login !== "some") return login === "none" ? "not_linked" : "unknown";
     }
     const open = connects ? () => openedEngine(factory, this.#deps, this.#lease, record, this.#logger) : undefined;

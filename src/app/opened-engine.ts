@@ -3,8 +3,8 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { proxyFor } from "../domain/proxy.ts";
-import type { Lease } from "../ports/backend.ts";
 import type { Engine, EngineFactory } from "../ports/engine.ts";
+import type { Lease } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 
@@ -22,8 +22,8 @@ export function openedEngine(
     factory.open({
       session: name,
       config: proxy ? { ...config, proxy } : config,
-      credentials: backend.credentials(lease),
-      chats: backend.chats(lease),
+      credentials: backend.engineData.credentials(lease),
+      chats: backend.engineData.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
       reportedUntilMs: lastMessageAt ? timestampMs(lastMessageAt) : openedMs,
     });

@@ -27,8 +27,8 @@ import {
   type UnlinkOutcome,
   wakeAtMs,
 } from "../domain/session.ts";
-import type { Commit, Lease, Pairing } from "../ports/backend.ts";
 import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engine.ts";
+import type { Commit, Lease, Pairing } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
@@ -113,7 +113,7 @@ export class SessionRunner {
     return this.#command(async () => {
       const restore = formerLoginsOf(this.#deps, this.#record.engine);
       await this.#host.close();
-      if (await restore(this.#deps.backend.credentials(this.#lease))) {
+      if (await restore(this.#deps.backend.engineData.credentials(this.#lease))) {
         await this.#apply({ type: "restored" });
         return this.#record;
       }
@@ -159,7 +159,7 @@ export class SessionRunner {
     await settled;
     // A step under way may have opened one more.
     await this.#host.close();
-    await this.#deps.backend.release(this.#lease);
+    await this.#deps.backend.sessions.release(this.#lease);
   }
 
   /** A step that the one under way hurries for. */
@@ -243,7 +243,7 @@ export class SessionRunner {
   async #commit(commit: Commit): Promise<void> {
     const { record } = commit;
     const endpoints = this.#endpointsOf(record);
-    await this.#deps.backend.commit(this.#lease, {
+    await this.#deps.backend.sessions.commit(this.#lease, {
       ...commit,
       ...(endpoints !== this.#endpoints && { endpoints }),
       isReconfigured: record.config !== this.#record.config,
@@ -311,10 +311,12 @@ export class SessionRunner {
   async #remove(): Promise<void> {
     await discardOutside(this.#deps, this.#record);
     const context = this.#eventContext(this.#deps.clock.wallMs());
-    await this.#deps.backend.remove(this.#lease, [{ event: deletedEvent(this.#record, context), endpointIds: [] }]);
+    await this.#deps.backend.sessions.remove(this.#lease, [
+      { event: deletedEvent(this.#record, context), endpointIds: [] },
+    ]);
     this.#state = "removed";
     this.#wakeTimer.set(undefined);
-    await this.#deps.backend.release(this.#lease);
+    await this.#deps.backend.sessions.release(this.#lease);
   }
 
   #giveUp(): void {

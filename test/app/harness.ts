@@ -155,7 +155,7 @@ export function openHarness(
   t.after(async () => {
     for (const engine of engines) engine.closes = Promise.resolve();
     await Promise.all(managers.map((manager) => manager.close()));
-    await backend.close();
+    await backend.upkeep.close();
   });
   return {
     clock,
@@ -177,7 +177,7 @@ export function openHarness(
     start: (name = "alice") => managers[0]?.create({ name, engine: 0, config: undefined, start: true }),
     events: async (name: string, afterSeq = 0n) => {
       const events = [];
-      const reading = backend.events(name, afterSeq, new AbortController().signal, backend.lastSeq());
+      const reading = backend.log.events(name, afterSeq, new AbortController().signal, await backend.log.lastSeq());
       for await (const event of reading) events.push(event);
       return events;
     },

@@ -1,4 +1,4 @@
-import { type Lease, LeaseLost } from "../../ports/backend.ts";
+import { type Lease, LeaseLost } from "../../ports/sessions.ts";
 
 /** What an engine keeps, by kind. */
 export type DataKind = "credentials" | "chats";

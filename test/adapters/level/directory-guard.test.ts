@@ -95,7 +95,7 @@ it("within one process, a store is not opened twice by any name", async (t) => {
   for (const name of [store.path, `${store.path}-link`, relative(process.cwd(), store.path)]) {
     await assert.rejects(open(name), inUse);
   }
-  await first.check();
+  await first.upkeep.check();
 });
 
 it("a process that was killed holds nothing back", async (t) => {
@@ -112,21 +112,21 @@ it("a copy that is adopted opens, and from then on without being asked", async (
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice");
-  await first.close();
+  await first.upkeep.close();
   await copy(store.path, `${store.path}-copy`);
-  await (await open(`${store.path}-copy`, true)).close();
+  await (await open(`${store.path}-copy`, true)).upkeep.close();
   const again = await open(`${store.path}-copy`);
-  assert.ok((await again.get("alice")).record);
-  await again.close();
+  assert.ok((await again.sessions.get("alice")).record);
+  await again.upkeep.close();
   // The original is where it was.
   await store.open(new FakeClock());
 });
 
 it("a directory that is moved is no copy", async (t) => {
   const store = await storeDirectory(t);
-  await (await store.open(new FakeClock())).close();
+  await (await store.open(new FakeClock())).upkeep.close();
   await rename(store.path, `${store.path}-moved`);
-  await (await open(`${store.path}-moved`)).close();
+  await (await open(`${store.path}-moved`)).upkeep.close();
 });
 
 it("an owner whose mark is gone writes nothing more", async (t) => {
@@ -138,19 +138,19 @@ it("an owner whose mark is gone writes nothing more", async (t) => {
   const { host } = JSON.parse(await readFile(mark, "utf8"));
   await writeFile(mark, JSON.stringify({ host, pid: 1 }));
   await utimes(mark, 1, 1);
-  await assert.rejects(backend.commit(lease, { record: recordOf("alice", 2), events: [] }), StoreUnavailable);
+  await assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] }), StoreUnavailable);
   clock.advance(60_000);
-  await assert.rejects(backend.check(), StoreUnavailable);
-  assert.equal((await backend.get("alice")).record?.revision, 1);
+  await assert.rejects(backend.upkeep.check(), StoreUnavailable);
+  assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
 });
 
 it("nothing is acknowledged any more once the directory is replaced", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
-  await backend.check();
+  await backend.upkeep.check();
   await rename(store.path, `${store.path}-gone`);
   await mkdir(store.path);
-  await assert.rejects(backend.check(), StoreUnavailable);
+  await assert.rejects(backend.upkeep.check(), StoreUnavailable);
 });
 
 it("a path longer than a socket's address can be guarded", async (t) => {

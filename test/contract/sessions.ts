@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { LeaseLost } from "../../src/ports/backend.ts";
+import { LeaseLost } from "../../src/ports/sessions.ts";
 import {
   createSession,
   endpointOf,
@@ -16,14 +16,14 @@ import {
 export function sessionsContract(open: OpenBackend): void {
   it("a session nobody created has no record", async (t) => {
     const { backend } = await fixture(t, open);
-    assert.deepEqual(await backend.get("alice"), { record: undefined, pairing: undefined, seq: 0n });
-    assert.deepEqual(await backend.list(), { records: [], seq: 0n });
+    assert.deepEqual(await backend.sessions.get("alice"), { record: undefined, pairing: undefined, seq: 0n });
+    assert.deepEqual(await backend.sessions.list(), { records: [], seq: 0n });
   });
 
   it("a commit can be read back, with the place in the log it is true for", async (t) => {
     const { backend } = await fixture(t, open);
     await createSession(backend, "alice", [], 2);
-    const { record, seq } = await backend.get("alice");
+    const { record, seq } = await backend.sessions.get("alice");
     assert.equal(record?.name, "alice");
     assert.equal(seq, 2n);
   });
@@ -32,7 +32,7 @@ export function sessionsContract(open: OpenBackend): void {
     const { backend } = await fixture(t, open);
     const alice = await createSession(backend, "alice", [], 2);
     const bob = await createSession(backend, "bob", [], 1);
-    const more = await backend.commit(alice.lease, { record: recordOf("alice"), events: [newEvent("alice")] });
+    const more = await backend.sessions.commit(alice.lease, { record: recordOf("alice"), events: [newEvent("alice")] });
     const seqs = [...alice.events, ...bob.events, ...more].map((event) => event.seq);
     assert.deepEqual(seqs, [1n, 2n, 3n, 4n]);
   });
@@ -40,7 +40,7 @@ export function sessionsContract(open: OpenBackend): void {
   it("sessions are listed by name", async (t) => {
     const { backend } = await fixture(t, open);
     for (const name of ["bob", "carol", "alice"]) await createSession(backend, name, [], 1);
-    const { records, seq } = await backend.list();
+    const { records, seq } = await backend.sessions.list();
     assert.deepEqual(
       records.map((record) => record.name),
       ["alice", "bob", "carol"],
@@ -53,14 +53,14 @@ export function sessionsContract(open: OpenBackend): void {
     const names = ["a", "a.b", "a\0b", "a\0", "a\u0001", "ü", "a b", "__proto__"];
     for (const name of names) {
       const { lease } = await createSession(backend, name, ["b", "\0b"], 1);
-      await backend.credentials(lease).write(new Map([["key", Buffer.from(name)]]));
+      await backend.engineData.credentials(lease).write(new Map([["key", Buffer.from(name)]]));
     }
-    await backend.remove(await backend.acquire("a"), []);
-    assert.equal((await backend.get("a")).record, undefined);
+    await backend.sessions.remove(await backend.sessions.acquire("a"), []);
+    assert.equal((await backend.sessions.get("a")).record, undefined);
     for (const name of names.slice(1)) {
-      assert.equal((await backend.get(name)).record?.name, name);
+      assert.equal((await backend.sessions.get(name)).record?.name, name);
       assert.equal((await history(backend, name)).length, 1);
-      const [value] = await backend.credentials(await backend.acquire(name)).read(["key"]);
+      const [value] = await backend.engineData.credentials(await backend.sessions.acquire(name)).read(["key"]);
       assert.deepEqual(value && Buffer.from(value).toString(), name);
     }
   });
@@ -68,55 +68,55 @@ export function sessionsContract(open: OpenBackend): void {
   it("a later acquisition takes the session away from the earlier one", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const later = await backend.acquire("alice");
+    const later = await backend.sessions.acquire("alice");
     assert.ok(later.epoch > lease.epoch);
     const commit = { record: recordOf("alice", 7), events: [newEvent("alice")], pairing: pairingOf("stale") };
-    await assert.rejects(backend.commit(lease, commit), LeaseLost);
-    await assert.rejects(backend.remove(lease, []), LeaseLost);
-    await backend.release(lease);
-    assert.deepEqual(await backend.get("alice"), { record: recordOf("alice"), pairing: undefined, seq: 0n });
-    await backend.commit(later, { record: recordOf("alice", 2), events: [] });
-    assert.equal((await backend.get("alice")).record?.revision, 2);
+    await assert.rejects(backend.sessions.commit(lease, commit), LeaseLost);
+    await assert.rejects(backend.sessions.remove(lease, []), LeaseLost);
+    await backend.sessions.release(lease);
+    assert.deepEqual(await backend.sessions.get("alice"), { record: recordOf("alice"), pairing: undefined, seq: 0n });
+    await backend.sessions.commit(later, { record: recordOf("alice", 2), events: [] });
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
   });
 
   it("a commit that waits when its lease is lost is refused, its neighbours are not", async (t) => {
     const { backend } = await fixture(t, open);
-    const alice = await backend.acquire("alice");
-    const bob = await backend.acquire("bob");
+    const alice = await backend.sessions.acquire("alice");
+    const bob = await backend.sessions.acquire("bob");
     const before = Promise.allSettled([
-      backend.commit(bob, { record: recordOf("bob"), events: [newEvent("bob")] }),
-      backend.commit(alice, { record: recordOf("alice"), events: [newEvent("alice")] }),
-      backend.commit(bob, { record: recordOf("bob", 2), events: [newEvent("bob")] }),
+      backend.sessions.commit(bob, { record: recordOf("bob"), events: [newEvent("bob")] }),
+      backend.sessions.commit(alice, { record: recordOf("alice"), events: [newEvent("alice")] }),
+      backend.sessions.commit(bob, { record: recordOf("bob", 2), events: [newEvent("bob")] }),
     ]);
-    const later = await backend.acquire("alice");
-    const seen = await backend.get("alice");
+    const later = await backend.sessions.acquire("alice");
+    const seen = await backend.sessions.get("alice");
     const [first, second, third] = await before;
     assert.equal(first.status, "fulfilled");
     assert.equal(third.status, "fulfilled");
     // Whether it was in time or not, the new owner has seen the last of it.
     assert.equal(second.status === "fulfilled", seen.record !== undefined);
-    assert.deepEqual((await backend.get("alice")).record, seen.record);
-    const [next] = await backend.commit(later, { record: recordOf("alice"), events: [newEvent("alice")] });
+    assert.deepEqual((await backend.sessions.get("alice")).record, seen.record);
+    const [next] = await backend.sessions.commit(later, { record: recordOf("alice"), events: [newEvent("alice")] });
     assert.equal(next?.seq, second.status === "fulfilled" ? 4n : 3n);
   });
 
   it("a lease given back is no lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    await backend.release(lease);
-    await backend.release(lease);
-    await assert.rejects(backend.commit(lease, { record: recordOf("alice"), events: [] }), LeaseLost);
-    assert.ok((await backend.acquire("alice")).epoch > lease.epoch);
+    await backend.sessions.release(lease);
+    await backend.sessions.release(lease);
+    await assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice"), events: [] }), LeaseLost);
+    assert.ok((await backend.sessions.acquire("alice")).epoch > lease.epoch);
   });
 
   it("commits of many sessions at once keep their order and share no number", async (t) => {
     const { backend } = await fixture(t, open);
     const sessions = await Promise.all(
-      Array.from({ length: 20 }, async (_, n) => ({ name: `s${n}`, lease: await backend.acquire(`s${n}`) })),
+      Array.from({ length: 20 }, async (_, n) => ({ name: `s${n}`, lease: await backend.sessions.acquire(`s${n}`) })),
     );
     const commits = sessions.flatMap(({ name, lease }) =>
       [1, 2, 3].map((revision) =>
-        backend.commit(lease, { record: recordOf(name, revision), events: [newEvent(name), newEvent(name)] }),
+        backend.sessions.commit(lease, { record: recordOf(name, revision), events: [newEvent(name), newEvent(name)] }),
       ),
     );
     const seqs = (await Promise.all(commits)).flat().map((event) => event.seq);
@@ -125,7 +125,7 @@ export function sessionsContract(open: OpenBackend): void {
       Array.from({ length: 120 }, (_, n) => BigInt(n + 1)),
     );
     for (const { name } of sessions) {
-      assert.equal((await backend.get(name)).record?.revision, 3);
+      assert.equal((await backend.sessions.get(name)).record?.revision, 3);
       const own = (await history(backend, name)).map((event) => event.seq);
       assert.deepEqual(
         own,
@@ -139,56 +139,62 @@ export function sessionsContract(open: OpenBackend): void {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     const commit = { record: recordOf("alice", 2), events: [newEvent("alice"), newEvent("alice", "one", "two")] };
-    await assert.rejects(backend.commit(lease, commit), TypeError);
-    await assert.rejects(backend.commit(lease, { ...commit, endpoints: [endpointOf("two")] }), TypeError);
-    assert.equal((await backend.get("alice")).record?.revision, 1);
-    const [event] = await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] });
+    await assert.rejects(backend.sessions.commit(lease, commit), TypeError);
+    await assert.rejects(backend.sessions.commit(lease, { ...commit, endpoints: [endpointOf("two")] }), TypeError);
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
+    const [event] = await backend.sessions.commit(lease, {
+      record: recordOf("alice"),
+      events: [newEvent("alice", "one")],
+    });
     assert.equal(event?.seq, 1n);
   });
 
   it("a commit for another session than the lease's writes nothing", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    await assert.rejects(backend.commit(lease, { record: recordOf("bob"), events: [] }), TypeError);
-    await assert.rejects(backend.commit(lease, { record: recordOf("alice"), events: [newEvent("bob")] }), TypeError);
-    assert.equal((await backend.get("bob")).record, undefined);
-    assert.equal((await backend.get("alice")).seq, 0n);
+    await assert.rejects(backend.sessions.commit(lease, { record: recordOf("bob"), events: [] }), TypeError);
+    await assert.rejects(
+      backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("bob")] }),
+      TypeError,
+    );
+    assert.equal((await backend.sessions.get("bob")).record, undefined);
+    assert.equal((await backend.sessions.get("alice")).seq, 0n);
   });
 
   it("what a caller does to a record later changes nothing", async (t) => {
     const { backend } = await fixture(t, open);
-    const lease = await backend.acquire("alice");
+    const lease = await backend.sessions.acquire("alice");
     const record = recordOf("alice");
-    const commit = backend.commit(lease, { record, events: [] });
+    const commit = backend.sessions.commit(lease, { record, events: [] });
     record.revision = 9;
     await commit;
-    const read = await backend.get("alice");
+    const read = await backend.sessions.get("alice");
     if (read.record) read.record.revision = 10;
-    assert.equal((await backend.get("alice")).record?.revision, 1);
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
   });
 
   it("a pairing is seen with its record, kept when left out, and ended by null", async (t) => {
     const { backend } = await fixture(t, open);
-    const lease = await backend.acquire("alice");
+    const lease = await backend.sessions.acquire("alice");
     const pairing = pairingOf("first");
-    await backend.commit(lease, { record: recordOf("alice"), events: [], pairing });
-    await backend.commit(lease, { record: recordOf("alice", 2), events: [] });
-    assert.deepEqual((await backend.get("alice")).pairing, pairing);
-    await backend.commit(lease, { record: recordOf("alice", 3), events: [], pairing: null });
-    assert.equal((await backend.get("alice")).pairing, undefined);
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], pairing });
+    await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] });
+    assert.deepEqual((await backend.sessions.get("alice")).pairing, pairing);
+    await backend.sessions.commit(lease, { record: recordOf("alice", 3), events: [], pairing: null });
+    assert.equal((await backend.sessions.get("alice")).pairing, undefined);
   });
 
   it("a session removed is gone with its history, and leaves what was logged at last", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 3);
     await createSession(backend, "bob", [], 1);
-    await backend.commit(lease, { record: recordOf("alice"), events: [], pairing: pairingOf("code") });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], pairing: pairingOf("code") });
     const last = newEvent("alice");
-    const [removed] = await backend.remove(lease, [last]);
+    const [removed] = await backend.sessions.remove(lease, [last]);
     assert.equal(removed?.seq, 5n);
-    assert.deepEqual(await backend.get("alice"), { record: undefined, pairing: undefined, seq: 5n });
+    assert.deepEqual(await backend.sessions.get("alice"), { record: undefined, pairing: undefined, seq: 5n });
     assert.deepEqual(
-      (await backend.list()).records.map((record) => record.name),
+      (await backend.sessions.list()).records.map((record) => record.name),
       ["bob"],
     );
     assert.deepEqual(
@@ -204,26 +210,26 @@ export function sessionsContract(open: OpenBackend): void {
   it("a session can be created again after its removal", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
-    await backend.remove(lease, [newEvent("alice")]);
+    await backend.sessions.remove(lease, [newEvent("alice")]);
     const again = await createSession(backend, "alice", [], 1);
     assert.deepEqual(
       again.events.map((event) => event.seq),
       [3n],
     );
-    assert.equal((await backend.get("alice")).record?.name, "alice");
+    assert.equal((await backend.sessions.get("alice")).record?.name, "alice");
   });
 
   it("a write can be proven, until the backend is closed", async (t) => {
     const { backend } = await fixture(t, open);
-    await backend.check();
+    await backend.upkeep.check();
     const { lease } = await createSession(backend, "alice");
-    const late = backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
-    await Promise.all([backend.close(), backend.close()]);
+    const late = backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
+    await Promise.all([backend.upkeep.close(), backend.upkeep.close()]);
     assert.equal((await late).length, 1);
-    await backend.close();
-    await assert.rejects(backend.check());
-    await assert.rejects(backend.list());
-    await assert.rejects(backend.get("alice"));
-    await assert.rejects(backend.commit(lease, { record: recordOf("alice"), events: [] }));
+    await backend.upkeep.close();
+    await assert.rejects(backend.upkeep.check());
+    await assert.rejects(backend.sessions.list());
+    await assert.rejects(backend.sessions.get("alice"));
+    await assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice"), events: [] }));
   });
 }

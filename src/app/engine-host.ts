@@ -25,7 +25,7 @@ export interface EngineOwner {
   record(event: EngineEvent): Promise<void>;
   /** Resolves once a command waits for the step under way. */
   commandWaits(): Promise<void>;
-  /** Called when another process has taken the session. */
+  /** Called when a write was refused because another process owns the session. Closes the engine. */
   leaseLost(): void;
 }
 
@@ -159,7 +159,7 @@ export class EngineHost {
       try {
         return await this.#owner.enqueue(() => this.#record(engine, event));
       } catch (error) {
-        if (error instanceof LeaseLost) return this.#abandon(engine);
+        if (error instanceof LeaseLost) return this.#owner.leaseLost();
         if (error instanceof SessionError) return;
         this.#logger.error(
           { err: error, event: event.type },
@@ -177,12 +177,6 @@ export class EngineHost {
     await this.#owner.record(event);
     // Recording may have opened the next engine. If it fails, this event is offered again.
     if (event.type === "closed" && engine === this.#engine) this.#engine = undefined;
-  }
-
-  async #abandon(engine: Engine): Promise<void> {
-    this.#engine = undefined;
-    this.#owner.leaseLost();
-    await engine.close();
   }
 }
 

@@ -65,8 +65,9 @@ export class SessionRunner {
       enqueue: (step) => this.#enqueue(step),
       record: (event) => this.#recordEvent(event),
       commandWaits: () => this.#commandWaits.promise,
-      leaseLost: () => this.#giveUp(),
+      leaseLost: () => void this.#lose(),
     });
+    lease.lost.addEventListener("abort", () => void this.#lose(), { once: true });
   }
 
   /** Whether the session is gone for good. */
@@ -319,10 +320,16 @@ export class SessionRunner {
     await this.#deps.backend.sessions.release(this.#lease);
   }
 
-  #giveUp(): void {
-    this.#logger.warn({}, "another process runs this session now");
+  /** Stops the engine at once: another process owns the session. Idempotent. */
+  async #lose(): Promise<void> {
+    if (this.#state !== "running") return;
     this.#state = "closed";
     this.#wakeTimer.set(undefined);
+    this.#commandWaits.resolve();
+    // The first step of closing an engine is synchronous.
+    const closed = this.#host.close();
+    this.#logger.warn({}, "another process runs this session now");
+    await closed.catch((error: unknown) => this.#logger.error({ err: error }, "engine did not close"));
   }
 
   #scheduleWake(): void {

@@ -133,7 +133,7 @@ export class Unlinker {
     const login = await loginIn(factory, backend.engineData.credentials(lease));
     if (login !== "some") return login === "none";
     const cut = new AbortController();
-    const signal = AbortSignal.any([cut.signal, this.#closing.signal]);
+    const signal = AbortSignal.any([cut.signal, this.#closing.signal, lease.lost]);
     const open = () => this.#open(factory, pending, lease, logger);
     const work = unlinkDevice({ engine: undefined, open, gate, clock, retries: false, signal });
     const stopped = Promise.withResolvers<void>();

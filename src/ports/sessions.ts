@@ -7,6 +7,11 @@ export interface Lease {
   readonly session: string;
   /** Grows with each acquisition of this session, restarts included. */
   readonly epoch: bigint;
+  /**
+   * Aborted, with LeaseLost as its reason, once another owner may hold the session: it acquired it, or this process was fenced. The
+   * owner stops its engine in the event listener, before the engine can write or send. Releasing a lease does not abort it.
+   */
+  readonly lost: AbortSignal;
 }
 
 /** A write came under a lease, or an engine data handle, that is no longer the current one. Nothing was written. */

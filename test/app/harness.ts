@@ -36,6 +36,8 @@ export class FakeEngine implements Engine {
   /** How many events the reader has asked for. */
   asked = 0;
   closed = false;
+  /** Whether it was told to close. */
+  closing = false;
   readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];
   #wake = () => {};
@@ -79,6 +81,7 @@ export class FakeEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     await this.closes;
     this.report({ type: "closed", cause: "unreachable", message: "closed" });
   }

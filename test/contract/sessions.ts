@@ -79,6 +79,26 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
   });
 
+  it("a lease tells at once that another owner acquired its session, and not that it was given back", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    const other = await createSession(backend, "bob");
+    const refusals: Promise<unknown>[] = [];
+    lease.lost.addEventListener("abort", () => {
+      // Told by then, and not before.
+      refusals.push(
+        assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice", 7), events: [] }), LeaseLost),
+      );
+    });
+    const later = await backend.sessions.acquire("alice");
+    assert.equal(refusals.length, 1);
+    await Promise.all(refusals);
+    assert.ok(lease.lost.reason instanceof LeaseLost);
+    await backend.sessions.release(later);
+    const last = await backend.sessions.acquire("alice");
+    assert.deepEqual([later.lost.aborted, last.lost.aborted, other.lease.lost.aborted], [false, false, false]);
+  });
+
   it("a commit that waits when its lease is lost is refused, its neighbours are not", async (t) => {
     const { backend } = await fixture(t, open);
     const alice = await backend.sessions.acquire("alice");

@@ -17,6 +17,7 @@ import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
+import { ProcessTickets } from "./adapters/embedded/process-tickets.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
 import { explained, prepareDirectory, presentDirectory, syncDirectory } from "./adapters/level/store/data-directory.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
@@ -38,7 +39,6 @@ import { connectErrorOf } from "./api/errors.ts";
 import { ServingState } from "./api/health-service.ts";
 import { createRoutes } from "./api/routes.ts";
 import { defaultStreamPolicy } from "./api/streams/live-stream.ts";
-import { StreamTickets } from "./api/streams/stream-tickets.ts";
 import { violationsOf } from "./api/validation.ts";
 import { Warnings } from "./api/warnings.ts";
 import { ConnectGate } from "./app/connect-gate.ts";
@@ -156,7 +156,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
   const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
   const checkStore = () => backend.upkeep.check();
-  const tickets = new StreamTickets({ clock, randomHex: (bytes) => random.hex(bytes) });
+  const tickets = new ProcessTickets({ clock, random });
   const keyOfTicket = (ticket: string) => tickets.keyOf(ticket);
   // Probes have no key.
   const keyless = [...open.rpcs, ...Health.methods];

@@ -3,16 +3,16 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { invalidArgument } from "../domain/errors.ts";
 import type { EventLog } from "../ports/event-log.ts";
+import type { Tickets } from "../ports/tickets.ts";
 import { presentedKey } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
-import type { StreamTickets } from "./streams/stream-tickets.ts";
 import type { Streams } from "./streams/streams.ts";
 
 /** What EventService works with. */
 export interface EventServiceOptions {
   readonly log: EventLog;
   readonly streams: Streams;
-  readonly tickets: StreamTickets;
+  readonly tickets: Tickets;
 }
 
 /** Creates EventService over the log of events. */

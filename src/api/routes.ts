@@ -12,6 +12,7 @@ import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Sessions } from "../ports/sessions.ts";
+import type { Tickets } from "../ports/tickets.ts";
 import { createAuthService } from "./auth-service.ts";
 import { type Admits, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
@@ -25,7 +26,6 @@ import type { ViewOptions } from "./session-view.ts";
 import { createStoreService, type StoreServiceOptions } from "./store-service.ts";
 import type { StreamPolicy } from "./streams/live-stream.ts";
 import { type Memory, streamLimit } from "./streams/stream-limit.ts";
-import type { StreamTickets } from "./streams/stream-tickets.ts";
 import { Streams } from "./streams/streams.ts";
 import { validation } from "./validation.ts";
 import { type Warnings, warning } from "./warnings.ts";
@@ -42,7 +42,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   /** Judges every call before anything of it is read. */
   readonly admits: Admits;
   readonly warnings: Warnings;
-  readonly tickets: StreamTickets;
+  readonly tickets: Tickets;
   readonly streamPolicy: StreamPolicy;
   /** How many streams can be open at the same time. */
   readonly maxStreams: number;

@@ -64,7 +64,7 @@ export class SessionManager {
   constructor(options: SessionManagerOptions) {
     this.#options = options;
     this.#unlinker = new Unlinker(options);
-    this.#creations = new Creations(async (session) => (await options.backend.sessions.get(session)).record);
+    this.#creations = new Creations(options.backend.sessions);
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
 
@@ -218,7 +218,6 @@ export class SessionManager {
     const { backend, logger, clock, gate, bootDelayMs = 0 } = this.#options;
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
     const { records } = await backend.sessions.list();
-    this.#creations.remember(records);
     await this.#unlinker.start();
     const plan = planBoot(records, this.#options);
     this.#report = new BootReport(clock, logger, plan.expected);

@@ -19,6 +19,11 @@ export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
 
+/** A commit would give a session the idempotency key that another session was created with. Nothing was written. */
+export class CreationKeyTaken extends Error {
+  override readonly name = "CreationKeyTaken";
+}
+
 /** The code that a phone can scan or type now. In memory only: it is a secret, and stale within a minute. */
 export interface Pairing {
   readonly value: string;
@@ -70,6 +75,8 @@ export interface Sessions {
   list(): Promise<SessionList>;
   /** Returns one session at one moment. */
   get(session: string): Promise<Snapshot>;
+  /** Returns the session that was created with this idempotency key; undefined if there is none. */
+  createdWith(idempotencyKey: string): Promise<SessionRecord | undefined>;
   /** Yields the session now, then whenever it has changed; states in between may be skipped. Ends by `signal`, or with the backend. */
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot>;
 
@@ -77,7 +84,7 @@ export interface Sessions {
   acquire(session: string): Promise<Lease>;
   /** Gives a lease back. Idempotent; does nothing for a lease that is lost. */
   release(lease: Lease): Promise<void>;
-  /** Writes record, events and their deliveries in one batch; returns the events with their `seq`. Rejects with LeaseLost. */
+  /** Writes record, events and their deliveries in one batch; returns the events with their `seq`. Rejects with LeaseLost or CreationKeyTaken. */
   commit(lease: Lease, commit: Commit): Promise<Event[]>;
   /** Removes the session, its engine data and its events in one batch, and logs `last` instead. Pending deliveries and those of `last` still go out. */
   remove(lease: Lease, last: readonly NewEvent[]): Promise<Event[]>;

@@ -4,12 +4,12 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { ProcessTickets } from "../../src/adapters/embedded/process-tickets.ts";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { systemRandom } from "../../src/adapters/node/system.ts";
 import { ServingState } from "../../src/api/health-service.ts";
 import { createRoutes } from "../../src/api/routes.ts";
 import { defaultStreamPolicy } from "../../src/api/streams/live-stream.ts";
-import { StreamTickets } from "../../src/api/streams/stream-tickets.ts";
 import { Warnings } from "../../src/api/warnings.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
@@ -114,7 +114,7 @@ export function openHarness(t: TestContext) {
     pendingUnlinks: () => manager.pendingUnlinks,
     checkStore: () => backend.upkeep.check(),
     backUp: () => Promise.reject(new Error("nothing to back up")),
-    tickets: new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) }),
+    tickets: new ProcessTickets({ clock, random: systemRandom }),
     serving: new ServingState({ clock, checkStore: () => backend.upkeep.check() }),
     streamPolicy: defaultStreamPolicy,
     maxStreams: 1_000,

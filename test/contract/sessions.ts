@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { LeaseLost } from "../../src/ports/sessions.ts";
+import { create } from "@bufbuild/protobuf";
+import { CreationSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { CreationKeyTaken, LeaseLost } from "../../src/ports/sessions.ts";
 import {
   createSession,
   endpointOf,
@@ -202,6 +204,37 @@ export function sessionsContract(open: OpenBackend): void {
     assert.deepEqual((await backend.sessions.get("alice")).pairing, pairing);
     await backend.sessions.commit(lease, { record: recordOf("alice", 3), events: [], pairing: null });
     assert.equal((await backend.sessions.get("alice")).pairing, undefined);
+  });
+
+  it("a session is found by the key that it was created with, until it is removed", async (t) => {
+    const { backend } = await fixture(t, open);
+    const lease = await backend.sessions.acquire("alice");
+    const creation = create(CreationSchema, { idempotencyKey: "a key", answer: recordOf("alice") });
+    await backend.sessions.commit(lease, { record: { ...recordOf("alice"), creation }, events: [] });
+    await backend.sessions.commit(lease, { record: { ...recordOf("alice", 2), creation }, events: [] });
+    await createSession(backend, "bob");
+    assert.equal((await backend.sessions.createdWith("a key"))?.revision, 2);
+    assert.equal(await backend.sessions.createdWith("another"), undefined);
+    await backend.sessions.remove(lease, []);
+    assert.equal(await backend.sessions.createdWith("a key"), undefined);
+    const bob = await backend.sessions.acquire("bob");
+    await backend.sessions.commit(bob, { record: { ...recordOf("bob"), creation }, events: [] });
+    assert.equal((await backend.sessions.createdWith("a key"))?.name, "bob");
+  });
+
+  it("of two sessions created with one key the second is refused, at once or later", async (t) => {
+    const { backend } = await fixture(t, open);
+    const creation = create(CreationSchema, { idempotencyKey: "a key" });
+    const commitOf = async (name: string) => {
+      const lease = await backend.sessions.acquire(name);
+      return backend.sessions.commit(lease, { record: { ...recordOf(name), creation }, events: [newEvent(name)] });
+    };
+    const outcomes = await Promise.allSettled([commitOf("alice"), commitOf("bob")]);
+    assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    await assert.rejects(commitOf("carol"), CreationKeyTaken);
+    const { records, seq } = await backend.sessions.list();
+    assert.deepEqual([records.length, seq], [1, 1n]);
+    assert.equal((await backend.sessions.createdWith("a key"))?.name, records[0]?.name);
   });
 
   it("a session removed is gone with its history, and leaves what was logged at last", async (t) => {

@@ -4,6 +4,7 @@ import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Lease } from "../../ports/sessions.ts";
 import { type Change, changeByAppending } from "../embedded/change.ts";
+import type { CreationKeys } from "../embedded/creation-keys.ts";
 import { seqOf } from "../embedded/delivery-queue.ts";
 import { DeliveryQueues } from "../embedded/delivery-queues.ts";
 import { Ownership } from "../embedded/ownership.ts";
@@ -45,6 +46,8 @@ export class SessionJournal {
   readonly readers = new Readers();
   /** The record last written of each session: most commits add events and leave the record as it is. */
   readonly records = new Map<string, SessionRecord>();
+  /** Idempotency keys of sessions; undefined until they are needed. */
+  creationKeys: CreationKeys | undefined;
   readonly #store: OpenStore;
   /** The end of the log as the next write will find it. */
   #nextAfterSeq: bigint;
@@ -163,6 +166,7 @@ export class SessionJournal {
   /** Takes back what a failed write has left in memory. */
   async #restored(): Promise<void> {
     this.records.clear();
+    this.creationKeys = undefined;
     await readAgain(this.#store);
     this.#nextAfterSeq = this.#view.seq;
     this.#renewView();

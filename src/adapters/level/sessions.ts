@@ -1,9 +1,10 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
+import { CreationKeys } from "../embedded/creation-keys.ts";
 import { dataRemovals } from "./engine-data.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
@@ -36,6 +37,13 @@ export class LevelSessions implements Sessions {
     return { record: value && fromBinary(SessionRecordSchema, value), pairing, seq };
   }
 
+  async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {
+    const session = (await this.#creationKeys()).sessionOf(idempotencyKey);
+    if (session === undefined) return undefined;
+    const { record } = await this.get(session);
+    return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
+  }
+
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
     return this.#journal.readers.watch(session, signal, () => this.get(session));
   }
@@ -56,6 +64,7 @@ export class LevelSessions implements Sessions {
     const { record } = commit;
     const { records } = this.#journal;
     const isWritten = () => records.get(session) === record;
+    const keys = record.creation && (await this.#creationKeys());
     const value = isWritten() ? undefined : toBinary(SessionRecordSchema, record);
     return this.#journal.write(lease, {
       record: () => {
@@ -65,6 +74,7 @@ export class LevelSessions implements Sessions {
       },
       change: (afterSeq) => {
         const change = changeBy(session, commit, this.#store.endpoints, afterSeq);
+        keys?.claim(record, (name) => this.#store.sessions.has(name));
         this.#store.sessions.add(session);
         return change;
       },
@@ -105,5 +115,13 @@ export class LevelSessions implements Sessions {
         retention.forget(session);
       },
     });
+  }
+
+  async #creationKeys(): Promise<CreationKeys> {
+    if (!this.#journal.creationKeys) {
+      const { records } = await this.list();
+      this.#journal.creationKeys ??= new CreationKeys(records);
+    }
+    return this.#journal.creationKeys;
   }
 }

@@ -4,6 +4,7 @@ import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
+import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { MemoryEngineData } from "./engine-data.ts";
 import type { MemoryJournal } from "./journal.ts";
 import type { MemoryPendingUnlinks } from "./pending-unlinks.ts";
@@ -21,6 +22,7 @@ export interface SessionContext {
 export class MemorySessions implements Sessions {
   readonly #context: SessionContext;
   readonly #pairings = new Map<string, Pairing>();
+  readonly #creationKeys = new CreationKeys([]);
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -37,6 +39,12 @@ export class MemorySessions implements Sessions {
     const { journal } = this.#context;
     journal.assertOpen();
     return { record: this.#record(session), pairing: this.#pairings.get(session), seq: journal.lastSeq };
+  }
+
+  async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {
+    const session = this.#creationKeys.sessionOf(idempotencyKey);
+    const record = session === undefined ? undefined : this.#record(session);
+    return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
   }
 
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
@@ -57,6 +65,7 @@ export class MemorySessions implements Sessions {
     journal.ownership.check(lease);
     const { session } = lease;
     const change = changeBy(session, commit, journal.endpoints, journal.lastSeq);
+    this.#creationKeys.claim(commit.record, (name) => records.has(name));
     records.set(session, clone(SessionRecordSchema, commit.record));
     if (commit.pairing) this.#pairings.set(session, commit.pairing);
     else if (commit.pairing === null) this.#pairings.delete(session);

@@ -1,12 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
-  SessionRecord_Phase as Phase,
-  type SessionRecord,
-  SessionRecordSchema,
-} from "../../gen/sessiond/store/v1/store_pb.js";
-import {
-  Session_DesiredState as Desired,
   Engine_Kind,
   type SessionConfig,
   SessionConfigSchema,
@@ -14,7 +8,7 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets } from "../domain/config.ts";
 import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
-import { statusOf, type UnlinkOutcome } from "../domain/session.ts";
+import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
 import type { Lease, Pairing } from "../ports/sessions.ts";
 import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
@@ -106,7 +100,7 @@ export class SessionManager {
     await this.#load(name, async () => {
       if ((await this.#options.backend.sessions.get(name)).record) throw exists;
       const config = request.config ? keepSecrets(request.config, undefined) : create(SessionConfigSchema);
-      const runner = await this.#runnerFor(name, this.#newRecord(name, engine, config));
+      const runner = await this.#runnerFor(name, newRecord(name, engine, config, this.#options.clock.wallMs()));
       saved = await runner.create(request.start, request.idempotencyKey);
       return runner;
     });
@@ -283,7 +277,8 @@ export class SessionManager {
   }
 
   async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
-    const lease: Lease = await this.#options.backend.sessions.acquire(session);
+    const { sessions } = this.#options.backend;
+    const lease: Lease = await sessions.acquire(session);
     const deps: RunnerDeps = {
       ...this.#options,
       onChange: (changed) => {
@@ -292,7 +287,7 @@ export class SessionManager {
       },
       onSetAside: (id) => this.#unlinker.add(id),
     };
-    return new SessionRunner(deps, lease, record);
+    return new SessionRunner(deps, lease, record, await sessions.messages(session));
   }
 
   /** Applies a change of the client version to a session, or to all that have been loaded. Never throws. */
@@ -303,20 +298,6 @@ export class SessionManager {
         this.#options.logger.error({ err: error, session: name }, "could not try another client version");
       });
     }
-  }
-
-  #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {
-    const now = timestampFromMs(this.#options.clock.wallMs());
-    return create(SessionRecordSchema, {
-      name,
-      engine,
-      config,
-      desiredState: Desired.STOPPED,
-      phase: Phase.STOPPED,
-      revision: 1,
-      createdAt: now,
-      updatedAt: now,
-    });
   }
 
   get #pairingDeps() {

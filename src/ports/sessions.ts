@@ -1,4 +1,4 @@
-import type { Endpoint, PendingUnlink, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Endpoint, MessageLog, PendingUnlink, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "./outbox.ts";
 
@@ -54,6 +54,8 @@ export interface SessionList {
 export interface Commit {
   readonly record: SessionRecord;
   readonly events: readonly NewEvent[];
+  /** The log of reported messages; left out: unchanged. */
+  readonly messages?: MessageLog;
   /** All endpoints of the session as configured now; left out: unchanged. An endpoint no longer named lives on until its last delivery is settled. */
   readonly endpoints?: readonly Endpoint[];
   /** The owner has changed the configuration: disabled endpoints are enabled again. */
@@ -77,6 +79,8 @@ export interface Sessions {
   get(session: string): Promise<Snapshot>;
   /** Returns the session that was created with this idempotency key; undefined if there is none. */
   createdWith(idempotencyKey: string): Promise<SessionRecord | undefined>;
+  /** Returns the log of the messages that a session has reported; undefined if none was written. */
+  messages(session: string): Promise<MessageLog | undefined>;
   /** Yields the session now, then whenever it has changed; states in between may be skipped. Ends by `signal`, or with the backend. */
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot>;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { CreationSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { CreationSchema, MessageLogSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { CreationKeyTaken, LeaseLost } from "../../src/ports/sessions.ts";
 import {
   createSession,
@@ -204,6 +204,22 @@ export function sessionsContract(open: OpenBackend): void {
     assert.deepEqual((await backend.sessions.get("alice")).pairing, pairing);
     await backend.sessions.commit(lease, { record: recordOf("alice", 3), events: [], pairing: null });
     assert.equal((await backend.sessions.get("alice")).pairing, undefined);
+  });
+
+  it("the log of messages is written with the commit, kept when left out, and goes with the session", async (t) => {
+    const { backend } = await fixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    assert.equal(await backend.sessions.messages("alice"), undefined);
+    const messages = create(MessageLogSchema, { reported: ["one"] });
+    const refused = { record: recordOf("alice"), events: [newEvent("alice", "nowhere")], messages };
+    await assert.rejects(backend.sessions.commit(lease, refused), TypeError);
+    assert.equal(await backend.sessions.messages("alice"), undefined);
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice")], messages });
+    await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] });
+    assert.deepEqual(await backend.sessions.messages("alice"), messages);
+    assert.equal(await backend.sessions.messages("bob"), undefined);
+    await backend.sessions.remove(lease, []);
+    assert.equal(await backend.sessions.messages("alice"), undefined);
   });
 
   it("a session is found by the key that it was created with, until it is removed", async (t) => {

@@ -19,8 +19,8 @@ import { StoredEvents } from "./stored-events.ts";
 
 /** One session's write, apart from its lease and its place in the log. */
 export interface SessionWrite {
-  /** Returns the operation on the record, at the moment of writing; undefined for none. */
-  readonly record: () => Operation | undefined;
+  /** Returns the operations on the session's own entries, at the moment of writing. */
+  readonly operations: () => Operation[];
   readonly change: (afterSeq: bigint) => Change;
   /** Reads the operations that need reading first: removals, engine data included, and logins set aside. */
   readonly gather?: () => Promise<Operation[]>;
@@ -102,8 +102,7 @@ export class SessionJournal {
         for (const operation of gathered) operations.push(operation);
         this.#add(lease.session, change, operations);
         // Last: a refused record must not count as written.
-        const record = write.record();
-        if (record) operations.push(record);
+        operations.push(...write.operations());
         if (gather) this.ownership.endHandles(lease.session);
         return change;
       },

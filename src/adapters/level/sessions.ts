@@ -1,5 +1,10 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type MessageLog,
+  MessageLogSchema,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
@@ -8,6 +13,7 @@ import { CreationKeys } from "../embedded/creation-keys.ts";
 import { dataRemovals } from "./engine-data.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
+import type { Operation } from "./store/database.ts";
 import { keyOf, rangeOf } from "./store/key.ts";
 import type { OpenStore } from "./store/opening.ts";
 
@@ -44,6 +50,12 @@ export class LevelSessions implements Sessions {
     return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
   }
 
+  async messages(session: string): Promise<MessageLog | undefined> {
+    const { snapshot } = this.#journal.view;
+    const value: Uint8Array | undefined = await this.#store.database.get(keyOf("messages", session), { snapshot });
+    return value && fromBinary(MessageLogSchema, value);
+  }
+
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
     return this.#journal.readers.watch(session, signal, () => this.get(session));
   }
@@ -65,12 +77,16 @@ export class LevelSessions implements Sessions {
     const { records } = this.#journal;
     const isWritten = () => records.get(session) === record;
     const keys = record.creation && (await this.#creationKeys());
+    const messages = commit.messages && toBinary(MessageLogSchema, commit.messages);
     const value = isWritten() ? undefined : toBinary(SessionRecordSchema, record);
     return this.#journal.write(lease, {
-      record: () => {
-        if (isWritten()) return undefined;
+      operations: () => {
+        const operations: Operation[] = [];
+        if (messages) operations.push({ type: "put", key: keyOf("messages", session), value: messages });
+        if (isWritten()) return operations;
         records.set(session, record);
-        return { type: "put", key: keyOf("record", session), value: value ?? toBinary(SessionRecordSchema, record) };
+        const bytes = value ?? toBinary(SessionRecordSchema, record);
+        return [...operations, { type: "put", key: keyOf("record", session), value: bytes }];
       },
       change: (afterSeq) => {
         const change = changeBy(session, commit, this.#store.endpoints, afterSeq);
@@ -95,9 +111,9 @@ export class LevelSessions implements Sessions {
     const { session } = lease;
     const { records, events, retention } = this.#journal;
     return this.#journal.write(lease, {
-      record: () => {
+      operations: () => {
         records.delete(session);
-        return { type: "del", key: keyOf("record", session) };
+        return (["record", "messages"] as const).map((family) => ({ type: "del", key: keyOf(family, session) }));
       },
       change: (afterSeq) => {
         const change = changeByRemoval(session, last, this.#store.endpoints, afterSeq);

@@ -1,5 +1,10 @@
 import { clone } from "@bufbuild/protobuf";
-import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type MessageLog,
+  MessageLogSchema,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
@@ -22,6 +27,7 @@ export interface SessionContext {
 export class MemorySessions implements Sessions {
   readonly #context: SessionContext;
   readonly #pairings = new Map<string, Pairing>();
+  readonly #messages = new Map<string, MessageLog>();
   readonly #creationKeys = new CreationKeys([]);
 
   constructor(context: SessionContext) {
@@ -47,6 +53,12 @@ export class MemorySessions implements Sessions {
     return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
   }
 
+  async messages(session: string): Promise<MessageLog | undefined> {
+    this.#context.journal.assertOpen();
+    const log = this.#messages.get(session);
+    return log && clone(MessageLogSchema, log);
+  }
+
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
     return this.#context.journal.readers.watch(session, signal, () => this.get(session));
   }
@@ -67,6 +79,7 @@ export class MemorySessions implements Sessions {
     const change = changeBy(session, commit, journal.endpoints, journal.lastSeq);
     this.#creationKeys.claim(commit.record, (name) => records.has(name));
     records.set(session, clone(SessionRecordSchema, commit.record));
+    if (commit.messages) this.#messages.set(session, clone(MessageLogSchema, commit.messages));
     if (commit.pairing) this.#pairings.set(session, commit.pairing);
     else if (commit.pairing === null) this.#pairings.delete(session);
     if (commit.setAside && engineData.copyCredentials(session, commit.setAside.id)) {
@@ -83,6 +96,7 @@ export class MemorySessions implements Sessions {
     const { session } = lease;
     const change = changeByRemoval(session, last, journal.endpoints, journal.lastSeq);
     records.delete(session);
+    this.#messages.delete(session);
     this.#pairings.delete(session);
     engineData.wipe(session);
     journal.log.drop(session);

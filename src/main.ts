@@ -17,6 +17,7 @@ import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import { createBaileysFactory } from "./adapters/baileys/engine.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
+import { ProcessTickets } from "./adapters/embedded/process-tickets.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";
 import { explained, prepareDirectory, presentDirectory, syncDirectory } from "./adapters/level/store/data-directory.ts";
 import { keptKey, keyVerifier } from "./adapters/node/api-key.ts";
@@ -38,7 +39,6 @@ import { connectErrorOf } from "./api/errors.ts";
 import { ServingState } from "./api/health-service.ts";
 import { createRoutes } from "./api/routes.ts";
 import { defaultStreamPolicy } from "./api/streams/live-stream.ts";
-import { StreamTickets } from "./api/streams/stream-tickets.ts";
 import { violationsOf } from "./api/validation.ts";
 import { Warnings } from "./api/warnings.ts";
 import { ConnectGate } from "./app/connect-gate.ts";
@@ -147,7 +147,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   );
   const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
   const environment = { version, tier: "PLUS", browser: (await webjs.browser()) ?? null };
-  const dispatching = { backend, sender, clock, random, logger, metrics };
+  const dispatching = { outbox: backend.outbox, sender, clock, random, logger, metrics };
   const dispatcher = new WebhookDispatcher({ ...dispatching, signer: nodeSigner, environment });
 
   const shutdown = new AbortController();
@@ -155,8 +155,8 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   const open = rpcsAt(services, config.openPaths);
   for (const path of open.unknown) logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that is none of REST's");
   const verifyKey = keySetting === undefined ? undefined : keyVerifier(keySetting);
-  const checkStore = () => backend.check();
-  const tickets = new StreamTickets({ clock, randomHex: (bytes) => random.hex(bytes) });
+  const checkStore = () => backend.upkeep.check();
+  const tickets = new ProcessTickets({ clock, random });
   const keyOfTicket = (ticket: string) => tickets.keyOf(ticket);
   // Probes have no key.
   const keyless = [...open.rpcs, ...Health.methods];
@@ -169,6 +169,8 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   const serving = new ServingState({ clock, checkStore });
   const routes = createRoutes({
     manager,
+    sessions: backend.sessions,
+    log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random }),
     metrics,
     admits,
@@ -184,7 +186,8 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
     pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
     checkStore,
-    backUp: (wallMs) => backend.backup(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
+    backUp: (wallMs) =>
+      backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
     tickets,
     serving,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
@@ -237,7 +240,13 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
   dispatcher.start();
   const keeping = new AbortController();
   const kept = keepRetention(
-    { backend, retention: config.webhooks.retention, clock, logger, lastWrittenMs: backend.lastWrittenMs },
+    {
+      upkeep: backend.upkeep,
+      retention: config.webhooks.retention,
+      clock,
+      logger,
+      lastWrittenMs: backend.lastWrittenMs,
+    },
     keeping.signal,
   );
   await manager.boot();
@@ -264,7 +273,7 @@ async function serve(settings: Settings): Promise<() => Promise<void>> {
     versions.close();
     await manager.close();
     await kept;
-    await backend.close();
+    await backend.upkeep.close();
     await unwatch();
     logger.info({}, "stopped");
   };

@@ -88,7 +88,7 @@ const layers: readonly Layer[] = [
   layer("domain", /^src\/domain\//, ...pure),
   layer("ports", /^src\/ports\//, generated, /^src\/(domain|ports)\//),
   layer("app", /^src\/app\//, ...pure, /^src\/(ports|app)\//),
-  layer("api", /^src\/api\//, ...pure, /^@connectrpc\/connect$/, /^src\/(app|api)\//),
+  layer("api", /^src\/api\//, ...pure, /^@connectrpc\/connect$/, /^src\/(ports|app|api)\//),
   layer(
     "http",
     /^src\/http\/(?!openapi\/protoc-gen)/,

@@ -4,6 +4,7 @@ import { type AuthService, QrTextSchema } from "../../gen/sessiond/v1/auth_servi
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
+import type { Sessions } from "../ports/sessions.ts";
 import { pngBody } from "./picture.ts";
 import { liveStream } from "./streams/live-stream.ts";
 import { type QrView, qrCode, qrStream } from "./streams/qr-stream.ts";
@@ -11,13 +12,14 @@ import type { Streams } from "./streams/streams.ts";
 
 /** What AuthService works with. */
 export interface AuthServiceOptions extends QrView {
-  readonly manager: SessionManager;
+  readonly manager: Pick<SessionManager, "get" | "pairing" | "requestCode">;
+  readonly sessions: Pick<Sessions, "watch">;
   readonly streams: Streams;
 }
 
 /** AuthService over a manager. */
 export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
-  const { manager, drawQr, streams } = options;
+  const { manager, sessions, drawQr, streams } = options;
   return {
     getQr: async ({ session }, { signal }) => ({
       qr: await qrCode(await manager.pairing(session, signal), options),
@@ -43,6 +45,6 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
       throw new SessionError("METHOD_NOT_SUPPORTED", "The method is not implemented by the engine.", { session });
     },
     qrStream: (request, context) =>
-      liveStream((signal) => qrStream(manager, request, options, signal), streams.optionsFor(context)),
+      liveStream((signal) => qrStream(sessions, request, options, signal), streams.optionsFor(context)),
   };
 }

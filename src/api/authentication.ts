@@ -4,7 +4,9 @@ import { public_access as publicAccess } from "../../gen/sessiond/api/v1/annotat
 import { SessionError } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
-import { ticketHeader } from "./streams/stream-tickets.ts";
+
+/** The header that carries a ticket. The REST transcoder fills it from a stream's URL. */
+export const ticketHeader = "x-stream-ticket";
 
 /** Whether a call with these headers may be made; `method` is undefined where it leads nowhere. */
 export type Admits = (method: DescMethod | undefined, header: Headers) => boolean;

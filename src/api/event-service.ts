@@ -1,30 +1,30 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
-import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument } from "../domain/errors.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Tickets } from "../ports/tickets.ts";
 import { presentedKey } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
-import type { StreamTickets } from "./streams/stream-tickets.ts";
 import type { Streams } from "./streams/streams.ts";
 
 /** What EventService works with. */
 export interface EventServiceOptions {
-  readonly manager: SessionManager;
+  readonly log: EventLog;
   readonly streams: Streams;
-  readonly tickets: StreamTickets;
+  readonly tickets: Tickets;
 }
 
-/** EventService over a manager. */
+/** Creates EventService over the log of events. */
 export function createEventService(options: EventServiceOptions): ServiceImpl<typeof EventService> {
-  const { manager, streams, tickets } = options;
+  const { log, streams, tickets } = options;
   return {
-    streamEvents: (request, context) => eventStream(manager, request, streams.optionsFor(context)),
+    streamEvents: (request, context) => eventStream(log, request, streams.optionsFor(context)),
     async ackEvents({ consumer, cursor }) {
-      if (cursor > manager.lastSeq()) {
+      if (cursor > (await log.lastSeq())) {
         throw invalidArgument([{ field: "cursor", description: "must not be beyond the end of the log" }]);
       }
-      return { cursor: await manager.acknowledge(consumer, cursor) };
+      return { cursor: await log.acknowledge(consumer, cursor) };
     },
     createStreamTicket(_request, { requestHeader, responseHeader }: HandlerContext) {
       responseHeader.set("cache-control", "no-store");

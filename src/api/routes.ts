@@ -10,6 +10,9 @@ import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Sessions } from "../ports/sessions.ts";
+import type { Tickets } from "../ports/tickets.ts";
 import { createAuthService } from "./auth-service.ts";
 import { type Admits, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
@@ -23,22 +26,23 @@ import type { ViewOptions } from "./session-view.ts";
 import { createStoreService, type StoreServiceOptions } from "./store-service.ts";
 import type { StreamPolicy } from "./streams/live-stream.ts";
 import { type Memory, streamLimit } from "./streams/stream-limit.ts";
-import type { StreamTickets } from "./streams/stream-tickets.ts";
 import { Streams } from "./streams/streams.ts";
 import { validation } from "./validation.ts";
 import { type Warnings, warning } from "./warnings.ts";
 import { createWebhookService } from "./webhook-service.ts";
 
-/** What the API works with. */
+/** Everything that the services need. */
 export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreServiceOptions {
   readonly manager: SessionManager;
+  readonly sessions: Sessions;
+  readonly log: EventLog;
   readonly webhookLog: WebhookLog;
   readonly metrics?: NonNullable<ReportingOptions["metrics"]>;
   readonly drawQr: DrawQr;
   /** Judges every call before anything of it is read. */
   readonly admits: Admits;
   readonly warnings: Warnings;
-  readonly tickets: StreamTickets;
+  readonly tickets: Tickets;
   readonly streamPolicy: StreamPolicy;
   /** How many streams can be open at the same time. */
   readonly maxStreams: number;
@@ -62,7 +66,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     validation,
   ];
   const rules = { requestGate: gate(options.admits), interceptors };
-  const { clock, admits, tickets, streamPolicy: policy, manager } = options;
+  const { clock, admits, tickets, streamPolicy: policy } = options;
   const streams = new Streams({ policy, clock, admits, tickets });
   const services = [...apiServices, Health, ...(options.reflection ? reflectionServices : [])];
   const names = services.map(({ typeName }) => typeName);
@@ -71,7 +75,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router
       .service(SessionService, createSessionService({ ...options, streams }), rules)
       .service(AuthService, createAuthService({ ...options, streams }), rules)
-      .service(EventService, createEventService({ manager, streams, tickets }), rules)
+      .service(EventService, createEventService({ log: options.log, streams, tickets }), rules)
       .service(WebhookService, createWebhookService(options.webhookLog, clock), rules)
       .service(ServerService, createServerService(options), rules)
       .service(StoreService, createStoreService(options), rules)

@@ -4,15 +4,19 @@ import type { SessionService } from "../../gen/sessiond/v1/session_service_pb.js
 import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import { meOf, statusOf } from "../domain/session.ts";
+import type { Sessions } from "../ports/sessions.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
 import { configView, remoteUnlinkedOf, sessionView, stillLinked, type ViewOptions } from "./session-view.ts";
+import type { LogSource } from "./streams/live-stream.ts";
 import { statusStream } from "./streams/status-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
 /** What SessionService works with. */
 export interface SessionServiceOptions extends ViewOptions {
   readonly manager: SessionManager;
+  readonly sessions: Pick<Sessions, "list" | "get">;
+  readonly log: LogSource;
   readonly webhookLog: Pick<WebhookLog, "disabledEndpoints">;
   readonly drawQr: DrawQr;
   readonly streams: Streams;
@@ -23,7 +27,7 @@ const defaultName = "default";
 
 /** SessionService over a manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
-  const { manager, webhookLog, drawQr, streams } = options;
+  const { manager, sessions, log, webhookLog, drawQr, streams } = options;
   const view = async (record: SessionRecord) =>
     sessionView(record, options, await webhookLog.disabledEndpoints(record.name));
   const shown = async (record: SessionRecord) => ({ session: await view(record) });
@@ -69,7 +73,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
       const shot = await manager.screenshot(session || defaultName, signal);
       return pngBody("png" in shot ? shot.png : await drawQr(shot.qr));
     },
-    statusStream: (request, context) => statusStream(manager, request, streams.optionsFor(context)),
+    statusStream: (request, context) => statusStream({ sessions, log }, request, streams.optionsFor(context)),
     async startSessionDeprecated({ name, config }) {
       const record = await manager.startDeprecated(name || defaultName, config);
       return { name: record.name, status: statusOf(record), config: configView(record, options) };

@@ -2,8 +2,9 @@ import { create, equals } from "@bufbuild/protobuf";
 import { CreationSchema, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_DesiredState as Desired, SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionError } from "../domain/errors.ts";
+import { CreationKeyTaken, type Sessions } from "../ports/sessions.ts";
 
-/** What makes two calls to create a session the same. */
+/** The parts of a call that creates a session. Calls with one key must agree in all of them. */
 interface Request {
   readonly name: string;
   readonly config: SessionRecord["config"] | undefined;
@@ -11,34 +12,29 @@ interface Request {
   readonly idempotencyKey?: string;
 }
 
-/** A session that was created, now or by an earlier call with the same key. */
+/** A session that was created, by this call or by an earlier one with the same key. */
 export interface Created {
   readonly record: SessionRecord;
   readonly replayed: boolean;
 }
 
-/** The record of a session about to be created under a key: the answer is kept in it, so that both are written at once. */
+/** Returns the record of a new session with its key and its answer in it, so that all are written at once. */
 export const createdWith = (idempotencyKey: string, record: SessionRecord): SessionRecord => ({
   ...record,
   creation: create(CreationSchema, { idempotencyKey, answer: record }),
 });
 
-/** Calls to create sessions by their idempotency key, as long as the session exists. */
+/** Creates sessions once per idempotency key, as long as the session exists. */
 export class Creations {
-  readonly #read: (session: string) => Promise<SessionRecord | undefined>;
-  readonly #sessions = new Map<string, string>();
+  readonly #sessions: Pick<Sessions, "createdWith">;
+  /** Calls of this process that are under way, by key. */
   readonly #running = new Map<string, Promise<SessionRecord>>();
 
-  constructor(read: (session: string) => Promise<SessionRecord | undefined>) {
-    this.#read = read;
+  constructor(sessions: Pick<Sessions, "createdWith">) {
+    this.#sessions = sessions;
   }
 
-  /** Makes known what an earlier process has created. */
-  remember(records: readonly SessionRecord[]): void {
-    for (const { creation, name } of records) if (creation) this.#sessions.set(creation.idempotencyKey, name);
-  }
-
-  /** Creates once per key: a call like an earlier one is given that one's answer, another call with its key is refused. */
+  /** Runs `make` once per key. A repeated call gets the first one's answer; a different call with the same key is refused. */
   async once(request: Request, make: () => Promise<SessionRecord>): Promise<Created> {
     const { idempotencyKey: key } = request;
     if (key === undefined) return { record: await make(), replayed: false };
@@ -47,20 +43,19 @@ export class Creations {
     const made = this.#running.get(key) ?? make();
     this.#running.set(key, made);
     try {
-      const record = await made;
-      this.#sessions.set(key, record.name);
-      return { record, replayed: false };
+      return { record: await made, replayed: false };
+    } catch (error) {
+      // Another process was first.
+      const answer = error instanceof CreationKeyTaken ? await this.#written(key) : undefined;
+      if (!answer) throw error;
+      return { record: sameAs(request, answer), replayed: true };
     } finally {
       this.#running.delete(key);
     }
   }
 
-  /** The answer given to a key, while the session it made is there. */
   async #written(key: string): Promise<SessionRecord | undefined> {
-    const session = this.#sessions.get(key);
-    if (session === undefined) return undefined;
-    const record = await this.#read(session);
-    return record?.creation?.idempotencyKey === key ? record.creation.answer : undefined;
+    return (await this.#sessions.createdWith(key))?.creation?.answer;
   }
 }
 

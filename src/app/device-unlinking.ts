@@ -1,5 +1,5 @@
-import { LeaseLost } from "../ports/backend.ts";
 import type { Credentials, Engine, EngineFactory, UnlinkResult } from "../ports/engine.ts";
+import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
 

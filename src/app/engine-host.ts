@@ -1,8 +1,7 @@
-import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionError } from "../domain/errors.ts";
-import type { SessionInput, UnlinkOutcome } from "../domain/session.ts";
-import { type Lease, LeaseLost } from "../ports/backend.ts";
+import type { SessionInput, StoredSession, UnlinkOutcome } from "../domain/session.ts";
 import type { Engine, EngineEvent } from "../ports/engine.ts";
+import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import { openedEngine } from "./opened-engine.ts";
@@ -25,7 +24,7 @@ export interface EngineOwner {
   record(event: EngineEvent): Promise<void>;
   /** Resolves once a command waits for the step under way. */
   commandWaits(): Promise<void>;
-  /** Called when another process has taken the session. */
+  /** Called when a write was refused because another process owns the session. Closes the engine. */
   leaseLost(): void;
 }
 
@@ -55,8 +54,8 @@ export class EngineHost {
   }
 
   /** Opens an engine. Returns the input that says why not, where none can be opened now. */
-  open(record: SessionRecord): SessionInput | undefined {
-    const factory = this.#deps.engines.get(record.engine);
+  open(session: StoredSession): SessionInput | undefined {
+    const factory = this.#deps.engines.get(session.record.engine);
     if (!factory) return closedBy("engine_crashed", "The session's engine is not available on this server");
     const turn = this.#deps.gate?.enter(this.#turn) ?? { leave: () => {} };
     if ("atMs" in turn) {
@@ -66,7 +65,7 @@ export class EngineHost {
     this.#turn = undefined;
     this.#leaveGate = turn.leave;
     try {
-      this.#engine = openedEngine(factory, this.#deps, this.#lease, record, this.#logger);
+      this.#engine = openedEngine(factory, this.#deps, this.#lease, session, this.#logger);
     } catch (error) {
       this.#logger.error({ err: error }, "engine could not be opened");
       return closedBy("engine_crashed", "The engine could not be opened");
@@ -79,10 +78,10 @@ export class EngineHost {
    * Unlinks the session's device at WhatsApp within a few seconds, by the open engine or, if need be and `connects`, by one opened for
    * it. No engine is open when it resolves.
    */
-  async unlink(record: SessionRecord, connects: boolean): Promise<UnlinkOutcome> {
+  async unlink(session: StoredSession, connects: boolean): Promise<UnlinkOutcome> {
     const cut = new AbortController();
     this.#cutUnlinking = () => cut.abort();
-    const work = this.#unlink(record, this.#release(), connects, cut.signal);
+    const work = this.#unlink(session, this.#release(), connects, cut.signal);
     const inTime = await this.#within(unlinkLimitMs, hurriedUnlinkLimitMs, work);
     cut.abort();
     const outcome = inTime ?? (await this.#untilClosed(work)) ?? "pending";
@@ -107,19 +106,19 @@ export class EngineHost {
   }
 
   async #unlink(
-    record: SessionRecord,
+    session: StoredSession,
     engine: Engine | undefined,
     connects: boolean,
     signal: AbortSignal,
   ): Promise<UnlinkOutcome> {
     const { backend, engines, gate, clock } = this.#deps;
-    const factory = engines.get(record.engine);
+    const factory = engines.get(session.record.engine);
     if (!factory) return "pending";
     if (!engine) {
-      const login = await loginIn(factory, backend.credentials(this.#lease));
+      const login = await loginIn(factory, backend.engineData.credentials(this.#lease));
       if (login !== "some") return login === "none" ? "not_linked" : "unknown";
     }
-    const open = connects ? () => openedEngine(factory, this.#deps, this.#lease, record, this.#logger) : undefined;
+    const open = connects ? () => openedEngine(factory, this.#deps, this.#lease, session, this.#logger) : undefined;
     const result = await unlinkDevice({ engine, open, gate, clock, retries: true, signal });
     return result === "unlinked" || result === "not_linked" ? result : "pending";
   }
@@ -159,7 +158,7 @@ export class EngineHost {
       try {
         return await this.#owner.enqueue(() => this.#record(engine, event));
       } catch (error) {
-        if (error instanceof LeaseLost) return this.#abandon(engine);
+        if (error instanceof LeaseLost) return this.#owner.leaseLost();
         if (error instanceof SessionError) return;
         this.#logger.error(
           { err: error, event: event.type },
@@ -177,12 +176,6 @@ export class EngineHost {
     await this.#owner.record(event);
     // Recording may have opened the next engine. If it fails, this event is offered again.
     if (event.type === "closed" && engine === this.#engine) this.#engine = undefined;
-  }
-
-  async #abandon(engine: Engine): Promise<void> {
-    this.#engine = undefined;
-    this.#owner.leaseLost();
-    await engine.close();
   }
 }
 

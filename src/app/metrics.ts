@@ -3,15 +3,18 @@ import { statusOf } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { SessionManager } from "./session-manager.ts";
 
-/** What is there at this moment, for metrics: sessions by status and engine, how long each was not heard, and what is pending at webhooks and at WhatsApp. */
+/**
+ * Returns the present values of gauges: sessions by status and engine, the time since WhatsApp was last heard by session, and what is
+ * pending at webhooks and at WhatsApp.
+ */
 export async function currentGauges(
-  backend: Pick<Backend, "list" | "queueStats">,
+  backend: Pick<Backend, "sessions" | "outbox">,
   manager: Pick<SessionManager, "lastInbound" | "pendingUnlinks">,
   nowMs: number,
 ) {
-  const { records } = await backend.list();
+  const { records } = await backend.sessions.list();
   const sessions = Map.groupBy(records, (record) => `${Status[statusOf(record)]} ${Engine_Kind[record.engine]}`);
-  const { pending, retrying, oldestMs } = backend.queueStats();
+  const { pending, retrying, oldestMs } = await backend.outbox.queueStats();
   return {
     sessions: Array.from(sessions, ([key, found]) => {
       const [status = "", engine = ""] = key.split(" ");

@@ -1,31 +1,33 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { proxyFor } from "../domain/proxy.ts";
-import type { Lease } from "../ports/backend.ts";
+import type { StoredSession } from "../domain/session.ts";
 import type { Engine, EngineFactory } from "../ports/engine.ts";
+import type { Lease } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 
-/** Opens an engine for a session as its record has it. Throws what the factory throws. */
+/** Opens an engine for a session as it is stored. Throws what the factory throws. */
 export function openedEngine(
   factory: EngineFactory,
   { backend, clock, proxies, scope }: RunnerDeps,
   lease: Lease,
-  { name, config = create(SessionConfigSchema), lastMessageAt, openedAt }: SessionRecord,
+  { record, messages }: StoredSession,
   logger: Logger,
 ): Engine {
+  const { name, config = create(SessionConfigSchema), openedAt } = record;
+  const { newestAt } = messages;
   const proxy = config.proxy ?? proxyFor(name, proxies);
   const openedMs = openedAt && clock.wallMsAt(timestampMs(openedAt));
   const open = () =>
     factory.open({
       session: name,
       config: proxy ? { ...config, proxy } : config,
-      credentials: backend.credentials(lease),
-      chats: backend.chats(lease),
+      credentials: backend.engineData.credentials(lease),
+      chats: backend.engineData.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
-      reportedUntilMs: lastMessageAt ? timestampMs(lastMessageAt) : openedMs,
+      reportedUntilMs: newestAt ? timestampMs(newestAt) : openedMs,
     });
   return scope ? scope(name, open) : open();
 }

@@ -2,7 +2,7 @@ import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { statusOf } from "../domain/session.ts";
-import type { Backend, Pairing } from "../ports/backend.ts";
+import type { Pairing, Sessions } from "../ports/sessions.ts";
 import type { Clock } from "../ports/system.ts";
 
 /** How long a caller who wants a code waits for a session that is STARTING. */
@@ -10,7 +10,7 @@ const pairingWaitMs = 5_000;
 
 /** What waiting for a code needs. */
 export interface PairingDeps {
-  readonly backend: Pick<Backend, "get" | "watch">;
+  readonly sessions: Pick<Sessions, "get" | "watch">;
   readonly clock: Clock;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
@@ -41,7 +41,7 @@ export async function readyForCode(deps: PairingDeps, session: string, signal: A
 
 /** The snapshot at SCAN_QR_CODE with its pairing, or the one without at which waiting has no more sense. */
 async function awaitPairing(
-  { backend, clock, closing }: PairingDeps,
+  { sessions, clock, closing }: PairingDeps,
   session: string,
   signal: AbortSignal,
 ): Promise<{ record: SessionRecord; pairing?: Pairing }> {
@@ -50,14 +50,14 @@ async function awaitPairing(
   try {
     let last: SessionRecord | undefined;
     const until = AbortSignal.any([signal, waiting.signal, closing]);
-    for await (const { record, pairing } of backend.watch(session, until)) {
+    for await (const { record, pairing } of sessions.watch(session, until)) {
       if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
       if (statusOf(record) === Status.SCAN_QR_CODE && pairing) return { record, pairing };
       if (statusOf(record) !== Status.STARTING && statusOf(record) !== Status.SCAN_QR_CODE) return { record };
       last = record;
     }
     if (closing.aborted) throw shuttingDown();
-    const record = last ?? (await backend.get(session)).record;
+    const record = last ?? (await sessions.get(session)).record;
     if (!record) throw sessionNotFound(session);
     return { record };
   } finally {

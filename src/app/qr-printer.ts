@@ -3,15 +3,15 @@ import type { Backend } from "../ports/backend.ts";
 
 /** Shows each new QR code of every session by `print`, as long as `signal` lasts; resolves then. */
 export async function printQrs(
-  backend: Backend,
+  backend: Pick<Backend, "sessions" | "log">,
   print: (session: string, value: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { seq } = await backend.list();
-  for await (const { session, payload } of backend.events(undefined, seq, signal)) {
+  const { seq } = await backend.sessions.list();
+  for await (const { session, payload } of backend.log.events(undefined, seq, signal)) {
     if (payload.case !== "sessionStatus" || payload.value.status !== Status.SCAN_QR_CODE) continue;
     // The code itself is in no log: it is read where it is now, and one that is gone already need not be shown.
-    const { pairing } = await backend.get(session);
+    const { pairing } = await backend.sessions.get(session);
     if (pairing) await print(session, pairing.value);
   }
 }

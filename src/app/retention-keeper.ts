@@ -1,30 +1,29 @@
-import type { Backend } from "../ports/backend.ts";
-import type { Retention } from "../ports/outbox.ts";
 import type { Clock, Logger } from "../ports/system.ts";
+import type { Retention, Upkeep } from "../ports/upkeep.ts";
 import { AgeClock } from "./age-clock.ts";
 
-/** What keeping to a retention needs. */
+/** Options for trimming by a retention. */
 export interface RetentionOptions {
-  readonly backend: Pick<Backend, "trim">;
+  readonly upkeep: Pick<Upkeep, "trim">;
   readonly retention: Retention;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "debug" | "error">;
-  /** How far the clock had come when the store was last written before; left out for a new store. */
+  /** Time of the last write before the store was opened; left out for a new store. */
   readonly lastWrittenMs?: number | undefined;
 }
 
 /** The pause after each round. */
 const pauseMs = 15_000;
 
-/** Trims what is kept of the past, round by round, until `signal`; resolves when the last round is through. Never rejects. */
+/** Trims events and deliveries in rounds until `signal`. Resolves when the last round is done; never rejects. */
 export async function keepRetention(
-  { backend, retention, clock, logger, lastWrittenMs }: RetentionOptions,
+  { upkeep, retention, clock, logger, lastWrittenMs }: RetentionOptions,
   signal: AbortSignal,
 ) {
   const ages = new AgeClock(clock, lastWrittenMs);
   while (!signal.aborted) {
     try {
-      const removed = await backend.trim(retention, ages.nowMs(), signal);
+      const removed = await upkeep.trim(retention, ages.nowMs(), signal);
       if (removed > 0) logger.debug({ removed }, "trimmed events and deliveries");
     } catch (error) {
       logger.error({ err: error }, "trimming events and deliveries failed");

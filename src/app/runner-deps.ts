@@ -9,7 +9,7 @@ import type { ConnectGate } from "./connect-gate.ts";
 
 /** What runners need, the same for all of them. */
 export interface RunnerDeps {
-  readonly backend: Backend;
+  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks">;
   readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,13 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
-  SessionRecord_Phase as Phase,
-  type SessionRecord,
-  SessionRecordSchema,
-} from "../../gen/sessiond/store/v1/store_pb.js";
-import type { Event } from "../../gen/sessiond/v1/event_pb.js";
-import {
-  Session_DesiredState as Desired,
   Engine_Kind,
   type SessionConfig,
   SessionConfigSchema,
@@ -15,8 +8,8 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { keepSecrets } from "../domain/config.ts";
 import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
-import { statusOf, type UnlinkOutcome } from "../domain/session.ts";
-import type { Lease, Pairing, Snapshot } from "../ports/backend.ts";
+import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
+import type { Lease, Pairing } from "../ports/sessions.ts";
 import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
@@ -33,8 +26,6 @@ import {
 } from "./session-commands.ts";
 import { SessionRunner } from "./session-runner.ts";
 import { Unlinker } from "./unlinker.ts";
-
-export { LogTrimmed, type Pairing, type Snapshot } from "../ports/backend.ts";
 
 export interface SessionManagerOptions extends RunnerDeps, BootChoice {
   /** The engine of sessions that name none. */
@@ -67,14 +58,14 @@ export class SessionManager {
   constructor(options: SessionManagerOptions) {
     this.#options = options;
     this.#unlinker = new Unlinker(options);
-    this.#creations = new Creations(async (session) => (await options.backend.get(session)).record);
+    this.#creations = new Creations(options.backend.sessions);
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
 
   /** Sessions by name; stopped ones only with `all`; only those whose metadata has all the pairs given. */
   async list(filter: { all: boolean; metadata: Record<string, string> }): Promise<SessionRecord[]> {
     const wanted = Object.entries(filter.metadata);
-    const { records } = await this.#options.backend.list();
+    const { records } = await this.#options.backend.sessions.list();
     return records.filter(
       (record) =>
         (filter.all || statusOf(record) !== Status.STOPPED) &&
@@ -86,7 +77,7 @@ export class SessionManager {
 
   /** The session's record as it is now. */
   async get(session: string): Promise<SessionRecord> {
-    const { record } = await this.#options.backend.get(session);
+    const { record } = await this.#options.backend.sessions.get(session);
     if (!record) throw sessionNotFound(session);
     return record;
   }
@@ -107,9 +98,9 @@ export class SessionManager {
     if ((known && !known.removed) || this.#runners.has(name)) throw exists;
     let saved: SessionRecord | undefined;
     await this.#load(name, async () => {
-      if ((await this.#options.backend.get(name)).record) throw exists;
+      if ((await this.#options.backend.sessions.get(name)).record) throw exists;
       const config = request.config ? keepSecrets(request.config, undefined) : create(SessionConfigSchema);
-      const runner = await this.#runnerFor(name, this.#newRecord(name, engine, config));
+      const runner = await this.#runnerFor(name, newRecord(name, engine, config, this.#options.clock.wallMs()));
       saved = await runner.create(request.start, request.idempotencyKey);
       return runner;
     });
@@ -162,7 +153,7 @@ export class SessionManager {
 
   /** Creates or updates a session and starts it; one that runs already is refused. */
   async startDeprecated(session: string, config: SessionConfig | undefined): Promise<SessionRecord> {
-    const { record } = await this.#options.backend.get(session);
+    const { record } = await this.#options.backend.sessions.get(session);
     if (!record) return (await this.create(startedSession(session, config))).record;
     const status = statusOf(record);
     if (status !== Status.STOPPED && status !== Status.FAILED) {
@@ -192,7 +183,7 @@ export class SessionManager {
 
   /** What the session shows: a picture of its page, or the QR value to draw for an engine without one. */
   async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
-    const { record, pairing } = await this.#options.backend.get(session);
+    const { record, pairing } = await this.#options.backend.sessions.get(session);
     if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
     if (this.#options.engines.get(record.engine)?.capabilities.screenshot) {
       const { engine } = await this.#runner(session);
@@ -204,44 +195,6 @@ export class SessionManager {
     }
     if (pairing) return { qr: pairing.value };
     throw new SessionError("NOT_A_BROWSER", "Can not get screenshot for non chrome based engine.", { session });
-  }
-
-  /** The session now, then whenever it has changed; states in between may be skipped. */
-  watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot> {
-    return this.#options.backend.watch(session, signal);
-  }
-
-  /** The log of one session or of all after `afterSeq`, up to `throughSeq` if given, without gap or repeat. Rejects with LogTrimmed where some of it is gone. */
-  events(
-    session: string | undefined,
-    afterSeq: bigint,
-    signal: AbortSignal,
-    throughSeq?: bigint,
-  ): AsyncIterable<Event> {
-    return this.#options.backend.events(session, afterSeq, signal, throughSeq);
-  }
-
-  /** The end of the log. */
-  lastSeq(): bigint {
-    return this.#options.backend.lastSeq();
-  }
-
-  /** Keeps, durably, how far a named reader of the log has come; resolves with where it is. */
-  acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
-    return this.#options.backend.acknowledge(consumer, cursor);
-  }
-
-  /** How far a named reader of the log has come; undefined if it is unknown. */
-  acknowledged(consumer: string): Promise<bigint | undefined> {
-    return this.#options.backend.acknowledged(consumer);
-  }
-
-  snapshot(session: string): Promise<Snapshot> {
-    return this.#options.backend.get(session);
-  }
-
-  snapshotAll(): Promise<{ records: SessionRecord[]; seq: bigint }> {
-    return this.#options.backend.list();
   }
 
   /** When WhatsApp was last heard (Unix ms), for each session with an engine that knows. */
@@ -258,8 +211,7 @@ export class SessionManager {
   async boot(): Promise<void> {
     const { backend, logger, clock, gate, bootDelayMs = 0 } = this.#options;
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
-    const { records } = await backend.list();
-    this.#creations.remember(records);
+    const { records } = await backend.sessions.list();
     await this.#unlinker.start();
     const plan = planBoot(records, this.#options);
     this.#report = new BootReport(clock, logger, plan.expected);
@@ -325,7 +277,8 @@ export class SessionManager {
   }
 
   async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
-    const lease: Lease = await this.#options.backend.acquire(session);
+    const { sessions } = this.#options.backend;
+    const lease: Lease = await sessions.acquire(session);
     const deps: RunnerDeps = {
       ...this.#options,
       onChange: (changed) => {
@@ -334,7 +287,7 @@ export class SessionManager {
       },
       onSetAside: (id) => this.#unlinker.add(id),
     };
-    return new SessionRunner(deps, lease, record);
+    return new SessionRunner(deps, lease, record, await sessions.messages(session));
   }
 
   /** Applies a change of the client version to a session, or to all that have been loaded. Never throws. */
@@ -347,23 +300,9 @@ export class SessionManager {
     }
   }
 
-  #newRecord(name: string, engine: Engine_Kind, config: SessionConfig): SessionRecord {
-    const now = timestampFromMs(this.#options.clock.wallMs());
-    return create(SessionRecordSchema, {
-      name,
-      engine,
-      config,
-      desiredState: Desired.STOPPED,
-      phase: Phase.STOPPED,
-      revision: 1,
-      createdAt: now,
-      updatedAt: now,
-    });
-  }
-
   get #pairingDeps() {
     const { backend, clock } = this.#options;
-    return { backend, clock, closing: this.#closing.signal };
+    return { sessions: backend.sessions, clock, closing: this.#closing.signal };
   }
 }
 

@@ -3,8 +3,8 @@ import type { PendingUnlink } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { attempted, leftMs, waitMs } from "../domain/pending-unlink.ts";
 import { proxyFor } from "../domain/proxy.ts";
-import type { Lease } from "../ports/backend.ts";
 import type { Engine, EngineFactory } from "../ports/engine.ts";
+import type { Lease } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
@@ -67,7 +67,7 @@ export class Unlinker {
     if (!factory?.setAside) return;
     try {
       await this.#withLease(pending, (lease) => {
-        const credentials = this.#deps.backend.credentials(lease);
+        const credentials = this.#deps.backend.engineData.credentials(lease);
         return factory.setAside?.(pending.session, pending.id, credentials) ?? Promise.resolve();
       });
     } catch (error) {
@@ -130,10 +130,10 @@ export class Unlinker {
     const { backend, engines, clock, gate } = this.#deps;
     const factory = engines.get(pending.engine);
     if (!factory) return false;
-    const login = await loginIn(factory, backend.credentials(lease));
+    const login = await loginIn(factory, backend.engineData.credentials(lease));
     if (login !== "some") return login === "none";
     const cut = new AbortController();
-    const signal = AbortSignal.any([cut.signal, this.#closing.signal]);
+    const signal = AbortSignal.any([cut.signal, this.#closing.signal, lease.lost]);
     const open = () => this.#open(factory, pending, lease, logger);
     const work = unlinkDevice({ engine: undefined, open, gate, clock, retries: false, signal });
     const stopped = Promise.withResolvers<void>();
@@ -154,8 +154,8 @@ export class Unlinker {
       factory.open({
         session: id,
         config: proxy ? { ...config, proxy } : config,
-        credentials: backend.credentials(lease),
-        chats: backend.chats(lease),
+        credentials: backend.engineData.credentials(lease),
+        chats: backend.engineData.chats(lease),
         logger: config.debug ? logger.child({}, "debug") : logger,
       });
     return scope ? scope(id, open) : open();
@@ -169,11 +169,11 @@ export class Unlinker {
 
   async #withLease<T>({ id }: PendingUnlink, work: (lease: Lease) => Promise<T>): Promise<T> {
     const { backend } = this.#deps;
-    const lease = await backend.acquire(id);
+    const lease = await backend.sessions.acquire(id);
     try {
       return await work(lease);
     } finally {
-      await backend.release(lease);
+      await backend.sessions.release(lease);
     }
   }
 

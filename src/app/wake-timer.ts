@@ -1,5 +1,5 @@
 import { SessionError } from "../domain/errors.ts";
-import { LeaseLost } from "../ports/backend.ts";
+import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock, Logger } from "../ports/system.ts";
 
 /** The store refuses writes (a full disk, say): how long until it is tried again. */

@@ -11,9 +11,9 @@ import {
   isProbeDue,
   type MadeAttempt,
 } from "../domain/endpoint-health.ts";
-import { LeaseLost } from "../ports/backend.ts";
 import type { WebhookMetrics } from "../ports/metrics.ts";
 import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts";
+import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
 import type { WebhookSender } from "../ports/webhook.ts";
 import { shownHealth } from "./shown-time.ts";
@@ -22,7 +22,7 @@ import { type Attempt, type RequestContext, webhookRequest } from "./webhook-req
 
 /** What a dispatcher works with. */
 export interface DispatcherOptions extends RequestContext {
-  readonly backend: Pick<Outbox, "claims" | "endpoints">;
+  readonly outbox: Pick<Outbox, "claims" | "endpoints">;
   readonly sender: WebhookSender;
   readonly clock: Clock;
   readonly random: Pick<Random, "unit" | "ulid">;
@@ -82,11 +82,11 @@ export class WebhookDispatcher {
   }
 
   async #claim(): Promise<void> {
-    const { backend, logger } = this.#options;
+    const { outbox, logger } = this.#options;
     const { signal } = this.#claiming;
     while (!signal.aborted) {
       try {
-        for await (const claim of backend.claims(signal)) {
+        for await (const claim of outbox.claims(signal)) {
           // A claim that came with the stop stays unsettled.
           if (signal.aborted) return;
           this.#carry(claim);
@@ -177,10 +177,10 @@ export class WebhookDispatcher {
 
   /** What an attempt tells of its endpoint, where that is news. */
   async #health(claim: Claim, event: Event, made: MadeAttempt): Promise<Pick<AttemptReport, "health" | "events">> {
-    const { backend, clock, random, logger, health: policy = defaultHealthPolicy } = this.#options;
+    const { outbox, clock, random, logger, health: policy = defaultHealthPolicy } = this.#options;
     const after = () => healthAfter(claim.endpoint.health, made, policy);
     if (!isDisabling(claim.endpoint.health, after())) return healthReport(claim.endpoint.health, after());
-    const endpoints = await backend.endpoints(event.session);
+    const endpoints = await outbox.endpoints(event.session);
     const before = claim.endpoint.health;
     const health = after();
     // Another attempt may have had the same answer meanwhile.

@@ -13,9 +13,9 @@ import { testEvent } from "../domain/event.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Random, WallClock } from "../ports/system.ts";
 
-/** What the log works with. */
+/** What a webhook log reads and writes. */
 export interface WebhookLogOptions {
-  readonly backend: Pick<Backend, "get" | "append" | "endpoints" | "setHealth" | "deliveries" | "delivery" | "resend">;
+  readonly backend: Pick<Backend, "sessions" | "outbox">;
   readonly clock: WallClock;
   readonly random: Pick<Random, "ulid">;
 }
@@ -52,7 +52,7 @@ export class WebhookLog {
   async deliveries(session: string, request: DeliveryPageRequest) {
     await this.#record(session);
     const before = request.pageToken === "" ? undefined : placeOf(request.pageToken);
-    const found = await this.#options.backend.deliveries(session, {
+    const found = await this.#options.backend.outbox.deliveries(session, {
       state: request.state,
       ...(request.endpointId && { endpointId: request.endpointId }),
       ...(before && { before }),
@@ -76,7 +76,7 @@ export class WebhookLog {
     if (!delivery.settledAt) throw notResendable(session, "The delivery is on its way");
     if (!endpoint || endpoint.removed) throw notResendable(session, "The delivery's endpoint is no longer configured");
     if (endpoint.health?.disabledAt) throw endpointDisabled(session, endpoint.id);
-    const [resent] = await this.#options.backend.resend(session, [nameOf(delivery)]);
+    const [resent] = await this.#options.backend.outbox.resend(session, [nameOf(delivery)]);
     if (!resent) throw notResendable(session, "The delivery's event is no longer kept");
     return { delivery: resent, endpoint };
   }
@@ -85,18 +85,18 @@ export class WebhookLog {
   async resendFailed(session: string, sinceMs: number, endpointId: string): Promise<number> {
     await this.#record(session);
     const { backend } = this.#options;
-    const usable = new Set((await backend.endpoints(session)).filter(isUsable).map(({ id }) => id));
+    const usable = new Set((await backend.outbox.endpoints(session)).filter(isUsable).map(({ id }) => id));
     let resent = 0;
     let before: DeliveryName | undefined;
     for (;;) {
-      const page = await backend.deliveries(session, {
+      const page = await backend.outbox.deliveries(session, {
         state: State.FAILED,
         ...(endpointId && { endpointId }),
         ...(before && { before }),
         limit: resendBatch,
       });
       const due = page.filter((one) => usable.has(one.endpointId) && settledMs(one) >= sinceMs);
-      resent += (await backend.resend(session, due.map(nameOf))).length;
+      resent += (await backend.outbox.resend(session, due.map(nameOf))).length;
       const last = page.at(-1);
       if (!last || page.length < resendBatch) return resent;
       before = nameOf(last);
@@ -107,7 +107,7 @@ export class WebhookLog {
   async sendTest(session: string, endpointId: string): Promise<DeliveryWithEndpoint[]> {
     const { backend, clock, random } = this.#options;
     const record = await this.#record(session);
-    const endpoints = await backend.endpoints(session);
+    const endpoints = await backend.outbox.endpoints(session);
     const targets = endpointId === "" ? endpoints.filter(isUsable) : [this.#named(session, endpoints, endpointId)];
     const disabled = targets.find((endpoint) => !isUsable(endpoint));
     if (disabled) throw endpointDisabled(session, disabled.id);
@@ -115,45 +115,45 @@ export class WebhookLog {
       throw new SessionError("ENDPOINT_NOT_FOUND", "The session has no endpoint in use", { session });
     const nowMs = clock.wallMs();
     const event = testEvent(record, { nowMs, ulid: () => random.ulid(nowMs) });
-    const [logged] = await backend.append(session, [{ event, endpointIds: targets.map(({ id }) => id) }]);
+    const [logged] = await backend.outbox.append(session, [{ event, endpointIds: targets.map(({ id }) => id) }]);
     if (!logged) throw sessionNotFound(session);
     const names = targets.map(({ id }) => ({ seq: logged.seq, endpointId: id }));
-    const found = await Promise.all(names.map((name) => backend.delivery(session, name)));
+    const found = await Promise.all(names.map((name) => backend.outbox.delivery(session, name)));
     return this.#withEndpoints(session, found);
   }
 
   async endpoints(session: string): Promise<Endpoint[]> {
     await this.#record(session);
-    return this.#options.backend.endpoints(session);
+    return this.#options.backend.outbox.endpoints(session);
   }
 
   /** A session's endpoints that are configured and switched off; none where there is no such session. */
   async disabledEndpoints(session: string): Promise<Endpoint[]> {
-    const endpoints = await this.#options.backend.endpoints(session);
+    const endpoints = await this.#options.backend.outbox.endpoints(session);
     return endpoints.filter(({ removed, health }) => !removed && health?.disabledAt !== undefined);
   }
 
   /** Takes an endpoint back into use, whatever became of it before. */
   async enable(session: string, endpointId: string): Promise<Endpoint> {
     this.#named(session, await this.endpoints(session), endpointId);
-    const enabled = await this.#options.backend.setHealth(session, endpointId, undefined);
+    const enabled = await this.#options.backend.outbox.setHealth(session, endpointId, undefined);
     return enabled ?? create(EndpointSchema, { id: endpointId, removed: true });
   }
 
   async #record(session: string): Promise<SessionRecord> {
-    const { record } = await this.#options.backend.get(session);
+    const { record } = await this.#options.backend.sessions.get(session);
     if (!record) throw sessionNotFound(session);
     return record;
   }
 
   async #delivery(session: string, id: string): Promise<Delivery | undefined> {
     const name = deliveryNameOf(id);
-    const delivery = name && (await this.#options.backend.delivery(session, name));
+    const delivery = name && (await this.#options.backend.outbox.delivery(session, name));
     return delivery?.id === id ? delivery : undefined;
   }
 
   async #withEndpoints(session: string, found: readonly (Delivery | undefined)[]): Promise<DeliveryWithEndpoint[]> {
-    const endpoints = new Map((await this.#options.backend.endpoints(session)).map((each) => [each.id, each]));
+    const endpoints = new Map((await this.#options.backend.outbox.endpoints(session)).map((each) => [each.id, each]));
     return found.flatMap((delivery) => (delivery ? [{ delivery, endpoint: endpoints.get(delivery.endpointId) }] : []));
   }
 

@@ -1,19 +1,17 @@
 import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Event,
   EventSchema,
   type MessagePayload,
   MessagePayloadSchema,
   SessionHealthPayloadSchema,
-  type SessionStatusPayload_Past,
-  SessionStatusPayload_PastSchema,
   SessionStatusPayloadSchema,
   WebhookDisabledPayloadSchema,
 } from "../../gen/sessiond/v1/event_pb.js";
-import { meOf, type SessionState, statusOf } from "./session.ts";
+import { meOf, type SessionState, statusOf, type Transition } from "./session.ts";
 
-/** All names of events that a webhook can ask for: WAHA's (wire.md, section 5). */
+/** The names of events that a webhook can ask for: WAHA's (wire.md, section 5). */
 export const eventNames = [
   "session.status",
   "message",
@@ -47,16 +45,16 @@ export const eventNames = [
   "engine.event",
 ] as const;
 
-/** The last entry of a removed session's log. For streams; no webhook can ask for it. */
+/** The last entry of a removed session's log. For streams only: webhooks cannot ask for it. */
 export const deletedEventName = "session.deleted";
 
-/** An endpoint was switched off: no name of WAHA's, posted to those who ask for it or for all. */
+/** An endpoint was disabled. Not one of WAHA's names; posted to endpoints that ask for it or for all. */
 export const disabledEventName = "webhook.disabled";
 
-/** A connection has stopped answering, or answers again: no name of WAHA's, posted to those who ask for it or for all. */
+/** A connection has stopped answering, or answers again. Not one of WAHA's names; posted to endpoints that ask for it or for all. */
 export const healthEventName = "session.health";
 
-/** The names of events that webhooks are posted here; the rest of `eventNames` is accepted and never fires. */
+/** The names of events that webhooks receive; the others in `eventNames` are accepted and never fire. */
 export const postedEventNames: readonly string[] = [
   "session.status",
   "message",
@@ -65,10 +63,10 @@ export const postedEventNames: readonly string[] = [
   disabledEventName,
 ];
 
-/** A test, posted to whoever it is meant for. */
+/** A test, posted to the endpoints that it names. */
 export const testEventName = "webhook.test";
 
-/** All names that events of the log have. */
+/** The names of all events in the log. */
 export const loggedEventNames: readonly string[] = [
   ...eventNames,
   healthEventName,
@@ -77,24 +75,13 @@ export const loggedEventNames: readonly string[] = [
   deletedEventName,
 ];
 
-/** What every event needs from outside: when it happened, and a maker of ULIDs. */
+/** The time of an event (Unix ms), and a generator of ULIDs. */
 export interface EventContext {
   readonly nowMs: number;
   ulid(): string;
 }
 
-/** How many statuses a session.status event looks back on. */
-const rememberedStatuses = 3;
-
-/** The statuses to remember once `state` is announced. */
-export function rememberedAfter(state: SessionState, nowMs: number): SessionStatusPayload_Past[] {
-  const status = statusOf(state);
-  if (state.statuses.at(-1)?.status === status) return state.statuses;
-  const now = create(SessionStatusPayload_PastSchema, { status, time: timestampFromMs(nowMs) });
-  return [...state.statuses, now].slice(-rememberedStatuses);
-}
-
-/** The event that announces a session's status. */
+/** Returns the event that announces a session's status. */
 export function statusEvent(state: SessionState, context: EventContext): Event {
   const payload = create(SessionStatusPayloadSchema, {
     name: state.name,
@@ -105,7 +92,7 @@ export function statusEvent(state: SessionState, context: EventContext): Event {
   return event(state, "session.status", { case: "sessionStatus", value: payload }, context);
 }
 
-/** The event that tells whether a session's connection answers; `lastInboundAtMs`: when WhatsApp was last heard, if that is known. */
+/** Returns the event that reports a session's health. `lastInboundAtMs`: Unix time when WhatsApp was last heard, if known. */
 export function healthEvent(state: SessionState, lastInboundAtMs: number | undefined, context: EventContext): Event {
   const payload = create(SessionHealthPayloadSchema, {
     name: state.name,
@@ -115,32 +102,7 @@ export function healthEvent(state: SessionState, lastInboundAtMs: number | undef
   return event(state, healthEventName, { case: "sessionHealth", value: payload }, context);
 }
 
-/** How many messages a session remembers to have reported. */
-const rememberedMessages = 100;
-
-/** Whether a message was reported already; WhatsApp sends again what it knows nobody to have. */
-export const isReported = (state: SessionState, message: MessagePayload): boolean =>
-  idsOf(message).some((id) => state.recentMessages.includes(id));
-
-/** The id of a message, and the one it had while its people's LIDs were all that was known of them. */
-function idsOf(message: MessagePayload): string[] {
-  const { id, fromMe, from, fromLid, to, toLid, participant, participantLid } = message;
-  const [chat, chatLid] = fromMe ? [to, toLid] : [from, fromLid];
-  const start = `${fromMe}_${chat}_`;
-  const end = participant ? `_${participant}` : "";
-  const key = id.slice(start.length, id.length - end.length);
-  return [id, `${fromMe}_${chatLid ?? chat}_${key}${participant ? `_${participantLid ?? participant}` : ""}`];
-}
-
-/** The state once this message is reported. */
-export function afterMessage(state: SessionState, { id, timestamp }: MessagePayload): SessionState {
-  const recentMessages = [...state.recentMessages.slice(1 - rememberedMessages), id];
-  const sentAtMs = timestamp * 1_000;
-  const isNewest = !state.lastMessageAt || timestampMs(state.lastMessageAt) < sentAtMs;
-  return { ...state, recentMessages, ...(isNewest && { lastMessageAt: timestampFromMs(sentAtMs) }) };
-}
-
-/** The events of one message: message.any for each, message for those of others. */
+/** Returns the events of one message: message.any for each, and message unless the account sent it itself. */
 export function messageEvents(state: SessionState, message: MessagePayload, context: EventContext): Event[] {
   const payload = { case: "message", value: message } as const;
   const any = event(state, "message.any", payload, context);
@@ -148,11 +110,11 @@ export function messageEvents(state: SessionState, message: MessagePayload, cont
   return [event(state, "message", { case: "message", value: clone(MessagePayloadSchema, message) }, context), any];
 }
 
-/** The note that a session is gone. */
+/** Returns the last event of a removed session. */
 export const deletedEvent = (state: SessionState, context: EventContext): Event =>
   event(state, deletedEventName, { case: undefined }, context);
 
-/** The event that tells that an endpoint was switched off; `about` is the event whose delivery led to it. */
+/** Returns the event that reports a disabled endpoint. `about` is the event whose delivery led to it. */
 export function webhookDisabledEvent(
   about: Event,
   payload: MessageInitShape<typeof WebhookDisabledPayloadSchema>,
@@ -171,7 +133,7 @@ export function webhookDisabledEvent(
   });
 }
 
-/** An event that means nothing, to try an endpoint with. */
+/** Returns an event without content, to test an endpoint. */
 export const testEvent = (state: SessionState, context: EventContext): Event =>
   event(state, testEventName, { case: undefined }, context);
 
@@ -188,3 +150,15 @@ function event(state: SessionState, name: string, payload: Event["payload"], con
     payload,
   });
 }
+
+/** Returns the events that a transition announces. `lastInboundAtMs`: Unix time when WhatsApp was last heard, if known. */
+export const announcedEvents = (
+  { state, events, message }: Transition,
+  lastInboundAtMs: number | undefined,
+  context: EventContext,
+): Event[] =>
+  events.flatMap((name) => {
+    if (name === "session.status") return statusEvent(state, context);
+    if (name === "session.health") return healthEvent(state, lastInboundAtMs, context);
+    return message ? messageEvents(state, message, context) : [];
+  });

@@ -1,7 +1,10 @@
+import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
-import type { UnlinkOutcome } from "./session-leaving.ts";
 
-/** Why an engine can close. */
+/** The result of unlinking a device: removed at WhatsApp, never linked, perhaps still linked, or unknown because the login is unreadable. */
+export type UnlinkOutcome = "unlinked" | "not_linked" | "pending" | "unknown";
+
+/** The cause of an engine's end. */
 export type CloseCause =
   | "logged_out"
   | "replaced"
@@ -17,7 +20,7 @@ export type CloseCause =
   | "bad_session"
   | "credentials_unreadable";
 
-/** What can happen to a session: its owner's commands, its engine's reports, time, and a new process. */
+/** An input of a session: a command of its owner, a report of its engine, time that has come, or a new process. */
 export type SessionInput =
   | { type: "start" }
   | { type: "stop" }
@@ -31,9 +34,9 @@ export type SessionInput =
   | { type: "client_version_changed"; engine: Engine_Kind; version: string }
   /** `wakeAtMs()` has come. */
   | { type: "wake" }
-  /** The action `unlink_engine` is through. */
+  /** The action `unlink_engine` is done. */
   | { type: "unlinked"; outcome: UnlinkOutcome }
-  /** The action `open_engine` has to wait for its turn until then. */
+  /** The action `open_engine` has to wait at the connect gate until then. */
   | { type: "postponed"; untilMs: number }
   /** A former login was put in place of the present one; no engine is open. */
   | { type: "restored" }
@@ -41,6 +44,8 @@ export type SessionInput =
   | { type: "paired"; me: Me }
   | { type: "opened"; me: Me }
   | { type: "me_changed"; me: Me }
+  /** A message was received, or sent from another device; perhaps for the second time. */
+  | { type: "message"; message: MessagePayload }
   /** Whether the connection answers. */
   | { type: "health"; healthy: boolean }
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };

@@ -8,7 +8,7 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 
-/** A session's state is its record: what is decided here is what is written. */
+/** A session's state is its record: the state machine decides what is written. */
 export type SessionState = SessionRecord;
 
 const statuses = {
@@ -23,9 +23,9 @@ const statuses = {
   [Phase.DELETING]: Status.STOPPED,
 } as const satisfies Record<Phase, Status>;
 
-/** A session's status in WAHA's words: the only place that knows them. */
+/** Returns a session's status in WAHA's terms. Only this function knows them. */
 export const statusOf = ({ phase, desiredState }: SessionState): Status =>
-  // One that is to stay stopped connects only to be logged out.
+  // A session that should stay stopped connects only to be logged out.
   phase === Phase.LOGGING_OUT && desiredState === Desired.STOPPED ? Status.STOPPED : statuses[phase];
 
 const engineStates = {
@@ -40,14 +40,14 @@ const engineStates = {
   [Phase.DELETING]: EngineState.LOGGING_OUT,
 } as const satisfies Record<Phase, EngineState>;
 
-/** What is so, finer than the status. */
+/** Returns the engine's state, finer than the status. */
 export const engineStateOf = (state: SessionState): EngineState => engineStates[state.phase];
 
-/** The account to show: none while stopped or proven unpaired. */
+/** Returns the account to show: none while stopped or proven unpaired. */
 export const meOf = (state: SessionState): Me | undefined =>
   state.phase === Phase.STOPPED || state.credentialsDead ? undefined : state.me;
 
-/** How many attempts to connect have failed in a row: none as long as one has succeeded. */
+/** Returns the number of failed attempts to connect in a row; 0 while connected. */
 export const failedAttemptsOf = (state: SessionState): number => (state.phase === Phase.WORKING ? 0 : state.attempt);
 
 /** Whether the session failed because WhatsApp refused its client version, and this is another one. */
@@ -57,16 +57,16 @@ export const canUseVersion = (state: SessionState, version: string): boolean =>
   state.reason === Reason.CLIENT_OUTDATED &&
   state.refusedClientVersion !== version;
 
-/** When `wake` is due, if ever (Unix ms). */
+/** Returns when `wake` is due, if ever (monotonic, ms). */
 export function wakeAtMs(state: SessionState): number | undefined {
   if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined || isLeaving(state)) return undefined;
   return timestampMs(state.wakeAt);
 }
 
-/** An engine should be open in these phases. */
+/** Whether an engine should be open. */
 export const isRunning = ({ desiredState, phase }: SessionState): boolean =>
   desiredState === Desired.RUNNING && [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING].includes(phase);
 
-/** Seen at the start of an input only when the step that was leaving failed half-way: it is finished then. */
+/** Whether the session is leaving. True at the start of an input only if the step that was leaving was interrupted. */
 export const isLeaving = (state: SessionState): boolean =>
   state.phase === Phase.LOGGING_OUT || state.phase === Phase.DELETING;

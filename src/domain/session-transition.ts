@@ -1,3 +1,5 @@
+import type { MessageLog } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import {
   type Session_DesiredState as Desired,
   Session_StatusReason as Reason,
@@ -5,9 +7,9 @@ import {
 import { type SessionState, statusOf } from "./session-state.ts";
 
 /** Names of the events that a transition can announce. */
-export type Announcement = "session.status" | "session.health";
+export type Announcement = "session.status" | "session.health" | "message";
 
-/** What is done once the new state is on disk. After a crash it follows from the state again. */
+/** An action to perform once the new state is on disk. After a crash it follows from the state again. */
 export type SessionAction =
   /** Close the engine, if one is open. */
   | { type: "close_engine" }
@@ -17,21 +19,25 @@ export type SessionAction =
   /** Remove the session for good. */
   | { type: "remove" };
 
-/** What becomes of credentials and chats: the credentials can be set aside, to be unlinked by others. */
+/** Whether credentials and chats are removed. "set_aside" moves the credentials to a pending unlink first. */
 export type Wipe = "none" | "discard" | "set_aside";
 
-/** A step of a session. `state`, `events` and `wipe` are one write; `actions` follow it. */
+/** A step of a session. `state`, `messages`, `events` and `wipe` are one write; `actions` follow it. */
 export interface Transition {
   readonly state: SessionState;
+  /** The log of messages to write; left out: unchanged. */
+  readonly messages?: MessageLog;
   /** Events to write with the state. */
   readonly events: readonly Announcement[];
+  /** The message that the event "message" is about. */
+  readonly message?: MessagePayload;
   /** Removes credentials and chats in the same write. */
   readonly wipe: Wipe;
   /** Actions to perform after the write, in this order. */
   readonly actions: readonly SessionAction[];
 }
 
-/** A transition without events, wipe or actions unless `more` names them. */
+/** Returns a transition without events, wipe or actions unless `more` names them. */
 export const to = (state: SessionState, more: Partial<Omit<Transition, "state">> = {}): Transition => ({
   state,
   events: [],
@@ -40,25 +46,25 @@ export const to = (state: SessionState, more: Partial<Omit<Transition, "state">>
   ...more,
 });
 
-/** Announces the status, whether or not it has changed. */
-export const announced = (state: SessionState, ...actions: SessionAction[]): Transition =>
+/** Returns a transition that announces the status, whether or not it has changed. */
+export const announce = (state: SessionState, ...actions: SessionAction[]): Transition =>
   to(state, { events: ["session.status"], actions });
 
-/** Goes to a new state and announces it only if users see another status. */
+/** Returns a transition to a new state, announced only if users see another status. */
 export function reach(from: SessionState, change: Partial<SessionState>, ...actions: SessionAction[]): Transition {
   const state = { ...from, ...change };
-  return statusOf(state) === statusOf(from) ? to(state, { actions }) : announced(state, ...actions);
+  return statusOf(state) === statusOf(from) ? to(state, { actions }) : announce(state, ...actions);
 }
 
-/** The state once the owner has asked for a change. */
-export const asked = (state: SessionState, desiredState: Desired): SessionState => ({
+/** Returns the state once the owner has asked for a change. */
+export const withRequest = (state: SessionState, desiredState: Desired): SessionState => ({
   ...state,
   desiredState,
   revision: state.revision + 1,
 });
 
-/** The state without its last failure and its wait; `replacedAt` stays. */
-export function forgiven(state: SessionState): SessionState {
+/** Returns the state without its last failure and its wait; `replacedAt` stays. */
+export function withFailureCleared(state: SessionState): SessionState {
   const { wakeAt: _, ...rest } = state;
   return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "", refusedClientVersion: "" };
 }

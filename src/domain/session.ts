@@ -1,20 +1,52 @@
+// The nine phases of a session (SessionRecord.Phase). Phases in brackets have no engine open.
+//
+//   [STOPPED] ──start──► CONNECTING ──qr──► PAIRING ──paired──► CONNECTING ──opened──► WORKING
+//                         │      ▲                                                       │
+//     lost, or must wait  │      │ wake                                                  │ lost
+//     at the connect gate ▼      │                                                       │
+//                       [BACKING_OFF] ◄──────────────────────────────────────────────────┘
+//
+//   CONNECTING, PAIRING, WORKING ──no phone in time, or closed for good──► [FAILED]
+//   [FAILED] ──start, restart, another client version, or the end of a ban──► CONNECTING
+//   any ──stop──► [STOPPED]        any ──restart──► CONNECTING
+//   any ──logout──► LOGGING_OUT ──unlinked──► CONNECTING if the session should run, else [STOPPED]
+//   any ──delete──► DELETING ──unlinked──► removed
+//
+//   [UNSPECIFIED] is never written. LOGGING_OUT and DELETING that were interrupted are finished by the next command.
+
+import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type MessageLog,
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+  SessionRecordSchema,
+} from "../../gen/sessiond/store/v1/store_pb.js";
+import { type MessagePayload, SessionStatusPayload_PastSchema } from "../../gen/sessiond/v1/event_pb.js";
 import {
   Session_DesiredState as Desired,
+  type Engine_Kind,
   Session_Health as Health,
   type Me,
   Session_StatusReason as Reason,
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
+import { isReported, withNewLogin, withReported } from "./message-log.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
-import { interrupted, isBanned, logout, remove, unlinked } from "./session-leaving.ts";
-import { canUseVersion, isLeaving, isRunning, type SessionState, wakeAtMs } from "./session-state.ts";
-import { announced, asked, forgiven, reach, type SessionAction, type Transition, to } from "./session-transition.ts";
+import { isBanned, logout, remove, stepLeaving } from "./session-leaving.ts";
+import { canUseVersion, isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
+import {
+  announce,
+  reach,
+  type SessionAction,
+  type Transition,
+  to,
+  withFailureCleared,
+  withRequest,
+} from "./session-transition.ts";
 
-export type { CloseCause, SessionInput } from "./session-input.ts";
-export type { UnlinkOutcome } from "./session-leaving.ts";
+export type { CloseCause, SessionInput, UnlinkOutcome } from "./session-input.ts";
 export {
   canUseVersion,
   engineStateOf,
@@ -26,7 +58,7 @@ export {
 } from "./session-state.ts";
 export type { Announcement, SessionAction, Transition, Wipe } from "./session-transition.ts";
 
-/** What a cause leads to: give up, try again later, or its own rule. */
+/** The consequence of a cause: give up, try again later, or a rule of its own. */
 type Consequence = "fail" | "fail_unpaired" | "fail_until" | "back_off" | "reconnect" | "retry_once";
 
 const causes = {
@@ -45,17 +77,17 @@ const causes = {
   credentials_unreadable: { reason: Reason.CREDENTIALS_UNREADABLE, leadsTo: "fail" },
 } as const satisfies Record<CloseCause, { reason: Reason; leadsTo: Consequence }>;
 
-/** How patient a session is. `jitter` is a fresh number in [0, 1) for each transition. */
+/** Waits and limits of sessions. `jitter` is a fresh number in [0, 1) for each transition. */
 export interface SessionPolicy extends RetryPolicy {
   readonly replacedRetryMs: number;
   readonly replacedMemoryMs: number;
-  /** WhatsApp is given a new connection at once so often, and no oftener. */
+  /** A second restart_required within this time counts as a failure. */
   readonly restartMemoryMs: number;
-  /** A connection that lived this long ends a row of failures. */
+  /** A connection that lasted this long ends a row of failures. */
   readonly stableAfterMs: number;
-  /** A connection that is neither logged in nor offers a code by then is given up, whatever its engine thinks. */
+  /** An engine that is neither logged in nor offers a code after this time is given up. */
   readonly connectDeadlineMs: number;
-  /** Codes that nobody uses and that no others follow are given up after this. */
+  /** Pairing ends this long after the last code. */
   readonly pairingDeadlineMs: number;
 }
 
@@ -65,23 +97,79 @@ export const defaultPolicy = {
   replacedRetryMs: 30_000,
   replacedMemoryMs: 3_600_000,
   restartMemoryMs: 3_600_000,
-  // As long as the longest row of losses is apart: a connection that dies sooner again and again is tried 20 times an hour at most.
+  // A connection that dies sooner again and again is tried at most 20 times an hour.
   stableAfterMs: 600_000,
   connectDeadlineMs: 300_000,
   pairingDeadlineMs: 180_000,
 } as const;
 
-/**
- * The whole conduct of a session. Total and pure: a late or meaningless input leaves the state as it is. An engine report must
- * come from the current engine; the caller drops others.
- */
-export function transition(state: SessionState, input: SessionInput, nowMs: number, policy: SessionPolicy): Transition {
-  const next = step(state, input, nowMs, policy);
-  return next.state === state ? next : { ...next, state: settled(next.state, nowMs, policy) };
+/** Everything that is stored of a session and that its state machine reads and writes. */
+export interface StoredSession {
+  readonly record: SessionState;
+  readonly messages: MessageLog;
 }
 
-/** What holds in every phase: each wait for someone else has its end, and only a connection has a health. */
-function settled(state: SessionState, nowMs: number, policy: SessionPolicy): SessionState {
+/** One reading of both clocks. */
+export interface Moment {
+  /** On the monotonic clock. */
+  readonly nowMs: number;
+  /** Unix time. */
+  readonly wallMs: number;
+}
+
+/** Returns the record of a session that was never started. */
+export function newRecord(name: string, engine: Engine_Kind, config: SessionConfig, wallMs: number): SessionRecord {
+  const now = timestampFromMs(wallMs);
+  return create(SessionRecordSchema, {
+    name,
+    engine,
+    config,
+    desiredState: Desired.STOPPED,
+    phase: Phase.STOPPED,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+  });
+}
+
+/**
+ * Returns the step that follows from an input. Total and pure: a late or meaningless input leaves everything as it is. A report must
+ * come from the current engine; the caller drops those of others. The only author of records and message logs.
+ */
+export function transition(
+  { record, messages }: StoredSession,
+  input: SessionInput,
+  { nowMs, wallMs }: Moment,
+  policy: SessionPolicy,
+): Transition {
+  if (input.type === "message") return reported(record, messages, input.message);
+  const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
+  if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
+  const state = next.state === record ? record : withLimits(next.state, nowMs, policy);
+  const isNewLogin = input.type === "paired" && next.state !== record;
+  const log = isNewLogin ? withNewLogin(messages) : messages;
+  return { ...next, state: stamped(state, next, wallMs), ...(log !== messages && { messages: log }) };
+}
+
+function reported(record: SessionState, messages: MessageLog, message: MessagePayload): Transition {
+  if (isReported(messages, message)) return to(record);
+  return { ...to(record, { events: ["message"] }), messages: withReported(messages, message), message };
+}
+
+/** How many statuses a session.status event looks back on. */
+const maxStatuses = 3;
+
+/** Returns the state as it is written: with the time, and with the status if it is announced and new. */
+function stamped(state: SessionState, { events }: Transition, wallMs: number): SessionState {
+  const time = timestampFromMs(wallMs);
+  const status = statusOf(state);
+  const isNew = events.includes("session.status") && state.statuses.at(-1)?.status !== status;
+  const past = isNew ? [create(SessionStatusPayload_PastSchema, { status, time })] : [];
+  return { ...state, statuses: [...state.statuses, ...past].slice(-maxStatuses), updatedAt: time };
+}
+
+/** Returns the state with what holds in every phase: each wait for others has an end, and only a connection has a health. */
+function withLimits(state: SessionState, nowMs: number, policy: SessionPolicy): SessionState {
   const limits: Partial<Record<Phase, number>> = {
     [Phase.CONNECTING]: policy.connectDeadlineMs,
     [Phase.PAIRING]: policy.pairingDeadlineMs,
@@ -98,7 +186,7 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "stop":
       return stop(state);
     case "restart":
-      return restart(asked(state, Desired.RUNNING), nowMs);
+      return restart(withRequest(state, Desired.RUNNING), nowMs);
     case "logout":
       return logout(state, nowMs);
     case "delete":
@@ -115,10 +203,8 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
       return postponed(state, input.untilMs);
     case "restored":
       return restored(state, nowMs);
-    case "unlinked":
-      return unlinked(state, input.outcome);
     case "qr":
-      return isRunning(state) ? announced({ ...forgiven(state), phase: Phase.PAIRING }) : to(state);
+      return isRunning(state) ? announce({ ...withFailureCleared(state), phase: Phase.PAIRING }) : to(state);
     case "paired":
       return isRunning(state) ? paired(state, input.me) : to(state);
     case "opened":
@@ -129,19 +215,22 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
       return health(state, input.healthy);
     case "closed":
       return isRunning(state) ? closed(state, input, nowMs, policy) : to(state);
+    case "unlinked":
+    case "message":
+      return to(state);
   }
 }
 
-/** The first time after pairing the restart that led there was part of it, and not one of those that are counted. */
+/** The restart that WhatsApp asks for right after pairing is expected and is not counted. */
 function opened(state: SessionState, me: Me, nowMs: number): Transition {
-  const { restartedAt: _, ...unrestarted } = forgiven(state);
-  const from = state.openedAt ? forgiven(state) : unrestarted;
+  const { restartedAt: _, ...unrestarted } = withFailureCleared(state);
+  const from = state.openedAt ? withFailureCleared(state) : unrestarted;
   return reach(from, { phase: Phase.WORKING, me, openedAt: timestampFromMs(nowMs), health: Health.HEALTHY });
 }
 
-/** The restart that WhatsApp asks for next is part of pairing. What was told of another login is none of this one's. */
+/** The facts about a former login do not hold for this one. */
 function paired(state: SessionState, me: Me): Transition {
-  const { restartedAt: _, openedAt: __, lastMessageAt: ___, ...rest } = state;
+  const { restartedAt: _, openedAt: __, ...rest } = state;
   return reach(rest, { phase: Phase.CONNECTING, me, attempt: 0 });
 }
 
@@ -151,40 +240,37 @@ function health(state: SessionState, healthy: boolean): Transition {
   return to({ ...state, health }, { events: ["session.health"] });
 }
 
-/** Opens a fresh engine, without the login where that is dead. */
+/** Opens a new engine, after removing a dead login. */
 function open(from: SessionState, ...before: SessionAction[]): Transition {
   const actions: SessionAction[] = [...before, { type: "open_engine" }];
-  if (!from.credentialsDead) return reach(forgiven(from), { phase: Phase.CONNECTING }, ...actions);
-  const { me: _, ...unpaired } = forgiven(from);
+  if (!from.credentialsDead) return reach(withFailureCleared(from), { phase: Phase.CONNECTING }, ...actions);
+  const { me: _, ...unpaired } = withFailureCleared(from);
   return { ...reach(unpaired, { phase: Phase.CONNECTING, credentialsDead: false }, ...actions), wipe: "discard" };
 }
 
 function start(state: SessionState, nowMs: number): Transition {
-  if (isLeaving(state)) return interrupted(asked(state, Desired.RUNNING));
   if (isRunning(state) || state.phase === Phase.BACKING_OFF) return to(state);
-  const wanted = asked(state, Desired.RUNNING);
+  const wanted = withRequest(state, Desired.RUNNING);
   return isBanned(state, nowMs) ? to(wanted) : open({ ...wanted, attempt: 0 });
 }
 
 function stop(state: SessionState): Transition {
   if (state.desiredState === Desired.STOPPED && state.phase === Phase.STOPPED) return to(state);
-  const wanted = asked(state, Desired.STOPPED);
-  if (isLeaving(state)) return interrupted(wanted);
-  return reach(forgiven(wanted), { phase: Phase.STOPPED, attempt: 0 }, { type: "close_engine" });
+  const wanted = withRequest(state, Desired.STOPPED);
+  return reach(withFailureCleared(wanted), { phase: Phase.STOPPED, attempt: 0 }, { type: "close_engine" });
 }
 
 function restart(wanted: SessionState, nowMs: number): Transition {
-  if (isLeaving(wanted)) return interrupted(wanted);
   if (isBanned(wanted, nowMs)) return to(wanted);
   return open({ ...wanted, attempt: 0 }, { type: "close_engine" });
 }
 
 function configure(state: SessionState, config: SessionConfig, nowMs: number): Transition {
-  const configured = { ...asked(state, state.desiredState), config };
+  const configured = { ...withRequest(state, state.desiredState), config };
   return state.desiredState === Desired.RUNNING ? restart(configured, nowMs) : to(configured);
 }
 
-/** Many want to connect at once: this one waits, and says so. */
+/** Waits at the connect gate, and says so. */
 function postponed(state: SessionState, untilMs: number): Transition {
   if (!isRunning(state) || state.phase !== Phase.CONNECTING) return to(state);
   const reasonMessage = state.reasonMessage || "Waits for its turn to connect";
@@ -192,7 +278,7 @@ function postponed(state: SessionState, untilMs: number): Transition {
 }
 
 function restored(state: SessionState, nowMs: number): Transition {
-  const wanted = { ...asked(state, state.desiredState), credentialsDead: false };
+  const wanted = { ...withRequest(state, state.desiredState), credentialsDead: false };
   return state.desiredState === Desired.RUNNING ? restart(wanted, nowMs) : to(wanted);
 }
 
@@ -202,14 +288,13 @@ function resume(
   nowMs: number,
   policy: SessionPolicy,
 ): Transition {
-  if (isLeaving(state)) return interrupted(state);
   if (state.desiredState !== Desired.RUNNING) {
-    return state.phase === Phase.STOPPED ? to(state) : reach(forgiven(state), { phase: Phase.STOPPED });
+    return state.phase === Phase.STOPPED ? to(state) : reach(withFailureCleared(state), { phase: Phase.STOPPED });
   }
   if (state.phase === Phase.STOPPED) return open(state);
   if (isRunning(state)) return open(state);
   if (clientVersion !== undefined && canUseVersion(state, clientVersion)) return open(state);
-  // Someone else may still be holding the device, so this wait is kept; any other has been long enough.
+  // Another connection may still use the device, so this wait is kept; any other has been long enough.
   if (state.phase === Phase.BACKING_OFF)
     return state.reason === Reason.REPLACED ? wake(state, nowMs, policy) : open(state);
   return wake(state, nowMs, policy);
@@ -217,11 +302,11 @@ function resume(
 
 function wake(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   const atMs = wakeAtMs(state);
-  if (atMs === undefined || nowMs < atMs || isLeaving(state)) return to(state);
+  if (atMs === undefined || nowMs < atMs) return to(state);
   return isRunning(state) ? overdue(state, nowMs, policy) : reconnected(state, open(state));
 }
 
-/** The engine has not come on in time, and has not noticed either. */
+/** The engine has missed its deadline without reporting it. */
 function overdue(state: SessionState, nowMs: number, policy: SessionPolicy): Transition {
   const cause = state.phase === Phase.PAIRING ? "pairing_timeout" : "unreachable";
   const message =
@@ -230,7 +315,7 @@ function overdue(state: SessionState, nowMs: number, policy: SessionPolicy): Tra
   return { ...next, actions: [...next.actions, { type: "close_engine" }] };
 }
 
-/** A further attempt shows the last failure until one succeeds. Waiting for a slot was not a failure. */
+/** A further attempt shows the last failure until one succeeds. Waiting at the connect gate is not a failure. */
 function reconnected(from: SessionState, next: Transition): Transition {
   if (from.reason === Reason.STATUS_REASON_UNSPECIFIED) return next;
   return { ...next, state: { ...next.state, reason: from.reason, reasonMessage: from.reasonMessage } };
@@ -256,7 +341,7 @@ function closed(
     case "fail_until":
       return reach(known, { ...failed, ...(input.untilMs && { wakeAt: timestampFromMs(input.untilMs) }) });
     case "reconnect": {
-      // Asked for once it is normal; asked for again soon after, it is a failure like others.
+      // One request is normal; a second one soon after is a failure.
       const again = state.restartedAt && nowMs - timestampMs(state.restartedAt) < policy.restartMemoryMs;
       if (again) return backOff(known, reason, input, nowMs, policy);
       const restarted = { ...known, reason, reasonMessage: input.message, restartedAt: timestampFromMs(nowMs) };
@@ -273,7 +358,7 @@ function closed(
   }
 }
 
-/** WhatsApp asks for more patience with 429 than after a loss: five steps more (wire.md, section 4). */
+/** After a 429 the wait is five steps longer than after a loss (wire.md, section 4). */
 const rateLimitSteps = 5;
 
 function backOff(

@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { ProcessTickets } from "../../src/adapters/embedded/process-tickets.ts";
 import { systemRandom } from "../../src/adapters/node/system.ts";
 import { createServerService } from "../../src/api/server-service.ts";
 import { liveStream } from "../../src/api/streams/live-stream.ts";
 import { qrCode } from "../../src/api/streams/qr-stream.ts";
-import { StreamTickets } from "../../src/api/streams/stream-tickets.ts";
 import { SessionError } from "../../src/domain/errors.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -22,7 +22,7 @@ for (const [name, jumpMs] of jumps) {
   describe(`the API when the clock is set ${name}`, () => {
     it("takes a stream's ticket for a minute", () => {
       const clock = new FakeClock();
-      const tickets = new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) });
+      const tickets = new ProcessTickets({ clock, random: systemRandom });
       const { ticket } = tickets.issue("key");
       clock.jumpWall(jumpMs);
       clock.advance(59_999);

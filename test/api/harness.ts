@@ -4,12 +4,12 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { ProcessTickets } from "../../src/adapters/embedded/process-tickets.ts";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { systemRandom } from "../../src/adapters/node/system.ts";
 import { ServingState } from "../../src/api/health-service.ts";
 import { createRoutes } from "../../src/api/routes.ts";
 import { defaultStreamPolicy } from "../../src/api/streams/live-stream.ts";
-import { StreamTickets } from "../../src/api/streams/stream-tickets.ts";
 import { Warnings } from "../../src/api/warnings.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
@@ -97,6 +97,8 @@ export function openHarness(t: TestContext) {
   });
   const routes = createRoutes({
     manager,
+    sessions: backend.sessions,
+    log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random: systemRandom }),
     clock,
     logger: silent,
@@ -110,10 +112,10 @@ export function openHarness(t: TestContext) {
     workerId: "",
     startedAtMs: clock.nowMs(),
     pendingUnlinks: () => manager.pendingUnlinks,
-    checkStore: () => backend.check(),
+    checkStore: () => backend.upkeep.check(),
     backUp: () => Promise.reject(new Error("nothing to back up")),
-    tickets: new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) }),
-    serving: new ServingState({ clock, checkStore: () => backend.check() }),
+    tickets: new ProcessTickets({ clock, random: systemRandom }),
+    serving: new ServingState({ clock, checkStore: () => backend.upkeep.check() }),
     streamPolicy: defaultStreamPolicy,
     maxStreams: 1_000,
     memory: { release() {}, schedule() {} },
@@ -121,7 +123,7 @@ export function openHarness(t: TestContext) {
   });
   const close = async () => {
     await manager.close();
-    await backend.close();
+    await backend.upkeep.close();
   };
   t.after(close);
   const transport = createRouterTransport(routes);
@@ -138,7 +140,7 @@ export function openHarness(t: TestContext) {
     },
     /** Resolves when a session has a status. */
     async until(session: string, status: Status): Promise<void> {
-      for await (const { record } of manager.watch(session, new AbortController().signal)) {
+      for await (const { record } of backend.sessions.watch(session, new AbortController().signal)) {
         if (record && statusOf(record) === status) return;
       }
     },

@@ -36,6 +36,8 @@ export class FakeEngine implements Engine {
   /** How many events the reader has asked for. */
   asked = 0;
   closed = false;
+  /** Whether it was told to close. */
+  closing = false;
   readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];
   #wake = () => {};
@@ -79,6 +81,7 @@ export class FakeEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     await this.closes;
     this.report({ type: "closed", cause: "unreachable", message: "closed" });
   }
@@ -155,7 +158,7 @@ export function openHarness(
   t.after(async () => {
     for (const engine of engines) engine.closes = Promise.resolve();
     await Promise.all(managers.map((manager) => manager.close()));
-    await backend.close();
+    await backend.upkeep.close();
   });
   return {
     clock,
@@ -177,7 +180,7 @@ export function openHarness(
     start: (name = "alice") => managers[0]?.create({ name, engine: 0, config: undefined, start: true }),
     events: async (name: string, afterSeq = 0n) => {
       const events = [];
-      const reading = backend.events(name, afterSeq, new AbortController().signal, backend.lastSeq());
+      const reading = backend.log.events(name, afterSeq, new AbortController().signal, await backend.log.lastSeq());
       for await (const event of reading) events.push(event);
       return events;
     },

@@ -138,7 +138,12 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
   await playing;
 
   const statuses = new Map<string, string>();
-  const reading = harness.backend.events(undefined, 0n, new AbortController().signal, harness.backend.lastSeq());
+  const reading = harness.backend.log.events(
+    undefined,
+    0n,
+    new AbortController().signal,
+    await harness.backend.log.lastSeq(),
+  );
   for await (const { session, name, payload } of reading) {
     if (name === "session.deleted") statuses.delete(session);
     if (payload.case !== "sessionStatus") continue;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { keepRetention } from "../../src/app/retention-keeper.ts";
-import type { Retention } from "../../src/ports/outbox.ts";
+import type { Retention } from "../../src/ports/upkeep.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const limits = { maxCount: 1, maxAgeMs: 1 };
@@ -24,7 +24,7 @@ it("trims again and again, over failures too, until it is told to end", async ()
     return result;
   };
   const controller = new AbortController();
-  const kept = keepRetention({ backend: { trim }, retention, clock, logger }, controller.signal);
+  const kept = keepRetention({ upkeep: { trim }, retention, clock, logger }, controller.signal);
   for (let round = 1; round <= 4; round += 1) {
     await settle();
     assert.deepEqual([rounds, clock.pending], [round, 1]);

@@ -24,7 +24,7 @@ async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60)
   const backend = openMemoryBackend({ clock });
   const posted: WebhookRequest[] = [];
   const dispatcher = new WebhookDispatcher({
-    backend,
+    outbox: backend.outbox,
     sender: {
       async post(request) {
         posted.push(request);
@@ -40,19 +40,19 @@ async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60)
   });
   t.after(async () => {
     await dispatcher.stop(0);
-    await backend.close();
+    await backend.upkeep.close();
   });
   const retries = { policy: "constant", delaySeconds, attempts: 1_000 };
   const config = create(WebhookConfigSchema, { url: "http://a.test/hook", events: ["*"], retries });
   const endpoints = endpointsOf([config], undefined);
-  const lease = await backend.acquire("alice");
+  const lease = await backend.sessions.acquire("alice");
   const happen = async (count: number) => {
     const events = Array.from({ length: count }, (_, n) => {
       const time = timestampFromMs(clock.wallMs());
       const event = create(EventSchema, { id: `evt_${n}`, name: "session.status", session: "alice", time });
       return { event, endpointIds: endpointIdsFor(event.name, endpoints) };
     });
-    await backend.commit(lease, { record: create(SessionRecordSchema, { name: "alice" }), events, endpoints });
+    await backend.sessions.commit(lease, { record: create(SessionRecordSchema, { name: "alice" }), events, endpoints });
     await settle();
   };
   dispatcher.start();
@@ -65,12 +65,12 @@ async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60)
       await settle();
     },
     async delivery() {
-      const [delivery] = await backend.deliveries("alice", { limit: 1 });
+      const [delivery] = await backend.outbox.deliveries("alice", { limit: 1 });
       assert.ok(delivery);
       return deliveryView({ delivery, endpoint: undefined }, clock);
     },
     async endpoint() {
-      const [endpoint] = await backend.endpoints("alice");
+      const [endpoint] = await backend.outbox.endpoints("alice");
       assert.ok(endpoint);
       return endpointView(endpoint, clock);
     },

@@ -15,7 +15,7 @@ import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { endpointIdsFor, endpointsOf, stateOf } from "../../src/domain/delivery.ts";
-import type { Lease } from "../../src/ports/backend.ts";
+import type { Lease } from "../../src/ports/sessions.ts";
 import { epochMs, FakeClock } from "../support/fake-clock.ts";
 import { openReceiver, type Received, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
@@ -27,7 +27,7 @@ async function setUp(...webhooks: Webhook[]) {
   const backend = openMemoryBackend({ clock });
   const sender = createWebhookSender({ clock });
   const dispatcher = new WebhookDispatcher({
-    backend,
+    outbox: backend.outbox,
     sender,
     clock,
     random: { unit: () => 0.5, ulid: () => "01" },
@@ -35,7 +35,7 @@ async function setUp(...webhooks: Webhook[]) {
     environment: { version: "0.1.0", tier: "PLUS", browser: null },
     signer: nodeSigner,
   });
-  const lease: Lease = await backend.acquire("alice");
+  const lease: Lease = await backend.sessions.acquire("alice");
   const endpoints = endpointsOf(
     webhooks.map((webhook) => create(WebhookConfigSchema, { events: ["*"], ...webhook })),
     undefined,
@@ -50,21 +50,25 @@ async function setUp(...webhooks: Webhook[]) {
         const event = create(EventSchema, { id: `evt_${id}`, name: "session.status", session: "alice" });
         return { event, endpointIds: endpointIdsFor(event.name, endpoints) };
       });
-      await backend.commit(lease, { record: create(SessionRecordSchema, { name: "alice" }), events, endpoints });
+      await backend.sessions.commit(lease, {
+        record: create(SessionRecordSchema, { name: "alice" }),
+        events,
+        endpoints,
+      });
     },
     async [Symbol.asyncDispose]() {
       const stopped = dispatcher.stop(0);
       clock.advance(0);
       await stopped;
-      await backend.close();
+      await backend.upkeep.close();
       await sender.close();
     },
   };
 }
 
 /** Waits while others are at work, without moving the clock. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 const eventOf = (request: Received): string => JSON.parse(request.body.toString()).id;
@@ -178,7 +182,8 @@ describe("a webhook on its way", () => {
     const { event, payload } = JSON.parse(other.requests[0]?.body.toString() ?? "");
     assert.equal(event, "webhook.disabled");
     assert.deepEqual([payload.url, payload.reason], [gone.origin, "answered 410"]);
-    const failed = async () => (await alice.backend.deliveries("alice", { state: State.FAILED, limit: 9 })).length;
+    const failed = async () =>
+      (await alice.backend.outbox.deliveries("alice", { state: State.FAILED, limit: 9 })).length;
     while ((await failed()) < 3) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(gone.requests.length, 1);
     const log = new WebhookLog({ backend: alice.backend, clock: alice.clock, random: { ulid: () => "02" } });
@@ -208,12 +213,12 @@ describe("a webhook on its way", () => {
     }
     status = 200;
     alice.clock.advance(32_000);
-    await until(() => alice.backend.queueStats().pending === 0);
-    while (alice.backend.queueStats().retrying > 0) {
+    await until(async () => (await alice.backend.outbox.queueStats()).pending === 0);
+    while ((await alice.backend.outbox.queueStats()).retrying > 0) {
       alice.clock.advance(2000);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const delivered = await alice.backend.deliveries("alice", { state: State.DELIVERED, limit: 100 });
+    const delivered = await alice.backend.outbox.deliveries("alice", { state: State.DELIVERED, limit: 100 });
     assert.equal(delivered.length, 50);
   });
 
@@ -241,8 +246,8 @@ describe("a webhook on its way", () => {
     await until(() => alice.clock.nextAtMs === epochMs + 2000);
     alice.clock.advance(2000);
     await receiver.arrived(2);
-    await until(() => alice.clock.pending === 0 && alice.backend.queueStats().retrying === 0);
-    const deliveries = await alice.backend.deliveries("alice", { limit: 9 });
+    await until(async () => alice.clock.pending === 0 && (await alice.backend.outbox.queueStats()).retrying === 0);
+    const deliveries = await alice.backend.outbox.deliveries("alice", { limit: 9 });
     const shown = deliveries.map((one) => ({
       state: State[stateOf(one)],
       reason: one.reason,

@@ -5,8 +5,8 @@ import { DeliverySchema, type Endpoint, EndpointSchema } from "../../gen/session
 import type { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { type DispatcherOptions, WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
-import { LeaseLost } from "../../src/ports/backend.ts";
 import type { Claim } from "../../src/ports/outbox.ts";
+import { LeaseLost } from "../../src/ports/sessions.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -96,7 +96,7 @@ function setUp(more: Partial<DispatcherOptions> = {}) {
     child: () => logger,
   };
   const dispatcher = new WebhookDispatcher({
-    backend: queue,
+    outbox: queue,
     sender: posts,
     clock,
     random: { unit: () => 0.5, ulid: () => "01" },
@@ -213,13 +213,13 @@ describe("the webhook dispatcher", () => {
 
   it("gives up at once what is stored without its event", async () => {
     const queue = new Queue();
-    const backend = {
+    const outbox = {
       endpoints: async () => [],
       async *claims(signal: AbortSignal) {
         for await (const claim of queue.claims(signal)) yield { ...claim, delivery: create(DeliverySchema) };
       },
     };
-    const { dispatcher } = setUp({ backend });
+    const { dispatcher } = setUp({ outbox });
     dispatcher.start();
     queue.push("dlv_1");
     await settle();
@@ -230,14 +230,14 @@ describe("the webhook dispatcher", () => {
   it("reads the queue anew when reading fails", async () => {
     const queue = new Queue();
     let failures = 2;
-    const backend = {
+    const outbox = {
       endpoints: async () => [],
       claims(signal: AbortSignal): AsyncIterable<Claim> {
         if (failures-- > 0) throw new Error("disk");
         return queue.claims(signal);
       },
     };
-    const { posts, clock, lines, dispatcher } = setUp({ backend });
+    const { posts, clock, lines, dispatcher } = setUp({ outbox });
     queue.push("dlv_1");
     dispatcher.start();
     await settle();
@@ -324,7 +324,7 @@ describe("a webhook dispatcher that stops", () => {
     const queue = new Queue();
     const answeredAnyway = (_: WebhookRequest, signal: AbortSignal) =>
       new Promise<WebhookOutcome>((resolve) => signal.addEventListener("abort", () => resolve(ok)));
-    const { clock, dispatcher } = setUp({ backend: queue, sender: { post: answeredAnyway, close: async () => {} } });
+    const { clock, dispatcher } = setUp({ outbox: queue, sender: { post: answeredAnyway, close: async () => {} } });
     dispatcher.start();
     queue.push("dlv_1");
     await settle();
@@ -357,7 +357,7 @@ describe("a webhook dispatcher that stops", () => {
     await Promise.all([idle.dispatcher.stop(), idle.dispatcher.stop()]);
 
     const pausing = setUp({
-      backend: {
+      outbox: {
         endpoints: async () => [],
         claims: () => {
           throw new Error("disk");

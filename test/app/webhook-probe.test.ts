@@ -27,7 +27,7 @@ async function openDisabled() {
   const backend = openMemoryBackend({ clock });
   const sender = createWebhookSender({ clock });
   const dispatcher = new WebhookDispatcher({
-    backend,
+    outbox: backend.outbox,
     sender,
     clock,
     random: { unit: () => 0.5, ulid: () => "01" },
@@ -35,7 +35,7 @@ async function openDisabled() {
     environment: { version: "0.1.0", tier: "PLUS", browser: null },
     signer: nodeSigner,
   });
-  const lease = await backend.acquire("alice");
+  const lease = await backend.sessions.acquire("alice");
   const config = create(WebhookConfigSchema, { url: receiver.origin, events: ["*"], retries: { attempts: 5 } });
   const endpoints = endpointsOf([config], undefined);
   const id = endpoints[0]?.id ?? "";
@@ -50,29 +50,33 @@ async function openDisabled() {
         const event = create(EventSchema, { id: `evt_${++happened}`, name: "session.status", session: "alice" });
         return { event, endpointIds: [id] };
       });
-      await backend.commit(lease, { record: create(SessionRecordSchema, { name: "alice" }), events, endpoints });
+      await backend.sessions.commit(lease, {
+        record: create(SessionRecordSchema, { name: "alice" }),
+        events,
+        endpoints,
+      });
     },
     /** Resolves when all that happened is settled; with how many deliveries are in each state, and the reasons. */
     async settled() {
       for (;;) {
-        const deliveries = await backend.deliveries("alice", { limit: 100 });
-        const { pending, retrying } = backend.queueStats();
+        const deliveries = await backend.outbox.deliveries("alice", { limit: 100 });
+        const { pending, retrying } = await backend.outbox.queueStats();
         if (pending + retrying === 0 && deliveries.length === happened) {
-          const of = (state: State) => backend.deliveries("alice", { state, limit: 100 });
+          const of = (state: State) => backend.outbox.deliveries("alice", { state, limit: 100 });
           const failed = await of(State.FAILED);
           return { delivered: (await of(State.DELIVERED)).length, reasons: failed.map(({ reason }) => reason) };
         }
         await new Promise(setImmediate);
       }
     },
-    health: async () => (await backend.endpoints("alice"))[0]?.health,
-    stats: () => backend.queueStats(),
-    enable: () => backend.setHealth("alice", id, undefined),
+    health: async () => (await backend.outbox.endpoints("alice"))[0]?.health,
+    stats: () => backend.outbox.queueStats(),
+    enable: () => backend.outbox.setHealth("alice", id, undefined),
     async [Symbol.asyncDispose]() {
       const stopped = dispatcher.stop(0);
       clock.advance(0);
       await stopped;
-      await backend.close();
+      await backend.upkeep.close();
       await sender.close();
       await receiver[Symbol.asyncDispose]();
     },
@@ -136,7 +140,7 @@ describe("an endpoint that is switched off", () => {
     await alice.receiver.arrived(2);
     await alice.enable();
     resolve();
-    while (alice.stats().retrying === 0) await new Promise(setImmediate);
+    while ((await alice.stats()).retrying === 0) await new Promise(setImmediate);
     assert.equal((await alice.health())?.disabledAt, undefined);
   });
 });

@@ -24,25 +24,19 @@ const { config } = await readConfig(async () => "", {});
 const { retention } = config.webhooks;
 const logger = { debug() {}, error: console.error };
 const keeping = new AbortController();
-const kept = keepRetention({ backend, retention, clock, logger }, keeping.signal);
-const lease = await backend.acquire("busy");
+const kept = keepRetention({ upkeep: backend.upkeep, retention, clock, logger }, keeping.signal);
+const lease = await backend.sessions.acquire("busy");
 const record = create(SessionRecordSchema, {
   name: "busy",
   phase: Phase.WORKING,
   createdAt: timestampFromMs(clock.nowMs()),
 });
-await backend.commit(lease, { record, events: [] });
+await backend.sessions.commit(lease, { record, events: [] });
 
-const source = {
-  snapshot: (name: string) => backend.get(name),
-  snapshotAll: () => backend.list(),
-  events: backend.events.bind(backend),
-  lastSeq: () => backend.lastSeq(),
-};
 const handler = createHandler({
   routes: (router) =>
     router.service(SessionService, {
-      statusStream: (request, { signal }) => statusStream(source, request, { policy, clock, signal }),
+      statusStream: (request, { signal }) => statusStream(backend, request, { policy, clock, signal }),
     }),
   rest: (_req, res) => res.end(),
 });
@@ -62,19 +56,19 @@ async function write(changes: number): Promise<void> {
       const about = { id: `evt_${random.ulid(nowMs)}`, session: "busy", name: "session.status", time };
       return { event: create(EventSchema, { ...about, payload }), endpointIds: [] };
     });
-    await backend.commit(lease, { record, events });
+    await backend.sessions.commit(lease, { record, events });
   }
 }
 
 process.on("message", async ({ changes }: { changes: number }) => {
   await write(changes);
-  process.send?.({ lastSeq: String(backend.lastSeq()) });
+  process.send?.({ lastSeq: String(await backend.log.lastSeq()) });
 });
 
 process.once("disconnect", async () => {
   await server.close(0);
   keeping.abort();
   await kept;
-  await backend.close();
+  await backend.upkeep.close();
   await rm(directory, { recursive: true, force: true });
 });

@@ -36,15 +36,15 @@ const watching = setInterval(() => {
 async function fill(backend: Backend): Promise<void> {
   const committers = await Promise.all(
     sessions.map(async (session) => {
-      const lease = await backend.acquire(session);
+      const lease = await backend.sessions.acquire(session);
       const config = create(WebhookConfigSchema, { url: `http://127.0.0.1:9/${session}`, events: ["*"] });
       const endpoints = endpointsOf([config], undefined);
       const endpointIds = endpoints.map(({ id }) => id);
       const record = create(SessionRecordSchema, { name: session });
-      await backend.commit(lease, { record, events: [], endpoints });
+      await backend.sessions.commit(lease, { record, events: [], endpoints });
       return () => {
         const events = Array.from({ length: eventsPerCommit }, () => ({ event: eventOf(session), endpointIds }));
-        return backend.commit(lease, { record, events });
+        return backend.sessions.commit(lease, { record, events });
       };
     }),
   );
@@ -60,7 +60,11 @@ async function fill(backend: Backend): Promise<void> {
 
 /** Resolves when the backend has counted what is pending, and what is due has been tried for a while. */
 async function goThrough(backend: Backend): Promise<void> {
-  while (backend.queueStats().pending + backend.queueStats().retrying < count) await seconds(1);
+  for (;;) {
+    const { pending, retrying } = await backend.outbox.queueStats();
+    if (pending + retrying >= count) break;
+    await seconds(1);
+  }
   await seconds(10);
 }
 
@@ -71,10 +75,18 @@ async function live(directory: string, work: (backend: Backend) => Promise<void>
   const sender = createWebhookSender({ clock });
   const logger = createLogger({ level: "error", format: "JSON" });
   const environment = { version: "bench", tier: "PLUS", browser: null };
-  const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, environment, signer: nodeSigner });
+  const dispatcher = new WebhookDispatcher({
+    outbox: backend.outbox,
+    sender,
+    clock,
+    random,
+    logger,
+    environment,
+    signer: nodeSigner,
+  });
   dispatcher.start();
   await work(backend);
-  const { pending, retrying } = backend.queueStats();
+  const { pending, retrying } = await backend.outbox.queueStats();
   const nowMegabytes = Math.round(process.memoryUsage.rss() / 1_000_000);
   if (nowMegabytes > maxMegabytes) process.exitCode = 1;
   console.log(
@@ -82,7 +94,7 @@ async function live(directory: string, work: (backend: Backend) => Promise<void>
   );
   await dispatcher.stop(0);
   await sender.close();
-  await backend.close();
+  await backend.upkeep.close();
 }
 
 async function grow(backend: Backend): Promise<void> {

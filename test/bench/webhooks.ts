@@ -64,17 +64,25 @@ async function harness(sessions: readonly string[], urlOf: (session: string) => 
   const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
   const backend: Backend = await openLevelBackend({ directory, clock });
   const sender = createWebhookSender({ clock });
-  const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, environment, signer: nodeSigner });
+  const dispatcher = new WebhookDispatcher({
+    outbox: backend.outbox,
+    sender,
+    clock,
+    random,
+    logger,
+    environment,
+    signer: nodeSigner,
+  });
   const committers = new Map<string, () => Promise<unknown>>();
   for (const session of sessions) {
-    const lease = await backend.acquire(session);
+    const lease = await backend.sessions.acquire(session);
     const config = create(WebhookConfigSchema, { url: urlOf(session), events: ["*"], hmac: { key: "a-secret-key" } });
     const endpoints = endpointsOf([config], undefined);
     const endpointIds = endpoints.map(({ id }) => id);
     const record = create(SessionRecordSchema, { name: session });
-    await backend.commit(lease, { record, events: [], endpoints });
+    await backend.sessions.commit(lease, { record, events: [], endpoints });
     committers.set(session, () =>
-      backend.commit(lease, { record, events: [{ event: eventOf(session), endpointIds }] }),
+      backend.sessions.commit(lease, { record, events: [{ event: eventOf(session), endpointIds }] }),
     );
   }
   dispatcher.start();
@@ -83,7 +91,7 @@ async function harness(sessions: readonly string[], urlOf: (session: string) => 
     async close() {
       await dispatcher.stop(0);
       await sender.close();
-      await backend.close();
+      await backend.upkeep.close();
       await rm(directory, { recursive: true });
     },
   };

@@ -24,7 +24,7 @@ export function clockContract(open: OpenBackend): void {
     it(`a retry keeps its delay when the clock is set ${name}`, async (t) => {
       const { backend, clock, signal } = await fixture(t, open);
       await createSession(backend, "alice", ["one", "two"], 1);
-      const reader = new Reader(backend.claims(signal));
+      const reader = new Reader(backend.outbox.claims(signal));
       await (await reader.next()).retry(2000);
       clock.jumpWall(jumpMs);
       await (await reader.next()).retry(2000);
@@ -34,14 +34,14 @@ export function clockContract(open: OpenBackend): void {
       assert.equal(next.arrived, false);
       clock.advance(1);
       for (const claim of [await next.promise, await reader.next()]) await claim.done();
-      const [settled] = await backend.deliveries("alice", { state: State.DELIVERED, limit: 1 });
+      const [settled] = await backend.outbox.deliveries("alice", { state: State.DELIVERED, limit: 1 });
       assert.equal(settled?.settledAt && timestampMs(settled.settledAt), clock.wallMs());
     });
 
     it(`an endpoint is spared for its time when the clock is set ${name}`, async (t) => {
       const { backend, clock, signal } = await fixture(t, open);
       await createSession(backend, "alice", ["one"], 2);
-      const reader = new Reader(backend.claims(signal));
+      const reader = new Reader(backend.outbox.claims(signal));
       const sparedUntil = timestampFromMs(clock.nowMs() + 60_000);
       await (await reader.next()).retry(0, { health: create(EndpointHealthSchema, { failures: 20, sparedUntil }) });
       const next = arrival(reader.next());
@@ -62,18 +62,18 @@ export function clockContract(open: OpenBackend): void {
         const event = { ...eventOf("alice"), time: timestampFromMs(clock.wallMs() - ageMs) };
         return { event, endpointIds: [] };
       });
-      await backend.commit(lease, { record: recordOf("alice"), events });
+      await backend.sessions.commit(lease, { record: recordOf("alice"), events });
     };
     const yearMs = 365 * 86_400_000;
     const retention = { events: { ...unlimited, maxAgeMs: 10_000 }, delivered: unlimited, failed: unlimited };
     await log(...Array<number>(300).fill(-yearMs), 5_000, -yearMs, 0);
-    await backend.trim(retention, clock.wallMs(), signal);
-    assert.equal(await backend.oldestSeq("alice"), 1n);
+    await backend.upkeep.trim(retention, clock.wallMs(), signal);
+    assert.equal(await backend.log.oldestSeq("alice"), 1n);
     clock.advance(6_000);
-    await backend.trim(retention, clock.wallMs(), signal);
-    assert.equal(await backend.oldestSeq("alice"), 302n);
+    await backend.upkeep.trim(retention, clock.wallMs(), signal);
+    assert.equal(await backend.log.oldestSeq("alice"), 302n);
     clock.advance(5_000);
-    await backend.trim(retention, clock.wallMs(), signal);
-    assert.equal(await backend.oldestSeq("alice"), 304n);
+    await backend.upkeep.trim(retention, clock.wallMs(), signal);
+    assert.equal(await backend.log.oldestSeq("alice"), 304n);
   });
 }

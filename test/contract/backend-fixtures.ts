@@ -9,8 +9,9 @@ import {
   SessionRecordSchema,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
-import type { Backend, Pairing } from "../../src/ports/backend.ts";
+import type { Backend } from "../../src/ports/backend.ts";
 import type { Claim, NewEvent } from "../../src/ports/outbox.ts";
+import type { Pairing } from "../../src/ports/sessions.ts";
 import type { Clock } from "../../src/ports/system.ts";
 import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
@@ -32,7 +33,7 @@ export async function fixture(t: TestContext, open: OpenBackend): Promise<Fixtur
   const controller = new AbortController();
   t.after(async () => {
     controller.abort();
-    await backend.close();
+    await backend.upkeep.close();
   });
   return { backend, clock, signal: controller.signal };
 }
@@ -67,8 +68,8 @@ export const pairingOf = (value: string): Pairing => ({
 
 /** Acquires a session and commits its record with these events, all delivered to each of the endpoints. */
 export async function createSession(backend: Backend, name: string, endpointIds: string[] = [], events = 0) {
-  const lease = await backend.acquire(name);
-  const logged = await backend.commit(lease, {
+  const lease = await backend.sessions.acquire(name);
+  const logged = await backend.sessions.commit(lease, {
     record: recordOf(name),
     events: Array.from({ length: events }, () => newEvent(name, ...endpointIds)),
     endpoints: endpointIds.map((id) => endpointOf(id)),
@@ -105,11 +106,11 @@ export class Reader<T> {
 
 /** All events there are. */
 export async function history(backend: Backend, session?: string): Promise<Event[]> {
-  const { seq } = await backend.list();
+  const { seq } = await backend.sessions.list();
   const marker = await createSession(backend, "history.marker", [], 1);
   const controller = new AbortController();
   const events: Event[] = [];
-  for await (const event of backend.events(undefined, 0n, controller.signal)) {
+  for await (const event of backend.log.events(undefined, 0n, controller.signal)) {
     if (event.seq === marker.events[0]?.seq) break;
     if (event.seq <= seq && (session === undefined || event.session === session)) events.push(event);
   }
@@ -119,7 +120,7 @@ export async function history(backend: Backend, session?: string): Promise<Event
 /** Long enough for anything that is on its way to arrive. */
 export async function quiet(backend: Backend): Promise<void> {
   for (let round = 0; round < 5; round += 1) {
-    await backend.check();
+    await backend.upkeep.check();
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,28 +1,28 @@
 import { describe } from "node:test";
-import { claimsContract } from "./backend-claims.ts";
 import { clockContract } from "./backend-clock.ts";
-import { consumersContract } from "./backend-consumers.ts";
-import { dataContract } from "./backend-data.ts";
-import { deliveriesContract } from "./backend-deliveries.ts";
 import type { OpenBackend } from "./backend-fixtures.ts";
-import { healthContract } from "./backend-health.ts";
-import { logContract } from "./backend-log.ts";
-import { pendingUnlinksContract } from "./backend-pending-unlinks.ts";
-import { retentionContract } from "./backend-retention.ts";
-import { retriesContract } from "./backend-retries.ts";
-import { sessionsContract } from "./backend-sessions.ts";
+import { engineDataContract } from "./engine-data-store.ts";
+import { logContract } from "./event-log.ts";
+import { consumersContract } from "./event-log-consumers.ts";
+import { claimsContract } from "./outbox-claims.ts";
+import { deliveriesContract } from "./outbox-deliveries.ts";
+import { healthContract } from "./outbox-health.ts";
+import { retriesContract } from "./outbox-retries.ts";
+import { pendingUnlinksContract } from "./pending-unlinks.ts";
+import { sessionsContract } from "./sessions.ts";
+import { retentionContract } from "./upkeep-retention.ts";
 
-/** What every Backend must do, run on one. */
+/** Runs the contract of each facet of a Backend on one implementation. */
 export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: sessions`, () => sessionsContract(open));
-  describe(`${name}: engine data`, () => dataContract(open));
-  describe(`${name}: logins set aside`, () => pendingUnlinksContract(open));
-  describe(`${name}: event log and watching`, () => logContract(open));
-  describe(`${name}: named readers of the log`, () => consumersContract(open));
-  describe(`${name}: deliveries`, () => claimsContract(open));
-  describe(`${name}: retries`, () => retriesContract(open));
-  describe(`${name}: the log of deliveries`, () => deliveriesContract(open));
-  describe(`${name}: health of endpoints`, () => healthContract(open));
-  describe(`${name}: retention`, () => retentionContract(open));
+  describe(`${name}: engine data`, () => engineDataContract(open));
+  describe(`${name}: pending unlinks`, () => pendingUnlinksContract(open));
+  describe(`${name}: event log`, () => logContract(open));
+  describe(`${name}: event log: named readers`, () => consumersContract(open));
+  describe(`${name}: outbox: claims`, () => claimsContract(open));
+  describe(`${name}: outbox: retries`, () => retriesContract(open));
+  describe(`${name}: outbox: deliveries`, () => deliveriesContract(open));
+  describe(`${name}: outbox: health of endpoints`, () => healthContract(open));
+  describe(`${name}: upkeep: retention`, () => retentionContract(open));
   describe(`${name}: clocks that are set`, () => clockContract(open));
 }

@@ -1,5 +1,5 @@
-import { LeaseLost } from "../../src/ports/backend.ts";
 import type { EngineData } from "../../src/ports/engine.ts";
+import { LeaseLost } from "../../src/ports/sessions.ts";
 
 /** Engine data in memory, which can be made to fail and tells what was done with it. */
 export class MemoryEngineData implements EngineData {

@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { SessionRecordSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayloadSchema } from "../../gen/sessiond/v1/event_pb.js";
-import { Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
-import { afterMessage, isReported } from "../../src/domain/event.ts";
+import { isReported, noMessages, withReported } from "../../src/domain/message-log.ts";
 
 const bob = { number: "15551112222@c.us", lid: "900000000002@lid" };
 const carol = { number: "15553334444@c.us", lid: "900000000003@lid" };
 const group = "120363@g.us";
 const message = (init: MessageInitShape<typeof MessagePayloadSchema>) => create(MessagePayloadSchema, init);
-const reported = (init: MessageInitShape<typeof MessagePayloadSchema>) =>
-  afterMessage(create(SessionRecordSchema, { name: "alice", engine: Engine_Kind.NOWEB }), message(init));
+const reported = (init: MessageInitShape<typeof MessagePayloadSchema>) => withReported(noMessages, message(init));
 
 const byLid = { id: `false_${bob.lid}_3E_B0`, from: bob.lid, fromLid: bob.lid };
 const byNumber = { id: `false_${bob.number}_3E_B0`, from: bob.number, fromLid: bob.lid };

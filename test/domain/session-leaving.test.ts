@@ -7,10 +7,10 @@ import {
   Session_StatusReason as Reason,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { statusOf, transition, type UnlinkOutcome, wakeAtMs } from "../../src/domain/session.ts";
-import { inPhase, me, nowMs, policy, step, stopped } from "./session-states.ts";
+import { statusOf, type UnlinkOutcome, wakeAtMs } from "../../src/domain/session.ts";
+import { inPhase, me, nowMs, step, stopped, transit } from "./session-states.ts";
 
-const apply = (state: SessionRecord, type: "logout" | "delete") => transition(state, { type }, nowMs, policy);
+const apply = (state: SessionRecord, type: "logout" | "delete") => transit(state, { type });
 const effectsOf = ({ effects }: ReturnType<typeof step>) => effects.map(({ type }) => type).join(" ");
 
 const phases = {
@@ -53,10 +53,10 @@ describe("leaving", () => {
   };
   for (const [outcome, wipe] of Object.entries(outcomes) as [UnlinkOutcome, string][]) {
     it(`ends with the login ${wipe === "discard" ? "removed" : "set aside"} when its device is ${outcome}`, () => {
-      const loggedOut = transition(inPhase(Phase.LOGGING_OUT, { me }), { type: "unlinked", outcome }, nowMs, policy);
+      const loggedOut = transit(inPhase(Phase.LOGGING_OUT, { me }), { type: "unlinked", outcome });
       assert.equal(loggedOut.wipe, wipe);
       assert.equal(loggedOut.state.me, undefined);
-      const deleted = transition(inPhase(Phase.DELETING, { me }), { type: "unlinked", outcome }, nowMs, policy);
+      const deleted = transit(inPhase(Phase.DELETING, { me }), { type: "unlinked", outcome });
       assert.equal(deleted.wipe, wipe === "set_aside" ? wipe : "none", "removing the session removes the login");
       assert.equal(deleted.actions.at(-1)?.type, "remove");
     });
@@ -65,11 +65,11 @@ describe("leaving", () => {
   for (const type of ["start", "stop", "restart", "logout", "delete", "resume"] as const) {
     it(`sets the login aside if a crash cut it short, at the next ${type}`, () => {
       const half = apply(inPhase(Phase.WORKING, { me }), "logout").state;
-      const next = transition(half, { type }, nowMs, policy);
+      const next = transit(half, { type });
       if (type === "delete") assert.equal(next.actions[0]?.type, "unlink_engine");
       else assert.equal(next.wipe, "set_aside");
       const deleting = apply(inPhase(Phase.WORKING, { me }), "delete").state;
-      const last = transition(deleting, { type }, nowMs, policy);
+      const last = transit(deleting, { type });
       assert.equal(last.wipe, "set_aside");
       assert.equal(last.actions.at(-1)?.type, "remove");
     });

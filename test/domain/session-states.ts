@@ -9,6 +9,7 @@ import {
   MeSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
+import { noMessages } from "../../src/domain/message-log.ts";
 import { type CloseCause, defaultPolicy, type SessionInput, statusOf, transition } from "../../src/domain/session.ts";
 
 export const nowMs = 1_700_000_000_000;
@@ -23,10 +24,17 @@ export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
   phase,
   ...more,
 });
+/** The transition of a session that has reported no messages; the wall clock shows what the monotonic one does. */
+export const transit = (record: SessionRecord, input: SessionInput, atMs = nowMs, more = policy) =>
+  transition({ record, messages: noMessages }, input, { nowMs: atMs, wallMs: atMs }, more);
 /** A transition, with all that it leads to in one list: what is announced, the wipe, and the actions. */
 export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
-  const next = transition(state, input, atMs, policy);
-  const announcements = { "session.status": "announce", "session.health": "announce_health" } as const;
+  const next = transit(state, input, atMs);
+  const announcements = {
+    "session.status": "announce",
+    "session.health": "announce_health",
+    message: "announce_message",
+  } as const;
   const types = [
     ...next.events.map((event) => announcements[event]),
     ...(next.wipe !== "none" ? (["wipe"] as const) : []),

@@ -9,9 +9,9 @@ import {
   SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { type CloseCause, meOf, type SessionInput, statusOf, transition, wakeAtMs } from "../../src/domain/session.ts";
+import { type CloseCause, meOf, type SessionInput, statusOf, wakeAtMs } from "../../src/domain/session.ts";
 
-import { closed, inPhase, me, nowMs, policy, step, stopped, walk } from "./session-states.ts";
+import { closed, inPhase, me, nowMs, policy, step, stopped, transit, walk } from "./session-states.ts";
 
 describe("a session's transitions", () => {
   it("a session goes from nothing to WORKING, each status announced once and SCAN_QR_CODE for each code", () => {
@@ -158,7 +158,7 @@ describe("what a closed engine leads to", () => {
       second.effects.map((e) => e.type),
       ["open_engine"],
     );
-    const third = transition(
+    const third = transit(
       step(second.state, { type: "opened", me }, nowMs + 31_000).state,
       closed("replaced"),
       nowMs + 60_000,
@@ -181,7 +181,7 @@ describe("what a closed engine leads to", () => {
     let atMs = nowMs;
     const waits: number[] = [];
     for (let i = 0; i < 22; i++) {
-      state = transition(state, closed("unreachable"), atMs, policy).state;
+      state = transit(state, closed("unreachable"), atMs, policy).state;
       const wake = wakeAtMs(state) ?? Number.NaN;
       waits.push((wake - atMs) / 1000);
       atMs = wake;
@@ -236,7 +236,7 @@ describe("what a closed engine leads to", () => {
         phase === Phase.WORKING ? [{ type: "opened", me }] : phase === Phase.PAIRING ? [{ type: "qr" }] : [];
       for (const input of came) state = step(state, input, atMs).state;
       atMs += livesMs;
-      state = transition(state, closed(cause), atMs, { ...policy, jitter: 0 }).state;
+      state = transit(state, closed(cause), atMs, { ...policy, jitter: 0 }).state;
       if (state.phase !== Phase.CONNECTING) {
         const wake = wakeAtMs(state);
         if (wake === undefined) break;

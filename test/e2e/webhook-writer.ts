@@ -18,20 +18,28 @@ const backend = await openLevelBackend({ directory, clock });
 const logger = createLogger({ level: "error", format: "JSON" });
 const sender = createWebhookSender({ clock });
 const environment = { version: "0.0.0", tier: "PLUS", browser: null };
-const dispatcher = new WebhookDispatcher({ backend, sender, clock, random, logger, environment, signer: nodeSigner });
+const dispatcher = new WebhookDispatcher({
+  outbox: backend.outbox,
+  sender,
+  clock,
+  random,
+  logger,
+  environment,
+  signer: nodeSigner,
+});
 
 async function commits(session: string): Promise<void> {
-  const lease = await backend.acquire(session);
+  const lease = await backend.sessions.acquire(session);
   const config = create(WebhookConfigSchema, { url: `${origin}/${session}`, events: ["*"], hmac: { key: "a key" } });
   const endpoints = endpointsOf([config], undefined);
   const endpointIds = endpoints.map(({ id }) => id);
   const record = create(SessionRecordSchema, { name: session });
-  await backend.commit(lease, { record, events: [], endpoints });
+  await backend.sessions.commit(lease, { record, events: [], endpoints });
   for (;;) {
     const nowMs = clock.nowMs();
     const id = `evt_${random.ulid(nowMs)}`;
     const event = create(EventSchema, { id, name: "session.status", session, time: timestampFromMs(nowMs) });
-    const [logged] = await backend.commit(lease, { record, events: [{ event, endpointIds }] });
+    const [logged] = await backend.sessions.commit(lease, { record, events: [{ event, endpointIds }] });
     process.stdout.write(`c ${session} ${logged?.seq}\n`);
   }
 }
@@ -41,7 +49,7 @@ if (mode === "drain") {
   const name = { state: 0, limit: 1 };
   const isPending = async (session: string) => {
     const [pending, retrying] = await Promise.all(
-      [1, 2].map(async (state) => (await backend.deliveries(session, { ...name, state })).length > 0),
+      [1, 2].map(async (state) => (await backend.outbox.deliveries(session, { ...name, state })).length > 0),
     );
     return pending || retrying;
   };
@@ -49,5 +57,5 @@ if (mode === "drain") {
     while (await isPending(session)) await new Promise((resolve) => setTimeout(resolve, 20));
   await dispatcher.stop();
   await sender.close();
-  await backend.close();
+  await backend.upkeep.close();
 } else await Promise.all(sessions.map(commits));

@@ -6,8 +6,8 @@ import {
   type WAMessage,
   type WAMessageKey,
 } from "@whiskeysockets/baileys";
-import { LeaseLost } from "../../ports/backend.ts";
 import type { ChatStore } from "../../ports/engine.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
 import { errorFields } from "./logger.ts";
 

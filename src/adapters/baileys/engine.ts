@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import { Engine_Kind, type Me } from "../../../gen/sessiond/v1/session_pb.js";
-import { LeaseLost } from "../../ports/backend.ts";
 import {
   type Engine,
   type EngineEvent,
@@ -10,6 +9,7 @@ import {
   PairingCodeRefused,
   type UnlinkResult,
 } from "../../ports/engine.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import type { Logger } from "../../ports/system.ts";
 import type { People } from "../engine/people.ts";
 import { allowSlowAddresses } from "./address-attempts.ts";

@@ -5,8 +5,8 @@ import {
   proto,
   type SignalDataTypeMap,
 } from "@whiskeysockets/baileys";
-import { LeaseLost } from "../../ports/backend.ts";
 import type { Credentials } from "../../ports/engine.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 
 /** Stored credentials are there and cannot be read: neither a reason for a new identity nor to write anything. */
 export class CredentialsUnreadable extends Error {

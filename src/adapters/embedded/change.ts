@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { type Delivery, DeliverySchema, type Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import { deliveryId } from "../../domain/delivery.ts";
-import type { Commit } from "../../ports/backend.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
+import type { Commit } from "../../ports/sessions.ts";
 import type { Endpoints } from "./endpoints.ts";
 
 /** What one commit or removal adds to the log, the queue and the endpoints. */

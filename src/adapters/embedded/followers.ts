@@ -1,5 +1,5 @@
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import { LogTrimmed } from "../../ports/backend.ts";
+import { LogTrimmed } from "../../ports/event-log.ts";
 import type { Subscription } from "./notifier.ts";
 
 /** A stretch of the log. */

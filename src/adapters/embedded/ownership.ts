@@ -1,6 +1,6 @@
-import { type Lease, LeaseLost } from "../../ports/backend.ts";
+import { type Lease, LeaseLost } from "../../ports/sessions.ts";
 
-/** What an engine keeps, by kind. */
+/** Kinds of engine data. */
 export type DataKind = "credentials" | "chats";
 
 /** Throws LeaseLost once its lease or handle is no longer the current one. */
@@ -9,9 +9,10 @@ export type Guard = () => void;
 interface Owner {
   readonly epoch: bigint;
   readonly handles: Map<DataKind, object>;
+  readonly loss: AbortController;
 }
 
-/** Who may write which session, within one process. */
+/** The owners of sessions, within one process. */
 export class Ownership {
   #epoch: bigint;
   readonly #owners = new Map<string, Owner>();
@@ -21,11 +22,15 @@ export class Ownership {
     this.#epoch = afterEpoch;
   }
 
-  /** Takes a session from whoever had it, and ends its handles. */
+  /** Takes a session from its present owner, ends its handles and tells it. */
   acquire(session: string): Lease {
+    const former = this.#owners.get(session);
     this.#epoch += 1n;
-    this.#owners.set(session, { epoch: this.#epoch, handles: new Map() });
-    return { session, epoch: this.#epoch };
+    const loss = new AbortController();
+    this.#owners.set(session, { epoch: this.#epoch, handles: new Map(), loss });
+    // Last: its listeners find the lease lost.
+    former?.loss.abort(leaseLost(session));
+    return { session, epoch: this.#epoch, lost: loss.signal };
   }
 
   /** Does nothing for a lease that is lost. */
@@ -35,7 +40,7 @@ export class Ownership {
 
   /** Throws LeaseLost unless the lease is the current one. */
   check(lease: Lease): void {
-    if (!this.#find(lease)) throw new LeaseLost(`another owner has session "${lease.session}"`);
+    if (!this.#find(lease)) throw leaseLost(lease.session);
   }
 
   /** A new handle of one kind, which ends the one before. Under a lost lease it is at an end already. */
@@ -61,3 +66,5 @@ export class Ownership {
     return owner?.epoch === lease.epoch ? owner : undefined;
   }
 }
+
+const leaseLost = (session: string) => new LeaseLost(`another owner has session "${session}"`);

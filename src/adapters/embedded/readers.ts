@@ -1,5 +1,5 @@
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import type { Snapshot } from "../../ports/backend.ts";
+import type { Snapshot } from "../../ports/sessions.ts";
 import { followLatest, followLog, type ReadableLog } from "./followers.ts";
 import { Notifier } from "./notifier.ts";
 
@@ -8,7 +8,7 @@ export class Readers {
   readonly #log = new Notifier();
   readonly #sessions = new Notifier();
 
-  /** See Backend.events; `log` has what is written so far. */
+  /** See EventLog.events; `log` has what is written so far. */
   events(
     session: string | undefined,
     afterSeq: bigint,
@@ -19,7 +19,7 @@ export class Readers {
     return followLog(() => this.#log.subscribe(session, signal), log, afterSeq, throughSeq);
   }
 
-  /** See Backend.watch. */
+  /** See Sessions.watch. */
   watch(session: string, signal: AbortSignal, read: () => Promise<Snapshot>): AsyncIterable<Snapshot> {
     return followLatest(() => this.#sessions.subscribe(session, signal), read);
   }

@@ -1,79 +1,47 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import { EventWindow } from "../embedded/event-window.ts";
-import { type LogPage, pageSize } from "../embedded/followers.ts";
-import type { Database, Operation } from "./store/database.ts";
-import { keyOf, partsOf, rangeOf } from "./store/key.ts";
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { LevelConsumers } from "./consumers.ts";
+import type { SessionJournal } from "./session-journal.ts";
+import type { OpenStore } from "./store/opening.ts";
 
-const noBytes = new Uint8Array();
+/** The log of events in the store, and its named readers. */
+export class LevelEventLog implements EventLog {
+  readonly #store: OpenStore;
+  readonly #journal: SessionJournal;
+  readonly #consumers: LevelConsumers;
 
-/** How many of the newest events are kept in memory for readers that keep up. */
-const windowSize = 1024;
-
-/** The event log: all events by seq, and each session's seqs. */
-export class EventLog {
-  readonly #database: Database;
-  readonly #window: EventWindow;
-
-  /** `lastSeq`: the log's end. */
-  constructor(database: Database, lastSeq: bigint) {
-    this.#database = database;
-    this.#window = new EventWindow(lastSeq, windowSize);
+  constructor(store: OpenStore, journal: SessionJournal, consumers: LevelConsumers) {
+    this.#store = store;
+    this.#journal = journal;
+    this.#consumers = consumers;
   }
 
-  /** What adds an event, given its bytes. */
-  additions({ session, seq }: Event, value: Uint8Array): Operation[] {
-    return [
-      { type: "put", key: keyOf("event", seq), value },
-      { type: "put", key: keyOf("sessionEvent", session, seq), value: noBytes },
-    ];
+  events(
+    session: string | undefined,
+    afterSeq: bigint,
+    signal: AbortSignal,
+    throughSeq?: bigint,
+  ): AsyncIterable<Event> {
+    const { readers, events } = this.#journal;
+    return readers.events(session, afterSeq, signal, throughSeq, {
+      page: (cursor) => events.page(session, cursor, this.#journal.view.seq),
+      oldestSeq: () => this.#store.trimmed.oldestSeq(session),
+    });
   }
 
-  /** What removes a session's events. */
-  async removals(session: string): Promise<Operation[]> {
-    const operations: Operation[] = [];
-    for await (const key of this.#database.keys(rangeOf("sessionEvent", session))) {
-      for (const seq of partsOf(key, 1).numbers) operations.push({ type: "del", key: keyOf("event", seq) });
-      operations.push({ type: "del", key });
-    }
-    return operations;
+  async lastSeq(): Promise<bigint> {
+    return this.#journal.view.seq;
   }
 
-  /** Events are written. */
-  added(events: readonly Event[]): void {
-    this.#window.add(events);
+  async oldestSeq(session: string | undefined): Promise<bigint> {
+    return this.#store.trimmed.oldestSeq(session);
   }
 
-  /** A session's events are removed. */
-  removed(session: string): void {
-    this.#window.drop(session);
+  acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
+    return this.#consumers.acknowledge(consumer, cursor);
   }
 
-  /** The next page after `afterSeq` and no further than `throughSeq`, the log's end as readers see it. */
-  async page(session: string | undefined, afterSeq: bigint, throughSeq: bigint): Promise<LogPage> {
-    if (this.#window.covers(afterSeq)) return this.#window.page(session, afterSeq);
-    const seqs = session === undefined ? undefined : await this.#seqs(session, afterSeq, throughSeq);
-    const values = seqs ? await this.#valuesAt(seqs) : await this.#values(afterSeq, throughSeq);
-    const events = values.map((value) => fromBinary(EventSchema, value));
-    const last = seqs ? seqs.at(-1) : events.at(-1)?.seq;
-    const drained = (seqs ?? events).length < pageSize;
-    return { events, throughSeq: drained || last === undefined ? throughSeq : last, drained };
-  }
-
-  #values(afterSeq: bigint, throughSeq: bigint): Promise<Uint8Array[]> {
-    const range = { gt: keyOf("event", afterSeq), lte: keyOf("event", throughSeq) };
-    return this.#database.values({ ...range, limit: pageSize }).all();
-  }
-
-  async #seqs(session: string, afterSeq: bigint, throughSeq: bigint): Promise<bigint[]> {
-    const range = { gt: keyOf("sessionEvent", session, afterSeq), lte: keyOf("sessionEvent", session, throughSeq) };
-    const keys = await this.#database.keys({ ...range, limit: pageSize }).all();
-    return keys.flatMap((key) => partsOf(key, 1).numbers);
-  }
-
-  /** Events removed meanwhile are left out. */
-  async #valuesAt(seqs: readonly bigint[]): Promise<Uint8Array[]> {
-    const values: (Uint8Array | undefined)[] = await this.#database.getMany(seqs.map((seq) => keyOf("event", seq)));
-    return values.filter((value) => value !== undefined);
+  acknowledged(consumer: string): Promise<bigint | undefined> {
+    return this.#consumers.acknowledged(consumer);
   }
 }

@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PendingUnlink, PendingUnlinkSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { PendingUnlinks } from "../../ports/pending-unlinks.ts";
 import type { Ownership } from "../embedded/ownership.ts";
-import { dataRemovals } from "./level-data.ts";
+import { dataRemovals } from "./engine-data.ts";
 import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, partsOf, rangeOf } from "./store/key.ts";

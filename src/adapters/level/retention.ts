@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { DeliverySchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import type { Limits, Retention } from "../../ports/outbox.ts";
+import type { Limits, Retention } from "../../ports/upkeep.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
 import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
@@ -55,7 +55,7 @@ export class LevelRetention {
     return operations;
   }
 
-  /** See Backend.trim. */
+  /** See Upkeep.trim. */
   async trim({ events, delivered, failed }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
     for (const [family, limits] of [

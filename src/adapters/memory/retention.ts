@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import { stateOf } from "../../domain/delivery.ts";
-import type { Limits, Retention } from "../../ports/outbox.ts";
+import type { Limits, Retention } from "../../ports/upkeep.ts";
 import type { EventWindow } from "../embedded/event-window.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
 import type { MemoryDeliveryStore } from "./delivery-store.ts";

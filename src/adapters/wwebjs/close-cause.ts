@@ -1,5 +1,5 @@
 import type { CloseCause } from "../../domain/session.ts";
-import { LeaseLost } from "../../ports/backend.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import { CredentialsUnreadable } from "./profile.ts";
 import { TemporaryDirectoryUnusable } from "./temporary-directory.ts";
 

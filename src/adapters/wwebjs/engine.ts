@@ -1,5 +1,4 @@
 import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
-import { LeaseLost } from "../../ports/backend.ts";
 import {
   type Engine,
   type EngineEvent,
@@ -7,6 +6,7 @@ import {
   PairingCodeRefused,
   type UnlinkResult,
 } from "../../ports/engine.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import type { Chrome } from "./browser.ts";
 import type { PageReports, WebClient } from "./client.ts";
 import {

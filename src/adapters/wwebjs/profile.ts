@@ -2,8 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LeaseLost } from "../../ports/backend.ts";
 import type { Credentials } from "../../ports/engine.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import { killAll, processesUsing } from "./processes.ts";
 import { writingTemporaryFiles } from "./temporary-directory.ts";
 

@@ -8,8 +8,8 @@ import {
   StreamEventsResponse_GapSchema,
   StreamEventsResponseSchema,
 } from "../../../gen/sessiond/v1/event_service_pb.js";
-import { LogTrimmed, type SessionManager } from "../../app/session-manager.ts";
 import { SessionError } from "../../domain/errors.ts";
+import { type EventLog, LogTrimmed } from "../../ports/event-log.ts";
 import { endOf } from "../errors.ts";
 import {
   type LiveStreamOptions,
@@ -22,7 +22,7 @@ import {
 } from "./live-stream.ts";
 
 /** What a stream of events reads. */
-export type EventSource = LogSource & Pick<SessionManager, "acknowledge" | "acknowledged">;
+export type EventSource = Pick<EventLog, "events" | "lastSeq" | "acknowledge" | "acknowledged">;
 
 /** What a stream of events works with. */
 export interface EventStreamOptions extends Omit<LiveStreamOptions<StreamEventsResponse>, "beat"> {
@@ -42,7 +42,7 @@ export async function* eventStream(
 
 /** The place a stream begins after. That of a consumer met for the first time is kept at once: from here on it misses nothing. */
 async function startOf(source: EventSource, { cursor, consumer }: StreamEventsRequest): Promise<bigint> {
-  const endSeq = source.lastSeq();
+  const endSeq = await source.lastSeq();
   if (consumer === "") return cursor ?? endSeq;
   const acknowledged = await source.acknowledged(consumer);
   if (acknowledged === undefined) await source.acknowledge(consumer, cursor ?? endSeq);
@@ -74,7 +74,7 @@ class EventReader {
     });
 
   async *read(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {
-    if (this.#knownSeq > this.#source.lastSeq()) {
+    if (this.#knownSeq > (await this.#source.lastSeq())) {
       // A cursor of another log: all of this one is news.
       this.#knownSeq = 0n;
       yield gap();
@@ -92,9 +92,9 @@ class EventReader {
   }
 
   async *#events(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {
-    const historySeq = this.#source.lastSeq();
+    const historySeq = await this.#source.lastSeq();
     for await (const event of this.#source.events(this.#filter.topic, this.#knownSeq, signal)) {
-      if (event.seq > historySeq && this.#source.lastSeq() - event.seq > this.#maxLag) throw this.#tooSlow();
+      if (event.seq > historySeq && (await this.#source.lastSeq()) - event.seq > this.#maxLag) throw this.#tooSlow();
       if (this.#isWanted(event)) {
         yield create(StreamEventsResponseSchema, { seq: event.seq, item: { case: "event", value: event } });
       }

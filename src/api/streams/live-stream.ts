@@ -1,10 +1,10 @@
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import type { SessionManager } from "../../app/session-manager.ts";
 import type { MonotonicClock, WallClock } from "../../app/shown-time.ts";
 import { SessionError } from "../../domain/errors.ts";
+import type { EventLog } from "../../ports/event-log.ts";
 
-/** What the streams of the log read. */
-export type LogSource = Pick<SessionManager, "events" | "lastSeq">;
+/** The part of the log that streams read. */
+export type LogSource = Pick<EventLog, "events" | "lastSeq">;
 
 /** How long streams live and what their readers are told meanwhile. */
 export interface StreamPolicy {

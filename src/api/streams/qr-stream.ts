@@ -16,10 +16,10 @@ import {
   Session_StatusReason as Reason,
   Session_Status as Status,
 } from "../../../gen/sessiond/v1/session_pb.js";
-import type { Pairing, SessionManager, Snapshot } from "../../app/session-manager.ts";
 import type { Clock } from "../../app/shown-time.ts";
 import { sessionNotStarted } from "../../domain/errors.ts";
 import { meOf, statusOf } from "../../domain/session.ts";
+import type { Pairing, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { endOf } from "../errors.ts";
 import type { DrawQr } from "../picture.ts";
 
@@ -111,13 +111,13 @@ export async function qrCode(pairing: Pairing, { drawQr, clock }: QrView): Promi
 
 /** The code to scan now, then each new one, and at last how the pairing ended. */
 export async function* qrStream(
-  manager: Pick<SessionManager, "watch">,
+  sessions: Pick<Sessions, "watch">,
   { session, afterSeq }: Pick<QrStreamRequest, "session" | "afterSeq">,
   view: QrView,
   signal: AbortSignal,
 ): AsyncGenerator<QrStreamResponse, void, void> {
   let seen: Seen | undefined;
-  for await (const snapshot of manager.watch(session, signal)) {
+  for await (const snapshot of sessions.watch(session, signal)) {
     const isBack = seen === undefined && afterSeq > 0n;
     const next = qrItems(session, isBack ? firstSeen(snapshot) : seen, snapshot);
     seen = next.seen;

@@ -9,10 +9,11 @@ import {
   type StatusStreamResponse,
   StatusStreamResponseSchema,
 } from "../../../gen/sessiond/v1/session_service_pb.js";
-import { LogTrimmed, type SessionManager } from "../../app/session-manager.ts";
 import { sessionNotFound } from "../../domain/errors.ts";
 import { deletedEventName } from "../../domain/event.ts";
 import { meOf, statusOf } from "../../domain/session.ts";
+import { LogTrimmed } from "../../ports/event-log.ts";
+import type { Sessions } from "../../ports/sessions.ts";
 import { endOf } from "../errors.ts";
 import {
   type LiveStreamOptions,
@@ -69,7 +70,10 @@ function changeOf({ status, statuses }: SessionStatusPayload, time: Timestamp | 
 }
 
 /** What a stream of statuses reads. */
-export type StatusSource = Pick<SessionManager, "snapshot" | "snapshotAll"> & LogSource;
+export interface StatusSource {
+  readonly sessions: Pick<Sessions, "list" | "get">;
+  readonly log: LogSource;
+}
 
 /** What a stream of statuses works with. */
 export interface StatusStreamOptions extends Omit<LiveStreamOptions<StatusStreamResponse>, "beat"> {
@@ -117,7 +121,7 @@ class StatusReader {
   async *read(signal: AbortSignal): AsyncGenerator<StatusStreamResponse, void, void> {
     const { afterSeq } = this.#request;
     // What is there already is history: read at the reader's pace, and whole.
-    let historySeq = this.#source.lastSeq();
+    let historySeq = await this.#source.log.lastSeq();
     // Who is ahead of the log has read another one.
     let isGap = afterSeq > historySeq;
     let seq = afterSeq;
@@ -128,8 +132,8 @@ class StatusReader {
       isGap = false;
       let slowAtSeq: bigint | undefined;
       try {
-        for await (const event of this.#source.events(this.#filter.topic, seq, signal)) {
-          if (event.seq > historySeq && this.#isSlow(event.seq)) {
+        for await (const event of this.#source.log.events(this.#filter.topic, seq, signal)) {
+          if (event.seq > historySeq && (await this.#isSlow(event.seq))) {
             slowAtSeq = event.seq;
             break;
           }
@@ -138,7 +142,7 @@ class StatusReader {
           this.#knownSeq = event.seq;
         }
         if (slowAtSeq === undefined) throw endOf(signal);
-        seq = this.#source.lastSeq();
+        seq = await this.#source.log.lastSeq();
         yield* await this.#latest(slowAtSeq - 1n, seq, signal);
         this.#knownSeq = seq;
       } catch (error) {
@@ -151,9 +155,9 @@ class StatusReader {
   /** Nobody waits for a session that is gone, and of which the log has nothing to tell. */
   async #canResume(signal: AbortSignal): Promise<boolean> {
     const { session, afterSeq } = this.#request;
-    if (session === "" || (await this.#source.snapshot(session)).record) return true;
+    if (session === "" || (await this.#source.sessions.get(session)).record) return true;
     try {
-      const events = this.#source.events(session, afterSeq, signal, this.#source.lastSeq());
+      const events = this.#source.log.events(session, afterSeq, signal, await this.#source.log.lastSeq());
       for await (const _ of events) return true;
     } catch (error) {
       if (!(error instanceof LogTrimmed)) throw error;
@@ -174,22 +178,22 @@ class StatusReader {
   async #records(): Promise<{ records: SessionRecord[]; seq: bigint }> {
     const { session } = this.#request;
     if (session === "") {
-      const { records, seq } = await this.#source.snapshotAll();
+      const { records, seq } = await this.#source.sessions.list();
       return { records: records.filter((one) => passes(this.#filter, one.name, one.config?.metadata)), seq };
     }
-    const { record, seq } = await this.#source.snapshot(session);
+    const { record, seq } = await this.#source.sessions.get(session);
     if (!record) throw sessionNotFound(session);
     return { records: passes(this.#filter, session, record.config?.metadata) ? [record] : [], seq };
   }
 
-  #isSlow(seq: bigint): boolean {
-    return this.#source.lastSeq() - seq > BigInt(this.#options.policy.maxLag);
+  async #isSlow(seq: bigint): Promise<boolean> {
+    return (await this.#source.log.lastSeq()) - seq > BigInt(this.#options.policy.maxLag);
   }
 
   /** The last change of each session in a stretch of the log, in its order; it ends with a status that is waited for. */
   async #latest(afterSeq: bigint, throughSeq: bigint, signal: AbortSignal): Promise<StatusStreamResponse[]> {
     const latest = new Map<string, StatusStreamResponse>();
-    const events = this.#source.events(this.#filter.topic, afterSeq, signal, throughSeq);
+    const events = this.#source.log.events(this.#filter.topic, afterSeq, signal, throughSeq);
     for await (const event of events) {
       const item = this.#itemOf(event);
       if (!item) continue;

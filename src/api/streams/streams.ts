@@ -1,14 +1,14 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { type Admits, keyRequired, presentedKey } from "../authentication.ts";
+import type { Tickets } from "../../ports/tickets.ts";
+import { type Admits, keyRequired, presentedKey, ticketHeader } from "../authentication.ts";
 import type { LiveStreamOptions, StreamPolicy } from "./live-stream.ts";
-import { type StreamTickets, ticketHeader } from "./stream-tickets.ts";
 
 /** What all streams have in common. */
 export interface StreamsOptions {
   readonly policy: StreamPolicy;
   readonly clock: LiveStreamOptions<unknown>["clock"];
   readonly admits: Admits;
-  readonly tickets: StreamTickets;
+  readonly tickets: Tickets;
 }
 
 /** Makes the options of single streams. */

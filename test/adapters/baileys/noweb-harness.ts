@@ -4,7 +4,7 @@ import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js
 import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { statusOf } from "../../../src/domain/session.ts";
-import type { Pairing } from "../../../src/ports/backend.ts";
+import type { Pairing } from "../../../src/ports/sessions.ts";
 import { openHarness } from "../../app/harness.ts";
 import type { LinkedDevice } from "../../emulator/device.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
@@ -35,7 +35,7 @@ export async function openNowebHarness(
     name: string,
     holds: (record: SessionRecord, pairing: Pairing | undefined) => boolean,
   ): Promise<{ record: SessionRecord; pairing: Pairing | undefined }> {
-    for await (const { record, pairing } of backend.watch(name, new AbortController().signal)) {
+    for await (const { record, pairing } of backend.sessions.watch(name, new AbortController().signal)) {
       if (record && holds(record, pairing)) return { record, pairing };
     }
     throw new Error(`${name} is no longer watched`);

@@ -25,7 +25,7 @@ it("100,000 pending deliveries stay out of memory, also after a restart", async 
       await Promise.all(
         sessions.map(({ name, lease }) => {
           const events = Array.from({ length: 100 }, () => newEvent(name, "one"));
-          return first.commit(lease, { record: recordOf(name), events });
+          return first.sessions.commit(lease, { record: recordOf(name), events });
         }),
       );
     }
@@ -35,10 +35,10 @@ it("100,000 pending deliveries stay out of memory, also after a restart", async 
   const before = heapMegabytes();
   await fill(95);
   assert.ok(heapMegabytes() - before < 8, "the backlog is held in memory");
-  await first.close();
+  await first.upkeep.close();
 
   const second = await store.open(new FakeClock());
-  const claims = new Reader(second.claims(new AbortController().signal));
+  const claims = new Reader(second.outbox.claims(new AbortController().signal));
   let last = 0n;
   for (let n = 0; n < 500; n += 1) {
     const claim = await claims.next();

@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { openLevelBackend } from "../../../src/adapters/level/backend.ts";
 import { RestoreRefused, restoreStore } from "../../../src/adapters/level/store/restore.ts";
-import type { Backend, Lease } from "../../../src/ports/backend.ts";
+import type { Backend } from "../../../src/ports/backend.ts";
+import type { Lease } from "../../../src/ports/sessions.ts";
 import { createSession, history, newEvent, Reader, recordOf, seqOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const clock = new FakeClock();
 const turn = (backend: Backend, lease: Lease, ratchet: string) =>
-  backend.credentials(lease).write(new Map([["ratchet", Buffer.from(ratchet)]]));
+  backend.engineData.credentials(lease).write(new Map([["ratchet", Buffer.from(ratchet)]]));
 
 async function ratchetIn(backend: Backend): Promise<string> {
-  const [value] = await backend.credentials(await backend.acquire("alice")).read(["ratchet"]);
+  const [value] = await backend.engineData.credentials(await backend.sessions.acquire("alice")).read(["ratchet"]);
   return Buffer.from(value ?? []).toString();
 }
 
@@ -25,7 +26,7 @@ async function backedUp(t: TestContext) {
   const { lease } = await createSession(backend, "alice", ["one"], 3);
   await turn(backend, lease, "first");
   const backup = `${store.path}-backups/today`;
-  return { store, backend, lease, backup, report: await backend.backup(backup) };
+  return { store, backend, lease, backup, report: await backend.backups.write(backup) };
 }
 
 /** Names and bytes of all files. */
@@ -37,7 +38,7 @@ async function contents(directory: string): Promise<Map<string, string>> {
 
 it("a backup holds the writes before it, only for its owner", async (t) => {
   const { store, backend, lease, backup, report } = await backedUp(t);
-  await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice", "one")] });
+  await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice", "one")] });
   assert.equal(report.directory, backup);
   assert.ok(report.entries > 0 && report.bytes > 0);
   assert.equal(report.generation.ratchets, 1n);
@@ -49,11 +50,11 @@ it("a backup holds the writes before it, only for its owner", async (t) => {
   assert.deepEqual(generation, report.generation);
   assert.equal(replaced, undefined);
   const restored = await openLevelBackend({ directory, clock });
-  t.after(() => restored.close());
-  assert.equal((await restored.get("alice")).record?.revision, 1);
+  t.after(() => restored.upkeep.close());
+  assert.equal((await restored.sessions.get("alice")).record?.revision, 1);
   assert.equal((await history(restored, "alice")).length, 3);
   assert.equal(await ratchetIn(restored), "first");
-  const claims = new Reader(restored.claims(new AbortController().signal));
+  const claims = new Reader(restored.outbox.claims(new AbortController().signal));
   assert.equal(seqOf(await claims.next()), 1n);
   assert.deepEqual(await contents(backup), before);
 });
@@ -66,21 +67,21 @@ it("a backup taken under load is consistent", async (t) => {
   const load = async () => {
     while (!done) {
       revision += 1;
-      await backend.commit(lease, { record: recordOf("alice", revision), events: [newEvent("alice")] });
+      await backend.sessions.commit(lease, { record: recordOf("alice", revision), events: [newEvent("alice")] });
     }
   };
   const loading = load();
   const backups = [1, 2, 3].map((n) => `${store.path}-backup-${n}`);
-  for (const backup of backups) await backend.backup(backup);
+  for (const backup of backups) await backend.backups.write(backup);
   done = true;
   await loading;
   for (const backup of backups) {
     const directory = `${backup}-restored`;
     await restoreStore({ backup, directory, force: false });
     const restored = await openLevelBackend({ directory, clock });
-    const { record, seq } = await restored.get("alice");
+    const { record, seq } = await restored.sessions.get("alice");
     const events = await history(restored, "alice");
-    await restored.close();
+    await restored.upkeep.close();
     assert.equal(BigInt(record?.revision ?? 0), seq + 1n);
     assert.equal(BigInt(events.length), seq);
   }
@@ -89,7 +90,7 @@ it("a backup taken under load is consistent", async (t) => {
 it("a backup does not overwrite an existing directory", async (t) => {
   const { backend, backup } = await backedUp(t);
   const before = await contents(backup);
-  await assert.rejects(backend.backup(backup), /EEXIST/);
+  await assert.rejects(backend.backups.write(backup), /EEXIST/);
   assert.deepEqual(await contents(backup), before);
 });
 
@@ -97,7 +98,7 @@ it("a restore that reuses ratchets is refused unless forced, and moves the store
   const { store, backend, lease, backup } = await backedUp(t);
   await turn(backend, lease, "second");
   await turn(backend, lease, "third");
-  await backend.close();
+  await backend.upkeep.close();
   const restore = (force: boolean) => restoreStore({ backup, directory: store.path, force });
   await assert.rejects(restore(false), (error: Error) => {
     assert.ok(error instanceof RestoreRefused);
@@ -106,44 +107,44 @@ it("a restore that reuses ratchets is refused unless forced, and moves the store
   });
   const untouched = await store.open(clock);
   assert.equal(await ratchetIn(untouched), "third");
-  const { epoch } = await untouched.acquire("alice");
+  const { epoch } = await untouched.sessions.acquire("alice");
   await createSession(untouched, "bob", [], 5);
-  const { seq } = await untouched.list();
-  await untouched.close();
+  const { seq } = await untouched.sessions.list();
+  await untouched.upkeep.close();
 
   const { replaced } = await restore(true);
   assert.ok(replaced);
   const restored = await store.open(clock);
   assert.equal(await ratchetIn(restored), "first");
   // No epoch and no seq is used twice.
-  assert.ok((await restored.acquire("alice")).epoch > epoch);
-  assert.equal((await restored.list()).seq, seq);
-  await restored.close();
+  assert.ok((await restored.sessions.acquire("alice")).epoch > epoch);
+  assert.equal((await restored.sessions.list()).seq, seq);
+  await restored.upkeep.close();
   const former = await openLevelBackend({ directory: replaced, clock });
   assert.equal(await ratchetIn(former), "third");
-  await former.close();
+  await former.upkeep.close();
   // An older backup remains older.
   await assert.rejects(restore(false), RestoreRefused);
 });
 
 it("a backup can be restored if only records and events have changed", async (t) => {
   const { store, backend, lease, backup } = await backedUp(t);
-  await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
-  await backend.close();
+  await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });
+  await backend.upkeep.close();
   await restoreStore({ backup, directory: store.path, force: false });
   const restored = await store.open(clock);
-  assert.equal((await restored.get("alice")).record?.revision, 1);
+  assert.equal((await restored.sessions.get("alice")).record?.revision, 1);
 });
 
 it("a different store, one in use and an invalid backup are refused unchanged", async (t) => {
   const { store, backend, backup } = await backedUp(t);
   await assert.rejects(restoreStore({ backup, directory: store.path, force: true }), /in use by another sessiond/);
-  await backend.check();
+  await backend.upkeep.check();
   const other = `${store.path}-other`;
-  await (await openLevelBackend({ directory: other, clock })).close();
+  await (await openLevelBackend({ directory: other, clock })).upkeep.close();
   await assert.rejects(restoreStore({ backup, directory: other, force: false }), RestoreRefused);
   await assert.rejects(restoreStore({ backup: store.path.slice(0, -1), directory: other, force: true }), /no backup/);
-  await (await openLevelBackend({ directory: other, clock })).close();
+  await (await openLevelBackend({ directory: other, clock })).upkeep.close();
   assert.deepEqual(
     (await readdir(join(store.path, ".."))).filter((name) => /restoring|replaced/.test(name)),
     [],
@@ -155,5 +156,5 @@ it("a copied backup can be restored", async (t) => {
   await cp(backup, `${store.path}-moved`, { recursive: true });
   const directory = `${store.path}-new`;
   await restoreStore({ backup: `${store.path}-moved`, directory, force: false });
-  await (await openLevelBackend({ directory, clock })).close();
+  await (await openLevelBackend({ directory, clock })).upkeep.close();
 });

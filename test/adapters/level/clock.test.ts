@@ -18,18 +18,18 @@ async function closedStore(t: TestContext, clock: FakeClock): Promise<StoreDirec
   const store = await storeDirectory(t);
   const backend = await store.open(clock);
   await createSession(backend, "alice", ["one"], 1);
-  const claim = await new Reader(backend.claims(new AbortController().signal)).next();
+  const claim = await new Reader(backend.outbox.claims(new AbortController().signal)).next();
   const due = timestampFromMs(clock.nowMs() + delayMs);
   const attempt = create(WebhookAttemptSchema, { time: timestampFromMs(clock.wallMs()), latencyMs: 0 });
   await claim.retry(delayMs, { attempt, health: create(EndpointHealthSchema, { failures: 20, sparedUntil: due }) });
-  await backend.close();
+  await backend.upkeep.close();
   return store;
 }
 
 /** Time for which a new process with this clock delays the delivery. */
 async function waitMs(store: StoreDirectory, clock: FakeClock): Promise<number> {
   const backend = await store.open(clock);
-  const next = arrival(new Reader(backend.claims(new AbortController().signal)).next());
+  const next = arrival(new Reader(backend.outbox.claims(new AbortController().signal)).next());
   const startMs = clock.nowMs();
   await quiet(backend);
   while (!next.arrived) {
@@ -38,7 +38,7 @@ async function waitMs(store: StoreDirectory, clock: FakeClock): Promise<number> 
     await quiet(backend);
   }
   await (await next.promise).done({ health: null });
-  await backend.close();
+  await backend.upkeep.close();
   return clock.nowMs() - startMs;
 }
 

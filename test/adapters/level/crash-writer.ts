@@ -10,13 +10,16 @@ const backend = await openLevelBackend({ directory, clock: new FakeClock() });
 async function commits(name: string): Promise<void> {
   const { lease } = await createSession(backend, name, ["one"]);
   for (let revision = 1; ; revision += 1) {
-    const [event] = await backend.commit(lease, { record: recordOf(name, revision), events: [newEvent(name, "one")] });
+    const [event] = await backend.sessions.commit(lease, {
+      record: recordOf(name, revision),
+      events: [newEvent(name, "one")],
+    });
     process.stdout.write(`c ${name} ${revision} ${event?.seq}\n`);
   }
 }
 
 async function settles(): Promise<void> {
-  const claims = new Reader(backend.claims(new AbortController().signal));
+  const claims = new Reader(backend.outbox.claims(new AbortController().signal));
   for (;;) {
     const claim = await claims.next();
     const seq = claim.delivery.event?.seq ?? 0n;

@@ -42,7 +42,7 @@ async function killAmidWrites(directory: string, lines: number): Promise<Acknowl
 
 /** Seqs of all due deliveries, each settled once. */
 async function pendingSeqs(backend: Backend): Promise<bigint[]> {
-  const claims = new Reader(backend.claims(new AbortController().signal));
+  const claims = new Reader(backend.outbox.claims(new AbortController().signal));
   const seqs: bigint[] = [];
   for (;;) {
     const next = arrival(claims.next());
@@ -72,7 +72,7 @@ it("a process killed during writes loses no acknowledged write and tears none", 
   const seqs = new Set(events.map((event) => event.seq));
   for (const seq of acknowledged.seqs) assert.ok(seqs.has(seq));
   for (const [session, revision] of acknowledged.revisions) {
-    const { record } = await backend.get(session);
+    const { record } = await backend.sessions.get(session);
     assert.ok(record && record.revision >= revision);
     assert.equal(bySession.get(session)?.length, record.revision);
   }

@@ -95,7 +95,7 @@ it("one process cannot open a store twice under any name", async (t) => {
   for (const name of [store.path, `${store.path}-link`, relative(process.cwd(), store.path)]) {
     await assert.rejects(open(name), inUse);
   }
-  await first.check();
+  await first.upkeep.check();
 });
 
 it("a killed process leaves no lock", async (t) => {
@@ -112,21 +112,21 @@ it("an adopted copy opens, and later without adopting", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice");
-  await first.close();
+  await first.upkeep.close();
   await copy(store.path, `${store.path}-copy`);
-  await (await open(`${store.path}-copy`, true)).close();
+  await (await open(`${store.path}-copy`, true)).upkeep.close();
   const again = await open(`${store.path}-copy`);
-  assert.ok((await again.get("alice")).record);
-  await again.close();
+  assert.ok((await again.sessions.get("alice")).record);
+  await again.upkeep.close();
   // The original has not moved.
   await store.open(new FakeClock());
 });
 
 it("a moved directory is not a copy", async (t) => {
   const store = await storeDirectory(t);
-  await (await store.open(new FakeClock())).close();
+  await (await store.open(new FakeClock())).upkeep.close();
   await rename(store.path, `${store.path}-moved`);
-  await (await open(`${store.path}-moved`)).close();
+  await (await open(`${store.path}-moved`)).upkeep.close();
 });
 
 it("an owner whose mark is gone stops writing", async (t) => {
@@ -138,19 +138,19 @@ it("an owner whose mark is gone stops writing", async (t) => {
   const { host } = JSON.parse(await readFile(mark, "utf8"));
   await writeFile(mark, JSON.stringify({ host, pid: 1 }));
   await utimes(mark, 1, 1);
-  await assert.rejects(backend.commit(lease, { record: recordOf("alice", 2), events: [] }), StoreUnavailable);
+  await assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] }), StoreUnavailable);
   clock.advance(60_000);
-  await assert.rejects(backend.check(), StoreUnavailable);
-  assert.equal((await backend.get("alice")).record?.revision, 1);
+  await assert.rejects(backend.upkeep.check(), StoreUnavailable);
+  assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
 });
 
 it("no write is acknowledged once the directory was replaced", async (t) => {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
-  await backend.check();
+  await backend.upkeep.check();
   await rename(store.path, `${store.path}-gone`);
   await mkdir(store.path);
-  await assert.rejects(backend.check(), StoreUnavailable);
+  await assert.rejects(backend.upkeep.check(), StoreUnavailable);
 });
 
 it("a path longer than a socket's address can be locked", async (t) => {

@@ -25,17 +25,17 @@ it("records, events and engine data survive a restart, a pairing does not", asyn
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease, events } = await createSession(first, "alice", [], 3);
-  await first.credentials(lease).write(new Map([["creds", Buffer.from("secret")]]));
-  await first.chats(lease).write(new Map([["chat", Buffer.from("hello")]]));
-  await first.commit(lease, { record: recordOf("alice", 2), events: [], pairing: pairingOf("code") });
-  await first.close();
+  await first.engineData.credentials(lease).write(new Map([["creds", Buffer.from("secret")]]));
+  await first.engineData.chats(lease).write(new Map([["chat", Buffer.from("hello")]]));
+  await first.sessions.commit(lease, { record: recordOf("alice", 2), events: [], pairing: pairingOf("code") });
+  await first.upkeep.close();
   const second = await store.open(new FakeClock());
-  assert.deepEqual(await second.get("alice"), { record: recordOf("alice", 2), pairing: undefined, seq: 3n });
-  assert.deepEqual(await new Reader(second.events("alice", 0n, never)).take(3), events);
-  const later = await second.acquire("alice");
+  assert.deepEqual(await second.sessions.get("alice"), { record: recordOf("alice", 2), pairing: undefined, seq: 3n });
+  assert.deepEqual(await new Reader(second.log.events("alice", 0n, never)).take(3), events);
+  const later = await second.sessions.acquire("alice");
   assert.ok(later.epoch > lease.epoch);
-  assert.deepEqual(await second.credentials(later).read(["creds"]), [Buffer.from("secret")]);
-  assert.deepEqual(await second.chats(later).read(["chat"]), [Buffer.from("hello")]);
+  assert.deepEqual(await second.engineData.credentials(later).read(["creds"]), [Buffer.from("secret")]);
+  assert.deepEqual(await second.engineData.chats(later).read(["chat"]), [Buffer.from("hello")]);
 });
 
 it("a lease of an earlier life is lost, and epochs never repeat", async (t) => {
@@ -43,11 +43,14 @@ it("a lease of an earlier life is lost, and epochs never repeat", async (t) => {
   let former = 0n;
   for (let life = 0; life < 3; life += 1) {
     const backend = await store.open(new FakeClock());
-    if (former) await assert.rejects(backend.remove({ session: "alice", epoch: former }, []));
-    const { epoch } = await backend.acquire("alice");
+    if (former)
+      await assert.rejects(
+        backend.sessions.remove({ session: "alice", epoch: former, lost: new AbortController().signal }, []),
+      );
+    const { epoch } = await backend.sessions.acquire("alice");
     assert.ok(epoch > former);
     former = epoch;
-    await backend.close();
+    await backend.upkeep.close();
   }
 });
 
@@ -55,10 +58,10 @@ it("no seq is used twice, even after its events are gone", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", [], 4);
-  await first.remove(lease, []);
-  await first.close();
+  await first.sessions.remove(lease, []);
+  await first.upkeep.close();
   const second = await store.open(new FakeClock());
-  assert.equal((await second.list()).seq, 4n);
+  assert.equal((await second.sessions.list()).seq, 4n);
   const { events } = await createSession(second, "alice", [], 1);
   assert.equal(events[0]?.seq, 5n);
 });
@@ -68,7 +71,7 @@ it("unsettled deliveries are due again, first attempts in order, retries on time
   const clock = new FakeClock();
   const first = await store.open(clock);
   await createSession(first, "alice", ["one", "two"], 10);
-  const claims = new Reader(first.claims(never));
+  const claims = new Reader(first.outbox.claims(never));
   const settled: string[] = [];
   for (const claim of await claims.take(2)) {
     if (claim.endpoint.id === "one") await claim.retry(5000);
@@ -76,10 +79,10 @@ it("unsettled deliveries are due again, first attempts in order, retries on time
     settled.push(claim.delivery.id);
   }
   await claims.take(2);
-  await first.close();
+  await first.upkeep.close();
   clock.advance(4999);
   const second = await store.open(clock);
-  const again = new Reader(second.claims(never));
+  const again = new Reader(second.outbox.claims(never));
   for (let seq = 2n; seq <= 10n; seq += 1n) {
     const pair = await again.take(2);
     assert.deepEqual(pair.map(seqOf), [seq, seq]);
@@ -102,18 +105,18 @@ it("deliveries and endpoints of a removed session survive a restart", async (t) 
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   const { lease } = await createSession(first, "alice", ["one", "idle"], 0);
-  await first.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] });
-  await first.remove(lease, [newEvent("alice", "one")]);
-  await first.close();
+  await first.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] });
+  await first.sessions.remove(lease, [newEvent("alice", "one")]);
+  await first.upkeep.close();
   const second = await store.open(new FakeClock());
-  const claims = new Reader(second.claims(never));
+  const claims = new Reader(second.outbox.claims(never));
   for (const seq of [1n, 2n]) {
     const claim = await claims.next();
     assert.equal(seqOf(claim), seq);
     assert.deepEqual(claim.endpoint, { ...endpointOf("one"), removed: true });
     await claim.done();
   }
-  await second.close();
+  await second.upkeep.close();
   const database = new Level(store.path);
   const keys = await database.keys({ keyEncoding: "buffer" }).all();
   await database.close();
@@ -127,13 +130,13 @@ it("a reader far behind reads from disk the events that left memory", async (t) 
   const backend = await store.open(new FakeClock());
   const alice = await createSession(backend, "alice", [], 5);
   const bob = await createSession(backend, "bob");
-  const behind = new Reader(backend.events("alice", 0n, never));
+  const behind = new Reader(backend.log.events("alice", 0n, never));
   assert.equal((await behind.next()).seq, 1n);
   for (let n = 0; n < 30; n += 1) {
     const events = Array.from({ length: 100 }, () => newEvent("bob"));
-    await backend.commit(bob.lease, { record: recordOf("bob"), events });
+    await backend.sessions.commit(bob.lease, { record: recordOf("bob"), events });
   }
-  await backend.commit(alice.lease, { record: recordOf("alice"), events: [newEvent("alice")] });
+  await backend.sessions.commit(alice.lease, { record: recordOf("alice"), events: [newEvent("alice")] });
   assert.deepEqual(
     (await behind.take(5)).map((event) => event.seq),
     [2n, 3n, 4n, 5n, 3006n],
@@ -149,7 +152,7 @@ it("a directory in use is refused by name and free after close", async (t) => {
     assert.ok(error.message.includes(store.path));
     return true;
   });
-  await first.close();
+  await first.upkeep.close();
   await store.open(new FakeClock());
 });
 
@@ -157,7 +160,7 @@ it("a missing directory is created for its owner only", async (t) => {
   const store = await storeDirectory(t);
   const directory = join(store.path, "new", "data");
   const backend = await openLevelBackend({ directory, clock: new FakeClock() });
-  await backend.close();
+  await backend.upkeep.close();
   assert.equal((await stat(directory)).mode & 0o777, 0o700);
 });
 
@@ -165,7 +168,7 @@ it("a damaged store is refused by name", async (t) => {
   const store = await storeDirectory(t);
   const first = await store.open(new FakeClock());
   await createSession(first, "alice", [], 3);
-  await first.close();
+  await first.upkeep.close();
   const manifest = (await readdir(store.path)).find((name) => name.startsWith("MANIFEST"));
   await writeFile(join(store.path, manifest ?? ""), "this is no manifest");
   await assert.rejects(store.open(new FakeClock()), (error: Error) => {
@@ -185,7 +188,7 @@ it("a foreign database or another format is refused unchanged", async (t) => {
   await assert.rejects(opening, /foreign cannot be used: it was not made by sessiond/);
 
   const newer = join(store.path, "newer");
-  await (await openLevelBackend({ directory: newer, clock })).close();
+  await (await openLevelBackend({ directory: newer, clock })).upkeep.close();
   const database = new Level<Uint8Array, Uint8Array>(newer, { keyEncoding: "view", valueEncoding: "view" });
   const [format] = await database.keys({ limit: 1 }).all();
   assert.ok(format);
@@ -197,5 +200,5 @@ it("a foreign database or another format is refused unchanged", async (t) => {
   await writeFile(file, "");
   await assert.rejects(openLevelBackend({ directory: file, clock }), /file/);
   await mkdir(join(store.path, "empty"));
-  await (await openLevelBackend({ directory: join(store.path, "empty"), clock })).close();
+  await (await openLevelBackend({ directory: join(store.path, "empty"), clock })).upkeep.close();
 });

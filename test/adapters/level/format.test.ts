@@ -21,7 +21,7 @@ async function olderStore(t: TestContext) {
   const { path } = await storeDirectory(t);
   const backend = await open(path, older);
   await createSession(backend, "alice");
-  await backend.close();
+  await backend.upkeep.close();
   return { path, backups: join(dirname(path), "backups") };
 }
 
@@ -35,9 +35,9 @@ async function formatIn(path: string): Promise<bigint> {
 /** Opens and changes the store with the newer program. Returns the backup it made. */
 async function upgraded(path: string, backups: string): Promise<string> {
   const backend = await open(path, newer);
-  const lease = await backend.acquire("alice");
-  await backend.commit(lease, { record: recordOf("alice", 2), events: [] });
-  await backend.close();
+  const lease = await backend.sessions.acquire("alice");
+  await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] });
+  await backend.upkeep.close();
   const [name = "", ...more] = await readdir(backups);
   assert.deepEqual(more, []);
   return join(backups, name);
@@ -60,14 +60,14 @@ describe("a store of an earlier format", () => {
     await assert.rejects(open(path, newer), (error: Error) => error.message.includes(path));
     assert.equal(await formatIn(path), older.format);
     const backend = await open(path, older);
-    assert.equal((await backend.get("alice")).record?.revision, 1);
-    await backend.close();
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
+    await backend.upkeep.close();
   });
 
   it("is not backed up if it is new or its format is current", async (t) => {
     const { path, backups } = await olderStore(t);
-    await (await open(path, { ...older, version: "0.9.1" })).close();
-    await (await open(`${path}-new`, newer)).close();
+    await (await open(path, { ...older, version: "0.9.1" })).upkeep.close();
+    await (await open(`${path}-new`, newer)).upkeep.close();
     await assert.rejects(readdir(backups), { code: "ENOENT" });
   });
 });
@@ -85,8 +85,8 @@ describe("a store of a later format", () => {
     });
     assert.deepEqual(await contents(path), before);
     const backend = await open(path, newer);
-    assert.equal((await backend.get("alice")).record?.revision, 2);
-    await backend.close();
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
+    await backend.upkeep.close();
   });
 
   it("can be replaced with its backup by a restore", async (t) => {
@@ -94,13 +94,13 @@ describe("a store of a later format", () => {
     const backup = await upgraded(path, backups);
     await restoreStore({ backup, directory: path, force: false });
     const backend = await open(path, older);
-    assert.equal((await backend.get("alice")).record?.revision, 1);
-    await backend.close();
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
+    await backend.upkeep.close();
   });
 
   it("is refused without a backup to name if it was created in it", async (t) => {
     const { path } = await olderStore(t);
-    await (await open(`${path}-new`, newer)).close();
+    await (await open(`${path}-new`, newer)).upkeep.close();
     await assert.rejects(open(`${path}-new`, older), /sessiond 1\.1\.0.*sessiond 0\.9\.0.*There is no backup/);
   });
 

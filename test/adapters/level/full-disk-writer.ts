@@ -32,7 +32,7 @@ async function commits(): Promise<never> {
       endpoints: [endpointOf("one", `http://receiver.test/${revision}`)],
     };
     try {
-      const [logged] = await backend.commit(lease, commit);
+      const [logged] = await backend.sessions.commit(lease, commit);
       tell({ type: "committed", revision, seq: String(logged?.seq) });
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -44,7 +44,7 @@ async function commits(): Promise<never> {
 
 /** Writes like an engine: in sequence, whenever the store accepts writes. */
 async function credentials(): Promise<never> {
-  const handle = backend.credentials(lease);
+  const handle = backend.engineData.credentials(lease);
   for (let count = 1; ; count += 1) {
     await handle.write(new Map([["count", Buffer.from(String(count))]]));
     tell({ type: "credentials", count });
@@ -52,12 +52,12 @@ async function credentials(): Promise<never> {
 }
 
 process.on("message", async () => {
-  const check = await backend.check().then(
+  const check = await backend.upkeep.check().then(
     () => "ok",
     (error: Error) => error.name,
   );
-  const { record } = await backend.get("alice");
-  const [endpoint] = await backend.endpoints("alice");
+  const { record } = await backend.sessions.get("alice");
+  const [endpoint] = await backend.outbox.endpoints("alice");
   tell({ type: "state", check, revision: record?.revision, endpoint: endpoint?.config?.url ?? "" });
 });
 

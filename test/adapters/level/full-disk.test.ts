@@ -105,11 +105,11 @@ it("a full disk rejects writes and allows reads, and loses no acknowledged write
   assert.deepEqual(kept.slice(0, disk.revisions("committed").length), disk.revisions("committed"));
   assert.ok(kept.length - disk.revisions("committed").length <= 1);
   assert.ok(disk.revisions("refused").every((revision) => !kept.includes(revision)));
-  const { record } = await backend.get("alice");
+  const { record } = await backend.sessions.get("alice");
   assert.equal(record?.revision, kept.at(-1));
-  const [endpoint] = await backend.endpoints("alice");
+  const [endpoint] = await backend.outbox.endpoints("alice");
   assert.equal(endpoint?.config?.url, `http://receiver.test/${kept.at(-1)}`);
   const told = disk.reports.findLast((report) => report.type === "credentials");
-  const [count] = await backend.credentials(await backend.acquire("alice")).read(["count"]);
+  const [count] = await backend.engineData.credentials(await backend.sessions.acquire("alice")).read(["count"]);
   assert.ok(told?.type === "credentials" && Number(Buffer.from(count ?? [])) >= told.count);
 });

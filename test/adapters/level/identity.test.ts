@@ -23,7 +23,7 @@ async function closedStore(t: TestContext): Promise<string> {
   const store = await storeDirectory(t);
   const backend = await store.open(new FakeClock());
   await createSession(backend, "alice");
-  await backend.close();
+  await backend.upkeep.close();
   return store.path;
 }
 
@@ -42,8 +42,8 @@ describe("a directory with a new inode number", () => {
     for (let mount = 1; mount <= 3; mount += 1) {
       await forgetInode(path);
       const backend = await open(path);
-      assert.ok((await backend.get("alice")).record);
-      await backend.close();
+      assert.ok((await backend.sessions.get("alice")).record);
+      await backend.upkeep.close();
     }
   });
 
@@ -98,10 +98,10 @@ describe("a copy of a directory", () => {
       await run("sh", ["-c", command, "sh", store.path, `${store.path}-copy`]);
       // A shared socket is answered by the original.
       await assert.rejects(open(`${store.path}-copy`), /it is a copy|in use by another sessiond/);
-      await backend.close();
+      await backend.upkeep.close();
       await run("sh", ["-c", command, "sh", store.path, `${store.path}-later`]);
       await assert.rejects(open(`${store.path}-later`), isCopy);
-      await (await open(store.path)).close();
+      await (await open(store.path)).upkeep.close();
     });
 
     it(`by ${name} is refused in the place of the original`, { skip }, async (t) => {
@@ -119,7 +119,7 @@ describe("a copy of a directory", () => {
     await rename(store.path, `${store.path}-gone`);
     await run("cp", ["-a", `${store.path}-gone`, store.path]);
     await assert.rejects(
-      backend.commit(lease, { record: recordOf("alice", 2), events: [] }),
+      backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [] }),
       /store cannot be written/,
     );
   });

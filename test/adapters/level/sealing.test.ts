@@ -31,7 +31,7 @@ const planted = {
 
 /** Stores each secret. The delivery stays pending. */
 async function plant(backend: Backend): Promise<void> {
-  const lease = await backend.acquire("alice");
+  const lease = await backend.sessions.acquire("alice");
   const hook = {
     url: `http://user:${planted.userinfo}@receiver.test/hook`,
     hmac: { key: planted.hmacKey },
@@ -40,13 +40,13 @@ async function plant(backend: Backend): Promise<void> {
   const proxy = { server: "proxy.test:1", password: planted.proxyPassword };
   const config = { proxy, webhooks: [hook], metadata: { owner: planted.metadata } };
   const message = { case: "message", value: create(MessagePayloadSchema, { body: planted.text }) } as const;
-  await backend.commit(lease, {
+  await backend.sessions.commit(lease, {
     record: create(SessionRecordSchema, { name: "alice", config }),
     events: [{ event: { ...eventOf("alice"), payload: message }, endpointIds: ["one"] }],
     endpoints: [create(EndpointSchema, { id: "one", config: hook })],
   });
-  await backend.credentials(lease).write(new Map([["creds", Buffer.from(planted.credentials)]]));
-  await backend.chats(lease).write(new Map([["chat", Buffer.from(planted.chat)]]));
+  await backend.engineData.credentials(lease).write(new Map([["creds", Buffer.from(planted.credentials)]]));
+  await backend.engineData.chats(lease).write(new Map([["chat", Buffer.from(planted.chat)]]));
 }
 
 /** Secrets found in clear text in the files of a directory. */
@@ -57,14 +57,14 @@ async function found(directory: string): Promise<string[]> {
 }
 
 async function assertPlanted(backend: Backend): Promise<void> {
-  const { record } = await backend.get("alice");
+  const { record } = await backend.sessions.get("alice");
   assert.equal(record?.config?.proxy?.password, planted.proxyPassword);
-  const lease = await backend.acquire("alice");
-  assert.deepEqual(await backend.credentials(lease).read(["creds"]), [Buffer.from(planted.credentials)]);
-  assert.deepEqual(await backend.chats(lease).read(["chat"]), [Buffer.from(planted.chat)]);
+  const lease = await backend.sessions.acquire("alice");
+  assert.deepEqual(await backend.engineData.credentials(lease).read(["creds"]), [Buffer.from(planted.credentials)]);
+  assert.deepEqual(await backend.engineData.chats(lease).read(["chat"]), [Buffer.from(planted.chat)]);
   const [event] = await history(backend, "alice");
   assert.equal(event?.payload.case === "message" && event.payload.value.body, planted.text);
-  const { endpoint } = await new Reader(backend.claims(new AbortController().signal)).next();
+  const { endpoint } = await new Reader(backend.outbox.claims(new AbortController().signal)).next();
   assert.equal(endpoint.config?.hmac?.key, planted.hmacKey);
 }
 
@@ -73,7 +73,7 @@ async function opened(store: StoreDirectory, sealer: Sealer | undefined, action:
   const backend = await store.open(clock, { sealer });
   await backend.resealed;
   await action(backend);
-  await backend.close();
+  await backend.upkeep.close();
 }
 
 const nothing = async () => {};
@@ -85,9 +85,9 @@ it("with a key, no file contains a secret, and all can be read", async (t) => {
   await plant(backend);
   assert.deepEqual(await found(store.path), []);
   const backup = `${store.path}-backup`;
-  await backend.backup(backup);
+  await backend.backups.write(backup);
   assert.deepEqual(await found(backup), []);
-  await backend.close();
+  await backend.upkeep.close();
   await opened(store, createSealer(now), assertPlanted);
   assert.deepEqual(await found(store.path), []);
 });
@@ -126,7 +126,7 @@ it("a new key replaces the former one while the store is in use", async (t) => {
     const bob = await createSession(backend, "bob");
     for (let n = 0; n < 10; n += 1) {
       const events = Array.from({ length: 100 }, () => newEvent("bob"));
-      await backend.commit(bob.lease, { record: recordOf("bob"), events });
+      await backend.sessions.commit(bob.lease, { record: recordOf("bob"), events });
     }
   });
   const sealer = createSealer(now, [before]);
@@ -134,13 +134,13 @@ it("a new key replaces the former one while the store is in use", async (t) => {
   const { lease } = await createSession(rotating, "carol");
   // Other writes continue meanwhile.
   for (let revision = 1; revision <= 50; revision += 1) {
-    await rotating.commit(lease, { record: recordOf("carol", revision), events: [newEvent("carol")] });
+    await rotating.sessions.commit(lease, { record: recordOf("carol", revision), events: [newEvent("carol")] });
   }
   await rotating.resealed;
-  assert.equal((await rotating.get("carol")).record?.revision, 50);
-  await rotating.close();
+  assert.equal((await rotating.sessions.get("carol")).record?.revision, 50);
+  await rotating.upkeep.close();
   await opened(store, createSealer(now), async (backend) => {
-    assert.equal((await backend.get("carol")).record?.revision, 50);
+    assert.equal((await backend.sessions.get("carol")).record?.revision, 50);
     assert.equal((await history(backend, "bob")).length, 1000);
     await assertPlanted(backend);
   });
@@ -155,7 +155,7 @@ it("an unfinished rotation needs both keys and continues with them", async (t) =
   const store = await storeDirectory(t);
   await opened(store, createSealer(before), plant);
   const interrupted = await store.open(clock, { sealer: createSealer(now, [before]) });
-  await interrupted.close();
+  await interrupted.upkeep.close();
   await assert.rejects(store.open(clock, { sealer: createSealer(now) }), /SESSIOND_SECRET_KEY_PREVIOUS/);
   await opened(store, createSealer(now, [before]), nothing);
   await opened(store, createSealer(now), assertPlanted);
@@ -167,7 +167,7 @@ it("a sealed value in another's place is an error, not another login", async (t)
   await opened(store, sealer, async (backend) => {
     for (const name of ["alice", "bob"]) {
       const { lease } = await createSession(backend, name);
-      await backend.credentials(lease).write(new Map([["creds", Buffer.from(name)]]));
+      await backend.engineData.credentials(lease).write(new Map([["creds", Buffer.from(name)]]));
     }
   });
   const level = await openRaw(store.path);
@@ -176,7 +176,10 @@ it("a sealed value in another's place is an error, not another login", async (t)
   await level.put(keyOf("credentials", "alice", "creds"), stolen);
   await level.close();
   const backend = await store.open(clock, { sealer });
-  await assert.rejects(backend.credentials(await backend.acquire("alice")).read(["creds"]), SealBroken);
-  const [bob] = await backend.credentials(await backend.acquire("bob")).read(["creds"]);
+  await assert.rejects(
+    backend.engineData.credentials(await backend.sessions.acquire("alice")).read(["creds"]),
+    SealBroken,
+  );
+  const [bob] = await backend.engineData.credentials(await backend.sessions.acquire("bob")).read(["creds"]);
   assert.deepEqual(bob, Buffer.from("bob"));
 });

@@ -18,7 +18,7 @@ export async function storeDirectory(t: TestContext): Promise<StoreDirectory> {
   const path = join(parent, "store");
   const opened: LevelStore[] = [];
   t.after(async () => {
-    for (const backend of opened) await backend.close();
+    for (const backend of opened) await backend.upkeep.close();
     await rm(parent, { recursive: true, force: true });
   });
   return {

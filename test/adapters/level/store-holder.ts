@@ -12,7 +12,7 @@ try {
   // POSIX releases all locks of a process that closes any descriptor of the file.
   await readFile(join(directory, "LOCK"));
   process.stdout.write("open\n");
-  process.stdin.on("end", () => void backend.close()).resume();
+  process.stdin.on("end", () => void backend.upkeep.close()).resume();
 } catch (error) {
   process.stdout.write(`refused: ${error instanceof Error ? error.message : error}\n`);
 }

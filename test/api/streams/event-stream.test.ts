@@ -36,7 +36,7 @@ function open(source: LogSource, request: MessageInitShape<typeof StreamEventsRe
 
 function logged(): LogSource {
   const source = new LogSource();
-  source.log(statusEvent(1n, "alice"), messageEvent(2n, "bob"), statusEvent(3n, "bob"), deletion(4n, "bob"));
+  source.add(statusEvent(1n, "alice"), messageEvent(2n, "bob"), statusEvent(3n, "bob"), deletion(4n, "bob"));
   return source;
 }
 
@@ -46,7 +46,7 @@ describe("a stream of events", () => {
     const stream = open(source, {});
     const next = stream.next();
     await new Promise(setImmediate);
-    source.log(statusEvent(5n, "alice"));
+    source.add(statusEvent(5n, "alice"));
     assert.equal(await next, "5 session.status alice");
     await stream.leave();
   });
@@ -76,7 +76,7 @@ describe("a stream of events", () => {
     await new Promise(setImmediate);
     await first.leave();
     await next.catch(() => {});
-    source.log(statusEvent(5n, "alice"), statusEvent(6n, "alice"));
+    source.add(statusEvent(5n, "alice"), statusEvent(6n, "alice"));
     const second = open(source, { consumer: "billing" });
     assert.equal(await second.next(), "5 session.status alice");
     await second.leave();
@@ -107,7 +107,7 @@ describe("a stream of events", () => {
     const source = logged();
     const stream = open(source, { cursor: 0n }, 2);
     assert.deepEqual((await stream.take(4)).length, 4);
-    for (let seq = 5n; seq <= 9n; seq += 1n) source.log(statusEvent(seq, "alice"));
+    for (let seq = 5n; seq <= 9n; seq += 1n) source.add(statusEvent(seq, "alice"));
     const error = await stream.next().catch((thrown: unknown) => thrown);
     assert.ok(error instanceof SessionError);
     assert.deepEqual([error.reason, error.metadata.cursor], ["READER_TOO_SLOW", "4"]);

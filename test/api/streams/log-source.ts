@@ -4,7 +4,7 @@ import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../../gen/
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
 import { deletedEventName } from "../../../src/domain/event.ts";
-import { LogTrimmed } from "../../../src/ports/backend.ts";
+import { LogTrimmed } from "../../../src/ports/event-log.ts";
 import { epochMs } from "../../support/fake-clock.ts";
 
 /** A session.status event that began a status. */
@@ -27,20 +27,32 @@ export const messageEvent = (seq: bigint, session: string): Event =>
 export const deletion = (seq: bigint, session: string): Event =>
   create(EventSchema, { seq, session, name: deletedEventName, time: timestampFromMs(epochMs) });
 
-/** A log in memory that a test writes and trims, with what a manager tells about its sessions. */
+/** A log in memory that a test writes and trims, and the sessions that it is of. */
 export class LogSource {
-  readonly sessions = new Map<string, Record<string, string>>();
+  /** Metadata by session. */
+  readonly metadata = new Map<string, Record<string, string>>();
+  readonly log = this;
   readonly cursors = new Map<string, bigint>();
   #events: Event[] = [];
   #oldestSeq = 1n;
   #seq: bigint;
   #wake = Promise.withResolvers<void>();
+  readonly sessions = {
+    get: async (name: string) => {
+      const metadata = this.metadata.get(name);
+      return { record: metadata && recordOf(name, metadata), pairing: undefined, seq: this.#seq };
+    },
+    list: async () => ({
+      records: [...this.metadata].map(([name, metadata]) => recordOf(name, metadata)),
+      seq: this.#seq,
+    }),
+  };
 
   constructor(seq = 0n) {
     this.#seq = seq;
   }
 
-  log(...events: Event[]): void {
+  add(...events: Event[]): void {
     this.#events.push(...events);
     this.#seq = events.at(-1)?.seq ?? this.#seq;
     this.#wake.resolve();
@@ -53,7 +65,7 @@ export class LogSource {
     this.#events = this.#events.filter(({ seq }) => seq >= oldestSeq);
   }
 
-  lastSeq = () => this.#seq;
+  lastSeq = async () => this.#seq;
 
   async *events(session: string | undefined, afterSeq: bigint, signal: AbortSignal, throughSeq?: bigint) {
     let cursor = afterSeq;
@@ -67,15 +79,6 @@ export class LogSource {
         if (session === undefined || next.session === session) yield next;
       } else await Promise.race([this.#wake.promise, ended]);
     }
-  }
-
-  async snapshot(name: string) {
-    const metadata = this.sessions.get(name);
-    return { record: metadata && recordOf(name, metadata), pairing: undefined, seq: this.#seq };
-  }
-
-  async snapshotAll() {
-    return { records: [...this.sessions].map(([name, metadata]) => recordOf(name, metadata)), seq: this.#seq };
   }
 
   async acknowledge(consumer: string, cursor: bigint) {

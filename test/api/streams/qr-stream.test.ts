@@ -6,8 +6,8 @@ import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../../gen/
 import { type QrStreamResponse, QrStreamResponse_OutcomeSchema } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { Session_StatusReason as Reason } from "../../../gen/sessiond/v1/session_pb.js";
 import { qrItems, qrStream, type Seen } from "../../../src/api/streams/qr-stream.ts";
-import type { Pairing, Snapshot } from "../../../src/app/session-manager.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
+import type { Pairing, Snapshot } from "../../../src/ports/sessions.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 type Record = MessageInitShape<typeof SessionRecordSchema>;

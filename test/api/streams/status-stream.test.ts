@@ -102,7 +102,7 @@ function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRe
 
 function logOf(...sessions: string[]) {
   const source = new LogSource(5n);
-  for (const name of sessions) source.sessions.set(name, {});
+  for (const name of sessions) source.metadata.set(name, {});
   return source;
 }
 
@@ -111,16 +111,16 @@ describe("the stream of statuses", () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     assert.equal(await stream.next(), "SNAPSHOT 5 alice");
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"), deletion(8n, "alice"), statusEvent(9n, "alice"));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "bob"), deletion(8n, "alice"), statusEvent(9n, "alice"));
     assert.deepEqual(await stream.take(3), ["CHANGE 6 alice", "DELETED 8 alice", "the end"]);
   });
 
   it("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {});
-    source.log(deletion(6n, "alice"), statusEvent(7n, "carol"));
+    source.add(deletion(6n, "alice"), statusEvent(7n, "carol"));
     assert.deepEqual(await stream.take(2), ["SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
-    source.log(deletion(8n, "bob"), statusEvent(9n, "carol"));
+    source.add(deletion(8n, "bob"), statusEvent(9n, "carol"));
     assert.deepEqual(await stream.take(2), ["DELETED 8 bob", "CHANGE 9 carol"]);
     await stream.leave();
   });
@@ -129,18 +129,18 @@ describe("the stream of statuses", () => {
     const source = logOf("alice", "bob");
     const stream = open(source, { sessions: ["bob", "carol"] });
     assert.equal(await stream.next(), "SNAPSHOT 5 bob");
-    source.log(statusEvent(6n, "alice"), deletion(7n, "bob"), statusEvent(8n, "carol"));
+    source.add(statusEvent(6n, "alice"), deletion(7n, "bob"), statusEvent(8n, "carol"));
     assert.deepEqual(await stream.take(2), ["DELETED 7 bob", "CHANGE 8 carol"]);
     await stream.leave();
   });
 
   it("that of a filter shows sessions whose metadata has it", async () => {
     const source = logOf("alice");
-    source.sessions.set("bob", { team: "a", city: "x" });
+    source.metadata.set("bob", { team: "a", city: "x" });
     const stream = open(source, { metadata: { team: "a" } });
     assert.equal(await stream.next(), "SNAPSHOT 5 bob");
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "carol", Status.WORKING, { team: "b" }));
-    source.log(statusEvent(8n, "dora", Status.WORKING, { team: "a" }));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "carol", Status.WORKING, { team: "b" }));
+    source.add(statusEvent(8n, "dora", Status.WORKING, { team: "a" }));
     assert.equal(await stream.next(), "CHANGE 8 dora");
     await stream.leave();
   });
@@ -152,22 +152,22 @@ describe("the stream of statuses", () => {
 
   it("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
     const source = logOf("alice");
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
     const stream = open(source, { session: "alice", afterSeq: 6n });
     assert.deepEqual(await stream.take(2), ["CHANGE 7 alice", "CHANGE 9 alice"]);
     await stream.leave();
-    source.sessions.delete("alice");
-    source.log(deletion(10n, "alice"));
+    source.metadata.delete("alice");
+    source.add(deletion(10n, "alice"));
     assert.deepEqual(await open(source, { session: "alice", afterSeq: 9n }).take(2), ["DELETED 10 alice", "the end"]);
   });
 
   it("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
     const source = logOf("alice", "bob");
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
     source.trim(7n);
     const stream = open(source, { afterSeq: 4n });
     assert.deepEqual(await stream.take(3), ["GAP 0", "SNAPSHOT 0 alice", "SNAPSHOT 7 bob"]);
-    source.log(statusEvent(8n, "bob"));
+    source.add(statusEvent(8n, "bob"));
     assert.equal(await stream.next(), "CHANGE 8 bob");
     await stream.leave();
   });
@@ -176,7 +176,7 @@ describe("the stream of statuses", () => {
     const source = logOf("alice");
     const stream = open(source, {});
     await stream.next();
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice"));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "alice"));
     source.trim(7n);
     assert.deepEqual(await stream.take(2), ["GAP 0", "SNAPSHOT 7 alice"]);
     await stream.leave();
@@ -191,7 +191,7 @@ describe("the stream of statuses", () => {
     assert.deepEqual(await working.take(2), ["SNAPSHOT 5 alice", "the end"]);
     const failed = open(source, { session: "alice", until: [Status.FAILED, Status.STOPPED] });
     await failed.next();
-    source.log(statusEvent(6n, "alice"), statusEvent(7n, "alice", Status.FAILED), statusEvent(8n, "alice"));
+    source.add(statusEvent(6n, "alice"), statusEvent(7n, "alice", Status.FAILED), statusEvent(8n, "alice"));
     assert.deepEqual(await failed.take(3), ["CHANGE 6 alice", "CHANGE 7 alice", "the end"]);
   });
 
@@ -199,7 +199,7 @@ describe("the stream of statuses", () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     await stream.next();
-    source.log(messageEvent(6n, "alice"));
+    source.add(messageEvent(6n, "alice"));
     const beat = stream.next();
     while (stream.clock.pending === 0) await new Promise(setImmediate);
     stream.clock.advance(15_000);
@@ -212,9 +212,9 @@ describe("the stream of statuses", () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {}, 3);
     await stream.take(2);
-    for (let seq = 6n; seq <= 20n; seq += 1n) source.log(statusEvent(seq, seq === 10n ? "bob" : "alice"));
+    for (let seq = 6n; seq <= 20n; seq += 1n) source.add(statusEvent(seq, seq === 10n ? "bob" : "alice"));
     assert.deepEqual(await stream.take(2), ["CHANGE 10 bob", "CHANGE 20 alice coalesced"]);
-    source.log(statusEvent(21n, "alice"));
+    source.add(statusEvent(21n, "alice"));
     assert.equal(await stream.next(), "CHANGE 21 alice");
     await stream.leave();
   });
@@ -224,14 +224,14 @@ describe("the stream of statuses", () => {
     const stream = open(source, { session: "alice", until: [Status.FAILED] }, 3);
     await stream.next();
     for (let seq = 6n; seq <= 20n; seq += 1n) {
-      source.log(statusEvent(seq, "alice", seq === 9n ? Status.FAILED : Status.STARTING));
+      source.add(statusEvent(seq, "alice", seq === 9n ? Status.FAILED : Status.STARTING));
     }
     assert.deepEqual(await stream.take(2), ["CHANGE 9 alice coalesced", "the end"]);
   });
 
   it("one session whose metadata does not pass is not shown", async () => {
     const source = new LogSource(5n);
-    source.sessions.set("alice", { team: "b" });
+    source.metadata.set("alice", { team: "b" });
     const stream = open(source, { session: "alice", metadata: { team: "a" } });
     const first = stream.next();
     while (stream.clock.pending === 0) await new Promise(setImmediate);
@@ -239,7 +239,7 @@ describe("the stream of statuses", () => {
       [6n, "b"],
       [7n, "a"],
     ] as const) {
-      source.log(statusEvent(seq, "alice", Status.STARTING, { team }));
+      source.add(statusEvent(seq, "alice", Status.STARTING, { team }));
     }
     assert.equal(await first, "CHANGE 7 alice");
     await stream.leave();
@@ -247,7 +247,7 @@ describe("the stream of statuses", () => {
 
   it("a reader who comes back gets all that was there, however far behind", async () => {
     const source = logOf("alice");
-    for (let seq = 6n; seq <= 40n; seq += 1n) source.log(statusEvent(seq, "alice"));
+    for (let seq = 6n; seq <= 40n; seq += 1n) source.add(statusEvent(seq, "alice"));
     const stream = open(source, { afterSeq: 5n }, 3);
     const items = await stream.take(35);
     assert.equal(items.at(-1), "CHANGE 40 alice");

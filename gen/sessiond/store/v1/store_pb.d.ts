@@ -163,16 +163,18 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   health: Session_Health;
 
   /**
-   * Ids of the messages last reported, oldest first. A message that WhatsApp sends again is recognised by them.
+   * Written by earlier versions; now `MessageLog.reported`.
    *
-   * @generated from field: repeated string recent_messages = 21;
+   * @generated from field: repeated string recent_messages = 21 [deprecated = true];
+   * @deprecated
    */
   recentMessages: string[];
 
   /**
-   * WhatsApp's time of the newest message that was reported from this login.
+   * Written by earlier versions; now `MessageLog.newest_at`.
    *
-   * @generated from field: google.protobuf.Timestamp last_message_at = 22;
+   * @generated from field: google.protobuf.Timestamp last_message_at = 22 [deprecated = true];
+   * @deprecated
    */
   lastMessageAt?: Timestamp | undefined;
 
@@ -264,6 +266,33 @@ export enum SessionRecord_Phase {
  * Describes the enum sessiond.store.v1.SessionRecord.Phase.
  */
 export declare const SessionRecord_PhaseSchema: GenEnum<SessionRecord_Phase>;
+
+/**
+ * The messages that a session has reported. Written with their events.
+ *
+ * @generated from message sessiond.store.v1.MessageLog
+ */
+export declare type MessageLog = Message<"sessiond.store.v1.MessageLog"> & {
+  /**
+   * Ids of the last messages reported, oldest first. A message that WhatsApp sends again is recognised by them.
+   *
+   * @generated from field: repeated string reported = 1;
+   */
+  reported: string[];
+
+  /**
+   * WhatsApp's time of the newest message that was reported from this login.
+   *
+   * @generated from field: google.protobuf.Timestamp newest_at = 2;
+   */
+  newestAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.store.v1.MessageLog.
+ * Use `create(MessageLogSchema)` to create a new message.
+ */
+export declare const MessageLogSchema: GenMessage<MessageLog>;
 
 /**
  * Answered request to create a session. The same request gets the same answer again.

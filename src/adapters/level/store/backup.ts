@@ -1,18 +1,10 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Backup } from "../../../ports/backups.ts";
 import { syncDirectory } from "./data-directory.ts";
 import { type Database, openRaw } from "./database.ts";
-import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
+import { generationKey, generationOf } from "./generation.ts";
 import { homeKey } from "./identity.ts";
-
-/** Size and generation of a backup. */
-export interface BackupReport {
-  readonly directory: string;
-  readonly entries: number;
-  /** Total size of keys and values. */
-  readonly bytes: number;
-  readonly generation: GenerationCount;
-}
 
 const pageSize = 512;
 
@@ -20,7 +12,7 @@ const pageSize = 512;
  * Writes the store's present state to a new directory while the store is in use. Sealed values stay sealed. Rejects if the directory
  * exists; it appears under its name once it is complete and on disk.
  */
-export async function backUp(database: Database, directory: string): Promise<BackupReport> {
+export async function backUp(database: Database, directory: string): Promise<Backup> {
   const parent = dirname(directory);
   await mkdir(parent, { recursive: true, mode: 0o700 });
   await mkdir(directory, { mode: 0o700 });
@@ -37,7 +29,7 @@ export async function backUp(database: Database, directory: string): Promise<Bac
   }
 }
 
-async function copyEntries(database: Database, directory: string): Promise<Omit<BackupReport, "directory">> {
+async function copyEntries(database: Database, directory: string): Promise<Omit<Backup, "directory">> {
   const copy = await openRaw(directory);
   let [entries, bytes] = [0, 0];
   let generation = generationOf(undefined);

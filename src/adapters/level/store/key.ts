@@ -24,6 +24,8 @@ const families = {
   trimmed: 14,
   /** Logins whose devices remain to be unlinked at WhatsApp. */
   pendingUnlink: 15,
+  /** Logs of reported messages, by session. */
+  messages: 16,
 } as const;
 
 /** Kind of entry. */

@@ -19,8 +19,11 @@ export function claimsContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"]);
     const added = newEvent("alice", "one", "two", "one");
-    const [event] = await backend.commit(lease, { record: recordOf("alice"), events: [added, newEvent("alice")] });
-    const reader = new Reader(backend.claims(signal));
+    const [event] = await backend.sessions.commit(lease, {
+      record: recordOf("alice"),
+      events: [added, newEvent("alice")],
+    });
+    const reader = new Reader(backend.outbox.claims(signal));
     const claims = await reader.take(2);
     assert.deepEqual(
       claims.map((claim) => claim.endpoint).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
@@ -37,21 +40,21 @@ export function claimsContract(open: OpenBackend): void {
     const next = arrival(reader.next());
     await quiet(backend);
     assert.equal(next.arrived, false);
-    await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "two")] });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "two")] });
     assert.equal((await next.promise).endpoint.id, "two");
   });
 
   it("first attempts of one endpoint come one at a time, in the order of the log", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 50);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     let next = arrival(reader.next());
     for (let seq = 1n; seq <= 55n; seq += 1n) {
       const claim = await next.promise;
       assert.equal(seqOf(claim), seq);
       next = arrival(reader.next());
       if (seq <= 50n && seq % 10n === 0n) {
-        await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] });
+        await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] });
         await quiet(backend);
         assert.equal(next.arrived, false);
       }
@@ -62,7 +65,7 @@ export function claimsContract(open: OpenBackend): void {
   it("no endpoint waits for another", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["slow", "fast"], 20);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const fast: bigint[] = [];
     let slow = 0;
     while (fast.length < 20) {
@@ -84,7 +87,7 @@ export function claimsContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "many", ["one"], 100);
     await createSession(backend, "few", ["one"], 3);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const turns: (string | undefined)[] = [];
     for (let n = 0; n < 10; n += 1) {
       const claim = await reader.next();
@@ -97,10 +100,10 @@ export function claimsContract(open: OpenBackend): void {
   it("an endpoint given another URL gets its pending deliveries there", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();
     const endpoint = endpointOf("one", "http://other.test/");
-    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpoint] });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpoint] });
     await first.done();
     assert.deepEqual((await reader.next()).endpoint, endpoint);
   });
@@ -108,24 +111,24 @@ export function claimsContract(open: OpenBackend): void {
   it("an endpoint no longer named lives until its last delivery is settled", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["old", "new"]);
-    await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "old")] });
-    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpointOf("new")] });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "old")] });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpointOf("new")] });
     const toOld = { record: recordOf("alice"), events: [newEvent("alice", "old")] };
-    await assert.rejects(backend.commit(lease, toOld), TypeError);
-    const reader = new Reader(backend.claims(signal));
+    await assert.rejects(backend.sessions.commit(lease, toOld), TypeError);
+    const reader = new Reader(backend.outbox.claims(signal));
     const claim = await reader.next();
     assert.deepEqual(claim.endpoint, { ...endpointOf("old"), removed: true });
     await claim.done();
     await quiet(backend);
-    await backend.commit(lease, { ...toOld, endpoints: [endpointOf("old")] });
+    await backend.sessions.commit(lease, { ...toOld, endpoints: [endpointOf("old")] });
     assert.deepEqual((await reader.next()).endpoint, endpointOf("old"));
   });
 
   it("what is pending when a session is removed still goes out, its last event included", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
-    await backend.remove(lease, [newEvent("alice", "one")]);
-    const reader = new Reader(backend.claims(signal));
+    await backend.sessions.remove(lease, [newEvent("alice", "one")]);
+    const reader = new Reader(backend.outbox.claims(signal));
     for (const seq of [1n, 2n, 3n]) {
       const claim = await reader.next();
       assert.equal(seqOf(claim), seq);
@@ -137,9 +140,9 @@ export function claimsContract(open: OpenBackend): void {
   it("a session created again takes its endpoints back into use", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
-    await backend.remove(lease, []);
+    await backend.sessions.remove(lease, []);
     await createSession(backend, "alice", ["one"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (const seq of [1n, 2n]) {
       const claim = await reader.next();
       assert.equal(seqOf(claim), seq);
@@ -152,12 +155,12 @@ export function claimsContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     await Promise.all([
-      backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] }),
-      backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] }),
-      backend.remove(lease, [newEvent("alice", "one")]),
+      backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] }),
+      backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] }),
+      backend.sessions.remove(lease, [newEvent("alice", "one")]),
       createSession(backend, "bob", ["one"], 1),
     ]);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const sessions: (string | undefined)[] = [];
     for (let n = 0; n < 4; n += 1) {
       const claim = await reader.next();
@@ -175,7 +178,7 @@ export function claimsContract(open: OpenBackend): void {
     const seen: string[] = [];
     const controller = new AbortController();
     const readers = [1, 2, 3].map(async () => {
-      for await (const claim of backend.claims(AbortSignal.any([signal, controller.signal]))) {
+      for await (const claim of backend.outbox.claims(AbortSignal.any([signal, controller.signal]))) {
         seen.push(claim.delivery.id);
         await claim.done();
         if (seen.length === 100) controller.abort();
@@ -190,9 +193,9 @@ export function claimsContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();
-    const first = await new Reader(backend.claims(controller.signal)).next();
+    const first = await new Reader(backend.outbox.claims(controller.signal)).next();
     controller.abort();
-    const next = arrival(new Reader(backend.claims(signal)).next());
+    const next = arrival(new Reader(backend.outbox.claims(signal)).next());
     await quiet(backend);
     assert.equal(next.arrived, false);
     await first.done();
@@ -202,7 +205,7 @@ export function claimsContract(open: OpenBackend): void {
   it("a claim is settled by exactly one call", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
-    const claim = await new Reader(backend.claims(signal)).next();
+    const claim = await new Reader(backend.outbox.claims(signal)).next();
     await claim.done();
     await assert.rejects(claim.done());
     await assert.rejects(claim.retry(0));

@@ -7,11 +7,11 @@ import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./
 export function consumersContract(open: OpenBackend): void {
   it("the end of the log is the last event that can be read", async (t) => {
     const { backend } = await fixture(t, open);
-    assert.equal(backend.lastSeq(), 0n);
+    assert.equal(await backend.log.lastSeq(), 0n);
     const { lease } = await createSession(backend, "alice", [], 3);
-    assert.equal(backend.lastSeq(), 3n);
-    await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice")] });
-    assert.equal(backend.lastSeq(), 4n);
+    assert.equal(await backend.log.lastSeq(), 3n);
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice")] });
+    assert.equal(await backend.log.lastSeq(), 4n);
   });
 
   it("a stretch of the log ends where it was asked to, of all and of one session, and waits for nothing", async (t) => {
@@ -19,7 +19,7 @@ export function consumersContract(open: OpenBackend): void {
     await createSession(backend, "alice", [], 40);
     await createSession(backend, "bob", [], 40);
     const seqs = async (session: string | undefined, afterSeq: bigint, throughSeq: bigint) =>
-      (await collect(backend.events(session, afterSeq, signal, throughSeq))).map(({ seq }) => Number(seq));
+      (await collect(backend.log.events(session, afterSeq, signal, throughSeq))).map(({ seq }) => Number(seq));
     const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
     assert.deepEqual(await seqs(undefined, 2n, 70n), numbers(3, 70));
     assert.deepEqual(await seqs("bob", 0n, 50n), numbers(41, 50));
@@ -30,12 +30,12 @@ export function consumersContract(open: OpenBackend): void {
 
   it("a named reader is as far as it has ever acknowledged; each by itself", async (t) => {
     const { backend } = await fixture(t, open);
-    assert.equal(await backend.acknowledged("billing"), undefined);
-    assert.equal(await backend.acknowledge("billing", 0n), 0n);
-    assert.equal(await backend.acknowledged("billing"), 0n);
-    const answers = [5n, 3n, 9n, 7n].map((cursor) => backend.acknowledge("billing", cursor));
+    assert.equal(await backend.log.acknowledged("billing"), undefined);
+    assert.equal(await backend.log.acknowledge("billing", 0n), 0n);
+    assert.equal(await backend.log.acknowledged("billing"), 0n);
+    const answers = [5n, 3n, 9n, 7n].map((cursor) => backend.log.acknowledge("billing", cursor));
     assert.deepEqual(await Promise.all(answers), [5n, 5n, 9n, 9n]);
-    assert.equal(await backend.acknowledge("audit", 2n), 2n);
-    assert.deepEqual([await backend.acknowledged("billing"), await backend.acknowledged("audit")], [9n, 2n]);
+    assert.equal(await backend.log.acknowledge("audit", 2n), 2n);
+    assert.deepEqual([await backend.log.acknowledged("billing"), await backend.log.acknowledged("audit")], [9n, 2n]);
   });
 }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { ProcessTickets } from "../../../src/adapters/embedded/process-tickets.ts";
 import { systemRandom } from "../../../src/adapters/node/system.ts";
-import { StreamTickets } from "../../../src/api/streams/stream-tickets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 it("a ticket stands for its key for a minute; others for none", () => {
   const clock = new FakeClock(0);
-  const tickets = new StreamTickets({ clock, randomHex: (bytes) => systemRandom.hex(bytes) });
+  const tickets = new ProcessTickets({ clock, random: systemRandom });
   const { ticket, expiresAtMs } = tickets.issue("key");
   const other = tickets.issue("");
   assert.notEqual(ticket, other.ticket);
@@ -21,7 +21,7 @@ it("a ticket stands for its key for a minute; others for none", () => {
 
 it("however many are made, the latest of them are kept", () => {
   let made = 0;
-  const tickets = new StreamTickets({ clock: new FakeClock(), randomHex: () => String(made++) });
+  const tickets = new ProcessTickets({ clock: new FakeClock(), random: { hex: () => String(made++) } });
   for (let n = 0; n < 20_000; n += 1) tickets.issue("key");
   assert.equal(tickets.keyOf("0"), undefined);
   assert.equal(tickets.keyOf("19999"), "key");

@@ -19,7 +19,7 @@ export function retriesContract(open: OpenBackend): void {
   it("a retry is due after its delay and counts its attempts", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();
     await first.retry(2000);
     const second = arrival(reader.next());
@@ -44,7 +44,7 @@ export function retriesContract(open: OpenBackend): void {
   it("a retry without delay is due at once", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (let attempts = 0; attempts < 5; attempts += 1) {
       const claim = await reader.next();
       assert.equal(claim.delivery.attempts, attempts);
@@ -55,7 +55,7 @@ export function retriesContract(open: OpenBackend): void {
   it("first attempts go on while others wait for their retry", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 3);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).retry(1000);
     const second = await reader.next();
     assert.equal(seqOf(second), 2n);
@@ -71,7 +71,7 @@ export function retriesContract(open: OpenBackend): void {
   it("retries come as they fall due, whatever their order in the log", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 20);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (const _ of events) {
       const claim = await reader.next();
       await claim.retry(Number(21n - seqOf(claim)) * 100);
@@ -88,7 +88,7 @@ export function retriesContract(open: OpenBackend): void {
   it("retries overtake neither each other nor the first attempts for good", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 40);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const settled = new Map<bigint, number>();
     // Each fails once: everything is delivered in the end, exactly once.
     while (settled.size < 40) {
@@ -110,7 +110,7 @@ export function retriesContract(open: OpenBackend): void {
   it("one endpoint has at most eight deliveries under way, and holds up no other", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["dead"], 30);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (let n = 0; n < 30; n += 1) await (await reader.next()).retry(1000);
     clock.advance(1000);
     const underWay: Claim[] = await reader.take(8);
@@ -119,7 +119,7 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(ninth.arrived, false);
     await createSession(backend, "bob", ["one"], 1);
     assert.equal((await ninth.promise).delivery.event?.session, "bob");
-    await backend.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "dead")] });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "dead")] });
     const seen = new Set(underWay.map(seqOf));
     while (seen.size < 31) {
       await underWay.shift()?.done();
@@ -133,7 +133,7 @@ export function retriesContract(open: OpenBackend): void {
   it("a delivery given up is gone", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("answered 410");
     const second = await reader.next();
     assert.equal(seqOf(second), 2n);
@@ -151,15 +151,15 @@ export function retriesContract(open: OpenBackend): void {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();
-    const claim = await new Reader(backend.claims(controller.signal)).next();
+    const claim = await new Reader(backend.outbox.claims(controller.signal)).next();
     controller.abort();
     await claim.retry(1000);
     clock.advance(1000);
-    const due = await new Reader(backend.claims(signal)).take(2);
+    const due = await new Reader(backend.outbox.claims(signal)).take(2);
     assert.deepEqual(due.map(seqOf).toSorted(), [1n, 2n]);
     for (const each of due) await each.retry(1000);
     assert.equal(clock.pending, 1);
-    await backend.close();
+    await backend.upkeep.close();
     assert.equal(clock.pending, 0);
   });
 }

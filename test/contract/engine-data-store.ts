@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { LeaseLost } from "../../src/ports/backend.ts";
 import type { EngineData } from "../../src/ports/engine.ts";
+import { LeaseLost } from "../../src/ports/sessions.ts";
 import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
@@ -18,11 +18,11 @@ async function assertEnded(data: EngineData): Promise<void> {
 }
 
 /** Credentials and chats, and the handles on them. */
-export function dataContract(open: OpenBackend): void {
+export function engineDataContract(open: OpenBackend): void {
   it("values are read in the order asked for, undefined where there is none", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const credentials = backend.credentials(lease);
+    const credentials = backend.engineData.credentials(lease);
     await write(credentials, { one: "1", two: "2", empty: "" });
     assert.deepEqual(await read(credentials, "two", "none", "one", "empty"), ["2", undefined, "1", ""]);
     assert.deepEqual(await read(credentials), []);
@@ -31,7 +31,7 @@ export function dataContract(open: OpenBackend): void {
   it("null removes a key, and a write replaces what was there", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const credentials = backend.credentials(lease);
+    const credentials = backend.engineData.credentials(lease);
     await write(credentials, { one: "1", two: "2" });
     await write(credentials, { one: null, two: "II", never: null });
     assert.deepEqual(await read(credentials, "one", "two"), [undefined, "II"]);
@@ -54,7 +54,7 @@ export function dataContract(open: OpenBackend): void {
       "\u{10ffff}",
       "😀",
     ];
-    const data = backend.credentials(lease);
+    const data = backend.engineData.credentials(lease);
     await data.write(new Map(keys.map((key, n) => [key, Uint8Array.of(n)])));
     assert.deepEqual(
       (await data.read(keys)).map((value) => value?.[0]),
@@ -66,19 +66,19 @@ export function dataContract(open: OpenBackend): void {
     const { backend } = await fixture(t, open);
     const alice = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
-    await write(backend.credentials(alice.lease), { key: "alice's credentials" });
-    await write(backend.chats(alice.lease), { key: "alice's chats" });
-    await write(backend.credentials(bob.lease), { key: "bob's credentials" });
-    assert.deepEqual(await read(backend.credentials(alice.lease), "key"), ["alice's credentials"]);
-    assert.deepEqual(await read(backend.chats(alice.lease), "key"), ["alice's chats"]);
-    assert.deepEqual(await read(backend.credentials(bob.lease), "key"), ["bob's credentials"]);
-    assert.deepEqual(await read(backend.chats(bob.lease), "key"), [undefined]);
+    await write(backend.engineData.credentials(alice.lease), { key: "alice's credentials" });
+    await write(backend.engineData.chats(alice.lease), { key: "alice's chats" });
+    await write(backend.engineData.credentials(bob.lease), { key: "bob's credentials" });
+    assert.deepEqual(await read(backend.engineData.credentials(alice.lease), "key"), ["alice's credentials"]);
+    assert.deepEqual(await read(backend.engineData.chats(alice.lease), "key"), ["alice's chats"]);
+    assert.deepEqual(await read(backend.engineData.credentials(bob.lease), "key"), ["bob's credentials"]);
+    assert.deepEqual(await read(backend.engineData.chats(bob.lease), "key"), [undefined]);
   });
 
   it("a caller may use its buffers again at once", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const data = backend.credentials(lease);
+    const data = backend.engineData.credentials(lease);
     const buffer = Buffer.from("kept");
     const changes = new Map([["key", buffer]]);
     const written = data.write(changes);
@@ -93,10 +93,10 @@ export function dataContract(open: OpenBackend): void {
   it("a new handle ends the one before, of its kind only", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const former = backend.credentials(lease);
-    const chats = backend.chats(lease);
+    const former = backend.engineData.credentials(lease);
+    const chats = backend.engineData.chats(lease);
     await write(former, { key: "value" });
-    const latter = backend.credentials(lease);
+    const latter = backend.engineData.credentials(lease);
     await assertEnded(former);
     assert.deepEqual(await read(latter, "key"), ["value"]);
     assert.deepEqual(await read(chats, "key"), [undefined]);
@@ -105,9 +105,9 @@ export function dataContract(open: OpenBackend): void {
   it("a write that waits when its handle ends is refused", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const former = backend.credentials(lease);
+    const former = backend.engineData.credentials(lease);
     const outcomes = Promise.allSettled(Array.from({ length: 3 }, (_, n) => write(former, { [`key${n}`]: "late" })));
-    const latter = backend.credentials(lease);
+    const latter = backend.engineData.credentials(lease);
     const written = (await outcomes).map((outcome) => outcome.status === "fulfilled");
     const found = (await read(latter, "key0", "key1", "key2")).map((value) => value !== undefined);
     assert.deepEqual(found, written);
@@ -116,15 +116,15 @@ export function dataContract(open: OpenBackend): void {
   it("handles end with their lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const data = [backend.credentials(lease), backend.chats(lease)];
-    const later = await backend.acquire("alice");
+    const data = [backend.engineData.credentials(lease), backend.engineData.chats(lease)];
+    const later = await backend.sessions.acquire("alice");
     for (const handle of data) await assertEnded(handle);
-    await assertEnded(backend.credentials(lease));
-    const current = backend.credentials(later);
+    await assertEnded(backend.engineData.credentials(lease));
+    const current = backend.engineData.credentials(later);
     await write(current, { key: "value" });
-    await assertEnded(backend.credentials(lease));
+    await assertEnded(backend.engineData.credentials(lease));
     assert.deepEqual(await read(current, "key"), ["value"]);
-    await backend.release(later);
+    await backend.sessions.release(later);
     await assertEnded(current);
   });
 
@@ -132,28 +132,32 @@ export function dataContract(open: OpenBackend): void {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
-    await write(backend.credentials(bob.lease), { key: "bob's" });
-    const credentials = backend.credentials(lease);
-    const chats = backend.chats(lease);
+    await write(backend.engineData.credentials(bob.lease), { key: "bob's" });
+    const credentials = backend.engineData.credentials(lease);
+    const chats = backend.engineData.chats(lease);
     await Promise.all([write(credentials, { one: "1", two: "2" }), write(chats, { three: "3" })]);
     const waiting = Promise.allSettled([write(credentials, { four: "4" })]);
-    await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")], wipe: true });
+    await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")], wipe: true });
     await waiting;
     await assertEnded(credentials);
     await assertEnded(chats);
-    assert.deepEqual(await read(backend.credentials(lease), "one", "two", "four"), [undefined, undefined, undefined]);
-    assert.deepEqual(await read(backend.chats(lease), "three"), [undefined]);
-    assert.deepEqual(await read(backend.credentials(bob.lease), "key"), ["bob's"]);
-    assert.equal((await backend.get("alice")).record?.revision, 2);
+    assert.deepEqual(await read(backend.engineData.credentials(lease), "one", "two", "four"), [
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    assert.deepEqual(await read(backend.engineData.chats(lease), "three"), [undefined]);
+    assert.deepEqual(await read(backend.engineData.credentials(bob.lease), "key"), ["bob's"]);
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
   });
 
   it("a wipe under a lost lease leaves everything as it is", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const later = await backend.acquire("alice");
-    const credentials = backend.credentials(later);
+    const later = await backend.sessions.acquire("alice");
+    const credentials = backend.engineData.credentials(later);
     await write(credentials, { key: "value" });
-    const commit = backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true });
+    const commit = backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true });
     await assert.rejects(commit, LeaseLost);
     assert.deepEqual(await read(credentials, "key"), ["value"]);
   });
@@ -161,19 +165,19 @@ export function dataContract(open: OpenBackend): void {
   it("a session's removal takes its engine data along", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const credentials = backend.credentials(lease);
+    const credentials = backend.engineData.credentials(lease);
     await write(credentials, { key: "value" });
-    await backend.remove(lease, []);
+    await backend.sessions.remove(lease, []);
     await assertEnded(credentials);
     const again = await createSession(backend, "alice");
-    assert.deepEqual(await read(backend.credentials(again.lease), "key"), [undefined]);
+    assert.deepEqual(await read(backend.engineData.credentials(again.lease), "key"), [undefined]);
   });
 
   it("what cannot be read is a rejection, never undefined", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const credentials = backend.credentials(lease);
-    await backend.close();
+    const credentials = backend.engineData.credentials(lease);
+    await backend.upkeep.close();
     await assert.rejects(credentials.read(["key"]));
     await assert.rejects(write(credentials, { key: "value" }));
   });

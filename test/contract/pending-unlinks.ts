@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { PendingUnlinkSchema } from "../../gen/sessiond/store/v1/store_pb.js";
-import { type Backend, LeaseLost } from "../../src/ports/backend.ts";
+import type { Backend } from "../../src/ports/backend.ts";
 import type { Credentials } from "../../src/ports/engine.ts";
+import { LeaseLost } from "../../src/ports/sessions.ts";
 import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
 
 const pendingOf = (id: string, session = "alice") => create(PendingUnlinkSchema, { id, session });
@@ -21,11 +22,16 @@ const idsOf = async (backend: Backend) => (await backend.pendingUnlinks.list()).
 /** A session with a login, which is set aside under this id. */
 async function withLoginAside(backend: Backend, id: string) {
   const { lease } = await createSession(backend, "alice");
-  const credentials = backend.credentials(lease);
+  const credentials = backend.engineData.credentials(lease);
   await write(credentials, "login", `login of ${id}`);
-  await write(backend.chats(lease), "chat", "chat");
+  await write(backend.engineData.chats(lease), "chat", "chat");
   const setAside = pendingOf(id);
-  await backend.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")], wipe: true, setAside });
+  await backend.sessions.commit(lease, {
+    record: recordOf("alice", 2),
+    events: [newEvent("alice")],
+    wipe: true,
+    setAside,
+  });
   return { lease, credentials };
 }
 
@@ -35,46 +41,49 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     const { backend } = await fixture(t, open);
     const { lease, credentials } = await withLoginAside(backend, "unlink:1");
     await assert.rejects(write(credentials, "login", "late"), LeaseLost);
-    assert.equal(await read(backend.credentials(lease), "login"), undefined);
-    assert.equal(await read(backend.chats(lease), "chat"), undefined);
+    assert.equal(await read(backend.engineData.credentials(lease), "login"), undefined);
+    assert.equal(await read(backend.engineData.chats(lease), "chat"), undefined);
     assert.deepEqual(await idsOf(backend), ["unlink:1"]);
-    const owner = await backend.acquire("unlink:1");
-    assert.equal(await read(backend.credentials(owner), "login"), "login of unlink:1");
-    assert.equal(await read(backend.chats(owner), "chat"), undefined);
+    const owner = await backend.sessions.acquire("unlink:1");
+    assert.equal(await read(backend.engineData.credentials(owner), "login"), "login of unlink:1");
+    assert.equal(await read(backend.engineData.chats(owner), "chat"), undefined);
   });
 
   it("the session goes on with another login, and can be removed, while the former one waits", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await withLoginAside(backend, "unlink:1");
-    await write(backend.credentials(lease), "login", "new");
+    await write(backend.engineData.credentials(lease), "login", "new");
     const setAside = pendingOf("unlink:2");
-    await backend.commit(lease, { record: recordOf("alice", 3), events: [], wipe: true, setAside });
-    await backend.remove(lease, []);
+    await backend.sessions.commit(lease, { record: recordOf("alice", 3), events: [], wipe: true, setAside });
+    await backend.sessions.remove(lease, []);
     assert.deepEqual(await idsOf(backend), ["unlink:1", "unlink:2"]);
-    const [first, second] = await Promise.all([backend.acquire("unlink:1"), backend.acquire("unlink:2")]);
-    assert.equal(await read(backend.credentials(first), "login"), "login of unlink:1");
-    assert.equal(await read(backend.credentials(second), "login"), "new");
-    assert.deepEqual((await backend.list()).records, [], "it is no session");
+    const [first, second] = await Promise.all([
+      backend.sessions.acquire("unlink:1"),
+      backend.sessions.acquire("unlink:2"),
+    ]);
+    assert.equal(await read(backend.engineData.credentials(first), "login"), "login of unlink:1");
+    assert.equal(await read(backend.engineData.credentials(second), "login"), "new");
+    assert.deepEqual((await backend.sessions.list()).records, [], "it is no session");
   });
 
   it("nothing is set aside of a session without credentials", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const setAside = pendingOf("unlink:1");
-    await backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
+    await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
     assert.deepEqual(await idsOf(backend), []);
   });
 
   it("nothing is set aside under a lost lease", async (t) => {
     const { backend } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice");
-    const later = await backend.acquire("alice");
-    await write(backend.credentials(later), "login", "kept");
+    const later = await backend.sessions.acquire("alice");
+    await write(backend.engineData.credentials(later), "login", "kept");
     const setAside = pendingOf("unlink:1");
-    const commit = backend.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
+    const commit = backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
     await assert.rejects(commit, LeaseLost);
     assert.deepEqual(await idsOf(backend), []);
-    assert.equal(await read(backend.credentials(later), "login"), "kept");
+    assert.equal(await read(backend.engineData.credentials(later), "login"), "kept");
   });
 
   it("what is saved is listed; what is finished is gone with its data, and cannot be saved again", async (t) => {
@@ -86,13 +95,13 @@ export function pendingUnlinksContract(open: OpenBackend): void {
       (await backend.pendingUnlinks.list()).map(({ id, attempts }) => [id, attempts]),
       [["unlink:1", 3]],
     );
-    const owner = await backend.acquire("unlink:1");
-    const credentials = backend.credentials(owner);
+    const owner = await backend.sessions.acquire("unlink:1");
+    const credentials = backend.engineData.credentials(owner);
     await backend.pendingUnlinks.finish("unlink:1");
     await backend.pendingUnlinks.finish("unlink:1");
     await backend.pendingUnlinks.save(pendingOf("unlink:1"));
     assert.deepEqual(await idsOf(backend), []);
     await assert.rejects(write(credentials, "login", "late"), LeaseLost);
-    assert.equal(await read(backend.credentials(owner), "login"), undefined);
+    assert.equal(await read(backend.engineData.credentials(owner), "login"), undefined);
   });
 }

@@ -4,12 +4,12 @@ import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, rangeOf } from "./store/key.ts";
 
-/** Chats can be fetched again; a login cannot. */
+/** Whether a write is synced. Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
 
 /**
- * One session's engine data of one kind. While the store cannot be written to its engine waits, which pauses the session: an engine
- * that were told could only give its login up.
+ * Returns one session's engine data of one kind. Blocks while the store is read-only: failing instead would make the engine drop its
+ * login.
  */
 export const levelData = (database: Database, writer: GroupWriter, session: string, kind: DataKind): DataStore => ({
   read: (keys) => writer.retryUntilAvailable(() => database.getMany(keys.map((key) => keyOf(kind, session, key)))),
@@ -30,7 +30,7 @@ export const levelData = (database: Database, writer: GroupWriter, session: stri
   },
 });
 
-/** What removes all engine data of a session. */
+/** Returns the operations that remove all engine data of a session. */
 export async function dataRemovals(database: Database, session: string): Promise<Operation[]> {
   const operations: Operation[] = [];
   for (const kind of ["credentials", "chats"] as const satisfies DataKind[]) {

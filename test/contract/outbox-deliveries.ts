@@ -27,7 +27,7 @@ const attemptAt = (nowMs: number, status: number): WebhookAttempt =>
 
 /** Seqs, states and endpoints of deliveries, in short. */
 const shown = async (backend: Backend, query: Partial<DeliveryQuery> = {}) =>
-  (await backend.deliveries("alice", { limit: 100, ...query })).map(
+  (await backend.outbox.deliveries("alice", { limit: 100, ...query })).map(
     (one) => `${one.event?.seq} ${one.endpointId} ${State[stateOf(one)]}`,
   );
 
@@ -38,11 +38,11 @@ export function deliveriesContract(open: OpenBackend): void {
   it("a delivery can be followed from its event to its end, with every attempt", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const claim = await reader.next();
     const name = nameOf(claim);
     const look = async () => {
-      const found = await backend.delivery("alice", name);
+      const found = await backend.outbox.delivery("alice", name);
       assert.ok(found);
       assert.equal(found.id, claim.delivery.id);
       return found;
@@ -61,18 +61,18 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.equal(delivered.settledAt && timestampMs(delivered.settledAt), clock.nowMs());
     assert.equal(delivered.dueAt, undefined);
     assert.equal(delivered.event?.name, "session.status");
-    assert.equal(await backend.delivery("alice", { seq: 9n, endpointId: "one" }), undefined);
-    assert.equal(await backend.delivery("bob", name), undefined);
-    assert.deepEqual(backend.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
+    assert.equal(await backend.outbox.delivery("alice", { seq: 9n, endpointId: "one" }), undefined);
+    assert.equal(await backend.outbox.delivery("bob", name), undefined);
+    assert.deepEqual(await backend.outbox.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
   });
 
   it("one given up is kept with its event and its reason", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 2);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("timed out", { attempt: attemptAt(clock.nowMs(), 0) });
     await (await reader.next()).giveUp("the endpoint is disabled");
-    const [second, first] = await backend.deliveries("alice", { limit: 10, state: State.FAILED });
+    const [second, first] = await backend.outbox.deliveries("alice", { limit: 10, state: State.FAILED });
     assert.deepEqual([first?.reason, first?.attempts, first?.event], ["timed out", 1, events[0]]);
     assert.deepEqual([second?.reason, second?.attempts, second?.log], ["the endpoint is disabled", 0, []]);
   });
@@ -81,7 +81,7 @@ export function deliveriesContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one", "two"], 6);
     await createSession(backend, "alicea", ["one"], 2);
-    const claims = backend.claims(signal);
+    const claims = backend.outbox.claims(signal);
     for await (const claim of claims) {
       if (claim.delivery.event?.session !== "alice") continue;
       const seq = seqOf(claim);
@@ -116,7 +116,7 @@ export function deliveriesContract(open: OpenBackend): void {
     const paged: string[] = [];
     let before: DeliveryQuery["before"];
     for (;;) {
-      const page = await backend.deliveries("alice", { limit: 5, ...(before && { before }) });
+      const page = await backend.outbox.deliveries("alice", { limit: 5, ...(before && { before }) });
       paged.push(...page.map((one) => `${one.event?.seq} ${one.endpointId} ${State[stateOf(one)]}`));
       const last = page.at(-1);
       if (!last) break;
@@ -129,16 +129,16 @@ export function deliveriesContract(open: OpenBackend): void {
   it("a settled delivery can be sent again, with its id, its event and all its retries", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 3);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const failed = await reader.next();
     await failed.giveUp("timed out", { attempt: attemptAt(clock.nowMs(), 0) });
     const done = await reader.next();
     await done.done();
     const third = await reader.next();
-    assert.deepEqual(await backend.resend("alice", [nameOf(third), { seq: 9n, endpointId: "one" }]), []);
-    const resent = await backend.resend("alice", [nameOf(failed), nameOf(done), nameOf(failed)]);
+    assert.deepEqual(await backend.outbox.resend("alice", [nameOf(third), { seq: 9n, endpointId: "one" }]), []);
+    const resent = await backend.outbox.resend("alice", [nameOf(failed), nameOf(done), nameOf(failed)]);
     assert.deepEqual(new Set(resent.map(({ id }) => id)), new Set([failed.delivery.id, done.delivery.id]));
-    assert.deepEqual(backend.queueStats().retrying, 2);
+    assert.deepEqual((await backend.outbox.queueStats()).retrying, 2);
     const again = await reader.take(2);
     for (const claim of again) {
       assert.equal(claim.delivery.attempts, 0);
@@ -155,11 +155,11 @@ export function deliveriesContract(open: OpenBackend): void {
   it("what has no endpoint any more is not sent again", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const claims = await reader.take(2);
     for (const claim of claims) await claim.giveUp("no");
-    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpointOf("two")] });
-    const resent = await backend.resend("alice", claims.map(nameOf));
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpointOf("two")] });
+    const resent = await backend.outbox.resend("alice", claims.map(nameOf));
     assert.deepEqual(
       resent.map(({ endpointId }) => endpointId),
       ["two"],
@@ -170,10 +170,10 @@ export function deliveriesContract(open: OpenBackend): void {
   it("a removed session's deliveries go with it, but for those on their way", async (t) => {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 3);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("no");
     await (await reader.next()).done();
-    await backend.remove(lease, []);
+    await backend.sessions.remove(lease, []);
     assert.deepEqual(await shown(backend), ["3 one PENDING"]);
     await (await reader.next()).done();
     assert.deepEqual(await shown(backend), []);
@@ -182,18 +182,18 @@ export function deliveriesContract(open: OpenBackend): void {
   it("events can be logged beside a session's changes, for endpoints that are there", async (t) => {
     const { backend, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();
-    const [logged] = await backend.append("alice", [newEvent("alice", "one", "gone")]);
+    const [logged] = await backend.outbox.append("alice", [newEvent("alice", "one", "gone")]);
     assert.equal(logged?.seq, 2n);
-    assert.deepEqual(await backend.append("nobody", [newEvent("nobody")]), []);
+    assert.deepEqual(await backend.outbox.append("nobody", [newEvent("nobody")]), []);
     await first.retry(1000, { events: [{ event: eventOf("alice", "webhook.disabled"), endpointIds: ["one"] }] });
     const second = await reader.next();
     assert.equal(seqOf(second), 2n);
     await second.done();
     const noted = await reader.next();
     assert.deepEqual([seqOf(noted), noted.delivery.event?.name], [3n, "webhook.disabled"]);
-    const log = new Reader(backend.events("alice", 1n, signal));
+    const log = new Reader(backend.log.events("alice", 1n, signal));
     assert.deepEqual(
       (await log.take(2)).map(({ name }) => name),
       ["session.status", "webhook.disabled"],

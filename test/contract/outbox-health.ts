@@ -22,7 +22,7 @@ export function healthContract(open: OpenBackend): void {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["ill"], 6);
     await createSession(backend, "bob", ["well"], 1);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const claims = [];
     for (let n = 0; n < 5; n += 1) {
       const claim = await reader.next();
@@ -59,15 +59,15 @@ export function healthContract(open: OpenBackend): void {
     const { backend, signal } = await fixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
     const disabled = healthOf({ disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
-    await (await new Reader(backend.claims(signal)).next()).giveUp("answered 410", { health: disabled });
-    const [endpoint] = await backend.endpoints("alice");
+    await (await new Reader(backend.outbox.claims(signal)).next()).giveUp("answered 410", { health: disabled });
+    const [endpoint] = await backend.outbox.endpoints("alice");
     assert.deepEqual(endpoint, { ...endpointOf("one"), health: disabled });
-    await backend.commit(lease, {
+    await backend.sessions.commit(lease, {
       record: recordOf("alice"),
       events: [],
       endpoints: [endpointOf("one"), endpointOf("two")],
     });
-    const after = await backend.endpoints("alice");
+    const after = await backend.outbox.endpoints("alice");
     assert.deepEqual(
       new Map(after.map(({ id, health }) => [id, health])),
       new Map([
@@ -75,12 +75,12 @@ export function healthContract(open: OpenBackend): void {
         ["two", undefined],
       ]),
     );
-    await backend.commit(lease, {
+    await backend.sessions.commit(lease, {
       record: recordOf("alice"),
       events: [],
       endpoints: [endpointOf("one", "http://moved.test/")],
     });
-    assert.equal((await backend.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
+    assert.equal((await backend.outbox.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
   });
 
   it("endpoints that were switched off come back when their session is configured anew, and others fare as before", async (t) => {
@@ -88,40 +88,40 @@ export function healthContract(open: OpenBackend): void {
     const { lease } = await createSession(backend, "alice", ["off", "failing"], 1);
     const disabled = healthOf({ failures: 1, disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
     const failing = healthOf({ failures: 3 });
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (const claim of await reader.take(2)) {
       const health = claim.endpoint.id === "off" ? disabled : failing;
       await claim.giveUp("failed", { health });
     }
     const endpoints = [endpointOf("off"), endpointOf("failing")];
     const healths = async () =>
-      Object.fromEntries((await backend.endpoints("alice")).map(({ id, health }) => [id, health]));
-    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints });
+      Object.fromEntries((await backend.outbox.endpoints("alice")).map(({ id, health }) => [id, health]));
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints });
     assert.deepEqual(await healths(), { off: disabled, failing });
-    await backend.commit(lease, { record: recordOf("alice"), events: [], endpoints, isReconfigured: true });
+    await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints, isReconfigured: true });
     assert.deepEqual(await healths(), { off: undefined, failing });
   });
 
   it("somebody can say that an endpoint is well", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     const sparedUntil = timestampFromMs(clock.nowMs() + 60_000);
     await (await reader.next()).retry(0, { health: healthOf({ failures: 9, sparedUntil }) });
     const next = arrival(reader.next());
     await quiet(backend);
     assert.equal(next.arrived, false);
-    assert.deepEqual(await backend.setHealth("alice", "one", undefined), endpointOf("one"));
+    assert.deepEqual(await backend.outbox.setHealth("alice", "one", undefined), endpointOf("one"));
     assert.equal((await next.promise).endpoint.health, undefined);
-    assert.equal(await backend.setHealth("alice", "two", undefined), undefined);
-    assert.deepEqual(await backend.endpoints("nobody"), []);
+    assert.equal(await backend.outbox.setHealth("alice", "two", undefined), undefined);
+    assert.deepEqual(await backend.outbox.endpoints("nobody"), []);
   });
 
   it("many endpoints that fail leave room for those that do not", async (t) => {
     const { backend, clock, signal } = await fixture(t, open);
     const names = Array.from({ length: 40 }, (_, n) => `ill-${n}`);
     for (const name of names) await createSession(backend, name, ["one"], 6);
-    const reader = new Reader(backend.claims(signal));
+    const reader = new Reader(backend.outbox.claims(signal));
     for (let n = 0; n < 240; n += 1) await (await reader.next()).retry(1000);
     clock.advance(1000);
     // Eight of each would be 240 of them; they hold 128 at most, all together.

@@ -1,0 +1,129 @@
+import type { Endpoint, MessageLog, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
+import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
+import { announcedEvents, deletedEvent } from "../domain/event.ts";
+import { carriedOver } from "../domain/message-log.ts";
+import { setAside } from "../domain/pending-unlink.ts";
+import { type Moment, type SessionInput, type StoredSession, type Transition, transition } from "../domain/session.ts";
+import type { Commit, Lease, Pairing } from "../ports/sessions.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
+
+/** Parts of a write that do not follow from the transition. */
+export interface WriteContext {
+  readonly moment: Moment;
+  /** The code that a report brought; left out: the present one, as long as the session is pairing. */
+  readonly pairing?: Pairing | undefined;
+  /** Unix time when WhatsApp was last heard, if known. */
+  readonly lastInboundAtMs?: number | undefined;
+}
+
+/** The stored state of one session, and its only writer as long as it holds the lease. */
+export class SessionWriter {
+  readonly #deps: RunnerDeps;
+  readonly #lease: Lease;
+  #stored: StoredSession;
+  /** The log of messages as it was last written. */
+  #writtenMessages: MessageLog | undefined;
+  #pairing: Pairing | undefined;
+  #endpoints: readonly Endpoint[] | undefined;
+
+  /** `messages`: the log of messages, if one was written. */
+  constructor(deps: RunnerDeps, lease: Lease, record: SessionRecord, messages: MessageLog | undefined) {
+    this.#deps = deps;
+    this.#lease = lease;
+    const [separated, log] = carriedOver(record, messages);
+    this.#stored = { record: separated, messages: log };
+    // A log that was carried over is written with the first commit.
+    this.#writtenMessages = separated === record ? log : undefined;
+  }
+
+  get stored(): StoredSession {
+    return this.#stored;
+  }
+
+  get record(): SessionRecord {
+    return this.#stored.record;
+  }
+
+  /** The code that a phone can scan or type now. */
+  get pairing(): Pairing | undefined {
+    return this.#pairing;
+  }
+
+  /** Reads both clocks. */
+  moment(): Moment {
+    return { nowMs: this.#deps.clock.nowMs(), wallMs: this.#deps.clock.wallMs() };
+  }
+
+  /** Returns the transition that follows from an input. */
+  next(input: SessionInput, moment: Moment): Transition {
+    const policy = { ...this.#deps.policy, jitter: this.#deps.random.unit() };
+    return transition(this.#stored, input, moment, policy);
+  }
+
+  /** Whether a transition changes anything that is stored. */
+  isChange({ state, events, wipe, messages }: Transition): boolean {
+    return state !== this.record || events.length > 0 || wipe !== "none" || messages !== undefined;
+  }
+
+  /** Writes a transition with its events. Returns the id that its login was set aside under, if it was. */
+  async write(next: Transition, { moment, pairing, lastInboundAtMs }: WriteContext): Promise<string | undefined> {
+    const { state, wipe, messages = this.#stored.messages } = next;
+    const context = this.#eventContext(moment.wallMs);
+    const events = announcedEvents(next, lastInboundAtMs, context);
+    const aside = wipe === "set_aside" ? setAside(this.record, context.ulid(), moment.nowMs) : undefined;
+    await this.#commit({
+      record: state,
+      messages,
+      events: this.#addressed(events, state),
+      wipe: wipe !== "none",
+      ...(aside && { setAside: aside }),
+      pairing: state.phase === Phase.PAIRING ? (pairing ?? this.#pairing ?? null) : null,
+    });
+    return aside?.id;
+  }
+
+  /** Offers a pairing code beside the QR. */
+  async offerCode(code: string): Promise<void> {
+    if (!this.#pairing) return;
+    await this.#commit({ ...this.#stored, events: [], pairing: { ...this.#pairing, code } });
+  }
+
+  /** Removes the session for good. */
+  async remove(): Promise<void> {
+    const event = deletedEvent(this.record, this.#eventContext(this.moment().wallMs));
+    await this.#deps.backend.sessions.remove(this.#lease, [{ event, endpointIds: [] }]);
+  }
+
+  async #commit({ messages, ...commit }: Commit & { readonly messages: MessageLog }): Promise<void> {
+    const { record, pairing } = commit;
+    const endpoints = this.#endpointsOf(record);
+    await this.#deps.backend.sessions.commit(this.#lease, {
+      ...commit,
+      ...(messages !== this.#writtenMessages && { messages }),
+      ...(endpoints !== this.#endpoints && { endpoints }),
+      isReconfigured: record.config !== this.record.config,
+    });
+    this.#writtenMessages = messages;
+    this.#endpoints = endpoints;
+    this.#stored = { record, messages };
+    if (pairing !== undefined) this.#pairing = pairing ?? undefined;
+    this.#deps.onChange?.(record);
+  }
+
+  /** Returns the same array as long as nothing has changed, so that unchanged endpoints are not written again. */
+  #endpointsOf(record: SessionRecord): readonly Endpoint[] {
+    if (this.#endpoints && record.config === this.record.config) return this.#endpoints;
+    return endpointsOf(record.config?.webhooks ?? [], this.#deps.globalWebhook);
+  }
+
+  #addressed(events: readonly Event[], record: SessionRecord) {
+    const endpoints = this.#endpointsOf(record);
+    return events.map((event) => ({ event, endpointIds: endpointIdsFor(event.name, endpoints) }));
+  }
+
+  #eventContext(wallMs: number) {
+    return { nowMs: wallMs, ulid: () => this.#deps.random.ulid(wallMs) };
+  }
+}

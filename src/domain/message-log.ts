@@ -1,0 +1,54 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
+
+/** How many ids of reported messages are stored per session. */
+const maxReported = 100;
+
+/** The log of a session that has reported nothing. */
+export const noMessages: MessageLog = create(MessageLogSchema);
+
+/** Whether a message was reported before. WhatsApp repeats a message until it knows that it was received. */
+export const isReported = (log: MessageLog, message: MessagePayload): boolean =>
+  idsOf(message).some((id) => log.reported.includes(id));
+
+/** Returns the log after a message is reported. */
+export function withReported(log: MessageLog, { id, timestamp }: MessagePayload): MessageLog {
+  const reported = [...log.reported.slice(1 - maxReported), id];
+  const sentAtMs = timestamp * 1_000;
+  const isNewest = !log.newestAt || timestampMs(log.newestAt) < sentAtMs;
+  return { ...log, reported, ...(isNewest && { newestAt: timestampFromMs(sentAtMs) }) };
+}
+
+/** Returns the log for a new login: the times of the former login's messages say nothing about it. */
+export function withNewLogin(log: MessageLog): MessageLog {
+  const { newestAt: _, ...rest } = log;
+  return log.newestAt ? rest : log;
+}
+
+/**
+ * Separates a record of an earlier version, which held this log, from it. Returns both as they are where there is nothing to separate:
+ * then the record was written by this version or later.
+ */
+export function carriedOver(record: SessionRecord, log: MessageLog = noMessages): [SessionRecord, MessageLog] {
+  const { recentMessages, lastMessageAt, ...rest } = record;
+  if (recentMessages.length === 0 && !lastMessageAt) return [record, log];
+  const older = log.reported.filter((id) => !recentMessages.includes(id));
+  const { newestAt: _, ...known } = log;
+  const reported = [...older, ...recentMessages].slice(-maxReported);
+  return [
+    { ...rest, recentMessages: [] },
+    { ...known, reported, ...(lastMessageAt && { newestAt: lastMessageAt }) },
+  ];
+}
+
+/** Returns the id of a message, and the id that it had while only the LIDs of its people were known. */
+function idsOf(message: MessagePayload): string[] {
+  const { id, fromMe, from, fromLid, to, toLid, participant, participantLid } = message;
+  const [chat, chatLid] = fromMe ? [to, toLid] : [from, fromLid];
+  const start = `${fromMe}_${chat}_`;
+  const end = participant ? `_${participant}` : "";
+  const key = id.slice(start.length, id.length - end.length);
+  return [id, `${fromMe}_${chatLid ?? chat}_${key}${participant ? `_${participantLid ?? participant}` : ""}`];
+}

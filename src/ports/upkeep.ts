@@ -1,0 +1,25 @@
+/** Limits on how many entries of a kind are kept per session, and for how long. */
+export interface Limits {
+  readonly maxCount: number;
+  readonly maxAgeMs: number;
+}
+
+/** Retention of events and settled deliveries. Pending deliveries are always kept. */
+export interface Retention {
+  readonly events: Limits;
+  readonly delivered: Limits;
+  readonly failed: Limits;
+}
+
+/** Maintenance of a backend as a whole. */
+export interface Upkeep {
+  /**
+   * Removes entries that exceed `retention` at `nowMs` (Unix), in small writes between those of others. Returns the number of entries
+   * removed. Ends early by `signal`.
+   */
+  trim(retention: Retention, nowMs: number, signal: AbortSignal): Promise<number>;
+  /** Resolves if a write reaches the disk. */
+  check(): Promise<void>;
+  /** Ends all iterables and closes the backend. Idempotent. */
+  close(): Promise<void>;
+}

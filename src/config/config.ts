@@ -71,6 +71,10 @@ export interface Config {
   /** Whether /metrics is served; where there is a key it needs that. */
   readonly metrics: boolean;
   readonly webhooks: WebhookSettings;
+  /** The kind of store. */
+  readonly store: "level";
+  /** Notes about the environment for the log. */
+  readonly warnings: readonly Warning[];
 }
 
 /** How webhooks are sent, and how long it is kept what became of them. */
@@ -95,14 +99,14 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 export async function readConfig(
   readFile: ReadFile,
   env: Environment = process.env,
-): Promise<{ config: Config; secrets: Secrets; warnings: Warning[] }> {
+): Promise<{ config: Config; secrets: Secrets }> {
   const read = reader(env);
   const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
   const apiKey = apiKeyOf(read);
   const host = hostOf(read, apiKey);
   const access = accessOf(read, apiKey, host);
   const baseDirectory = read.trimmed("WAHA_LOCAL_STORE_BASE_DIR");
-  const config: Config = {
+  const config: Omit<Config, "warnings"> = {
     host,
     publicHost: publicHostOf(read, host),
     port: portOf(read),
@@ -153,9 +157,10 @@ export async function readConfig(
     docs: read.boolean("WHATSAPP_SWAGGER_ENABLED", true),
     metrics: read.boolean("SESSIOND_METRICS", access === "key" || access === "generated_key"),
     webhooks: webhooksOf(read, host),
+    store: "level",
   };
   const secrets = await readSecrets(read, apiKey, readFile);
-  return { config, secrets, warnings: read.warnings() };
+  return { config: { ...config, warnings: read.warnings() }, secrets };
 }
 
 function startSessionsOf(read: Reader): string[] {

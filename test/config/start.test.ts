@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { keyVerifier } from "../src/adapters/node/api-key.ts";
-import { urlOf } from "../src/config/address.ts";
-import { ConfigError, readConfig } from "../src/config/config.ts";
-import { debugFor, homeFor } from "../src/config/process-environment.ts";
+import { keyVerifier } from "../../src/adapters/node/api-key.ts";
+import { urlOf } from "../../src/config/address.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
+import { debugFor, homeFor } from "../../src/config/process-environment.ts";
 
 type Env = Readonly<Record<string, string>>;
 const read = async (env: Env) => {

@@ -8,11 +8,11 @@ import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
 import type { keyVerifier } from "../adapters/node/api-key.ts";
-import { processMemory } from "../adapters/node/memory.ts";
+import { createStreamRelief } from "../adapters/node/memory.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { type Admits, authentication } from "../api/authentication.ts";
-import { ServingState } from "../api/health-service.ts";
 import { createRoutes } from "../api/routes.ts";
+import { ServingState } from "../api/serving-state.ts";
 import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
 import { StreamTickets } from "../api/streams/stream-tickets.ts";
 import { Warnings } from "../api/warnings.ts";
@@ -64,8 +64,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   const admits = createAuthentication(config, parts, tickets, logger);
   const warnings = new Warnings(logger);
   warnOfDeadEvents(secrets, warnings);
-  const checkStore = () => backend.check();
-  const serving = new ServingState({ clock, checkStore });
+  const serving = new ServingState({ clock, logger, checkStore: () => backend.check() });
   const routes = createRoutes({
     manager,
     webhookLog: new WebhookLog({ backend, clock, random }),
@@ -82,13 +81,11 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     workerId: config.workerId,
     pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
-    checkStore,
     backUp,
     tickets,
     serving,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
-    maxStreams: config.maxStreams,
-    memory: processMemory,
+    streamLimit: { maxOpen: config.maxStreams, onChange: createStreamRelief() },
     reflection: config.reflection,
   });
   return { routes, admits, serving };

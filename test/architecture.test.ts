@@ -110,7 +110,8 @@ const layers: readonly Layer[] = [
   ),
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
   layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/),
-  layer("main.ts", /^src\/main\.ts$/, /./),
+  layer("server.ts", /^src\/server(\.ts$|\/)/, /./),
+  layer("main.ts", /^src\/main\.ts$/, /^src\/(config|commands)\//, /^src\/server\.ts$/, /^node:/),
   ...Array.from(adapterNames, adapterLayer),
 ];
 

@@ -16,16 +16,17 @@ import type { Tickets } from "../ports/tickets.ts";
 import { createAuthService } from "./auth-service.ts";
 import { type Admits, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
-import { createHealthService, type ServingState } from "./health-service.ts";
+import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
 import type { DrawQr } from "./picture.ts";
 import { createReflectionServices } from "./reflection-service.ts";
 import { createServerService, type ServerServiceOptions } from "./server-service.ts";
+import type { ServingState } from "./serving-state.ts";
 import { createSessionService } from "./session-service.ts";
 import type { ViewOptions } from "./session-view.ts";
 import { createStoreService, type StoreServiceOptions } from "./store-service.ts";
 import type { StreamPolicy } from "./streams/live-stream.ts";
-import { type Memory, streamLimit } from "./streams/stream-limit.ts";
+import { type StreamLimitOptions, streamLimit } from "./streams/stream-limit.ts";
 import { Streams } from "./streams/streams.ts";
 import { validation } from "./validation.ts";
 import { type Warnings, warning } from "./warnings.ts";
@@ -44,10 +45,8 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly warnings: Warnings;
   readonly tickets: Tickets;
   readonly streamPolicy: StreamPolicy;
-  /** How many streams can be open at the same time. */
-  readonly maxStreams: number;
-  readonly memory: Memory;
-  /** What grpc.health.v1 tells. */
+  readonly streamLimit: StreamLimitOptions;
+  readonly logger: ReportingOptions["logger"];
   readonly serving: ServingState;
   /** Whether clients can ask for the protos. */
   readonly reflection: boolean;
@@ -61,7 +60,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   const nowMs = () => options.clock.nowMs();
   const interceptors = [
     reporting({ logger: options.logger, nowMs, ...(options.metrics && { metrics: options.metrics }) }),
-    streamLimit({ maxOpen: options.maxStreams, memory: options.memory }),
+    streamLimit(options.streamLimit),
     warning(options.warnings),
     validation,
   ];

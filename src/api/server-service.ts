@@ -1,48 +1,34 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import type { Clock } from "../app/shown-time.ts";
-import { settledWithin } from "../app/time-box.ts";
-import { SessionError } from "../domain/errors.ts";
-import type { CallLogger } from "./interceptors.ts";
+import { SessionError, shuttingDown } from "../domain/errors.ts";
+import type { ServingState } from "./serving-state.ts";
 
-/** What the server can tell about itself. */
+/** Facts about the server. */
 export interface ServerServiceOptions {
   readonly version: string;
   /** Name of the default engine. */
   readonly engine: string;
-  /** Path of the browser for WEBJS; undefined where there is none. */
+  /** Returns the path of the browser for WEBJS; undefined if there is none. */
   browser(): Promise<string | undefined>;
   readonly workerId: string;
   /** Number of devices still to be unlinked at WhatsApp. */
   pendingUnlinks(): number;
-  /** When it started, on the monotonic clock. */
+  /** Monotonic time of the start. */
   readonly startedAtMs: number;
-  /** Resolves if the store takes writes. */
-  checkStore(): Promise<void>;
+  readonly serving: Pick<ServingState, "current">;
   readonly clock: Clock;
-  readonly logger: CallLogger;
 }
 
-/** A store that is slower than this is no use to anybody. */
-const checkTimeoutMs = 5_000;
-
-/** ServerService over facts and a check. */
+/** Creates ServerService over facts and the serving state. */
 export function createServerService(options: ServerServiceOptions): ServiceImpl<typeof ServerService> {
-  const { version, engine, workerId, startedAtMs, clock, logger } = options;
-  const storeIsUp = async () => {
-    try {
-      await options.checkStore();
-      return true;
-    } catch (error) {
-      logger.error({ err: error }, "the store takes no writes");
-      return false;
-    }
-  };
+  const { version, engine, workerId, startedAtMs, clock, serving } = options;
   return {
     ping: () => ({ message: "pong" }),
     async checkHealth() {
-      const up = await settledWithin(clock, checkTimeoutMs, storeIsUp());
-      if (!up) throw new SessionError("STORE_UNAVAILABLE", "The store takes no writes");
+      const state = await serving.current();
+      if (state === "draining") throw shuttingDown();
+      if (state === "store_unavailable") throw new SessionError("STORE_UNAVAILABLE", "The store takes no writes");
       return { status: "ok", details: { store: { status: "up" } } };
     },
     async getVersion() {

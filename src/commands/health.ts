@@ -2,17 +2,31 @@ import { readFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { urlOf } from "../config/address.ts";
-import { readConfig } from "../config/config.ts";
+import { type Config, readConfig, type Secrets } from "../config/config.ts";
 
-// The image's health check: ends with 0 if the server that this environment describes answers /health with 200, else with 1.
-const { config, secrets } = await readConfig((path) => readFile(path, "utf8"));
-const hosts: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-const url = `${urlOf(secrets.tls ? "https" : "http", hosts[config.host] ?? config.host, config.port)}/health`;
-const request = secrets.tls ? httpsRequest : httpRequest;
-// It asks its own machine, by an address that no certificate is for.
-request(url, { rejectUnauthorized: false, timeout: 4_000 }, (response) => {
-  process.exit(response.statusCode === 200 ? 0 : 1);
-})
-  .on("timeout", () => process.exit(1))
-  .on("error", () => process.exit(1))
-  .end();
+const timeoutMs = 4_000;
+/** The loopback address to ask where a server listens on all addresses. */
+const loopback: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** Returns whether the server of this configuration answers /health with 200. Speaks TLS if the server does. */
+export function checkHealth({ host, port }: Config, { tls }: Secrets): Promise<boolean> {
+  const url = `${urlOf(tls ? "https" : "http", loopback[host] ?? host, port)}/health`;
+  const request = tls ? httpsRequest : httpRequest;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  // The certificate is not made out to the address asked, which is this machine's own.
+  const asked = request(url, { rejectUnauthorized: false, timeout: timeoutMs }, (response) => {
+    response.resume();
+    resolve(response.statusCode === 200);
+  });
+  asked
+    .on("timeout", () => asked.destroy(new Error("timeout")))
+    .on("error", () => resolve(false))
+    .end();
+  return promise;
+}
+
+// The image runs this file: it loads less than main.ts.
+if (import.meta.main) {
+  const { config, secrets } = await readConfig((path) => readFile(path, "utf8"));
+  process.exit((await checkHealth(config, secrets)) ? 0 : 1);
+}

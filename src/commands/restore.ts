@@ -4,7 +4,7 @@ import { prepareDirectory, presentDirectory } from "../adapters/level/store/data
 import { restoreStore } from "../adapters/level/store/restore.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 
-/** `restore [--force] <backup>`: puts a backup in the place of the store while no server runs on it. */
+/** `restore [--force] <backup>`: replaces the store by a backup while no server runs on it. */
 export async function restore(config: Config, args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -12,12 +12,15 @@ export async function restore(config: Config, args: readonly string[]): Promise<
     options: { force: { type: "boolean", default: false } },
   });
   const [backup, ...more] = positionals;
-  if (backup === undefined || more.length > 0)
+  if (backup === undefined || more.length > 0) {
     throw new ConfigError("usage: restore [--force] <directory of a backup>");
+  }
   const base = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
   await prepareDirectory(base);
   const directory = `${base}/store`;
   const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });
   console.log(`The store in ${directory} is now that of the backup: generation ${generation.writes}.`);
-  if (replaced) console.log(`What was there before is in ${replaced}. Never run it again: its sessions are the same.`);
+  if (replaced) {
+    console.log(`The store that was there before is in ${replaced}. Never run it again: its sessions are the same.`);
+  }
 }

@@ -1,38 +1,36 @@
-import { sessionNameViolations } from "../domain/session-name.ts";
 import { type Access, accessOf, isLoopback } from "./access.ts";
 import { hostOf, portOf, publicHostOf } from "./address.ts";
 import { apiKeyOf } from "./api-key.ts";
-import { ConfigError, type Environment, type Reader, reader, type Warning } from "./environment.ts";
-import { nowebVersionOf } from "./noweb-version.ts";
+import { createReader, type Environment, type Reader, type Warning } from "./environment.ts";
 import { type ReadFile, readSecrets, type Secrets } from "./secrets.ts";
 
 export type { Access } from "./access.ts";
-export { ConfigError } from "./environment.ts";
+export { ConfigError } from "./kinds.ts";
 export type { Secrets } from "./secrets.ts";
 
-/** Settings that may be shown: in logs, in answers. */
+/** Settings that logs and answers may show. */
 export interface Config {
   /** The address to listen on. */
   readonly host: string;
-  /** The host, and perhaps the port, under which clients reach the server; undefined: its address. */
+  /** Host for URLs, with a port if need be; undefined for the server's address. */
   readonly publicHost: string | undefined;
   readonly port: number;
   readonly access: Access;
-  /** Paths that need no key. */
+  /** REST paths that need no key. */
   readonly openPaths: readonly string[];
-  /** Host names that a server without a key answers to, besides this machine's own. */
+  /** Host names that a keyless server answers to, besides this machine's own. */
   readonly allowedHosts: readonly string[];
   readonly baseDirectory: string;
-  /** Where sessions were kept before, if the base directory is the default: used as long as only it holds a store. */
+  /** Base directory of an earlier image, used while only it holds a store. Unset unless the base directory is the default. */
   readonly formerBaseDirectory: string | undefined;
-  /** Opens the store even if it is a copy. */
+  /** Whether a store that is a copy may be opened. */
   readonly adoptStore: boolean;
   readonly defaultEngine: EngineName;
   readonly restart: "wanted" | "all" | "none";
   readonly startSessions: readonly string[];
   readonly autoStartDelayMs: number;
   readonly workerId: string;
-  /** An event loop that has not turned for so long ends the process; 0: nobody watches it. */
+  /** Time for which the event loop may stand still until the process is killed; 0 for no watchdog. */
   readonly blockedLimitMs: number;
   readonly printQr: boolean;
   readonly logLevel: LogLevel;
@@ -41,43 +39,48 @@ export interface Config {
   readonly showSecrets: boolean;
   readonly maxBodyBytes: number;
   readonly streams: { readonly heartbeatMs: number; readonly maxAgeMs: number };
-  /** How many streams can be open at the same time. */
+  /** Limit of open streams. */
   readonly maxStreams: number;
-  /** How many calls and streams one HTTP/2 connection can have open. */
+  /** Limit of open calls and streams on one HTTP/2 connection. */
   readonly maxStreamsPerConnection: number;
-  /** How long connections without a request stay open (0: no limit), and how often HTTP/2 peers are pinged. */
+  /** Time until idle connections are closed (0 for no limit), and the interval of HTTP/2 pings. */
   readonly keepAlive: { readonly http1Ms: number; readonly http2Ms: number; readonly pingMs: number };
-  /** Whether gRPC clients can ask for the protos. */
+  /** Whether gRPC server reflection is served. */
   readonly reflection: boolean;
   /** Origins that browsers may call from. */
   readonly corsOrigins: "*" | readonly string[];
-  /** How many sessions begin to connect in a second, and how many are on their way at the same time. */
+  /** Limits of sessions that begin to connect per second, and that are connecting at the same time. */
   readonly connects: { readonly perSecond: number; readonly maxConnecting: number };
+  /** WebSocket address in place of WhatsApp's. */
   readonly nowebUrl: string | undefined;
-  /** A client version, or where it is looked up. */
+  /** Client version of NOWEB, or the place where it is looked up. */
   readonly nowebVersion: string | undefined;
-  /** Where it is looked up instead. */
+  /** Address to look it up at, in place of the usual one. */
   readonly nowebVersionUrl: string | undefined;
-  /** Signs with WebAssembly where libsignal has plain JavaScript. */
+  /** Whether signatures are made with WebAssembly in place of libsignal's JavaScript. */
   readonly nowebFastCurve: boolean;
   readonly deviceName: string | undefined;
   readonly browserName: string | undefined;
-  /** The browser of WEBJS; undefined: one is looked for, first along `searchPath`. */
+  /** Browser of WEBJS; undefined to look for one, first along `searchPath`. */
   readonly chromePath: string | undefined;
   readonly chromeArgs: readonly string[];
   readonly searchPath: string | undefined;
-  /** Serves the OpenAPI document and Swagger UI. */
+  /** Whether Swagger UI and the OpenAPI document are served. */
   readonly docs: boolean;
-  /** Whether /metrics is served; where there is a key it needs that. */
+  /** Whether /metrics is served, behind the API key if there is one. */
   readonly metrics: boolean;
   readonly webhooks: WebhookSettings;
+  /** The kind of store. */
+  readonly store: "level";
+  /** Notes about the environment for the log. */
+  readonly warnings: readonly Warning[];
 }
 
-/** How webhooks are sent, and how long it is kept what became of them. */
+/** Settings of the delivery of webhooks, and of the logs about it. */
 export interface WebhookSettings {
-  /** Keeps them from the network inside. */
+  /** Whether webhooks to private addresses are refused. */
   readonly guard: boolean;
-  /** CIDR blocks, addresses and hosts that they may go to all the same. */
+  /** CIDR blocks, addresses and hosts that the guard allows. */
   readonly allow: readonly string[];
   readonly retention: Readonly<Record<"events" | "delivered" | "failed", { maxCount: number; maxAgeMs: number }>>;
 }
@@ -85,109 +88,119 @@ export interface WebhookSettings {
 export type EngineName = "NOWEB" | "WEBJS";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
-const engineNames = ["NOWEB", "WEBJS"] as const satisfies readonly EngineName[];
-const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const satisfies readonly LogLevel[];
-
 /**
- * Reads the environment; `readFile` gives the text of a file named there. Rejects with ConfigError. The only reader of process.env
- * beside ./process-environment.ts.
+ * Reads the environment; `readFile` returns the text of a file named there. Rejects with ConfigError. Besides process-environment.ts
+ * the only reader of process.env.
  */
 export async function readConfig(
   readFile: ReadFile,
   env: Environment = process.env,
-): Promise<{ config: Config; secrets: Secrets; warnings: Warning[] }> {
-  const read = reader(env);
-  const restartAll = read.boolean("WHATSAPP_RESTART_ALL_SESSIONS", false);
+): Promise<{ config: Config; secrets: Secrets }> {
+  const read = createReader(env);
   const apiKey = apiKeyOf(read);
   const host = hostOf(read, apiKey);
   const access = accessOf(read, apiKey, host);
-  const baseDirectory = read.trimmed("WAHA_LOCAL_STORE_BASE_DIR");
-  const config: Config = {
+  const config = {
     host,
     publicHost: publicHostOf(read, host),
     port: portOf(read),
     access,
-    openPaths: [...read.list("WAHA_API_KEY_EXCLUDE_PATH"), ...read.list("WHATSAPP_API_KEY_EXCLUDE_PATH")],
-    allowedHosts: read.list("SESSIOND_ALLOWED_HOSTS"),
-    baseDirectory: baseDirectory ?? "./.sessions",
-    formerBaseDirectory: baseDirectory === undefined ? read.trimmed("SESSIOND_FORMER_BASE_DIR") : undefined,
-    adoptStore: read.boolean("SESSIOND_ADOPT_STORE", false),
-    defaultEngine: read.oneOf("WHATSAPP_DEFAULT_ENGINE", engineNames) ?? "NOWEB",
-    restart: restartAll ? "all" : read.boolean("WAHA_WORKER_RESTART_SESSIONS", true) ? "wanted" : "none",
-    startSessions: startSessionsOf(read),
-    autoStartDelayMs: (read.number("WAHA_AUTO_START_DELAY_SECONDS", 0, 86_400) ?? 0) * 1000,
-    workerId: read.text("WAHA_WORKER_ID") ?? "",
-    blockedLimitMs: (read.number("SESSIOND_BLOCKED_LIMIT_SECONDS", 0, 86_400) ?? 60) * 1000,
-    printQr: read.boolean("WAHA_PRINT_QR", true),
-    logLevel: isDebug(read) ? "debug" : (read.oneOf("WAHA_LOG_LEVEL", logLevels) ?? "info"),
-    logFormat: read.oneOf("WAHA_LOG_FORMAT", ["PRETTY", "JSON"] as const) ?? "PRETTY",
-    strictMode: read.boolean("WAHA_HTTP_STRICT_MODE", false),
-    showSecrets: read.boolean("SESSIOND_SHOW_SECRETS", false),
-    maxBodyBytes: read.integer("SESSIOND_MAX_BODY_BYTES", 1, 2 ** 31) ?? 10 * 1024 * 1024,
-    streams: {
-      heartbeatMs: (read.number("SESSIOND_STREAM_HEARTBEAT_SECONDS", 0.1, 3600) ?? 15) * 1000,
-      maxAgeMs: (read.number("SESSIOND_STREAM_MAX_AGE_SECONDS", 1, 2_592_000) ?? 86_400) * 1000,
-    },
-    maxStreams: read.integer("SESSIOND_MAX_STREAMS", 1, 1_000_000) ?? 20_000,
-    maxStreamsPerConnection: read.integer("SESSIOND_MAX_STREAMS_PER_CONNECTION", 1, 1_000_000) ?? 1_024,
-    keepAlive: {
-      http1Ms: (read.number("SESSIOND_KEEP_ALIVE_SECONDS", 0, 86_400) ?? 620) * 1000,
-      http2Ms: (read.number("SESSIOND_HTTP2_IDLE_SECONDS", 0, 86_400) ?? 620) * 1000,
-      pingMs: (read.number("SESSIOND_HTTP2_PING_SECONDS", 1, 3_600) ?? 10) * 1000,
-    },
-    reflection: read.boolean("SESSIOND_REFLECTION", isLoopback(host)),
-    corsOrigins: (read.trimmed("SESSIOND_CORS_ORIGIN") ?? "*") === "*" ? "*" : read.list("SESSIOND_CORS_ORIGIN"),
-    connects: {
-      perSecond: read.number("SESSIOND_CONNECTS_PER_SECOND", 0.01, 10_000) ?? 20,
-      maxConnecting: read.integer("SESSIOND_MAX_CONNECTING", 1, 100_000) ?? 64,
-    },
-    nowebFastCurve: read.boolean("SESSIOND_NOWEB_FAST_CURVE", true),
-    nowebUrl: read.url("SESSIOND_NOWEB_URL", ["ws:", "wss:"]),
-    nowebVersion: nowebVersionOf(read),
-    nowebVersionUrl: read.url("SESSIOND_NOWEB_VERSION_URL", ["http:", "https:"]),
-    deviceName: read.text("WAHA_CLIENT_DEVICE_NAME"),
-    browserName: read.text("WAHA_CLIENT_BROWSER_NAME"),
-    chromePath: read.trimmed("SESSIOND_CHROME_PATH"),
-    chromeArgs: chromeArgsOf(read.text("WAHA_WEBJS_PUPPETER_ARGS") ?? ""),
-    searchPath: read.text("PATH"),
-    docs: read.boolean("WHATSAPP_SWAGGER_ENABLED", true),
-    metrics: read.boolean("SESSIOND_METRICS", access === "key" || access === "generated_key"),
+    store: "level",
+    ...storageOf(read),
+    ...sessionsOf(read),
+    ...enginesOf(read),
+    ...limitsOf(read),
+    openPaths: [...read.get("WAHA_API_KEY_EXCLUDE_PATH"), ...(read.get("WHATSAPP_API_KEY_EXCLUDE_PATH") ?? [])],
+    allowedHosts: read.get("SESSIOND_ALLOWED_HOSTS"),
+    corsOrigins: anyOrListed(read.get("SESSIOND_CORS_ORIGIN")),
+    logLevel: isDebug(read) ? "debug" : read.get("WAHA_LOG_LEVEL"),
+    logFormat: read.get("WAHA_LOG_FORMAT"),
+    blockedLimitMs: read.get("SESSIOND_BLOCKED_LIMIT_SECONDS"),
+    reflection: read.get("SESSIOND_REFLECTION") ?? isLoopback(host),
+    docs: read.get("WHATSAPP_SWAGGER_ENABLED"),
+    metrics: read.get("SESSIOND_METRICS") ?? (access === "key" || access === "generated_key"),
     webhooks: webhooksOf(read, host),
-  };
+  } as const;
   const secrets = await readSecrets(read, apiKey, readFile);
-  return { config, secrets, warnings: read.warnings() };
+  return { config: { ...config, warnings: read.warnings() }, secrets };
 }
 
-function startSessionsOf(read: Reader): string[] {
-  const names = read.list("WHATSAPP_START_SESSION");
-  const [violation] = names.flatMap((name, index) => sessionNameViolations(name, `item ${index + 1}`));
-  if (violation) throw new ConfigError(`WHATSAPP_START_SESSION: ${violation.field} ${violation.description}`);
-  return names;
+function storageOf(read: Reader) {
+  const baseDirectory = read.get("WAHA_LOCAL_STORE_BASE_DIR");
+  return {
+    baseDirectory: baseDirectory ?? "./.sessions",
+    formerBaseDirectory: baseDirectory === undefined ? read.get("SESSIOND_FORMER_BASE_DIR") : undefined,
+    adoptStore: read.get("SESSIOND_ADOPT_STORE"),
+  };
 }
 
-/** Any other value is meant for the library `debug`, which reads it by itself. */
-const isDebug = (read: Reader) => ["true", "1"].includes(read.trimmed("DEBUG")?.toLowerCase() ?? "");
+function sessionsOf(read: Reader) {
+  const restartsWanted = read.get("WAHA_WORKER_RESTART_SESSIONS");
+  return {
+    defaultEngine: read.get("WHATSAPP_DEFAULT_ENGINE"),
+    restart: read.get("WHATSAPP_RESTART_ALL_SESSIONS") ? "all" : restartsWanted ? "wanted" : "none",
+    startSessions: read.get("WHATSAPP_START_SESSION"),
+    autoStartDelayMs: read.get("WAHA_AUTO_START_DELAY_SECONDS"),
+    connects: {
+      perSecond: read.get("SESSIOND_CONNECTS_PER_SECOND"),
+      maxConnecting: read.get("SESSIOND_MAX_CONNECTING"),
+    },
+    workerId: read.get("WAHA_WORKER_ID"),
+    printQr: read.get("WAHA_PRINT_QR"),
+  } as const;
+}
 
-/** Each argument begins with "--"; spaces within one are its own, with quotes around it or its value, or without. */
-const chromeArgsOf = (text: string) =>
-  text
-    .trim()
-    .split(/\s+(?=["']?--)/)
-    .filter((arg) => arg !== "")
-    .map((arg) => arg.replace(/^(["'])(.*)\1$/, "$2").replace(/^(--[\w-]+=)(["'])(.*)\2$/, "$1$3"));
+function enginesOf(read: Reader) {
+  return {
+    nowebUrl: read.get("SESSIOND_NOWEB_URL"),
+    nowebVersion: read.get("SESSIOND_NOWEB_VERSION") ?? read.get("WAHA_NOWEB_WA_VERSION"),
+    nowebVersionUrl: read.get("SESSIOND_NOWEB_VERSION_URL"),
+    nowebFastCurve: read.get("SESSIOND_NOWEB_FAST_CURVE"),
+    deviceName: read.get("WAHA_CLIENT_DEVICE_NAME"),
+    browserName: read.get("WAHA_CLIENT_BROWSER_NAME"),
+    chromePath: read.get("SESSIOND_CHROME_PATH"),
+    chromeArgs: read.get("WAHA_WEBJS_PUPPETER_ARGS"),
+    searchPath: read.get("PATH"),
+  };
+}
+
+function limitsOf(read: Reader) {
+  return {
+    strictMode: read.get("WAHA_HTTP_STRICT_MODE"),
+    showSecrets: read.get("SESSIOND_SHOW_SECRETS"),
+    maxBodyBytes: read.get("SESSIOND_MAX_BODY_BYTES"),
+    streams: {
+      heartbeatMs: read.get("SESSIOND_STREAM_HEARTBEAT_SECONDS"),
+      maxAgeMs: read.get("SESSIOND_STREAM_MAX_AGE_SECONDS"),
+    },
+    maxStreams: read.get("SESSIOND_MAX_STREAMS"),
+    maxStreamsPerConnection: read.get("SESSIOND_MAX_STREAMS_PER_CONNECTION"),
+    keepAlive: {
+      http1Ms: read.get("SESSIOND_KEEP_ALIVE_SECONDS"),
+      http2Ms: read.get("SESSIOND_HTTP2_IDLE_SECONDS"),
+      pingMs: read.get("SESSIOND_HTTP2_PING_SECONDS"),
+    },
+  };
+}
+
+const anyOrListed = (origins: readonly string[]) =>
+  origins.length === 1 && origins[0] === "*" ? ("*" as const) : origins;
+
+/** Any other value of DEBUG is for the library `debug`, which reads it by itself. */
+const isDebug = (read: Reader) => ["true", "1"].includes(read.get("DEBUG")?.toLowerCase() ?? "");
 
 function webhooksOf(read: Reader, host: string): WebhookSettings {
-  const limits = (name: string, maxCount: number, maxAgeDays: number) => ({
-    maxCount: read.integer(`${name}_MAX`, 0, 10_000_000) ?? maxCount,
-    maxAgeMs: (read.number(`${name}_MAX_AGE_DAYS`, 0, 3_650) ?? maxAgeDays) * 86_400_000,
+  const limits = (log: "EVENT_LOG" | "DELIVERY_LOG" | "DEAD_LETTERS") => ({
+    maxCount: read.get(`SESSIOND_${log}_MAX`),
+    maxAgeMs: read.get(`SESSIOND_${log}_MAX_AGE_DAYS`),
   });
   return {
-    guard: read.boolean("SESSIOND_WEBHOOK_GUARD", !isLoopback(host)),
-    allow: read.list("SESSIOND_WEBHOOK_ALLOW"),
+    guard: read.get("SESSIOND_WEBHOOK_GUARD") ?? !isLoopback(host),
+    allow: read.get("SESSIOND_WEBHOOK_ALLOW"),
     retention: {
-      events: limits("SESSIOND_EVENT_LOG", 10_000, 7),
-      delivered: limits("SESSIOND_DELIVERY_LOG", 1_000, 7),
-      failed: limits("SESSIOND_DEAD_LETTERS", 10_000, 30),
+      events: limits("EVENT_LOG"),
+      delivered: limits("DELIVERY_LOG"),
+      failed: limits("DEAD_LETTERS"),
     },
   };
 }

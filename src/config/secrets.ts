@@ -1,31 +1,33 @@
 import type { WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import type { ProxyPool } from "../domain/proxy.ts";
-import { ConfigError, type Reader } from "./environment.ts";
+import type { Reader } from "./environment.ts";
 import { globalWebhookOf } from "./global-webhook.ts";
+import { ConfigError } from "./kinds.ts";
 import { proxiesOf } from "./proxies.ts";
 import { readWebhookProxies, type WebhookProxies } from "./webhook-proxies.ts";
 
-/** Settings that are never shown. */
+/** Settings that logs and answers never show. */
 export interface Secrets {
   /** The API key, or "sha512:" and its hash in hexadecimal. */
   readonly apiKey: string | undefined;
-  /** Who may look at the documentation; undefined: everybody. */
+  /** Login for the documentation; undefined if it is open to everybody. */
   readonly docsLogin: { readonly username: string; readonly password: string } | undefined;
-  /** What the store is sealed with, 32 bytes each: by the first, which takes the place of the others; undefined: by nothing. */
+  /** Keys that seal the store, 32 bytes each. Only the current one seals; undefined for a store that is not sealed. */
   readonly sealKeys: { readonly current: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined;
-  /** PEM texts for TLS on the port; undefined: cleartext. */
+  /** PEM texts for TLS; undefined for cleartext. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
-  /** The endpoint called for every event of every session. */
+  /** Webhook of every session. */
   readonly globalWebhook: WebhookConfig | undefined;
+  /** Proxies of sessions that configure none. */
   readonly proxies: ProxyPool;
-  /** The proxies of webhooks. */
+  /** Proxies of webhooks. */
   readonly webhookProxies: WebhookProxies;
 }
 
-/** Gives the text of a file. */
+/** Resolves to the text of a file. */
 export type ReadFile = (path: string) => Promise<string>;
 
-/** Reads the secrets, of which `apiKey` is known already. Rejects with ConfigError. */
+/** Reads the secrets; the caller has read `apiKey`. Rejects with ConfigError. */
 export async function readSecrets(read: Reader, apiKey: string | undefined, readFile: ReadFile): Promise<Secrets> {
   return {
     apiKey,
@@ -39,8 +41,8 @@ export async function readSecrets(read: Reader, apiKey: string | undefined, read
 }
 
 function docsLoginOf(read: Reader): Secrets["docsLogin"] {
-  const username = read.text("WHATSAPP_SWAGGER_USERNAME");
-  const password = read.text("WHATSAPP_SWAGGER_PASSWORD");
+  const username = read.get("WHATSAPP_SWAGGER_USERNAME");
+  const password = read.get("WHATSAPP_SWAGGER_PASSWORD");
   if (username === undefined && password === undefined) return undefined;
   if (username === undefined || password === undefined) {
     throw new ConfigError("WHATSAPP_SWAGGER_USERNAME and WHATSAPP_SWAGGER_PASSWORD go together: set both or none");
@@ -51,7 +53,7 @@ function docsLoginOf(read: Reader): Secrets["docsLogin"] {
 async function sealKeysOf(read: Reader, readFile: ReadFile): Promise<Secrets["sealKeys"]> {
   const name = "SESSIOND_SECRET_KEY";
   const text = await textOrFile(read, readFile, name);
-  const previous = await textOrFile(read, readFile, `${name}_PREVIOUS`);
+  const previous = await textOrFile(read, readFile, "SESSIOND_SECRET_KEY_PREVIOUS");
   if (text === undefined) {
     if (previous !== undefined) throw new ConfigError(`${name}_PREVIOUS is set, but ${name} is not`);
     return undefined;
@@ -67,19 +69,23 @@ function sealKeyOf(name: string, text: string): Uint8Array {
   throw new ConfigError(`${name} must be 32 bytes as base64 or as 64 hexadecimal digits (openssl rand -base64 32)`);
 }
 
-/** A variable, or the text of the file that the one with _FILE after its name names. */
-async function textOrFile(read: Reader, readFile: ReadFile, name: string): Promise<string | undefined> {
-  const path = read.trimmed(`${name}_FILE`);
-  if (path === undefined) return read.text(name);
-  if (read.text(name) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: set one of them`);
+/** Returns the value of a variable, or the text of the file that the variable with the suffix _FILE names. */
+async function textOrFile(
+  read: Reader,
+  readFile: ReadFile,
+  name: "SESSIOND_SECRET_KEY" | "SESSIOND_SECRET_KEY_PREVIOUS",
+): Promise<string | undefined> {
+  const path = read.get(`${name}_FILE`);
+  if (path === undefined) return read.get(name);
+  if (read.has(name)) throw new ConfigError(`${name} and ${name}_FILE are both set: set one of them`);
   return readFile(path).catch((error: Error) => {
     throw new ConfigError(`${name}_FILE: ${error.message}`);
   });
 }
 
 async function tlsOf(read: Reader, readFile: ReadFile): Promise<Secrets["tls"]> {
-  const keyFile = read.trimmed("SESSIOND_TLS_KEY_FILE");
-  const certFile = read.trimmed("SESSIOND_TLS_CERT_FILE");
+  const keyFile = read.get("SESSIOND_TLS_KEY_FILE");
+  const certFile = read.get("SESSIOND_TLS_CERT_FILE");
   if (!keyFile && !certFile) return undefined;
   if (!keyFile) throw new ConfigError("SESSIOND_TLS_CERT_FILE is set, but SESSIOND_TLS_KEY_FILE is not");
   if (!certFile) throw new ConfigError("SESSIOND_TLS_KEY_FILE is set, but SESSIOND_TLS_CERT_FILE is not");

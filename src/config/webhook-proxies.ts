@@ -1,19 +1,25 @@
 import type { Reader } from "./environment.ts";
 
+type Name = "http_proxy" | "HTTP_PROXY" | "https_proxy" | "HTTPS_PROXY" | "no_proxy" | "NO_PROXY";
+
 /** A variable that is set. */
-export interface Variable {
+export interface SetVariable {
   readonly name: string;
   readonly value: string;
 }
 
-/** The variables that name the proxies of webhooks, and the hosts that are reached without one. */
-export type WebhookProxies = Readonly<Record<"http" | "https" | "none", Variable | undefined>>;
+/** The variables with the proxies of webhooks, and with the hosts that are reached without one. */
+export type WebhookProxies = Readonly<Record<"http" | "https" | "none", SetVariable | undefined>>;
 
-/** Reads them as curl does: by either name, the lower-case one first; each proxy is for URLs of its own scheme. */
+/** Reads them as curl does: the lower-case name goes first, and each proxy is for URLs of its own scheme. */
 export function readWebhookProxies(read: Reader): WebhookProxies {
-  const variable = (name: string): Variable | undefined => {
-    const set = [name.toLowerCase(), name].find((each) => read.text(each)?.trim());
-    return set === undefined ? undefined : { name: set, value: read.text(set) ?? "" };
+  const first = (...names: readonly Name[]) => {
+    const name = names.find((each) => read.has(each));
+    return name && { name, value: read.get(name) ?? "" };
   };
-  return { http: variable("HTTP_PROXY"), https: variable("HTTPS_PROXY"), none: variable("NO_PROXY") };
+  return {
+    http: first("http_proxy", "HTTP_PROXY"),
+    https: first("https_proxy", "HTTPS_PROXY"),
+    none: first("no_proxy", "NO_PROXY"),
+  };
 }

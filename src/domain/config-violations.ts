@@ -9,8 +9,10 @@ import { retryPolicies } from "./delivery.ts";
 import type { Violation } from "./errors.ts";
 import { disabledEventName, eventNames, healthEventName, postedEventNames } from "./event.ts";
 
-const maxDelaySeconds = 3600;
-const maxAttempts = 100;
+/** The longest delay between retries that a webhook can ask for. */
+export const maxRetryDelaySeconds = 3600;
+/** The most retries that a webhook can ask for. */
+export const maxRetries = 100;
 
 /** Everything in a configuration that breaks a rule (wire.md, section 2). `path` is where the configuration was read. */
 export function configViolations(config: SessionConfig | undefined, path = "config"): Violation[] {
@@ -69,11 +71,11 @@ function retriesViolations({ delaySeconds = 0, attempts = 0, policy }: RetriesCo
     ...violationIf(!Number.isFinite(delaySeconds), `${path}.delaySeconds`, "must be a number"),
     ...violationIf(delaySeconds < 0, `${path}.delaySeconds`, "must not be less than 0"),
     ...violationIf(
-      delaySeconds > maxDelaySeconds,
+      delaySeconds > maxRetryDelaySeconds,
       `${path}.delaySeconds`,
-      `must not be greater than ${maxDelaySeconds}`,
+      `must not be greater than ${maxRetryDelaySeconds}`,
     ),
-    ...violationIf(attempts > maxAttempts, `${path}.attempts`, `must not be greater than ${maxAttempts}`),
+    ...violationIf(attempts > maxRetries, `${path}.attempts`, `must not be greater than ${maxRetries}`),
     ...violationIf(!knownPolicy, `${path}.policy`, oneOf(retryPolicies)),
   ];
 }

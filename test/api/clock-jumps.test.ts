@@ -75,9 +75,8 @@ for (const [name, jumpMs] of jumps) {
         workerId: "",
         startedAtMs: clock.nowMs(),
         pendingUnlinks: () => 0,
-        checkStore: async () => {},
+        serving: { current: async () => "serving" },
         clock,
-        logger: { debug() {}, error() {} },
       });
       const client = createClient(
         ServerService,

@@ -1,22 +1,15 @@
 import type { TestContext } from "node:test";
-import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
-import { ProcessTickets } from "../../src/adapters/embedded/process-tickets.ts";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
-import { systemRandom } from "../../src/adapters/node/system.ts";
-import { ServingState } from "../../src/api/health-service.ts";
-import { createRoutes } from "../../src/api/routes.ts";
-import { defaultStreamPolicy } from "../../src/api/streams/live-stream.ts";
-import { Warnings } from "../../src/api/warnings.ts";
-import { SessionManager } from "../../src/app/session-manager.ts";
-import { WebhookLog } from "../../src/app/webhook-log.ts";
-import { defaultPolicy, statusOf } from "../../src/domain/session.ts";
+import { statusOf } from "../../src/domain/session.ts";
 import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
-import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { startServer } from "../support/server.ts";
 
 /** An engine that reports what a test tells it to. */
 export class ScriptedEngine implements Engine {
@@ -62,10 +55,8 @@ export class ScriptedEngine implements Engine {
   }
 }
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
-
-/** The API over a real manager and the memory backend; only engines are scripted, and time stands still. */
-export function openHarness(t: TestContext) {
+/** A client of the server, with scripted engines and a clock that moves by 1 ms with each call. */
+export async function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const opened: ScriptedEngine[] = [];
@@ -79,60 +70,22 @@ export function openHarness(t: TestContext) {
     },
     hasLogin: async () => true,
   });
-  const engines = new Map(
-    [factory(Engine_Kind.NOWEB, false), factory(Engine_Kind.WEBJS, true)].map((engine) => [engine.kind, engine]),
-  );
-  const manager = new SessionManager({
-    backend,
-    engines,
-    clock,
-    random: systemRandom,
-    logger: silent,
-    policy: defaultPolicy,
-    globalWebhook: undefined,
-    proxies: { servers: [] },
-    defaultEngine: Engine_Kind.NOWEB,
-    restart: "wanted",
-    names: [],
-  });
-  const routes = createRoutes({
-    manager,
-    sessions: backend.sessions,
-    log: backend.log,
-    webhookLog: new WebhookLog({ backend, clock, random: systemRandom }),
-    clock,
-    logger: silent,
-    admits: () => true,
-    warnings: new Warnings(silent),
-    drawQr: async (value) => new TextEncoder().encode(`drawn ${value}`),
-    showSecrets: false,
-    version: "1.2.3",
-    engine: "NOWEB",
-    browser: async () => undefined,
-    workerId: "",
-    startedAtMs: clock.nowMs(),
-    pendingUnlinks: () => manager.pendingUnlinks,
-    checkStore: () => backend.upkeep.check(),
-    backUp: () => Promise.reject(new Error("nothing to back up")),
-    tickets: new ProcessTickets({ clock, random: systemRandom }),
-    serving: new ServingState({ clock, checkStore: () => backend.upkeep.check() }),
-    streamPolicy: defaultStreamPolicy,
-    maxStreams: 1_000,
-    memory: { release() {}, schedule() {} },
-    reflection: true,
-  });
-  const close = async () => {
-    await manager.close();
-    await backend.upkeep.close();
+  const engines = [factory(Engine_Kind.NOWEB, false), factory(Engine_Kind.WEBJS, true)];
+  const drawQr = async (value: string) => new TextEncoder().encode(`drawn ${value}`);
+  const env = { SESSIOND_CONNECTS_PER_SECOND: "10000" };
+  const server = await startServer(t, env, { clock, backend, engines, drawQr });
+  // Each call takes 1 ms, so that its session need not wait to connect.
+  const tick: Interceptor = (next) => (request) => {
+    clock.advance(1);
+    return next(request);
   };
-  t.after(close);
-  const transport = createRouterTransport(routes);
+  const transport = createGrpcTransport({ baseUrl: server.url, interceptors: [tick] });
   return {
     clock,
-    close,
+    stop: () => server.stop(),
     sessions: createClient(SessionService, transport),
     auth: createClient(AuthService, transport),
-    /** The engine opened last. */
+    /** Returns the engine that was opened last. */
     engine(): ScriptedEngine {
       const engine = opened.at(-1);
       if (!engine) throw new Error("no engine was opened");

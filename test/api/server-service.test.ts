@@ -1,71 +1,57 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { Code, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { reporting } from "../../src/api/interceptors.ts";
 import { createServerService } from "../../src/api/server-service.ts";
+import type { Serving } from "../../src/api/serving-state.ts";
 import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
-function serve(checkStore: () => Promise<void>, browser?: string) {
+function serve(state: Serving = "serving", browser?: string) {
   const clock = new FakeClock();
-  const errors: string[] = [];
-  const logger = { debug: () => {}, error: (_: object, message: string) => void errors.push(message) };
-  const facts = {
+  const service = createServerService({
     version: "1.2.3",
     engine: "NOWEB",
     browser: async () => browser,
     workerId: "w1",
     startedAtMs: epochMs,
     pendingUnlinks: () => 0,
-  };
-  const service = createServerService({ ...facts, checkStore, clock, logger });
-  const interceptors = [reporting({ logger, nowMs: () => clock.nowMs() })];
+    serving: { current: async () => state },
+    clock,
+  });
+  const interceptors = [reporting({ logger: { debug() {}, error() {} }, nowMs: () => clock.nowMs() })];
   const transport = createRouterTransport((router) => router.service(ServerService, service, { interceptors }));
-  return { client: createClient(ServerService, transport), clock, errors };
+  return { client: createClient(ServerService, transport), clock };
 }
-
-const sick = { name: "ConnectError", rawMessage: "The store takes no writes", code: 14 };
 
 describe("what the server tells about itself", () => {
   it("it answers a ping, and names its version and engine", async () => {
-    const { client } = serve(async () => {});
+    const { client } = serve();
     assert.equal((await client.ping({})).message, "pong");
     const { version, engine, tier, browser } = await client.getVersion({});
     assert.deepEqual([version, engine, tier, browser], ["1.2.3", "NOWEB", "PLUS", undefined]);
-    const withBrowser = serve(async () => {}, "/usr/bin/chromium");
+    const withBrowser = serve("serving", "/usr/bin/chromium");
     assert.equal((await withBrowser.client.getVersion({})).browser, "/usr/bin/chromium");
   });
 
   it("it tells since when it runs", async () => {
-    const { client, clock } = serve(async () => {});
+    const { client, clock } = serve();
     clock.advance(1_500);
     const { startTimestamp, uptime, worker } = await client.getServerStatus({});
     assert.deepEqual([startTimestamp, uptime, worker?.id], [epochMs, 1_500, "w1"]);
   });
 
-  it("it is well when the store takes writes", async () => {
-    const { client, clock } = serve(async () => {});
-    const { status, details } = await client.checkHealth({});
+  it("it is well while it serves", async () => {
+    const { status, details } = await serve().client.checkHealth({});
     assert.deepEqual([status, details.store?.status], ["ok", "up"]);
-    assert.equal(clock.pending, 0);
   });
 
-  it("it is UNAVAILABLE when the store refuses, and logs why without telling it", async () => {
-    const { client, errors } = serve(() => Promise.reject(new Error("disk full")));
-    await assert.rejects(client.checkHealth({}), sick);
-    assert.deepEqual(errors, ["the store takes no writes"]);
-  });
-
-  it("it is UNAVAILABLE when the store does not answer", async () => {
-    const asked = Promise.withResolvers<void>();
-    const { client, clock } = serve(() => {
-      asked.resolve();
-      return new Promise(() => {});
+  for (const [state, rawMessage] of [
+    ["store_unavailable", "The store takes no writes"],
+    ["draining", "The server is shutting down"],
+  ] as const) {
+    it(`it is UNAVAILABLE in the state ${state}`, async () => {
+      await assert.rejects(serve(state).client.checkHealth({}), { rawMessage, code: Code.Unavailable });
     });
-    const health = client.checkHealth({});
-    await asked.promise;
-    // The deadline is set in the same turn as the question.
-    clock.advance(60_000);
-    await assert.rejects(health, sick);
-  });
+  }
 });

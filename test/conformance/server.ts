@@ -4,8 +4,7 @@ import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@co
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
-import { createHandler } from "../../src/http/server/handler.ts";
-import { startServer } from "../http/rest/server.ts";
+import { startServer } from "../support/server.ts";
 
 /** What the calls of a test have seen on the server. */
 export interface Seen {
@@ -34,7 +33,7 @@ function tellBack({ requestHeader, responseHeader, responseTrailer }: HandlerCon
   responseTrailer.set("x-trailer", `after ${sent ?? ""}`);
 }
 
-/** The one-port server, over services that do what a test asks of them. */
+/** Starts the server that users run, with services that do what a test asks of them. */
 export async function startConformanceServer(t: TestContext, isTls: boolean): Promise<Seen & { url: string }> {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<Code | undefined>();
@@ -70,13 +69,8 @@ export async function startConformanceServer(t: TestContext, isTls: boolean): Pr
       },
     });
   };
-  const handler = createHandler({
-    routes,
-    rest: (_req, res) => {
-      res.statusCode = 404;
-      res.end();
-    },
-  });
-  const { url } = await startServer(t, handler, { isTls });
+  const fixture = (name: string) => new URL(`../http/fixtures/localhost.${name}.pem`, import.meta.url).pathname;
+  const tls = { SESSIOND_TLS_KEY_FILE: fixture("key"), SESSIOND_TLS_CERT_FILE: fixture("cert") };
+  const { url } = await startServer(t, isTls ? tls : {}, { routes });
   return { url, begun: begun.promise, ended: ended.promise };
 }

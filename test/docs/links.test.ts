@@ -64,7 +64,9 @@ describe("documentation", () => {
 
   it("has lines of at most 140 characters", async () => {
     const long: string[] = [];
-    for (const page of (await pages()).filter((one) => one.startsWith("docs/"))) {
+    // The rows of a generated table cannot be wrapped.
+    const written = (await pages()).filter((page) => page.startsWith("docs/") && page !== "docs/configuration.md");
+    for (const page of written) {
       const lines = (await readFile(join(root, page), "utf8")).split("\n");
       for (const [index, line] of lines.entries()) if (line.length > 140) long.push(`${page}:${index + 1}`);
     }

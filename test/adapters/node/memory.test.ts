@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { processMemory } from "../../../src/adapters/node/memory.ts";
+import { processHeap } from "../../../src/adapters/node/memory.ts";
 
 it("memory that is not used any more goes back to the system", () => {
   // Objects, since the bytes of buffers lie outside of what is collected.
@@ -8,7 +8,7 @@ it("memory that is not used any more goes back to the system", () => {
   const heldBytes = process.memoryUsage().rss;
   assert.equal(held.length, 1_000_000);
   held = undefined;
-  processMemory.release();
+  processHeap.release();
   const letGoBytes = heldBytes - process.memoryUsage().rss;
   assert.ok(letGoBytes > 30_000_000, `${letGoBytes} bytes`);
 });

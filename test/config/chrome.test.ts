@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { readConfig } from "../src/config/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 
 const argsOf = async (text: string) => {
   const { config } = await readConfig(() => Promise.reject(new Error("no file is read")), {

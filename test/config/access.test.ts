@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Access, ConfigError, readConfig } from "../src/config/config.ts";
+import { type Access, ConfigError, readConfig } from "../../src/config/config.ts";
 
 const noFile = () => Promise.reject(new Error("no file is read"));
 const read = (env: Record<string, string>) => readConfig(noFile, env);

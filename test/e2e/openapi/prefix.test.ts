@@ -9,9 +9,9 @@ import { launch } from "puppeteer";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 import { createDocsRoutes } from "../../../src/http/static-files/docs.ts";
-import { ServerProcess } from "../../e2e/server-process.ts";
-import { startRestServer } from "../rest/server.ts";
-import { document } from "./operations.ts";
+import { document } from "../../http/openapi/operations.ts";
+import { startRestServer } from "../../http/rest/server.ts";
+import { ServerProcess } from "../server-process.ts";
 
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 

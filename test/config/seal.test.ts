@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { it } from "node:test";
-import { ConfigError, readConfig } from "../src/config/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const [one, two, three] = [randomBytes(32), randomBytes(32), randomBytes(32)];
 const files: Record<string, string> = { "/run/key": `${one.toString("base64")}\n` };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError, readConfig } from "../src/config/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const versionOf = async (env: Record<string, string>) => {
   const { config } = await readConfig(() => Promise.reject(new Error("no file is read")), env);

@@ -4,7 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Client, credentials } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
-import { ServerProcess } from "../../e2e/server-process.ts";
+import { ServerProcess } from "../server-process.ts";
 
 type GrpcMethod = {
   path: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError, readConfig } from "../src/config/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const read = async (env: Record<string, string>) =>
   (await readConfig(() => Promise.reject(new Error("no file")), env)).config.keepAlive;

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { keyVerifier } from "../src/adapters/node/api-key.ts";
-import { urlOf } from "../src/config/address.ts";
-import { ConfigError, readConfig } from "../src/config/config.ts";
-import { debugFor, homeFor } from "../src/config/process-environment.ts";
+import { keyVerifier } from "../../src/adapters/node/api-key.ts";
+import { urlOf } from "../../src/config/address.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
+import { debugFor, homeFor } from "../../src/config/process-environment.ts";
 
 type Env = Readonly<Record<string, string>>;
-const read = (env: Env) => readConfig(() => Promise.reject(new Error("no file is read")), env);
+const read = async (env: Env) => {
+  const { config, secrets } = await readConfig(() => Promise.reject(new Error("no file is read")), env);
+  return { config, secrets, warnings: config.warnings };
+};
 const warningsOf = async (env: Env) => (await read(env)).warnings.map(({ variable }) => variable);
 
 /** Checks that the start stops with a message that names the variable and does not repeat the secret. */

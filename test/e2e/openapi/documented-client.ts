@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
-import { isObject, type Json, type JsonObject, type Operation, objectAt, objectsOf, operations } from "./operations.ts";
-import { createSchemaCheck } from "./schema-check.ts";
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  type Operation,
+  objectAt,
+  objectsOf,
+  operations,
+} from "../../http/openapi/operations.ts";
+import { createSchemaCheck } from "../../http/openapi/schema-check.ts";
 
 /** Request to send; `path` has the values of the path's variables. */
 export interface DocumentedRequest {

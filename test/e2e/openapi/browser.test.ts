@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Browser, launch, type Page } from "puppeteer";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
-import { ServerProcess } from "../../e2e/server-process.ts";
 import { startWhatsApp } from "../../emulator/whatsapp.ts";
-import { operations } from "./operations.ts";
+import { operations } from "../../http/openapi/operations.ts";
+import { ServerProcess } from "../server-process.ts";
 
 const key = "the-key";
 /** Timeout of browser actions, long enough for a busy machine. */

@@ -4,9 +4,9 @@ import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { createDocsRoutes, type DocsOptions } from "../../../src/http/static-files/docs.ts";
-import { ServerProcess } from "../../e2e/server-process.ts";
-import { startRestServer } from "../rest/server.ts";
-import { document } from "./operations.ts";
+import { document } from "../../http/openapi/operations.ts";
+import { startRestServer } from "../../http/rest/server.ts";
+import { ServerProcess } from "../server-process.ts";
 
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 const openApiDocument = { openapi: "3.1.0", info: { title: "test" } };

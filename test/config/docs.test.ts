@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { ConfigError, readConfig } from "../src/config/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const read = async (env: Record<string, string>) => {
   const { config, secrets } = await readConfig(() => Promise.reject(new Error("no file")), env);

@@ -3,11 +3,19 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { ServerProcess } from "../../e2e/server-process.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
+import {
+  document,
+  isObject,
+  type Json,
+  type JsonObject,
+  objectAt,
+  objectsOf,
+  operations,
+} from "../../http/openapi/operations.ts";
+import { ServerProcess } from "../server-process.ts";
 import { DocumentedClient, type DocumentedRequest } from "./documented-client.ts";
-import { document, isObject, type Json, type JsonObject, objectAt, objectsOf, operations } from "./operations.ts";
 
 const key = "the-key";
 const maxBodyBytes = 4_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConfigError, readConfig } from "../src/config/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const noFile = () => Promise.reject(new Error("no file"));
 const configOf = async (env: Record<string, string>) => (await readConfig(noFile, env)).config;

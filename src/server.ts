@@ -1,0 +1,93 @@
+import inspector from "node:inspector";
+import { resolve } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { presentDirectory } from "./adapters/level/store/data-directory.ts";
+import { watchEventLoop } from "./adapters/node/watchdog.ts";
+import { createMetrics } from "./adapters/prometheus/metrics.ts";
+import { currentGauges } from "./app/metrics.ts";
+import type { Config, Secrets } from "./config/config.ts";
+import { accessRulesOf } from "./server/access-rules.ts";
+import { createApi } from "./server/api.ts";
+import { openApiKey } from "./server/api-key.ts";
+import { createEngines } from "./server/engines.ts";
+import { createListener } from "./server/listener.ts";
+import { createTools, type Overrides } from "./server/overrides.ts";
+import { handleProcessFailures } from "./server/process-failures.ts";
+import { createSessions, startQrPrinter } from "./server/sessions.ts";
+import { openStore } from "./server/store.ts";
+import { createWebhooks, startRetention } from "./server/webhooks.ts";
+
+export type { Overrides } from "./server/overrides.ts";
+
+/** A server that listens. */
+export interface RunningServer {
+  /** The base URL that clients use. */
+  readonly url: string;
+  /** Stops everything, in the reverse order of the start. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** How long calls, streams and webhooks in flight may take to finish once the server stops. */
+const stopGraceMs = 3_000;
+
+/**
+ * Builds a server and listens. Rejects with ConfigError or DirectoryUnusable if something of it cannot be had; whatever was opened by
+ * then is closed again.
+ */
+export async function createServer(
+  config: Config,
+  secrets: Secrets,
+  overrides: Overrides = {},
+): Promise<RunningServer> {
+  const rules = accessRulesOf(config, secrets);
+  const tools = createTools(config, overrides);
+  const { clock, logger } = tools;
+  for (const { variable, message } of config.warnings) logger.warn({ variable }, `${variable} ${message}`);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(watchForBlocking(config));
+  let ignoreFailures = () => {};
+  stack.defer(() => ignoreFailures());
+
+  const directory = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory, logger);
+  const store = await openStore(directory, config, secrets, tools, overrides);
+  const { backend } = store;
+  stack.defer(() => backend.upkeep.close());
+  const verifyKey = await openApiKey(directory, config, secrets, logger);
+
+  const engines = await createEngines(directory, config, tools, overrides);
+  stack.defer(() => engines.close());
+  const manager = createSessions(backend, engines, config, secrets, tools);
+  ignoreFailures = handleProcessFailures(overrides.processEvents ?? process, manager, logger);
+  stack.defer(() => manager.close());
+  const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
+  const webhooks = await createWebhooks(store, rules, engines, metrics, tools);
+  stack.defer(() => webhooks.stop(stopGraceMs));
+
+  const own = createApi(config, secrets, { store, engines, manager, metrics, verifyKey }, tools);
+  const api = { ...own, ...(overrides.routes && { routes: overrides.routes }) };
+  const listener = createListener(config, secrets, rules, api, metrics, logger);
+  webhooks.start();
+  stack.defer(startRetention(store, config, tools));
+  await manager.boot();
+  stack.defer(() => listener.close(stopGraceMs));
+  const { url, address, port } = await listener.listen();
+  const facts = { url, address, port, store: directory, engine: config.defaultEngine, version: packageJson.version };
+  logger.info(facts, "listening");
+  if (config.printQr) stack.defer(startQrPrinter(backend));
+
+  const opened = stack.move();
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    logger.info({}, "stopping");
+    // Webhooks stop beside the listener, so that both have the same grace period.
+    await Promise.all([opened.disposeAsync(), webhooks.stop(stopGraceMs)]);
+    logger.info({}, "stopped");
+  };
+  return { url, stop: () => (stopped ??= stop()) };
+}
+
+/** Watches the event loop, unless the configuration or an attached debugger forbids it. Returns the function that stops it. */
+function watchForBlocking({ blockedLimitMs: killAfterMs, logFormat: format }: Config): () => Promise<void> {
+  if (killAfterMs === 0 || inspector.url() !== undefined) return async () => {};
+  return watchEventLoop({ format, warnAfterMs: Math.min(2_000, killAfterMs / 2), killAfterMs });
+}

@@ -1,0 +1,40 @@
+import { type AllowList, allowListOf } from "../adapters/undici/address.ts";
+import { type ChooseProxy, proxyRules } from "../adapters/undici/proxy-rules.ts";
+import { type Config, ConfigError, type Secrets } from "../config/config.ts";
+import { type CorsOptions, corsFor } from "../http/server/cors.ts";
+import { createHostGuard, type HostGuard } from "../http/server/host-guard.ts";
+
+/** Who may call the server, and where the server may send webhooks. */
+export interface AccessRules {
+  readonly cors: CorsOptions;
+  /** Undefined unless the server is open to programs on this machine only. */
+  readonly hostGuard: HostGuard | undefined;
+  /** The exceptions of the webhook guard; undefined if webhooks may go anywhere. */
+  readonly webhookAllowList: AllowList | undefined;
+  readonly webhookProxies: ChooseProxy | undefined;
+}
+
+/** Reads the settings whose syntax belongs to an adapter. Throws ConfigError, before anything has been opened or written. */
+export function accessRulesOf({ corsOrigins, allowedHosts, access, webhooks }: Config, secrets: Secrets): AccessRules {
+  const cors = namingVariable("SESSIOND_CORS_ORIGIN", () => corsFor(corsOrigins));
+  const origins = cors.origins === "*" ? [] : cors.origins;
+  const hostGuard = namingVariable("SESSIOND_ALLOWED_HOSTS", () => createHostGuard({ hosts: allowedHosts, origins }));
+  const allowList = namingVariable("SESSIOND_WEBHOOK_ALLOW", () => allowListOf(webhooks.allow));
+  return {
+    cors,
+    hostGuard: access === "this_machine" ? hostGuard : undefined,
+    webhookAllowList: webhooks.guard ? allowList : undefined,
+    // The message names the variable already.
+    webhookProxies: asConfigError(() => proxyRules(secrets.webhookProxies)),
+  };
+}
+
+const namingVariable = <T>(name: string, read: () => T): T => asConfigError(read, `${name}: `);
+
+function asConfigError<T>(read: () => T, prefix = ""): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigError(`${prefix}${error instanceof Error ? error.message : ""}`);
+  }
+}

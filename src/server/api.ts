@@ -1,0 +1,115 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { Health } from "../../gen/health/v1/health_pb.js";
+import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
+import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
+import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
+import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
+import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
+import packageJson from "../../package.json" with { type: "json" };
+import { ProcessTickets } from "../adapters/embedded/process-tickets.ts";
+import type { keyVerifier } from "../adapters/node/api-key.ts";
+import { createStreamRelief } from "../adapters/node/memory.ts";
+import type { Metrics } from "../adapters/prometheus/metrics.ts";
+import { type Admits, authentication } from "../api/authentication.ts";
+import { createRoutes } from "../api/routes.ts";
+import { ServingState } from "../api/serving-state.ts";
+import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
+import { Warnings } from "../api/warnings.ts";
+import type { SessionManager } from "../app/session-manager.ts";
+import { WebhookLog } from "../app/webhook-log.ts";
+import type { Config, Secrets } from "../config/config.ts";
+import { eventsThatNeverFire } from "../domain/config-violations.ts";
+import { rpcsAt } from "../http/rest/rpcs-at.ts";
+import type { Logger } from "../ports/system.ts";
+import type { Tickets } from "../ports/tickets.ts";
+import type { Engines } from "./engines.ts";
+import type { Tools } from "./overrides.ts";
+import type { Store } from "./store.ts";
+
+/** The services that have REST routes and documentation. */
+export const restServices = [
+  SessionService,
+  AuthService,
+  EventService,
+  WebhookService,
+  ServerService,
+  StoreService,
+] as const;
+
+/** The parts below the API. */
+export interface ApiParts {
+  readonly store: Store;
+  readonly engines: Engines;
+  readonly manager: SessionManager;
+  readonly metrics: Metrics;
+  /** Undefined if no key is needed. */
+  readonly verifyKey: ReturnType<typeof keyVerifier> | undefined;
+}
+
+/** All services, for whichever protocols the port speaks. */
+export interface Api {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly admits: Admits;
+  readonly serving: ServingState;
+}
+
+/** Creates the services over the parts below them. */
+export function createApi(config: Config, secrets: Secrets, parts: ApiParts, tools: Tools): Api {
+  const { store, engines, manager, metrics } = parts;
+  const { clock, random, logger, drawQr } = tools;
+  // Opening the store may have moved the clock on.
+  const startedAtMs = clock.nowMs();
+  const { backend, backUp } = store;
+  const tickets = new ProcessTickets({ clock, random });
+  const admits = createAuthentication(config, parts, tickets, logger);
+  const warnings = new Warnings(logger);
+  warnOfDeadEvents(secrets, warnings);
+  const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
+  const routes = createRoutes({
+    manager,
+    sessions: backend.sessions,
+    log: backend.log,
+    webhookLog: new WebhookLog({ backend, clock, random }),
+    metrics,
+    admits,
+    warnings,
+    drawQr,
+    clock,
+    logger,
+    showSecrets: config.showSecrets,
+    version: packageJson.version,
+    engine: config.defaultEngine,
+    browser: () => engines.browser(),
+    workerId: config.workerId,
+    pendingUnlinks: () => manager.pendingUnlinks,
+    startedAtMs,
+    backUp,
+    tickets,
+    serving,
+    streamPolicy: { ...defaultStreamPolicy, ...config.streams },
+    streamLimit: { maxOpen: config.maxStreams, onChange: createStreamRelief() },
+    reflection: config.reflection,
+  });
+  return { routes, admits, serving };
+}
+
+function createAuthentication(
+  { openPaths }: Config,
+  { verifyKey }: ApiParts,
+  tickets: Tickets,
+  logger: Logger,
+): Admits {
+  const open = rpcsAt(restServices, openPaths);
+  for (const path of open.unknown)
+    logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that REST does not have");
+  // Probes have no key.
+  const keyless = [...open.rpcs, ...Health.methods];
+  return authentication({ verifyKey, open: keyless, keyOfTicket: (ticket) => tickets.keyOf(ticket), logger });
+}
+
+function warnOfDeadEvents({ globalWebhook }: Secrets, warnings: Warnings): void {
+  for (const { event } of eventsThatNeverFire({ webhooks: globalWebhook ? [globalWebhook] : [] })) {
+    warnings.log(`event ${event} of WHATSAPP_HOOK_EVENTS never fires here`);
+  }
+}

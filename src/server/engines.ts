@@ -1,0 +1,59 @@
+import { createBaileysFactory } from "../adapters/baileys/engine.ts";
+import { NowebVersions } from "../adapters/baileys/noweb-versions.ts";
+import { createWwebjsFactory } from "../adapters/wwebjs/factory.ts";
+import type { Config } from "../config/config.ts";
+import type { EngineFactory } from "../ports/engine.ts";
+import type { Overrides, Tools } from "./overrides.ts";
+
+/** The engines that sessions can run on. */
+export interface Engines {
+  readonly factories: readonly EngineFactory[];
+  /** Returns the path of the browser for WEBJS; undefined if there is none. */
+  browser(): Promise<string | undefined>;
+  /** Ends look-ups of client versions. */
+  close(): void;
+}
+
+/** Creates both engines, unless a test brings its own. */
+export async function createEngines(
+  directory: string,
+  config: Config,
+  tools: Tools,
+  overrides: Overrides,
+): Promise<Engines> {
+  if (overrides.engines) return { factories: overrides.engines, browser: async () => undefined, close: () => {} };
+  const versions = await openVersions(directory, config, tools);
+  const { clock } = tools;
+  const { deviceName, browserName } = config;
+  const noweb = createBaileysFactory({
+    clock,
+    versions,
+    waWebSocketUrl: config.nowebUrl,
+    fastCurve: config.nowebFastCurve,
+    deviceName,
+    browserName,
+  });
+  const webjs = createWwebjsFactory({
+    clock,
+    profilesDirectory: `${directory}/webjs`,
+    chromePath: config.chromePath,
+    searchPath: config.searchPath,
+    extraArgs: config.chromeArgs,
+    deviceName,
+    browserName,
+  });
+  return { factories: [noweb, webjs], browser: webjs.browser, close: () => versions.close() };
+}
+
+function openVersions(directory: string, { nowebVersion, nowebVersionUrl, nowebUrl }: Config, tools: Tools) {
+  const { clock, logger } = tools;
+  return NowebVersions.open({
+    setting: nowebVersion,
+    url: nowebVersionUrl,
+    // An address in place of WhatsApp's has its own versions.
+    unasked: nowebUrl === undefined || nowebVersionUrl !== undefined,
+    file: `${directory}/noweb-version.json`,
+    clock,
+    logger,
+  });
+}

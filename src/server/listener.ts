@@ -1,0 +1,95 @@
+import { dirname } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createRouterTransport } from "@connectrpc/connect";
+import { Health } from "../../gen/health/v1/health_pb.js";
+import openApiDocument from "../../gen/openapi.json" with { type: "json" };
+import type { Metrics } from "../adapters/prometheus/metrics.ts";
+import { connectErrorOf } from "../api/errors.ts";
+import { violationsOf } from "../api/validation.ts";
+import { urlOf } from "../config/address.ts";
+import type { Config, Secrets } from "../config/config.ts";
+import { shuttingDown } from "../domain/errors.ts";
+import { createMetricsRoute } from "../http/metrics-route.ts";
+import { createRest, type PlainRoute } from "../http/rest/transcoder.ts";
+import { createHandler } from "../http/server/handler.ts";
+import { measureRequests } from "../http/server/measure-requests.ts";
+import { createServer as createHttpServer } from "../http/server/server.ts";
+import { createDocsRoutes } from "../http/static-files/docs.ts";
+import type { Logger } from "../ports/system.ts";
+import type { AccessRules } from "./access-rules.ts";
+import { type Api, restServices } from "./api.ts";
+
+const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
+
+/** One port that speaks all protocols. */
+export interface Listener {
+  /** Starts to listen. Rejects if the address is in use or not allowed. */
+  listen(): Promise<{ url: string; address: string; port: number }>;
+  /** Reports the server as draining, ends all streams, and closes all connections. Calls have `graceMs` to finish. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Creates the port over the services. It does not listen yet. */
+export function createListener(
+  config: Config,
+  secrets: Secrets,
+  { cors, hostGuard }: AccessRules,
+  api: Api,
+  metrics: Metrics,
+  logger: Logger,
+): Listener {
+  const stopping = new AbortController();
+  const { routes } = api;
+  const rest = createRest({
+    services: restServices,
+    admits: api.admits,
+    transport: createRouterTransport(routes, { router: { shutdownSignal: stopping.signal } }),
+    validate: violationsOf,
+    strict: config.strictMode,
+    maxBodyBytes: config.maxBodyBytes,
+    heartbeatMs: config.streams.heartbeatMs,
+    extra: pagesOf(config, secrets, api, metrics),
+    onError: (error) => logger.error({ err: error }, "request failed"),
+  });
+  const handler = createHandler({ routes, rest, guard: hostGuard, shutdownSignal: stopping.signal, cors });
+  const server = createHttpServer({
+    host: config.host,
+    port: config.port,
+    tls: secrets.tls,
+    limits: limitsOf(config),
+    handler: measureRequests(handler, metrics.answered),
+  });
+  return {
+    async listen() {
+      const { address, port } = await server.listen();
+      return { url: urlOf(secrets.tls ? "https" : "http", config.publicHost ?? address, port), address, port };
+    },
+    async close(graceMs) {
+      api.serving.drain();
+      // A turn later, so that watchers of health hear of it before their connections are closed.
+      await nextTurn();
+      const closed = server.close(graceMs);
+      // After new connections are refused, so that no client opens its streams here again.
+      await nextTurn();
+      stopping.abort(connectErrorOf(shuttingDown()));
+      await closed;
+    },
+  };
+}
+
+/** Routes that are not RPCs: the documentation and the metrics, where they are wanted. */
+function pagesOf(config: Config, { docsLogin: login }: Secrets, { admits }: Api, { render }: Metrics): PlainRoute[] {
+  const services = [...restServices, Health];
+  return [
+    ...(config.docs ? createDocsRoutes({ document: openApiDocument, services, assetDirectory, login }) : []),
+    ...(config.metrics ? [createMetricsRoute(render, (header) => admits(undefined, header))] : []),
+  ];
+}
+
+const limitsOf = ({ keepAlive, maxStreamsPerConnection }: Config) => ({
+  maxConcurrentStreams: maxStreamsPerConnection,
+  keepAliveTimeoutMs: keepAlive.http1Ms,
+  idleSessionTimeoutMs: keepAlive.http2Ms,
+  pingIntervalMs: keepAlive.pingMs,
+});

@@ -1,0 +1,44 @@
+import type { EventEmitter } from "node:events";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { systemClock, systemRandom } from "../adapters/node/system.ts";
+import { createLogger } from "../adapters/pino/logger.ts";
+import { drawQr } from "../adapters/qrcode/draw.ts";
+import type { DrawQr } from "../api/picture.ts";
+import type { Config } from "../config/config.ts";
+import type { Backend } from "../ports/backend.ts";
+import type { EngineFactory } from "../ports/engine.ts";
+import type { Clock, Logger, Random } from "../ports/system.ts";
+
+/** Parts that take the place of the server's own. Tests set them. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly drawQr?: DrawQr;
+  /** Replaces the store that the configuration names. The server closes it when it stops. */
+  readonly backend?: Backend;
+  /** Replaces NOWEB and WEBJS. */
+  readonly engines?: readonly EngineFactory[];
+  /** Replaces all services. REST then has no paths but those of the documentation. */
+  readonly routes?: (router: ConnectRouter) => void;
+  /** Emits "uncaughtException" and "unhandledRejection"; the process itself unless set. */
+  readonly processEvents?: EventEmitter;
+}
+
+/** The parts that every module of the server uses. */
+export interface Tools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly drawQr: DrawQr;
+}
+
+/** Returns the overridden parts, and the real ones in all other places. */
+export function createTools({ logLevel, logFormat }: Config, overrides: Overrides): Tools {
+  return {
+    clock: overrides.clock ?? systemClock,
+    random: overrides.random ?? systemRandom,
+    logger: overrides.logger ?? createLogger({ level: logLevel, format: logFormat }),
+    drawQr: overrides.drawQr ?? drawQr,
+  };
+}

@@ -1,0 +1,51 @@
+import { Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
+import { sessionScope } from "../adapters/node/session-scope.ts";
+import { drawQrText } from "../adapters/qrcode/draw.ts";
+import { ConnectGate } from "../app/connect-gate.ts";
+import { printQrs } from "../app/qr-printer.ts";
+import { SessionManager } from "../app/session-manager.ts";
+import type { Config, Secrets } from "../config/config.ts";
+import { defaultPolicy } from "../domain/session.ts";
+import type { Backend } from "../ports/backend.ts";
+import type { Engines } from "./engines.ts";
+import type { Tools } from "./overrides.ts";
+
+/** Creates the manager of all sessions. None starts before its `boot`. */
+export function createSessions(
+  backend: Backend,
+  engines: Engines,
+  config: Config,
+  { proxies, globalWebhook }: Secrets,
+  { clock, random, logger }: Tools,
+): SessionManager {
+  return new SessionManager({
+    backend,
+    engines: new Map(engines.factories.map((factory) => [factory.kind, factory])),
+    clock,
+    random,
+    logger,
+    policy: defaultPolicy,
+    defaultEngine: Engine_Kind[config.defaultEngine],
+    proxies,
+    globalWebhook,
+    restart: config.restart,
+    names: config.startSessions,
+    bootDelayMs: config.autoStartDelayMs,
+    gate: new ConnectGate(clock, config.connects),
+    scope: sessionScope,
+  });
+}
+
+/** Prints QR codes to the console. Returns the function that stops it. */
+export function startQrPrinter(backend: Backend): () => Promise<void> {
+  const stopping = new AbortController();
+  const printed = printQrs(backend, printQr, stopping.signal);
+  return () => {
+    stopping.abort();
+    return printed;
+  };
+}
+
+async function printQr(session: string, value: string): Promise<void> {
+  console.log(`\nScan with WhatsApp to pair session '${session}':\n${await drawQrText(value)}`);
+}

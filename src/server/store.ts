@@ -1,0 +1,61 @@
+import packageJson from "../../package.json" with { type: "json" };
+import { openLevelBackend } from "../adapters/level/backend.ts";
+import { explained, prepareDirectory } from "../adapters/level/store/data-directory.ts";
+import { createSealer } from "../adapters/seal/aes-gcm.ts";
+import type { StoreServiceOptions } from "../api/store-service.ts";
+import type { Config, Secrets } from "../config/config.ts";
+import { SessionError } from "../domain/errors.ts";
+import type { Backend } from "../ports/backend.ts";
+import type { Overrides, Tools } from "./overrides.ts";
+
+/** An open store. */
+export interface Store {
+  readonly backend: Backend;
+  /** Monotonic time of the last write of an earlier process; undefined for a new store. */
+  readonly lastWrittenMs: number | undefined;
+  readonly backUp: StoreServiceOptions["backUp"];
+}
+
+/** Opens one kind of store in the data directory, which is created if needed. */
+type OpenStore = (directory: string, config: Config, secrets: Secrets, tools: Tools) => Promise<Store>;
+
+/** Every store that a configuration can name. */
+const stores: Readonly<Record<Config["store"], OpenStore>> = { level: openLevelStore };
+
+/** Opens the store that the configuration names, unless a test brings one. */
+export async function openStore(
+  directory: string,
+  config: Config,
+  secrets: Secrets,
+  tools: Tools,
+  { backend }: Overrides,
+): Promise<Store> {
+  return backend ? storeOver(backend) : stores[config.store](directory, config, secrets, tools);
+}
+
+async function openLevelStore(
+  directory: string,
+  { adoptStore: adopt }: Config,
+  { sealKeys }: Secrets,
+  { clock, logger }: Tools,
+): Promise<Store> {
+  await prepareDirectory(directory);
+  const sealer = sealKeys && createSealer(sealKeys.current, sealKeys.previous);
+  const program = { version: packageJson.version };
+  const open = openLevelBackend({ directory: `${directory}/store`, clock, logger, sealer, adopt, program });
+  const backend = await open.catch((error: unknown) => {
+    throw explained(directory, error);
+  });
+  return {
+    backend,
+    lastWrittenMs: backend.lastWrittenMs,
+    backUp: (wallMs) =>
+      backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
+  };
+}
+
+const storeOver = (backend: Backend): Store => ({
+  backend,
+  lastWrittenMs: undefined,
+  backUp: () => Promise.reject(new SessionError("STORE_UNAVAILABLE", "This store cannot be backed up")),
+});

@@ -8,7 +8,7 @@ import { presentedKey } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
-/** What EventService works with. */
+/** Dependencies of EventService. */
 export interface EventServiceOptions {
   readonly log: EventLog;
   readonly streams: Streams;

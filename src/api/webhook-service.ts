@@ -20,7 +20,7 @@ const defaultPageSize = 50;
 
 type WallTime = Pick<Clock, "wallMsAt">;
 
-/** WebhookService over the log of webhooks. */
+/** Creates WebhookService on top of the webhook log. */
 export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceImpl<typeof WebhookService> {
   const shown = (found: DeliveryWithEndpoint) => deliveryView(found, clock);
   return {
@@ -46,7 +46,7 @@ export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceI
   };
 }
 
-/** A delivery as callers see it: without its event's content, which is the receiver's. */
+/** Converts a delivery to its API form. The event's content is for the receiver only and left out. */
 export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock: WallTime): WebhookDelivery {
   const { id, endpointId, event, attempts, log, dueAt, settledAt, reason } = delivery;
   return create(WebhookDeliverySchema, {
@@ -66,7 +66,7 @@ export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock
   });
 }
 
-/** An endpoint as callers see it. */
+/** Converts an endpoint to its API form. */
 export function endpointView({ id, config, removed, health }: Endpoint, clock: WallTime): WebhookEndpoint {
   const shown = health && shownHealth(health, clock);
   const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = shown ?? {};

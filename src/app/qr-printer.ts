@@ -1,7 +1,7 @@
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import type { Backend } from "../ports/backend.ts";
 
-/** Shows each new QR code of every session by `print`, as long as `signal` lasts; resolves then. */
+/** Prints each new QR code of every session until `signal` aborts, then resolves. */
 export async function printQrs(
   backend: Pick<Backend, "sessions" | "log">,
   print: (session: string, value: string) => Promise<void>,

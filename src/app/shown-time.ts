@@ -6,11 +6,11 @@ export type { Clock, MonotonicClock, WallClock } from "../ports/system.ts";
 
 type WallTime = Pick<Clock, "wallMsAt">;
 
-/** A stored time of the monotonic clock as people read it: Unix time, as the wall clock is set now. */
+/** Converts a stored time of the monotonic clock to Unix time, by the current wall clock. */
 export const shownTime = (time: Timestamp, clock: WallTime): Timestamp =>
   timestampFromMs(clock.wallMsAt(timestampMs(time)));
 
-/** An endpoint's health with its times as people read them. */
+/** Converts the times of an endpoint's health to Unix time. */
 export const shownHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
   ...health,
   ...(health.failingSince && { failingSince: shownTime(health.failingSince, clock) }),

@@ -1,8 +1,8 @@
 import type { Clock } from "../ports/system.ts";
 
 /**
- * The value of `promise`, or undefined if it rejects or takes longer than `limitMs`; from the moment that `hurry` resolves no
- * longer than its own limit. Never rejects.
+ * Resolves to the value of `promise`, or to undefined on rejection or timeout; never rejects. Once `hurry.wanted`
+ * resolves, the timeout drops to `hurry.limitMs`.
  */
 export async function settledWithin<T>(
   clock: Clock,

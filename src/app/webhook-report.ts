@@ -8,7 +8,7 @@ import { type AttemptOutcome, endpointIdsFor, type Verdict } from "../domain/del
 import { disabledEventName, type EventContext, webhookDisabledEvent } from "../domain/event.ts";
 import type { NewEvent } from "../ports/outbox.ts";
 
-/** An attempt as the log of its delivery shows it. */
+/** Returns the log entry of an attempt. */
 export function loggedAttempt(
   outcome: AttemptOutcome,
   verdict: Verdict,
@@ -22,11 +22,11 @@ export function loggedAttempt(
   });
 }
 
-/** Whether an endpoint is switched off that was not before. */
+/** Whether an attempt has disabled an endpoint that was enabled before. */
 export const isDisabling = (before: EndpointHealth | undefined, after: EndpointHealth | undefined): boolean =>
   after?.disabledAt !== undefined && before?.disabledAt === undefined;
 
-/** The note that an endpoint was switched off, for those of the session's other endpoints that ask for such. */
+/** Creates the event of an endpoint's disabling, addressed to the session's other endpoints that subscribe to it. */
 export function disabledNote(
   about: Event,
   disabled: Endpoint,

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConnectGate, type Turn } from "../../src/app/connect-gate.ts";
+import { ConnectGate, type Slot } from "../../src/app/connect-gate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const isIn = (turn: Turn): turn is Extract<Turn, { leave: unknown }> => "leave" in turn;
+const isIn = (slot: Slot): slot is Extract<Slot, { leave: unknown }> => "leave" in slot;
 
 /** Lets everybody ask again when they are told to, until all are in; says when each came in (ms from the start). */
 function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (leave: () => void) => void) {
   const startedAtMs = clock.nowMs();
   const cameIn: number[] = [];
-  const ask = (turn?: { atMs: number }) => {
-    const answer = gate.enter(turn);
+  const ask = (slot?: { atMs: number }) => {
+    const answer = gate.enter(slot);
     if (isIn(answer)) {
       cameIn.push(clock.nowMs() - startedAtMs);
       onIn(answer.leave);
@@ -65,23 +65,23 @@ describe("the gate to WhatsApp", () => {
     assert.ok(isIn(gate.enter()));
   });
 
-  it("keeps a turn that comes too early", () => {
+  it("keeps a slot that comes too early", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 9 });
     gate.enter();
-    const turn = gate.enter();
-    assert.ok(!isIn(turn));
-    assert.deepEqual(gate.enter(turn), turn);
+    const slot = gate.enter();
+    assert.ok(!isIn(slot));
+    assert.deepEqual(gate.enter(slot), slot);
     clock.advance(1_000);
-    assert.ok(isIn(gate.enter(turn)));
+    assert.ok(isIn(gate.enter(slot)));
   });
 
   it("holds everybody back until a time", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock);
     gate.holdUntil(clock.nowMs() + 30_000);
-    const turn = gate.enter();
-    assert.ok(!isIn(turn));
-    assert.equal(turn.atMs, clock.nowMs() + 30_000);
+    const slot = gate.enter();
+    assert.ok(!isIn(slot));
+    assert.equal(slot.atMs, clock.nowMs() + 30_000);
   });
 });

@@ -18,7 +18,7 @@ import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.
 import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-/** An engine that reports what a test tells it to. */
+/** Engine that reports events on a test's command. */
 export class ScriptedEngine implements Engine {
   readonly #queue: EngineEvent[] = [];
   #closed = false;
@@ -64,7 +64,7 @@ export class ScriptedEngine implements Engine {
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-/** The API over a real manager and the memory backend; only engines are scripted, and time stands still. */
+/** Opens the API on a real manager and the memory backend, with scripted engines and a fake clock. */
 export function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
@@ -132,7 +132,7 @@ export function openHarness(t: TestContext) {
     close,
     sessions: createClient(SessionService, transport),
     auth: createClient(AuthService, transport),
-    /** The engine opened last. */
+    /** Returns the engine opened last. */
     engine(): ScriptedEngine {
       const engine = opened.at(-1);
       if (!engine) throw new Error("no engine was opened");
@@ -147,7 +147,7 @@ export function openHarness(t: TestContext) {
   };
 }
 
-/** Why a call was refused: its code, reason, message and metadata. */
+/** Returns the code, reason, message and metadata with which a call was refused. */
 export async function refusal(call: Promise<unknown>) {
   const error = await call.then(
     () => new Error("it was answered"),

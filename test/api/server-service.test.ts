@@ -26,8 +26,8 @@ function serve(checkStore: () => Promise<void>, browser?: string) {
 
 const sick = { name: "ConnectError", rawMessage: "The store takes no writes", code: 14 };
 
-describe("what the server tells about itself", () => {
-  it("it answers a ping, and names its version and engine", async () => {
+describe("the server", () => {
+  it("answers a ping and names its version and engine", async () => {
     const { client } = serve(async () => {});
     assert.equal((await client.ping({})).message, "pong");
     const { version, engine, tier, browser } = await client.getVersion({});
@@ -36,27 +36,27 @@ describe("what the server tells about itself", () => {
     assert.equal((await withBrowser.client.getVersion({})).browser, "/usr/bin/chromium");
   });
 
-  it("it tells since when it runs", async () => {
+  it("shows its start time", async () => {
     const { client, clock } = serve(async () => {});
     clock.advance(1_500);
     const { startTimestamp, uptime, worker } = await client.getServerStatus({});
     assert.deepEqual([startTimestamp, uptime, worker?.id], [epochMs, 1_500, "w1"]);
   });
 
-  it("it is well when the store takes writes", async () => {
+  it("is healthy when the store takes writes", async () => {
     const { client, clock } = serve(async () => {});
     const { status, details } = await client.checkHealth({});
     assert.deepEqual([status, details.store?.status], ["ok", "up"]);
     assert.equal(clock.pending, 0);
   });
 
-  it("it is UNAVAILABLE when the store refuses, and logs why without telling it", async () => {
+  it("is UNAVAILABLE when the store refuses, and only the log has the reason", async () => {
     const { client, errors } = serve(() => Promise.reject(new Error("disk full")));
     await assert.rejects(client.checkHealth({}), sick);
     assert.deepEqual(errors, ["the store takes no writes"]);
   });
 
-  it("it is UNAVAILABLE when the store does not answer", async () => {
+  it("is UNAVAILABLE when the store does not answer", async () => {
     const asked = Promise.withResolvers<void>();
     const { client, clock } = serve(() => {
       asked.resolve();
@@ -64,7 +64,7 @@ describe("what the server tells about itself", () => {
     });
     const health = client.checkHealth({});
     await asked.promise;
-    // The deadline is set in the same turn as the question.
+    // The deadline is set synchronously with the call.
     clock.advance(60_000);
     await assert.rejects(health, sick);
   });

@@ -5,7 +5,9 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 const isIn = (slot: Slot): slot is Extract<Slot, { leave: unknown }> => "leave" in slot;
 
-/** Lets everybody ask again when they are told to, until all are in; says when each came in (ms from the start). */
+/**
+ * Lets engines ask again when told to until all are admitted. Returns the times of their admission, ms from the start.
+ */
 function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (leave: () => void) => void) {
   const startedAtMs = clock.nowMs();
   const cameIn: number[] = [];
@@ -21,12 +23,12 @@ function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (lea
   return cameIn;
 }
 
-describe("the gate to WhatsApp", () => {
-  it("lets one in at once", () => {
+describe("the connect gate", () => {
+  it("admits a single engine at once", () => {
     assert.ok(isIn(new ConnectGate(new FakeClock()).enter()));
   });
 
-  it("lets twenty in a second, however many come at once", () => {
+  it("admits twenty a second, however many ask at once", () => {
     const clock = new FakeClock();
     const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => leave());
     assert.equal(cameIn.length, 1_000);
@@ -34,7 +36,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok((cameIn.at(-1) ?? 0) <= 50_000);
   });
 
-  it("lets those who never arrive delay nobody for long", () => {
+  it("limits the delay caused by engines that never connect", () => {
     const clock = new FakeClock();
     let count = 0;
     const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => {
@@ -44,7 +46,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok((cameIn.at(-1) ?? 0) <= 60_000);
   });
 
-  it("lets only so many be on their way, and the next when one has arrived or has taken too long", () => {
+  it("admits another only after one has connected or has taken too long", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 2 });
     const first = gate.enter();
@@ -65,7 +67,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok(isIn(gate.enter()));
   });
 
-  it("keeps a slot that comes too early", () => {
+  it("keeps the slot of an engine that asks too early", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 9 });
     gate.enter();
@@ -76,7 +78,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok(isIn(gate.enter(slot)));
   });
 
-  it("holds everybody back until a time", () => {
+  it("admits no engine before a given time", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock);
     gate.holdUntil(clock.nowMs() + 30_000);

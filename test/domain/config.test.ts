@@ -26,7 +26,7 @@ const secretConfig = () =>
     ],
   });
 
-/** What `keepSecrets` refuses, in the words of the answer. */
+/** Returns the message with which `keepSecrets` refuses a configuration. */
 function refused(next: Config, stored?: Config): string {
   try {
     keepSecrets(config(next), stored && config(stored));
@@ -38,8 +38,8 @@ function refused(next: Config, stored?: Config): string {
   return "";
 }
 
-describe("a configuration as it is shown", () => {
-  it("the defaults of noweb are filled in when it was sent, and only then", () => {
+describe("a configuration in an answer", () => {
+  it("has the defaults of noweb if noweb was sent", () => {
     assert.deepEqual(json(shownConfig(undefined)), {});
     assert.deepEqual(json(shownConfig(config({ debug: true }))), { debug: true });
     assert.deepEqual(json(shownConfig(config({ noweb: {} }))), {
@@ -50,7 +50,7 @@ describe("a configuration as it is shown", () => {
     });
   });
 
-  it("no secret is left in the clear, and the rest is as it was", () => {
+  it("has all secrets masked and everything else unchanged", () => {
     const shown = maskSecrets(secretConfig());
     assert.deepEqual(json(shown), {
       metadata: JSON.parse('{"__proto__":"plain","user.id":"123"}'),
@@ -70,7 +70,7 @@ describe("a configuration as it is shown", () => {
     assert.equal(secretConfig().webhooks[0]?.hmac?.key, "key-1");
   });
 
-  it("a header's value is a secret when its name looks like a credential's", () => {
+  it("has a header's value masked if the name suggests a credential", () => {
     const shown = (name: string) =>
       maskSecrets(config({ webhooks: [{ url: "http://a.test", customHeaders: [{ name, value: "v" }] }] })).webhooks[0]
         ?.customHeaders[0]?.value;
@@ -93,7 +93,7 @@ describe("a configuration as it is shown", () => {
     }
   });
 
-  it("only a password is masked in a URL, wherever its at signs are", () => {
+  it("has only the password of a URL masked, also with several at signs", () => {
     const shown = (url: string) => maskSecrets(config({ webhooks: [{ url }] })).webhooks[0]?.url;
     const table = {
       "https://a.test/x": "https://a.test/x",
@@ -108,13 +108,13 @@ describe("a configuration as it is shown", () => {
   });
 });
 
-describe("a configuration that says ***", () => {
-  it("what was shown can be sent back and changes nothing", () => {
+describe("a configuration with *** in a request", () => {
+  it("changes nothing when an answer is sent back", () => {
     const stored = secretConfig();
     assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  it("new secrets take the place of stored ones", () => {
+  it("replaces stored secrets with new ones", () => {
     const next = {
       proxy: { server: "a:1", password: "new" },
       webhooks: [{ url: "https://a.test/2", hmac: { key: "n" } }],
@@ -122,7 +122,7 @@ describe("a configuration that says ***", () => {
     assert.deepEqual(json(keepSecrets(config(next), secretConfig())), json(config(next)));
   });
 
-  it("webhooks keep their keys by URL when they change places, and by position when their URL changes", () => {
+  it("matches webhooks by URL, and by position if the URL is new", () => {
     const mask = { hmac: { key: "***" } };
     const keys = (urls: string[]) =>
       keepSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
@@ -133,7 +133,7 @@ describe("a configuration that says ***", () => {
     assert.deepEqual(keys(["https://user:changed@a.test/1"]), ["key-1"]);
   });
 
-  it("two webhooks with one URL keep their own keys", () => {
+  it("matches two webhooks with the same URL in order", () => {
     const url = "https://a.test";
     const stored = config({
       webhooks: [
@@ -144,7 +144,7 @@ describe("a configuration that says ***", () => {
     assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  it("a header keeps its value by name, in any case and place", () => {
+  it("matches headers by name, in any case and order", () => {
     const stored = {
       webhooks: [
         {
@@ -172,7 +172,7 @@ describe("a configuration that says ***", () => {
     assert.deepEqual(kept, ["c", "***", "t"]);
   });
 
-  it("*** where nothing is stored is refused, all places at once, without a word on what is stored", () => {
+  it("is refused at all places without a stored secret, without revealing the stored ones", () => {
     const next: Config = {
       proxy: { server: "a:1", password: "***" },
       webhooks: [
@@ -190,7 +190,7 @@ describe("a configuration that says ***", () => {
     );
   });
 
-  it("keeps the key before a rotation as secret as the key", () => {
+  it("masks the previous key like the current one", () => {
     const stored = create(SessionConfigSchema, {
       webhooks: [{ url: "https://a.test/", hmac: { key: "new", previousKey: "old" } }],
     });
@@ -202,14 +202,14 @@ describe("a configuration that says ***", () => {
   });
 });
 
-describe("a webhook as it is shown", () => {
+describe("a webhook in an answer", () => {
   const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(shownConfig(config({ webhooks: [init] })));
 
-  it("has no hmac where there is no key", () => {
+  it("has no hmac without a key", () => {
     assert.deepEqual(shown({ url: "http://a.test", hmac: {} }), { webhooks: [{ url: "http://a.test" }] });
   });
 
-  it("has no retries where none of them is set", () => {
+  it("has no retries if none of their fields is set", () => {
     assert.deepEqual(shown({ url: "http://a.test", retries: {} }), { webhooks: [{ url: "http://a.test" }] });
     const retries = { attempts: 0 };
     assert.deepEqual(shown({ url: "http://a.test", retries }), { webhooks: [{ url: "http://a.test", retries }] });

@@ -49,7 +49,7 @@ export const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
   ...(untilMs !== undefined && { untilMs }),
 });
 
-/** The status shown after each input, and the effects that led there. */
+/** Applies the inputs and lists the status after each, with its effects. */
 export function walk(state: SessionRecord, inputs: SessionInput[]) {
   const seen: string[] = [];
   for (const input of inputs) {
@@ -60,7 +60,7 @@ export function walk(state: SessionRecord, inputs: SessionInput[]) {
   return { state, seen };
 }
 
-/** The statuses that users may see after each. */
+/** Statuses that users may see after each status. */
 export const legalSteps: Readonly<Record<string, readonly string[]>> = {
   STOPPED: ["STARTING"],
   STARTING: ["SCAN_QR_CODE", "WORKING", "FAILED", "STOPPED"],

@@ -7,7 +7,7 @@ import { deletedEventName } from "../../../src/domain/event.ts";
 import { LogTrimmed } from "../../../src/ports/event-log.ts";
 import { epochMs } from "../../support/fake-clock.ts";
 
-/** A session.status event that began a status. */
+/** Creates a session.status event for the beginning of a status. */
 export const statusEvent = (seq: bigint, session: string, status = Status.STARTING, metadata = {}): Event =>
   create(EventSchema, {
     seq,
@@ -59,7 +59,7 @@ export class LogSource {
     this.#wake = Promise.withResolvers();
   }
 
-  /** Forgets what comes before a place. */
+  /** Drops the events before a position. */
   trim(oldestSeq: bigint): void {
     this.#oldestSeq = oldestSeq;
     this.#events = this.#events.filter(({ seq }) => seq >= oldestSeq);

@@ -1,13 +1,13 @@
-/** Signal key bundles: what a server hands out so that somebody can start a session with a device. */
+/** Signal key bundles, which a server hands out for starting sessions with a device. */
 import { type BinaryNode, child, childBytes, children, stanza } from "./stanza.ts";
 
-/** A public key with the id its owner knows it by. */
+/** A public key with its owner's id for it. */
 export interface NumberedKey {
   readonly keyId: number;
   readonly publicKey: Buffer;
 }
 
-/** A device's keys for one new session; `preKey` is missing when they have run out. */
+/** Keys of a device for one new session. `preKey` is missing when none are left. */
 export interface KeyBundle {
   readonly registrationId: number;
   readonly identityKey: Buffer;
@@ -20,7 +20,7 @@ const ID_BYTES = 3;
 const KEY_BYTES = 32;
 const ENTRY_BYTES = ID_BYTES + KEY_BYTES;
 
-/** The `<user>` that answers an `encrypt get key` query for `jid`. */
+/** Returns the `<user>` that answers an `encrypt get key` query for `jid`. */
 export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
   const content = [
     stanza("registration", {}, bigEndian(bundle.registrationId, 4)),
@@ -45,7 +45,7 @@ function bigEndian(value: number, bytes: number): Buffer {
   return buffer;
 }
 
-/** The public keys of one linked device. All one-time keys there ever were are kept, packed: 812 at first. */
+/** Public keys of one linked device. Stores all one-time keys ever uploaded, packed: 812 at first. */
 export class DeviceKeys {
   readonly identityKey: Buffer;
   registrationId: number;
@@ -60,12 +60,14 @@ export class DeviceKeys {
     this.#signedPreKey = signedPreKey;
   }
 
-  /** One-time keys still unused. */
+  /** Number of unused one-time keys. */
   get preKeyCount(): number {
     return this.#preKeys.length / ENTRY_BYTES - this.#taken;
   }
 
-  /** Stores an `encrypt set` upload and returns how many one-time keys it held. Throws if a number is given to a second key. */
+  /**
+   * Stores an `encrypt set` upload and returns its number of one-time keys. Throws if an id is reused for another key.
+   */
   upload(iq: BinaryNode): number {
     const keys = children(child(iq, "list"), "key");
     const packed = keys.map((key) => Buffer.concat([childBytes(key, "id"), childBytes(key, "value")]));
@@ -76,7 +78,7 @@ export class DeviceKeys {
     return keys.length;
   }
 
-  /** Replaces the signed prekey by the `<skey>` in `node`. */
+  /** Replaces the signed prekey with the `<skey>` in `node`. */
   rotate(node: BinaryNode): void {
     const skey = child(node, "skey");
     this.#signedPreKey = {
@@ -86,7 +88,7 @@ export class DeviceKeys {
     };
   }
 
-  /** A bundle for one new session. Uses up a one-time key. */
+  /** Returns a bundle for one new session. Uses up a one-time key. */
   take(): KeyBundle {
     const { identityKey, registrationId } = this;
     const entry = this.#preKeys.subarray(this.#taken * ENTRY_BYTES, (this.#taken + 1) * ENTRY_BYTES);

@@ -1,4 +1,4 @@
-/** Linking by pairing code: the exchange between client and phone that the server carries. */
+/** Linking by pairing code: the exchange between client and phone through the server. */
 import { createCipheriv, createDecipheriv, hkdfSync, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { jidDecode, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
@@ -10,13 +10,13 @@ import type { Phone } from "./phone.ts";
 import { type BinaryNode, child, childBytes, QueryError, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-/** A client that asked for a code and waits for the phone's owner to type it. */
+/** A client that asked for a code and waits until the phone's owner types it. */
 export interface LinkCodeRequest {
   readonly candidate: Candidate;
   readonly number: string;
   readonly ref: Buffer;
   readonly wrappedCompanionKey: Buffer;
-  /** Set while a typed code is checked: takes the client's answer, throws when it does not fit. */
+  /** Receives the client's answer while a typed code is checked. Throws if the answer is wrong. */
   finish: ((message: BinaryNode) => void) | undefined;
 }
 
@@ -49,7 +49,7 @@ function requestCode(whatsapp: WhatsApp, candidate: Candidate, message: BinaryNo
   return stanza("link_code_companion_reg", { stage: "companion_hello" }, content);
 }
 
-/** A phone's owner types a code. Rejects with "wrong code", or when no client asked for one on this number. */
+/** Types a code on a phone. Rejects with "wrong code", or if no client asked for a code for this number. */
 export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string): Promise<LinkedDevice> {
   const request = whatsapp.linkCodes.findLast(({ number, candidate }) => number === phone.number && !candidate.taken);
   if (!request) throw new Error("no client asked for a code on this number");
@@ -84,7 +84,7 @@ export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string):
   return linkDevice(whatsapp, phone, candidate, await advSecret);
 }
 
-// A wrong code gives a wrong key on one side, which shows here first: the tag does not match.
+// Decrypts the client's bundle. A wrong code leads to a wrong key, so the tag does not match.
 function openBundle(identity: KeyPair, secret: Buffer, candidate: Candidate, message: BinaryNode): Buffer {
   const bundle = childBytes(message, "link_code_pairing_wrapped_key_bundle");
   const salt = bundle.subarray(0, SALT_BYTES);

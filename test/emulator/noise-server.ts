@@ -1,4 +1,4 @@
-/** WhatsApp's Noise_XX_25519_AESGCM_SHA256, the responder's side, and the frames it travels in. */
+/** Responder of WhatsApp's Noise_XX_25519_AESGCM_SHA256, and its frames. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from "node:crypto";
 import { proto } from "@whiskeysockets/baileys";
 import { generateKeyPair, type KeyPair, sharedSecret, sign } from "./keys.ts";
@@ -9,13 +9,13 @@ const ROUTING_HEAD = Buffer.from([0x45, 0x44, 0, 1]);
 const TAG_BYTES = 16;
 const NOTHING = Buffer.alloc(0);
 
-/** The server's long-lived key and the certificate chain it shows for it. One per emulator. */
+/** Long-lived key of the server with its certificate chain. One per emulator. */
 export interface ServerIdentity {
   readonly key: KeyPair;
   readonly certificateChain: Uint8Array;
 }
 
-/** Makes a server key with a chain of the shape Baileys demands (issuer serial 0, 64-byte signatures). */
+/** Creates a server key with a chain of the form that Baileys requires (issuer serial 0, 64-byte signatures). */
 export function createServerIdentity(): ServerIdentity {
   const key = generateKeyPair();
   const intermediate = generateKeyPair();
@@ -30,12 +30,12 @@ export function createServerIdentity(): ServerIdentity {
   return { key, certificateChain };
 }
 
-/** Cuts a client's byte stream into frames: a prologue once, then 3-byte lengths and bodies. */
+/** Splits a client's byte stream into frames: a prologue once, then 3-byte lengths and bodies. */
 export class FrameReader {
   #pending: Buffer = NOTHING;
   #prologueRead = false;
 
-  /** The frames completed by `data`. Throws when the stream does not start like a WhatsApp client's. */
+  /** Returns the frames completed by `data`. Throws if the stream does not begin like a WhatsApp client's. */
   read(data: Buffer): Buffer[] {
     this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
     if (!this.#prologueRead && !this.#readPrologue()) return [];
@@ -46,7 +46,7 @@ export class FrameReader {
       frames.push(this.#pending.subarray(3, end));
       this.#pending = this.#pending.subarray(end);
     }
-    // An empty view would keep the whole chunk in memory until the next one comes.
+    // An empty view would hold the whole chunk in memory until the next one arrives.
     if (this.#pending.length === 0) this.#pending = NOTHING;
     return frames;
   }
@@ -65,7 +65,7 @@ export class FrameReader {
   }
 }
 
-/** The body with its 3-byte length in front. */
+/** Returns the body with its 3-byte length in front. */
 export function frame(body: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(3 + body.length);
   framed.writeUIntBE(body.length, 0, 3);
@@ -73,9 +73,9 @@ export function frame(body: Uint8Array): Buffer {
   return framed;
 }
 
-/** What the finished handshake proved and asked for. */
+/** Result of a completed handshake. */
 export interface HandshakeResult {
-  /** The client's static key: the credential of a paired device. */
+  /** Static key of the client: the credential of a paired device. */
   readonly clientStatic: Buffer;
   readonly payload: proto.ClientPayload;
   readonly transport: Transport;
@@ -95,7 +95,7 @@ export class Handshake {
     this.#mixHash(PROLOGUE);
   }
 
-  /** Takes the client hello, returns the server hello. */
+  /** Processes the client hello and returns the server hello. */
   hello(message: Uint8Array): Uint8Array {
     const { clientHello } = proto.HandshakeMessage.decode(message);
     const theirs = clientHello?.ephemeral;
@@ -111,7 +111,7 @@ export class Handshake {
     }).finish();
   }
 
-  /** Takes the client finish. Throws when a tag does not match. */
+  /** Processes the client finish. Throws if a tag does not match. */
   finish(message: Uint8Array): HandshakeResult {
     const { clientFinish } = proto.HandshakeMessage.decode(message);
     if (!clientFinish?.static || !clientFinish.payload) throw new Error("client finish is incomplete");
@@ -144,7 +144,7 @@ export class Handshake {
   }
 }
 
-/** The ciphers after the handshake: a key and a counter for each direction. */
+/** Ciphers after the handshake: a key and a counter for each direction. */
 export class Transport {
   readonly #readKey: Buffer;
   readonly #writeKey: Buffer;

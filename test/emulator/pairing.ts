@@ -10,23 +10,23 @@ import type { Phone } from "./phone.ts";
 import { type BinaryNode, child, childBytes, stanza } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-/** A client that is not linked yet and waits to be. */
+/** A client that waits to be linked. */
 export interface Candidate {
   readonly connection: Connection;
   readonly noiseKey: Buffer;
   readonly keys: DeviceKeys;
-  /** The QR refs given to it and when each stops being good, in ms since 1970. */
+  /** QR refs of the client and the end of each one's validity, Unix ms. */
   readonly refs: ReadonlyMap<string, number>;
-  /** Set once a phone has begun to link it. */
+  /** Whether a phone has begun to link it. */
   taken: boolean;
 }
 
 const REFS = 6;
-// Baileys, WA_ADV_ACCOUNT_SIG_PREFIX and WA_ADV_DEVICE_SIG_PREFIX: what the two signatures of an identity begin with.
+// Prefixes of an identity's two signatures: WA_ADV_ACCOUNT_SIG_PREFIX and WA_ADV_DEVICE_SIG_PREFIX in Baileys.
 const ACCOUNT_SIGNATURE_PREFIX = Buffer.of(6, 0);
 const DEVICE_SIGNATURE_PREFIX = Buffer.of(6, 1);
 
-/** Takes in a client that registers, and offers it six refs for its QR codes. */
+/** Registers a client and offers it six refs for its QR codes. */
 export function offerPairing(whatsapp: WhatsApp, connection: Connection, client: HandshakeResult): Candidate {
   const data = client.payload.devicePairingData;
   if (!data?.eIdent || !data.eRegid || !data.eSkeyId || !data.eSkeyVal || !data.eSkeySig) {
@@ -44,12 +44,12 @@ export function offerPairing(whatsapp: WhatsApp, connection: Connection, client:
   }
   const candidate = { connection, noiseKey: client.clientStatic, keys, refs, taken: false };
   const content = [...refs.keys()].map((ref) => stanza("ref", {}, Buffer.from(ref)));
-  // Baileys only acknowledges; when it hangs up instead there is nobody left to pair.
+  // Baileys only acknowledges this. If it hangs up instead, no client is left to pair.
   connection.request({ type: "set", xmlns: "md" }, [stanza("pair-device", {}, content)]).catch(() => {});
   return candidate;
 }
 
-/** A phone scans a QR code. Rejects for a code that no waiting client shows. */
+/** Scans a QR code with a phone. Rejects for a code that no waiting client shows. */
 export async function scanQr(whatsapp: WhatsApp, phone: Phone, qrText: string): Promise<LinkedDevice> {
   const [ref = "", noiseKey = "", identityKey = "", advSecret = ""] = qrText.slice(qrText.indexOf("#") + 1).split(",");
   const candidate = whatsapp.candidates.find(({ refs }) => refs.has(ref));
@@ -62,7 +62,7 @@ export async function scanQr(whatsapp: WhatsApp, phone: Phone, qrText: string): 
   return linkDevice(whatsapp, phone, candidate, Buffer.from(advSecret, "base64"));
 }
 
-/** Links a waiting client to a phone, and resolves when its signature is verified and it was told to reconnect. */
+/** Links a waiting client to a phone. Resolves when its signature is verified and it was told to reconnect. */
 export async function linkDevice(
   whatsapp: WhatsApp,
   phone: Phone,

@@ -1,4 +1,4 @@
-/** The answers to clients' queries (`iq`), one table; whatever is not in it gets an error 501, never silence. */
+/** Answers to clients' queries (`iq`) in one table. Other queries get an error 501, never silence. */
 import { jidDecode } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
 import { bundleStanza } from "./key-bundle.ts";
@@ -13,12 +13,12 @@ interface Query {
   readonly iq: BinaryNode;
 }
 
-/** What the result holds; throws a `QueryError` for a refusal. */
+/** Returns the content of the result; throws a `QueryError` for a refusal. */
 type Answer = (query: Query) => BinaryNode[];
 
 const nothing: Answer = () => [];
 
-// By xmlns, type and the first child's tag; what Baileys 7.0.0-rc14 asks in lib/Socket.
+// By xmlns, type and the first child's tag: the queries of Baileys 7.0.0-rc14 in lib/Socket.
 const ANSWERS: Readonly<Record<string, Answer>> = {
   "encrypt get count": ({ device }) => [stanza("count", { value: device.keys.preKeyCount })],
   "encrypt set registration": uploadKeys,
@@ -51,7 +51,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   "md set remove-companion-device": removeDevice,
 };
 
-/** The content of the result for `iq`; throws a `QueryError` when there is none. */
+/** Returns the content of the result for `iq`; throws a `QueryError` if the table has none. */
 export function answer(query: Query): BinaryNode[] {
   const { xmlns = "", type = "" } = query.iq.attrs;
   const found = ANSWERS[`${xmlns} ${type} ${childrenOf(query.iq)[0]?.tag ?? ""}`];
@@ -106,7 +106,7 @@ function usync({ whatsapp, iq }: Query): BinaryNode[] {
   return [stanza("usync", { ...request?.attrs }, [stanza("result"), stanza("list", {}, users)])];
 }
 
-// Every account has a LID: without one Baileys cannot encrypt for it.
+// Every account has a LID, without which Baileys cannot encrypt for it.
 const USER_FACTS: Readonly<Record<string, (phone: LinkedDevice["phone"]) => BinaryNode[]>> = {
   lid: (phone) => [stanza("lid", { val: phone.lid })],
   contact: () => [stanza("contact", { type: "in" })],

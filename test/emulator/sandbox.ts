@@ -1,4 +1,7 @@
-/** `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this machine. */
+/**
+ * `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this
+ * machine.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -16,7 +19,7 @@ const { engine } = parseArgs({ options: { engine: { type: "string", default: "NO
 if (engine !== "NOWEB" && engine !== "WEBJS") throw new Error("--engine must be NOWEB or WEBJS");
 
 async function openNoweb() {
-  // Codes that a person scans by hand should be good as long as WhatsApp's are.
+  // Codes that a person scans by hand are valid as long as WhatsApp's.
   const whatsapp = await startWhatsApp({ refLifetime: { firstMs: 60_000, nextMs: 20_000 } });
   return { whatsapp, serverEnv: { SESSIOND_NOWEB_URL: whatsapp.url }, place: whatsapp.url };
 }
@@ -42,13 +45,13 @@ An emulated WhatsApp is at ${place}; its phones take orders on ${control.url}
 More orders (a pairing code, a message, unlinking): curl ${control.url}
 `);
 
-// The emulator forgets its devices when it ends, so their logins are of no use afterwards.
+// The emulator forgets its devices when it ends, so their logins are useless afterwards.
 const directory = await mkdtemp(join(tmpdir(), "sessiond-sandbox-"));
 const server = spawn(process.execPath, [main], {
   env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv },
   stdio: "inherit",
 });
-// Ctrl-C reaches the server by the terminal; this process only has to outlive it.
+// The terminal sends Ctrl-C to the server too; this process only has to outlive it.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => server.kill("SIGTERM"));
 const [code] = await once(server, "exit");

@@ -73,7 +73,7 @@ export class Connection {
   request(attributes: Readonly<Record<string, string>>, content: BinaryNode[]): Promise<BinaryNode> {
     const id = `emulator-${this.#nextId++}`;
     const { promise, resolve, reject } = Promise.withResolvers<BinaryNode>();
-    if (this.#state !== "open") reject(new Error("the client is gone"));
+    if (this.#state !== "open") reject(new Error("the connection is closed"));
     this.#requests.set(id, { resolve, reject });
     this.send(stanza("iq", { from: S_WHATSAPP_NET, to: S_WHATSAPP_NET, id, ...attributes }, content));
     return promise;

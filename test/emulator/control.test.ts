@@ -87,6 +87,6 @@ describe("the sandbox's control endpoint", () => {
     assert.equal((await post("/send", { from: "15557770001" }))[0], 400);
     assert.equal((await post("/code", { phone: "15557770009", code: "ABCD1234" }))[0], 409);
     const stale = "https://wa.me/settings/linked_devices#2@x,a,b,c,1";
-    assert.deepEqual(await post("/scan", { qr: stale }), [409, { error: "this QR code is not valid, or no longer" }]);
+    assert.deepEqual(await post("/scan", { qr: stale }), [409, { error: "the QR code is not valid or has expired" }]);
   });
 });

@@ -62,7 +62,7 @@ const CALLS: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promi
   "/scan": async (whatsapp, fields) => {
     // WAHA's GET /api/{session}/auth/qr?format=raw calls the code "value".
     const qr = fields.optional("qr") ?? fields.optional("value") ?? fields.body.trim();
-    if (!qr.includes(",")) throw new ControlError(400, "this is no QR code");
+    if (!qr.includes(",")) throw new ControlError(400, "the body must be a QR code");
     const phone = whatsapp.phone(fields.optional("phone"), { name: fields.optional("name") });
     return linked(await phone.scan(qr));
   },
@@ -110,8 +110,8 @@ async function respond(whatsapp: Phones, request: IncomingMessage, response: Ser
   let answer: object;
   try {
     const call = CALLS[path];
-    if (!call) throw new ControlError(404, `no such call; GET / lists them`);
-    if (request.method !== "POST") throw new ControlError(405, `${path} wants a POST`);
+    if (!call) throw new ControlError(404, `unknown call; GET / lists the calls`);
+    if (request.method !== "POST") throw new ControlError(405, `${path} needs POST`);
     answer = await call(whatsapp, fieldsOf(await text(request)));
   } catch (error) {
     // Other errors are refusals by a phone or by WhatsApp, such as a wrong code or an expired QR code.
@@ -126,7 +126,7 @@ function fieldsOf(body: string): Fields {
   const optional = (name: string): string | undefined => {
     const value = values[name];
     if (value === undefined || value === null) return undefined;
-    if (typeof value !== "string" && typeof value !== "number") throw new ControlError(400, `"${name}" is no text`);
+    if (typeof value !== "string" && typeof value !== "number") throw new ControlError(400, `"${name}" must be a text`);
     return String(value);
   };
   const required = (name: string): string => {

@@ -105,7 +105,7 @@ export class DeviceKeys {
     const isKnown = (at: number) => this.#preKeys.subarray(at, at + ID_BYTES).equals(entry.subarray(0, ID_BYTES));
     for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += ENTRY_BYTES) {
       if (isKnown(at) && !this.#preKeys.subarray(at, at + ENTRY_BYTES).equals(entry)) {
-        throw new Error(`the one-time key ${keyId} is another one than before`);
+        throw new Error(`the one-time key ${keyId} was uploaded before with another value`);
       }
     }
     this.#highestId = Math.max(this.#highestId, keyId);

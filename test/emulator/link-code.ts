@@ -52,7 +52,7 @@ function requestCode(whatsapp: WhatsApp, candidate: Candidate, message: BinaryNo
 /** Types a code on a phone. Rejects with "wrong code", or if no client asked for a code for this number. */
 export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string): Promise<LinkedDevice> {
   const request = whatsapp.linkCodes.findLast(({ number, candidate }) => number === phone.number && !candidate.taken);
-  if (!request) throw new Error("no client asked for a code on this number");
+  if (!request) throw new Error("no client asked for a code for this number");
   const { candidate } = request;
   const password = code.replaceAll("-", "").toUpperCase();
   const companionKey = await unwrapKey(password, request.wrappedCompanionKey);
@@ -96,7 +96,7 @@ function openBundle(identity: KeyPair, secret: Buffer, candidate: Candidate, mes
   const plaintext = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
   const companionIdentity = plaintext.subarray(0, 32);
   const random = plaintext.subarray(64, 96);
-  if (!companionIdentity.equals(candidate.keys.identityKey)) throw new Error("the bundle is of another identity");
+  if (!companionIdentity.equals(candidate.keys.identityKey)) throw new Error("the bundle has another identity");
   if (!plaintext.subarray(32, 64).equals(identity.publicKey)) throw new Error("the bundle is for another phone");
   const secrets = Buffer.concat([secret, sharedSecret(identity.privateKey, companionIdentity), random]);
   return Buffer.from(hkdfSync("sha256", secrets, Buffer.alloc(0), "adv_secret", 32));

@@ -58,7 +58,8 @@ export class FrameReader {
       offset = 7 + this.#pending.readUIntBE(4, 3);
     }
     if (this.#pending.length < offset + PROLOGUE.length) return false;
-    if (!this.#pending.subarray(offset, offset + PROLOGUE.length).equals(PROLOGUE)) throw new Error("not a WA client");
+    if (!this.#pending.subarray(offset, offset + PROLOGUE.length).equals(PROLOGUE))
+      throw new Error("the client does not start with WhatsApp's prologue");
     this.#pending = this.#pending.subarray(offset + PROLOGUE.length);
     this.#prologueRead = true;
     return true;

@@ -30,7 +30,7 @@ const DEVICE_SIGNATURE_PREFIX = Buffer.of(6, 1);
 export function offerPairing(whatsapp: WhatsApp, connection: Connection, client: HandshakeResult): Candidate {
   const data = client.payload.devicePairingData;
   if (!data?.eIdent || !data.eRegid || !data.eSkeyId || !data.eSkeyVal || !data.eSkeySig) {
-    throw new Error("registration without its keys");
+    throw new Error("the registration lacks its keys");
   }
   const keys = new DeviceKeys(Buffer.from(data.eIdent), Buffer.from(data.eRegid).readUIntBE(0, 4), {
     keyId: Buffer.from(data.eSkeyId).readUIntBE(0, 3),
@@ -54,11 +54,11 @@ export async function scanQr(whatsapp: WhatsApp, phone: Phone, qrText: string): 
   const [ref = "", noiseKey = "", identityKey = "", advSecret = ""] = qrText.slice(qrText.indexOf("#") + 1).split(",");
   const candidate = whatsapp.candidates.find(({ refs }) => refs.has(ref));
   if (!candidate || candidate.taken || Date.now() > (candidate.refs.get(ref) ?? 0)) {
-    throw new Error("this QR code is not valid, or no longer");
+    throw new Error("the QR code is not valid or has expired");
   }
   const keysMatch =
     noiseKey === candidate.noiseKey.toString("base64") && identityKey === candidate.keys.identityKey.toString("base64");
-  if (!keysMatch) throw new Error("the QR code's keys are not those of the client that shows it");
+  if (!keysMatch) throw new Error("the QR code's keys differ from its client's");
   return linkDevice(whatsapp, phone, candidate, Buffer.from(advSecret, "base64"));
 }
 
@@ -112,6 +112,6 @@ function verifyDeviceSignature(answer: BinaryNode, phone: Phone, details: Uint8A
   const message = Buffer.concat([DEVICE_SIGNATURE_PREFIX, details, identityKey, phone.signal.identity.publicKey]);
   const keyIndex = child(sent, "device-identity")?.attrs["key-index"];
   if (keyIndex !== String(device.keyIndex) || !isSignedBy(identityKey, message, deviceSignature ?? Buffer.alloc(0))) {
-    throw new Error("the client's device signature is false");
+    throw new Error("the client's device signature is invalid");
   }
 }

@@ -7,7 +7,7 @@ import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome
 /** Starts the Chromium that WEBJS would use, with a profile that is removed at the end. */
 export async function openChromium() {
   const chrome = await findChrome({ searchPath: process.env.PATH });
-  if (chrome === undefined) throw new Error("there is no Chromium to test with");
+  if (chrome === undefined) throw new Error("no Chromium found; install the browser that WEBJS uses");
   await chrome.ready();
   const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
   const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];

@@ -63,7 +63,7 @@ export class PageLink {
     this.#pairing = { device, done: resolve };
     this.refs = [];
     this.linkCode = undefined;
-    this.#socket.on("close", () => reject(new Error("the page went away while it was being linked")));
+    this.#socket.on("close", () => reject(new Error("the page closed during linking")));
     this.#send({ type: "paired", device: device.jid });
     await promise;
   }

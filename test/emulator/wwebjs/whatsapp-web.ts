@@ -94,7 +94,7 @@ export class WhatsAppWeb {
     const known = number === undefined ? undefined : this.#phones.get(number);
     if (known) return known;
     const chosen = number ?? this.#freeNumber();
-    if (!/^\d{5,15}$/.test(chosen)) throw new Error(`not a phone number: ${chosen}`);
+    if (!/^\d{5,15}$/.test(chosen)) throw new Error(`${chosen} must be a phone number of 5 to 15 digits`);
     const phone = new WebPhone(this, chosen, profile.name ?? `Phone ${chosen}`);
     this.#phones.set(chosen, phone);
     return phone;

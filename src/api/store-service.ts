@@ -21,11 +21,11 @@ export interface StoreServiceOptions {
 
 /** Creates StoreService for a store that supports backups. */
 export function createStoreService({ backUp, clock }: StoreServiceOptions): ServiceImpl<typeof StoreService> {
-  let running = false;
+  let isRunning = false;
   return {
     async backup() {
-      if (running) throw new SessionError("BACKUP_RUNNING", "A backup is being written");
-      running = true;
+      if (isRunning) throw new SessionError("BACKUP_RUNNING", "A backup is being written");
+      isRunning = true;
       try {
         const wallMs = clock.wallMs();
         const { directory, entries, bytes, generation } = await backUp(wallMs);
@@ -38,7 +38,7 @@ export function createStoreService({ backUp, clock }: StoreServiceOptions): Serv
           ratchets: generation.ratchets,
         };
       } finally {
-        running = false;
+        isRunning = false;
       }
     },
   };

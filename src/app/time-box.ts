@@ -13,9 +13,9 @@ export async function settledWithin<T>(
   const late = Promise.withResolvers<undefined>();
   const lateAfter = (ms: number) => clock.schedule(ms, () => late.resolve(undefined));
   let cancel = lateAfter(limitMs);
-  let waiting = true;
+  let isWaiting = true;
   hurry?.wanted.then(() => {
-    if (!waiting) return;
+    if (!isWaiting) return;
     const before = cancel;
     const cancelHurried = lateAfter(hurry.limitMs);
     cancel = () => {
@@ -28,7 +28,7 @@ export async function settledWithin<T>(
   } catch {
     return undefined;
   } finally {
-    waiting = false;
+    isWaiting = false;
     cancel();
   }
 }

@@ -36,7 +36,11 @@ async function rssMb(pid: number | undefined): Promise<number> {
   return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-type Row = { what: string; count: number; rss: number };
+interface Row {
+  readonly what: string;
+  readonly count: number;
+  readonly rss: number;
+}
 const rows: Row[] = [];
 
 async function measureSessiond(): Promise<void> {

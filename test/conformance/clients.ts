@@ -32,7 +32,9 @@ const isTls = (wire: Wire) => wire.startsWith("TLS");
 const isHttp2 = (wire: Wire) => wire === "h2c" || wire === "TLS, HTTP/2";
 const wires: readonly Wire[] = ["HTTP/1.1", "h2c", "TLS, HTTP/1.1", "TLS, HTTP/2"];
 
-type NodeOptions = { useBinaryFormat: boolean };
+interface NodeOptions {
+  readonly useBinaryFormat: boolean;
+}
 type Make = typeof createConnectTransport | typeof createGrpcTransport | typeof createGrpcWebTransport;
 
 function nodeSubject(protocol: string, make: Make, wire: Wire, { useBinaryFormat }: NodeOptions): Subject {

@@ -50,8 +50,9 @@ export const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
 });
 
 /** Applies the inputs and lists the status after each, with its effects. */
-export function walk(state: SessionRecord, inputs: SessionInput[]) {
+export function walk(from: SessionRecord, inputs: SessionInput[]) {
   const seen: string[] = [];
+  let state = from;
   for (const input of inputs) {
     const next = step(state, input);
     state = next.state;

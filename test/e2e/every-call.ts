@@ -46,7 +46,10 @@ export async function allServices(): Promise<DescService[]> {
   return modules.flatMap((module) => Object.values(module)).filter((value) => value.kind === "service");
 }
 
-type Protocol = { readonly transport: (baseUrl: string) => Transport; readonly takesStreams: boolean };
+interface Protocol {
+  readonly transport: (baseUrl: string) => Transport;
+  readonly takesStreams: boolean;
+}
 
 const protocols = {
   "Connect over HTTP/1.1": {

@@ -8,7 +8,9 @@ type Answer = Record<string, unknown>;
 type Call = (request: Answer, done: (error: ServiceError | null, answer: Answer) => void) => void;
 type Stream = (request: Answer) => AsyncIterable<Answer> & { cancel(): void };
 type Dynamic = Client & Record<string, Call & Stream>;
-type Services = { sessiond: { v1: Record<string, new (address: string, creds: unknown) => Dynamic> } };
+interface Services {
+  readonly sessiond: { readonly v1: Record<string, new (address: string, creds: unknown) => Dynamic> };
+}
 
 const root = new URL("../..", import.meta.url).pathname;
 

@@ -16,7 +16,7 @@ import { pino } from "pino";
 
 type Update = Partial<ConnectionState>;
 
-const WAIT_MS = 60_000;
+const waitMs = 60_000;
 
 /** One identity that can connect repeatedly. Baileys reconnects nothing by itself, not even after 515. */
 export class BareClient {
@@ -89,7 +89,7 @@ export class BareClient {
   /** Resolves when the server has answered a ping, and thus after everything it sent before. */
   async settled(): Promise<void> {
     const attrs = { to: S_WHATSAPP_NET, type: "get", xmlns: "w:p" };
-    await this.socket.query({ tag: "iq", attrs, content: [{ tag: "ping", attrs: {} }] }, WAIT_MS);
+    await this.socket.query({ tag: "iq", attrs, content: [{ tag: "ping", attrs: {} }] }, waitMs);
   }
 
   /** Closes the socket, if one is open. */
@@ -112,7 +112,7 @@ export class BareClient {
       resolve(item);
     };
     this.#waiting.add(look);
-    const timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS} ms for ${what}`)), WAIT_MS);
+    const timer = setTimeout(() => reject(new Error(`waited ${waitMs} ms for ${what}`)), waitMs);
     look();
     return promise.finally(() => clearTimeout(timer));
   }

@@ -48,7 +48,7 @@ class ControlError extends Error {
   }
 }
 
-const HELP = `An emulated WhatsApp. Its phones do what these calls tell them; phones that are new are made on the way.
+const helpText = `An emulated WhatsApp. These calls operate its phones; a new number becomes a new phone.
 
 POST /scan    {"qr": "…", "phone": "15551234567", "name": "…"}   scan a QR code (phone and name may be left out,
               and the QR code's text alone may be the whole body)
@@ -58,7 +58,7 @@ POST /unlink  {"phone": "15551234567"}                           remove the phon
 GET  /        this list
 `;
 
-const CALLS: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promise<object>>> = {
+const calls: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promise<object>>> = {
   "/scan": async (whatsapp, fields) => {
     // WAHA's GET /api/{session}/auth/qr?format=raw calls the code "value".
     const qr = fields.optional("qr") ?? fields.optional("value") ?? fields.body.trim();
@@ -103,13 +103,13 @@ export async function startControl(whatsapp: Phones, options: { readonly port: n
 async function respond(whatsapp: Phones, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url ?? "/";
   if (request.method === "GET" && path === "/") {
-    response.setHeader("Content-Type", "text/plain; charset=utf-8").end(HELP);
+    response.setHeader("Content-Type", "text/plain; charset=utf-8").end(helpText);
     return;
   }
   let status = 200;
   let answer: object;
   try {
-    const call = CALLS[path];
+    const call = calls[path];
     if (!call) throw new ControlError(404, `unknown call; GET / lists the calls`);
     if (request.method !== "POST") throw new ControlError(405, `${path} needs POST`);
     answer = await call(whatsapp, fieldsOf(await text(request)));

@@ -15,16 +15,16 @@ export interface KeyBundle {
   readonly preKey?: NumberedKey | undefined;
 }
 
-const KEY_TYPE = Buffer.of(5);
-const ID_BYTES = 3;
-const KEY_BYTES = 32;
-const ENTRY_BYTES = ID_BYTES + KEY_BYTES;
+const keyType = Buffer.of(5);
+const idBytes = 3;
+const keyBytes = 32;
+const entryBytes = idBytes + keyBytes;
 
 /** Returns the `<user>` that answers an `encrypt get key` query for `jid`. */
 export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
   const content = [
     stanza("registration", {}, bigEndian(bundle.registrationId, 4)),
-    stanza("type", {}, KEY_TYPE),
+    stanza("type", {}, keyType),
     stanza("identity", {}, bundle.identityKey),
     stanza("skey", {}, [
       ...keyStanzas(bundle.signedPreKey),
@@ -36,7 +36,7 @@ export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
 }
 
 function keyStanzas(key: NumberedKey): BinaryNode[] {
-  return [stanza("id", {}, bigEndian(key.keyId, ID_BYTES)), stanza("value", {}, key.publicKey)];
+  return [stanza("id", {}, bigEndian(key.keyId, idBytes)), stanza("value", {}, key.publicKey)];
 }
 
 function bigEndian(value: number, bytes: number): Buffer {
@@ -62,7 +62,7 @@ export class DeviceKeys {
 
   /** Number of unused one-time keys. */
   get preKeyCount(): number {
-    return this.#preKeys.length / ENTRY_BYTES - this.#taken;
+    return this.#preKeys.length / entryBytes - this.#taken;
   }
 
   /**
@@ -82,7 +82,7 @@ export class DeviceKeys {
   rotate(node: BinaryNode): void {
     const skey = child(node, "skey");
     this.#signedPreKey = {
-      keyId: childBytes(skey, "id").readUIntBE(0, ID_BYTES),
+      keyId: childBytes(skey, "id").readUIntBE(0, idBytes),
       publicKey: childBytes(skey, "value"),
       signature: childBytes(skey, "signature"),
     };
@@ -91,20 +91,20 @@ export class DeviceKeys {
   /** Returns a bundle for one new session. Uses up a one-time key. */
   take(): KeyBundle {
     const { identityKey, registrationId } = this;
-    const entry = this.#preKeys.subarray(this.#taken * ENTRY_BYTES, (this.#taken + 1) * ENTRY_BYTES);
+    const entry = this.#preKeys.subarray(this.#taken * entryBytes, (this.#taken + 1) * entryBytes);
     if (entry.length > 0) this.#taken += 1;
     const preKey =
       entry.length === 0
         ? undefined
-        : { keyId: entry.readUIntBE(0, ID_BYTES), publicKey: Buffer.from(entry.subarray(ID_BYTES)) };
+        : { keyId: entry.readUIntBE(0, idBytes), publicKey: Buffer.from(entry.subarray(idBytes)) };
     return { identityKey, registrationId, signedPreKey: this.#signedPreKey, preKey };
   }
 
   #assertNew(entry: Buffer): void {
-    const keyId = entry.readUIntBE(0, ID_BYTES);
-    const isKnown = (at: number) => this.#preKeys.subarray(at, at + ID_BYTES).equals(entry.subarray(0, ID_BYTES));
-    for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += ENTRY_BYTES) {
-      if (isKnown(at) && !this.#preKeys.subarray(at, at + ENTRY_BYTES).equals(entry)) {
+    const keyId = entry.readUIntBE(0, idBytes);
+    const isKnown = (at: number) => this.#preKeys.subarray(at, at + idBytes).equals(entry.subarray(0, idBytes));
+    for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += entryBytes) {
+      if (isKnown(at) && !this.#preKeys.subarray(at, at + entryBytes).equals(entry)) {
         throw new Error(`the one-time key ${keyId} was uploaded before with another value`);
       }
     }

@@ -3,8 +3,8 @@ import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, 
 import { calculateSignature, verifySignature } from "whatsapp-rust-bridge";
 
 // Fixed DER prefixes of an X25519 public (SPKI) and private (PKCS #8) key, RFC 8410.
-const SPKI_HEAD = Buffer.from("302a300506032b656e032100", "hex");
-const PKCS8_HEAD = Buffer.from("302e020100300506032b656e04220420", "hex");
+const spkiHead = Buffer.from("302a300506032b656e032100", "hex");
+const pkcs8Head = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /** An X25519 key pair, 32 raw bytes each. */
 export interface KeyPair {
@@ -19,8 +19,8 @@ export function generateKeyPair(): KeyPair {
     privateKeyEncoding: { format: "der", type: "pkcs8" },
   });
   return {
-    publicKey: pair.publicKey.subarray(SPKI_HEAD.length),
-    privateKey: pair.privateKey.subarray(PKCS8_HEAD.length),
+    publicKey: pair.publicKey.subarray(spkiHead.length),
+    privateKey: pair.privateKey.subarray(pkcs8Head.length),
   };
 }
 
@@ -49,9 +49,9 @@ export function signalKey(publicKey: Uint8Array): Buffer {
 }
 
 function privateKeyObject(raw: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, raw]), format: "der", type: "pkcs8" });
+  return createPrivateKey({ key: Buffer.concat([pkcs8Head, raw]), format: "der", type: "pkcs8" });
 }
 
 function publicKeyObject(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_HEAD, raw]), format: "der", type: "spki" });
+  return createPublicKey({ key: Buffer.concat([spkiHead, raw]), format: "der", type: "spki" });
 }

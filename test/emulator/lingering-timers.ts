@@ -1,6 +1,6 @@
 /** Lets a test process end although Baileys leaves timers behind. */
 
-const LONG_MS = 10_000;
+const longMs = 10_000;
 
 /**
  * Makes timers of 10 s and more keep no process alive; call it once, at the top of a test file. Baileys leaves an
@@ -11,7 +11,7 @@ export function ignoreLingeringTimers(): void {
   const { setTimeout } = globalThis;
   const start = (...args: Parameters<typeof setTimeout>): NodeJS.Timeout => {
     const timer = setTimeout(...args);
-    return (args[1] ?? 0) < LONG_MS ? timer : timer.unref();
+    return (args[1] ?? 0) < longMs ? timer : timer.unref();
   };
   globalThis.setTimeout = Object.assign(start, setTimeout);
 }

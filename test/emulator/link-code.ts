@@ -21,12 +21,12 @@ export interface LinkCodeRequest {
 }
 
 const derivePassword = promisify(pbkdf2);
-const ITERATIONS = 131_072;
-const SALT_BYTES = 32;
-const IV_BYTES = 16;
-const GCM_IV_BYTES = 12;
-const GCM_TAG_BYTES = 16;
-const NUMBER = /^\d{7,15}$/;
+const iterations = 131_072;
+const saltBytes = 32;
+const ivBytes = 16;
+const gcmIvBytes = 12;
+const gcmTagBytes = 16;
+const numberForm = /^\d{7,15}$/;
 
 /** Answers a client's `link_code_companion_reg`: its request for a code, or its answer to a typed one. */
 export function takeLinkCode(whatsapp: WhatsApp, candidate: Candidate, iq: BinaryNode): BinaryNode[] {
@@ -41,7 +41,7 @@ export function takeLinkCode(whatsapp: WhatsApp, candidate: Candidate, iq: Binar
 function requestCode(whatsapp: WhatsApp, candidate: Candidate, message: BinaryNode): BinaryNode {
   const number = jidDecode(message.attrs.jid)?.user ?? "";
   if (whatsapp.linkCodeRefusal) throw new QueryError(400, whatsapp.linkCodeRefusal);
-  if (!NUMBER.test(number)) throw new QueryError(400, "bad-request");
+  if (!numberForm.test(number)) throw new QueryError(400, "bad-request");
   const wrappedCompanionKey = childBytes(message, "link_code_pairing_wrapped_companion_ephemeral_pub");
   const ref = Buffer.from(`3@${randomBytes(24).toString("base64")}`);
   whatsapp.addLinkCode({ candidate, number, ref, wrappedCompanionKey, finish: undefined });
@@ -87,12 +87,12 @@ export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string):
 // Decrypts the client's bundle. A wrong code leads to a wrong key, so the tag does not match.
 function openBundle(identity: KeyPair, secret: Buffer, candidate: Candidate, message: BinaryNode): Buffer {
   const bundle = childBytes(message, "link_code_pairing_wrapped_key_bundle");
-  const salt = bundle.subarray(0, SALT_BYTES);
-  const iv = bundle.subarray(SALT_BYTES, SALT_BYTES + GCM_IV_BYTES);
+  const salt = bundle.subarray(0, saltBytes);
+  const iv = bundle.subarray(saltBytes, saltBytes + gcmIvBytes);
   const key = hkdfSync("sha256", secret, salt, "link_code_pairing_key_bundle_encryption_key", 32);
-  const decipher = createDecipheriv("aes-256-gcm", Buffer.from(key), iv, { authTagLength: GCM_TAG_BYTES });
-  decipher.setAuthTag(bundle.subarray(-GCM_TAG_BYTES));
-  const ciphertext = bundle.subarray(SALT_BYTES + GCM_IV_BYTES, -GCM_TAG_BYTES);
+  const decipher = createDecipheriv("aes-256-gcm", Buffer.from(key), iv, { authTagLength: gcmTagBytes });
+  decipher.setAuthTag(bundle.subarray(-gcmTagBytes));
+  const ciphertext = bundle.subarray(saltBytes + gcmIvBytes, -gcmTagBytes);
   const plaintext = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
   const companionIdentity = plaintext.subarray(0, 32);
   const random = plaintext.subarray(64, 96);
@@ -103,16 +103,16 @@ function openBundle(identity: KeyPair, secret: Buffer, candidate: Candidate, mes
 }
 
 async function wrapKey(password: string, publicKey: Buffer): Promise<Buffer> {
-  const salt = randomBytes(SALT_BYTES);
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv("aes-256-ctr", await derivePassword(password, salt, ITERATIONS, 32, "sha256"), iv);
+  const salt = randomBytes(saltBytes);
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv("aes-256-ctr", await derivePassword(password, salt, iterations, 32, "sha256"), iv);
   return Buffer.concat([salt, iv, cipher.update(publicKey), cipher.final()]);
 }
 
 async function unwrapKey(password: string, wrapped: Buffer): Promise<Buffer> {
-  const salt = wrapped.subarray(0, SALT_BYTES);
-  const iv = wrapped.subarray(SALT_BYTES, SALT_BYTES + IV_BYTES);
-  const key = await derivePassword(password, salt, ITERATIONS, 32, "sha256");
+  const salt = wrapped.subarray(0, saltBytes);
+  const iv = wrapped.subarray(saltBytes, saltBytes + ivBytes);
+  const key = await derivePassword(password, salt, iterations, 32, "sha256");
   const decipher = createDecipheriv("aes-256-ctr", key, iv);
-  return Buffer.concat([decipher.update(wrapped.subarray(SALT_BYTES + IV_BYTES)), decipher.final()]);
+  return Buffer.concat([decipher.update(wrapped.subarray(saltBytes + ivBytes)), decipher.final()]);
 }

@@ -8,7 +8,7 @@ import type { Ciphertext } from "./signal-peer.ts";
 import { type BinaryNode, child, children, childrenOf, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-const FEW_PRE_KEYS = 5;
+const fewPreKeys = 5;
 
 /** Attributes of a `<message>` that replace the usual ones; undefined omits one. */
 export type Envelope = Readonly<Record<string, string | undefined>>;
@@ -84,7 +84,7 @@ export function sendUnavailable(from: Phone, device: LinkedDevice): void {
 export function takeBundle(device: LinkedDevice): KeyBundle {
   const bundle = device.keys.take();
   const { preKeyCount } = device.keys;
-  if (device.online && preKeyCount < FEW_PRE_KEYS) {
+  if (device.online && preKeyCount < fewPreKeys) {
     const attributes = { type: "encrypt", from: "@s.whatsapp.net", id: newMessageId(), t: unixTime() };
     device.connection?.send(stanza("notification", attributes, [stanza("count", { value: preKeyCount })]));
   }

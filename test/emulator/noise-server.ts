@@ -3,11 +3,11 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync } from "node:cry
 import { proto } from "@whiskeysockets/baileys";
 import { generateKeyPair, type KeyPair, sharedSecret, sign } from "./keys.ts";
 
-const MODE = Buffer.from("Noise_XX_25519_AESGCM_SHA256\0\0\0\0", "ascii");
-const PROLOGUE = Buffer.from([0x57, 0x41, 6, 3]);
-const ROUTING_HEAD = Buffer.from([0x45, 0x44, 0, 1]);
-const TAG_BYTES = 16;
-const NOTHING = Buffer.alloc(0);
+const noiseMode = Buffer.from("Noise_XX_25519_AESGCM_SHA256\0\0\0\0", "ascii");
+const prologue = Buffer.from([0x57, 0x41, 6, 3]);
+const routingHead = Buffer.from([0x45, 0x44, 0, 1]);
+const tagBytes = 16;
+const noBytes = Buffer.alloc(0);
 
 /** Long-lived key of the server with its certificate chain. One per emulator. */
 export interface ServerIdentity {
@@ -32,7 +32,7 @@ export function createServerIdentity(): ServerIdentity {
 
 /** Splits a client's byte stream into frames: a prologue once, then 3-byte lengths and bodies. */
 export class FrameReader {
-  #pending: Buffer = NOTHING;
+  #pending: Buffer = noBytes;
   #prologueRead = false;
 
   /** Returns the frames completed by `data`. Throws if the stream does not begin like a WhatsApp client's. */
@@ -47,20 +47,20 @@ export class FrameReader {
       this.#pending = this.#pending.subarray(end);
     }
     // An empty view would hold the whole chunk in memory until the next one arrives.
-    if (this.#pending.length === 0) this.#pending = NOTHING;
+    if (this.#pending.length === 0) this.#pending = noBytes;
     return frames;
   }
 
   #readPrologue(): boolean {
     let offset = 0;
-    if (this.#pending.subarray(0, ROUTING_HEAD.length).equals(ROUTING_HEAD)) {
+    if (this.#pending.subarray(0, routingHead.length).equals(routingHead)) {
       if (this.#pending.length < 7) return false;
       offset = 7 + this.#pending.readUIntBE(4, 3);
     }
-    if (this.#pending.length < offset + PROLOGUE.length) return false;
-    if (!this.#pending.subarray(offset, offset + PROLOGUE.length).equals(PROLOGUE))
+    if (this.#pending.length < offset + prologue.length) return false;
+    if (!this.#pending.subarray(offset, offset + prologue.length).equals(prologue))
       throw new Error("the client does not start with WhatsApp's prologue");
-    this.#pending = this.#pending.subarray(offset + PROLOGUE.length);
+    this.#pending = this.#pending.subarray(offset + prologue.length);
     this.#prologueRead = true;
     return true;
   }
@@ -86,14 +86,14 @@ export interface HandshakeResult {
 export class Handshake {
   readonly #identity: ServerIdentity;
   readonly #ephemeral = generateKeyPair();
-  #hash: Buffer = MODE;
-  #chainingKey: Buffer = MODE;
-  #key: Buffer = MODE;
+  #hash: Buffer = noiseMode;
+  #chainingKey: Buffer = noiseMode;
+  #key: Buffer = noiseMode;
   #counter = 0;
 
   constructor(identity: ServerIdentity) {
     this.#identity = identity;
-    this.#mixHash(PROLOGUE);
+    this.#mixHash(prologue);
   }
 
   /** Processes the client hello and returns the server hello. */
@@ -119,7 +119,7 @@ export class Handshake {
     const clientStatic = this.#decrypt(clientFinish.static);
     this.#mixKey(sharedSecret(this.#ephemeral.privateKey, clientStatic));
     const payload = proto.ClientPayload.decode(this.#decrypt(clientFinish.payload));
-    const [readKey, writeKey] = expand(NOTHING, this.#chainingKey);
+    const [readKey, writeKey] = expand(noBytes, this.#chainingKey);
     return { clientStatic, payload, transport: new Transport(readKey, writeKey) };
   }
 
@@ -184,8 +184,8 @@ function seal(key: Uint8Array, counter: number, plaintext: Uint8Array, aad?: Uin
 }
 
 function open(key: Uint8Array, counter: number, ciphertext: Uint8Array, aad?: Uint8Array): Buffer {
-  const decipher = createDecipheriv("aes-256-gcm", key, nonce(counter), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv("aes-256-gcm", key, nonce(counter), { authTagLength: tagBytes });
   if (aad) decipher.setAAD(aad);
-  decipher.setAuthTag(ciphertext.subarray(ciphertext.length - TAG_BYTES));
-  return Buffer.concat([decipher.update(ciphertext.subarray(0, ciphertext.length - TAG_BYTES)), decipher.final()]);
+  decipher.setAuthTag(ciphertext.subarray(ciphertext.length - tagBytes));
+  return Buffer.concat([decipher.update(ciphertext.subarray(0, ciphertext.length - tagBytes)), decipher.final()]);
 }

@@ -21,10 +21,10 @@ export interface Candidate {
   taken: boolean;
 }
 
-const REFS = 6;
+const refCount = 6;
 // Prefixes of an identity's two signatures: WA_ADV_ACCOUNT_SIG_PREFIX and WA_ADV_DEVICE_SIG_PREFIX in Baileys.
-const ACCOUNT_SIGNATURE_PREFIX = Buffer.of(6, 0);
-const DEVICE_SIGNATURE_PREFIX = Buffer.of(6, 1);
+const accountSignaturePrefix = Buffer.of(6, 0);
+const deviceSignaturePrefix = Buffer.of(6, 1);
 
 /** Registers a client and offers it six refs for its QR codes. */
 export function offerPairing(whatsapp: WhatsApp, connection: Connection, client: HandshakeResult): Candidate {
@@ -39,7 +39,7 @@ export function offerPairing(whatsapp: WhatsApp, connection: Connection, client:
   });
   const { firstMs, nextMs } = whatsapp.refLifetime;
   const refs = new Map<string, number>();
-  for (let index = 0; index < REFS; index += 1) {
+  for (let index = 0; index < refCount; index += 1) {
     refs.set(`2@${randomBytes(96).toString("base64")}`, Date.now() + firstMs + index * nextMs);
   }
   const candidate = { connection, noiseKey: client.clientStatic, keys, refs, taken: false };
@@ -99,7 +99,7 @@ function signedIdentity(phone: Phone, details: Uint8Array, identityKey: Uint8Arr
   const signed = proto.ADVSignedDeviceIdentity.encode({
     details,
     accountSignatureKey: account.publicKey,
-    accountSignature: sign(account.privateKey, Buffer.concat([ACCOUNT_SIGNATURE_PREFIX, details, identityKey])),
+    accountSignature: sign(account.privateKey, Buffer.concat([accountSignaturePrefix, details, identityKey])),
   }).finish();
   const hmac = createHmac("sha256", advSecret).update(signed).digest();
   return proto.ADVSignedDeviceIdentityHMAC.encode({ details: signed, hmac }).finish();
@@ -109,7 +109,7 @@ function verifyDeviceSignature(answer: BinaryNode, phone: Phone, details: Uint8A
   const sent = child(answer, "pair-device-sign");
   const { deviceSignature } = proto.ADVSignedDeviceIdentity.decode(childBytes(sent, "device-identity"));
   const { identityKey } = device.keys;
-  const message = Buffer.concat([DEVICE_SIGNATURE_PREFIX, details, identityKey, phone.signal.identity.publicKey]);
+  const message = Buffer.concat([deviceSignaturePrefix, details, identityKey, phone.signal.identity.publicKey]);
   const keyIndex = child(sent, "device-identity")?.attrs["key-index"];
   if (keyIndex !== String(device.keyIndex) || !isSignedBy(identityKey, message, deviceSignature ?? Buffer.alloc(0))) {
     throw new Error("the client's device signature is invalid");

@@ -36,13 +36,13 @@ const curl = keyName ? `curl -H "X-Api-Key: $${keyName}"` : "curl";
 const control = await startControl(whatsapp, { port: Number(process.env.SANDBOX_PORT ?? 3001) });
 
 console.log(`
-An emulated WhatsApp is at ${place}; its phones take orders on ${control.url}
+An emulated WhatsApp is at ${place}; control its phones at ${control.url}
 
   1. create a session:  ${curl} -X POST localhost:${apiPort}/api/sessions -H 'Content-Type: application/json' -d '{"name":"default"}'
   2. scan its QR:       ${curl} 'localhost:${apiPort}/api/default/auth/qr?format=raw' | curl -X POST ${control.url}/scan -d @-
   3. see it WORKING:    ${curl} localhost:${apiPort}/api/sessions/default
 
-More orders (a pairing code, a message, unlinking): curl ${control.url}
+More calls (pairing code, message, unlinking): curl ${control.url}
 `);
 
 // The emulator forgets its devices when it ends, so their logins are useless afterwards.

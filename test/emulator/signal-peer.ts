@@ -13,9 +13,9 @@ export interface Ciphertext {
   readonly body: Buffer;
 }
 
-const SIGNED_PRE_KEY_ID = 1;
-const CLOSED_SESSIONS_KEPT = 10;
-const PRE_KEY_MESSAGE = 3;
+const signedPreKeyId = 1;
+const maxClosedSessions = 10;
+const preKeyMessage = 3;
 
 interface SessionEntry {
   // Time of its closing, Unix ms; -1 while it is open.
@@ -51,7 +51,7 @@ class QuietRecord extends libsignal.SessionRecord {
   removeOldSessions(): void {
     const closed = Object.entries(this.sessions).filter(([, session]) => session.indexInfo.closed !== -1);
     closed.sort(([, a], [, b]) => b.indexInfo.closed - a.indexInfo.closed);
-    for (const [key] of closed.slice(CLOSED_SESSIONS_KEPT)) delete this.sessions[key];
+    for (const [key] of closed.slice(maxClosedSessions)) delete this.sessions[key];
   }
 }
 
@@ -82,7 +82,7 @@ export class SignalPeer {
       registrationId: this.registrationId,
       identityKey: this.identity.publicKey,
       signedPreKey: {
-        keyId: SIGNED_PRE_KEY_ID,
+        keyId: signedPreKeyId,
         publicKey: this.#signedPreKey.publicKey,
         signature: this.#signature,
       },
@@ -104,7 +104,7 @@ export class SignalPeer {
       });
     }
     const { type, body } = await new libsignal.SessionCipher(this.#storage, remote).encrypt(Buffer.from(plaintext));
-    return { type: type === PRE_KEY_MESSAGE ? "pkmsg" : "msg", body: Buffer.from(body, "latin1") };
+    return { type: type === preKeyMessage ? "pkmsg" : "msg", body: Buffer.from(body, "latin1") };
   }
 
   /** Decrypts a message from `address`. */

@@ -53,8 +53,8 @@ export interface Counters {
   readonly conflicts: number;
 }
 
-const WAIT_MS = 60_000;
-const NUMBER = /^\d{5,15}$/;
+const waitMs = 60_000;
+const numberForm = /^\d{5,15}$/;
 
 /** Starts an emulated WhatsApp and resolves when it listens. The caller must `close()` it. */
 export async function startWhatsApp(options: WhatsAppOptions = {}): Promise<WhatsApp> {
@@ -135,7 +135,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     const known = number === undefined ? undefined : this.#phones.get(number);
     if (known) return known;
     const chosen = number ?? this.#freeNumber();
-    if (!NUMBER.test(chosen)) throw new Error(`not a phone number: ${chosen}`);
+    if (!numberForm.test(chosen)) throw new Error(`${chosen} must be a phone number of 5 to 15 digits`);
     const phone = new Phone(this, chosen, String(100_000_000_000_001 + this.#phones.size), profile);
     this.#phones.set(chosen, phone);
     this.#phonesByLid.set(phone.lidUser, phone);
@@ -146,7 +146,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   accountOf(jid: string): Phone | undefined {
     const user = jidDecode(jid)?.user ?? "";
     if (isLidUser(jid)) return this.#phonesByLid.get(user);
-    return isPnUser(jid) && NUMBER.test(user) ? this.phone(user) : undefined;
+    return isPnUser(jid) && numberForm.test(user) ? this.phone(user) : undefined;
   }
 
   /** Connections open now. */
@@ -206,7 +206,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   }
 
   /** Resolves as soon as the condition holds, checked after each change; rejects after `timeoutMs`. */
-  async until(condition: () => boolean, what = "a condition", timeoutMs = WAIT_MS): Promise<void> {
+  async until(condition: () => boolean, what = "a condition", timeoutMs = waitMs): Promise<void> {
     if (condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = (): void => {

@@ -29,7 +29,7 @@ export function authentication({ verifyKey, open, keyOfTicket, logger }: Authent
   return (method, header) => {
     if (method && (openMethods.has(method) || getOption(method, publicAccess))) return true;
     const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
-    const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? presentedKey(header);
+    const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? readKey(header);
     if (key !== "" && verifyKey(key)) return true;
     logger.debug({ ...(method && { method: `${method.parent.typeName}/${method.name}` }) }, "call without the key");
     return false;
@@ -49,6 +49,6 @@ export const keyRequired = () =>
   new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer");
 
 /** Returns the key of a call, or "". An empty X-Api-Key counts as absent. */
-export function presentedKey(header: Headers): string {
+export function readKey(header: Headers): string {
   return header.get("x-api-key") || (/^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "");
 }

@@ -28,7 +28,7 @@ export function createEventService(options: EventServiceOptions): ServiceImpl<ty
     },
     createStreamTicket(_request, { requestHeader, responseHeader }: HandlerContext) {
       responseHeader.set("cache-control", "no-store");
-      const { ticket, expiresAtMs } = tickets.issue(presentedKey(requestHeader));
+      const { ticket, expiresAtMs } = tickets.issue(readKey(requestHeader));
       return { ticket, expiresAt: timestampFromMs(expiresAtMs) };
     },
   };

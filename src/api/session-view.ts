@@ -9,8 +9,8 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import type { Clock } from "../app/shown-time.ts";
-import { shownTime } from "../app/shown-time.ts";
-import { maskSecrets, shownConfig } from "../domain/config.ts";
+import { toWallTime } from "../app/shown-time.ts";
+import { maskSecrets, toShownConfig } from "../domain/config.ts";
 import { engineStateOf, failedAttemptsOf, meOf, statusOf, type UnlinkOutcome, wakeAtMs } from "../domain/session.ts";
 import { endpointView } from "./webhook-service.ts";
 
@@ -38,7 +38,7 @@ export function sessionView(record: SessionRecord, options: ViewOptions, disable
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
     attempt: failedAttemptsOf(record),
-    ...(awaitsAttempt(record) && { nextAttemptAt: shownTime(record.wakeAt, options.clock) }),
+    ...(awaitsAttempt(record) && { nextAttemptAt: toWallTime(record.wakeAt, options.clock) }),
     health: record.health,
     disabledWebhooks: disabled.map((endpoint) => endpointView(endpoint, options.clock)),
   });
@@ -61,7 +61,7 @@ const remoteUnlinked = {
 
 /** Converts a stored configuration to its API form. */
 export function configView({ config }: SessionRecord, { showSecrets }: ViewOptions): SessionConfig {
-  const shown = shownConfig(config);
+  const shown = toShownConfig(config);
   return showSecrets ? shown : maskSecrets(shown);
 }
 

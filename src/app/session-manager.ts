@@ -6,7 +6,7 @@ import {
   SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { keepSecrets } from "../domain/config.ts";
+import { restoreSecrets } from "../domain/config.ts";
 import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
 import type { Lease, Pairing } from "../ports/sessions.ts";

@@ -7,14 +7,14 @@ export type { Clock, MonotonicClock, WallClock } from "../ports/system.ts";
 type WallTime = Pick<Clock, "wallMsAt">;
 
 /** Converts a stored time of the monotonic clock to Unix time, by the current wall clock. */
-export const shownTime = (time: Timestamp, clock: WallTime): Timestamp =>
+export const toWallTime = (time: Timestamp, clock: WallTime): Timestamp =>
   timestampFromMs(clock.wallMsAt(timestampMs(time)));
 
 /** Converts the times of an endpoint's health to Unix time. */
-export const shownHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
+export const toWallHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
   ...health,
-  ...(health.failingSince && { failingSince: shownTime(health.failingSince, clock) }),
-  ...(health.sparedUntil && { sparedUntil: shownTime(health.sparedUntil, clock) }),
-  ...(health.disabledAt && { disabledAt: shownTime(health.disabledAt, clock) }),
-  ...(health.probeAt && { probeAt: shownTime(health.probeAt, clock) }),
+  ...(health.failingSince && { failingSince: toWallTime(health.failingSince, clock) }),
+  ...(health.sparedUntil && { sparedUntil: toWallTime(health.sparedUntil, clock) }),
+  ...(health.disabledAt && { disabledAt: toWallTime(health.disabledAt, clock) }),
+  ...(health.probeAt && { probeAt: toWallTime(health.probeAt, clock) }),
 });

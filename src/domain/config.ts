@@ -19,7 +19,7 @@ const isCredential = ({ name }: CustomHeader) => credentialName.test(name);
 const urlPassword = /^([a-z][a-z0-9+.-]*:\/\/[^\\/?#:]*:)([^\\/?#]+)(?=@)/i;
 
 /** Returns a URL with "***" for its password. */
-export const maskedUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
+export const maskUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
 const maskText = (text: string) => (text === "" ? text : mask);
 
 const maskHmac = (hmac: HmacConfig): HmacConfig => ({
@@ -32,7 +32,7 @@ const maskHmac = (hmac: HmacConfig): HmacConfig => ({
  * Returns a configuration as answers show it: `noweb` with its defaults if it was sent, and no empty `hmac` or
  * `retries`.
  */
-export function shownConfig(config: SessionConfig | undefined): SessionConfig {
+export function toShownConfig(config: SessionConfig | undefined): SessionConfig {
   const stored = config ?? create(SessionConfigSchema);
   const shown = { ...stored, webhooks: stored.webhooks.map(showWebhook) };
   if (!shown.noweb) return shown;
@@ -55,7 +55,7 @@ export function maskSecrets(config: SessionConfig): SessionConfig {
     ...(proxy?.password && { proxy: { ...proxy, password: mask } }),
     webhooks: webhooks.map((webhook) => ({
       ...webhook,
-      url: maskedUrl(webhook.url),
+      url: maskUrl(webhook.url),
       ...(webhook.hmac && { hmac: maskHmac(webhook.hmac) }),
       customHeaders: webhook.customHeaders.map((header) =>
         isCredential(header) ? { ...header, value: maskText(header.value) } : header,
@@ -65,7 +65,7 @@ export function maskSecrets(config: SessionConfig): SessionConfig {
 }
 
 /** Replaces each "***" in `next` with the `stored` secret. Throws INVALID_ARGUMENT where none is stored. */
-export function keepSecrets(next: SessionConfig, stored: SessionConfig | undefined): SessionConfig {
+export function restoreSecrets(next: SessionConfig, stored: SessionConfig | undefined): SessionConfig {
   const violations: Violation[] = [];
   const restore: Restore = (value, storedValue, field) => {
     if (value !== mask) return value;
@@ -129,7 +129,7 @@ function restoreUrl(url: string, stored: string | undefined, path: string, resto
  * position.
  */
 function matchWebhooks(next: readonly WebhookConfig[], stored: readonly WebhookConfig[]) {
-  const matched = matchByKey(next, stored, ({ url }) => maskedUrl(url));
+  const matched = matchByKey(next, stored, ({ url }) => maskUrl(url));
   return matched.map((found, i) => {
     const here = stored[i];
     return found ?? (here && !matched.includes(here) ? here : undefined);

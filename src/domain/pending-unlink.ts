@@ -29,7 +29,7 @@ export function setAside(session: SessionState, ulid: string, nowMs: number): Pe
 }
 
 /** Returns the order after a failed attempt, with the time of the next one. */
-export function attempted(pending: PendingUnlink, nowMs: number, policy: RetryPolicy): PendingUnlink {
+export function withFailedAttempt(pending: PendingUnlink, nowMs: number, policy: RetryPolicy): PendingUnlink {
   const attempts = pending.attempts + 1;
   const dueAt = timestampFromMs(nowMs + reconnectDelayMs(attempts, policy));
   return { ...pending, attempts, dueAt };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
-import { keepSecrets, maskSecrets, shownConfig } from "../../src/domain/config.ts";
+import { maskSecrets, restoreSecrets, toShownConfig } from "../../src/domain/config.ts";
 import { SessionError } from "../../src/domain/errors.ts";
 
 type Config = MessageInitShape<typeof SessionConfigSchema>;
@@ -26,10 +26,10 @@ const secretConfig = () =>
     ],
   });
 
-/** Returns the message with which `keepSecrets` refuses a configuration. */
+/** Returns the message with which `restoreSecrets` refuses a configuration. */
 function refused(next: Config, stored?: Config): string {
   try {
-    keepSecrets(config(next), stored && config(stored));
+    restoreSecrets(config(next), stored && config(stored));
   } catch (error) {
     assert.ok(error instanceof SessionError);
     assert.equal(error.reason, "INVALID_ARGUMENT");
@@ -40,12 +40,12 @@ function refused(next: Config, stored?: Config): string {
 
 describe("a configuration in an answer", () => {
   it("has the defaults of noweb if noweb was sent", () => {
-    assert.deepEqual(json(shownConfig(undefined)), {});
-    assert.deepEqual(json(shownConfig(config({ debug: true }))), { debug: true });
-    assert.deepEqual(json(shownConfig(config({ noweb: {} }))), {
+    assert.deepEqual(json(toShownConfig(undefined)), {});
+    assert.deepEqual(json(toShownConfig(config({ debug: true }))), { debug: true });
+    assert.deepEqual(json(toShownConfig(config({ noweb: {} }))), {
       noweb: { markOnline: true, store: { enabled: false, fullSync: false } },
     });
-    assert.deepEqual(json(shownConfig(config({ noweb: { markOnline: false, store: { enabled: true } } }))), {
+    assert.deepEqual(json(toShownConfig(config({ noweb: { markOnline: false, store: { enabled: true } } }))), {
       noweb: { markOnline: false, store: { enabled: true, fullSync: false } },
     });
   });
@@ -111,7 +111,7 @@ describe("a configuration in an answer", () => {
 describe("a configuration with *** in a request", () => {
   it("changes nothing when an answer is sent back", () => {
     const stored = secretConfig();
-    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+    assert.deepEqual(json(restoreSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
   it("replaces stored secrets with new ones", () => {
@@ -119,13 +119,13 @@ describe("a configuration with *** in a request", () => {
       proxy: { server: "a:1", password: "new" },
       webhooks: [{ url: "https://a.test/2", hmac: { key: "n" } }],
     };
-    assert.deepEqual(json(keepSecrets(config(next), secretConfig())), json(config(next)));
+    assert.deepEqual(json(restoreSecrets(config(next), secretConfig())), json(config(next)));
   });
 
   it("matches webhooks by URL, and by position if the URL is new", () => {
     const mask = { hmac: { key: "***" } };
     const keys = (urls: string[]) =>
-      keepSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
+      restoreSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
         (webhook) => webhook.hmac?.key,
       );
     assert.deepEqual(keys(["https://a.test/2", "https://user:***@a.test/1"]), ["key-2", "key-1"]);
@@ -141,7 +141,7 @@ describe("a configuration with *** in a request", () => {
         { url, hmac: { key: "2" } },
       ],
     });
-    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+    assert.deepEqual(json(restoreSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
   it("matches headers by name, in any case and order", () => {
@@ -168,7 +168,7 @@ describe("a configuration with *** in a request", () => {
         },
       ],
     };
-    const kept = keepSecrets(config(next), config(stored)).webhooks[0]?.customHeaders.map(({ value }) => value);
+    const kept = restoreSecrets(config(next), config(stored)).webhooks[0]?.customHeaders.map(({ value }) => value);
     assert.deepEqual(kept, ["c", "***", "t"]);
   });
 
@@ -196,14 +196,14 @@ describe("a configuration with *** in a request", () => {
     });
     const masked = maskSecrets(stored);
     assert.deepEqual([masked.webhooks[0]?.hmac?.key, masked.webhooks[0]?.hmac?.previousKey], ["***", "***"]);
-    const kept = keepSecrets(masked, stored);
+    const kept = restoreSecrets(masked, stored);
     assert.deepEqual([kept.webhooks[0]?.hmac?.key, kept.webhooks[0]?.hmac?.previousKey], ["new", "old"]);
-    assert.throws(() => keepSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
+    assert.throws(() => restoreSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
   });
 });
 
 describe("a webhook in an answer", () => {
-  const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(shownConfig(config({ webhooks: [init] })));
+  const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(toShownConfig(config({ webhooks: [init] })));
 
   it("has no hmac without a key", () => {
     assert.deepEqual(shown({ url: "http://a.test", hmac: {} }), { webhooks: [{ url: "http://a.test" }] });

@@ -31,7 +31,10 @@ export function authentication({ verifyKey, open, keyOfTicket, logger }: Authent
     const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
     const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? readKey(header);
     if (key !== "" && verifyKey(key)) return true;
-    logger.debug({ ...(method && { method: `${method.parent.typeName}/${method.name}` }) }, "call without the key");
+    logger.debug(
+      { ...(method && { method: `${method.parent.typeName}/${method.name}` }) },
+      "call refused, no valid key",
+    );
     return false;
   };
 }

@@ -116,7 +116,7 @@ function answerTo(protos: Protos, { messageRequest: asked }: Request) {
     case undefined:
       return {
         case: "errorResponse",
-        value: { errorCode: Code.InvalidArgument, errorMessage: "nothing is asked for" },
+        value: { errorCode: Code.InvalidArgument, errorMessage: "message_request must be set" },
       } as const;
   }
 }

@@ -8,6 +8,7 @@ export interface ConnectLimits {
   readonly maxConnecting: number;
 }
 
+/** Limits in production. */
 export const defaultConnectLimits: ConnectLimits = { perSecond: 20, maxConnecting: 64 };
 
 /** Time after which a connecting engine no longer takes up a slot. */

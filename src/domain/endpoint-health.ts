@@ -23,6 +23,7 @@ export interface HealthPolicy {
   readonly probeEveryMs: number;
 }
 
+/** Production values of the rules. */
 export const defaultHealthPolicy: HealthPolicy = {
   spareAfterFailures: 20,
   spareAfterDeliveries: 5,

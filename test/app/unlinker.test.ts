@@ -99,7 +99,7 @@ describe("a session with a device", () => {
         assert.equal(await pendingOf(harness), 0);
       });
 
-      it(`leaves its login to the unlinker by ${verb} when ${name} and WhatsApp is away`, async (t) => {
+      it(`leaves its login behind by ${verb} with WhatsApp away: ${name}`, async (t) => {
         const harness = await openAt(t, place);
         harness.engine().unlinks = Promise.resolve("unknown");
         answering(harness, "unknown");

@@ -148,7 +148,7 @@ describe("every call in every protocol", () => {
     }
 
     const lines = server.log.join("\n");
-    assert.match(lines, /"msg":"call without the key"/);
+    assert.match(lines, /"msg":"call refused, no valid key"/);
     for (const secret of [key, wrongKey, hash]) {
       assert.equal(lines.includes(secret), false, "no log line shows a key");
       assert.equal(shown.join("\n").includes(secret), false, "no answer shows a key");

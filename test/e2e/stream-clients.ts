@@ -9,7 +9,7 @@ import {
   type StatusStreamResponse,
 } from "../../gen/sessiond/v1/session_service_pb.js";
 
-/** Address without a WhatsApp: sessions there retry for ever, and change on a test's command. */
+/** Address without a WhatsApp: sessions there retry endlessly, and change on a test's command. */
 export const nowhere = { SESSIOND_NOWEB_URL: "ws://127.0.0.1:9" };
 
 /** Opens gRPC clients on one connection; close them, or declare them with `using`. */

@@ -10,7 +10,7 @@ import type { Phone } from "./phone.ts";
 import { startWhatsApp, type WhatsApp } from "./whatsapp.ts";
 
 ignoreLingeringTimers();
-// libsignal, in Baileys' hands, prints its sessions.
+// libsignal, as Baileys uses it, prints its sessions.
 mock.method(console, "info", () => {});
 mock.method(console, "warn", () => {});
 
@@ -47,7 +47,7 @@ describe("the emulated WhatsApp, with the real Baileys", () => {
     const [device] = phone.devices;
     assert.ok(device);
     await wa.waitForLogin(device);
-    // Baileys leaves rejections unhandled when it is cut off just after the login, while it still has things to say.
+    // Baileys leaves rejections unhandled when it is cut off right after the login, with messages still to send.
     await client.settled();
     return { client, phone, device };
   }
@@ -132,7 +132,7 @@ describe("the emulated WhatsApp, with the real Baileys", () => {
     assert.equal(first.key.id, firstId);
     assert.equal(first.key.remoteJid, bob.jid);
     assert.equal(first.pushName, "Bob");
-    // The answer opens the session both ways.
+    // The answer opens the session in both directions.
     await client.socket.sendMessage(bob.jid, { text: "two" });
     assert.equal((await bob.nextMessage()).text, "two");
     const thirdId = await bob.sendTextTo(phone.number, "three");

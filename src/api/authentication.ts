@@ -5,7 +5,7 @@ import { SessionError } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
 
-/** The header that carries a ticket. The REST transcoder fills it from a stream's URL. */
+/** Header with a ticket. The REST transcoder fills it from a stream's URL. */
 export const ticketHeader = "x-stream-ticket";
 
 /** Whether a call with these headers is allowed. `method` is undefined for a path without a method. */

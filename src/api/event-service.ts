@@ -4,7 +4,7 @@ import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { invalidArgument } from "../domain/errors.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Tickets } from "../ports/tickets.ts";
-import { presentedKey } from "./authentication.ts";
+import { readKey } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
@@ -15,7 +15,7 @@ export interface EventServiceOptions {
   readonly tickets: Tickets;
 }
 
-/** Creates EventService over the log of events. */
+/** Creates EventService on top of the event log. */
 export function createEventService(options: EventServiceOptions): ServiceImpl<typeof EventService> {
   const { log, streams, tickets } = options;
   return {

@@ -10,7 +10,7 @@ export async function printQrs(
   const { seq } = await backend.sessions.list();
   for await (const { session, payload } of backend.log.events(undefined, seq, signal)) {
     if (payload.case !== "sessionStatus" || payload.value.status !== Status.SCAN_QR_CODE) continue;
-    // The code itself is in no log: it is read where it is now, and one that is gone already need not be shown.
+    // The log does not contain the code, so this reads the current one. A code that is already gone is not printed.
     const { pairing } = await backend.sessions.get(session);
     if (pairing) await print(session, pairing.value);
   }

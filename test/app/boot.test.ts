@@ -98,7 +98,7 @@ describe("a starting server", () => {
     await next.boot();
     await assert.rejects(next.get("alice"), { reason: "SESSION_NOT_FOUND" });
     assert.deepEqual(
-      // The former process is still there to tell that it lost the session.
+      // The former process still runs and reports that it lost the session.
       it.log.filter((line) => /^(warn|error)/.test(line) && !line.includes("another process runs this session")),
       [],
     );

@@ -66,7 +66,7 @@ async function setUp(...webhooks: Webhook[]) {
   };
 }
 
-/** Waits while others are at work, without moving the clock. */
+/** Waits for a condition without moving the clock. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }

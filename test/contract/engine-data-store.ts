@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { EngineData } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
-import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+import { createSession, newEvent, type OpenBackend, openFixture, recordOf } from "./backend-fixtures.ts";
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
@@ -17,10 +17,10 @@ async function assertEnded(data: EngineData): Promise<void> {
   await assert.rejects(write(data, { key: "value" }), LeaseLost);
 }
 
-/** Credentials and chats, and the handles on them. */
+/** Contract for credentials and chats, and for the handles on them. */
 export function engineDataContract(open: OpenBackend): void {
-  it("values are read in the order asked for, undefined where there is none", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("values are read in the order of the keys, undefined for missing ones", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.engineData.credentials(lease);
     await write(credentials, { one: "1", two: "2", empty: "" });

@@ -147,8 +147,8 @@ export function logContract(open: OpenBackend): void {
     for (const event of await Promise.all(readers)) assert.equal(event.seq, 1n);
   });
 
-  it("who watches sees the session at once, existing or not, and each change", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a watcher sees the session at once, existing or not, and each change", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const watcher = new Reader(backend.sessions.watch("alice", signal));
     assert.deepEqual(await watcher.next(), { record: undefined, pairing: undefined, seq: 0n });
     const created = watcher.next();

@@ -5,7 +5,7 @@ import { PendingUnlinkSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Backend } from "../../src/ports/backend.ts";
 import type { Credentials } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
-import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+import { createSession, newEvent, type OpenBackend, openFixture, recordOf } from "./backend-fixtures.ts";
 
 const pendingOf = (id: string, session = "alice") => create(PendingUnlinkSchema, { id, session });
 

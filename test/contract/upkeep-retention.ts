@@ -3,7 +3,15 @@ import { it } from "node:test";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { LogTrimmed } from "../../src/ports/event-log.ts";
 import type { Retention } from "../../src/ports/upkeep.ts";
-import { createSession, fixture, history, newEvent, type OpenBackend, Reader, recordOf } from "./backend-fixtures.ts";
+import {
+  createSession,
+  history,
+  newEvent,
+  type OpenBackend,
+  openFixture,
+  Reader,
+  recordOf,
+} from "./backend-fixtures.ts";
 
 const all = { maxCount: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
 const everything: Retention = { events: all, delivered: all, failed: all };
@@ -53,7 +61,7 @@ export function retentionContract(open: OpenBackend): void {
     clock.advance(1001);
     assert.equal(await backend.upkeep.trim(limits, clock.wallMs(), signal), 20);
     assert.equal(await backend.log.oldestSeq("alice"), 23n);
-    // A new session of that name has a whole log of its own.
+    // A new session with the same name has a log of its own.
     await backend.sessions.remove(lease, []);
     assert.equal(await backend.log.oldestSeq("alice"), 1n);
     await createSession(backend, "alice", [], 1);
@@ -102,7 +110,7 @@ export function retentionContract(open: OpenBackend): void {
       30,
     );
     assert.deepEqual(await counts(), [5, 1, 5]);
-    // A failed one has kept its event; a delivered one has not, and it is gone.
+    // The failed delivery retains its event. The delivered one is gone with its event.
     const names = (await backend.outbox.deliveries("alice", { limit: 100 })).map(({ event, endpointId }) => ({
       seq: event?.seq ?? 0n,
       endpointId,

@@ -24,10 +24,10 @@ export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
   phase,
   ...more,
 });
-/** The transition of a session that has reported no messages; the wall clock shows what the monotonic one does. */
+/** Applies an input to a session that has reported no messages. Wall clock and monotonic clock agree. */
 export const transit = (record: SessionRecord, input: SessionInput, atMs = nowMs, more = policy) =>
   transition({ record, messages: noMessages }, input, { nowMs: atMs, wallMs: atMs }, more);
-/** A transition, with all that it leads to in one list: what is announced, the wipe, and the actions. */
+/** Applies an input and lists all effects of the transition: events, wipe and actions. */
 export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
   const next = transit(state, input, atMs);
   const announcements = {

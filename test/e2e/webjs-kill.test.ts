@@ -184,7 +184,7 @@ describe("WEBJS sessions come back", () => {
       const { status } = await rest.get("/api/sessions/alice");
       if (status === 200) assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
       else assert.equal(status, 404);
-      // A device that may be linked still is unlinked first.
+      // A device that may still be linked is unlinked first.
       while ((await rest.get("/api/server/status")).body.pendingUnlinks) await delay(50);
       assert.deepEqual(await browsers.profiles(), []);
     }

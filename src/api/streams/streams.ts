@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Tickets } from "../../ports/tickets.ts";
-import { type Admits, keyRequired, presentedKey, ticketHeader } from "../authentication.ts";
+import { type Admits, keyRequired, readKey, ticketHeader } from "../authentication.ts";
 import type { LiveStreamOptions, StreamPolicy } from "./live-stream.ts";
 
 /** What all streams have in common. */

@@ -27,7 +27,7 @@ export const messageEvent = (seq: bigint, session: string): Event =>
 export const deletion = (seq: bigint, session: string): Event =>
   create(EventSchema, { seq, session, name: deletedEventName, time: timestampFromMs(epochMs) });
 
-/** A log in memory that a test writes and trims, and the sessions that it is of. */
+/** In-memory log that a test writes and trims, with its sessions. */
 export class LogSource {
   /** Metadata by session. */
   readonly metadata = new Map<string, Record<string, string>>();

@@ -10,14 +10,14 @@ import { liveStream } from "./streams/live-stream.ts";
 import { type QrView, qrCode, qrStream } from "./streams/qr-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
-/** What AuthService works with. */
+/** Dependencies of AuthService. */
 export interface AuthServiceOptions extends QrView {
   readonly manager: Pick<SessionManager, "get" | "pairing" | "requestCode">;
   readonly sessions: Pick<Sessions, "watch">;
   readonly streams: Streams;
 }
 
-/** AuthService over a manager. */
+/** Creates AuthService on top of a session manager. */
 export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
   const { manager, sessions, drawQr, streams } = options;
   return {

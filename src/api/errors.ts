@@ -31,12 +31,12 @@ const codes = {
   SHUTTING_DOWN: Code.Unavailable,
 } as const satisfies Record<ErrorReason, Code>;
 
-/** Whose reasons these are, in google.rpc.ErrorInfo. */
+/** Domain of the reasons, in google.rpc.ErrorInfo. */
 const domain = "sessiond";
-/** When a call that came too early can be tried again. */
+/** Delay that answers suggest before a retry. */
 const retryDelayMs = 1_000;
 
-/** A failed call as every protocol reports it: its code, and google.rpc details for programs. */
+/** Converts a failure to the error that all protocols report: its code, and google.rpc details for programs. */
 export function connectErrorOf(error: SessionError): ConnectError {
   const { reason, message, metadata, violations } = error;
   const details: ConstructorParameters<typeof ConnectError>[3] = [
@@ -51,5 +51,5 @@ export function connectErrorOf(error: SessionError): ConnectError {
   return new ConnectError(message, codes[reason], undefined, details);
 }
 
-/** What to throw when what a stream reads has ended before the stream: the caller's reason, else the server's. */
+/** Returns the error for a stream whose source has ended: the caller's reason if it aborted, else the shutdown. */
 export const endOf = (signal: AbortSignal): unknown => (signal.aborted ? signal.reason : shuttingDown());

@@ -4,18 +4,18 @@ import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { invalidArgument } from "../domain/errors.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Tickets } from "../ports/tickets.ts";
-import { presentedKey } from "./authentication.ts";
+import { readKey } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
-/** What EventService works with. */
+/** Dependencies of EventService. */
 export interface EventServiceOptions {
   readonly log: EventLog;
   readonly streams: Streams;
   readonly tickets: Tickets;
 }
 
-/** Creates EventService over the log of events. */
+/** Creates EventService on top of the event log. */
 export function createEventService(options: EventServiceOptions): ServiceImpl<typeof EventService> {
   const { log, streams, tickets } = options;
   return {
@@ -28,7 +28,7 @@ export function createEventService(options: EventServiceOptions): ServiceImpl<ty
     },
     createStreamTicket(_request, { requestHeader, responseHeader }: HandlerContext) {
       responseHeader.set("cache-control", "no-store");
-      const { ticket, expiresAtMs } = tickets.issue(presentedKey(requestHeader));
+      const { ticket, expiresAtMs } = tickets.issue(readKey(requestHeader));
       return { ticket, expiresAt: timestampFromMs(expiresAtMs) };
     },
   };

@@ -4,7 +4,7 @@ import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import type { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 
-/** What a client asks, in both versions. */
+/** A reflection request, in both versions. */
 interface Request {
   readonly host: string;
   readonly messageRequest:
@@ -13,7 +13,7 @@ interface Request {
     | { case: undefined; value?: undefined };
 }
 
-/** The protos of services, to be asked for by name. */
+/** Proto files of the services, indexed by name. */
 class Protos {
   readonly #services: readonly DescService[];
   readonly #files: ReadonlyMap<string, DescFile>;
@@ -40,7 +40,7 @@ class Protos {
     return this.#files.get(name);
   }
 
-  /** The file that defines a type, a service, or a field, method, value or extension of one. */
+  /** Returns the file that defines a type or service, or a field, method, value or extension inside one. */
   bySymbol(symbol: string): DescFile | undefined {
     const found = this.#registry.get(symbol);
     if (found) return found.file;
@@ -54,7 +54,7 @@ class Protos {
     return message && this.#registry.getExtensionFor(message, number)?.file;
   }
 
-  /** The numbers of all extensions of a message; undefined if there is no such message. */
+  /** Returns the numbers of all extensions of a message, or undefined if the message does not exist. */
   extensionNumbers(typeName: string): number[] | undefined {
     if (!this.#registry.getMessage(typeName)) return undefined;
     return [...this.#registry].flatMap((type) =>
@@ -62,7 +62,7 @@ class Protos {
     );
   }
 
-  /** A file with all it depends on, itself first, serialized. */
+  /** Returns a file and its dependencies, serialized, the file first. */
   withDependencies(file: DescFile): Uint8Array[] {
     const all = new Set([file]);
     for (const one of all) for (const dependency of one.dependencies) all.add(dependency);
@@ -116,7 +116,7 @@ function answerTo(protos: Protos, { messageRequest: asked }: Request) {
     case undefined:
       return {
         case: "errorResponse",
-        value: { errorCode: Code.InvalidArgument, errorMessage: "nothing is asked for" },
+        value: { errorCode: Code.InvalidArgument, errorMessage: "message_request must be set" },
       } as const;
   }
 }
@@ -127,7 +127,7 @@ async function* answers<T extends Request>(protos: Protos, requests: AsyncIterab
   }
 }
 
-/** grpc.reflection.v1 and v1alpha, which are alike, for these services. */
+/** Creates grpc.reflection.v1 and its equal v1alpha for these services. */
 export function createReflectionServices(services: readonly DescService[]): {
   v1: ServiceImpl<typeof ServerReflection>;
   v1alpha: ServiceImpl<typeof ServerReflectionV1Alpha>;

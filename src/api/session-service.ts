@@ -12,7 +12,7 @@ import type { LogSource } from "./streams/live-stream.ts";
 import { statusStream } from "./streams/status-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
-/** What SessionService works with. */
+/** Dependencies of SessionService. */
 export interface SessionServiceOptions extends ViewOptions {
   readonly manager: SessionManager;
   readonly sessions: Pick<Sessions, "list" | "get">;
@@ -22,10 +22,10 @@ export interface SessionServiceOptions extends ViewOptions {
   readonly streams: Streams;
 }
 
-/** The session of calls that name none and need one: WAHA's. */
+/** Session of the calls that need a session and name none, as in WAHA. */
 const defaultName = "default";
 
-/** SessionService over a manager. */
+/** Creates SessionService on top of a session manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
   const { manager, sessions, log, webhookLog, drawQr, streams } = options;
   const view = async (record: SessionRecord) =>

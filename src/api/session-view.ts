@@ -9,19 +9,19 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import type { Clock } from "../app/shown-time.ts";
-import { shownTime } from "../app/shown-time.ts";
-import { maskSecrets, shownConfig } from "../domain/config.ts";
+import { toWallTime } from "../app/shown-time.ts";
+import { maskSecrets, toShownConfig } from "../domain/config.ts";
 import { engineStateOf, failedAttemptsOf, meOf, statusOf, type UnlinkOutcome, wakeAtMs } from "../domain/session.ts";
 import { endpointView } from "./webhook-service.ts";
 
-/** How sessions are shown. */
+/** Options for showing sessions. */
 export interface ViewOptions {
-  /** Shows keys and passwords as they are, as WAHA does. */
+  /** Shows keys and passwords in plain text, as WAHA does. */
   readonly showSecrets: boolean;
   readonly clock: Clock;
 }
 
-/** A session as callers see it, with those of its endpoints that are switched off. */
+/** Converts a stored session to its API form, with its disabled endpoints. */
 export function sessionView(record: SessionRecord, options: ViewOptions, disabled: readonly Endpoint[] = []): Session {
   const me = meOf(record);
   return create(SessionSchema, {
@@ -38,16 +38,16 @@ export function sessionView(record: SessionRecord, options: ViewOptions, disable
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
     attempt: failedAttemptsOf(record),
-    ...(awaitsAttempt(record) && { nextAttemptAt: shownTime(record.wakeAt, options.clock) }),
+    ...(awaitsAttempt(record) && { nextAttemptAt: toWallTime(record.wakeAt, options.clock) }),
     health: record.health,
     disabledWebhooks: disabled.map((endpoint) => endpointView(endpoint, options.clock)),
   });
 }
 
-/** What became of a device at WhatsApp, as callers see it. */
+/** Converts the outcome of unlinking a device to its API form. */
 export const remoteUnlinkedOf = (outcome: UnlinkOutcome): RemoteUnlinked => remoteUnlinked[outcome];
 
-/** The same for answers that say it only of a device that may be linked still. */
+/** Returns the outcome only if the device may still be linked, for answers that are empty otherwise. */
 export function stillLinked(outcome: UnlinkOutcome | undefined): { remoteUnlinked?: RemoteUnlinked } {
   return outcome === "pending" || outcome === "unknown" ? { remoteUnlinked: remoteUnlinked[outcome] } : {};
 }
@@ -59,12 +59,12 @@ const remoteUnlinked = {
   unknown: RemoteUnlinked.UNKNOWN,
 } as const satisfies Record<UnlinkOutcome, RemoteUnlinked>;
 
-/** A session's configuration as callers see it. */
+/** Converts a stored configuration to its API form. */
 export function configView({ config }: SessionRecord, { showSecrets }: ViewOptions): SessionConfig {
-  const shown = shownConfig(config);
+  const shown = toShownConfig(config);
   return showSecrets ? shown : maskSecrets(shown);
 }
 
-/** It waits for its next attempt to connect: of its other deadlines nobody needs to know. */
+/** Whether a session's wake-up time is its next attempt to connect. Its other deadlines are internal. */
 const awaitsAttempt = (record: SessionRecord): record is SessionRecord & { wakeAt: Timestamp } =>
   wakeAtMs(record) !== undefined && [Status.STARTING, Status.FAILED].includes(statusOf(record));

@@ -4,7 +4,7 @@ import type { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import type { Clock } from "../app/shown-time.ts";
 import { SessionError } from "../domain/errors.ts";
 
-/** A backup as its maker reports it. */
+/** A completed backup. */
 export interface BackupFacts {
   readonly directory: string;
   readonly entries: number;
@@ -12,20 +12,20 @@ export interface BackupFacts {
   readonly generation: { readonly writes: bigint; readonly ratchets: bigint };
 }
 
-/** What looking after the store needs. */
+/** Dependencies of StoreService. */
 export interface StoreServiceOptions {
-  /** Writes a backup to a directory named after that Unix time (ms). */
+  /** Writes a backup to a directory named after this Unix time, ms. */
   backUp(wallMs: number): Promise<BackupFacts>;
   readonly clock: Clock;
 }
 
-/** StoreService over a store that can be backed up. */
+/** Creates StoreService for a store that supports backups. */
 export function createStoreService({ backUp, clock }: StoreServiceOptions): ServiceImpl<typeof StoreService> {
-  let running = false;
+  let isRunning = false;
   return {
     async backup() {
-      if (running) throw new SessionError("BACKUP_RUNNING", "A backup is being written");
-      running = true;
+      if (isRunning) throw new SessionError("BACKUP_RUNNING", "A backup is being written");
+      isRunning = true;
       try {
         const wallMs = clock.wallMs();
         const { directory, entries, bytes, generation } = await backUp(wallMs);
@@ -38,7 +38,7 @@ export function createStoreService({ backUp, clock }: StoreServiceOptions): Serv
           ratchets: generation.ratchets,
         };
       } finally {
-        running = false;
+        isRunning = false;
       }
     },
   };

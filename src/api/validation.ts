@@ -12,9 +12,9 @@ import { loggedEventNames } from "../domain/event.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import { sessionNameViolations } from "../domain/session-name.ts";
 
-/** How a QR code can be asked for over REST. */
+/** Formats in which REST returns a QR code. */
 const qrFormats = ["image", "raw"];
-/** How many deliveries a page holds at most. */
+/** Deliveries on a page, at most. */
 const maxPageSize = 500;
 
 type Rule = readonly [typeName: string, check: (message: Message) => Violation[]];
@@ -23,13 +23,13 @@ function rule<Desc extends DescMessage>(desc: Desc, check: (message: MessageShap
   return [desc.typeName, (message) => (isMessage(message, desc) ? check(message) : [])];
 }
 
-/** The rule of requests that name a session and nothing else. */
+/** Checks a request that names a session and has no other fields with rules. */
 const named = (message: { session: string }) => sessionNameViolations(message.session, "session");
 
-/** A name that may be left out. */
+/** Checks a name that may be empty. */
 const optionalName = (name: string, field: string) => (name === "" ? [] : sessionNameViolations(name, field));
 
-/** What a stream is of. */
+/** Checks the session names of a stream request. */
 const streamedNames = ({ session, sessions }: { session: string; sessions: readonly string[] }) => [
   ...optionalName(session, "session"),
   ...sessions.flatMap((name, index) => sessionNameViolations(name, `sessions.${index}`)),
@@ -103,31 +103,31 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(events.CreateStreamTicketRequestSchema, () => []),
 ]);
 
-/** Everything wrong with a request; nothing for a message that has no rules. */
+/** Returns each broken rule of a request. Messages without rules break none. */
 export const violationsOf = (message: Message): Violation[] => rules.get(message.$typeName)?.(message) ?? [];
 
-/** Whether requests of this type are checked at all. */
+/** Whether this message type has rules. */
 export const hasRule = (desc: DescMessage): boolean => rules.has(desc.typeName);
 
-/** Refuses requests that break a rule, before anything is done. */
+/** Refuses requests that break a rule before they have any effect. */
 export const validation: Interceptor = (next) => async (req) => {
-  if (req.stream) return next({ ...req, message: checkedStream(req.message) });
-  checked(req.message);
+  if (req.stream) return next({ ...req, message: checkStream(req.message) });
+  check(req.message);
   return next(req);
 };
 
-function checked<T extends Message>(message: T): T {
+function check<T extends Message>(message: T): T {
   const violations = violationsOf(message);
   if (violations.length > 0) throw invalidArgument(violations);
   return message;
 }
 
-async function* checkedStream<T extends Message>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  for await (const message of messages) yield checked(message);
+async function* checkStream<T extends Message>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  for await (const message of messages) yield check(message);
 }
 
 function engineViolations(engine: Engine_Kind): Violation[] {
-  // Protobuf lets a number pass that no engine has.
+  // Protobuf accepts numbers that stand for no engine.
   if (Engine_Kind[engine] !== undefined) return [];
   const known = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map((kind) => Engine_Kind[kind]);
   return [{ field: "engine", description: `must be one of the following values: ${known.join(", ")}` }];

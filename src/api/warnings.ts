@@ -6,21 +6,21 @@ import * as session from "../../gen/sessiond/v1/session_service_pb.js";
 import { eventsThatNeverFire } from "../domain/config-violations.ts";
 import { deletedEventName, postedEventNames, testEventName } from "../domain/event.ts";
 
-/** The header of an answer that tells of parts of a request that were accepted and have no effect: an RFC 9651 List of Strings. */
+/** Response header for the parts of a request that were accepted without effect: an RFC 9651 List of Strings. */
 export const warningHeader = "sessiond-warning";
-/** The request header in which a transcoder names the parts that stand for no field: percent-encoded, with commas between them. */
+/** Request header in which the transcoder lists unknown fields, percent-encoded and separated by commas. */
 export const ignoredNamesHeader = "x-ignored-names";
 
-/** How many warnings an answer names, and how long one can be, so that no proxy refuses the header. */
+/** Limits on the number and length of warnings in an answer, so that proxies accept the header. */
 const maxWarnings = 5;
 const maxWarningLength = 160;
-/** How many kinds of warnings are remembered as logged. */
+/** Kinds of warnings that are logged, at most. */
 const maxKinds = 200;
 
-/** One part of a request without effect. */
+/** One part of a request that has no effect. */
 interface Warning {
   readonly text: string;
-  /** The same for all warnings that one line in the log stands for; printable. */
+  /** Equal for warnings that share one log line. Printable. */
   readonly kind: string;
 }
 
@@ -33,7 +33,7 @@ export class Warnings {
     this.#logger = logger;
   }
 
-  /** Logs the kind if it is new. After many kinds a last line says that no more follow. */
+  /** Logs a kind on its first occurrence. After the last kind, one line says that no more follow. */
   log(kind: string): void {
     if (this.#logged.has(kind) || this.#logged.size > maxKinds) return;
     this.#logged.add(kind);
@@ -43,13 +43,16 @@ export class Warnings {
   }
 }
 
-/** Names the parts of a request without effect in the header of its answer, and logs each kind of them once. */
+/**
+ * Creates the interceptor that reports the parts of a request without effect in a response header, and logs each kind
+ * once.
+ */
 export function warning(warnings: Warnings): Interceptor {
   return (next) => async (req) => {
     const ignored = req.header.get(ignoredNamesHeader);
     const found = ignored === null ? [] : ignored.split(",").map((name) => unknownName(decodeURIComponent(name)));
     if (!req.stream) found.push(...warningsOf(req.message));
-    const res = await next(req.stream ? { ...req, message: noted(req.message, found) } : req);
+    const res = await next(req.stream ? { ...req, message: collectWarnings(req.message, found) } : req);
     if (found.length === 0) return res;
     for (const { kind } of found) warnings.log(kind);
     res.header.set(warningHeader, headerOf(found));
@@ -57,7 +60,7 @@ export function warning(warnings: Warnings): Interceptor {
   };
 }
 
-async function* noted<T extends Message>(messages: AsyncIterable<T>, found: Warning[]): AsyncIterable<T> {
+async function* collectWarnings<T extends Message>(messages: AsyncIterable<T>, found: Warning[]): AsyncIterable<T> {
   for await (const message of messages) {
     found.push(...warningsOf(message));
     yield message;
@@ -71,7 +74,7 @@ const configOf = (message: Message): SessionConfig | undefined =>
     ? message.config
     : undefined;
 
-/** Names of a stream that can come, besides those of webhooks. */
+/** Names that can occur in a stream: those of webhooks, and the ones for streams only. */
 const streamedNames = ["*", testEventName, deletedEventName, ...postedEventNames];
 
 function warningsOf(message: Message): Warning[] {
@@ -87,13 +90,13 @@ const neverFires = (field: string, event: string): Warning => ({
 });
 
 function unknownName(sent: string): Warning {
-  // It goes to a terminal and into a header.
+  // The name goes to a terminal and into a header.
   const name = sent.replace(/[^\x20-\x7e]/gu, "?");
   const kind = `${name.replace(/\.\d+(?=\.|$)/g, ".*")} is unknown and ignored`;
   return { text: `${name} is unknown and ignored`, kind };
 }
 
-/** The warnings as an RFC 9651 List of Strings. */
+/** Returns the warnings as an RFC 9651 List of Strings. */
 function headerOf(found: readonly Warning[]): string {
   const texts = found.slice(0, maxWarnings).map(({ text }) => text.slice(0, maxWarningLength));
   if (found.length > maxWarnings) texts.push("and more");

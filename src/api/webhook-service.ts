@@ -10,9 +10,9 @@ import {
 } from "../../gen/sessiond/v1/webhook_pb.js";
 import type { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import type { Clock } from "../app/shown-time.ts";
-import { shownHealth, shownTime } from "../app/shown-time.ts";
+import { toWallHealth, toWallTime } from "../app/shown-time.ts";
 import type { DeliveryWithEndpoint, WebhookLog } from "../app/webhook-log.ts";
-import { maskedUrl } from "../domain/config.ts";
+import { maskUrl } from "../domain/config.ts";
 import { stateOf } from "../domain/delivery.ts";
 import { probeAtMs } from "../domain/endpoint-health.ts";
 
@@ -20,7 +20,7 @@ const defaultPageSize = 50;
 
 type WallTime = Pick<Clock, "wallMsAt">;
 
-/** WebhookService over the log of webhooks. */
+/** Creates WebhookService on top of the webhook log. */
 export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceImpl<typeof WebhookService> {
   const shown = (found: DeliveryWithEndpoint) => deliveryView(found, clock);
   return {
@@ -46,13 +46,13 @@ export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceI
   };
 }
 
-/** A delivery as callers see it: without its event's content, which is the receiver's. */
+/** Converts a delivery to its API form. The event's content is for the receiver only and left out. */
 export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock: WallTime): WebhookDelivery {
   const { id, endpointId, event, attempts, log, dueAt, settledAt, reason } = delivery;
   return create(WebhookDeliverySchema, {
     id,
     endpointId,
-    url: maskedUrl(endpoint?.config?.url ?? ""),
+    url: maskUrl(endpoint?.config?.url ?? ""),
     eventId: event?.id ?? "",
     eventName: event?.name ?? "",
     eventSeq: event?.seq ?? 0n,
@@ -60,19 +60,19 @@ export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock
     state: stateOf(delivery),
     attemptCount: attempts,
     attempts: log,
-    ...(dueAt && { nextAttemptAt: shownTime(dueAt, clock) }),
+    ...(dueAt && { nextAttemptAt: toWallTime(dueAt, clock) }),
     ...(settledAt && { settledAt }),
     reason,
   });
 }
 
-/** An endpoint as callers see it. */
+/** Converts an endpoint to its API form. */
 export function endpointView({ id, config, removed, health }: Endpoint, clock: WallTime): WebhookEndpoint {
-  const shown = health && shownHealth(health, clock);
+  const shown = health && toWallHealth(health, clock);
   const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = shown ?? {};
   return create(WebhookEndpointSchema, {
     id,
-    url: maskedUrl(config?.url ?? ""),
+    url: maskUrl(config?.url ?? ""),
     events: config?.events ?? [],
     removed,
     disabled: disabledAt !== undefined,

@@ -1,29 +1,29 @@
 import type { Clock } from "../ports/system.ts";
 
-/** A lead of the wall clock that is drift, or the time it took to start. */
+/** Lead of the wall clock that counts as drift, or as start-up time. */
 const toleranceMs = 60_000;
-/** How long the wall clock must stay ahead before it is believed. */
+/** Time for which the wall clock must stay ahead before this clock follows. */
 const patienceMs = 3_600_000;
 
 /**
- * The time by which the age of kept entries is measured. It follows the wall clock, but a leap forward only after an hour: entries
- * that go for their age are gone for good, and a clock that was set wrong is often set right within minutes.
+ * Clock for the age of retained entries. It follows the wall clock, but follows a leap forward only after an hour:
+ * expired entries are deleted for good, and a wrong clock is often corrected within minutes.
  */
 export class AgeClock {
   readonly #clock: Pick<Clock, "nowMs" | "wallMs">;
-  /** What this clock showed when the monotonic clock stood at `readMs`. */
+  /** Reading of this clock when the monotonic clock stood at `readMs`. */
   #ageMs: number;
   #readMs: number;
   #aheadSinceMs: number | undefined;
 
-  /** `lastWrittenMs`: the latest time that is known from before; the time since then counts as a leap. */
+  /** `lastWrittenMs` is the latest known time from before the start. The time since then counts as a leap. */
   constructor(clock: Pick<Clock, "nowMs" | "wallMs">, lastWrittenMs = Number.POSITIVE_INFINITY) {
     this.#clock = clock;
     this.#ageMs = Math.min(clock.wallMs(), lastWrittenMs);
     this.#readMs = clock.nowMs();
   }
 
-  /** Unix time in milliseconds. To be read often: what happened between two readings is one leap. */
+  /** Returns Unix time, ms. Needs frequent calls, because all changes between two readings count as one leap. */
   nowMs(): number {
     const nowMs = this.#clock.nowMs();
     const wallMs = this.#clock.wallMs();

@@ -1,24 +1,27 @@
 import type { Clock } from "../ports/system.ts";
 
-/** How many engines may connect to WhatsApp, over all sessions. */
+/** Limits for engines that connect to WhatsApp, over all sessions. */
 export interface ConnectLimits {
-  /** So many begin to connect in a second. */
+  /** Engines that begin to connect within one second, at most. */
   readonly perSecond: number;
-  /** So many are on their way at the same time. */
+  /** Engines that are connecting at the same time, at most. */
   readonly maxConnecting: number;
 }
 
+/** Limits in production. */
 export const defaultConnectLimits: ConnectLimits = { perSecond: 20, maxConnecting: 64 };
 
-/** One that takes longer to connect no longer keeps others waiting. */
+/** Time after which a connecting engine no longer takes up a slot. */
 const maxHoldMs = 5_000;
 
-/** A session's place: it may connect now, and calls `leave` once it has; or it asks again at `atMs`, with this turn. */
-export type Turn = { readonly leave: () => void } | { readonly atMs: number };
+/**
+ * Answer of the gate: the session may connect and calls `leave` when it has, or asks again at `atMs` with this slot.
+ */
+export type Slot = { readonly leave: () => void } | { readonly atMs: number };
 
 /**
- * Lets engines connect one after another, however many want to at once. Nobody queues: who is not let in is told when to come
- * again, so that a session that changes its mind in the meantime, or fails, keeps nobody waiting.
+ * Spaces out the connections of engines. It has no queue: a session that must wait is told when to ask again, so that a
+ * session that fails or changes its mind delays no other.
  */
 export class ConnectGate {
   readonly #clock: Clock;
@@ -33,19 +36,19 @@ export class ConnectGate {
     this.#maxConnecting = limits.maxConnecting;
   }
 
-  /** Lets nobody in before that time. */
+  /** Admits no engine before that time. */
   holdUntil(atMs: number): void {
     this.#nextFreeMs = Math.max(this.#nextFreeMs, atMs);
   }
 
-  /** Lets in or says when to come again; `turn` is what the same session was told before. */
-  enter(turn?: { readonly atMs: number }): Turn {
+  /** Admits the engine or returns the time to ask again. `slot` is the gate's last answer to the same session. */
+  enter(slot?: { readonly atMs: number }): Slot {
     const nowMs = this.#clock.nowMs();
-    if (turn && nowMs < turn.atMs) return turn;
-    const free = turn !== undefined || this.#nextFreeMs <= nowMs;
-    if (!free || this.#connecting >= this.#maxConnecting) return { atMs: this.#reserve(nowMs + this.#intervalMs) };
-    if (!turn) this.#reserve(nowMs);
-    return { leave: this.#letIn() };
+    if (slot && nowMs < slot.atMs) return slot;
+    const isFree = slot !== undefined || this.#nextFreeMs <= nowMs;
+    if (!isFree || this.#connecting >= this.#maxConnecting) return { atMs: this.#reserve(nowMs + this.#intervalMs) };
+    if (!slot) this.#reserve(nowMs);
+    return { leave: this.#admit() };
   }
 
   #reserve(earliestMs: number): number {
@@ -54,12 +57,12 @@ export class ConnectGate {
     return Math.ceil(atMs);
   }
 
-  #letIn(): () => void {
+  #admit(): () => void {
     this.#connecting += 1;
-    let inside = true;
+    let isInside = true;
     const leave = () => {
-      if (!inside) return;
-      inside = false;
+      if (!isInside) return;
+      isInside = false;
       cancel();
       this.#connecting -= 1;
     };

@@ -4,15 +4,15 @@ import { canUseVersion, type SessionInput } from "../domain/session.ts";
 import type { ClientVersions } from "../ports/client-versions.ts";
 import type { EngineFactory } from "../ports/engine.ts";
 
-/** The input that tries sessions again with the client version their engines use now. */
+/** Input that retries sessions with the client version that their engines use now. */
 export type VersionChange = Extract<SessionInput, { type: "client_version_changed" }>;
 
-/** Brings back the sessions that WhatsApp refused for their client version, once their engines use another one. */
+/** Restarts the sessions that WhatsApp refused for their client version, once their engines use another version. */
 export class OutdatedSessions {
   readonly #engines: ReadonlyMap<Engine_Kind, EngineFactory>;
   readonly #retry: (change: VersionChange, session?: string) => void;
 
-  /** `retry` applies the input to a session, or to all if none is named; must not throw. */
+  /** `retry` applies the input to the named session, or to all sessions. It must not throw. */
   constructor(
     engines: ReadonlyMap<Engine_Kind, EngineFactory>,
     retry: (change: VersionChange, session?: string) => void,
@@ -24,12 +24,15 @@ export class OutdatedSessions {
     }
   }
 
-  /** The client version of a session's engines, if they have one. */
+  /** Returns the client version of a session's engine, if it has one. */
   versionFor({ engine }: SessionRecord): string | undefined {
     return this.#versions(engine)?.current;
   }
 
-  /** A session was loaded or has changed. One that was refused after the version had changed already is tried again at once. */
+  /**
+   * Reports that a session was loaded or has changed. A session refused for an already replaced version is retried at
+   * once.
+   */
   note(record: SessionRecord): void {
     const { name, engine, refusedClientVersion } = record;
     if (refusedClientVersion === "") return;

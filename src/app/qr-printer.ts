@@ -1,7 +1,7 @@
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import type { Backend } from "../ports/backend.ts";
 
-/** Shows each new QR code of every session by `print`, as long as `signal` lasts; resolves then. */
+/** Prints each new QR code of every session until `signal` aborts, then resolves. */
 export async function printQrs(
   backend: Pick<Backend, "sessions" | "log">,
   print: (session: string, value: string) => Promise<void>,
@@ -10,7 +10,7 @@ export async function printQrs(
   const { seq } = await backend.sessions.list();
   for await (const { session, payload } of backend.log.events(undefined, seq, signal)) {
     if (payload.case !== "sessionStatus" || payload.value.status !== Status.SCAN_QR_CODE) continue;
-    // The code itself is in no log: it is read where it is now, and one that is gone already need not be shown.
+    // The log does not contain the code, so this reads the current one. A code that is already gone is not printed.
     const { pairing } = await backend.sessions.get(session);
     if (pairing) await print(session, pairing.value);
   }

@@ -7,7 +7,7 @@ import {
   SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { keepSecrets } from "../domain/config.ts";
+import { restoreSecrets } from "../domain/config.ts";
 import { SessionError } from "../domain/errors.ts";
 import { type CloseCause, type SessionInput, statusOf } from "../domain/session.ts";
 import type { EngineFactory } from "../ports/engine.ts";
@@ -41,7 +41,7 @@ export const configureCommand =
   async (record) => {
     checkRevision(record, expectedRevision);
     if (record.desiredState === Desired.RUNNING) await requireEngine(deps, record.engine);
-    return { type: "configure", config: keepSecrets(config ?? create(SessionConfigSchema), record.config) };
+    return { type: "configure", config: restoreSecrets(config ?? create(SessionConfigSchema), record.config) };
   };
 
 export const deleteCommand =

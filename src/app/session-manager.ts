@@ -6,7 +6,7 @@ import {
   SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { keepSecrets } from "../domain/config.ts";
+import { restoreSecrets } from "../domain/config.ts";
 import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
 import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
 import type { Lease, Pairing } from "../ports/sessions.ts";
@@ -99,7 +99,7 @@ export class SessionManager {
     let saved: SessionRecord | undefined;
     await this.#load(name, async () => {
       if ((await this.#options.backend.sessions.get(name)).record) throw exists;
-      const config = request.config ? keepSecrets(request.config, undefined) : create(SessionConfigSchema);
+      const config = request.config ? restoreSecrets(request.config, undefined) : create(SessionConfigSchema);
       const runner = await this.#runnerFor(name, newRecord(name, engine, config, this.#options.clock.wallMs()));
       saved = await runner.create(request.start, request.idempotencyKey);
       return runner;

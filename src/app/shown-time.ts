@@ -6,15 +6,15 @@ export type { Clock, MonotonicClock, WallClock } from "../ports/system.ts";
 
 type WallTime = Pick<Clock, "wallMsAt">;
 
-/** A stored time of the monotonic clock as people read it: Unix time, as the wall clock is set now. */
-export const shownTime = (time: Timestamp, clock: WallTime): Timestamp =>
+/** Converts a stored time of the monotonic clock to Unix time, by the current wall clock. */
+export const toWallTime = (time: Timestamp, clock: WallTime): Timestamp =>
   timestampFromMs(clock.wallMsAt(timestampMs(time)));
 
-/** An endpoint's health with its times as people read them. */
-export const shownHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
+/** Converts the times of an endpoint's health to Unix time. */
+export const toWallHealth = (health: EndpointHealth, clock: WallTime): EndpointHealth => ({
   ...health,
-  ...(health.failingSince && { failingSince: shownTime(health.failingSince, clock) }),
-  ...(health.sparedUntil && { sparedUntil: shownTime(health.sparedUntil, clock) }),
-  ...(health.disabledAt && { disabledAt: shownTime(health.disabledAt, clock) }),
-  ...(health.probeAt && { probeAt: shownTime(health.probeAt, clock) }),
+  ...(health.failingSince && { failingSince: toWallTime(health.failingSince, clock) }),
+  ...(health.sparedUntil && { sparedUntil: toWallTime(health.sparedUntil, clock) }),
+  ...(health.disabledAt && { disabledAt: toWallTime(health.disabledAt, clock) }),
+  ...(health.probeAt && { probeAt: toWallTime(health.probeAt, clock) }),
 });

@@ -1,8 +1,8 @@
 import type { Clock } from "../ports/system.ts";
 
 /**
- * The value of `promise`, or undefined if it rejects or takes longer than `limitMs`; from the moment that `hurry` resolves no
- * longer than its own limit. Never rejects.
+ * Resolves to the value of `promise`, or to undefined on rejection or timeout; never rejects. Once `hurry.wanted`
+ * resolves, the timeout drops to `hurry.limitMs`.
  */
 export async function settledWithin<T>(
   clock: Clock,
@@ -13,9 +13,9 @@ export async function settledWithin<T>(
   const late = Promise.withResolvers<undefined>();
   const lateAfter = (ms: number) => clock.schedule(ms, () => late.resolve(undefined));
   let cancel = lateAfter(limitMs);
-  let waiting = true;
+  let isWaiting = true;
   hurry?.wanted.then(() => {
-    if (!waiting) return;
+    if (!isWaiting) return;
     const before = cancel;
     const cancelHurried = lateAfter(hurry.limitMs);
     cancel = () => {
@@ -28,7 +28,7 @@ export async function settledWithin<T>(
   } catch {
     return undefined;
   } finally {
-    waiting = false;
+    isWaiting = false;
     cancel();
   }
 }

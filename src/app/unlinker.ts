@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { PendingUnlink } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
-import { attempted, leftMs, waitMs } from "../domain/pending-unlink.ts";
+import { leftMs, waitMs, withFailedAttempt } from "../domain/pending-unlink.ts";
 import { proxyFor } from "../domain/proxy.ts";
 import type { Engine, EngineFactory } from "../ports/engine.ts";
 import type { Lease } from "../ports/sessions.ts";
@@ -115,7 +115,7 @@ export class Unlinker {
         return undefined;
       }
       if (this.#closing.signal.aborted) return undefined;
-      const next = attempted(pending, clock.nowMs(), this.#policy());
+      const next = withFailedAttempt(pending, clock.nowMs(), this.#policy());
       await backend.pendingUnlinks.save(next);
       return { pending: next, delayMs: waitMs(next, clock.nowMs(), this.#policy()) };
     } catch (error) {

@@ -16,8 +16,8 @@ import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts"
 import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
 import type { WebhookSender } from "../ports/webhook.ts";
-import { shownHealth } from "./shown-time.ts";
-import { disabledNote, isDisabling, loggedAttempt } from "./webhook-report.ts";
+import { toWallHealth } from "./shown-time.ts";
+import { createDisabledEvent, isDisabling, toAttemptLog } from "./webhook-report.ts";
 import { type Attempt, type RequestContext, webhookRequest } from "./webhook-request.ts";
 
 /** What a dispatcher works with. */
@@ -163,7 +163,7 @@ export class WebhookDispatcher {
       : verdictOn(outcome, attempt, config.retries, random.unit());
     metrics?.attempted(verdict.type === "done" ? "success" : "failure", durationMs);
     const health = disabled ? this.#healthAfterProbe(claim, disabled, made) : await this.#health(claim, event, made);
-    const logged = loggedAttempt(outcome, verdict, { startWallMs, durationMs });
+    const logged = toAttemptLog(outcome, verdict, { startWallMs, durationMs });
     await this.#settle(claim, verdict, { attempt: logged, ...health });
   }
 
@@ -188,7 +188,7 @@ export class WebhookDispatcher {
     logger.warn(line(claim, { reason: health.disabledReason }), "webhook.disabled");
     const nowMs = clock.wallMs();
     const context = { nowMs, ulid: () => random.ulid(nowMs) };
-    const note: NewEvent = disabledNote(event, claim.endpoint, shownHealth(health, clock), endpoints, context);
+    const note: NewEvent = createDisabledEvent(event, claim.endpoint, toWallHealth(health, clock), endpoints, context);
     return { health, events: [note] };
   }
 

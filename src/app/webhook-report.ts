@@ -3,13 +3,13 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Endpoint, EndpointHealth } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import { type WebhookAttempt, WebhookAttemptSchema } from "../../gen/sessiond/v1/webhook_pb.js";
-import { maskedUrl } from "../domain/config.ts";
+import { maskUrl } from "../domain/config.ts";
 import { type AttemptOutcome, endpointIdsFor, type Verdict } from "../domain/delivery.ts";
 import { disabledEventName, type EventContext, webhookDisabledEvent } from "../domain/event.ts";
 import type { NewEvent } from "../ports/outbox.ts";
 
-/** An attempt as the log of its delivery shows it. */
-export function loggedAttempt(
+/** Returns the log entry of an attempt. */
+export function toAttemptLog(
   outcome: AttemptOutcome,
   verdict: Verdict,
   { startWallMs, durationMs }: { startWallMs: number; durationMs: number },
@@ -22,12 +22,12 @@ export function loggedAttempt(
   });
 }
 
-/** Whether an endpoint is switched off that was not before. */
+/** Whether an attempt has disabled an endpoint that was enabled before. */
 export const isDisabling = (before: EndpointHealth | undefined, after: EndpointHealth | undefined): boolean =>
   after?.disabledAt !== undefined && before?.disabledAt === undefined;
 
-/** The note that an endpoint was switched off, for those of the session's other endpoints that ask for such. */
-export function disabledNote(
+/** Creates the event of an endpoint's disabling, addressed to the session's other endpoints that subscribe to it. */
+export function createDisabledEvent(
   about: Event,
   disabled: Endpoint,
   health: EndpointHealth,
@@ -35,7 +35,7 @@ export function disabledNote(
   context: EventContext,
 ): NewEvent {
   const { failingSince, disabledReason: reason } = health;
-  const url = maskedUrl(disabled.config?.url ?? "");
+  const url = maskUrl(disabled.config?.url ?? "");
   const payload = { endpointId: disabled.id, url, reason, ...(failingSince && { failingSince }) };
   const others = endpoints.filter(({ id, removed }) => !removed && id !== disabled.id);
   return {

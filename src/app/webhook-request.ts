@@ -3,16 +3,16 @@ import type { HmacConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb
 import { type WebhookEnvironment, webhookBody } from "../domain/webhook-body.ts";
 import type { Signer, WebhookRequest } from "../ports/webhook.ts";
 
-/** The longest an attempt may take, from connecting to the end of the answer (wire.md, section 5). */
+/** Timeout of an attempt, from connecting to the end of the response (wire.md, section 5). */
 export const attemptTimeoutMs = 30_000;
 
-/** What is the same for all requests. */
+/** Parts that are equal for all requests. */
 export interface RequestContext {
   readonly environment: WebhookEnvironment;
   readonly signer: Signer;
 }
 
-/** One attempt: which delivery (by id) of which event, to whom and when. */
+/** One attempt: the delivery's id, the event, the endpoint's configuration and the time. */
 export interface Attempt {
   readonly id: string;
   readonly event: Event;
@@ -22,7 +22,7 @@ export interface Attempt {
   readonly trusted: boolean;
 }
 
-/** The request for an attempt. */
+/** Builds the HTTP request for an attempt. */
 export function webhookRequest(
   { id, event, config, nowMs, trusted }: Attempt,
   context: RequestContext,
@@ -39,7 +39,10 @@ export function webhookRequest(
   return { url: config.url, headers: withCustom(own, config), body, timeoutMs: attemptTimeoutMs, trusted };
 }
 
-/** WAHA's signature, and those of Standard Webhooks (standardwebhooks.com) beside it: with each key that receivers may know by now. */
+/**
+ * Returns WAHA's signature and those of Standard Webhooks (standardwebhooks.com): one for each key that a receiver may
+ * use.
+ */
 function signatures(
   { key, previousKey }: HmacConfig,
   id: string,
@@ -61,7 +64,7 @@ function signatures(
 
 const standardPrefix = "whsec_";
 
-/** The specification writes keys as "whsec_" and base64; any other key is its own UTF-8 bytes. */
+/** Decodes a Standard Webhooks key ("whsec_" and base64). Any other key stands for its UTF-8 bytes. */
 function standardKey(key: string): string | Uint8Array {
   if (!key.startsWith(standardPrefix)) return key;
   try {
@@ -71,7 +74,10 @@ function standardKey(key: string): string | Uint8Array {
   }
 }
 
-/** The configured headers and ours; ours win, in whatever case the others are written. One named twice is sent as a list. */
+/**
+ * Adds the configured headers, joining repeated names into a list. sessiond's own headers win, whatever the case of the
+ * names.
+ */
 function withCustom(own: Record<string, string>, config: WebhookConfig): Record<string, string> {
   if (config.customHeaders.length === 0) return own;
   const headers = new Map<string, { name: string; value: string }>();

@@ -14,7 +14,9 @@ export const maxRetryDelaySeconds = 3600;
 /** The most retries that a webhook can ask for. */
 export const maxRetries = 100;
 
-/** Everything in a configuration that breaks a rule (wire.md, section 2). `path` is where the configuration was read. */
+/**
+ * Returns each broken rule of a configuration (wire.md, section 2). `path` is the configuration's place in the request.
+ */
 export function configViolations(config: SessionConfig | undefined, path = "config"): Violation[] {
   if (!config) return [];
   return [
@@ -23,7 +25,7 @@ export function configViolations(config: SessionConfig | undefined, path = "conf
   ];
 }
 
-/** Names each event in a configuration that is accepted and never fires here, by the path of its place. */
+/** Returns the events that a configuration subscribes to and this server never fires, each with its path. */
 export function eventsThatNeverFire(
   config: Pick<SessionConfig, "webhooks"> | undefined,
   path = "config",
@@ -57,7 +59,7 @@ function webhookViolations(webhook: WebhookConfig, path: string): Violation[] {
   ];
 }
 
-// A parser forgives more than a URL may hold: blanks, and any number of slashes.
+// URL parsers accept more than a URL may contain: blanks, and any number of slashes.
 const isWebhookUrl = (url: string) => /^https?:\/\/[^\s/\\]\S*$/i.test(url) && URL.canParse(url);
 
 const acceptedNames: readonly string[] = [...eventNames, healthEventName, disabledEventName, "*"];
@@ -80,12 +82,12 @@ function retriesViolations({ delaySeconds = 0, attempts = 0, policy }: RetriesCo
   ];
 }
 
-/** A token as HTTP has it (RFC 9110, section 5.6.2). */
+/** An HTTP token (RFC 9110, section 5.6.2). */
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** What frames a request belongs to who sends it; the X-Webhook ones and those of Standard Webhooks are the daemon's. */
+/** Names that the HTTP client sets for framing, and X-Webhook-* and Webhook-*, which sessiond sets. */
 const reservedHeader =
   /^(host|content-length|transfer-encoding|connection|keep-alive|upgrade|expect|te|x-webhook-.*|webhook-.*)$/i;
-/** No request could carry another: without this, each delivery would fail. */
+/** Values that HTTP can carry. Any other value would make every delivery fail. */
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function headerViolations({ name, value }: CustomHeader, path: string): Violation[] {
@@ -99,7 +101,7 @@ function headerViolations({ name, value }: CustomHeader, path: string): Violatio
     ...violationIf(
       !headerValue.test(value),
       `${path}.value`,
-      "must not contain CR, LF, NUL or what else HTTP cannot carry",
+      "must not contain CR, LF, NUL or other characters that HTTP cannot carry",
     ),
   ];
 }

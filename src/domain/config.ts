@@ -9,42 +9,45 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { invalidArgument, type Violation } from "./errors.ts";
 
-/** Stands where a secret is; sent back, it keeps what is stored. */
+/** Stands for a secret in answers. In a request it means "leave the stored secret as it is". */
 const mask = "***";
 
 const credentialName = /auth|cookie|token|secret|passw|credential|api_?key|(?:^|[-_])key$/i;
 const isCredential = ({ name }: CustomHeader) => credentialName.test(name);
 
-/** The password in a URL's "user:password@". */
+/** Matches the password in a URL's "user:password@". */
 const urlPassword = /^([a-z][a-z0-9+.-]*:\/\/[^\\/?#:]*:)([^\\/?#]+)(?=@)/i;
 
-/** A URL with "***" for a password in it. */
-export const maskedUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
-const maskedText = (text: string) => (text === "" ? text : mask);
+/** Returns a URL with "***" for its password. */
+export const maskUrl = (url: string) => url.replace(urlPassword, `$1${mask}`);
+const maskText = (text: string) => (text === "" ? text : mask);
 
-const maskedHmac = (hmac: HmacConfig): HmacConfig => ({
+const maskHmac = (hmac: HmacConfig): HmacConfig => ({
   ...hmac,
-  key: maskedText(hmac.key),
-  ...(hmac.previousKey !== undefined && { previousKey: maskedText(hmac.previousKey) }),
+  key: maskText(hmac.key),
+  ...(hmac.previousKey !== undefined && { previousKey: maskText(hmac.previousKey) }),
 });
 
-/** A configuration as it is shown: with the defaults of `noweb` where that was sent, and without empty `hmac` and `retries`. */
-export function shownConfig(config: SessionConfig | undefined): SessionConfig {
+/**
+ * Returns a configuration as answers show it: `noweb` with its defaults if it was sent, and no empty `hmac` or
+ * `retries`.
+ */
+export function toShownConfig(config: SessionConfig | undefined): SessionConfig {
   const stored = config ?? create(SessionConfigSchema);
-  const shown = { ...stored, webhooks: stored.webhooks.map(shownWebhook) };
+  const shown = { ...stored, webhooks: stored.webhooks.map(showWebhook) };
   if (!shown.noweb) return shown;
   const { markOnline = true, store } = shown.noweb;
   const { enabled = false, fullSync = false } = store ?? {};
   return { ...shown, noweb: create(NowebConfigSchema, { markOnline, store: { enabled, fullSync } }) };
 }
 
-/** `hmac: {"key": null}` and `retries: {}` say no more than null does. */
-function shownWebhook({ hmac, retries, ...rest }: WebhookConfig): WebhookConfig {
+/** Drops `hmac: {"key": null}` and `retries: {}`, which mean the same as null. */
+function showWebhook({ hmac, retries, ...rest }: WebhookConfig): WebhookConfig {
   const hasRetries = [retries?.delaySeconds, retries?.attempts, retries?.policy].some((value) => value !== undefined);
   return { ...rest, ...(hmac?.key && { hmac }), ...(retries && hasRetries && { retries }) };
 }
 
-/** A copy with "***" for the keys, passwords and credentials in it. */
+/** Returns a copy with "***" for its keys, passwords and credentials. */
 export function maskSecrets(config: SessionConfig): SessionConfig {
   const { proxy, webhooks } = config;
   return {
@@ -52,78 +55,89 @@ export function maskSecrets(config: SessionConfig): SessionConfig {
     ...(proxy?.password && { proxy: { ...proxy, password: mask } }),
     webhooks: webhooks.map((webhook) => ({
       ...webhook,
-      url: maskedUrl(webhook.url),
-      ...(webhook.hmac && { hmac: maskedHmac(webhook.hmac) }),
+      url: maskUrl(webhook.url),
+      ...(webhook.hmac && { hmac: maskHmac(webhook.hmac) }),
       customHeaders: webhook.customHeaders.map((header) =>
-        isCredential(header) ? { ...header, value: maskedText(header.value) } : header,
+        isCredential(header) ? { ...header, value: maskText(header.value) } : header,
       ),
     })),
   };
 }
 
-/** `next` with what is `stored` where it says "***". Throws INVALID_ARGUMENT if nothing is stored there. */
-export function keepSecrets(next: SessionConfig, stored: SessionConfig | undefined): SessionConfig {
+/** Replaces each "***" in `next` with the `stored` secret. Throws INVALID_ARGUMENT where none is stored. */
+export function restoreSecrets(next: SessionConfig, stored: SessionConfig | undefined): SessionConfig {
   const violations: Violation[] = [];
-  const keep: Keep = (value, kept, field) => {
+  const restore: Restore = (value, storedValue, field) => {
     if (value !== mask) return value;
-    if (kept) return kept;
+    if (storedValue) return storedValue;
     violations.push({ field, description: `must not be ${mask}` });
     return value;
   };
-  const before = webhooksBefore(next.webhooks, stored?.webhooks ?? []);
+  const before = matchWebhooks(next.webhooks, stored?.webhooks ?? []);
   const { proxy } = next;
   const config: SessionConfig = {
     ...next,
     ...(proxy?.password && {
-      proxy: { ...proxy, password: keep(proxy.password, stored?.proxy?.password, "config.proxy.password") },
+      proxy: { ...proxy, password: restore(proxy.password, stored?.proxy?.password, "config.proxy.password") },
     }),
-    webhooks: next.webhooks.map((webhook, i) => keptWebhook(webhook, before[i], `config.webhooks.${i}`, keep)),
+    webhooks: next.webhooks.map((webhook, i) => restoreWebhook(webhook, before[i], `config.webhooks.${i}`, restore)),
   };
   if (violations.length > 0) throw invalidArgument(violations);
   return config;
 }
 
-type Keep = (value: string, kept: string | undefined, field: string) => string;
+type Restore = (value: string, storedValue: string | undefined, field: string) => string;
 
-function keptWebhook(next: WebhookConfig, stored: WebhookConfig | undefined, path: string, keep: Keep): WebhookConfig {
-  const headers = sameKey(next.customHeaders, stored?.customHeaders ?? [], ({ name }) => name.toLowerCase());
+function restoreWebhook(
+  next: WebhookConfig,
+  stored: WebhookConfig | undefined,
+  path: string,
+  restore: Restore,
+): WebhookConfig {
+  const headers = matchByKey(next.customHeaders, stored?.customHeaders ?? [], ({ name }) => name.toLowerCase());
   return {
     ...next,
-    url: keptUrl(next.url, stored?.url, `${path}.url`, keep),
-    ...(next.hmac && { hmac: keptHmac(next.hmac, stored?.hmac, `${path}.hmac`, keep) }),
+    url: restoreUrl(next.url, stored?.url, `${path}.url`, restore),
+    ...(next.hmac && { hmac: restoreHmac(next.hmac, stored?.hmac, `${path}.hmac`, restore) }),
     customHeaders: next.customHeaders.map((header, i) =>
       isCredential(header)
-        ? { ...header, value: keep(header.value, headers[i]?.value, `${path}.customHeaders.${i}.value`) }
+        ? { ...header, value: restore(header.value, headers[i]?.value, `${path}.customHeaders.${i}.value`) }
         : header,
     ),
   };
 }
 
-function keptHmac(next: HmacConfig, stored: HmacConfig | undefined, path: string, keep: Keep): HmacConfig {
+function restoreHmac(next: HmacConfig, stored: HmacConfig | undefined, path: string, restore: Restore): HmacConfig {
   const { key, previousKey } = next;
   return {
     ...next,
-    key: keep(key, stored?.key, `${path}.key`),
-    ...(previousKey !== undefined && { previousKey: keep(previousKey, stored?.previousKey, `${path}.previousKey`) }),
+    key: restore(key, stored?.key, `${path}.key`),
+    ...(previousKey !== undefined && { previousKey: restore(previousKey, stored?.previousKey, `${path}.previousKey`) }),
   };
 }
 
-function keptUrl(url: string, stored: string | undefined, path: string, keep: Keep): string {
+function restoreUrl(url: string, stored: string | undefined, path: string, restore: Restore): string {
   const storedPassword = urlPassword.exec(stored ?? "")?.[2];
-  return url.replace(urlPassword, (_, start: string, password: string) => start + keep(password, storedPassword, path));
+  return url.replace(
+    urlPassword,
+    (_, start: string, password: string) => start + restore(password, storedPassword, path),
+  );
 }
 
-/** The stored webhook each one takes the place of: that of the same URL, else the one left at its position. */
-function webhooksBefore(next: readonly WebhookConfig[], stored: readonly WebhookConfig[]) {
-  const matched = sameKey(next, stored, ({ url }) => maskedUrl(url));
+/**
+ * Returns the stored webhook that each new one replaces: the one with the same URL, else the unmatched one at its
+ * position.
+ */
+function matchWebhooks(next: readonly WebhookConfig[], stored: readonly WebhookConfig[]) {
+  const matched = matchByKey(next, stored, ({ url }) => maskUrl(url));
   return matched.map((found, i) => {
     const here = stored[i];
     return found ?? (here && !matched.includes(here) ? here : undefined);
   });
 }
 
-/** For each item the stored one with its key; of several with one key, the n-th for the n-th. */
-function sameKey<T>(next: readonly T[], stored: readonly T[], keyOf: (item: T) => string): (T | undefined)[] {
+/** Returns the stored item with the key of each new item. Items with equal keys match in order. */
+function matchByKey<T>(next: readonly T[], stored: readonly T[], keyOf: (item: T) => string): (T | undefined)[] {
   const left = Map.groupBy(stored, keyOf);
   return next.map((item) => left.get(keyOf(item))?.shift());
 }

@@ -5,28 +5,28 @@ import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb
 import { deletedEventName } from "./event.ts";
 import { fnv1a } from "./hash.ts";
 
-/** What a receiver made of an attempt. */
+/** Result of an attempt to post an event. */
 export type AttemptOutcome =
   | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
   | { type: "failed"; error: string };
 
-/** What becomes of a delivery after an attempt. */
+/** Decision about a delivery after an attempt. */
 export type Verdict =
   | { type: "done" }
   | { type: "retry"; delayMs: number; reason: string }
   | { type: "give_up"; reason: string };
 
-/** The id of the endpoint that the server's owner has set up, for all sessions. */
+/** Id of the endpoint that the server's configuration sets for all sessions. */
 export const globalEndpointId = "global";
 
-/** How waits between retries can grow. */
+/** Growth of the delays between retries. */
 export const retryPolicies = ["constant", "linear", "exponential"] as const;
 type RetryGrowth = (typeof retryPolicies)[number];
 
 /** WAHA's defaults (wire.md, section 5). */
 export const defaultRetries = { delaySeconds: 2, attempts: 15, policy: "constant" } as const;
 
-/** Longer waits than a day tell a receiver nothing. */
+/** Upper limit of a delay between retries: one day. */
 const maxDelayMs = 86_400_000;
 const exponentialSpread = 0.2;
 
@@ -36,7 +36,7 @@ const growth = {
   exponential: (delayMs, retry, jitter) => delayMs * 2 ** (retry - 1) * (1 + exponentialSpread * (2 * jitter - 1)),
 } as const satisfies Record<RetryGrowth, (delayMs: number, retry: number, jitter: number) => number>;
 
-/** What names a delivery within its session. */
+/** Place of a delivery within its session. */
 export interface DeliveryName {
   readonly seq: bigint;
   readonly endpointId: string;
@@ -44,30 +44,31 @@ export interface DeliveryName {
 
 const deliveryIdForm = /^dlv_[^_]+_([0-9]{1,20})_(.+)$/;
 
-/** The id of an event's delivery to an endpoint: nobody else's anywhere, and it tells its own place. */
+/** Returns the id of an event's delivery to an endpoint. It is globally unique and encodes the delivery's place. */
 export const deliveryId = (eventId: string, { seq, endpointId }: DeliveryName): string =>
   `${eventId.replace("evt_", "dlv_")}_${seq}_${endpointId}`;
 
-/** What an id names; undefined for what is no id of a delivery. */
+/** Parses the id of a delivery. Returns undefined for any other text. */
 export function deliveryNameOf(id: string): DeliveryName | undefined {
   const [, seq, endpointId] = deliveryIdForm.exec(id) ?? [];
   return seq === undefined || endpointId === undefined ? undefined : { seq: BigInt(seq), endpointId };
 }
 
-/** How far a delivery has come. */
+/** Returns the state of a delivery as the API reports it. */
 export function stateOf({ settledAt, reason, dueAt }: Delivery): State {
   if (settledAt) return reason === "" ? State.DELIVERED : State.FAILED;
   return dueAt ? State.RETRYING : State.PENDING;
 }
 
-/** The id of the endpoint at a URL: the n-th of a session's endpoints with that URL, from 0. */
+/** Returns the id of the n-th endpoint (from 0) of a session that has this URL. */
 function endpointId(url: string, n: number): string {
   return `ep_${fnv1a(`${n} ${url}`).toString(16).padStart(16, "0")}`;
 }
 
 /**
- * The endpoints of a session: its own in their order, then the global one, if there is one. Webhooks that would post the same
- * request to the same URL are one endpoint, with the events of all: the global one where that is among them, else the first.
+ * Returns the endpoints of a session: its own in their order, then the global one. Webhooks that would post identical
+ * requests become one endpoint with the events of all; its id is the global one's if that is among them, else the first
+ * one's.
  */
 export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookConfig | undefined): Endpoint[] {
   const seen = new Map<string, number>();
@@ -77,11 +78,11 @@ export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookC
     return create(EndpointSchema, { id: endpointId(config.url, n), config });
   });
   const all = global ? [...own, create(EndpointSchema, { id: globalEndpointId, config: global })] : own;
-  return Array.from(Map.groupBy(all, sameRequests).values(), joined);
+  return Array.from(Map.groupBy(all, requestKey).values(), mergeEndpoints);
 }
 
-/** Takes the retries of the session's own webhook before those of the global one. */
-function joined(endpoints: readonly Endpoint[]): Endpoint {
+/** Merges endpoints with identical requests. The retries of the session's own webhook win over the global ones. */
+function mergeEndpoints(endpoints: readonly Endpoint[]): Endpoint {
   const [first, ...others] = endpoints;
   const last = others.at(-1);
   const chosen = last?.id === globalEndpointId ? last : first;
@@ -91,30 +92,33 @@ function joined(endpoints: readonly Endpoint[]): Endpoint {
   return { ...chosen, config: { ...chosen.config, events: [...events], ...(retries && { retries }) } };
 }
 
-/** Equal for webhooks whose requests differ in nothing but the event: of one URL, secret and set of headers. */
-function sameRequests({ config }: Endpoint): string {
+/** Returns a key that is equal for webhooks with the same URL, HMAC keys and headers. */
+function requestKey({ config }: Endpoint): string {
   const { url = "", hmac, customHeaders = [] } = config ?? {};
   const headers = customHeaders
     .map(({ name, value }) => [name.toLowerCase(), value])
     .toSorted(([a = ""], [b = ""]) => (a < b ? -1 : a > b ? 1 : 0));
-  return JSON.stringify([requestedUrl(url), hmac?.key ? [hmac.key, hmac.previousKey ?? ""] : [], headers]);
+  return JSON.stringify([normalizeUrl(url), hmac?.key ? [hmac.key, hmac.previousKey ?? ""] : [], headers]);
 }
 
-/** A URL as it is requested: its host in lower case, without a default port or a fragment. */
-function requestedUrl(text: string): string {
+/** Normalizes a URL as requests use it: host in lower case, no default port, no fragment. */
+function normalizeUrl(text: string): string {
   const url = URL.parse(text);
   if (!url) return text;
   url.hash = "";
   return url.href;
 }
 
-/** Ids of the endpoints that want an event. The note of a removal is no webhook's, "*" or not. */
+/**
+ * Returns the ids of the endpoints subscribed to an event. The event of a session's deletion goes to no webhook, not
+ * even to "*".
+ */
 export function endpointIdsFor(eventName: string, endpoints: readonly Pick<Endpoint, "id" | "config">[]): string[] {
   if (eventName === deletedEventName) return [];
   return endpoints.filter((e) => e.config?.events.some((name) => name === eventName || name === "*")).map((e) => e.id);
 }
 
-/** What follows from the attempt with number `attempt` (from 1); `jitter` in [0, 1). */
+/** Decides about a delivery after attempt number `attempt` (from 1). `jitter` is in [0, 1). */
 export function verdictOn(
   outcome: AttemptOutcome,
   attempt: number,
@@ -123,7 +127,7 @@ export function verdictOn(
 ): Verdict {
   if (isSuccess(outcome)) return { type: "done" };
   const reason = reasonOf(outcome);
-  // 410 Gone: the receiver asks to be left alone.
+  // 410 Gone: the receiver asks for no more requests.
   if (outcome.type === "answered" && outcome.status === 410) return { type: "give_up", reason };
   if (attempt > (retries?.attempts ?? defaultRetries.attempts)) return { type: "give_up", reason };
   const grow = growth[growthOf(retries)];
@@ -135,17 +139,17 @@ export function verdictOn(
   return { type: "retry", delayMs: Math.round(Math.min(Math.max(delayMs, askedMs ?? 0), maxDelayMs)), reason };
 }
 
-/** What follows from an attempt to find out whether an endpoint that is switched off takes deliveries again. */
+/** Decides about a delivery that was attempted in order to probe a disabled endpoint. */
 export function verdictOnProbe(outcome: AttemptOutcome, disabledReason: string): Verdict {
   if (isSuccess(outcome)) return { type: "done" };
   return { type: "give_up", reason: `the endpoint is disabled: ${disabledReason}; tried again: ${reasonOf(outcome)}` };
 }
 
-/** Whether the receiver took it. */
+/** Whether the receiver accepted the delivery. */
 export const isSuccess = (outcome: AttemptOutcome): boolean =>
   outcome.type === "answered" && outcome.status >= 200 && outcome.status < 300;
 
-/** Why an attempt failed. */
+/** Returns the reason for a failed attempt, for people. */
 export function reasonOf(outcome: AttemptOutcome): string {
   if (outcome.type === "failed") return outcome.error;
   return `answered ${outcome.status}${outcome.note === undefined ? "" : `: ${outcome.note}`}`;

@@ -3,23 +3,27 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type EndpointHealth, EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import { type AttemptOutcome, isSuccess } from "./delivery.ts";
 
-/** When an endpoint is spared, and when it is switched off. */
+/** Rules for pausing an endpoint, and for disabling it. */
 export interface HealthPolicy {
-  /** It is spared from this many failures in a row on… */
+  /** Consecutive failures after which the endpoint is paused… */
   readonly spareAfterFailures: number;
-  /** …if they are of at least this many deliveries: one alone keeps to its own schedule. */
+  /** …if they belong to at least this many deliveries, so that one bad delivery cannot pause the endpoint. */
   readonly spareAfterDeliveries: number;
-  /** The first pause; each further failure doubles it. */
+  /** Length of the first pause. Each further failure doubles it. */
   readonly minPauseMs: number;
   readonly maxPauseMs: number;
-  /** The longest pause that a receiver can ask for all its deliveries; the one it refused waits as long as it was told. */
+  /**
+   * Longest pause of all deliveries that a receiver's Retry-After can cause. The refused delivery itself waits the full
+   * time.
+   */
   readonly maxAskedPauseMs: number;
-  /** It is switched off once every attempt has failed for so long. */
+  /** Time without a successful attempt after which the endpoint is disabled. */
   readonly disableAfterMs: number;
-  /** While it is switched off, one delivery is tried this often. */
+  /** Interval at which a disabled endpoint is probed with one delivery. */
   readonly probeEveryMs: number;
 }
 
+/** Production values of the rules. */
 export const defaultHealthPolicy: HealthPolicy = {
   spareAfterFailures: 20,
   spareAfterDeliveries: 5,
@@ -30,14 +34,14 @@ export const defaultHealthPolicy: HealthPolicy = {
   probeEveryMs: 86_400_000,
 };
 
-/** An attempt that was made: what came of it, which one of its delivery it was (from 1), and when it ended. */
+/** A completed attempt: its result, its number within the delivery (from 1), and the time of its end. */
 export interface MadeAttempt {
   readonly outcome: AttemptOutcome;
   readonly attempt: number;
   readonly nowMs: number;
 }
 
-/** How an endpoint fares after an attempt; undefined: all is well. One switched off stays so. */
+/** Returns the health of an endpoint after an attempt; undefined means healthy. A disabled endpoint stays disabled. */
 export function healthAfter(
   before: EndpointHealth | undefined,
   { outcome, attempt, nowMs }: MadeAttempt,
@@ -56,7 +60,7 @@ export function healthAfter(
     return create(EndpointHealthSchema, { ...failing, ...disabled });
   }
   const pauseMs = Math.max(pauseAfter(failures, failedDeliveries, policy), askedPause(outcome, policy));
-  // Of several pauses the one that ends last holds: attempts made side by side end in any order.
+  // The pause that ends last wins, because concurrent attempts end in any order.
   const untilMs = Math.max(nowMs + pauseMs, before?.sparedUntil ? timestampMs(before.sparedUntil) : 0);
   return create(EndpointHealthSchema, {
     ...failing,
@@ -64,7 +68,7 @@ export function healthAfter(
   });
 }
 
-/** How an endpoint that is switched off fares after the delivery it was tried with; undefined: all is well again. */
+/** Returns the health of a disabled endpoint after a probe; undefined means healthy. */
 export function healthAfterProbe(
   before: EndpointHealth,
   { outcome, nowMs }: Pick<MadeAttempt, "outcome" | "nowMs">,
@@ -74,20 +78,23 @@ export function healthAfterProbe(
   return { ...before, failures: before.failures + 1, probeAt: timestampFromMs(nowMs + policy.probeEveryMs) };
 }
 
-/** When an endpoint that is switched off is next tried, on the clock of its times. */
+/** Returns the time of a disabled endpoint's next probe, on the clock of the stored times. */
 export function probeAtMs({ disabledAt, probeAt }: EndpointHealth, policy = defaultHealthPolicy): number {
   if (probeAt) return timestampMs(probeAt);
   return (disabledAt ? timestampMs(disabledAt) : 0) + policy.probeEveryMs;
 }
 
-/** Whether an endpoint that is switched off is to be tried now. A time further away than the interval is that of another clock. */
+/**
+ * Whether a disabled endpoint is due for a probe. A due time further away than the interval comes from a clock that was
+ * reset.
+ */
 export function isProbeDue(health: EndpointHealth, nowMs: number, policy: HealthPolicy): boolean {
   const leftMs = probeAtMs(health, policy) - nowMs;
   return leftMs <= 0 || leftMs > policy.probeEveryMs;
 }
 
 function reasonToDisable(outcome: AttemptOutcome, failingMs: number, policy: HealthPolicy): string | undefined {
-  // 410 Gone: the receiver asks to be left alone.
+  // 410 Gone: the receiver asks for no more requests.
   if (outcome.type === "answered" && outcome.status === 410) return "answered 410";
   if (failingMs < policy.disableAfterMs) return undefined;
   return `every attempt failed for ${Math.floor(policy.disableAfterMs / 86_400_000)} days`;

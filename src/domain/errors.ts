@@ -1,4 +1,4 @@
-/** Why a call can fail. What each becomes on the wire is decided in api/errors.ts. */
+/** Reasons for which a call fails. api/errors.ts maps each to its code. */
 export type ErrorReason =
   | "SESSION_NOT_FOUND"
   | "SESSION_NOT_STARTED"
@@ -26,17 +26,20 @@ export type ErrorReason =
   | "BACKUP_RUNNING"
   | "SHUTTING_DOWN";
 
-/** One rule broken: `field` is a dotted path ("config.webhooks.0.url"), `description` continues it ("must be a URL address"). */
+/**
+ * One broken rule: `field` is a dotted path ("config.webhooks.0.url"), `description` continues it ("must be a URL
+ * address").
+ */
 export interface Violation {
   readonly field: string;
   readonly description: string;
 }
 
-/** A call that fails for a reason its caller can understand. */
+/** A failure that its caller can understand and act on. */
 export class SessionError extends Error {
   override readonly name = "SessionError";
   readonly reason: ErrorReason;
-  /** Facts for programs; never secrets. */
+  /** Facts for programs. Never contains secrets. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly violations: readonly Violation[];
 
@@ -53,7 +56,10 @@ export class SessionError extends Error {
   }
 }
 
-/** The store takes no writes for now, and nothing of this one is kept; it goes on by itself once the disk does. */
+/**
+ * Thrown when the store cannot be written to, for example on a full disk. The rejected write has no effect; the store
+ * recovers by itself.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = "StoreUnavailable";
 
@@ -62,15 +68,15 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** There is no session of that name. */
+/** Creates the error for a session that does not exist. */
 export const sessionNotFound = (session: string) =>
   new SessionError("SESSION_NOT_FOUND", "Session not found", { session });
 
-/** Whether an error says that there is no session of that name. */
+/** Whether an error reports that the session does not exist. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof SessionError && error.reason === "SESSION_NOT_FOUND";
 
-/** The session is missing or STOPPED, so no phone can be paired with it. */
+/** Creates the error for pairing with a session that is missing or STOPPED. */
 export const sessionNotStarted = (session: string) =>
   new SessionError(
     "SESSION_NOT_STARTED",
@@ -78,9 +84,9 @@ export const sessionNotStarted = (session: string) =>
     { session },
   );
 
-/** The server takes no more calls, and ends those that would go on. */
+/** Creates the error for calls that the server refuses or ends while it shuts down. */
 export const shuttingDown = () => new SessionError("SHUTTING_DOWN", "The server is shutting down");
 
-/** Some fields break their rules; nothing was done. */
+/** Creates the error for a request that breaks these rules. Nothing of the request has been done. */
 export const invalidArgument = (violations: readonly Violation[]) =>
   new SessionError("INVALID_ARGUMENT", violations.map((v) => `${v.field} ${v.description}`).join("; "), {}, violations);

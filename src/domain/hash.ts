@@ -1,4 +1,4 @@
-/** FNV-1a, 64 bit: the same number for the same text, for ever. Spreads and names things; protects nothing. */
+/** Returns the 64-bit FNV-1a hash of a text: stable across versions, not cryptographic. */
 export function fnv1a(text: string): bigint {
   let hash = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(text)) {

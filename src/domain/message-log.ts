@@ -3,10 +3,10 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 
-/** How many ids of reported messages are stored per session. */
+/** Ids of reported messages that are stored per session, at most. */
 const maxReported = 100;
 
-/** The log of a session that has reported nothing. */
+/** Log of a session that has reported no message. */
 export const noMessages: MessageLog = create(MessageLogSchema);
 
 /** Whether a message was reported before. WhatsApp repeats a message until it knows that it was received. */
@@ -21,15 +21,15 @@ export function withReported(log: MessageLog, { id, timestamp }: MessagePayload)
   return { ...log, reported, ...(isNewest && { newestAt: timestampFromMs(sentAtMs) }) };
 }
 
-/** Returns the log for a new login: the times of the former login's messages say nothing about it. */
+/** Returns the log for a new login. The times of the former login's messages do not apply to it. */
 export function withNewLogin(log: MessageLog): MessageLog {
   const { newestAt: _, ...rest } = log;
   return log.newestAt ? rest : log;
 }
 
 /**
- * Separates a record of an earlier version, which held this log, from it. Returns both as they are where there is nothing to separate:
- * then the record was written by this version or later.
+ * Separates the log from a record of an earlier version, which contained it. Returns both unchanged for a record of
+ * this version or later.
  */
 export function carriedOver(record: SessionRecord, log: MessageLog = noMessages): [SessionRecord, MessageLog] {
   const { recentMessages, lastMessageAt, ...rest } = record;
@@ -43,7 +43,7 @@ export function carriedOver(record: SessionRecord, log: MessageLog = noMessages)
   ];
 }
 
-/** Returns the id of a message, and the id that it had while only the LIDs of its people were known. */
+/** Returns the id of a message, and its id from before the numbers of its LIDs were known. */
 function idsOf(message: MessagePayload): string[] {
   const { id, fromMe, from, fromLid, to, toLid, participant, participantLid } = message;
   const [chat, chatLid] = fromMe ? [to, toLid] : [from, fromLid];

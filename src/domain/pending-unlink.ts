@@ -6,14 +6,14 @@ import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import { bannedUntilMs } from "./session-leaving.ts";
 import type { SessionState } from "./session-state.ts";
 
-/** After this the device is left to its owner's phone. */
+/** Time after which attempts to unlink a device end. Its owner can still remove it on the phone. */
 export const pendingUnlinkLimitMs = 86_400_000;
 
-/** The login of a session as it is set aside; times are the monotonic clock's. `ulid` makes its id unique. */
+/** Returns the unlink order for a session's login. Times are on the monotonic clock; `ulid` makes the id unique. */
 export function setAside(session: SessionState, ulid: string, nowMs: number): PendingUnlink {
   const { name, engine, me, config } = session;
   return create(PendingUnlinkSchema, {
-    // No session's name holds a colon.
+    // The colon keeps it apart from the names of sessions, which contain none.
     id: `unlink:${ulid}`,
     session: name,
     engine,
@@ -28,14 +28,17 @@ export function setAside(session: SessionState, ulid: string, nowMs: number): Pe
   });
 }
 
-/** The same after a failed attempt. */
-export function attempted(pending: PendingUnlink, nowMs: number, policy: RetryPolicy): PendingUnlink {
+/** Returns the order after a failed attempt, with the time of the next one. */
+export function withFailedAttempt(pending: PendingUnlink, nowMs: number, policy: RetryPolicy): PendingUnlink {
   const attempts = pending.attempts + 1;
   const dueAt = timestampFromMs(nowMs + reconnectDelayMs(attempts, policy));
   return { ...pending, attempts, dueAt };
 }
 
-/** How long to wait for the next attempt. Never longer than its own delay, even if the clock was set back meanwhile. */
+/**
+ * Returns the delay until the next attempt, ms. It never exceeds the attempt's own delay, even if the clock was set
+ * back.
+ */
 export function waitMs(pending: PendingUnlink, nowMs: number, policy: RetryPolicy): number {
   const { dueAt, since, attempts } = pending;
   const dueMs = dueAt ? timestampMs(dueAt) : nowMs;
@@ -43,7 +46,7 @@ export function waitMs(pending: PendingUnlink, nowMs: number, policy: RetryPolic
   return Math.min(Math.max(0, dueMs - nowMs), longestMs, leftMs(pending, nowMs));
 }
 
-/** How long it is still tried; 0 once its time is over. */
+/** Returns the time left for attempts, ms; 0 once the limit has passed. */
 export function leftMs({ since }: PendingUnlink, nowMs: number): number {
   const ageMs = since ? nowMs - timestampMs(since) : 0;
   return Math.max(0, pendingUnlinkLimitMs - Math.max(0, ageMs));

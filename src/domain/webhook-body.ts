@@ -15,17 +15,17 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 
-/** What a receiver is told about the server itself. */
+/** Facts about the server that each webhook body carries. */
 export interface WebhookEnvironment {
   readonly version: string;
   readonly tier: string;
-  /** Where the browser of WEBJS is. */
+  /** Path of the browser that WEBJS runs. */
   readonly browser: string | null;
 }
 
 /**
- * The bytes of an event as they are posted (wire.md, section 5): the same for the same event each time, so that a
- * signature and a receiver's own comparison hold over all retries.
+ * Returns the body of an event's webhook requests (wire.md, section 5). It is byte-identical for all retries, so that
+ * signatures and receivers' comparisons hold.
  */
 export function webhookBody(event: Event, environment: WebhookEnvironment): Uint8Array {
   const engine = Engine_Kind[event.engine];
@@ -93,7 +93,7 @@ const messagePayload = (message: MessagePayload) => ({
   fromMe: message.fromMe,
   to: message.to,
   ...(message.toLid && { toLid: message.toLid }),
-  // WAHA names an author only within groups, and sends null elsewhere.
+  // WAHA names an author only in groups, and sends null elsewhere.
   participant: message.participant ?? null,
   ...(message.participantLid && { participantLid: message.participantLid }),
   body: message.body,

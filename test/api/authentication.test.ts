@@ -11,7 +11,7 @@ const key = "the right key";
 
 type HeadersInit = ConstructorParameters<typeof Headers>[0];
 
-/** Services behind a gate, what got through it, and what was logged. */
+/** Opens services behind a gate and records the admitted calls and the log. */
 function serve(options: Partial<AuthenticationOptions> = {}) {
   const calls: string[] = [];
   const lines: unknown[][] = [];
@@ -97,7 +97,7 @@ const wrong: readonly HeadersInit[] = [
 
 describe("a server with a key", () => {
   for (const headers of right) {
-    it(`lets ${JSON.stringify(headers)} in`, async () => {
+    it(`admits ${JSON.stringify(headers)}`, async () => {
       const harness = serve();
       await harness.unary(headers);
       await harness.stream(headers);
@@ -107,7 +107,7 @@ describe("a server with a key", () => {
   }
 
   for (const headers of wrong) {
-    it(`refuses ${JSON.stringify(headers)}, and nothing is called`, async () => {
+    it(`refuses ${JSON.stringify(headers)}`, async () => {
       const harness = serve();
       await assertRefused(harness.unary(headers));
       await assertRefused(harness.stream(headers));
@@ -120,13 +120,13 @@ describe("a server with a key", () => {
     });
   }
 
-  it("does not say whether a request would have been valid", async () => {
+  it("does not reveal whether a request would have been valid", async () => {
     const harness = serve();
     await assertRefused(harness.unary({}, "../.."));
     await assertRefused(harness.stream({ "x-api-key": "wrong" }, "../.."));
   });
 
-  it("answers Ping and CheckHealth to everybody, and what is left open", async () => {
+  it("answers Ping, CheckHealth and the open methods without a key", async () => {
     const harness = serve();
     await harness.server.ping({});
     await harness.server.checkHealth({});
@@ -137,14 +137,14 @@ describe("a server with a key", () => {
     await assertRefused(open.unary());
   });
 
-  it("admits nobody without the key to where nothing is", () => {
+  it("refuses unknown paths without a key", () => {
     const { admits } = serve();
     assert.equal(admits(undefined, new Headers()), false);
     assert.equal(admits(undefined, new Headers({ "x-api-key": key })), true);
   });
 });
 
-it("a server without a key asks nobody for one", async () => {
+it("admits everyone if it has no key", async () => {
   const harness = serve({ verifyKey: undefined });
   await harness.unary();
   await harness.stream({ "x-api-key": "whatever" });

@@ -12,7 +12,7 @@ import { SessionError } from "../../src/domain/errors.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-/** A source that has nothing to tell. */
+/** A source that never yields. */
 async function* quiet(signal: AbortSignal): AsyncGenerator<number> {
   yield* [];
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -20,7 +20,7 @@ async function* quiet(signal: AbortSignal): AsyncGenerator<number> {
 
 for (const [name, jumpMs] of jumps) {
   describe(`the API when the clock is set ${name}`, () => {
-    it("takes a stream's ticket for a minute", () => {
+    it("accepts a stream ticket for a minute", () => {
       const clock = new FakeClock();
       const tickets = new ProcessTickets({ clock, random: systemRandom });
       const { ticket } = tickets.issue("key");
@@ -33,7 +33,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(tickets.keyOf(ticket), undefined);
     });
 
-    it("sends heartbeats at their pace with the time that people read, and ends streams at their age", async () => {
+    it("sends heartbeats on time with the wall clock's time, and ends streams at their limit", async () => {
       const clock = new FakeClock();
       const policy = { heartbeatMs: 15_000, maxAgeMs: 60_000 };
       const { signal } = new AbortController();
@@ -55,7 +55,7 @@ for (const [name, jumpMs] of jumps) {
       });
     });
 
-    it("shows a code's life by the clock as it is set", async () => {
+    it("shows a code's lifetime by the current wall clock", async () => {
       const clock = new FakeClock();
       const nowMs = clock.nowMs();
       const pairing = { value: "a", serial: 1, remaining: 5, issuedAtMs: nowMs, expiresAtMs: nowMs + 60_000 };
@@ -66,7 +66,7 @@ for (const [name, jumpMs] of jumps) {
       assert.deepEqual([toNowMs(issuedAt), toNowMs(expiresAt)], [-5_000, 55_000]);
     });
 
-    it("tells how long the server has been up, and since when by the clock as it is set", async () => {
+    it("shows its uptime, and its start by the current wall clock", async () => {
       const clock = new FakeClock();
       const service = createServerService({
         version: "1.2.3",

@@ -59,7 +59,7 @@ describe("a failed call on the wire", () => {
     });
   }
 
-  it("broken rules are told one by one", () => {
+  it("lists each broken rule", () => {
     const violations = [
       { field: "name", description: "should not be empty" },
       { field: "config.webhooks.0.url", description: "must be a URL address" },
@@ -69,7 +69,7 @@ describe("a failed call on the wire", () => {
     assert.deepEqual(detail(error, BadRequestSchema.name), { fieldViolations: violations });
   });
 
-  it("a caller is told to try again where waiting helps, and only there", () => {
+  it("suggests a retry only if waiting helps", () => {
     const status = (status: string) => connectErrorOf(new SessionError("SESSION_STATUS_UNEXPECTED", "", { status }));
     const retried = [status("STARTING"), connectErrorOf(new SessionError("SHUTTING_DOWN", ""))];
     for (const error of retried) assert.deepEqual(names(error), [ErrorInfoSchema.name, RetryInfoSchema.name]);
@@ -79,14 +79,14 @@ describe("a failed call on the wire", () => {
     assert.deepEqual(names(connectErrorOf(sessionNotFound("x"))), [ErrorInfoSchema.name]);
   });
 
-  it("the words for a session that is not started are WAHA's", () => {
+  it("has WAHA's text for a session that is not started", () => {
     assert.equal(
       connectErrorOf(sessionNotStarted("x")).rawMessage,
       "We didn't find a session with name 'x'.\nPlease start it first by using POST /api/sessions/x/start request",
     );
   });
 
-  it("a stream that has nothing more to read ends for its caller's reason, else for the server's", () => {
+  it("ends a stream with its caller's reason, else with the server's", () => {
     const left = new AbortController();
     const end = endOf(left.signal);
     assert.ok(end instanceof SessionError && end.reason === "SHUTTING_DOWN");

@@ -11,7 +11,7 @@ import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.
 import { FakeClock } from "../support/fake-clock.ts";
 import { startServer } from "../support/server.ts";
 
-/** An engine that reports what a test tells it to. */
+/** Engine that reports events on a test's command. */
 export class ScriptedEngine implements Engine {
   readonly #queue: EngineEvent[] = [];
   #closed = false;
@@ -100,7 +100,7 @@ export async function openHarness(t: TestContext) {
   };
 }
 
-/** Why a call was refused: its code, reason, message and metadata. */
+/** Returns the code, reason, message and metadata with which a call was refused. */
 export async function refusal(call: Promise<unknown>) {
   const error = await call.then(
     () => new Error("it was answered"),

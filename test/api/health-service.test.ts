@@ -36,7 +36,7 @@ it("health is that of the store, as it was at most 1 s ago", async () => {
   );
 });
 
-it("a service nobody knows is NOT_FOUND to check, and SERVICE_UNKNOWN to watch", async () => {
+it("an unknown service is NOT_FOUND to check, and SERVICE_UNKNOWN to watch", async () => {
   const { health, clock } = open();
   await assert.rejects(health.check({ service: "x" }), (error) => ConnectError.from(error).code === Code.NotFound);
   const controller = new AbortController();
@@ -47,7 +47,7 @@ it("a service nobody knows is NOT_FOUND to check, and SERVICE_UNKNOWN to watch",
   assert.equal(clock.pending, 0);
 });
 
-it("who watches is told each change once, and that the server drains at once", async () => {
+it("a watcher gets each change once, and the draining of the server at once", async () => {
   const { health, state, store, clock } = open();
   const controller = new AbortController();
   const watched = health.watch({}, { signal: controller.signal })[Symbol.asyncIterator]();

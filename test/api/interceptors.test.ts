@@ -10,7 +10,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 type Line = readonly [level: string, fields: object, message: string];
 
-/** A client of a service with these methods, and what was logged. */
+/** Creates a client of a service with these methods, and records the log. */
 function serve(methods: Partial<ServiceImpl<typeof SessionService>>) {
   const lines: Line[] = [];
   const clock = new FakeClock();
@@ -42,7 +42,7 @@ async function readAll(items: AsyncIterable<unknown>) {
 }
 
 describe("a call", () => {
-  it("is logged when it ends, with its code and how long it took", async () => {
+  it("is logged at its end, with its code and duration", async () => {
     const { client, lines, clock } = serve({
       async deleteSession() {
         clock.advance(12);
@@ -53,7 +53,7 @@ describe("a call", () => {
     assert.deepEqual(lines, [["debug", { method: method("DeleteSession"), code: "ok", durationMs: 12 }, "call"]]);
   });
 
-  it("that fails for a known reason tells it, and nothing is logged as an error", async () => {
+  it("that fails for a known reason reports it, without an error in the log", async () => {
     const { client, lines } = serve({ getSession: () => Promise.reject(sessionNotFound("alice")) });
     const error = await refused(client.getSession({ session: "alice" }));
     assert.equal(error.code, Code.NotFound);
@@ -63,7 +63,7 @@ describe("a call", () => {
     assert.deepEqual(lines, [["debug", { method: method("GetSession"), code: "NotFound", durationMs: 0 }, "call"]]);
   });
 
-  it("that fails for an unknown reason tells nothing of it; the log has the cause", async () => {
+  it("that fails for an unknown reason hides it; the log has the cause", async () => {
     const { client, lines } = serve({ getSession: failing });
     const error = await refused(client.getSession({ session: "alice" }));
     assert.equal(error.code, Code.Internal);
@@ -74,7 +74,7 @@ describe("a call", () => {
     assert.equal(first[1].err.message, "secret inside");
   });
 
-  it("that breaks a rule is refused before anything is done, with every violation", async () => {
+  it("that breaks a rule is refused before it has any effect, with every violation", async () => {
     const { client } = serve({ createSession: failing });
     const config = { webhooks: [{ url: "x", events: ["y"] }] };
     const error = await refused(client.createSession({ name: "..", config }));
@@ -84,7 +84,7 @@ describe("a call", () => {
     assert.deepEqual(fields, ["name", "config.webhooks.0.url", "config.webhooks.0.events.0"]);
   });
 
-  it("to a method that nobody has written is UNIMPLEMENTED, and stays so", async () => {
+  it("to a missing method stays UNIMPLEMENTED", async () => {
     const { client, lines } = serve({});
     assert.equal((await refused(client.getMe({ session: "alice" }))).code, Code.Unimplemented);
     assert.equal(lines.length, 1);
@@ -92,7 +92,7 @@ describe("a call", () => {
 });
 
 describe("a stream", () => {
-  it("is logged once, when it has ended", async () => {
+  it("is logged once, at its end", async () => {
     const { client, lines } = serve({
       async *statusStream() {
         yield {};
@@ -115,7 +115,7 @@ describe("a stream", () => {
     assert.equal(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field, "session");
   });
 
-  it("that breaks off tells a known reason and hides an unknown one", async () => {
+  it("that breaks off reports a known reason and hides an unknown one", async () => {
     const broken = (error: Error) =>
       serve({
         async *statusStream() {
@@ -135,7 +135,7 @@ describe("a stream", () => {
     );
   });
 
-  it("whose reader has left is no error, whichever way its source says so", async () => {
+  it("whose reader has left is no error, however its source reports that", async () => {
     const ways: ((signal: AbortSignal) => unknown)[] = [
       (signal) => signal.reason,
       () => new DOMException("This operation was aborted", "AbortError"),

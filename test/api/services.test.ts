@@ -19,14 +19,14 @@ const notStarted = {
 const statusOf = (answer: { session?: Session | undefined }) => Status[answer.session?.status ?? 0];
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
-/** A harness with the session alice, its engine just opened. */
+/** Opens a harness with the session alice and its engine. */
 async function withAlice(t: TestContext) {
   const harness = await openHarness(t);
   await harness.sessions.createSession({ name: session });
   return harness;
 }
 
-/** The same, and a code to scan. */
+/** Opens the same with a code to scan. */
 async function scanning(t: TestContext) {
   const harness = await withAlice(t);
   harness.engine().offer("2@a");
@@ -42,7 +42,7 @@ async function working(t: TestContext) {
 }
 
 describe("SessionService", () => {
-  it("a session is created, stopped, started, restarted, logged out and deleted", async (t) => {
+  it("creates, stops, starts, restarts, logs out and deletes a session", async (t) => {
     const { sessions } = await openHarness(t);
     const created = await sessions.createSession({ name: session, config: { metadata: { tier: "gold" } } });
     assert.deepEqual([created.session?.name, created.session?.engine?.engine], [session, Engine_Kind.NOWEB]);
@@ -57,7 +57,7 @@ describe("SessionService", () => {
     assert.deepEqual(await refusal(sessions.getSession({ session })), unknown);
   });
 
-  it("a name is made up where none is given, the start can be put off, and a name is taken once", async (t) => {
+  it("makes up missing names, can defer the start, and refuses a taken name", async (t) => {
     const { sessions } = await openHarness(t);
     const { session: made } = await sessions.createSession({ start: false, engine: Engine_Kind.WEBJS });
     assert.match(made?.name ?? "", /^session_[0-9a-f]{32}$/);
@@ -71,7 +71,7 @@ describe("SessionService", () => {
     });
   });
 
-  it("a call on a session that does not exist is NOT_FOUND", async (t) => {
+  it("answers NOT_FOUND for a session that does not exist", async (t) => {
     const { sessions, auth } = await openHarness(t);
     const calls = [
       sessions.getSession({ session }),
@@ -86,7 +86,7 @@ describe("SessionService", () => {
     for (const call of calls) assert.deepEqual(await refusal(call), unknown);
   });
 
-  it("sessions are listed by name, stopped ones on demand, and searched by metadata", async (t) => {
+  it("lists sessions by name, stopped ones on demand, and filters by metadata", async (t) => {
     const { sessions } = await openHarness(t);
     const config = { metadata: { team: "a" } };
     await sessions.createSession({ name: "carol", config });
@@ -100,7 +100,7 @@ describe("SessionService", () => {
     assert.deepEqual(await names({ metadata: { team: "a", more: "" } }), []);
   });
 
-  it("secrets are shown as ***, which sent back keeps them, and is refused where there are none", async (t) => {
+  it("shows secrets as *** and accepts *** only where a secret is stored", async (t) => {
     const { sessions } = await withAlice(t);
     const webhook = (key: string) => ({ config: { webhooks: [{ url: "http://a.test", hmac: { key } }] } });
     await sessions.updateSession({ session, ...webhook("secret") });
@@ -114,14 +114,14 @@ describe("SessionService", () => {
     );
   });
 
-  it("the account is shown once there is one, and not while the session is stopped", async (t) => {
+  it("shows the account once it is known, and not for a stopped session", async (t) => {
     const { sessions } = await working(t);
     assert.deepEqual((await sessions.getMe({ session })).me, me);
     await sessions.stopSession({ session });
     assert.equal((await sessions.getMe({ session })).me, undefined);
   });
 
-  it("a picture is the page of a browser engine, the code of another, and refused when there is neither", async (t) => {
+  it("returns the browser's page or the QR code as screenshot, else refuses", async (t) => {
     const { sessions, engine, until } = await openHarness(t);
     assert.equal((await refusal(sessions.getScreenshot({ session }))).reason, "SESSION_NOT_STARTED");
     await sessions.createSession({ name: "browser", engine: Engine_Kind.WEBJS });
@@ -138,7 +138,7 @@ describe("SessionService", () => {
     assert.equal(text((await sessions.getScreenshot({})).data), "drawn 2@a");
   });
 
-  it("the deprecated calls start, stop and remove the session called default", async (t) => {
+  it("starts, stops and removes the default session by the deprecated calls", async (t) => {
     const { sessions } = await openHarness(t);
     const started = await sessions.startSessionDeprecated({ config: { debug: true } });
     assert.deepEqual([started.name, started.status, started.config?.debug], ["default", Status.STARTING, true]);
@@ -152,7 +152,7 @@ describe("SessionService", () => {
     assert.deepEqual((await sessions.listSessions({ all: true })).sessions, []);
   });
 
-  it("the stream of statuses tells the state and all that follows, each once, to the end", async (t) => {
+  it("streams the current status and each following one once, to the end", async (t) => {
     const { sessions, engine, until } = await withAlice(t);
     const told: string[] = [];
     const began = Promise.withResolvers<void>();
@@ -187,7 +187,7 @@ describe("SessionService", () => {
     );
   });
 
-  it("streams end with UNAVAILABLE when the server stops", async (t) => {
+  it("ends streams with UNAVAILABLE when the server stops", async (t) => {
     const { sessions, auth, stop } = await withAlice(t);
     const statuses = sessions.statusStream({})[Symbol.asyncIterator]();
     const codes = auth.qrStream({ session })[Symbol.asyncIterator]();
@@ -200,7 +200,7 @@ describe("SessionService", () => {
 });
 
 describe("AuthService", () => {
-  it("the code comes as a message, as a picture and as JSON", async (t) => {
+  it("returns the code as a message, as a picture and as JSON", async (t) => {
     const { auth } = await scanning(t);
     const { qr } = await auth.getQr({ session });
     assert.deepEqual([qr?.value, text(qr?.png), qr?.serial, qr?.remaining], ["2@a", "drawn 2@a", 1, 5]);
@@ -210,7 +210,7 @@ describe("AuthService", () => {
     assert.deepEqual([raw.contentType, text(raw.data)], ["application/json; charset=utf-8", '{"value":"2@a"}']);
   });
 
-  it("a session that is STARTING is waited for, but not for long", async (t) => {
+  it("waits for a STARTING session, but not for long", async (t) => {
     const { auth, clock, engine, until } = await withAlice(t);
     const first = auth.getQr({ session });
     engine().offer("2@a");
@@ -225,7 +225,7 @@ describe("AuthService", () => {
     assert.deepEqual([code, metadata?.status], ["FailedPrecondition", "STARTING"]);
   });
 
-  it("a code is refused where there is none: not started, or past the pairing", async (t) => {
+  it("refuses a code for a session that is not started or already paired", async (t) => {
     const { auth, sessions } = await working(t);
     const unexpected = {
       code: "FailedPrecondition",
@@ -248,7 +248,7 @@ describe("AuthService", () => {
     assert.deepEqual(await refusal(auth.qrStream({ session })[Symbol.asyncIterator]().next()), notStarted);
   });
 
-  it("a pairing code is asked for by phone number alone", async (t) => {
+  it("returns a pairing code for a phone number", async (t) => {
     const { auth } = await scanning(t);
     assert.equal((await auth.requestCode({ session, phoneNumber: "+1 213 213 2130" })).code, "CODE-1213");
     const refused = await refusal(auth.requestCode({ session, phoneNumber: "12132132130", method: "sms" }));
@@ -260,7 +260,7 @@ describe("AuthService", () => {
     );
   });
 
-  it("the stream of codes brings the code, the next, the pairing code, and who was paired", async (t) => {
+  it("streams the code, the next one, the pairing code, and the paired account", async (t) => {
     const { auth, engine } = await scanning(t);
     const told: string[] = [];
     const next = async (act: () => unknown) => {

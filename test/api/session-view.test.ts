@@ -16,8 +16,8 @@ const atMs = 1_767_225_600_000;
 const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>
   toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets, clock: new FakeClock() }));
 
-describe("a session as callers see it", () => {
-  it("a stopped one shows its configuration and no account", () => {
+describe("a session in an answer", () => {
+  it("has its configuration and no account while stopped", () => {
     const record = { name: "alice", engine: Engine_Kind.NOWEB, phase: Phase.STOPPED, desiredState: Desired.STOPPED };
     assert.deepEqual(view({ ...record, revision: 1, me: { id: "7911@c.us" }, createdAt: timestampFromMs(atMs) }), {
       name: "alice",
@@ -31,7 +31,7 @@ describe("a session as callers see it", () => {
     });
   });
 
-  it("one that backs off is STARTING, and tells why and until when", () => {
+  it("is STARTING while it backs off, with the reason and the end of the wait", () => {
     const record = {
       name: "alice",
       engine: Engine_Kind.WEBJS,
@@ -60,7 +60,7 @@ describe("a session as callers see it", () => {
     });
   });
 
-  it("secrets are masked, unless the server is told to show them", () => {
+  it("has masked secrets, unless the server is configured to show them", () => {
     const config = { webhooks: [{ url: "http://a.test", hmac: { key: "secret" } }], noweb: {} };
     const noweb = { markOnline: true, store: { enabled: false, fullSync: false } };
     const shown = (key: string) => ({ webhooks: [{ url: "http://a.test", hmac: { key } }], noweb });

@@ -11,7 +11,7 @@ const badName = "should not be empty";
 const badUrl = { webhooks: [{ url: "nope" }] };
 
 describe("the rules of requests", () => {
-  it("every request that has fields has a rule", () => {
+  it("exist for every request that has fields", () => {
     const methods = [session.SessionService, auth.AuthService, ServerService].flatMap((service) => service.methods);
     const unchecked = methods.filter(({ input }) => input.fields.length > 0 && !hasRule(input));
     assert.deepEqual(
@@ -20,7 +20,7 @@ describe("the rules of requests", () => {
     );
   });
 
-  it("a call on one session needs a valid name", () => {
+  it("require a valid name for a call on one session", () => {
     const schemas = [
       session.GetSessionRequestSchema,
       session.UpdateSessionRequestSchema,
@@ -41,7 +41,7 @@ describe("the rules of requests", () => {
     }
   });
 
-  it("a name that has a default may be left out, but not be wrong", () => {
+  it("accept a missing name with a default, but not a wrong one", () => {
     for (const schema of [session.GetScreenshotRequestSchema, session.StatusStreamRequestSchema] as const) {
       assert.deepEqual(told(create(schema)), []);
       assert.equal(told(create(schema, { session: "a/b" })).length, 1);
@@ -58,7 +58,7 @@ describe("the rules of requests", () => {
     }
   });
 
-  it("all that is wrong is told at once", () => {
+  it("report all violations at once", () => {
     assert.deepEqual(told(fromJson(session.CreateSessionRequestSchema, { name: "..", engine: 9, config: badUrl })), [
       'name must not be "." or ".."',
       "config.webhooks.0.url must be a URL address",
@@ -78,7 +78,7 @@ describe("the rules of requests", () => {
     assert.deepEqual(told(create(auth.AuthorizeCodeRequestSchema)), [`session ${badName}`, "code should not be empty"]);
   });
 
-  it("a QR code is asked for as image or raw", () => {
+  it("accept image and raw as QR formats", () => {
     const format = (format: string) => told(create(auth.GetQrBodyRequestSchema, { session: "default", format }));
     for (const known of ["", "image", "raw"]) assert.deepEqual(format(known), []);
     assert.deepEqual(format("png"), ["format must be one of the following values: image, raw"]);

@@ -9,7 +9,7 @@ import { createRest } from "../../src/http/rest/transcoder.ts";
 import { createHandler } from "../../src/http/server/handler.ts";
 import { dialect, sendJson, startServer } from "../http/rest/server.ts";
 
-/** REST and RPC over services that do nothing; what was logged. */
+/** Serves REST and RPC over services without effects, and records the log. */
 async function start(t: TestContext, strict = false) {
   const logged: string[] = [];
   const warnings = new Warnings({
@@ -36,7 +36,7 @@ const header = (answer: Response) => answer.headers.get("sessiond-warning");
 const hook = (...events: string[]) => ({ config: { webhooks: [{ url: "http://a.test", events }] } });
 
 describe("a part of a request without effect", () => {
-  it("an event that never fires is told in the answer", async (t) => {
+  it("is reported in the answer for an event that never fires", async (t) => {
     const { url } = await start(t);
     const body = hook("message", "group.v2.join", "*", "engine.event");
     const expected =
@@ -48,13 +48,13 @@ describe("a part of a request without effect", () => {
     assert.equal(header(await sendJson(`${url}/sessiond.v1.SessionService/CreateSession`, "POST", body)), expected);
   });
 
-  it("events that fire cause no warning", async (t) => {
+  it("is not reported for events that fire", async (t) => {
     const { url, logged } = await start(t);
     const answer = await sendJson(`${url}/api/sessions`, "POST", hook(...postedEventNames, "*"));
     assert.deepEqual([answer.status, header(answer), logged], [201, null, []]);
   });
 
-  it("every other name that is accepted causes one", async (t) => {
+  it("is reported for every other accepted name", async (t) => {
     const { url, logged } = await start(t);
     const silent = eventNames.filter((name) => !postedEventNames.includes(name));
     assert.equal(silent.length, 27);
@@ -65,7 +65,7 @@ describe("a part of a request without effect", () => {
     assert.equal(logged.length, silent.length);
   });
 
-  it("a stream of events that never fire tells so in its header", async (t) => {
+  it("is reported in the header of a stream of events that never fire", async (t) => {
     const { url } = await start(t);
     const answer = await fetch(`${url}/api/events?names=message&names=chat.archive`);
     assert.equal(header(answer), '"names.1: chat.archive never fires here"');
@@ -82,39 +82,39 @@ describe("a part of a request without effect", () => {
     [{ ["k".repeat(5000)]: 1 }, `"${"k".repeat(100)} is unknown and ignored"`],
   ];
   for (const [sent, told] of keys) {
-    it(`the key of ${JSON.stringify(sent).slice(0, 60)} is told`, async (t) => {
+    it(`is reported for the key of ${JSON.stringify(sent).slice(0, 60)}`, async (t) => {
       const { url } = await start(t);
       const answer = await sendJson(`${url}/api/sessions`, "POST", sent);
       assert.deepEqual([answer.status, header(answer)], [201, told]);
     });
   }
 
-  it("an unknown query parameter is told by its name alone", async (t) => {
+  it("is reported by name alone for a query parameter", async (t) => {
     const { url } = await start(t);
     assert.equal(header(await fetch(`${url}/api/sessions?al=secret`)), '"al is unknown and ignored"');
   });
 
-  it("a thousand unknown keys make a short header", async (t) => {
+  it("makes a short header even for a thousand unknown keys", async (t) => {
     const { url } = await start(t);
     const sent = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`${"long".repeat(100)}${n}`, n]));
     const told = header(await sendJson(`${url}/api/sessions`, "POST", sent)) ?? "";
     assert.ok(told.length < 1000 && told.endsWith(', "and more"'));
   });
 
-  it("strict mode refuses unknown keys as before", async (t) => {
+  it("is refused in strict mode", async (t) => {
     const { url } = await start(t, true);
     const answer = await sendJson(`${url}/api/sessions`, "POST", { nope: 1 });
     assert.deepEqual([answer.status, header(answer)], [400, null]);
   });
 
-  it("a client cannot make the server warn of names of its own", async (t) => {
+  it("cannot be made up by a client's own header", async (t) => {
     const { url, logged } = await start(t);
     const headers = { "x-ignored-names": "%zz" };
     assert.equal(header(await fetch(`${url}/api/sessions`, { headers })), null);
     assert.deepEqual(logged, []);
   });
 
-  it("is logged once per kind, whatever its place", async (t) => {
+  it("is logged once per kind, whatever its position", async (t) => {
     const { url, logged } = await start(t);
     for (const times of [1, 2, 3]) {
       const webhooks = Array.from({ length: times }, () => ({ url: "u", x: times, events: ["poll.vote"] }));
@@ -123,7 +123,7 @@ describe("a part of a request without effect", () => {
     assert.deepEqual(logged, ["config.webhooks.*.x is unknown and ignored", "event poll.vote never fires here"]);
   });
 
-  it("of endless kinds a last line says that no more are logged", () => {
+  it("is logged for a limited number of kinds, and a last line says so", () => {
     const logged: string[] = [];
     const warnings = new Warnings({ warn: (_, message) => logged.push(message) });
     for (let n = 0; n < 5000; n += 1) warnings.log(`kind ${n}`);

@@ -7,7 +7,7 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
-/** Lets time pass, with a reading every 15 s as retention takes them. */
+/** Advances time, with a reading every 15 s, the interval of retention. */
 function pass(clock: FakeClock, ages: AgeClock, ms: number): void {
   for (let leftMs = ms; leftMs > 0; leftMs -= 15_000) {
     clock.advance(Math.min(leftMs, 15_000));
@@ -15,8 +15,8 @@ function pass(clock: FakeClock, ages: AgeClock, ms: number): void {
   }
 }
 
-describe("the clock that ages are measured by", () => {
-  it("goes with the wall clock, drift included", () => {
+describe("the clock for the age of entries", () => {
+  it("follows the wall clock, drift included", () => {
     const clock = new FakeClock();
     const ages = new AgeClock(clock);
     for (let hour = 0; hour < 100; hour += 1) {
@@ -27,7 +27,7 @@ describe("the clock that ages are measured by", () => {
   });
 
   for (const days of [1, 30, 365]) {
-    it(`does not follow a leap of ${days} days that is taken back within the hour`, () => {
+    it(`ignores a leap of ${days} days that is undone within the hour`, () => {
       const clock = new FakeClock();
       const ages = new AgeClock(clock);
       clock.jumpWall(days * dayMs);
@@ -48,7 +48,7 @@ describe("the clock that ages are measured by", () => {
       assert.equal(ages.nowMs(), clock.wallMs());
     });
 
-    it(`does not age entries at once by the ${days} days that a server seems to have been off`, () => {
+    it(`does not at once age entries by the ${days} days that a server seems to have been off`, () => {
       const clock = new FakeClock();
       const ages = new AgeClock(clock, epochMs - days * dayMs);
       assert.equal(ages.nowMs(), epochMs - days * dayMs);

@@ -12,15 +12,15 @@ const summaryOf = (log: readonly string[]) => {
   return line && { level: line.split(" ")[0], ...JSON.parse(line.slice(line.indexOf("{"))) };
 };
 
-describe("a server that starts", () => {
-  it("brings a thousand sessions back in a minute, though fifty fail and fifty hang, and tells how it went", async (t) => {
+describe("a starting server", () => {
+  it("restores 1000 sessions within a minute, though 50 fail and 50 hang, and reports it", async (t) => {
     const clock = new FakeClock();
     const it = openHarness(t, { gate: new ConnectGate(clock) }, clock);
     await it.manager.close();
     const seeding = it.reopen();
     for (let i = 0; i < 1_000; i++) await seeding.create({ name: `s${i}`, engine: 0, config: undefined, start: true });
     await seeding.close();
-    // All of them were let in once.
+    // All of them were admitted once.
     clock.advance(60_000);
     it.engines.length = 0;
     it.log.length = 0;
@@ -46,7 +46,7 @@ describe("a server that starts", () => {
     assert.equal(Object.keys(reasons).length, 20);
   });
 
-  it("waits as long as it is told before sessions connect", async (t) => {
+  it("waits for the configured time before sessions connect", async (t) => {
     const clock = new FakeClock();
     const it = openHarness(t, { gate: new ConnectGate(clock), bootDelayMs: 30_000, names: ["alice"] }, clock);
     await it.manager.boot();
@@ -68,13 +68,13 @@ describe("a server that starts", () => {
     });
   });
 
-  it("says nothing where there is nothing to restore", async (t) => {
+  it("logs nothing if there is nothing to restore", async (t) => {
     const it = openHarness(t);
     await it.manager.boot();
     assert.equal(summaryOf(it.log), undefined);
   });
 
-  it("leaves sessions alone that nobody wants to run, and starts those it is told to", async (t) => {
+  it("leaves sessions stopped that should not run, and starts the configured ones", async (t) => {
     const it = openHarness(t);
     for (const name of ["a", "b"]) await it.manager.create({ name, engine: 0, config: undefined, start: false });
     await it.manager.close();
@@ -82,13 +82,13 @@ describe("a server that starts", () => {
     assert.equal(it.engines.length, 0);
   });
 
-  it("finishes a deletion that was cut short, quietly, and the name is free again", async (t) => {
+  it("completes an interrupted deletion without a log line, and frees the name", async (t) => {
     const it = openHarness(t);
     await it.start();
     await settle();
     it.engine().report({ type: "opened", me });
     await settle();
-    // What WhatsApp says to the logout never comes: the process ends meanwhile.
+    // WhatsApp's answer to the logout never arrives, because the process ends first.
     const unlinking = Promise.withResolvers<UnlinkResult>();
     it.engine().unlinks = unlinking.promise;
     const deleting = it.manager.delete("alice").catch(() => {});
@@ -98,7 +98,7 @@ describe("a server that starts", () => {
     await next.boot();
     await assert.rejects(next.get("alice"), { reason: "SESSION_NOT_FOUND" });
     assert.deepEqual(
-      // The former process is still there to tell that it lost the session.
+      // The former process still runs and reports that it lost the session.
       it.log.filter((line) => /^(warn|error)/.test(line) && !line.includes("another process runs this session")),
       [],
     );
@@ -113,7 +113,7 @@ describe("a server that starts", () => {
     ["all", ["ran", "rested"]],
     ["none", []],
   ] as const) {
-    it(`starts ${restart} of the sessions it finds, as it is told`, async (t) => {
+    it(`starts ${restart} of the sessions it finds, as configured`, async (t) => {
       const it = openHarness(t, { restart });
       await it.manager.create({ name: "ran", engine: 0, config: undefined, start: true });
       await it.manager.create({ name: "rested", engine: 0, config: undefined, start: false });

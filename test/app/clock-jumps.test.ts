@@ -37,13 +37,13 @@ async function advance({ clock }: Harness, ms: number): Promise<void> {
 const session = async ({ manager, clock }: Harness) =>
   sessionView(await manager.get("alice"), { showSecrets: false, clock });
 
-/** How long callers are told to wait, by the wall clock. */
+/** Returns the wait that callers see, by the wall clock. */
 async function shownWaitMs(harness: Harness): Promise<number> {
   const { nextAttemptAt } = await session(harness);
   return nextAttemptAt ? timestampMs(nextAttemptAt) - harness.clock.wallMs() : Number.NaN;
 }
 
-/** It waits from `minMs` to `maxMs`, is shown to, and then a new engine is opened. */
+/** Asserts that the session waits between `minMs` and `maxMs`, shows it, and then opens a new engine. */
 async function assertWaits(harness: Harness, minMs: number, maxMs: number): Promise<void> {
   const before = harness.engines.length;
   const shownMs = await shownWaitMs(harness);
@@ -84,7 +84,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(harness.engine().closed, false);
     });
 
-    it("keep the wait of a lost connection, set during the wait or before it", async (t) => {
+    it("keep the delay after a lost connection, whenever the clock is set", async (t) => {
       const harness = openHarness(t);
       await working(harness);
       await close(harness, "unreachable");
@@ -95,7 +95,7 @@ for (const [name, jumpMs] of jumps) {
       await assertWaits(harness, 900, 1_100);
     });
 
-    it("keep the wait after another connection took over, and fail the second time within an hour", async (t) => {
+    it("keep the delay after a replaced connection, and fail the second time within an hour", async (t) => {
       const harness = openHarness(t);
       await working(harness);
       await close(harness, "replaced");
@@ -107,7 +107,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal((await session(harness)).status, Status.FAILED);
     });
 
-    it("take a second request to reconnect within an hour for a failure, and later ones not", async (t) => {
+    it("count a second restart_required within an hour as a failure, later ones not", async (t) => {
       const harness = openHarness(t);
       await working(harness);
       await close(harness, "restart_required");
@@ -124,7 +124,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(harness.engines.length, 4);
     });
 
-    it("count failures in a row until a connection has lasted ten minutes", async (t) => {
+    it("count consecutive failures until a connection has lasted ten minutes", async (t) => {
       const harness = openHarness(t);
       const attemptAfter = async (ms: number) => {
         await opened(harness);
@@ -142,7 +142,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(await attemptAfter(10 * minuteMs), 1);
     });
 
-    it("give an engine that falls silent five minutes", async (t) => {
+    it("give a silent engine five minutes", async (t) => {
       const harness = openHarness(t);
       await harness.start();
       jumped(harness);
@@ -152,7 +152,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal((await session(harness)).attempt, 1);
     });
 
-    it("offer codes that nobody scans for three minutes", async (t) => {
+    it("offer unscanned codes for three minutes", async (t) => {
       const harness = openHarness(t);
       await harness.start();
       await settle();
@@ -181,7 +181,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(harness.engines.length, 2);
     });
 
-    it("tell events in their order, with the time that people read", async (t) => {
+    it("report events in order, with wall clock times", async (t) => {
       const harness = openHarness(t);
       await working(harness);
       const beforeMs = harness.clock.wallMs();

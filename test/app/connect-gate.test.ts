@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConnectGate, type Turn } from "../../src/app/connect-gate.ts";
+import { ConnectGate, type Slot } from "../../src/app/connect-gate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const isIn = (turn: Turn): turn is Extract<Turn, { leave: unknown }> => "leave" in turn;
+const isIn = (slot: Slot): slot is Extract<Slot, { leave: unknown }> => "leave" in slot;
 
-/** Lets everybody ask again when they are told to, until all are in; says when each came in (ms from the start). */
+/**
+ * Lets engines ask again when told to until all are admitted. Returns the times of their admission, ms from the start.
+ */
 function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (leave: () => void) => void) {
   const startedAtMs = clock.nowMs();
   const cameIn: number[] = [];
-  const ask = (turn?: { atMs: number }) => {
-    const answer = gate.enter(turn);
+  const ask = (slot?: { atMs: number }) => {
+    const answer = gate.enter(slot);
     if (isIn(answer)) {
       cameIn.push(clock.nowMs() - startedAtMs);
       onIn(answer.leave);
@@ -21,12 +23,12 @@ function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (lea
   return cameIn;
 }
 
-describe("the gate to WhatsApp", () => {
-  it("lets one in at once", () => {
+describe("the connect gate", () => {
+  it("admits a single engine at once", () => {
     assert.ok(isIn(new ConnectGate(new FakeClock()).enter()));
   });
 
-  it("lets twenty in a second, however many come at once", () => {
+  it("admits twenty a second, however many ask at once", () => {
     const clock = new FakeClock();
     const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => leave());
     assert.equal(cameIn.length, 1_000);
@@ -34,7 +36,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok((cameIn.at(-1) ?? 0) <= 50_000);
   });
 
-  it("lets those who never arrive delay nobody for long", () => {
+  it("limits the delay caused by engines that never connect", () => {
     const clock = new FakeClock();
     let count = 0;
     const cameIn = letAllIn(clock, new ConnectGate(clock), 1_000, (leave) => {
@@ -44,7 +46,7 @@ describe("the gate to WhatsApp", () => {
     assert.ok((cameIn.at(-1) ?? 0) <= 60_000);
   });
 
-  it("lets only so many be on their way, and the next when one has arrived or has taken too long", () => {
+  it("admits another only after one has connected or has taken too long", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 2 });
     const first = gate.enter();
@@ -65,23 +67,23 @@ describe("the gate to WhatsApp", () => {
     assert.ok(isIn(gate.enter()));
   });
 
-  it("keeps a turn that comes too early", () => {
+  it("keeps the slot of an engine that asks too early", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 9 });
     gate.enter();
-    const turn = gate.enter();
-    assert.ok(!isIn(turn));
-    assert.deepEqual(gate.enter(turn), turn);
+    const slot = gate.enter();
+    assert.ok(!isIn(slot));
+    assert.deepEqual(gate.enter(slot), slot);
     clock.advance(1_000);
-    assert.ok(isIn(gate.enter(turn)));
+    assert.ok(isIn(gate.enter(slot)));
   });
 
-  it("holds everybody back until a time", () => {
+  it("admits no engine before a given time", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock);
     gate.holdUntil(clock.nowMs() + 30_000);
-    const turn = gate.enter();
-    assert.ok(!isIn(turn));
-    assert.equal(turn.atMs, clock.nowMs() + 30_000);
+    const slot = gate.enter();
+    assert.ok(!isIn(slot));
+    assert.equal(slot.atMs, clock.nowMs() + 30_000);
   });
 });

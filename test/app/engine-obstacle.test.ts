@@ -6,7 +6,7 @@ import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory } from "../../src/ports/engine.ts";
 import { FakeEngine, hasLogin, openHarness, settle } from "./harness.ts";
 
-/** A harness in which WEBJS is an engine that meets an obstacle, or none. */
+/** Opens a harness in which WEBJS is an engine with or without an obstacle. */
 function harnessOf(t: TestContext) {
   const fixture: { obstacle: string | undefined; fault?: Error | undefined } = { obstacle: "there is no browser" };
   const webjs: EngineFactory = {
@@ -35,7 +35,7 @@ const refused = (error: unknown) =>
   error.message === "The engine WEBJS is not available on this server: there is no browser";
 
 describe("an engine that cannot be opened on this machine", () => {
-  it("keeps sessions from being created, started or not, and nothing of them is stored", async (t) => {
+  it("prevents the creation of sessions, started or not, and stores nothing", async (t) => {
     const { manager, log } = harnessOf(t);
     for (const start of [true, false]) {
       await assert.rejects(manager.create({ name: "alice", engine: 0, config: undefined, start }), refused);
@@ -45,7 +45,7 @@ describe("an engine that cannot be opened on this machine", () => {
     assert.deepEqual(log, []);
   });
 
-  it("keeps a session that is there from being started, restarted or changed while it runs, and leaves it as it is", async (t) => {
+  it("prevents the start, restart or update of a running session and leaves it unchanged", async (t) => {
     const { manager, obstruct } = harnessOf(t);
     obstruct(undefined);
     const stopped = (await manager.create({ name: "alice", engine: 0, config: undefined, start: false })).record;
@@ -58,7 +58,7 @@ describe("an engine that cannot be opened on this machine", () => {
     await assert.rejects(manager.restart("bob"), refused);
     assert.deepEqual(await manager.get("alice"), stopped);
     assert.deepEqual(await manager.get("bob"), running);
-    // What needs no new engine goes on.
+    // Commands that need no new engine still work.
     assert.equal(statusOf(await manager.start("bob")), Status.STARTING);
     assert.equal(statusOf(await manager.update("alice", undefined)), Status.STOPPED);
     assert.equal(statusOf(await manager.stop("bob")), Status.STOPPED);
@@ -66,8 +66,8 @@ describe("an engine that cannot be opened on this machine", () => {
   });
 });
 
-describe("what an engine keeps outside of the store", () => {
-  it("is removed before the session's record, and when that cannot be, the session is still there", async (t) => {
+describe("engine files outside the store", () => {
+  it("are removed before the session's record; the session stays if that fails", async (t) => {
     const harness = harnessOf(t);
     harness.obstruct(undefined);
     await harness.manager.create({ name: "alice", engine: 0, config: undefined, start: true });
@@ -80,8 +80,8 @@ describe("what an engine keeps outside of the store", () => {
   });
 });
 
-describe("an engine that keeps no former login", () => {
-  it("says so when one is to be restored, and goes on", async (t) => {
+describe("an engine that stores no former login", () => {
+  it("reports so when a restore is requested, and continues", async (t) => {
     const { manager, obstruct } = harnessOf(t);
     obstruct(undefined);
     const { record } = await manager.create({ name: "alice", engine: 0, config: undefined, start: true });

@@ -24,16 +24,16 @@ export const messageOf = (id: string, timestamp = 0) =>
 const loginKey = "login";
 export const hasLogin = async (credentials: Credentials) => (await credentials.read([loginKey]))[0] !== undefined;
 
-/** An engine in a test's hands: it reports what it is told to, and answers as it is told. */
+/** Engine that a test controls: it reports and answers as the test says. */
 export class FakeEngine implements Engine {
   static readonly closesAtOnce = Promise.resolve();
   readonly session: string;
   readonly reportedUntilMs: number | undefined;
   lastInboundAtMs = 1_000;
-  /** What `logout` and `close` wait for. */
+  /** Promises that `logout` and `close` wait for. */
   unlinks: Promise<UnlinkResult> = Promise.resolve("unlinked");
   closes: Promise<void> = FakeEngine.closesAtOnce;
-  /** How many events the reader has asked for. */
+  /** Events that the reader has asked for so far. */
   asked = 0;
   closed = false;
   /** Whether it was told to close. */
@@ -65,7 +65,7 @@ export class FakeEngine implements Engine {
     return "ABCDEFGH";
   }
 
-  /** A phone links the device, and the engine has not said so yet. */
+  /** Links the device by a phone, before the engine has reported it. */
   async pair(): Promise<void> {
     await this.#credentials.write(new Map([[loginKey, Buffer.from("login")]]));
   }
@@ -97,7 +97,7 @@ export class FakeEngine implements Engine {
   }
 }
 
-/** A manager on a memory backend, with engines in the test's hands and a clock that stands still. */
+/** Opens a manager on a memory backend, with engines that the test controls and a fake clock. */
 export function openHarness(
   t: TestContext,
   options: Partial<SessionManagerOptions> = {},
@@ -122,7 +122,7 @@ export function openHarness(
     restore: async (_credentials: Credentials) => false,
     hasLogin,
     discard: async (_session: string) => {},
-    /** Sessions and ids of logins that were set aside. */
+    /** Sessions and ids of the logins that were set aside. */
     aside: [] as string[],
   };
   const factory: EngineFactory = {
@@ -167,13 +167,13 @@ export function openHarness(
     log,
     fixture,
     manager: managers[0] ?? open(),
-    /** A manager as a new process would have it, on the same backend. */
+    /** Opens a manager on the same backend, like a new process. */
     reopen(more: Partial<SessionManagerOptions> = {}): SessionManager {
       const manager = open(more);
       managers.push(manager);
       return manager;
     },
-    /** The engine opened last. */
+    /** Returns the engine opened last. */
     engine(): FakeEngine {
       return engines.at(-1) ?? new FakeEngine({} as EngineOptions);
     },
@@ -187,12 +187,12 @@ export function openHarness(
   };
 }
 
-/** Lets everything that waits for nothing but a turn of the event loop happen. */
+/** Runs all callbacks that are ready. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise(setImmediate);
 }
 
-/** Moves time on in steps, so that what waits for something in between gets it. */
+/** Advances time in steps, so that waits in between are served. */
 export async function pass(clock: FakeClock, ms: number, stepMs = 1_000): Promise<void> {
   for (let left = ms; left > 0; left -= stepMs) {
     clock.advance(Math.min(stepMs, left));

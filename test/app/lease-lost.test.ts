@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from "node:test";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 import { type FakeEngine, me, messageOf, openHarness, settle } from "./harness.ts";
 
-/** States of a session in which its owner has an engine open. */
+/** States of a session in which its owner has an open engine. */
 const states: readonly (readonly [string, (engine: FakeEngine) => void])[] = [
   ["connects", () => {}],
   ["offers a code", (engine) => engine.qr()],
@@ -11,7 +11,7 @@ const states: readonly (readonly [string, (engine: FakeEngine) => void])[] = [
   ["works", (engine) => engine.report({ type: "opened", me })],
 ];
 
-/** A session with an open engine that has reported what `prepare` makes it report. */
+/** Opens a session whose engine has made the reports of `prepare`. */
 async function owned(t: TestContext, prepare: (engine: FakeEngine) => void) {
   const harness = openHarness(t);
   await harness.start();
@@ -26,7 +26,7 @@ describe("a session that another process takes over", () => {
     it(`has its engine closed before the new owner has the lease, while it ${state}`, async (t) => {
       const { backend, engine } = await owned(t, prepare);
       const taking = backend.sessions.acquire("alice");
-      // The engine had no chance to run: nothing was awaited since.
+      // Nothing was awaited since, so the engine had no chance to run.
       assert.ok(engine.closing);
       await taking;
     });

@@ -6,7 +6,7 @@ import { SessionRecord_Phase as Phase, SessionRecordSchema } from "../../gen/ses
 import { Session_DesiredState as Desired, Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
 import { me, messageOf, openHarness, settle } from "./harness.ts";
 
-/** A session as the version before wrote it: with its messages in its record. */
+/** A session as the former version wrote it, with its messages in its record. */
 const former = create(SessionRecordSchema, {
   name: "alice",
   engine: Engine_Kind.NOWEB,

@@ -7,7 +7,7 @@ import type { EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { FakeEngine, hasLogin, openHarness, settle } from "./harness.ts";
 
-/** Sessions whose engines have a client version in the test's hands. */
+/** Opens sessions whose engines have a client version that the test sets. */
 function openVersions(t: TestContext, gated = false) {
   const clock = new FakeClock();
   const engines: FakeEngine[] = [];
@@ -47,7 +47,7 @@ const refuse = (engine: FakeEngine | undefined, clientVersion: string) =>
   engine?.report({ type: "closed", cause: "client_outdated", message: "refused", clientVersion });
 
 describe("sessions that failed for their client version", () => {
-  it("are tried again when the version changes, and not before", async (t) => {
+  it("are retried when the version changes, and not before", async (t) => {
     const { engines, start, change, reported, statusOf } = openVersions(t);
     await start("a");
     await start("b");
@@ -66,7 +66,7 @@ describe("sessions that failed for their client version", () => {
     assert.deepEqual([await statusOf("a"), engines.length], ["FAILED", 4]);
   });
 
-  it("are tried again at once if the version had changed before they were refused", async (t) => {
+  it("are retried at once if the version had changed before they were refused", async (t) => {
     const { engines, start, change, statusOf } = openVersions(t);
     await start("a");
     change("1.0.1");
@@ -75,7 +75,7 @@ describe("sessions that failed for their client version", () => {
     assert.deepEqual([await statusOf("a"), engines.length], ["STARTING", 2]);
   });
 
-  it("are tried again by a new process only if it has another version, and reported to it", async (t) => {
+  it("are retried by a new process only with another version, and reported to it", async (t) => {
     const { engines, manager, start, change, reported, reopen, statusOf } = openVersions(t);
     await start("a");
     refuse(engines[0], "1.0.0");
@@ -92,7 +92,7 @@ describe("sessions that failed for their client version", () => {
     assert.deepEqual([await statusOf("a"), engines.length], ["STARTING", 2]);
   });
 
-  it("come back through the gate", async (t) => {
+  it("reconnect through the gate", async (t) => {
     const { engines, clock, start, change } = openVersions(t, true);
     for (const name of ["a", "b", "c"]) await start(name);
     while (engines.length < 3) {

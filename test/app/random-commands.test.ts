@@ -14,7 +14,7 @@ import { legalSteps } from "../domain/session-states.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { FakeEngine, me, openHarness, settle } from "./harness.ts";
 
-/** More with SESSIOND_TEST_COMMANDS. */
+/** Set SESSIOND_TEST_COMMANDS for more. */
 const commandCount = Number(process.env.SESSIOND_TEST_COMMANDS ?? 10_000);
 const sessionCount = 50;
 
@@ -28,7 +28,7 @@ const causes: readonly CloseCause[] = [
 const kinds = ["start", "stop", "restart", "logout", "update", "delete"] as const;
 type Kind = (typeof kinds)[number];
 
-/** The same numbers for the same seed. */
+/** Returns a generator with the same numbers for the same seed. */
 function randomOf(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -37,7 +37,7 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins, and no session ever has two engines`, async (t) => {
+it(`${commandCount} commands on ${sessionCount} sessions: the last wins, no session has two engines`, async (t) => {
   const seed = Number(process.env.SESSIOND_TEST_SEED ?? Date.now() % 2 ** 32);
   t.diagnostic(`SESSIOND_TEST_SEED=${seed}`);
   const random = randomOf(seed);
@@ -47,7 +47,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
   const { manager, fixture, engines } = harness;
   const live = new Map<string, Set<FakeEngine>>();
 
-  /** An engine that pairs, works, fails and hangs as it likes. */
+  /** Lets an engine pair, work, fail and hang at random. */
   const animate = (engine: FakeEngine) => {
     const alive = live.get(engine.session) ?? new Set();
     live.set(engine.session, alive);
@@ -161,7 +161,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions: the last wins,
     [],
     "no engine is left",
   );
-  // The engines' own lives have their end; whatever goes on waiting belongs to nobody.
+  // All engines have ended; any remaining wait is a leak.
   clock.advance(60_000);
   assert.equal(clock.pending, 0, "no timer is left");
 });

@@ -8,7 +8,7 @@ const limits = { maxCount: 1, maxAgeMs: 1 };
 const retention: Retention = { events: limits, delivered: limits, failed: limits };
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-it("trims again and again, over failures too, until it is told to end", async () => {
+it("trims repeatedly, also after failures, until it is told to end", async () => {
   const clock = new FakeClock();
   const lines: string[] = [];
   const logger = {

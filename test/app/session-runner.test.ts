@@ -11,7 +11,7 @@ import { engineStateOf, statusOf, wakeAtMs } from "../../src/domain/session.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { me, messageOf, openHarness, pass, settle } from "./harness.ts";
 
-/** A session that is WORKING. */
+/** Opens a session that is WORKING. */
 async function working(t: TestContext) {
   const it = openHarness(t);
   await it.start();
@@ -33,7 +33,7 @@ const isSettled = async (promise: Promise<unknown>) => {
 const never = new Promise<never>(() => {});
 
 describe("commands on a session", () => {
-  it("stop at once where the engine closes, and in time where it does not", async (t) => {
+  it("stop at once if the engine closes, and within the limit if it does not", async (t) => {
     const { manager, engine, clock } = await working(t);
     assert.ok(await isSettled(manager.stop("alice")));
     await manager.start("alice");
@@ -45,7 +45,7 @@ describe("commands on a session", () => {
     assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
   });
 
-  it("restart and delete win over a start that comes to nothing", async (t) => {
+  it("restart and delete win over a start that hangs", async (t) => {
     const { manager, start, engines } = openHarness(t);
     await start();
     await manager.restart("alice");
@@ -56,7 +56,7 @@ describe("commands on a session", () => {
     await assert.rejects(manager.get("alice"), /not found/);
   });
 
-  it("a logout says what became of the device", async (t) => {
+  it("report the device's fate after a logout", async (t) => {
     const { manager, engine, clock } = await working(t);
     assert.equal((await manager.logout("alice")).outcome, "unlinked");
     assert.equal((await manager.logout("alice")).outcome, "not_linked", "nothing was paired");
@@ -70,7 +70,7 @@ describe("commands on a session", () => {
   });
 
   for (const when of ["at once", "later"])
-    it(`do not wait long for a logout that hangs, given ${when}`, async (t) => {
+    it(`do not wait long for a hanging logout, given ${when}`, async (t) => {
       const { manager, engine, clock } = await working(t);
       engine().unlinks = never;
       engine().closes = never;
@@ -84,7 +84,7 @@ describe("commands on a session", () => {
       assert.equal(statusOf(await manager.get("alice")), Status.STOPPED);
     });
 
-  it("stop in time after restarts that find engines which never close", async (t) => {
+  it("stop in time after restarts with engines that never close", async (t) => {
     const { manager, fixture, engine, engines, clock } = await working(t);
     engine().closes = never;
     fixture.onOpen = (opened) => {
@@ -100,7 +100,7 @@ describe("commands on a session", () => {
     assert.equal(engines.length, 4);
   });
 
-  it("wait for their turn without keeping anybody, and say until when", async (t) => {
+  it("wait for a slot without delaying others, and show until when", async (t) => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 10 });
     const it = openHarness(t, { gate }, clock);
@@ -120,7 +120,7 @@ describe("commands on a session", () => {
     );
   });
 
-  it("find an engine that cannot even be opened failed, and try again later", async (t) => {
+  it("retry later after an engine that cannot be opened", async (t) => {
     const { fixture, start, manager, clock, engines } = openHarness(t);
     fixture.onOpen = () => {
       throw new Error("no memory");
@@ -135,7 +135,7 @@ describe("commands on a session", () => {
 });
 
 describe("an engine's reports", () => {
-  it("are asked for one by one, and none of an engine that was given up", async (t) => {
+  it("are read one at a time, and never after the engine was given up", async (t) => {
     const { manager, engines, engine } = await working(t);
     const before = engine().asked;
     engine().report({ type: "message", message: messageOf("a") }, { type: "message", message: messageOf("b") });
@@ -151,7 +151,7 @@ describe("an engine's reports", () => {
     assert.ok((engines[0]?.asked ?? 0) <= before + 3, "nothing says that what came too late was committed");
   });
 
-  it("report each message once, also one that WhatsApp sends again", async (t) => {
+  it("yield each message once, also if WhatsApp sends it again", async (t) => {
     const { engine, events, reopen } = await working(t);
     const message = (id: string) => ({ type: "message", message: messageOf(id) }) as const;
     engine().report(message("a"), message("a"), message("b"), message("a"));
@@ -167,7 +167,7 @@ describe("an engine's reports", () => {
     assert.deepEqual(await ids(), ["a", "b", "c"]);
   });
 
-  it("tell the next engine until when there is nothing to look for", async (t) => {
+  it("tell the next engine the time up to which messages are known", async (t) => {
     const { manager, engine, clock } = await working(t);
     const openedAtMs = clock.nowMs();
     assert.equal(engine().reportedUntilMs, undefined, "before the first login");
@@ -206,7 +206,7 @@ describe("an engine's reports", () => {
     assert.equal(told[0]?.lastInboundAt?.seconds, 1n);
   });
 
-  it("end by themselves if an engine falls silent before it has come anywhere", async (t) => {
+  it("end by themselves if an engine stays silent from its start", async (t) => {
     const { start, manager, clock, engine } = openHarness(t);
     await start();
     const deadlineMs = wakeAtMs(await manager.get("alice")) ?? Number.NaN;
@@ -218,8 +218,8 @@ describe("an engine's reports", () => {
   });
 });
 
-describe("an engine whose library throws where nobody can catch it", () => {
-  it("is closed and followed by another, and says when it was last heard", async (t) => {
+describe("an engine whose library throws an uncaught error", () => {
+  it("is closed and replaced, and the time of its last report is logged", async (t) => {
     const { manager, engines, clock } = await working(t);
     assert.deepEqual([...(await manager.lastInbound())], [["alice", 1_000]]);
     await manager.crashed("alice");
@@ -234,8 +234,8 @@ describe("an engine whose library throws where nobody can catch it", () => {
   });
 });
 
-describe("a login that is restored", () => {
-  it("is used by a new engine, when the one before is closed", async (t) => {
+describe("a restored login", () => {
+  it("is used by a new engine after the former one is closed", async (t) => {
     const { manager, engines, fixture } = await working(t);
     fixture.restore = async (credentials) => {
       assert.ok(engines[0]?.closed);
@@ -257,7 +257,7 @@ describe("a login that is restored", () => {
     assert.equal(engines.length, 2);
   });
 
-  it("is refused where none is kept, and the session goes on", async (t) => {
+  it("is refused if none is stored, and the session continues", async (t) => {
     const { manager, engines } = await working(t);
     await assert.rejects(manager.restoreCredentials("alice"), /No former login/);
     assert.equal(engines.length, 2);

@@ -9,7 +9,7 @@ import { type FakeEngine, me, openHarness, pass, settle } from "./harness.ts";
 const never = new Promise<never>(() => {});
 const day = 86_400_000;
 
-/** WhatsApp as engines opened from now on find it: it answers a logout like this. */
+/** Makes the engines opened from now on answer a logout like this. */
 function answering(harness: ReturnType<typeof openHarness>, result: UnlinkResult | Promise<UnlinkResult>) {
   harness.fixture.onOpen = (engine) => {
     engine.unlinks = Promise.resolve(result);
@@ -18,7 +18,7 @@ function answering(harness: ReturnType<typeof openHarness>, result: UnlinkResult
 
 type Harness = ReturnType<typeof openHarness>;
 
-/** How a session gets to where it is to be left from; the device is linked at WhatsApp by then. */
+/** Ways into each state from which a session is left; WhatsApp has linked the device by then. */
 const places: Record<string, (harness: Harness) => Promise<void>> = {
   "just scanned": async ({ engine }) => {
     engine().qr();
@@ -68,7 +68,7 @@ async function openAt(t: TestContext, place: (harness: Harness) => Promise<void>
   return harness;
 }
 
-/** What a call comes to, while time passes. */
+/** Returns the result of a call while time passes. */
 async function inTime<T>({ clock }: Harness, call: Promise<T>): Promise<T> {
   let isOver = false;
   const over = () => {
@@ -81,7 +81,7 @@ async function inTime<T>({ clock }: Harness, call: Promise<T>): Promise<T> {
 
 const pendingOf = async ({ backend }: Harness) => (await backend.pendingUnlinks.list()).length;
 
-/** A session that was deleted while WhatsApp was away. */
+/** Opens a harness with a session that was deleted while WhatsApp was away. */
 async function leftBehind(t: TestContext) {
   const harness = await openAt(t, async ({ engine }) => engine().report({ type: "opened", me }));
   harness.engine().unlinks = Promise.resolve("unknown");
@@ -99,7 +99,7 @@ describe("a session with a device", () => {
         assert.equal(await pendingOf(harness), 0);
       });
 
-      it(`leaves its login behind by ${verb} when it is ${name} and WhatsApp is away`, async (t) => {
+      it(`leaves its login behind by ${verb} with WhatsApp away: ${name}`, async (t) => {
         const harness = await openAt(t, place);
         harness.engine().unlinks = Promise.resolve("unknown");
         answering(harness, "unknown");
@@ -112,7 +112,7 @@ describe("a session with a device", () => {
     }
   }
 
-  it("is unlinked by the next engine where WhatsApp asks for a new connection", async (t) => {
+  it("is unlinked by the next engine if WhatsApp asks for a new connection", async (t) => {
     const harness = await openAt(t, async ({ engine }) => engine().report({ type: "paired", me }));
     harness.engine().unlinks = Promise.resolve("again");
     const before = harness.engines.length;
@@ -121,7 +121,7 @@ describe("a session with a device", () => {
     assert.ok(harness.engines.every(({ closed }) => closed));
   });
 
-  it("is not connected without end where WhatsApp asks for that again and again", async (t) => {
+  it("does not connect endlessly if WhatsApp keeps asking for new connections", async (t) => {
     const harness = await openAt(t, async ({ engine }) => engine().report({ type: "paired", me }));
     harness.engine().unlinks = Promise.resolve("again");
     answering(harness, "again");
@@ -129,7 +129,7 @@ describe("a session with a device", () => {
     assert.ok(harness.engines.length <= 5, `${harness.engines.length} engines`);
   });
 
-  it("is connected for once more where the first connection comes to nothing", async (t) => {
+  it("connects once more if the first connection fails", async (t) => {
     const harness = await openAt(t, places.STOPPED ?? assert.fail());
     answering(harness, "unknown");
     const leaving = harness.manager.delete("alice");
@@ -138,7 +138,7 @@ describe("a session with a device", () => {
     assert.equal(await inTime(harness, leaving), "unlinked");
   });
 
-  it("is given up by the call after a few seconds, however long WhatsApp takes", async (t) => {
+  it("delays the call a few seconds at most, however slow WhatsApp is", async (t) => {
     const harness = await openAt(t, async ({ engine }) => engine().report({ type: "opened", me }));
     harness.engine().unlinks = never;
     const deleted = harness.manager.delete("alice");
@@ -147,7 +147,7 @@ describe("a session with a device", () => {
     assert.equal(await deleted, "pending");
   });
 
-  it("that cannot be read is not set aside, and the answer says so", async (t) => {
+  it("is not set aside if its login cannot be read, and the answer says so", async (t) => {
     const harness = await openAt(t, places.STOPPED ?? assert.fail());
     harness.fixture.hasLogin = async () => {
       throw new Error("disk on fire");
@@ -156,7 +156,7 @@ describe("a session with a device", () => {
     assert.equal(await pendingOf(harness), 0);
   });
 
-  it("is not linked when no phone ever scanned", async (t) => {
+  it("is not linked if no phone ever scanned", async (t) => {
     const harness = await openAt(t, async ({ engine }) => engine().qr());
     assert.equal((await harness.manager.logout("alice")).outcome, "not_linked");
     await harness.manager.stop("alice");
@@ -165,8 +165,8 @@ describe("a session with a device", () => {
   });
 });
 
-describe("a login that was left behind", () => {
-  it("frees the name at once, for a session that pairs anew", async (t) => {
+describe("a login left behind", () => {
+  it("frees the name at once for a session that pairs anew", async (t) => {
     const harness = await leftBehind(t);
     answering(harness, never);
     await harness.start();
@@ -179,7 +179,7 @@ describe("a login that was left behind", () => {
     assert.equal(engine.closed, false);
   });
 
-  it("is unlinked once WhatsApp is back, with waits that grow", async (t) => {
+  it("is unlinked once WhatsApp is back, with growing delays", async (t) => {
     const harness = await leftBehind(t);
     const before = harness.engines.length;
     await pass(harness.clock, 60_000);
@@ -206,7 +206,7 @@ describe("a login that was left behind", () => {
   });
 
   for (const jumpMs of [-7_200_000, 7_200_000]) {
-    it(`waits for no longer than its delay though the clock jumps by ${jumpMs / 3_600_000} hours`, async (t) => {
+    it(`waits at most its delay though the clock jumps by ${jumpMs / 3_600_000} hours`, async (t) => {
       const harness = await leftBehind(t);
       await harness.manager.close();
       harness.clock.jumpWall(jumpMs);
@@ -218,7 +218,7 @@ describe("a login that was left behind", () => {
     });
   }
 
-  it("is given up after a day, with a line that says what to do", async (t) => {
+  it("is given up after a day, with a log line that says what to do", async (t) => {
     const harness = await leftBehind(t);
     const startedAtMs = harness.clock.nowMs();
     while (harness.clock.nowMs() - startedAtMs < day - 3_600_000) await pass(harness.clock, 900_000, 450_000);
@@ -231,7 +231,7 @@ describe("a login that was left behind", () => {
     assert.equal(lines.length, 1);
   });
 
-  it("connects no more than four at a time", async (t) => {
+  it("is one of at most four that connect at a time", async (t) => {
     const harness = openHarness(t);
     const names = Array.from({ length: 10 }, (_, i) => `s${i}`);
     for (const name of names) {
@@ -252,7 +252,7 @@ describe("a login that was left behind", () => {
     assert.equal(harness.engines.slice(before).filter(open).length, 4);
   });
 
-  it("is not left behind twice when a crash comes between its deletion and the session's", async (t) => {
+  it("is not left behind twice when a crash separates its deletion and the session's", async (t) => {
     const harness = await openAt(t, async ({ engine }) => engine().report({ type: "opened", me }));
     harness.engine().unlinks = Promise.resolve("unknown");
     harness.fixture.discard = async () => {

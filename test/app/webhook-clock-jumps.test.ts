@@ -18,7 +18,7 @@ import { settle } from "./harness.ts";
 
 const dayMs = 86_400_000;
 
-/** A session with one endpoint whose answers the test gives, and a dispatcher that runs. */
+/** Opens a session with one endpoint that answers `outcome`, and a running dispatcher. */
 async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
@@ -79,7 +79,7 @@ async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60)
 
 for (const [name, jumpMs] of jumps) {
   describe(`webhooks when the clock is set ${name}`, () => {
-    it("are tried again after their delay, and shown so", async (t) => {
+    it("are retried after their delay, and shown so", async (t) => {
       const { clock, posted, happen, advance, delivery } = await setUp(t, { type: "answered", status: 500 });
       await happen(1);
       clock.jumpWall(jumpMs);
@@ -99,7 +99,7 @@ for (const [name, jumpMs] of jumps) {
       );
     });
 
-    it("are held back as long as their receiver has asked", async (t) => {
+    it("are paused as long as their receiver has asked", async (t) => {
       const { clock, posted, happen, advance, endpoint } = await setUp(
         t,
         { type: "answered", status: 429, retryAfterMs: 120_000 },
@@ -116,7 +116,7 @@ for (const [name, jumpMs] of jumps) {
       assert.equal(posted.length, 2);
     });
 
-    it("switch an endpoint off after five days of failures, no sooner", async (t) => {
+    it("disable an endpoint after five days of failures, no sooner", async (t) => {
       const { clock, happen, advance, endpoint } = await setUp(t, { type: "failed", error: "refused" }, dayMs / 1_000);
       await happen(1);
       for (let day = 1; day <= 4; day += 1) {

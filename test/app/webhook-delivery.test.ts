@@ -21,7 +21,7 @@ import { openReceiver, type Received, type WebhookReceiver } from "../support/we
 
 type Webhook = MessageInitShape<typeof WebhookConfigSchema>;
 
-/** A session "alice" with these webhooks, a dispatcher that runs, and a clock that stands still. */
+/** Opens a session "alice" with these webhooks, a running dispatcher and a fake clock. */
 async function setUp(...webhooks: Webhook[]) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
@@ -66,7 +66,7 @@ async function setUp(...webhooks: Webhook[]) {
   };
 }
 
-/** Waits while others are at work, without moving the clock. */
+/** Waits for a condition without moving the clock. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -75,8 +75,8 @@ const eventOf = (request: Received): string => JSON.parse(request.body.toString(
 const eventsOf = (receiver: WebhookReceiver): string[] => receiver.requests.map(eventOf);
 const sentAtMs = (request: Received): number => Number(request.headers["x-webhook-timestamp"]) - epochMs;
 
-describe("a webhook on its way", () => {
-  it("comes in the order of the events, each when the one before is answered", async () => {
+describe("a webhook delivery", () => {
+  it("comes in the order of the events, each after the answer to the former one", async () => {
     let open = 0;
     let most = 0;
     await using receiver = await openReceiver((response) => {
@@ -98,7 +98,7 @@ describe("a webhook on its way", () => {
     assert.equal(most, 1);
   });
 
-  it("comes again until it is taken, with its id, its body and a fresh time and signature", async () => {
+  it("is repeated until accepted, with the same id and body and a fresh time and signature", async () => {
     const statuses = [500, 302, 200];
     await using receiver = await openReceiver((response) => response.writeHead(statuses.shift() ?? 200).end());
     await using alice = await setUp({
@@ -126,7 +126,7 @@ describe("a webhook on its way", () => {
     assert.equal(new Set(receiver.requests.map(({ headers }) => headers["webhook-signature"])).size, 3);
   });
 
-  it("does not hold up later events while it waits for its next attempt", async () => {
+  it("does not block later events while it waits for its retry", async () => {
     await using receiver = await openReceiver((response, request) =>
       response.writeHead(eventOf(request) === "evt_1" ? 500 : 200).end(),
     );
@@ -140,7 +140,7 @@ describe("a webhook on its way", () => {
     assert.deepEqual(eventsOf(receiver), ["evt_1", "evt_2", "evt_3", "evt_1"]);
   });
 
-  it("comes again 2 seconds after 30 without an answer", async () => {
+  it("is repeated 2 seconds after 30 seconds without an answer", async () => {
     await using receiver = await openReceiver((response) => {
       if (receiver.requests.length > 1) response.end();
     });
@@ -154,7 +154,7 @@ describe("a webhook on its way", () => {
     assert.deepEqual(receiver.requests.map(sentAtMs), [0, 32_000]);
   });
 
-  it("comes again when a receiver that is too busy says so", async () => {
+  it("is repeated when a receiver is too busy", async () => {
     const busy = { status: 429, headers: { "Retry-After": "60" } };
     await using receiver = await openReceiver((response) => response.writeHead(busy.status, busy.headers).end());
     await using alice = await setUp({ url: receiver.origin });
@@ -162,7 +162,7 @@ describe("a webhook on its way", () => {
     await until(() => alice.clock.nextAtMs === epochMs + 60_000);
   });
 
-  it("never comes again to a receiver that is gone", async () => {
+  it("is never repeated to a receiver that is gone", async () => {
     await using receiver = await openReceiver((response) => response.writeHead(410).end());
     await using alice = await setUp({ url: receiver.origin });
     await alice.happen("1");
@@ -172,7 +172,7 @@ describe("a webhook on its way", () => {
     assert.equal(receiver.requests.length, 1);
   });
 
-  it("switches off a receiver that is gone, tells the others, keeps what comes for it, and sends that once it is enabled", async () => {
+  it("disables a gone receiver, tells the others, and is sent once the endpoint is enabled", async () => {
     let status = 410;
     await using gone = await openReceiver((response) => response.writeHead(status).end());
     await using other = await openReceiver();
@@ -196,14 +196,14 @@ describe("a webhook on its way", () => {
     assert.deepEqual(new Set(eventsOf(gone)), new Set(["evt_1", "evt_2", "evt_3"]));
   });
 
-  it("spares a receiver that fails, without using up the attempts of what waits", async () => {
+  it("pauses a failing receiver without using up the attempts of waiting deliveries", async () => {
     let status = 500;
     await using receiver = await openReceiver((response) => response.writeHead(status).end());
     await using alice = await setUp({ url: receiver.origin, retries: { attempts: 3 } });
     await alice.happen(...Array.from({ length: 50 }, (_, n) => `${n}`));
     await receiver.arrived(20);
     await until(() => alice.clock.nextAtMs === epochMs + 1000);
-    // One at a time from here on, at growing intervals: 1, 2, 4, 8 … seconds.
+    // From here on one at a time, at growing intervals: 1, 2, 4, 8, … seconds.
     for (let seconds = 1, probes = 1; seconds <= 16; seconds *= 2, probes += 1) {
       const before = alice.clock.nowMs();
       alice.clock.advance(seconds * 1000);
@@ -222,7 +222,7 @@ describe("a webhook on its way", () => {
     assert.equal(delivered.length, 50);
   });
 
-  it("leaves a receiver alone as a whole while it says it is too busy", async () => {
+  it("pauses all deliveries to a receiver that is too busy", async () => {
     let status = 503;
     await using receiver = await openReceiver((response) => response.writeHead(status, { "Retry-After": "20" }).end());
     await using alice = await setUp({ url: receiver.origin });
@@ -236,7 +236,7 @@ describe("a webhook on its way", () => {
     assert.deepEqual(new Set(eventsOf(receiver)), new Set(["evt_1", "evt_2", "evt_3"]));
   });
 
-  it("is logged with every attempt it took", async () => {
+  it("is logged with every attempt", async () => {
     const statuses = [500, 200];
     await using receiver = await openReceiver((response) => response.writeHead(statuses.shift() ?? 200).end());
     const closed = await openReceiver();
@@ -272,7 +272,7 @@ describe("a webhook on its way", () => {
     ]);
   });
 
-  it("is accepted by the reference verifier of Standard Webhooks, with the new key and with the one before", async () => {
+  it("passes the reference verifier of Standard Webhooks with the new and the former key", async () => {
     await using receiver = await openReceiver();
     const keys = ["my-secret-key", `whsec_${Buffer.from("a key as the specification writes it").toString("base64")}`];
     await using alice = await setUp(
@@ -300,7 +300,7 @@ describe("a webhook on its way", () => {
     }
   });
 
-  it("goes to each endpoint by itself: one that hangs, one that refuses, one that works", async () => {
+  it("is independent for each endpoint: one that hangs, one that refuses, one that works", async () => {
     await using hanging = await openReceiver(() => {});
     await using working = await openReceiver();
     const refusing = await openReceiver();

@@ -11,14 +11,14 @@ import type { Logger } from "../../src/ports/system.ts";
 import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-/** A queue of claims that keeps what they were settled with. */
+/** Queue of claims that records how they were settled. */
 class Queue {
   readonly settled: string[] = [];
   readonly #waiting: Claim[] = [];
   #wake = () => {};
   claimed = 0;
 
-  /** Makes a delivery due. `failing`: how its next settlements fail. */
+  /** Makes a delivery due. `failing` lists the errors of its next settlements. */
   push(
     id: string,
     attempts = 0,
@@ -108,7 +108,7 @@ function setUp(more: Partial<DispatcherOptions> = {}) {
   return { queue, posts, clock, lines, dispatcher };
 }
 
-/** Lets everything that can go on go on. */
+/** Runs all callbacks that are ready. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const settlements: [string, number, WebhookOutcome, string][] = [
@@ -145,7 +145,7 @@ describe("the webhook dispatcher", () => {
     await dispatcher.stop();
   });
 
-  it("has no more in flight than it may, and reads no further", async () => {
+  it("has a limited number in flight and reads no further", async () => {
     const { queue, posts, dispatcher } = setUp({ maxInFlight: 2 });
     for (let i = 1; i <= 5; i++) queue.push(`dlv_${i}`);
     dispatcher.start();
@@ -162,7 +162,7 @@ describe("the webhook dispatcher", () => {
     await dispatcher.stop();
   });
 
-  it("writes a settlement again that the queue could not take, without sending again", async () => {
+  it("repeats a settlement that the queue refused, without sending again", async () => {
     const { queue, posts, clock, lines, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1", 0, {}, [new Error("disk full"), new Error("disk full")]);
@@ -180,7 +180,7 @@ describe("the webhook dispatcher", () => {
     await dispatcher.stop();
   });
 
-  it("leaves a delivery alone that somebody else has taken over", async () => {
+  it("leaves a delivery alone that another dispatcher has taken over", async () => {
     const { queue, posts, clock, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1", 0, {}, [new LeaseLost("taken over")]);
@@ -199,7 +199,7 @@ describe("the webhook dispatcher", () => {
     ["sending", { sender: { post: broken, close: async () => {} } }],
     ["signing", { signer: { hmac: broken } }],
   ] as const) {
-    it(`tries again by the schedule when ${name} throws, says so, and goes on`, async () => {
+    it(`retries by the schedule when ${name} throws, logs it, and continues`, async () => {
       const { queue, lines, dispatcher } = setUp(more);
       dispatcher.start();
       queue.push("dlv_1", 0, { hmac: { key: "k" } });
@@ -211,7 +211,7 @@ describe("the webhook dispatcher", () => {
     });
   }
 
-  it("gives up at once what is stored without its event", async () => {
+  it("gives up at once a delivery without its event", async () => {
     const queue = new Queue();
     const outbox = {
       endpoints: async () => [],
@@ -227,7 +227,7 @@ describe("the webhook dispatcher", () => {
     await dispatcher.stop();
   });
 
-  it("reads the queue anew when reading fails", async () => {
+  it("reads the queue anew after a failed read", async () => {
     const queue = new Queue();
     let failures = 2;
     const outbox = {
@@ -251,7 +251,7 @@ describe("the webhook dispatcher", () => {
     await dispatcher.stop();
   });
 
-  it("logs each attempt without what may be secret in it, and what is given up as a warning", async () => {
+  it("logs each attempt without secrets, and a delivery given up as a warning", async () => {
     const { queue, posts, lines, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1", 15, {
@@ -284,8 +284,8 @@ describe("the webhook dispatcher", () => {
   });
 });
 
-describe("a webhook dispatcher that stops", () => {
-  it("waits for what is in flight and claims no more", async () => {
+describe("a stopping webhook dispatcher", () => {
+  it("waits for attempts in flight and claims no more", async () => {
     const { queue, posts, clock, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1");
@@ -304,7 +304,7 @@ describe("a webhook dispatcher that stops", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("cuts off what is not through in time and leaves it unsettled", async () => {
+  it("cuts off late attempts and leaves them unsettled", async () => {
     const { queue, posts, clock, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1");
@@ -320,7 +320,7 @@ describe("a webhook dispatcher that stops", () => {
     assert.deepEqual(queue.settled, ["dlv_1 retry in 2000"]);
   });
 
-  it("settles an answer that comes with the cut", async () => {
+  it("settles an answer that arrives with the cut", async () => {
     const queue = new Queue();
     const answeredAnyway = (_: WebhookRequest, signal: AbortSignal) =>
       new Promise<WebhookOutcome>((resolve) => signal.addEventListener("abort", () => resolve(ok)));
@@ -334,7 +334,7 @@ describe("a webhook dispatcher that stops", () => {
     assert.deepEqual(queue.settled, ["dlv_1 done"]);
   });
 
-  it("ends in time though the queue takes no settlement", async () => {
+  it("ends in time though the queue accepts no settlement", async () => {
     const { queue, posts, clock, dispatcher } = setUp();
     dispatcher.start();
     queue.push("dlv_1", 0, {}, Array(100).fill(new Error("disk full")));
@@ -350,7 +350,7 @@ describe("a webhook dispatcher that stops", () => {
     assert.deepEqual([queue.settled, clock.pending], [[], 0]);
   });
 
-  it("stops at once with nothing in flight, waits while it reads anew, before it began, and twice", async () => {
+  it("stops in every state: idle, reading anew, before its start, and twice", async () => {
     const idle = setUp();
     idle.dispatcher.start();
     idle.dispatcher.start();

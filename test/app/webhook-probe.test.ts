@@ -17,7 +17,7 @@ import { openReceiver } from "../support/webhook-receiver.ts";
 
 const dayMs = 86_400_000;
 
-/** A session "alice" whose receiver has answered 410 at `epochMs`, a dispatcher that runs, and a clock that stands still. */
+/** Opens a session "alice" whose receiver answered 410 at `epochMs`, a running dispatcher and a fake clock. */
 async function openDisabled() {
   const answers = { status: 410, until: Promise.resolve() };
   const receiver = await openReceiver((response) => {
@@ -56,7 +56,7 @@ async function openDisabled() {
         endpoints,
       });
     },
-    /** Resolves when all that happened is settled; with how many deliveries are in each state, and the reasons. */
+    /** Resolves when everything is settled, with the number of deliveries in each state and the reasons. */
     async settled() {
       for (;;) {
         const deliveries = await backend.outbox.deliveries("alice", { limit: 100 });
@@ -86,8 +86,8 @@ async function openDisabled() {
   return opened;
 }
 
-describe("an endpoint that is switched off", () => {
-  it("gets nothing for a day, and what comes for it is kept as failed", async () => {
+describe("a disabled endpoint", () => {
+  it("gets nothing for a day, and its deliveries are stored as failed", async () => {
     await using alice = await openDisabled();
     alice.answers.status = 200;
     alice.clock.advance(dayMs - 1);
@@ -97,7 +97,7 @@ describe("an endpoint that is switched off", () => {
     assert.equal(reasons[0], "the endpoint is disabled: answered 410");
   });
 
-  it("gets one delivery after a day, and comes back when it takes that", async () => {
+  it("gets one delivery after a day and is enabled if it accepts that", async () => {
     await using alice = await openDisabled();
     alice.answers.status = 200;
     alice.clock.advance(dayMs);
@@ -108,7 +108,7 @@ describe("an endpoint that is switched off", () => {
   });
 
   for (const status of [410, 500, 302, 503]) {
-    it(`stays off for another day when it answers ${status} to that, which is not tried again`, async () => {
+    it(`stays disabled for another day if the probe is answered ${status}, without a retry`, async () => {
       await using alice = await openDisabled();
       alice.answers.status = status;
       alice.clock.advance(dayMs);
@@ -131,7 +131,7 @@ describe("an endpoint that is switched off", () => {
     });
   }
 
-  it("stays in use when it is enabled while a delivery is tried", async () => {
+  it("stays enabled if it is enabled during a probe", async () => {
     await using alice = await openDisabled();
     const { promise, resolve } = Promise.withResolvers<void>();
     Object.assign(alice.answers, { status: 500, until: promise });

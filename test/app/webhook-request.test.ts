@@ -17,7 +17,7 @@ const request = (init: MessageInitShape<typeof WebhookConfigSchema>) => {
   return webhookRequest({ id: "dlv_1", event, config, nowMs, trusted: false }, { environment, signer: nodeSigner });
 };
 
-/** The signature as a receiver would compute it from what it got. */
+/** Computes the signature as a receiver would. */
 const standardSignature = (key: Buffer | string, body: Uint8Array) =>
   `v1,${createHmac("sha256", key).update("dlv_1.1767225600.").update(body).digest("base64")}`;
 
@@ -29,7 +29,7 @@ describe("the request of a webhook", () => {
     assert.equal(made.timeoutMs, 30_000);
   });
 
-  it("without a key has the headers of every webhook and no other", () => {
+  it("has only the headers of every webhook if there is no key", () => {
     assert.deepEqual(request({}).headers, {
       "Content-Type": "application/json",
       "User-Agent": "sessiond/9.8.7",
@@ -44,14 +44,14 @@ describe("the request of a webhook", () => {
     assert.equal(headers["X-Webhook-Hmac"], createHmac("sha512", "schlüssel").update(body).digest("hex"));
   });
 
-  it("is signed as Standard Webhooks signs, with the key as it is", () => {
+  it("is signed as Standard Webhooks signs, with the plain key", () => {
     const { headers, body } = request({ hmac: { key: "my-secret-key" } });
     assert.equal(headers["webhook-id"], "dlv_1");
     assert.equal(headers["webhook-timestamp"], "1767225600");
     assert.equal(headers["webhook-signature"], standardSignature("my-secret-key", body));
   });
 
-  it("is signed with the bytes that a whsec_ key stands for", () => {
+  it("is signed with the decoded bytes of a whsec_ key", () => {
     const secret = Buffer.from("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "base64");
     const { headers, body } = request({ hmac: { key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } });
     assert.equal(headers["webhook-signature"], standardSignature(secret, body));
@@ -61,12 +61,12 @@ describe("the request of a webhook", () => {
     );
   });
 
-  it("is signed with a whsec_ key that is no base64 as it is", () => {
+  it("is signed with the plain text of a whsec_ key that is not base64", () => {
     const { headers, body } = request({ hmac: { key: "whsec_not base64!" } });
     assert.equal(headers["webhook-signature"], standardSignature("whsec_not base64!", body));
   });
 
-  it("carries the custom headers, one named twice as a list", () => {
+  it("has the custom headers, repeated names as a list", () => {
     const { headers } = request({
       customHeaders: [
         { name: "X-Tenant", value: "a" },
@@ -80,7 +80,7 @@ describe("the request of a webhook", () => {
     assert.equal(Object.getOwnPropertyDescriptor(headers, "__proto__")?.value, "plain");
   });
 
-  it("keeps its own headers whatever the custom ones say", () => {
+  it("has its own headers whatever the custom ones are", () => {
     const { headers } = request({
       hmac: { key: "k" },
       customHeaders: ["content-type", "USER-AGENT", "x-webhook-hmac", "Webhook-Signature", "Webhook-Id"].map(

@@ -1,6 +1,6 @@
 /**
- * The measure for `sessions.ts`: sessions on bare Baileys, as its own documentation has them, with keys in SQLite. Asks for a scan with
- * a line "qr <name> <text>", says "open <count>" once all are open, and waits to be killed.
+ * Baseline for `sessions.ts`: sessions on bare Baileys as in its documentation, with keys in SQLite. Asks for a scan
+ * with a line "qr <name> <text>", prints "open <count>" once all are open, and waits to be killed.
  */
 import { DatabaseSync } from "node:sqlite";
 import {
@@ -13,7 +13,7 @@ import {
 import { pino } from "pino";
 
 const [, , url = "", file = "", count = "1", patched = ""] = process.argv;
-// Pairing is none of what is measured.
+// Pairing is not measured.
 if (patched) (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
 // libsignal would print keys.
 console.info = () => {};
@@ -83,7 +83,7 @@ function connect(name: string): Promise<void> {
   });
 }
 
-// Stock Baileys loses handshakes when more begin at once.
+// Stock Baileys loses handshakes when more sessions start at once.
 const names = Array.from({ length: Number(count) }, (_, i) => `s${i}`).values();
 const connectNext = async () => {
   for (const name of names) await connect(name);

@@ -1,6 +1,6 @@
 /**
- * How long a server takes to bring saved sessions back, with the settings of `npm start` and the image:
- * `node test/bench/boot.ts [sessions] [of which fail]`.
+ * Time in which a server restores saved sessions, with the settings of `npm start` and the image: `node
+ * test/bench/boot.ts [sessions] [of which fail]`.
  */
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -38,7 +38,7 @@ console.log(`${count - failing} logins, ${failing} refused, after ${secondsSince
 let longestBlockMs = 0;
 for (;;) {
   const counts = await statusCounts(rest);
-  // The longest since it was last asked for.
+  // Longest value since the last request.
   const metrics = String((await rest.get("/metrics")).body);
   longestBlockMs = Math.max(
     longestBlockMs,
@@ -49,6 +49,6 @@ for (;;) {
 console.log(`WORKING: ${count - failing} after ${secondsSince(startedAt)} s`);
 await delay(8_000);
 const memory = await readFile(`/proc/${server.pid}/status`, "utf8");
-console.log(`the event loop never stood still for longer than ${longestBlockMs.toFixed(0)} ms`);
+console.log(`the event loop was blocked for at most ${longestBlockMs.toFixed(0)} ms`);
 console.log(/VmRSS:.*/.exec(memory)?.[0], /VmHWM:.*/.exec(memory)?.[0]);
 console.log(server.log.filter((line) => /restored|blocked/.test(line)).join("\n"));

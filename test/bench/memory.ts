@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
-/** The memory a process holds (RSS), in kilobytes. */
+/** Returns the resident memory (RSS) of a process, kB. */
 export async function rssKb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]);
 }
 
-/** The same once it has come to rest: the least of some looks. */
+/** Returns the resident memory at rest: the lowest of several readings, kB. */
 export async function restingRssKb(pid: number, seconds = 5): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let n = 0; n < seconds * 2; n += 1) {

@@ -3,16 +3,18 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StatusStreamRequestSchema } from "../../gen/sessiond/v1/session_service_pb.js";
 
-/** How many share a connection. */
+/** Streams on one connection. */
 const streamsEach = 250;
 const path = "/sessiond.v1.SessionService/StatusStream";
 
-/** StatusStreams over gRPC with as little client as possible, so that what is measured is the server. */
+/** StatusStreams over gRPC with a minimal client, so that the measurement is of the server. */
 export class RawStreams {
   readonly #sessions: ClientHttp2Session[] = [];
   readonly streams: ClientHttp2Stream[] = [];
 
-  /** Opens that many streams of a session and resolves when each has its first item. `onItem` is told of the later ones. */
+  /**
+   * Opens `count` streams of a session and resolves when each has its first item. `onItem` is called for later items.
+   */
   async open(
     baseUrl: string,
     session: string,
@@ -46,7 +48,7 @@ export class RawStreams {
     });
   }
 
-  /** Leaves all of them. */
+  /** Closes all streams. */
   async close(): Promise<void> {
     const closed = this.#sessions.map((session) => once(session, "close"));
     for (const session of this.#sessions) session.destroy();

@@ -1,5 +1,5 @@
 /**
- * Memory per WORKING session, beside bare Baileys with its keys in SQLite, each freshly started with saved logins:
+ * Memory per WORKING session compared with bare Baileys with keys in SQLite, each freshly started with saved logins:
  * `node test/bench/sessions.ts [counts, largest last: 1,200,1000] [settings: default,semi,arena,jemalloc,tuned]`.
  */
 import { spawn } from "node:child_process";
@@ -15,7 +15,7 @@ import { openHarness } from "../e2e/harness.ts";
 
 const counts = (process.argv[2] ?? "1,200,1000").split(",").map(Number);
 const most = Math.max(...counts);
-/** How long memory may settle. */
+/** Time in which memory settles. */
 const settleMs = 8_000;
 const settings: Record<string, Record<string, string>> = {
   default: {},
@@ -36,7 +36,11 @@ async function rssMb(pid: number | undefined): Promise<number> {
   return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-type Row = { what: string; count: number; rss: number };
+interface Row {
+  readonly what: string;
+  readonly count: number;
+  readonly rss: number;
+}
 const rows: Row[] = [];
 
 async function measureSessiond(): Promise<void> {

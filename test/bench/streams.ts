@@ -4,7 +4,8 @@ import { restingRssKb, rssKb } from "./memory.ts";
 import { RawStreams } from "./raw-streams.ts";
 import { growth } from "./unread.ts";
 
-// What open streams cost: memory for each, the time a change takes to all who watch, and what a reader costs who never reads.
+// Costs of open streams: memory per stream, latency of a change for all watchers, and the cost of a reader that never
+// reads.
 
 const idleStreams = 9_000;
 const watchers = 1_000;
@@ -23,7 +24,7 @@ async function openStreams(): Promise<void> {
   using client = connectGrpc(server.baseUrl);
   for (const name of ["quiet", "busy"]) await client.sessions.createSession({ name });
   const pid = server.pid ?? 0;
-  // What the first streams cost beyond themselves (compiled code, buffers) is no matter of how many there are.
+  // The first streams cost more (compiled code, buffers), whatever their number.
   const warm = new RawStreams();
   await warm.open(server.baseUrl, "quiet", 500);
   await warm.close();

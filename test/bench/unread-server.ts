@@ -16,7 +16,8 @@ import { readConfig } from "../../src/config/config.ts";
 import { createHandler } from "../../src/http/server/handler.ts";
 import { createServer } from "../../src/http/server/server.ts";
 
-// A server whose session changes as often as its parent asks for, without an engine, and which keeps as much of its log as by default: { changes } is answered when they are written.
+// Server without an engine whose session changes on its parent's request, with the default retention of logs. It
+// answers { changes } when they are written.
 
 const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
 const backend = await openLevelBackend({ directory, clock });

@@ -6,14 +6,14 @@ import { RawStreams } from "./raw-streams.ts";
 const program = new URL("unread-server.ts", import.meta.url).pathname;
 const changes = 1_000_000;
 
-/** How much more memory a server takes when a session has changed a million times, after as many that have warmed it up. */
+/** Growth of a server's memory over a million changes of a session, after as many for warming up. */
 export interface GrowthFigures {
   readonly peakMb: number;
   readonly restMb: number;
   readonly seconds: number;
 }
 
-/** The figures of a server of its own: with one reader that never reads, or with none, which is what the store takes for itself. */
+/** Measures a new server with one reader that never reads, or with none, as the baseline for the store's own memory. */
 export async function growth(hasReader: boolean): Promise<GrowthFigures> {
   const server = fork(program);
   try {

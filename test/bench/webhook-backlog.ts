@@ -16,15 +16,15 @@ import { endpointsOf } from "../../src/domain/delivery.ts";
 import type { Backend } from "../../src/ports/backend.ts";
 import { eventOf, sessions } from "./webhook-load.ts";
 
-// How much memory a backlog takes: so many pending deliveries of about 1 KB (1,000,000 unless told otherwise), over 100 sessions
-// whose receivers are down, while all are tried: first for the process in which it grows, then for one that begins with it (and
-// is given the directory). Exits with 1 where either needs more than 300 MB with all that pending. The most it ever needed is told
-// besides: that comes of how fast the backlog was made, and is much the same for a tenth of it.
+// Memory of a backlog: 1,000,000 pending deliveries (or the given number) of about 1 KB, over 100 sessions whose
+// receivers are down, while all are attempted. Measures the process in which it grows, then one that starts with it
+// (and gets the directory). Exits with 1 if either needs more than 300 MB. The peak is printed too; it depends on the
+// speed of the commits and is similar for a tenth of the backlog.
 const [, script = "", given = "1000000", grown] = process.argv;
 const count = Number(given);
 const maxMegabytes = 300;
 const eventsPerCommit = 20;
-/** Commits at a time. */
+/** Concurrent commits. */
 const writers = 10;
 
 let mostMegabytes = 0;
@@ -32,7 +32,7 @@ const watching = setInterval(() => {
   mostMegabytes = Math.max(mostMegabytes, process.memoryUsage.rss() / 1_000_000);
 }, 100);
 
-/** Commits so many events, as fast as the disk takes them. */
+/** Commits `count` events, as fast as the disk takes them. */
 async function fill(backend: Backend): Promise<void> {
   const committers = await Promise.all(
     sessions.map(async (session) => {
@@ -58,7 +58,7 @@ async function fill(backend: Backend): Promise<void> {
   await Promise.all(Array.from({ length: writers }, (_, first) => commits(first)));
 }
 
-/** Resolves when the backend has counted what is pending, and what is due has been tried for a while. */
+/** Resolves when the backend has counted the pending deliveries and has attempted due ones for a while. */
 async function goThrough(backend: Backend): Promise<void> {
   for (;;) {
     const { pending, retrying } = await backend.outbox.queueStats();

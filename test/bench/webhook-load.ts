@@ -4,14 +4,14 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "../../gen/sessiond/v1/event_pb.js";
 import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
 
-/** Sessions whose webhooks are measured. */
+/** Sessions for webhook measurements. */
 export const sessions = Array.from({ length: 100 }, (_, n) => `session-${n}`);
 
 const textLength = 560;
-/** Texts are taken from anywhere in it, so that no two are alike and LevelDB's compression gains as little as it would with people's. */
+/** Source of random texts that all differ, so that LevelDB compresses them as little as real ones. */
 const letters = randomBytes(49_152).toString("base64");
 
-/** An event whose webhook has a body of about 1 KB. */
+/** Creates an event whose webhook has a body of about 1 KB. */
 export function eventOf(session: string): Event {
   const nowMs = clock.nowMs();
   const start = Math.floor(random.unit() * (letters.length - textLength));

@@ -1,8 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-// A receiver of webhooks in a process of its own. A path that begins with /hang gets no answer, one with /fail a 500, any other
-// a 200. It tells its parent its port, and when asked how many it took and how late: X-Sent-At (Unix ms) against its own clock.
+// Receiver of webhooks in a process of its own. A path that begins with /hang gets no answer, one with /fail a 500, any
+// other a 200. It tells its parent its port, and on request its count and lateness: X-Sent-At (Unix ms) against its own
+// clock.
 const latenessMs: number[] = [];
 let taken = 0;
 
@@ -19,7 +20,7 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
     }
     taken += 1;
     if (sentAt !== undefined) {
-      // The body begins with its id and its time: no need to parse the rest.
+      // The body begins with its id and its time, so the rest need not be parsed.
       const head = Buffer.concat(chunks).toString("latin1", 0, 120);
       latenessMs.push(Date.now() - Number(/"timestamp":(\d+)/.exec(head)?.[1]));
     }

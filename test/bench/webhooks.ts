@@ -18,8 +18,8 @@ import { endpointsOf } from "../../src/domain/delivery.ts";
 import type { Backend } from "../../src/ports/backend.ts";
 import { eventOf, sessions } from "./webhook-load.ts";
 
-// How fast durable webhooks go (each event committed with an fsync before it is sent, its body about 1 KB and signed), beside
-// bare POSTs of the same bytes in the same run. The receiver is a process of its own. Exits with 1 where a goal is missed.
+// Rate of durable webhooks (each event committed with an fsync before it is sent, about 1 KB and signed), compared with
+// bare POSTs of the same bytes in the same run. The receiver is a process of its own. Exits with 1 if a goal is missed.
 const environment = { version: "bench", tier: "PLUS", browser: null };
 const logger = createLogger({ level: "error", format: "JSON" });
 
@@ -28,7 +28,7 @@ interface Report {
   readonly latenessMs: readonly number[];
 }
 
-/** The receiver. */
+/** The receiver process. */
 class Sink {
   readonly #child: ChildProcess;
   readonly origin: string;
@@ -44,7 +44,7 @@ class Sink {
     return new Sink(child, port);
   }
 
-  /** What it took since it was last asked. */
+  /** Returns the figures since the last request. */
   async report(): Promise<Report> {
     this.#child.send({});
     const [report] = await once(this.#child, "message");
@@ -56,10 +56,10 @@ class Sink {
   }
 }
 
-/** A session has one first attempt at a time, so that it takes many to keep two cores busy. */
+/** A session has one first attempt at a time, so many sessions are needed to load two cores. */
 const crowd = Array.from({ length: 300 }, (_, n) => `crowd-${n}`);
 
-/** A backend on a disk and a dispatcher, with one endpoint for each session. */
+/** Opens a backend on disk and a dispatcher, with one endpoint per session. */
 async function harness(sessions: readonly string[], urlOf: (session: string) => string) {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-bench-"));
   const backend: Backend = await openLevelBackend({ directory, clock });
@@ -97,7 +97,7 @@ async function harness(sessions: readonly string[], urlOf: (session: string) => 
   };
 }
 
-/** Bare POSTs a second of one and the same webhook, made beforehand: as many at a time as there are sessions. */
+/** Returns the rate of bare POSTs of one prepared webhook, with as many in parallel as there are sessions. */
 async function bare(sink: Sink, count: number): Promise<number> {
   const agent = new Agent({ connections: crowd.length, pipelining: 1 });
   const config = create(WebhookConfigSchema, { url: sink.origin, hmac: { key: "a-secret-key" } });
@@ -118,7 +118,7 @@ async function bare(sink: Sink, count: number): Promise<number> {
   return count / seconds;
 }
 
-/** Waits until the sink has taken so many; resolves with when it had, and how late each was. */
+/** Waits until the sink has received `count` webhooks. Resolves with the time, and the lateness of each. */
 async function taken(sink: Sink, count: number, progress = (_got: number) => {}) {
   const latenessMs: number[] = [];
   for (let got = 0; ; ) {
@@ -131,10 +131,10 @@ async function taken(sink: Sink, count: number, progress = (_got: number) => {})
   }
 }
 
-/** So many deliveries wait for each session at most: as long as receivers keep up, none is read back from the disk. */
+/** Waiting deliveries per session, at most, so that no delivery is read back from the disk while receivers keep up. */
 const maxWaiting = 12;
 
-/** Durable deliveries a second, from the first commit to the last delivery. */
+/** Returns the rate of durable deliveries, from the first commit to the last delivery. */
 async function durable(sink: Sink, count: number): Promise<number> {
   const { commit, close } = await harness(crowd, (session) => `${sink.origin}/${session}`);
   await sink.report();
@@ -163,7 +163,10 @@ async function durable(sink: Sink, count: number): Promise<number> {
   return count / ((atMs - startMs) / 1000);
 }
 
-/** How late deliveries come (ms, sorted) at so many events a second, spread over the sessions; those of `ill` sessions are not counted. */
+/**
+ * Returns the sorted lateness of deliveries, ms, at `perSecond` events spread over the sessions, without those of `ill`
+ * sessions.
+ */
 async function lateness(sink: Sink, perSecond: number, seconds: number, ill: Readonly<Record<string, string>> = {}) {
   const { commit, close } = await harness(sessions, (session) => `${sink.origin}/${ill[session] ?? session}`);
   await sink.report();
@@ -197,7 +200,7 @@ const sink = await Sink.start();
 try {
   await bare(sink, 5_000);
   await durable(sink, 10_000);
-  // In turns, so that what else the machine does meets both.
+  // Alternates the two, so that other load on the machine affects both.
   const rounds: { bareRate: number; durableRate: number }[] = [];
   for (let round = 1; round <= 3; round += 1) {
     const one = { bareRate: await bare(sink, count), durableRate: await durable(sink, count) };

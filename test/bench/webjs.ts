@@ -1,12 +1,12 @@
 /**
- * Memory of WEBJS sessions: PSS of all browser processes, for engines of this project and for plain whatsapp-web.js, both logged
- * in at the emulated WhatsApp Web. Linux only.
+ * Memory of WEBJS sessions: PSS of all browser processes, for this project's engines and for plain whatsapp-web.js,
+ * both logged in to the emulated WhatsApp Web. Linux only.
  *
  *   node test/bench/webjs.ts [--chrome=/path] [--plain-chrome=/path] [--sessions=1,3,6] [--settle=10]
  *
- * `--chrome` is what the engines run: the headless shell from npm if left out. `--plain-chrome` is what plain whatsapp-web.js runs:
- * if left out a full Chrome or Chromium, as puppeteer installs it or the system has it, else the engines' own. The emulated page is
- * tiny, so the numbers are floors: what WhatsApp's own page needs comes on top of both.
+ * `--chrome` is the engines' browser, by default the headless shell from npm. `--plain-chrome` is the browser of plain
+ * whatsapp-web.js, by default a full Chrome or Chromium from puppeteer or the system, else the engines' own. The
+ * emulated page is tiny, so the figures are lower bounds: the memory of WhatsApp's own page comes on top of both.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ import { treeOf } from "../../src/adapters/wwebjs/processes.ts";
 import { EngineSession } from "../contract/engine-session.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../emulator/wwebjs/whatsapp-web.ts";
 
-/** Logs a session in and resolves with what closes it. */
+/** Logs a session in and resolves with the function that closes it. */
 type Start = (directory: string, whatsapp: WhatsAppWeb) => Promise<() => Promise<unknown>>;
 
 const { values } = parseArgs({
@@ -36,11 +36,11 @@ const { values } = parseArgs({
 });
 const chrome =
   (await (values.chrome ? findChrome({ chromePath: values.chrome }) : packedChrome())) ?? (await findChrome());
-if (!chrome) throw new Error("there is no browser");
+if (!chrome) throw new Error("no browser found: install one or set --chrome");
 await chrome.ready();
 const plainChrome = values["plain-chrome"] ?? (await fullChrome()) ?? chrome.path;
 
-/** What somebody who installs whatsapp-web.js has it run. */
+/** Returns the browser that whatsapp-web.js runs by default. */
 async function fullChrome(): Promise<string | undefined> {
   const installed = (await findChrome({ chromePath: puppeteer.executablePath() }))?.path;
   if (installed) return installed;
@@ -91,7 +91,7 @@ async function measure(start: Start, count: number): Promise<number> {
   }
 }
 
-/** PSS of everything that descends from this process. */
+/** Returns the PSS of all descendants of this process, MB. */
 async function browserMegabytes(): Promise<number> {
   const pids = (await treeOf(process.pid)).filter((pid) => pid !== process.pid);
   const sizes = await Promise.all(

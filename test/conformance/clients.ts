@@ -16,14 +16,14 @@ import { Agent, fetch as undiciFetch } from "undici";
 import { testTls } from "../http/rest/server.ts";
 import { createGrpcJsTransport } from "./grpc-js-transport.ts";
 
-/** How a connection is made. */
+/** Transports of a connection. */
 export type Wire = "HTTP/1.1" | "h2c" | "TLS, HTTP/1.1" | "TLS, HTTP/2";
 
 /** One client on one wire. */
 export interface Subject {
   readonly name: string;
   readonly isTls: boolean;
-  /** Whether both sides can send at the same time, and many messages. */
+  /** Whether both sides can send many messages at the same time. */
   readonly isDuplex: boolean;
   connect(url: string): { transport: Transport; close(): void | Promise<void> };
 }
@@ -32,7 +32,9 @@ const isTls = (wire: Wire) => wire.startsWith("TLS");
 const isHttp2 = (wire: Wire) => wire === "h2c" || wire === "TLS, HTTP/2";
 const wires: readonly Wire[] = ["HTTP/1.1", "h2c", "TLS, HTTP/1.1", "TLS, HTTP/2"];
 
-type NodeOptions = { useBinaryFormat: boolean };
+interface NodeOptions {
+  readonly useBinaryFormat: boolean;
+}
 type Make = typeof createConnectTransport | typeof createGrpcTransport | typeof createGrpcWebTransport;
 
 function nodeSubject(protocol: string, make: Make, wire: Wire, { useBinaryFormat }: NodeOptions): Subject {
@@ -88,13 +90,13 @@ function grpcJsSubject(wire: "h2c" | "TLS, HTTP/2", compression: boolean): Subje
 
 const formats = [{ useBinaryFormat: true }, { useBinaryFormat: false }] as const;
 
-/** Every client on every wire it can speak. */
+/** Every client on every wire that it supports. */
 export const subjects: readonly Subject[] = [
   ...wires.flatMap((wire) =>
     formats.flatMap((format) => [
       nodeSubject("Connect", createConnectTransport, wire, format),
       nodeSubject("gRPC-Web", createGrpcWebTransport, wire, format),
-      // gRPC needs trailers, which Node's client of HTTP/1.1 has: the server's answers must have them too.
+      // gRPC needs trailers. Node's HTTP/1.1 client supports them, so the server's answers must have them too.
       nodeSubject("gRPC", createGrpcTransport, wire, format),
     ]),
   ),

@@ -21,7 +21,10 @@ import {
 
 type HeadersSource = ConstructorParameters<typeof Headers>[0];
 
-/** A transport over @grpc/grpc-js, so that another implementation of gRPC goes through the same tests. Close it when done. */
+/**
+ * Creates a transport over @grpc/grpc-js, so that the same tests cover another implementation of gRPC. The caller must
+ * close it.
+ */
 export function createGrpcJsTransport(address: string, credentials: ChannelCredentials, options: ClientOptions = {}) {
   const client = new Client(address, credentials, options);
   const callOptions = (timeoutMs: number | undefined) =>
@@ -50,7 +53,7 @@ export function createGrpcJsTransport(address: string, credentials: ChannelCrede
         call.on("status", ({ metadata }) => copy(metadata, answer.trailer));
         signal?.addEventListener("abort", () => call.cancel(), { once: true });
       });
-      // The status comes right after the message.
+      // The status arrives right after the message.
       await new Promise(setImmediate);
       const { parent: service } = method;
       return { stream: false, service, method, ...answer, message: fromBinary(method.output, message) };
@@ -114,7 +117,7 @@ function copy(metadata: Metadata, headers: Headers): void {
 const textOf = (value: MetadataValue) =>
   typeof value === "string" ? value : value.toString("base64").replaceAll("=", "");
 
-/** As a client of connect's own makes it of trailers. */
+/** Converts an error as connect's own clients do from trailers. */
 function errorOf(thrown: unknown): ConnectError {
   const { code, details, metadata } = thrown as ServiceError;
   const trailer = new Headers();

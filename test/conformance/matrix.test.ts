@@ -10,7 +10,7 @@ import { type Subject, subjects } from "./clients.ts";
 import { failure, startConformanceServer } from "./server.ts";
 
 async function open(t: TestContext, subject: Subject) {
-  // Leaves before the server closes.
+  // Disconnects before the server closes.
   let leave: () => void | Promise<void> = () => {};
   t.after(() => leave());
   const { url, begun, ended } = await startConformanceServer(t, subject.isTls);
@@ -25,7 +25,7 @@ async function open(t: TestContext, subject: Subject) {
   };
 }
 
-/** The error that a call fails with. */
+/** Returns the error of a failed call. */
 async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
   const error = await call.then(
     () => new Error("it was answered"),
@@ -43,7 +43,7 @@ function assertFailure(error: ConnectError): void {
   assert.equal(error.findDetails(BadRequestSchema)[0]?.fieldViolations[0]?.field, "name");
 }
 
-/** What a call was told in headers and trailers. */
+/** Records the headers and trailers of a call. */
 function told() {
   const seen = { header: new Headers(), trailer: new Headers() };
   const options = {
@@ -92,7 +92,7 @@ for (const subject of subjects) {
       assertFailure(await errorOf(sessions.getSession({ session: "fail" })));
     });
 
-    it("a method that is not there", async (t) => {
+    it("a missing method", async (t) => {
       const { unknown } = await open(t, subject);
       assert.equal(Code[(await errorOf(unknown.ping({}))).code], "Unimplemented");
     });
@@ -122,9 +122,9 @@ for (const subject of subjects) {
       assert.equal(count, 3);
     });
 
-    it("a call that its caller gives up", async (t) => {
+    it("a call cancelled by its caller", async (t) => {
       const { sessions, ended } = await open(t, subject);
-      // What is given up before there is a connection never reaches the server.
+      // A call given up before the connection exists never reaches the server.
       await sessions.listSessions({}).catch(() => {});
       const controller = new AbortController();
       const call = errorOf(sessions.getSession({ session: "forever" }, { signal: controller.signal }));
@@ -133,7 +133,7 @@ for (const subject of subjects) {
       await ended;
     });
 
-    it("a stream that its caller gives up", async (t) => {
+    it("a stream cancelled by its caller", async (t) => {
       const { sessions, ended } = await open(t, subject);
       const controller = new AbortController();
       const reading = async () => {
@@ -144,9 +144,9 @@ for (const subject of subjects) {
       await ended;
     });
 
-    it("a deadline, of a call and of a stream", async (t) => {
+    it("a deadline of a call and of a stream", async (t) => {
       const { sessions, ended } = await open(t, subject);
-      // The time is for the call, not for the first connection: one that ran out before would never reach the server.
+      // The deadline is for the call alone: one that expired while connecting would never reach the server.
       await sessions.listSessions({}).catch(() => {});
       const call = errorOf(sessions.getSession({ session: "forever" }, { timeoutMs: 500 }));
       assert.equal(Code[(await call).code], "DeadlineExceeded");
@@ -156,7 +156,7 @@ for (const subject of subjects) {
     });
 
     if (subject.isDuplex) {
-      it("a conversation, turn by turn", async (t) => {
+      it("a conversation of alternating messages", async (t) => {
         const { reflection } = await open(t, subject);
         let heard = Promise.withResolvers<void>();
         async function* requests() {

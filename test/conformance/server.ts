@@ -6,15 +6,15 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js"
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { startServer } from "../support/server.ts";
 
-/** What the calls of a test have seen on the server. */
+/** Observations of a test's calls on the server. */
 export interface Seen {
-  /** Resolves when a call that waits forever has come. */
+  /** Resolves when a call that waits forever has arrived. */
   readonly begun: Promise<void>;
-  /** Resolves with the code of the reason when a call that waits forever is ended by its caller. */
+  /** Resolves with the reason's code when the caller ends a call that waits forever. */
   readonly ended: Promise<Code | undefined>;
 }
 
-/** The errors that are asked for by name. */
+/** Returns the error that tests request by name. */
 export const failure = () =>
   new ConnectError(
     "ü is not allowed, 100% sure\n",
@@ -57,7 +57,7 @@ export async function startConformanceServer(t: TestContext, isTls: boolean): Pr
       async *statusStream({ session, afterSeq }, context) {
         tellBack(context);
         if (session === "fail") throw failure();
-        // Small ones, and some that are worth compressing.
+        // Mostly small messages, and some worth compressing.
         for (let seq = 1n; seq <= afterSeq; seq += 1n) yield { seq, name: session.repeat(seq % 10n ? 1 : 1_000) };
         if (session === "late") throw failure();
         if (session === "forever") await forever(context);

@@ -9,8 +9,8 @@ import {
   arrival,
   createSession,
   eventOf,
-  fixture,
   type OpenBackend,
+  openFixture,
   quiet,
   Reader,
   recordOf,
@@ -18,11 +18,11 @@ import {
 
 const unlimited = { maxCount: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
 
-/** What holds however the wall clock is set. */
+/** Contract for time: it holds however the wall clock is set. */
 export function clockContract(open: OpenBackend): void {
   for (const [name, jumpMs] of jumps) {
     it(`a retry keeps its delay when the clock is set ${name}`, async (t) => {
-      const { backend, clock, signal } = await fixture(t, open);
+      const { backend, clock, signal } = await openFixture(t, open);
       await createSession(backend, "alice", ["one", "two"], 1);
       const reader = new Reader(backend.outbox.claims(signal));
       await (await reader.next()).retry(2000);
@@ -38,8 +38,8 @@ export function clockContract(open: OpenBackend): void {
       assert.equal(settled?.settledAt && timestampMs(settled.settledAt), clock.wallMs());
     });
 
-    it(`an endpoint is spared for its time when the clock is set ${name}`, async (t) => {
-      const { backend, clock, signal } = await fixture(t, open);
+    it(`an endpoint is paused for its full time when the clock is set ${name}`, async (t) => {
+      const { backend, clock, signal } = await openFixture(t, open);
       await createSession(backend, "alice", ["one"], 2);
       const reader = new Reader(backend.outbox.claims(signal));
       const sparedUntil = timestampFromMs(clock.nowMs() + 60_000);
@@ -54,8 +54,8 @@ export function clockContract(open: OpenBackend): void {
     });
   }
 
-  it("events from a future that the clock was set back from go with those after them", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("events dated in the future by a wrong clock are trimmed with those after them", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const log = async (...ages: number[]) => {
       const events = ages.map((ageMs) => {

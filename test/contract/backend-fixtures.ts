@@ -15,10 +15,10 @@ import type { Pairing } from "../../src/ports/sessions.ts";
 import type { Clock } from "../../src/ports/system.ts";
 import { epochMs, FakeClock } from "../support/fake-clock.ts";
 
-/** Opens an empty backend; what it leaves behind is for `t.after`. */
+/** Opens an empty backend and cleans up in `t.after`. */
 export type OpenBackend = (t: TestContext, clock: Clock) => Promise<Backend>;
 
-/** One test's backend and what goes with it. */
+/** Backend of one test, with its clock and signal. */
 export interface Fixture {
   readonly backend: Backend;
   readonly clock: FakeClock;
@@ -26,8 +26,8 @@ export interface Fixture {
   readonly signal: AbortSignal;
 }
 
-/** An empty backend, closed when the test ends. */
-export async function fixture(t: TestContext, open: OpenBackend): Promise<Fixture> {
+/** Opens an empty backend that is closed when the test ends. */
+export async function openFixture(t: TestContext, open: OpenBackend): Promise<Fixture> {
   const clock = new FakeClock();
   const backend = await open(t, clock);
   const controller = new AbortController();
@@ -42,14 +42,14 @@ export const recordOf = (name: string, revision = 1): SessionRecord => create(Se
 
 let ids = 0;
 
-/** An event with an id of its own. */
+/** Creates an event with a unique id. */
 export function eventOf(session: string, name = "session.status"): Event {
   ids += 1;
   const id = `evt_${String(ids).padStart(26, "0")}`;
   return create(EventSchema, { id, session, name, time: timestampFromMs(epochMs) });
 }
 
-/** An event to be delivered to these endpoints. */
+/** Creates an event to be delivered to these endpoints. */
 export const newEvent = (session: string, ...endpointIds: string[]): NewEvent => ({
   event: eventOf(session),
   endpointIds,
@@ -66,7 +66,7 @@ export const pairingOf = (value: string): Pairing => ({
   expiresAtMs: epochMs + 60_000,
 });
 
-/** Acquires a session and commits its record with these events, all delivered to each of the endpoints. */
+/** Acquires a session and commits its record with this many events, each delivered to all endpoints. */
 export async function createSession(backend: Backend, name: string, endpointIds: string[] = [], events = 0) {
   const lease = await backend.sessions.acquire(name);
   const logged = await backend.sessions.commit(lease, {
@@ -77,7 +77,7 @@ export async function createSession(backend: Backend, name: string, endpointIds:
   return { lease, events: logged };
 }
 
-/** Reads an iterable one by one. */
+/** Reads an iterable one item at a time. */
 export class Reader<T> {
   readonly #iterator: AsyncIterator<T>;
 
@@ -97,14 +97,14 @@ export class Reader<T> {
     return values;
   }
 
-  /** Resolves when the iterable ends; fails if it goes on. */
+  /** Resolves when the iterable ends; fails on a further item. */
   async end(): Promise<void> {
     const result = await this.#iterator.next();
     assert.ok(result.done, "the iterable goes on");
   }
 }
 
-/** All events there are. */
+/** Returns all events of the log. */
 export async function history(backend: Backend, session?: string): Promise<Event[]> {
   const { seq } = await backend.sessions.list();
   const marker = await createSession(backend, "history.marker", [], 1);
@@ -117,7 +117,7 @@ export async function history(backend: Backend, session?: string): Promise<Event
   return events;
 }
 
-/** Long enough for anything that is on its way to arrive. */
+/** Waits until everything under way has arrived. */
 export async function quiet(backend: Backend): Promise<void> {
   for (let round = 0; round < 5; round += 1) {
     await backend.upkeep.check();
@@ -125,7 +125,7 @@ export async function quiet(backend: Backend): Promise<void> {
   }
 }
 
-/** Watches a promise without waiting for it. */
+/** Observes a promise without waiting for it. */
 export function arrival<T>(promise: Promise<T>): { arrived: boolean; promise: Promise<T> } {
   const state = { arrived: false, promise };
   promise.then(
@@ -137,5 +137,5 @@ export function arrival<T>(promise: Promise<T>): { arrived: boolean; promise: Pr
   return state;
 }
 
-/** What a claim is for, in short. */
+/** Returns the seq of a claim's event. */
 export const seqOf = (claim: Claim): bigint => claim.delivery.event?.seq ?? 0n;

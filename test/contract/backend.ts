@@ -18,7 +18,7 @@ export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: engine data`, () => engineDataContract(open));
   describe(`${name}: pending unlinks`, () => pendingUnlinksContract(open));
   describe(`${name}: event log`, () => logContract(open));
-  describe(`${name}: event log: named readers`, () => consumersContract(open));
+  describe(`${name}: event log: consumers`, () => consumersContract(open));
   describe(`${name}: outbox: claims`, () => claimsContract(open));
   describe(`${name}: outbox: retries`, () => retriesContract(open));
   describe(`${name}: outbox: deliveries`, () => deliveriesContract(open));

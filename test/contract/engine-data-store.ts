@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { EngineData } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
-import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+import { createSession, newEvent, type OpenBackend, openFixture, recordOf } from "./backend-fixtures.ts";
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
@@ -17,10 +17,10 @@ async function assertEnded(data: EngineData): Promise<void> {
   await assert.rejects(write(data, { key: "value" }), LeaseLost);
 }
 
-/** Credentials and chats, and the handles on them. */
+/** Contract for credentials and chats, and for the handles on them. */
 export function engineDataContract(open: OpenBackend): void {
-  it("values are read in the order asked for, undefined where there is none", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("values are read in the order of the keys, undefined for missing ones", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.engineData.credentials(lease);
     await write(credentials, { one: "1", two: "2", empty: "" });
@@ -28,8 +28,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials), []);
   });
 
-  it("null removes a key, and a write replaces what was there", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("null removes a key, and a write replaces the former value", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.engineData.credentials(lease);
     await write(credentials, { one: "1", two: "2" });
@@ -37,8 +37,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials, "one", "two"), [undefined, "II"]);
   });
 
-  it("keys of any characters stay apart", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("keys of any characters stay distinct", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const keys = [
       "",
@@ -62,8 +62,8 @@ export function engineDataContract(open: OpenBackend): void {
     );
   });
 
-  it("credentials and chats of each session are kept apart", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("credentials and chats of each session are separate", async (t) => {
+    const { backend } = await openFixture(t, open);
     const alice = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
     await write(backend.engineData.credentials(alice.lease), { key: "alice's credentials" });
@@ -75,8 +75,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(backend.engineData.chats(bob.lease), "key"), [undefined]);
   });
 
-  it("a caller may use its buffers again at once", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a caller may reuse its buffers at once", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const data = backend.engineData.credentials(lease);
     const buffer = Buffer.from("kept");
@@ -90,8 +90,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(data, "key"), ["kept"]);
   });
 
-  it("a new handle ends the one before, of its kind only", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a new handle ends the former one of its kind only", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const former = backend.engineData.credentials(lease);
     const chats = backend.engineData.chats(lease);
@@ -103,7 +103,7 @@ export function engineDataContract(open: OpenBackend): void {
   });
 
   it("a write that waits when its handle ends is refused", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const former = backend.engineData.credentials(lease);
     const outcomes = Promise.allSettled(Array.from({ length: 3 }, (_, n) => write(former, { [`key${n}`]: "late" })));
@@ -114,7 +114,7 @@ export function engineDataContract(open: OpenBackend): void {
   });
 
   it("handles end with their lease", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const data = [backend.engineData.credentials(lease), backend.engineData.chats(lease)];
     const later = await backend.sessions.acquire("alice");
@@ -129,7 +129,7 @@ export function engineDataContract(open: OpenBackend): void {
   });
 
   it("a wipe removes credentials and chats with the commit and ends all handles", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const bob = await createSession(backend, "bob");
     await write(backend.engineData.credentials(bob.lease), { key: "bob's" });
@@ -151,8 +151,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
   });
 
-  it("a wipe under a lost lease leaves everything as it is", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a wipe under a lost lease changes nothing", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.sessions.acquire("alice");
     const credentials = backend.engineData.credentials(later);
@@ -162,8 +162,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(credentials, "key"), ["value"]);
   });
 
-  it("a session's removal takes its engine data along", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a session's removal deletes its engine data", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.engineData.credentials(lease);
     await write(credentials, { key: "value" });
@@ -173,8 +173,8 @@ export function engineDataContract(open: OpenBackend): void {
     assert.deepEqual(await read(backend.engineData.credentials(again.lease), "key"), [undefined]);
   });
 
-  it("what cannot be read is a rejection, never undefined", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("unreadable data rejects instead of returning undefined", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const credentials = backend.engineData.credentials(lease);
     await backend.upkeep.close();

@@ -1,18 +1,18 @@
 import type { EngineData } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 
-/** Engine data in memory, which can be made to fail and tells what was done with it. */
+/** In-memory engine data that records its writes and fails on demand. */
 export class MemoryEngineData implements EngineData {
   readonly values = new Map<string, Uint8Array>();
-  /** Every write that was applied, in order. */
+  /** All applied writes, in order. */
   readonly writes: ReadonlyMap<string, Uint8Array | null>[] = [];
-  /** What reads of a key that this matches reject with. */
+  /** Keys whose reads reject, and the error. */
   failReads: { readonly keys: RegExp; readonly error: Error } | undefined;
-  /** What writes reject with. */
+  /** Error with which writes reject. */
   failWrites: Error | undefined;
   #ended = false;
 
-  /** From here on each call rejects: the session has a newer handle. */
+  /** Makes each later call reject, because the session has a newer handle. */
   end(): void {
     this.#ended = true;
   }

@@ -6,7 +6,7 @@ import { MemoryEngineData } from "./engine-data.ts";
 
 type EventOf<Type extends EngineEvent["type"]> = Extract<EngineEvent, { type: Type }>;
 
-/** An engine whose events a test reads one by one. */
+/** An open engine whose events a test reads one by one. */
 export class OpenEngine {
   readonly engine: Engine;
   /** All events read so far. */
@@ -18,7 +18,7 @@ export class OpenEngine {
     this.#events = engine.events[Symbol.asyncIterator]();
   }
 
-  /** The next event, or undefined when there are no more. */
+  /** Returns the next event, or undefined after the last one. */
   async next(): Promise<EngineEvent | undefined> {
     const { done, value } = await this.#events.next();
     if (done) return undefined;
@@ -26,7 +26,7 @@ export class OpenEngine {
     return value;
   }
 
-  /** Reads on to the next event of this type; rejects if the events end before. */
+  /** Reads up to the next event of this type; rejects if the events end first. */
   async until<Type extends EngineEvent["type"]>(type: Type): Promise<EventOf<Type>> {
     for (let event = await this.next(); event; event = await this.next()) {
       if (event.type === type) return event as EventOf<Type>;
@@ -34,7 +34,7 @@ export class OpenEngine {
     throw new Error(`no "${type}" came, but ${this.seen.map(describe).join(", ")}`);
   }
 
-  /** Reads on to the end. */
+  /** Reads up to the end. */
   async rest(): Promise<EngineEvent[]> {
     const events: EngineEvent[] = [];
     for (let event = await this.next(); event; event = await this.next()) events.push(event);
@@ -44,14 +44,14 @@ export class OpenEngine {
 
 const describe = (event: EngineEvent) => (event.type === "closed" ? `closed (${event.cause})` : event.type);
 
-/** A session as its owner would keep it: what one engine writes, the next one reads. */
+/** A session's engine data across engines: each one reads the writes of those before it. */
 export class EngineSession {
   readonly credentials = new MemoryEngineData();
   readonly chats = new MemoryEngineData();
   readonly config = create(SessionConfigSchema);
   /** See EngineOptions. */
   reportedUntilMs: number | undefined;
-  /** The lines logged, with their fields, one text each. */
+  /** Logged lines with their fields, as texts. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
   readonly #engines: Engine[] = [];
@@ -68,7 +68,7 @@ export class EngineSession {
     return new OpenEngine(engine);
   }
 
-  /** Opens an engine and, after a restart WhatsApp asks for, one more; resolves when it is logged in. */
+  /** Opens an engine, and another after the restart WhatsApp asks for. Resolves when it is logged in. */
   async openLoggedIn(showCode: (engine: OpenEngine) => Promise<unknown>): Promise<OpenEngine> {
     const pairing = this.open();
     await pairing.until("qr");
@@ -82,7 +82,7 @@ export class EngineSession {
     return working;
   }
 
-  /** Closes whatever was opened. */
+  /** Closes all opened engines. */
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
   }

@@ -5,7 +5,7 @@ import type { EngineFactory } from "../../src/ports/engine.ts";
 import { PairingCodeRefused } from "../../src/ports/engine.ts";
 import { EngineSession, type OpenEngine } from "./engine-session.ts";
 
-/** An account and its phone, as the contract needs them. */
+/** An account and its phone, as far as the contract needs them. */
 export interface ContractPhone {
   readonly number: string;
   readonly devices: readonly unknown[];
@@ -15,25 +15,25 @@ export interface ContractPhone {
   sendTextTo(number: string, text: string): Promise<string>;
 }
 
-/** What engines are run against: WhatsApp, emulated. */
+/** Emulated WhatsApp that the engines connect to. */
 export interface EngineFixture {
-  /** Makes engines; `qrLifeMs`: how long each code lives, WhatsApp's rhythm if left out. */
+  /** Creates engines. `qrLifeMs` is the lifetime of each code, by default WhatsApp's rhythm. */
   factory(options?: { readonly qrLifeMs?: number }): EngineFactory;
-  /** A new account. */
+  /** Creates an account. */
   phone(): ContractPhone;
-  /** Whether requests for pairing codes are refused from now on. */
+  /** Sets whether requests for pairing codes are refused. */
   refusePairingCodes(refuse: boolean): void;
-  /** Makes engines for a WhatsApp that is not there. */
+  /** Creates engines for a WhatsApp that cannot be reached. */
   unreachableFactory(): EngineFactory;
-  /** A code nobody was given. */
+  /** A well-formed code that was issued to nobody. */
   readonly wrongCode: string;
   close(): Promise<void>;
 }
 
-/** A fixture of its own for each run of the contract. */
+/** Opens a fixture for one run of the contract. */
 export type EngineHarness = () => Promise<EngineFixture>;
 
-/** What every engine does, whatever it is made with. */
+/** Contract that every engine must meet. */
 export function engineContract(name: string, harness: EngineHarness): void {
   describe(`the engine ${name}`, () => {
     let fixture: EngineFixture;
@@ -53,7 +53,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await fixture.close();
     });
 
-    it("shows codes one after another, counts them, and closes when the last has expired", async () => {
+    it("shows codes in sequence, counts them, and closes when the last has expired", async () => {
       const engine = newSession(fixture.factory({ qrLifeMs: 60 })).open();
       const events = await engine.rest();
       const codes = events.filter((event) => event.type === "qr");
@@ -73,7 +73,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("pairs by a scanned code, with the login durable before it says so, and logs in with it from then on", async () => {
+    it("pairs by a scanned code once the login is durable, and uses that login from then on", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
@@ -115,7 +115,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await engine.engine.close();
     });
 
-    it("survives a wrong pairing code: the right one and the codes to scan stay good", async () => {
+    it("survives a wrong pairing code: the right one and the QR codes stay valid", async () => {
       const [typing, scanning] = [fixture.phone(), fixture.phone()];
       for (const phone of [typing, scanning]) {
         const engine = newSession().open();
@@ -128,7 +128,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       }
     });
 
-    it("gives no pairing code before the first code to scan, nor when WhatsApp refuses, and can still be paired then", async () => {
+    it("can still be paired after a refused or early request for a pairing code", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
@@ -146,7 +146,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await next.until("paired");
     });
 
-    it("reports messages of others and the account's own, with chat ids and text", async () => {
+    it("reports messages of others and of the account, with chat ids and text", async () => {
       const [phone, bob] = [fixture.phone(), fixture.phone()];
       const engine = await newSession().openLoggedIn(scannedBy(phone));
       const receivedId = await bob.sendTextTo(phone.number, "hello");
@@ -176,7 +176,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal((await next.until("message")).message.body, "are you there?");
     });
 
-    it("closes as logged out when the phone unlinks it, and at once when it comes back", async () => {
+    it("closes as logged out when the phone unlinks it, and again when reopened", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = await session.openLoggedIn(scannedBy(phone));
@@ -196,7 +196,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("says that there is no device when no phone has linked one", async () => {
+    it("reports that there is no device when no phone has linked one", async () => {
       const session = newSession();
       const engine = session.open();
       await engine.until("qr");
@@ -215,7 +215,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal(phone.devices.length, 0);
     });
 
-    it("takes a device that WhatsApp no longer knows for unlinked", async () => {
+    it("reports a device that WhatsApp no longer knows as unlinked", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
@@ -240,7 +240,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       });
     }
 
-    it("says that it does not know when WhatsApp is not there, and keeps the login", async () => {
+    it("reports an unknown outcome and keeps the login when WhatsApp is unreachable", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
@@ -270,12 +270,12 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal(session.credentials.writes.length, length);
     });
 
-    it("closes as unreachable, without an error thrown, when WhatsApp is not there", async () => {
+    it("closes as unreachable, without an exception, when WhatsApp is unreachable", async () => {
       const closed = await newSession(fixture.unreachableFactory()).open().until("closed");
       assert.equal(closed.cause, "unreachable");
     });
 
-    it("closes when its credentials cannot be read, and leaves them as they are", async () => {
+    it("closes when its credentials cannot be read, and leaves them unchanged", async () => {
       const session = newSession();
       session.credentials.failReads = { keys: /./, error: new Error("disk on fire") };
       const closed = await session.open().until("closed");
@@ -297,7 +297,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("closes quietly when a newer engine has its data", async () => {
+    it("closes without an error when a newer engine has its data", async () => {
       const session = newSession();
       const engine = session.open();
       session.credentials.end();

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { collect } from "../support/async-items.ts";
-import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+import { createSession, newEvent, type OpenBackend, openFixture, recordOf } from "./backend-fixtures.ts";
 
-/** Reading a stretch of the log, and named readers of it. */
+/** Contract for reading a range of the log, and for its named consumers. */
 export function consumersContract(open: OpenBackend): void {
   it("the end of the log is the last event that can be read", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     assert.equal(await backend.log.lastSeq(), 0n);
     const { lease } = await createSession(backend, "alice", [], 3);
     assert.equal(await backend.log.lastSeq(), 3n);
@@ -14,8 +14,8 @@ export function consumersContract(open: OpenBackend): void {
     assert.equal(await backend.log.lastSeq(), 4n);
   });
 
-  it("a stretch of the log ends where it was asked to, of all and of one session, and waits for nothing", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a range of the log, of all sessions or one, ends where asked without waiting", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", [], 40);
     await createSession(backend, "bob", [], 40);
     const seqs = async (session: string | undefined, afterSeq: bigint, throughSeq: bigint) =>
@@ -28,8 +28,8 @@ export function consumersContract(open: OpenBackend): void {
     assert.deepEqual(await seqs("alice", 80n, 80n), []);
   });
 
-  it("a named reader is as far as it has ever acknowledged; each by itself", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("each consumer's position is the highest it has acknowledged", async (t) => {
+    const { backend } = await openFixture(t, open);
     assert.equal(await backend.log.acknowledged("billing"), undefined);
     assert.equal(await backend.log.acknowledge("billing", 0n), 0n);
     assert.equal(await backend.log.acknowledged("billing"), 0n);

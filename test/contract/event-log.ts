@@ -3,9 +3,9 @@ import { it } from "node:test";
 import {
   arrival,
   createSession,
-  fixture,
   newEvent,
   type OpenBackend,
+  openFixture,
   pairingOf,
   quiet,
   Reader,
@@ -16,10 +16,10 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from + 1
 
 const seqsOf = (items: readonly { seq: bigint }[]) => items.map((item) => item.seq);
 
-/** Reading the log, and watching a session. */
+/** Contract for reading the log and watching a session. */
 export function logContract(open: OpenBackend): void {
-  it("a reader gets what is there, then what comes", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a reader gets the existing events, then the new ones", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease, events } = await createSession(backend, "alice", [], 2);
     const reader = new Reader(backend.log.events(undefined, 0n, signal));
     assert.deepEqual(await reader.take(2), events);
@@ -28,8 +28,8 @@ export function logContract(open: OpenBackend): void {
     assert.deepEqual(await next, more[0]);
   });
 
-  it("readers that begin amid commits miss nothing and get nothing twice", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("readers that begin during commits miss nothing and get nothing twice", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const readers: Promise<bigint[]>[] = [];
     const commits: Promise<unknown>[] = [];
@@ -45,8 +45,8 @@ export function logContract(open: OpenBackend): void {
     for (const seqs of await Promise.all(readers)) assert.deepEqual(seqs, numbers(1, 200));
   });
 
-  it("a reader goes on after the place it names", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a reader continues after the given position", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 5);
     assert.deepEqual(seqsOf(await new Reader(backend.log.events(undefined, 3n, signal)).take(2)), [4n, 5n]);
     const ahead = new Reader(backend.log.events("alice", 6n, signal)).next();
@@ -55,8 +55,8 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await ahead).seq, 7n);
   });
 
-  it("a reader of one session gets its events only", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a reader of one session gets only that session's events", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const alice = await createSession(backend, "alice", [], 1);
     const bob = await createSession(backend, "bob", [], 50);
     const reader = new Reader(backend.log.events("alice", 0n, signal));
@@ -67,8 +67,8 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await next).seq, 53n);
   });
 
-  it("a slow reader gets everything too", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a slow reader gets every event", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     const readers = [undefined, "alice"].map((session) => new Reader(backend.log.events(session, 0n, signal)));
     for (const reader of readers) assert.equal((await reader.next()).seq, 1n);
@@ -79,8 +79,8 @@ export function logContract(open: OpenBackend): void {
     for (const reader of readers) assert.deepEqual(seqsOf(await reader.take(3000)), numbers(2, 3001));
   });
 
-  it("a reader far behind passes over what is removed meanwhile", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a reader far behind skips events that are removed meanwhile", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const alice = await createSession(backend, "alice", [], 1);
     const bob = await createSession(backend, "bob", [], 300);
     const reader = new Reader(backend.log.events(undefined, 0n, signal));
@@ -98,7 +98,7 @@ export function logContract(open: OpenBackend): void {
   });
 
   it("readers end by their signal, wherever they are", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     await createSession(backend, "alice", [], 2);
     const controller = new AbortController();
     const waiting = new Reader(backend.log.events(undefined, 2n, controller.signal)).end();
@@ -116,7 +116,7 @@ export function logContract(open: OpenBackend): void {
   });
 
   it("readers end with the backend", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const waiting = new Reader(backend.log.events("alice", 2n, signal)).end();
     const amid = new Reader(backend.log.events(undefined, 0n, signal));
@@ -136,7 +136,7 @@ export function logContract(open: OpenBackend): void {
   });
 
   it("many readers are all woken", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await createSession(backend, "bob");
     const readers = Array.from({ length: 2000 }, (_, n) =>
@@ -147,8 +147,8 @@ export function logContract(open: OpenBackend): void {
     for (const event of await Promise.all(readers)) assert.equal(event.seq, 1n);
   });
 
-  it("who watches sees the session at once, existing or not, and each change", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a watcher sees the session at once, existing or not, and each change", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const watcher = new Reader(backend.sessions.watch("alice", signal));
     assert.deepEqual(await watcher.next(), { record: undefined, pairing: undefined, seq: 0n });
     const created = watcher.next();
@@ -165,8 +165,8 @@ export function logContract(open: OpenBackend): void {
     assert.deepEqual(await removed, { record: undefined, pairing: undefined, seq: 2n });
   });
 
-  it("who watches slowly sees the latest state only", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a slow watcher sees only the latest state", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const watcher = new Reader(backend.sessions.watch("alice", signal));
     await watcher.next();
@@ -182,8 +182,8 @@ export function logContract(open: OpenBackend): void {
     assert.equal((await next.promise).record?.revision, 10);
   });
 
-  it("a snapshot and the events after it make the whole story", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a snapshot and the events after it are complete", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const commits = numbers(1, 60).map((revision) =>
       backend.sessions.commit(lease, { record: recordOf("alice", Number(revision)), events: [newEvent("alice")] }),

@@ -4,19 +4,19 @@ import {
   arrival,
   createSession,
   endpointOf,
-  fixture,
   newEvent,
   type OpenBackend,
+  openFixture,
   quiet,
   Reader,
   recordOf,
   seqOf,
 } from "./backend-fixtures.ts";
 
-/** Deliveries: who gets what, in which order, and what becomes of endpoints. */
+/** Contract for claims: the order of deliveries and the fate of endpoints. */
 export function claimsContract(open: OpenBackend): void {
-  it("each event is delivered once to each endpoint it names", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("each event is delivered once to each of its endpoints", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"]);
     const added = newEvent("alice", "one", "two", "one");
     const [event] = await backend.sessions.commit(lease, {
@@ -45,7 +45,7 @@ export function claimsContract(open: OpenBackend): void {
   });
 
   it("first attempts of one endpoint come one at a time, in the order of the log", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 50);
     const reader = new Reader(backend.outbox.claims(signal));
     let next = arrival(reader.next());
@@ -63,7 +63,7 @@ export function claimsContract(open: OpenBackend): void {
   });
 
   it("no endpoint waits for another", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["slow", "fast"], 20);
     const reader = new Reader(backend.outbox.claims(signal));
     const fast: bigint[] = [];
@@ -83,8 +83,8 @@ export function claimsContract(open: OpenBackend): void {
     );
   });
 
-  it("endpoints take turns, however much waits for one of them", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("endpoints are served in rotation, however many deliveries wait for one of them", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "many", ["one"], 100);
     await createSession(backend, "few", ["one"], 3);
     const reader = new Reader(backend.outbox.claims(signal));
@@ -97,8 +97,8 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal(turns.filter((session) => session === "few").length, 3);
   });
 
-  it("an endpoint given another URL gets its pending deliveries there", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("an endpoint with a new URL gets its pending deliveries there", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();
@@ -108,8 +108,8 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual((await reader.next()).endpoint, endpoint);
   });
 
-  it("an endpoint no longer named lives until its last delivery is settled", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a removed endpoint exists until its last delivery is settled", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["old", "new"]);
     await backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "old")] });
     await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], endpoints: [endpointOf("new")] });
@@ -124,8 +124,8 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual((await reader.next()).endpoint, endpointOf("old"));
   });
 
-  it("what is pending when a session is removed still goes out, its last event included", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("the pending deliveries of a removed session still go out, its last event included", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 2);
     await backend.sessions.remove(lease, [newEvent("alice", "one")]);
     const reader = new Reader(backend.outbox.claims(signal));
@@ -137,8 +137,8 @@ export function claimsContract(open: OpenBackend): void {
     }
   });
 
-  it("a session created again takes its endpoints back into use", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a session created again uses its former endpoints", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
     await backend.sessions.remove(lease, []);
     await createSession(backend, "alice", ["one"], 1);
@@ -151,8 +151,8 @@ export function claimsContract(open: OpenBackend): void {
     }
   });
 
-  it("a session's removal and what it had pending are settled together with others' commits", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a removal and the session's pending deliveries are settled with others' commits", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     await Promise.all([
       backend.sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice", "one")] }),
@@ -171,8 +171,8 @@ export function claimsContract(open: OpenBackend): void {
     assert.deepEqual(sessions.toSorted(), ["alice", "alice", "alice", "bob"]);
   });
 
-  it("several readers share what is due, and each delivery goes to one of them", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("several readers share the due deliveries, and each delivery goes to one of them", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const names = Array.from({ length: 10 }, (_, n) => `s${n}`);
     for (const name of names) await createSession(backend, name, ["one"], 10);
     const seen: string[] = [];
@@ -189,8 +189,8 @@ export function claimsContract(open: OpenBackend): void {
     assert.equal(seen.length, 100);
   });
 
-  it("a claim outlives the reader it came from, and is not handed out again meanwhile", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a claim outlives its reader and is not handed out twice", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();
     const first = await new Reader(backend.outbox.claims(controller.signal)).next();
@@ -203,7 +203,7 @@ export function claimsContract(open: OpenBackend): void {
   });
 
   it("a claim is settled by exactly one call", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const claim = await new Reader(backend.outbox.claims(signal)).next();
     await claim.done();

@@ -14,9 +14,9 @@ import {
   createSession,
   endpointOf,
   eventOf,
-  fixture,
   newEvent,
   type OpenBackend,
+  openFixture,
   Reader,
   recordOf,
   seqOf,
@@ -25,7 +25,7 @@ import {
 const attemptAt = (nowMs: number, status: number): WebhookAttempt =>
   create(WebhookAttemptSchema, { time: timestampFromMs(nowMs), status, latencyMs: 7 });
 
-/** Seqs, states and endpoints of deliveries, in short. */
+/** Lists seqs, states and endpoints of deliveries as short texts. */
 const shown = async (backend: Backend, query: Partial<DeliveryQuery> = {}) =>
   (await backend.outbox.deliveries("alice", { limit: 100, ...query })).map(
     (one) => `${one.event?.seq} ${one.endpointId} ${State[stateOf(one)]}`,
@@ -33,10 +33,10 @@ const shown = async (backend: Backend, query: Partial<DeliveryQuery> = {}) =>
 
 const nameOf = (claim: Claim) => ({ seq: seqOf(claim), endpointId: claim.delivery.endpointId });
 
-/** What becomes of deliveries is kept, can be read, and they can be sent again. */
+/** Contract for the delivery log and for resending deliveries. */
 export function deliveriesContract(open: OpenBackend): void {
-  it("a delivery can be followed from its event to its end, with every attempt", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a delivery is shown from its event to its end, with every attempt", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
     const claim = await reader.next();
@@ -66,8 +66,8 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await backend.outbox.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
   });
 
-  it("one given up is kept with its event and its reason", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a failed delivery is stored with its event and its reason", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("timed out", { attempt: attemptAt(clock.nowMs(), 0) });
@@ -78,7 +78,7 @@ export function deliveriesContract(open: OpenBackend): void {
   });
 
   it("deliveries are listed newest first, by state, by endpoint and page by page", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one", "two"], 6);
     await createSession(backend, "alicea", ["one"], 2);
     const claims = backend.outbox.claims(signal);
@@ -126,8 +126,8 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend, { state: State.RETRYING, limit: 1 }), ["2 two RETRYING"]);
   });
 
-  it("a settled delivery can be sent again, with its id, its event and all its retries", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a settled delivery can be resent with its id, its event and all its retries", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.outbox.claims(signal));
     const failed = await reader.next();
@@ -152,8 +152,8 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  it("what has no endpoint any more is not sent again", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a delivery without an endpoint is not resent", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one", "two"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
     const claims = await reader.take(2);
@@ -167,8 +167,8 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend, { state: State.FAILED }), ["1 one FAILED"]);
   });
 
-  it("a removed session's deliveries go with it, but for those on their way", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a removed session's deliveries are deleted, except those under way", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("no");
@@ -179,8 +179,8 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await shown(backend), []);
   });
 
-  it("events can be logged beside a session's changes, for endpoints that are there", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("events can be logged beside a session's changes, for existing endpoints", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();

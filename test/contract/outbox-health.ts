@@ -7,8 +7,8 @@ import {
   arrival,
   createSession,
   endpointOf,
-  fixture,
   type OpenBackend,
+  openFixture,
   quiet,
   Reader,
   recordOf,
@@ -16,10 +16,10 @@ import {
 
 const healthOf = (init: MessageInitShape<typeof EndpointHealthSchema>) => create(EndpointHealthSchema, init);
 
-/** How endpoints fare is kept with them, and they are spared accordingly. */
+/** Contract for the health of endpoints, and the pauses that follow from it. */
 export function healthContract(open: OpenBackend): void {
-  it("an endpoint that is spared gets nothing before its time, and then one at a time until it is well", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a paused endpoint gets nothing until it is due, then one at a time until it is healthy", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["ill"], 6);
     await createSession(backend, "bob", ["well"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
@@ -48,15 +48,15 @@ export function healthContract(open: OpenBackend): void {
     clock.advance(10_000);
     await (await second.promise).done({ health: null });
     assert.equal(probe.endpoint.health, undefined);
-    // All that has waited comes at once, without having lost an attempt.
+    // All waiting deliveries come at once, without a lost attempt.
     const rest = await reader.take(5);
     assert.ok(rest.every(({ delivery }) => delivery.attempts <= 2));
     for (const claim of [...rest, ...claims]) await claim.done();
     assert.equal(clock.pending, 0);
   });
 
-  it("an endpoint's health outlives a change of configuration, and goes with its URL", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("an endpoint's health survives a change of configuration and is deleted with its URL", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"], 1);
     const disabled = healthOf({ disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
     await (await new Reader(backend.outbox.claims(signal)).next()).giveUp("answered 410", { health: disabled });
@@ -83,8 +83,8 @@ export function healthContract(open: OpenBackend): void {
     assert.equal((await backend.outbox.endpoints("alice")).find(({ id }) => id === "one")?.health, undefined);
   });
 
-  it("endpoints that were switched off come back when their session is configured anew, and others fare as before", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+  it("a new configuration enables disabled endpoints and leaves the health of others", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["off", "failing"], 1);
     const disabled = healthOf({ failures: 1, disabledAt: timestampFromMs(1), disabledReason: "answered 410" });
     const failing = healthOf({ failures: 3 });
@@ -102,8 +102,8 @@ export function healthContract(open: OpenBackend): void {
     assert.deepEqual(await healths(), { off: undefined, failing });
   });
 
-  it("somebody can say that an endpoint is well", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a caller can declare an endpoint healthy", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.outbox.claims(signal));
     const sparedUntil = timestampFromMs(clock.nowMs() + 60_000);
@@ -117,14 +117,14 @@ export function healthContract(open: OpenBackend): void {
     assert.deepEqual(await backend.outbox.endpoints("nobody"), []);
   });
 
-  it("many endpoints that fail leave room for those that do not", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("many failing endpoints leave room for healthy ones", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const names = Array.from({ length: 40 }, (_, n) => `ill-${n}`);
     for (const name of names) await createSession(backend, name, ["one"], 6);
     const reader = new Reader(backend.outbox.claims(signal));
     for (let n = 0; n < 240; n += 1) await (await reader.next()).retry(1000);
     clock.advance(1000);
-    // Eight of each would be 240 of them; they hold 128 at most, all together.
+    // Eight of each endpoint would be 240; at most 128 are claimed in total.
     const held = await reader.take(128);
     const next = arrival(reader.next());
     await quiet(backend);

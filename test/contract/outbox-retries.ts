@@ -5,19 +5,19 @@ import type { Claim } from "../../src/ports/outbox.ts";
 import {
   arrival,
   createSession,
-  fixture,
   newEvent,
   type OpenBackend,
+  openFixture,
   quiet,
   Reader,
   recordOf,
   seqOf,
 } from "./backend-fixtures.ts";
 
-/** Deliveries that did not succeed at once. */
+/** Contract for deliveries whose first attempt failed. */
 export function retriesContract(open: OpenBackend): void {
   it("a retry is due after its delay and counts its attempts", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
     const first = await reader.next();
@@ -42,7 +42,7 @@ export function retriesContract(open: OpenBackend): void {
   });
 
   it("a retry without delay is due at once", async (t) => {
-    const { backend, signal } = await fixture(t, open);
+    const { backend, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 1);
     const reader = new Reader(backend.outbox.claims(signal));
     for (let attempts = 0; attempts < 5; attempts += 1) {
@@ -52,15 +52,15 @@ export function retriesContract(open: OpenBackend): void {
     }
   });
 
-  it("first attempts go on while others wait for their retry", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("first attempts continue while others wait for their retry", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 3);
     const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).retry(1000);
     const second = await reader.next();
     assert.equal(seqOf(second), 2n);
     clock.advance(1000);
-    // The second is still under way: the retry does not wait for it.
+    // The second delivery is still under way, and the retry does not wait for it.
     const retried = await reader.next();
     assert.deepEqual([seqOf(retried), retried.delivery.attempts], [1n, 1]);
     await second.done();
@@ -68,8 +68,8 @@ export function retriesContract(open: OpenBackend): void {
     await retried.done();
   });
 
-  it("retries come as they fall due, whatever their order in the log", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("retries come when they are due, whatever their order in the log", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 20);
     const reader = new Reader(backend.outbox.claims(signal));
     for (const _ of events) {
@@ -85,12 +85,12 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(clock.pending, 0);
   });
 
-  it("retries overtake neither each other nor the first attempts for good", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("retries starve neither each other nor first attempts", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 40);
     const reader = new Reader(backend.outbox.claims(signal));
     const settled = new Map<bigint, number>();
-    // Each fails once: everything is delivered in the end, exactly once.
+    // Each fails once; all are delivered exactly once in the end.
     while (settled.size < 40) {
       const waiting = arrival(reader.next());
       while (!waiting.arrived) {
@@ -107,8 +107,8 @@ export function retriesContract(open: OpenBackend): void {
     assert.ok([...settled.values()].every((times) => times === 1));
   });
 
-  it("one endpoint has at most eight deliveries under way, and holds up no other", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("one endpoint has at most eight deliveries under way and blocks no other", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["dead"], 30);
     const reader = new Reader(backend.outbox.claims(signal));
     for (let n = 0; n < 30; n += 1) await (await reader.next()).retry(1000);
@@ -130,8 +130,8 @@ export function retriesContract(open: OpenBackend): void {
     }
   });
 
-  it("a delivery given up is gone", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a delivery given up is not claimed again", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const reader = new Reader(backend.outbox.claims(signal));
     await (await reader.next()).giveUp("answered 410");
@@ -147,8 +147,8 @@ export function retriesContract(open: OpenBackend): void {
     assert.equal(next.arrived, false);
   });
 
-  it("a retry waits without anyone reading, and no timer is left when the backend closes", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("a retry waits without a reader, and closing the backend leaves no timer", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 2);
     const controller = new AbortController();
     const claim = await new Reader(backend.outbox.claims(controller.signal)).next();

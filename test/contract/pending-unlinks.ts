@@ -5,7 +5,7 @@ import { PendingUnlinkSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Backend } from "../../src/ports/backend.ts";
 import type { Credentials } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
-import { createSession, fixture, newEvent, type OpenBackend, recordOf } from "./backend-fixtures.ts";
+import { createSession, newEvent, type OpenBackend, openFixture, recordOf } from "./backend-fixtures.ts";
 
 const pendingOf = (id: string, session = "alice") => create(PendingUnlinkSchema, { id, session });
 
@@ -19,7 +19,7 @@ const read = async (credentials: Credentials, key: string) => {
 
 const idsOf = async (backend: Backend) => (await backend.pendingUnlinks.list()).map(({ id }) => id);
 
-/** A session with a login, which is set aside under this id. */
+/** Creates a session whose login is set aside under this id. */
 async function withLoginAside(backend: Backend, id: string) {
   const { lease } = await createSession(backend, "alice");
   const credentials = backend.engineData.credentials(lease);
@@ -35,10 +35,10 @@ async function withLoginAside(backend: Backend, id: string) {
   return { lease, credentials };
 }
 
-/** Logins that sessions leave behind. */
+/** Contract for the logins that sessions leave behind. */
 export function pendingUnlinksContract(open: OpenBackend): void {
-  it("a login that is set aside belongs to its new owner alone", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a login set aside belongs to its new owner only", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease, credentials } = await withLoginAside(backend, "unlink:1");
     await assert.rejects(write(credentials, "login", "late"), LeaseLost);
     assert.equal(await read(backend.engineData.credentials(lease), "login"), undefined);
@@ -49,8 +49,8 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.equal(await read(backend.engineData.chats(owner), "chat"), undefined);
   });
 
-  it("the session goes on with another login, and can be removed, while the former one waits", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("the session can use another login and be removed while the former one waits", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await withLoginAside(backend, "unlink:1");
     await write(backend.engineData.credentials(lease), "login", "new");
     const setAside = pendingOf("unlink:2");
@@ -66,8 +66,8 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.deepEqual((await backend.sessions.list()).records, [], "it is no session");
   });
 
-  it("nothing is set aside of a session without credentials", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("nothing is set aside for a session without credentials", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const setAside = pendingOf("unlink:1");
     await backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [], wipe: true, setAside });
@@ -75,7 +75,7 @@ export function pendingUnlinksContract(open: OpenBackend): void {
   });
 
   it("nothing is set aside under a lost lease", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.sessions.acquire("alice");
     await write(backend.engineData.credentials(later), "login", "kept");
@@ -86,8 +86,8 @@ export function pendingUnlinksContract(open: OpenBackend): void {
     assert.equal(await read(backend.engineData.credentials(later), "login"), "kept");
   });
 
-  it("what is saved is listed; what is finished is gone with its data, and cannot be saved again", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("saved entries are listed; finished ones are deleted and cannot be saved again", async (t) => {
+    const { backend } = await openFixture(t, open);
     await withLoginAside(backend, "unlink:1");
     await backend.pendingUnlinks.save({ ...pendingOf("unlink:1"), attempts: 3 });
     await backend.pendingUnlinks.save(pendingOf("unlink:unknown"));

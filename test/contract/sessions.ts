@@ -6,24 +6,24 @@ import { CreationKeyTaken, LeaseLost } from "../../src/ports/sessions.ts";
 import {
   createSession,
   endpointOf,
-  fixture,
   history,
   newEvent,
   type OpenBackend,
+  openFixture,
   pairingOf,
   recordOf,
 } from "./backend-fixtures.ts";
 
-/** Records, leases, commits and removal. */
+/** Contract for records, leases, commits and removal. */
 export function sessionsContract(open: OpenBackend): void {
-  it("a session nobody created has no record", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a session that was never created has no record", async (t) => {
+    const { backend } = await openFixture(t, open);
     assert.deepEqual(await backend.sessions.get("alice"), { record: undefined, pairing: undefined, seq: 0n });
     assert.deepEqual(await backend.sessions.list(), { records: [], seq: 0n });
   });
 
-  it("a commit can be read back, with the place in the log it is true for", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a commit can be read back with its position in the log", async (t) => {
+    const { backend } = await openFixture(t, open);
     await createSession(backend, "alice", [], 2);
     const { record, seq } = await backend.sessions.get("alice");
     assert.equal(record?.name, "alice");
@@ -31,7 +31,7 @@ export function sessionsContract(open: OpenBackend): void {
   });
 
   it("events are numbered without gaps over all sessions", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const alice = await createSession(backend, "alice", [], 2);
     const bob = await createSession(backend, "bob", [], 1);
     const more = await backend.sessions.commit(alice.lease, { record: recordOf("alice"), events: [newEvent("alice")] });
@@ -40,7 +40,7 @@ export function sessionsContract(open: OpenBackend): void {
   });
 
   it("sessions are listed by name", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     for (const name of ["bob", "carol", "alice"]) await createSession(backend, name, [], 1);
     const { records, seq } = await backend.sessions.list();
     assert.deepEqual(
@@ -50,8 +50,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(seq, 3n);
   });
 
-  it("names that resemble each other do not mix", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("similar names do not mix", async (t) => {
+    const { backend } = await openFixture(t, open);
     const names = ["a", "a.b", "a\0b", "a\0", "a\u0001", "ü", "a b", "__proto__"];
     for (const name of names) {
       const { lease } = await createSession(backend, name, ["b", "\0b"], 1);
@@ -67,8 +67,8 @@ export function sessionsContract(open: OpenBackend): void {
     }
   });
 
-  it("a later acquisition takes the session away from the earlier one", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a later acquisition takes the session from the earlier one", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const later = await backend.sessions.acquire("alice");
     assert.ok(later.epoch > lease.epoch);
@@ -81,13 +81,13 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).record?.revision, 2);
   });
 
-  it("a lease tells at once that another owner acquired its session, and not that it was given back", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a lease reports at once that another owner took its session, but not a release", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const other = await createSession(backend, "bob");
     const refusals: Promise<unknown>[] = [];
     lease.lost.addEventListener("abort", () => {
-      // Told by then, and not before.
+      // The refusal is known by then, and not before.
       refusals.push(
         assert.rejects(backend.sessions.commit(lease, { record: recordOf("alice", 7), events: [] }), LeaseLost),
       );
@@ -101,8 +101,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.deepEqual([later.lost.aborted, last.lost.aborted, other.lease.lost.aborted], [false, false, false]);
   });
 
-  it("a commit that waits when its lease is lost is refused, its neighbours are not", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a commit waiting when its lease is lost is refused, its neighbours are not", async (t) => {
+    const { backend } = await openFixture(t, open);
     const alice = await backend.sessions.acquire("alice");
     const bob = await backend.sessions.acquire("bob");
     const before = Promise.allSettled([
@@ -115,15 +115,15 @@ export function sessionsContract(open: OpenBackend): void {
     const [first, second, third] = await before;
     assert.equal(first.status, "fulfilled");
     assert.equal(third.status, "fulfilled");
-    // Whether it was in time or not, the new owner has seen the last of it.
+    // Whether the commit was in time or not, the new owner has seen the final state.
     assert.equal(second.status === "fulfilled", seen.record !== undefined);
     assert.deepEqual((await backend.sessions.get("alice")).record, seen.record);
     const [next] = await backend.sessions.commit(later, { record: recordOf("alice"), events: [newEvent("alice")] });
     assert.equal(next?.seq, second.status === "fulfilled" ? 4n : 3n);
   });
 
-  it("a lease given back is no lease", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a released lease is invalid", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await backend.sessions.release(lease);
     await backend.sessions.release(lease);
@@ -131,8 +131,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.ok((await backend.sessions.acquire("alice")).epoch > lease.epoch);
   });
 
-  it("commits of many sessions at once keep their order and share no number", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("concurrent commits of many sessions keep their order and share no number", async (t) => {
+    const { backend } = await openFixture(t, open);
     const sessions = await Promise.all(
       Array.from({ length: 20 }, async (_, n) => ({ name: `s${n}`, lease: await backend.sessions.acquire(`s${n}`) })),
     );
@@ -157,8 +157,8 @@ export function sessionsContract(open: OpenBackend): void {
     }
   });
 
-  it("a commit that names an endpoint the session has not writes nothing", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a commit with an unknown endpoint writes nothing", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", ["one"]);
     const commit = { record: recordOf("alice", 2), events: [newEvent("alice"), newEvent("alice", "one", "two")] };
     await assert.rejects(backend.sessions.commit(lease, commit), TypeError);
@@ -172,7 +172,7 @@ export function sessionsContract(open: OpenBackend): void {
   });
 
   it("a commit for another session than the lease's writes nothing", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     await assert.rejects(backend.sessions.commit(lease, { record: recordOf("bob"), events: [] }), TypeError);
     await assert.rejects(
@@ -183,8 +183,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).seq, 0n);
   });
 
-  it("what a caller does to a record later changes nothing", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a caller's later changes to a record have no effect", async (t) => {
+    const { backend } = await openFixture(t, open);
     const lease = await backend.sessions.acquire("alice");
     const record = recordOf("alice");
     const commit = backend.sessions.commit(lease, { record, events: [] });
@@ -195,8 +195,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).record?.revision, 1);
   });
 
-  it("a pairing is seen with its record, kept when left out, and ended by null", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a pairing is stored with its record, stays when omitted, and is ended by null", async (t) => {
+    const { backend } = await openFixture(t, open);
     const lease = await backend.sessions.acquire("alice");
     const pairing = pairingOf("first");
     await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], pairing });
@@ -206,8 +206,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).pairing, undefined);
   });
 
-  it("the log of messages is written with the commit, kept when left out, and goes with the session", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("the message log is stored with the commit, stays when omitted, and goes with the session", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     assert.equal(await backend.sessions.messages("alice"), undefined);
     const messages = create(MessageLogSchema, { reported: ["one"] });
@@ -222,8 +222,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal(await backend.sessions.messages("alice"), undefined);
   });
 
-  it("a session is found by the key that it was created with, until it is removed", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a session is found by its creation key until it is removed", async (t) => {
+    const { backend } = await openFixture(t, open);
     const lease = await backend.sessions.acquire("alice");
     const creation = create(CreationSchema, { idempotencyKey: "a key", answer: recordOf("alice") });
     await backend.sessions.commit(lease, { record: { ...recordOf("alice"), creation }, events: [] });
@@ -238,8 +238,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.createdWith("a key"))?.name, "bob");
   });
 
-  it("of two sessions created with one key the second is refused, at once or later", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("the second session with the same creation key is refused, at once or later", async (t) => {
+    const { backend } = await openFixture(t, open);
     const creation = create(CreationSchema, { idempotencyKey: "a key" });
     const commitOf = async (name: string) => {
       const lease = await backend.sessions.acquire(name);
@@ -253,8 +253,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.createdWith("a key"))?.name, records[0]?.name);
   });
 
-  it("a session removed is gone with its history, and leaves what was logged at last", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("a removed session is deleted with its history, except its last events", async (t) => {
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 3);
     await createSession(backend, "bob", [], 1);
     await backend.sessions.commit(lease, { record: recordOf("alice"), events: [], pairing: pairingOf("code") });
@@ -277,7 +277,7 @@ export function sessionsContract(open: OpenBackend): void {
   });
 
   it("a session can be created again after its removal", async (t) => {
-    const { backend } = await fixture(t, open);
+    const { backend } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     await backend.sessions.remove(lease, [newEvent("alice")]);
     const again = await createSession(backend, "alice", [], 1);
@@ -288,8 +288,8 @@ export function sessionsContract(open: OpenBackend): void {
     assert.equal((await backend.sessions.get("alice")).record?.name, "alice");
   });
 
-  it("a write can be proven, until the backend is closed", async (t) => {
-    const { backend } = await fixture(t, open);
+  it("the store can prove that it takes writes, until it is closed", async (t) => {
+    const { backend } = await openFixture(t, open);
     await backend.upkeep.check();
     const { lease } = await createSession(backend, "alice");
     const late = backend.sessions.commit(lease, { record: recordOf("alice", 2), events: [newEvent("alice")] });

@@ -3,15 +3,23 @@ import { it } from "node:test";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { LogTrimmed } from "../../src/ports/event-log.ts";
 import type { Retention } from "../../src/ports/upkeep.ts";
-import { createSession, fixture, history, newEvent, type OpenBackend, Reader, recordOf } from "./backend-fixtures.ts";
+import {
+  createSession,
+  history,
+  newEvent,
+  type OpenBackend,
+  openFixture,
+  Reader,
+  recordOf,
+} from "./backend-fixtures.ts";
 
 const all = { maxCount: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
 const everything: Retention = { events: all, delivered: all, failed: all };
 
-/** What is kept of the past is bounded. */
+/** Contract for the limits on retained history. */
 export function retentionContract(open: OpenBackend): void {
-  it("of a session's log the newest events are kept, and readers are told where it begins", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("the newest events of a session are retained, and readers learn where the log begins", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", [], 300);
     await createSession(backend, "bob", [], 5);
     assert.equal(await backend.upkeep.trim(everything, clock.wallMs(), signal), 0);
@@ -42,8 +50,8 @@ export function retentionContract(open: OpenBackend): void {
     );
   });
 
-  it("the log goes on being trimmed as it grows, and by age", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("the log is trimmed continually as it grows, and by age", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 20);
     const limits: Retention = { ...everything, events: { maxCount: 20, maxAgeMs: 1000 } };
     assert.equal(await backend.upkeep.trim(limits, clock.wallMs(), signal), 0);
@@ -53,7 +61,7 @@ export function retentionContract(open: OpenBackend): void {
     clock.advance(1001);
     assert.equal(await backend.upkeep.trim(limits, clock.wallMs(), signal), 20);
     assert.equal(await backend.log.oldestSeq("alice"), 23n);
-    // A new session of that name has a whole log of its own.
+    // A new session with the same name has a log of its own.
     await backend.sessions.remove(lease, []);
     assert.equal(await backend.log.oldestSeq("alice"), 1n);
     await createSession(backend, "alice", [], 1);
@@ -61,8 +69,8 @@ export function retentionContract(open: OpenBackend): void {
     assert.equal(await backend.log.oldestSeq(undefined), 23n);
   });
 
-  it("the last events of removed sessions go as they age", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("the last events of removed sessions are trimmed by age", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice", [], 1);
     await backend.sessions.remove(lease, [newEvent("alice")]);
     clock.advance(1001);
@@ -73,8 +81,8 @@ export function retentionContract(open: OpenBackend): void {
     assert.deepEqual(await history(backend, "alice").catch((error: unknown) => error instanceof LogTrimmed), true);
   });
 
-  it("settled deliveries are trimmed by count and by age, each kind by itself, and pending ones never", async (t) => {
-    const { backend, clock, signal } = await fixture(t, open);
+  it("settled deliveries are trimmed by count and age for each state, pending ones never", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
     await createSession(backend, "alice", ["one"], 30);
     const reader = new Reader(backend.outbox.claims(signal));
     for (let n = 0; n < 24; n += 1) {
@@ -102,7 +110,7 @@ export function retentionContract(open: OpenBackend): void {
       30,
     );
     assert.deepEqual(await counts(), [5, 1, 5]);
-    // A failed one has kept its event; a delivered one has not, and it is gone.
+    // The failed delivery retains its event. The delivered one is gone with its event.
     const names = (await backend.outbox.deliveries("alice", { limit: 100 })).map(({ event, endpointId }) => ({
       seq: event?.seq ?? 0n,
       endpointId,
@@ -110,8 +118,8 @@ export function retentionContract(open: OpenBackend): void {
     assert.equal((await backend.outbox.resend("alice", names)).length, 5);
   });
 
-  it("trimming ends early when it is told to", async (t) => {
-    const { backend, clock } = await fixture(t, open);
+  it("trimming can be interrupted", async (t) => {
+    const { backend, clock } = await openFixture(t, open);
     await createSession(backend, "alice", [], 5);
     assert.equal(
       await backend.upkeep.trim(

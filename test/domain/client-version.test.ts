@@ -24,7 +24,7 @@ const changed = (version: string, kind = engine): SessionInput => ({
 });
 
 describe("a session whose client version WhatsApp has refused", () => {
-  it("fails, and remembers the version", () => {
+  it("fails and remembers the version", () => {
     const state = refused();
     assert.equal(state.phase, Phase.FAILED);
     assert.equal(state.reason, Reason.CLIENT_OUTDATED);
@@ -32,10 +32,10 @@ describe("a session whose client version WhatsApp has refused", () => {
   });
 
   for (const [what, input] of [
-    ["its engines use another", changed("2.3000.2")],
-    ["a new process uses another", { type: "resume", clientVersion: "2.3000.2" }],
+    ["its engines use another version", changed("2.3000.2")],
+    ["a new process uses another version", { type: "resume", clientVersion: "2.3000.2" }],
   ] as const) {
-    it(`is tried again once ${what}`, () => {
+    it(`is retried once ${what}`, () => {
       const { state, effects } = step(refused(), input);
       assert.deepEqual(
         effects.map(({ type }) => type),
@@ -62,12 +62,12 @@ describe("a session whose client version WhatsApp has refused", () => {
     ["it backs off", inPhase(Phase.BACKING_OFF, { engine }), changed("2.3000.2")],
   ];
   for (const [what, state, input] of quiet) {
-    it(`is left alone if ${what}`, () => {
+    it(`is not retried if ${what}`, () => {
       assert.deepEqual(step(state, input), { state, effects: [] });
     });
   }
 
-  it("is tried again after an upgrade from a store that does not say which version it was", () => {
+  it("is retried after an upgrade from a store that did not record the version", () => {
     const state = inPhase(Phase.FAILED, { engine, reason: Reason.CLIENT_OUTDATED });
     assert.equal(step(state, { type: "resume", clientVersion: "2.3000.1" }).state.phase, Phase.CONNECTING);
   });

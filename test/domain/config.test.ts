@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
-import { keepSecrets, maskSecrets, shownConfig } from "../../src/domain/config.ts";
+import { maskSecrets, restoreSecrets, toShownConfig } from "../../src/domain/config.ts";
 import { SessionError } from "../../src/domain/errors.ts";
 
 type Config = MessageInitShape<typeof SessionConfigSchema>;
@@ -26,10 +26,10 @@ const secretConfig = () =>
     ],
   });
 
-/** What `keepSecrets` refuses, in the words of the answer. */
+/** Returns the message with which `restoreSecrets` refuses a configuration. */
 function refused(next: Config, stored?: Config): string {
   try {
-    keepSecrets(config(next), stored && config(stored));
+    restoreSecrets(config(next), stored && config(stored));
   } catch (error) {
     assert.ok(error instanceof SessionError);
     assert.equal(error.reason, "INVALID_ARGUMENT");
@@ -38,19 +38,19 @@ function refused(next: Config, stored?: Config): string {
   return "";
 }
 
-describe("a configuration as it is shown", () => {
-  it("the defaults of noweb are filled in when it was sent, and only then", () => {
-    assert.deepEqual(json(shownConfig(undefined)), {});
-    assert.deepEqual(json(shownConfig(config({ debug: true }))), { debug: true });
-    assert.deepEqual(json(shownConfig(config({ noweb: {} }))), {
+describe("a configuration in an answer", () => {
+  it("has the defaults of noweb if noweb was sent", () => {
+    assert.deepEqual(json(toShownConfig(undefined)), {});
+    assert.deepEqual(json(toShownConfig(config({ debug: true }))), { debug: true });
+    assert.deepEqual(json(toShownConfig(config({ noweb: {} }))), {
       noweb: { markOnline: true, store: { enabled: false, fullSync: false } },
     });
-    assert.deepEqual(json(shownConfig(config({ noweb: { markOnline: false, store: { enabled: true } } }))), {
+    assert.deepEqual(json(toShownConfig(config({ noweb: { markOnline: false, store: { enabled: true } } }))), {
       noweb: { markOnline: false, store: { enabled: true, fullSync: false } },
     });
   });
 
-  it("no secret is left in the clear, and the rest is as it was", () => {
+  it("has all secrets masked and everything else unchanged", () => {
     const shown = maskSecrets(secretConfig());
     assert.deepEqual(json(shown), {
       metadata: JSON.parse('{"__proto__":"plain","user.id":"123"}'),
@@ -70,7 +70,7 @@ describe("a configuration as it is shown", () => {
     assert.equal(secretConfig().webhooks[0]?.hmac?.key, "key-1");
   });
 
-  it("a header's value is a secret when its name looks like a credential's", () => {
+  it("has a header's value masked if the name suggests a credential", () => {
     const shown = (name: string) =>
       maskSecrets(config({ webhooks: [{ url: "http://a.test", customHeaders: [{ name, value: "v" }] }] })).webhooks[0]
         ?.customHeaders[0]?.value;
@@ -93,7 +93,7 @@ describe("a configuration as it is shown", () => {
     }
   });
 
-  it("only a password is masked in a URL, wherever its at signs are", () => {
+  it("has only the password of a URL masked, also with several at signs", () => {
     const shown = (url: string) => maskSecrets(config({ webhooks: [{ url }] })).webhooks[0]?.url;
     const table = {
       "https://a.test/x": "https://a.test/x",
@@ -108,24 +108,24 @@ describe("a configuration as it is shown", () => {
   });
 });
 
-describe("a configuration that says ***", () => {
-  it("what was shown can be sent back and changes nothing", () => {
+describe("a configuration with *** in a request", () => {
+  it("changes nothing when an answer is sent back", () => {
     const stored = secretConfig();
-    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+    assert.deepEqual(json(restoreSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  it("new secrets take the place of stored ones", () => {
+  it("replaces stored secrets with new ones", () => {
     const next = {
       proxy: { server: "a:1", password: "new" },
       webhooks: [{ url: "https://a.test/2", hmac: { key: "n" } }],
     };
-    assert.deepEqual(json(keepSecrets(config(next), secretConfig())), json(config(next)));
+    assert.deepEqual(json(restoreSecrets(config(next), secretConfig())), json(config(next)));
   });
 
-  it("webhooks keep their keys by URL when they change places, and by position when their URL changes", () => {
+  it("matches webhooks by URL, and by position if the URL is new", () => {
     const mask = { hmac: { key: "***" } };
     const keys = (urls: string[]) =>
-      keepSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
+      restoreSecrets(config({ webhooks: urls.map((url) => ({ url, ...mask })) }), secretConfig()).webhooks.map(
         (webhook) => webhook.hmac?.key,
       );
     assert.deepEqual(keys(["https://a.test/2", "https://user:***@a.test/1"]), ["key-2", "key-1"]);
@@ -133,7 +133,7 @@ describe("a configuration that says ***", () => {
     assert.deepEqual(keys(["https://user:changed@a.test/1"]), ["key-1"]);
   });
 
-  it("two webhooks with one URL keep their own keys", () => {
+  it("matches two webhooks with the same URL in order", () => {
     const url = "https://a.test";
     const stored = config({
       webhooks: [
@@ -141,10 +141,10 @@ describe("a configuration that says ***", () => {
         { url, hmac: { key: "2" } },
       ],
     });
-    assert.deepEqual(json(keepSecrets(maskSecrets(stored), stored)), json(stored));
+    assert.deepEqual(json(restoreSecrets(maskSecrets(stored), stored)), json(stored));
   });
 
-  it("a header keeps its value by name, in any case and place", () => {
+  it("matches headers by name, in any case and order", () => {
     const stored = {
       webhooks: [
         {
@@ -168,11 +168,11 @@ describe("a configuration that says ***", () => {
         },
       ],
     };
-    const kept = keepSecrets(config(next), config(stored)).webhooks[0]?.customHeaders.map(({ value }) => value);
+    const kept = restoreSecrets(config(next), config(stored)).webhooks[0]?.customHeaders.map(({ value }) => value);
     assert.deepEqual(kept, ["c", "***", "t"]);
   });
 
-  it("*** where nothing is stored is refused, all places at once, without a word on what is stored", () => {
+  it("is refused at all places without a stored secret, without revealing the stored ones", () => {
     const next: Config = {
       proxy: { server: "a:1", password: "***" },
       webhooks: [
@@ -190,26 +190,26 @@ describe("a configuration that says ***", () => {
     );
   });
 
-  it("keeps the key before a rotation as secret as the key", () => {
+  it("masks the previous key like the current one", () => {
     const stored = create(SessionConfigSchema, {
       webhooks: [{ url: "https://a.test/", hmac: { key: "new", previousKey: "old" } }],
     });
     const masked = maskSecrets(stored);
     assert.deepEqual([masked.webhooks[0]?.hmac?.key, masked.webhooks[0]?.hmac?.previousKey], ["***", "***"]);
-    const kept = keepSecrets(masked, stored);
+    const kept = restoreSecrets(masked, stored);
     assert.deepEqual([kept.webhooks[0]?.hmac?.key, kept.webhooks[0]?.hmac?.previousKey], ["new", "old"]);
-    assert.throws(() => keepSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
+    assert.throws(() => restoreSecrets(masked, undefined), /hmac\.previousKey must not be \*\*\*/);
   });
 });
 
-describe("a webhook as it is shown", () => {
-  const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(shownConfig(config({ webhooks: [init] })));
+describe("a webhook in an answer", () => {
+  const shown = (init: NonNullable<Config["webhooks"]>[number]) => json(toShownConfig(config({ webhooks: [init] })));
 
-  it("has no hmac where there is no key", () => {
+  it("has no hmac without a key", () => {
     assert.deepEqual(shown({ url: "http://a.test", hmac: {} }), { webhooks: [{ url: "http://a.test" }] });
   });
 
-  it("has no retries where none of them is set", () => {
+  it("has no retries if none of their fields is set", () => {
     assert.deepEqual(shown({ url: "http://a.test", retries: {} }), { webhooks: [{ url: "http://a.test" }] });
     const retries = { attempts: 0 };
     assert.deepEqual(shown({ url: "http://a.test", retries }), { webhooks: [{ url: "http://a.test", retries }] });

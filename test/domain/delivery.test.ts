@@ -56,7 +56,7 @@ const schedules: [string, { policy?: string; delaySeconds?: number }, number, nu
   ["no delay is no delay", { policy: "exponential", delaySeconds: 0 }, 0.5, [0, 0]],
 ];
 
-describe("what follows from an attempt", () => {
+describe("the decision after an attempt", () => {
   for (const [name, outcome, verdict] of verdicts) {
     it(name, () => assert.deepEqual(verdictOn(outcome, 1, undefined, 0.5), verdict));
   }
@@ -72,24 +72,24 @@ describe("what follows from an attempt", () => {
     });
   }
 
-  it("never waits longer than a day", () => {
+  it("waits at most a day", () => {
     const retries = create(RetriesConfigSchema, { policy: "exponential", delaySeconds: 3600, attempts: 100 });
     assert.deepEqual(verdictOn(refused, 100, retries, 0.5), retry(86_400_000, "connection refused"));
   });
 
-  it("gives up after 15 retries unless told otherwise", () => {
+  it("gives up after 15 retries by default", () => {
     assert.equal(verdictOn(refused, 15, undefined, 0.5).type, "retry");
     assert.deepEqual(verdictOn(refused, 16, undefined, 0.5), { type: "give_up", reason: "connection refused" });
   });
 
-  it("retries as often as configured, or not at all", () => {
+  it("retries the configured number of times, or not at all", () => {
     const retries = (attempts: number) => create(RetriesConfigSchema, { attempts });
     assert.equal(verdictOn(refused, 1, retries(0), 0.5).type, "give_up");
     assert.equal(verdictOn(refused, 3, retries(3), 0.5).type, "retry");
     assert.equal(verdictOn(refused, 4, retries(3), 0.5).type, "give_up");
   });
 
-  it("takes success at the last attempt as success", () => {
+  it("counts a success at the last attempt as a success", () => {
     assert.equal(verdictOn(answered(204), 16, undefined, 0.5).type, "done");
   });
 });
@@ -106,20 +106,20 @@ describe("the endpoints of a session", () => {
     assert.equal(new Set(endpoints.map((e) => e.id)).size, 3);
   });
 
-  it("keep their id while their URL stays, whatever else changes", () => {
+  it("keep their id as long as their URL stays", () => {
     const before = endpointsOf([webhook("http://a.test/", "*"), webhook("http://b.test/", "*")], undefined);
     const after = endpointsOf([webhook("http://b.test/", "message"), webhook("http://c.test/")], undefined);
     assert.equal(after[0]?.id, before[1]?.id);
     assert.ok(!before.some((e) => e.id === after[1]?.id));
   });
 
-  it("are told apart when they share a URL and not the secret", () => {
+  it("are separate when they share a URL but not the secret", () => {
     const signed = create(WebhookConfigSchema, { url: "http://a.test/", events: ["*"], hmac: { key: "key" } });
     const ids = endpointsOf([webhook("http://a.test/", "*"), signed], undefined).map((e) => e.id);
     assert.equal(new Set(ids).size, 2);
   });
 
-  it("get the events they name, and all of them for *", () => {
+  it("get the events they name, or all events for *", () => {
     const endpoints = endpointsOf(
       [webhook("http://a.test/", "message"), webhook("http://b.test/", "*"), webhook("http://c.test/")],
       webhook("http://global.test/", "session.status", "message"),
@@ -131,7 +131,7 @@ describe("the endpoints of a session", () => {
     for (const name of eventNames) assert.ok(endpointIdsFor(name, endpoints).includes(b ?? ""), name);
   });
 
-  it("are not told that a session is gone, * or not", () => {
+  it("do not get the event of a session's deletion, not even for *", () => {
     const endpoints = endpointsOf([webhook("http://a.test/", "*")], webhook("http://global.test/", "*"));
     assert.deepEqual(endpointIdsFor(deletedEventName, endpoints), []);
   });

@@ -25,7 +25,7 @@ const health = (init: MessageInitShape<typeof EndpointHealthSchema>) => create(E
 const failing = (failures: number, failedDeliveries: number, sinceMs = nowMs - 1000) =>
   health({ failures, failedDeliveries, failingSince: timestampFromMs(sinceMs) });
 
-/** How long an endpoint is spared after an attempt. */
+/** Pause of an endpoint after an attempt, ms. */
 const pauses: [string, ReturnType<typeof health> | undefined, AttemptOutcome, number][] = [
   ["the first failure", undefined, timedOut, 0],
   ["a failure that is one short of too many", failing(18, 10), timedOut, 0],
@@ -45,7 +45,7 @@ const pauses: [string, ReturnType<typeof health> | undefined, AttemptOutcome, nu
 
 describe("the health of an endpoint", () => {
   for (const [name, before, outcome, pauseMs] of pauses) {
-    it(`spares it for ${pauseMs} ms after ${name}`, () => {
+    it(`pauses it for ${pauseMs} ms after ${name}`, () => {
       const after = healthAfter(before, { outcome, attempt: 2, nowMs }, policy);
       assert.equal(after?.sparedUntil && timestampMs(after.sparedUntil) - nowMs, pauseMs || undefined);
       assert.equal(after?.failures, (before?.failures ?? 0) + 1);
@@ -53,13 +53,13 @@ describe("the health of an endpoint", () => {
     });
   }
 
-  it("is forgotten with a success", () => {
+  it("is reset by a success", () => {
     const before = health({ ...failing(50, 10), sparedUntil: timestampFromMs(nowMs + 1000) });
     assert.equal(healthAfter(before, { outcome: ok, attempt: 1, nowMs }, policy), undefined);
     assert.equal(healthAfter(undefined, { outcome: ok, attempt: 1, nowMs }, policy), undefined);
   });
 
-  it("counts deliveries by their first attempts, and remembers when the failures began", () => {
+  it("counts deliveries by their first attempts and remembers the start of the failures", () => {
     const first = healthAfter(undefined, { outcome: timedOut, attempt: 1, nowMs }, policy);
     const retry = healthAfter(first, { outcome: timedOut, attempt: 2, nowMs: nowMs + 1 }, policy);
     const second = healthAfter(retry, { outcome: timedOut, attempt: 1, nowMs: nowMs + 2 }, policy);
@@ -75,13 +75,13 @@ describe("the health of an endpoint", () => {
     assert.equal(later?.sparedUntil, undefined);
   });
 
-  it("switches it off with a 410", () => {
+  it("disables it on a 410", () => {
     const after = healthAfter(undefined, { outcome: answered(410), attempt: 1, nowMs }, policy);
     assert.equal(after?.disabledAt && timestampMs(after.disabledAt), nowMs);
     assert.equal(after?.disabledReason, "answered 410");
   });
 
-  it("switches it off once every attempt has failed for five days", () => {
+  it("disables it after five days of failed attempts", () => {
     const before = failing(400, 20, nowMs);
     const early = healthAfter(before, { outcome: timedOut, attempt: 3, nowMs: nowMs + 5 * dayMs - 1 }, policy);
     assert.equal(early?.disabledAt, undefined);
@@ -89,7 +89,7 @@ describe("the health of an endpoint", () => {
     assert.equal(after?.disabledReason, "every attempt failed for 5 days");
   });
 
-  it("leaves one that is switched off as it is", () => {
+  it("stays unchanged while it is disabled", () => {
     const off = health({ disabledAt: timestampFromMs(nowMs), disabledReason: "answered 410" });
     for (const outcome of [ok, timedOut, answered(410)]) {
       assert.equal(healthAfter(off, { outcome, attempt: 1, nowMs: nowMs + 1 }, policy), off);
@@ -97,7 +97,7 @@ describe("the health of an endpoint", () => {
   });
 });
 
-/** An endpoint switched off, the time that has passed since, and whether it is to be tried. */
+/** A disabled endpoint, the time passed since, and whether a probe is due. */
 const disabledAt = timestampFromMs(nowMs);
 const probeTimes: [string, ReturnType<typeof health>, number, boolean][] = [
   ["at once", health({ disabledAt, probeAt: timestampFromMs(nowMs + dayMs) }), 0, false],
@@ -114,13 +114,13 @@ const probeTimes: [string, ReturnType<typeof health>, number, boolean][] = [
   ],
 ];
 
-describe("an endpoint that is switched off", () => {
+describe("a disabled endpoint", () => {
   for (const [name, before, passedMs, isDue] of probeTimes) {
-    it(`is ${isDue ? "" : "not "}tried ${name}`, () =>
+    it(`is ${isDue ? "" : "not "}probed ${name}`, () =>
       assert.equal(isProbeDue(before, nowMs + passedMs, policy), isDue));
   }
 
-  it("is next tried a day after it was switched off, and a day after each time it was tried", () => {
+  it("is probed a day after it was disabled, and a day after each probe", () => {
     const off = healthAfter(undefined, { outcome: answered(410), attempt: 1, nowMs }, policy) ?? health({});
     assert.equal(probeAtMs(off), nowMs + dayMs);
     const still = healthAfterProbe(off, { outcome: timedOut, nowMs: nowMs + 2 * dayMs }, policy) ?? health({});

@@ -21,20 +21,20 @@ const inGroup = (author: string) => ({
   participantLid: bob.lid,
 });
 
-describe("a message that comes again", () => {
+describe("a repeated message", () => {
   const repeats: [
     string,
     MessageInitShape<typeof MessagePayloadSchema>,
     MessageInitShape<typeof MessagePayloadSchema>,
   ][] = [
-    ["under the same id", byNumber, byNumber],
+    ["by the same id", byNumber, byNumber],
     ["by number after it was reported by LID", byLid, byNumber],
     ["by LID as before", byLid, byLid],
     ["as the account's own, by number after LID", ownByLid, ownByNumber],
     ["in a group, by its author's number after the LID", inGroup(bob.lid), inGroup(bob.number)],
   ];
   for (const [how, first, again] of repeats) {
-    it(`is known ${how}`, () => assert.equal(isReported(reported(first), message(again)), true));
+    it(`is recognized ${how}`, () => assert.equal(isReported(reported(first), message(again)), true));
   }
 
   const others: [string, MessageInitShape<typeof MessagePayloadSchema>][] = [
@@ -47,6 +47,6 @@ describe("a message that comes again", () => {
     ["from the person with another id", { ...byNumber, id: `false_${bob.number}_3EB1` }],
   ];
   for (const [what, init] of others) {
-    it(`is not mistaken for one ${what}`, () => assert.equal(isReported(reported(byLid), message(init)), false));
+    it(`is not confused with one ${what}`, () => assert.equal(isReported(reported(byLid), message(init)), false));
   }
 });

@@ -47,7 +47,7 @@ describe("a phone number", () => {
   }
 
   for (const [text, why] of refused) {
-    it(`${JSON.stringify(text)} is refused, with the reason`, () => {
+    it(`${JSON.stringify(text)} is refused with a reason`, () => {
       const result = phoneNumber(text);
       assert.ok(typeof result === "object" && result.field === "phoneNumber");
       assert.match(result.description, why);

@@ -4,7 +4,7 @@ import { reconnectDelayMs } from "../../src/domain/reconnect.ts";
 
 const policy = { maxDelayMs: 900_000, jitterShare: 0.1, jitter: 0.5 };
 
-/** Seconds before the attempt that follows so many failed ones. */
+/** Seconds before the next attempt, by the number of failed ones. */
 const waits: [number, number][] = [
   [1, 1],
   [2, 1],
@@ -19,23 +19,23 @@ const waits: [number, number][] = [
   [4_294_967_295, 900],
 ];
 
-describe("the wait before a reconnect", () => {
+describe("the delay before a reconnect", () => {
   for (const [attempt, seconds] of waits) {
-    it(`is ${seconds} s after ${attempt} failed`, () =>
+    it(`is ${seconds} s after ${attempt} failed attempts`, () =>
       assert.equal(reconnectDelayMs(attempt, policy), seconds * 1000));
   }
 
-  it("is spread by ten per cent both ways, at the bound too", () => {
+  it("varies by ten percent both ways, also at its maximum", () => {
     assert.equal(reconnectDelayMs(6, { ...policy, jitter: 0 }), 7200);
     assert.equal(reconnectDelayMs(6, { ...policy, jitter: 1 - 1e-9 }), 8800);
     assert.equal(reconnectDelayMs(40, { ...policy, jitter: 0 }), 810_000);
   });
 
-  it("is not spread without a share", () => {
+  it("does not vary with a jitter share of 0", () => {
     assert.equal(reconnectDelayMs(7, { ...policy, jitterShare: 0, jitter: 0 }), 13_000);
   });
 
-  it("keeps to the bound it is given", () => {
+  it("stays within its maximum", () => {
     assert.equal(reconnectDelayMs(20, { ...policy, maxDelayMs: 2500 }), 2500);
   });
 });

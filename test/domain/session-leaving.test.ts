@@ -25,7 +25,7 @@ const phases = {
 describe("leaving", () => {
   for (const [name, state] of Object.entries(phases)) {
     for (const account of [me, undefined]) {
-      it(`unlinks a session that is ${name}${account ? "" : ", whose account is not known yet,"} first`, () => {
+      it(`unlinks first a session that is ${name}${account ? "" : " without a known account"}`, () => {
         const from = { ...state, ...(account && { me: account }) };
         for (const type of ["logout", "delete"] as const) {
           const { state: next, wipe, actions } = apply(from, type);
@@ -36,7 +36,7 @@ describe("leaving", () => {
       });
     }
 
-    it(`does not ask WhatsApp about a session that is ${name} and that the phone has unlinked`, () => {
+    it(`does not contact WhatsApp for a session that is ${name} and unlinked by the phone`, () => {
       const from = { ...state, credentialsDead: true, me };
       const loggedOut = apply(from, "logout");
       assert.equal(loggedOut.wipe, "discard");
@@ -63,7 +63,7 @@ describe("leaving", () => {
   }
 
   for (const type of ["start", "stop", "restart", "logout", "delete", "resume"] as const) {
-    it(`sets the login aside if a crash cut it short, at the next ${type}`, () => {
+    it(`sets the login aside if a crash interrupted it, at the next ${type}`, () => {
       const half = apply(inPhase(Phase.WORKING, { me }), "logout").state;
       const next = transit(half, { type });
       if (type === "delete") assert.equal(next.actions[0]?.type, "unlink_engine");
@@ -75,7 +75,7 @@ describe("leaving", () => {
     });
   }
 
-  it("does not connect while a temporary ban lasts, which would make it longer", () => {
+  it("does not connect during a temporary ban, which would prolong it", () => {
     const banned = (untilMs: number) =>
       inPhase(Phase.FAILED, { me, reason: Reason.TEMPORARILY_BANNED, wakeAt: timestampFromMs(untilMs) });
     for (const [untilMs, connects] of [
@@ -86,7 +86,7 @@ describe("leaving", () => {
     }
   });
 
-  it("shows a stopped session STOPPED all the time, and any other STARTING", () => {
+  it("shows a stopped session as STOPPED and any other as STARTING", () => {
     const quiet = step({ ...stopped(), me }, { type: "logout" });
     assert.equal(effectsOf(quiet), "unlink_engine");
     assert.equal(statusOf(quiet.state), Status.STOPPED);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { sessionNameViolations } from "../../src/domain/session-name.ts";
 
 describe("a session's name", () => {
-  it("1 to 54 characters of A-Z a-z 0-9 _ - and dot will do", () => {
+  it("accepts 1 to 54 characters of A-Z a-z 0-9 _ - and dot", () => {
     for (const name of [
       "default",
       "a",
@@ -19,7 +19,7 @@ describe("a session's name", () => {
     }
   });
 
-  it("anything else is refused, with the field named", () => {
+  it("refuses anything else and names the field", () => {
     const table = {
       "": "should not be empty",
       ".": 'must not be "." or ".."',

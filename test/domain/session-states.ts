@@ -24,10 +24,10 @@ export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
   phase,
   ...more,
 });
-/** The transition of a session that has reported no messages; the wall clock shows what the monotonic one does. */
+/** Applies an input to a session that has reported no messages. Wall clock and monotonic clock agree. */
 export const transit = (record: SessionRecord, input: SessionInput, atMs = nowMs, more = policy) =>
   transition({ record, messages: noMessages }, input, { nowMs: atMs, wallMs: atMs }, more);
-/** A transition, with all that it leads to in one list: what is announced, the wipe, and the actions. */
+/** Applies an input and lists all effects of the transition: events, wipe and actions. */
 export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
   const next = transit(state, input, atMs);
   const announcements = {
@@ -49,9 +49,10 @@ export const closed = (cause: CloseCause, untilMs?: number): SessionInput => ({
   ...(untilMs !== undefined && { untilMs }),
 });
 
-/** The status shown after each input, and the effects that led there. */
-export function walk(state: SessionRecord, inputs: SessionInput[]) {
+/** Applies the inputs and lists the status after each, with its effects. */
+export function walk(from: SessionRecord, inputs: SessionInput[]) {
   const seen: string[] = [];
+  let state = from;
   for (const input of inputs) {
     const next = step(state, input);
     state = next.state;
@@ -60,7 +61,7 @@ export function walk(state: SessionRecord, inputs: SessionInput[]) {
   return { state, seen };
 }
 
-/** The statuses that users may see after each. */
+/** Statuses that users may see after each status. */
 export const legalSteps: Readonly<Record<string, readonly string[]>> = {
   STOPPED: ["STARTING"],
   STARTING: ["SCAN_QR_CODE", "WORKING", "FAILED", "STOPPED"],

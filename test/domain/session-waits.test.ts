@@ -11,8 +11,8 @@ import { statusOf, wakeAtMs } from "../../src/domain/session.ts";
 
 import { closed, inPhase, me, nowMs, policy, step, stopped } from "./session-states.ts";
 
-describe("waiting has an end", () => {
-  it("a connection that neither logs in nor offers a code is given up and tried again, with the reason to be seen", () => {
+describe("the limits of waiting", () => {
+  it("a connection without login or code is closed and retried, and its reason is shown", () => {
     const { state } = step(stopped(), { type: "start" });
     const deadline = wakeAtMs(state) ?? Number.NaN;
     assert.equal(deadline, nowMs + policy.connectDeadlineMs);
@@ -27,7 +27,7 @@ describe("waiting has an end", () => {
     assert.equal(wakeAtMs(over.state), deadline + 1000);
   });
 
-  it("codes that are followed by no others end as those of a whole round do, and each code begins the wait anew", () => {
+  it("the last code of an incomplete round ends the round; each code restarts the wait", () => {
     const first = step(inPhase(Phase.CONNECTING), { type: "qr" }).state;
     const second = step(first, { type: "qr" }, nowMs + 100_000).state;
     const deadline = nowMs + 100_000 + policy.pairingDeadlineMs;
@@ -42,12 +42,12 @@ describe("waiting has an end", () => {
     );
   });
 
-  it("a working session waits for nothing", () => {
+  it("a working session has no deadline", () => {
     const { state } = step(inPhase(Phase.CONNECTING, { wakeAt: timestampFromMs(nowMs) }), { type: "opened", me });
     assert.equal(wakeAtMs(state), undefined);
   });
 
-  it("a session that has to wait for its turn says so, and until when", () => {
+  it("a session that waits for its slot shows until when", () => {
     const started = step(stopped(), { type: "start" }).state;
     const { state, effects } = step(started, { type: "postponed", untilMs: nowMs + 500 });
     assert.deepEqual(effects, []);
@@ -67,8 +67,8 @@ describe("waiting has an end", () => {
   });
 });
 
-describe("a session that waits for its turn after a failure", () => {
-  it("shows the failure while it waits, and while it tries again", () => {
+describe("a session that waits for its slot after a failure", () => {
+  it("shows the failure while it waits and while it retries", () => {
     const failed = step(inPhase(Phase.CONNECTING), closed("unreachable")).state;
     const again = step(failed, { type: "wake" }, (wakeAtMs(failed) ?? 0) + 1).state;
     const waiting = step(again, { type: "postponed", untilMs: nowMs + 9_000 }).state;
@@ -82,7 +82,7 @@ describe("a session that waits for its turn after a failure", () => {
 });
 
 describe("a connection's health", () => {
-  it("is told when it changes, and goes with the connection", () => {
+  it("is reported when it changes, and ends with the connection", () => {
     const working = step(inPhase(Phase.CONNECTING), { type: "opened", me }).state;
     assert.equal(working.health, Health.HEALTHY);
     assert.deepEqual(step(working, { type: "health", healthy: true }), { state: working, effects: [] });
@@ -101,7 +101,7 @@ describe("a connection's health", () => {
 });
 
 describe("a restored login", () => {
-  it("is no longer dead, and what should run is started with it", () => {
+  it("counts as valid again, and a session that should run is started with it", () => {
     const dead = step(inPhase(Phase.WORKING, { me }), closed("logged_out")).state;
     const { state, effects } = step(dead, { type: "restored" });
     assert.deepEqual(
@@ -114,7 +114,7 @@ describe("a restored login", () => {
 });
 
 describe("a new process", () => {
-  it("opens an engine for every session that should have one", () => {
+  it("opens an engine for every session that should run", () => {
     for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING, Phase.BACKING_OFF, Phase.STOPPED]) {
       const { state, effects } = step(inPhase(phase, { me }), { type: "resume" });
       assert.equal(state.phase, Phase.CONNECTING);
@@ -126,7 +126,7 @@ describe("a new process", () => {
     }
   });
 
-  it("leaves FAILED and STOPPED sessions as they are, and keeps waiting where the device was replaced", () => {
+  it("leaves FAILED and STOPPED sessions alone and goes on waiting after a replaced device", () => {
     const replaced = inPhase(Phase.BACKING_OFF, { reason: Reason.REPLACED, wakeAt: timestampFromMs(nowMs + 1) });
     for (const state of [stopped(), inPhase(Phase.FAILED), replaced]) {
       assert.deepEqual(step(state, { type: "resume" }), { state, effects: [] });

@@ -14,7 +14,7 @@ import { type CloseCause, meOf, type SessionInput, statusOf, wakeAtMs } from "..
 import { closed, inPhase, me, nowMs, policy, step, stopped, transit, walk } from "./session-states.ts";
 
 describe("a session's transitions", () => {
-  it("a session goes from nothing to WORKING, each status announced once and SCAN_QR_CODE for each code", () => {
+  it("a new session reaches WORKING; each status is announced once, SCAN_QR_CODE for each code", () => {
     const { state, seen } = walk(stopped(), [
       { type: "start" },
       { type: "qr" },
@@ -51,7 +51,7 @@ describe("a session's transitions", () => {
     assert.deepEqual(step(once.state, { type: "stop" }), { state: once.state, effects: [] });
   });
 
-  it("restart opens a new engine from every phase, and announces STARTING only where it was not seen already", () => {
+  it("restart opens a new engine in every phase and announces STARTING unless already shown", () => {
     for (const [phase, announces] of [
       [Phase.STOPPED, true],
       [Phase.CONNECTING, false],
@@ -71,7 +71,7 @@ describe("a session's transitions", () => {
     }
   });
 
-  it("a new configuration restarts what is not stopped and leaves a stopped session alone", () => {
+  it("a new configuration restarts running sessions and leaves stopped ones alone", () => {
     const config = create(SessionConfigSchema, { debug: true });
     const quiet = step(stopped(), { type: "configure", config });
     assert.equal(quiet.state.config?.debug, true);
@@ -84,7 +84,7 @@ describe("a session's transitions", () => {
     );
   });
 
-  it("logging out of a working session unlinks first, then wipes, then starts afresh without the account", () => {
+  it("logout of a working session unlinks, wipes, and starts afresh without the account", () => {
     const { state, seen } = walk(inPhase(Phase.WORKING, { me }), [
       { type: "logout" },
       { type: "unlinked", outcome: "unlinked" },
@@ -99,7 +99,7 @@ describe("a session's transitions", () => {
   });
 });
 
-describe("what a closed engine leads to", () => {
+describe("the end of an engine", () => {
   const causes: Record<CloseCause, [status: Status, reason: Reason, waitMs: number | undefined]> = {
     logged_out: [Status.FAILED, Reason.LOGGED_OUT, undefined],
     replaced: [Status.STARTING, Reason.REPLACED, 30_000],
@@ -129,7 +129,7 @@ describe("what a closed engine leads to", () => {
     }
   }
 
-  it("every cause means nothing to a session without an engine", () => {
+  it("has no effect on a session without an engine, whatever its cause", () => {
     for (const cause of Object.keys(causes) as CloseCause[]) {
       for (const phase of [Phase.STOPPED, Phase.FAILED, Phase.BACKING_OFF, Phase.LOGGING_OUT, Phase.DELETING]) {
         const state = inPhase(phase);
@@ -138,7 +138,7 @@ describe("what a closed engine leads to", () => {
     }
   });
 
-  it("a login proven dead is kept until the next start, which wipes it and pairs afresh", () => {
+  it("a login proven invalid is stored until the next start, which wipes it and pairs anew", () => {
     const failed = step(inPhase(Phase.WORKING, { me }), closed("logged_out")).state;
     assert.equal(meOf(failed), undefined);
     const { state, effects } = step(failed, { type: "start" });
@@ -150,7 +150,7 @@ describe("what a closed engine leads to", () => {
     assert.equal(state.me, undefined);
   });
 
-  it("a device that is replaced tries once more after 30 s and then gives way", () => {
+  it("a replaced device retries once after 30 s and then gives way", () => {
     const first = step(inPhase(Phase.WORKING, { me }), closed("replaced"));
     assert.deepEqual(step(first.state, { type: "wake" }, nowMs + 29_999), { state: first.state, effects: [] });
     const second = step(first.state, { type: "wake" }, nowMs + 30_000);
@@ -168,7 +168,7 @@ describe("what a closed engine leads to", () => {
     assert.equal(third.state.reason, Reason.REPLACED);
   });
 
-  it("a temporary ban is sat out, whoever asks, and then the session starts by itself", () => {
+  it("a temporary ban is waited out by every command, then the session starts by itself", () => {
     const banned = step(inPhase(Phase.WORKING, { me }), closed("temp_banned", nowMs + 60_000)).state;
     for (const type of ["start", "restart", "wake", "resume"] as const) {
       assert.equal(statusOf(step(banned, { type }, nowMs + 59_000).state), Status.FAILED, type);
@@ -176,7 +176,7 @@ describe("what a closed engine leads to", () => {
     }
   });
 
-  it("losses in a row wait longer each time, at most 15 minutes, and at most 20 attempts are made in an hour", () => {
+  it("repeated losses wait longer each time, at most 15 min, with at most 20 attempts an hour", () => {
     let state: SessionRecord = inPhase(Phase.CONNECTING);
     let atMs = nowMs;
     const waits: number[] = [];
@@ -200,14 +200,14 @@ describe("what a closed engine leads to", () => {
     assert.ok(attempts <= 20);
   });
 
-  it("a connection that lived ten minutes ends a row of failures, a shorter one does not", () => {
+  it("a connection of ten minutes ends a row of failures, a shorter one does not", () => {
     const flapping = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 599_999) });
     assert.equal(step(flapping, closed("unreachable")).state.attempt, 10);
     const stable = inPhase(Phase.WORKING, { attempt: 9, openedAt: timestampFromMs(nowMs - 600_000) });
     assert.equal(step(stable, closed("unreachable")).state.attempt, 1);
   });
 
-  it("a restart that WhatsApp asks for again and again before anything comes of it is a failure like others", () => {
+  it("a repeated restart_required without progress counts as a failure", () => {
     const openedAt = timestampFromMs(nowMs - 3_600_000);
     const first = step(inPhase(Phase.CONNECTING, { openedAt }), closed("restart_required"));
     const second = step(first.state, closed("restart_required"));
@@ -249,7 +249,7 @@ describe("what a closed engine leads to", () => {
   };
   for (const cause of Object.keys(causes) as CloseCause[]) {
     for (const phase of [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING]) {
-      it(`an hour of ${cause} while ${Phase[phase]} costs 20 attempts at most, however long each connection lives`, () => {
+      it(`${cause} while ${Phase[phase]} costs at most 20 attempts an hour`, () => {
         for (const livesMs of [0, 100, 21_000, 61_000, 80_000, 300_000, 599_000, 601_000]) {
           const attempts = untilNextMs(cause, livesMs, phase);
           assert.ok(attempts <= 20, `${attempts} attempts with ${livesMs} ms of life`);
@@ -259,7 +259,7 @@ describe("what a closed engine leads to", () => {
   }
 });
 
-it("transition is total: any input in any phase gives a state, leaves its argument as it was, and is deterministic", () => {
+it("a transition is total and deterministic and does not change its argument", () => {
   const inputs: SessionInput[] = [
     ...(["start", "stop", "restart", "logout", "delete", "resume", "wake", "qr"] as const).map((type) => ({
       type,

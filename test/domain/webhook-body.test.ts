@@ -38,7 +38,7 @@ const ackNames = [
 ] as const;
 
 describe("the body of a webhook", () => {
-  it("is session.status as the wire has it, key by key", () => {
+  it("has the keys of session.status in the order of wire.md", () => {
     assert.equal(
       textOf({
         metadata: { "user.id": "123" },
@@ -62,7 +62,7 @@ describe("the body of a webhook", () => {
     );
   });
 
-  it("leaves empty metadata out and says null for nobody", () => {
+  it("leaves empty metadata out and has null for a missing account", () => {
     const body = JSON.parse(textOf({ payload: status(Status.STARTING) }));
     assert.deepEqual(Object.keys(body), [
       "id",
@@ -77,7 +77,7 @@ describe("the body of a webhook", () => {
     assert.equal(body.me, null);
   });
 
-  it("says why only when the session is FAILED", () => {
+  it("has a reason only for FAILED", () => {
     assert.equal(payloadOf({ payload: status(Status.FAILED, Reason.LOGGED_OUT) }).statusReason, "LOGGED_OUT");
     assert.ok(!("statusReason" in payloadOf({ payload: status(Status.STARTING, Reason.UNREACHABLE) })));
   });
@@ -106,7 +106,7 @@ describe("the body of a webhook", () => {
     assert.equal(JSON.parse(new TextDecoder().decode(bytes)).environment.browser, null);
   });
 
-  it("is a message as the wire has it, key by key", () => {
+  it("has the keys of a message in the order of wire.md", () => {
     const payload: MessageInitShape<typeof EventSchema>["payload"] = {
       case: "message",
       value: {
@@ -132,7 +132,7 @@ describe("the body of a webhook", () => {
     );
   });
 
-  it("has the LIDs that are known beside the ids they belong to", () => {
+  it("has known LIDs beside the ids they belong to", () => {
     const value = {
       from: "11111111111@c.us",
       fromLid: "1@lid",
@@ -148,7 +148,7 @@ describe("the body of a webhook", () => {
     assert.deepEqual({ from, fromLid, to, toLid, participant, participantLid, replyTo }, value);
   });
 
-  it("says null for the author and the answered message of a message that has none", () => {
+  it("has null for a missing author and a missing answered message", () => {
     const payload = payloadOf({ payload: { case: "message", value: { id: "true_1@c.us_3EB0", fromMe: true } } });
     assert.equal(payload.participant, null);
     assert.equal(payload.replyTo, null);
@@ -163,12 +163,12 @@ describe("the body of a webhook", () => {
     });
   }
 
-  it("takes keys of metadata that mean something to JavaScript as plain keys", () => {
+  it("treats metadata keys with a meaning in JavaScript as plain keys", () => {
     const metadata = JSON.parse('{"__proto__":"a","constructor":"b","toString":"c"}');
     assert.match(textOf({ metadata }), /"metadata":\{"__proto__":"a","constructor":"b","toString":"c"\}/);
   });
 
-  it("is the same bytes from memory and from disk", () => {
+  it("has the same bytes for a fresh and a stored event", () => {
     const metadata = JSON.parse('{"__proto__":"a","b":"ü\\u2028","10":"x","9":"y"}');
     const data = JSON.parse('{"__proto__":{"z":1},"b":[1.5,null,"\\ud83d\\ude00"],"2":true,"1":1e21}');
     const first = event({ metadata, payload: { case: "message", value: { data } } });

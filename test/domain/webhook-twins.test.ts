@@ -57,7 +57,7 @@ describe("two webhooks", () => {
     });
   }
 
-  it("posted once get the events of both, each once", () => {
+  it("that are posted once get the events of both, each once", () => {
     const endpoints = endpointsOf(
       [webhook({ events: ["message", "session.status"] })],
       webhook({ events: ["session.status", "message.any"] }),
@@ -69,13 +69,13 @@ describe("two webhooks", () => {
     assert.deepEqual(endpointIdsFor("message.ack", endpoints), []);
   });
 
-  it("posted once keep the session's own retries, else the global ones", () => {
+  it("that are posted once keep the session's own retries over the global ones", () => {
     const global = webhook({ retries: { attempts: 9 } });
     assert.equal(endpointsOf([webhook({ retries: { attempts: 1 } })], global)[0]?.config?.retries?.attempts, 1);
     assert.equal(endpointsOf([webhook({})], global)[0]?.config?.retries?.attempts, 9);
   });
 
-  it("posted once leave the ids of the others as they were", () => {
+  it("that are posted once leave the ids of other endpoints unchanged", () => {
     const other = webhook({ hmac: { key: "key" } });
     const ids = endpointsOf([webhook({}), webhook({}), other], undefined).map(({ id }) => id);
     const apart = endpointsOf([webhook({}), webhook({ hmac: { key: "else" } }), other], undefined).map(({ id }) => id);

@@ -11,13 +11,13 @@ import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 
 const loopback = { SESSIOND_HOST: "127.0.0.1" };
-/** Loopback, but not written as such: it is taken for an address of the network, and still nobody else can reach it. */
+/** Loopback in an unusual notation, which counts as an external address although no other machine can reach it. */
 const likeNetwork = { SESSIOND_HOST: "127.1" };
 
 const isUnauthenticated = (error: unknown) => error instanceof ConnectError && error.code === Code.Unauthenticated;
 
 describe("a server with a plain key", () => {
-  it("refuses before it reads, and leaves open what it is told to", async () => {
+  it("refuses calls before it reads their body, and leaves the configured paths open", async () => {
     const key = "k3y with spaces";
     await using server = await ServerProcess.start({
       ...loopback,
@@ -38,7 +38,7 @@ describe("a server with a plain key", () => {
     }
     assert.equal((await anonymous.call("OPTIONS", "/api/sessions")).status, 204);
 
-    // What is wrong with a body is nobody's business who has no key.
+    // A caller without the key learns nothing about errors in its body.
     for (const path of ["/api/sessions", "/sessiond.v1.SessionService/CreateSession"]) {
       const headers = { "content-type": "application/json" };
       const answer = await fetch(server.baseUrl + path, { method: "POST", headers, body: '{"start":' });
@@ -54,8 +54,8 @@ describe("a server with a plain key", () => {
   });
 });
 
-describe("a server beyond this machine without a key", () => {
-  it("makes one, tells it once on the console and keeps only its hash", async () => {
+describe("a server reachable from other machines without a key", () => {
+  it("creates a key, shows it once on the console and stores only its hash", async () => {
     await using server = await ServerProcess.start(likeNetwork);
     const file = join(server.directory, "sessions", "api-key.sha512");
     const told = server.log.join("\n");
@@ -84,13 +84,13 @@ describe("a server beyond this machine without a key", () => {
     assert.match(again, /api-key\.sha512","msg":"the API key is the one made at the first start"/);
   });
 
-  it("asks for none where it is told to", async () => {
+  it("needs no key if so configured", async () => {
     await using server = await ServerProcess.start({ ...likeNetwork, WAHA_NO_API_KEY: "true" });
     assert.equal((await new RestClient(() => server.baseUrl).get("/api/sessions")).status, 200);
     await assert.rejects(stat(join(server.directory, "sessions", "api-key.sha512")), { code: "ENOENT" });
   });
 
-  it("is not started with a key and none at once", async () => {
+  it("does not start with both a key and the setting for none", async () => {
     const both = { ...loopback, WAHA_API_KEY: "secret-key", WAHA_NO_API_KEY: "true" };
     await assert.rejects(ServerProcess.start(both), ({ message }: Error) => {
       assert.match(message, /WAHA_API_KEY asks for a key and WAHA_NO_API_KEY for none/);
@@ -100,7 +100,7 @@ describe("a server beyond this machine without a key", () => {
 });
 
 describe("a server on loopback without a key", () => {
-  it("does nothing for other hosts and for pages of other origins but those it was told of", async () => {
+  it("serves only configured hosts and pages of configured origins", async () => {
     await using server = await ServerProcess.start({
       SESSIOND_ALLOWED_HOSTS: "sessiond.example",
       SESSIOND_CORS_ORIGIN: "https://app.example",

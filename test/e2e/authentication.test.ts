@@ -11,7 +11,7 @@ const key = "right-key-6f1d";
 const wrongKey = "wrong-key-6f1d";
 const hash = createHash("sha512").update(key).digest("hex");
 const refused: ReadonlySet<string> = new Set(["Unauthenticated", "401"]);
-/** What needs no key. */
+/** Calls that need no key. */
 const openCalls: ReadonlySet<string> = new Set(["Ping", "CheckHealth", "Check", "List", "Watch"]);
 
 const withoutTheKey: Readonly<Record<string, Record<string, string>>> = {
@@ -21,9 +21,9 @@ const withoutTheKey: Readonly<Record<string, Record<string, string>>> = {
   "the hash as the key": { "x-api-key": `sha512:${hash}` },
 };
 
-/** A server with a key and one WORKING session, `kept`. */
+/** Opens a server with a key and one WORKING session, `kept`. */
 async function openHarness() {
-  // Whatever cannot be opened, what was opened before it is closed again.
+  // If a part cannot be opened, the parts opened before are closed.
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsApp();
   stack.defer(() => whatsapp.close());
@@ -42,7 +42,7 @@ async function openHarness() {
   await phone.scan(String(body.value));
   await rest.untilStatus("kept", "WORKING");
   const ways = everyWay(await allServices(), server.baseUrl);
-  /** All sessions as they are now, by name. */
+  /** Returns all sessions as they are now, by name. */
   const observe = async () => {
     const { body: sessions } = await rest.get("/api/sessions?all=true");
     return new Map(Object.values(sessions).map((session: Json) => [String(session.name), session]));
@@ -67,7 +67,7 @@ const gone: Step[2] = (after, { code }, before) => code === "ok" && before !== u
 const askedAgain: Step[2] = (after, { code }, before) =>
   code === "ok" && Number(after?.revision) > Number(before?.revision);
 
-/** What each call does for who has the key, in an order in which each finds what it needs. */
+/** Effects of each call with the key, in an order in which each finds its preconditions. */
 const steps: readonly Step[] = [
   ["CreateSession", named, running],
   ["ListSessions", () => ({}), answers],
@@ -79,7 +79,7 @@ const steps: readonly Step[] = [
   ["GetScreenshot", session, answers],
   ["GetMe", session, answers],
   ["RequestCode", (name) => ({ session: name, phoneNumber: "15551234567" }), answers],
-  // Not there on any engine, but said to who has the key only.
+  // Unsupported on every engine, but reported only to callers with the key.
   ["AuthorizeCode", (name) => ({ session: name, code: "1" }), (_, { code }) => ["Unimplemented", "422"].includes(code)],
   [
     "UpdateSession",
@@ -98,13 +98,13 @@ const steps: readonly Step[] = [
   ["GetServerStatus", () => ({}), answers],
 ];
 
-/** Of these calls it is only known that they are let in. */
+/** Calls for which the test only knows that they are admitted. */
 const isWithoutStep = ({ rpc }: CallWay) => !openCalls.has(rpc.name) && !steps.some(([name]) => name === rpc.name);
-/** How long a stream may take to say something, where nothing is known about it. */
+/** Time in which a stream must yield its first item, if nothing else is known about it. */
 const patienceMs = 1_000;
 
 describe("every call in every protocol", () => {
-  it("without the key is refused and changes nothing; with it it does what it should; no key is ever shown", async (t) => {
+  it("is refused without the key, works with it, and never shows a key", async (t) => {
     await using harness = await openHarness();
     const { whatsapp, phone, server, ways, observe } = harness;
     const shown: string[] = [];
@@ -118,7 +118,7 @@ describe("every call in every protocol", () => {
       for (const [protocol, calls] of ways) {
         await t.test(`${what}, ${protocol}`, async () => {
           for (const { rpc, label, call } of calls) {
-            // Whether there is such a session must make no difference.
+            // Whether the session exists must make no difference.
             for (const name of ["kept", "nobody"]) {
               const { code, answer } = told(await call({ request: requestAbout(rpc, name), headers }));
               if (openCalls.has(rpc.name)) assert.equal(code, "ok", label);
@@ -148,7 +148,7 @@ describe("every call in every protocol", () => {
     }
 
     const lines = server.log.join("\n");
-    assert.match(lines, /"msg":"call without the key"/);
+    assert.match(lines, /"msg":"call refused, no valid key"/);
     for (const secret of [key, wrongKey, hash]) {
       assert.equal(lines.includes(secret), false, "no log line shows a key");
       assert.equal(shown.join("\n").includes(secret), false, "no answer shows a key");

@@ -6,7 +6,7 @@ import { openHarness } from "./harness.ts";
 
 const env = { NODE_OPTIONS: `--import=${new URL("./bad-callbacks.ts", import.meta.url)}` };
 
-/** A server with two sessions that work. */
+/** Opens a server with two WORKING sessions. */
 async function openWorking(more: Record<string, string> = {}) {
   await using stack = new AsyncDisposableStack();
   const harness = stack.use(await openHarness({ ...env, ...more }));
@@ -18,7 +18,7 @@ async function openWorking(more: Record<string, string> = {}) {
   return { ...harness, bad, good, phoneOf, loginsOf, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-/** The line of the log with this message, once it is there. */
+/** Waits for the log line with this message. */
 async function lineOf(log: readonly string[], message: string): Promise<Record<string, unknown>> {
   for (;;) {
     const line = log.find((one) => one.includes(`"msg":"${message}"`));
@@ -27,8 +27,8 @@ async function lineOf(log: readonly string[], message: string): Promise<Record<s
   }
 }
 
-describe("what a library's callback does to one session", { concurrency: true }, () => {
-  it("an exception is logged with the session, which gets a new engine; others do not notice", async () => {
+describe("a faulty callback of a library in one session", { concurrency: true }, () => {
+  it("is logged with the session for an exception, and only that session gets a new engine", async () => {
     await using harness = await openWorking();
     const { whatsapp, hook, server, bad, good, phoneOf, loginsOf } = harness;
     const before = [loginsOf(bad) ?? Number.NaN, loginsOf(good)];
@@ -43,7 +43,7 @@ describe("what a library's callback does to one session", { concurrency: true },
     assert.equal(loginsOf(good), before[1]);
   });
 
-  it("a rejection is logged with the session, which goes on", async () => {
+  it("is logged with the session for a rejection, and the session continues", async () => {
     await using harness = await openWorking();
     const { whatsapp, hook, server, bad, phoneOf, loginsOf } = harness;
     const before = loginsOf(bad);
@@ -53,7 +53,7 @@ describe("what a library's callback does to one session", { concurrency: true },
     assert.equal(loginsOf(bad), before);
   });
 
-  it("an endless loop is logged with the session and the stack, and ends the process; the next one has all sessions", async () => {
+  it("ends the process for an endless loop, logged with the stack; all sessions come back", async () => {
     await using harness = await openWorking({ SESSIOND_BLOCKED_LIMIT_SECONDS: "10" });
     const { whatsapp, hook, server, bad, good, phoneOf } = harness;
     const sent = await whatsapp.phone(undefined, { name: "Looper" }).sendTextTo(phoneOf(bad), "and again");

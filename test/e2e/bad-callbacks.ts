@@ -1,6 +1,6 @@
 /**
- * To be preloaded (`node --import`): makes Baileys' callback for a message fail in the way that its sender's name says, once for
- * each way and working directory: WhatsApp sends the message again.
+ * Preloaded with `node --import`: makes Baileys' message callback fail in the way that the sender's name says. Fails
+ * once per way and working directory, because WhatsApp sends the message again.
  */
 import { EventEmitter } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";

@@ -11,7 +11,7 @@ const bad: readonly [variable: string, value: string, shown: string][] = [
   ["SESSIOND_CORS_ORIGIN", "https://a.example,https://b.example/path", "https://b.example/path"],
 ];
 
-describe("who may call from where", () => {
+describe("the access by host and origin", () => {
   for (const [variable, value, shown] of bad) {
     it(`${variable}=${value} stops the start and is named`, async () => {
       await assert.rejects(ServerProcess.start({ [variable]: value }), ({ message }: Error) => {
@@ -22,7 +22,7 @@ describe("who may call from where", () => {
     });
   }
 
-  it("a domain's names are let in, others are told which variables to set", async () => {
+  it("a domain's names are accepted; others get the names of the variables to set", async () => {
     await using server = await ServerProcess.start({ SESSIOND_ALLOWED_HOSTS: ".proxy.example" });
     const { port } = new URL(server.baseUrl);
     const get = async (host: string) => {

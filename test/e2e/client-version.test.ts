@@ -10,18 +10,18 @@ const old = "2.3000.1023456789";
 const next = "2.3000.1999999999";
 const fastConnects = { SESSIOND_CONNECTS_PER_SECOND: "200" };
 
-/** Waits until so many sessions have this status. */
+/** Waits until `count` sessions have this status. */
 async function untilAll(rest: RestClient, status: string, count: number): Promise<void> {
   while (((await statusCounts(rest))[status] ?? 0) < count);
 }
 
-/** Has WhatsApp retire versions, and cuts the connections that use them. */
+/** Makes WhatsApp retire versions, and cuts the connections that use them. */
 function retire(whatsapp: WhatsApp, ...versions: readonly string[]): void {
   whatsapp.retireVersions((version) => versions.includes(version));
   for (const connection of whatsapp.connections) connection.drop();
 }
 
-/** The log lines that say what to set. */
+/** Returns the log lines that recommend the setting. */
 const advice = (log: readonly string[]) => log.filter((line) => line.includes("SESSIOND_NOWEB_VERSION"));
 
 async function openVersions(t: TestContext) {
@@ -32,7 +32,7 @@ async function openVersions(t: TestContext) {
 
 describe("a client version that WhatsApp has retired", () => {
   for (const variable of ["SESSIOND_NOWEB_VERSION", "WAHA_NOWEB_WA_VERSION"]) {
-    it(`fails all sessions with one line in the log, until ${variable} names another`, async () => {
+    it(`fails all sessions with one log line, until ${variable} names another`, async () => {
       await using harness = await openHarness({ ...fastConnects, [variable]: old });
       const { whatsapp, server, rest } = harness;
       const { names } = await pairFleet(whatsapp, rest, 3);
@@ -57,7 +57,7 @@ describe("a client version that WhatsApp has retired", () => {
     });
   }
 
-  it("is not tried again by itself, not after a restart either", async () => {
+  it("is not retried by itself, not even after a restart", async () => {
     await using harness = await openHarness({ ...fastConnects, SESSIOND_NOWEB_VERSION: old });
     const { whatsapp, server, rest } = harness;
     await pairFleet(whatsapp, rest, 2);
@@ -78,7 +78,7 @@ describe("a client version that WhatsApp has retired", () => {
   });
 
   for (const setting of ["auto-web", "auto-baileys", ""]) {
-    it(`is replaced while the server runs by one that is looked up: ${setting || "no setting"}`, async (t) => {
+    it(`is replaced at run time by a version that is looked up: ${setting || "no setting"}`, async (t) => {
       const versions = await openVersions(t);
       await using harness = await openHarness({
         ...fastConnects,
@@ -89,7 +89,7 @@ describe("a client version that WhatsApp has retired", () => {
       await pairFleet(whatsapp, rest, 3);
       await untilAll(rest, "WORKING", 3);
       const [used = ""] = whatsapp.clientVersions;
-      // The look-up of the start finds nothing newer.
+      // The look-up at the start finds nothing newer.
       while (setting !== "" && versions.asked === 0) await rest.get("/ping");
       versions.publish(1_999_999_999);
       retire(whatsapp, used);
@@ -99,7 +99,7 @@ describe("a client version that WhatsApp has retired", () => {
       assert.equal(advice(server.log).length, 1, advice(server.log).join("\n"));
       for (const connection of whatsapp.connections) assert.ok(connection.device?.online);
 
-      // A start without a network has it still.
+      // A start without a network still has it.
       await server.kill();
       versions.answer = (response) => response.destroy();
       const before = whatsapp.clientVersions.length;
@@ -109,7 +109,7 @@ describe("a client version that WhatsApp has retired", () => {
     });
   }
 
-  it("is not the end of a look-up that never answers: nothing waits for it", async (t) => {
+  it("does not make the server wait for a look-up that never answers", async (t) => {
     const versions = await openVersions(t);
     versions.answer = () => {};
     await using harness = await openHarness({

@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { jumps } from "../support/clock-jumps.ts";
 import { openHarness } from "./harness.ts";
 
-/** A server whose clock a test sets, before it starts or while it runs. */
+/** Opens a server whose clock a test sets, before its start or at run time. */
 async function openClockedHarness() {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-clock-"));
   const file = join(directory, "set-by-ms");
@@ -19,7 +19,7 @@ async function openClockedHarness() {
     ...harness,
     /** Before the server starts again. */
     setNext: (ms: number) => writeFile(file, String(ms)),
-    /** Resolves once the server has the time set by that much. */
+    /** Resolves once the server's clock has been moved by `ms`. */
     async set(ms: number) {
       await writeFile(file, String(ms));
       process.kill(server.pid ?? 0, "SIGUSR2");
@@ -37,10 +37,10 @@ async function openClockedHarness() {
   };
 }
 
-/** Fails what takes longer than any of the waits here may. */
+/** Longer than any wait in these tests. */
 const soon = { timeout: 30_000 };
 
-describe("a server whose machine's time is set", () => {
+describe("a server on a machine whose clock is set", () => {
   it("starts and restarts sessions and retries webhooks as before", soon, async () => {
     await using harness = await openClockedHarness();
     const { hook, rest } = harness;
@@ -71,7 +71,7 @@ describe("a server whose machine's time is set", () => {
   });
 
   for (const [name, jumpMs] of jumps) {
-    it(`delivers what waited when it was killed, the clock set ${name} before it starts again`, soon, async () => {
+    it(`delivers pending webhooks after a kill, with the clock set ${name} before the start`, soon, async () => {
       await using harness = await openClockedHarness();
       const { hook, rest, server } = harness;
       const retries = { policy: "constant", delaySeconds: 2, attempts: 15 };

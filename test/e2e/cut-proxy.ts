@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A cable that can be cut: forwards connections to wherever the server listens at the time. */
+/** Opens a TCP proxy that can cut its connections. It forwards to the server's current address. */
 export async function openCutProxy(target: () => string) {
   const sockets = new Set<Socket>();
   const keep = (socket: Socket, other: () => Socket) => {
@@ -22,7 +22,7 @@ export async function openCutProxy(target: () => string) {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  /** Resets all connections, amid whatever they carry. */
+  /** Resets all connections in mid-traffic. */
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };

@@ -13,7 +13,7 @@ interface WalkPhone {
   sendTextTo(number: string, text: string): Promise<unknown>;
 }
 
-/** What the walks need, whichever engine the server runs. */
+/** Harness that the walks need, for either engine. */
 export interface WalkHarness extends AsyncDisposable {
   readonly whatsapp: { phone(number?: string, profile?: { readonly name?: string }): WalkPhone };
   readonly hook: WebhookInbox;
@@ -22,7 +22,9 @@ export interface WalkHarness extends AsyncDisposable {
   readonly config: object;
 }
 
-/** The walks of a session that every engine goes. `settled` looks at what must hold after each; `many` sessions pair at once. */
+/**
+ * Registers the walks that every engine must pass. `settled` checks the state after each; `many` sessions pair at once.
+ */
 export function engineWalks<Harness extends WalkHarness>(
   engine: string,
   open: () => Promise<Harness>,

@@ -5,7 +5,7 @@ export interface SentEvent {
   readonly data: Record<string, unknown>;
 }
 
-/** Reads server-sent events as EventSource does: comments are skipped, the last id can be sent back. Ends with the response. */
+/** Reads server-sent events like EventSource: skips comments, can send the last id back. Ends with the response. */
 export async function* readEvents(
   url: string,
   options: { lastEventId?: string; headers?: Record<string, string>; signal?: AbortSignal } = {},

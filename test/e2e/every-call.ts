@@ -14,7 +14,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { createGrpcWebTransport as createBrowserTransport } from "@connectrpc/connect-web";
 import { type HttpBinding, readHttpBindings } from "../../src/http/rest/http-rules.ts";
 
-/** What a call is made with. */
+/** Input of a call. */
 export interface CallInput {
   readonly request: JsonObject;
   readonly headers: Record<string, string>;
@@ -22,7 +22,7 @@ export interface CallInput {
   readonly signal?: AbortSignal;
 }
 
-/** How a call ended: "ok", the name of a code or an HTTP status; and all that was answered, as text. */
+/** Result of a call: "ok", the name of a code or an HTTP status, with the complete answer as text. */
 export interface CallResult {
   readonly code: string;
   readonly answer: string;
@@ -31,22 +31,25 @@ export interface CallResult {
 /** One way to make one call: an RPC in some protocol, or one of its REST routes. */
 export interface CallWay {
   readonly rpc: DescMethod;
-  /** Such as "GetMe by gRPC" or "PUT /api/sessions/{session}". */
+  /** For example "GetMe by gRPC" or "PUT /api/sessions/{session}". */
   readonly label: string;
-  /** Makes the call; of a stream, the first item is the answer. */
+  /** Makes the call. For a stream, the first item is the answer. */
   call(input: CallInput): Promise<CallResult>;
 }
 
 const gen = new URL("../../gen/", import.meta.url);
 
-/** All services there are, as the generated code has them. */
+/** Returns all services of the generated code. */
 export async function allServices(): Promise<DescService[]> {
   const files = globSync("**/*_pb.js", { cwd: gen.pathname }).sort();
   const modules: object[] = await Promise.all(files.map((file) => import(new URL(file, gen).href)));
   return modules.flatMap((module) => Object.values(module)).filter((value) => value.kind === "service");
 }
 
-type Protocol = { readonly transport: (baseUrl: string) => Transport; readonly takesStreams: boolean };
+interface Protocol {
+  readonly transport: (baseUrl: string) => Transport;
+  readonly takesStreams: boolean;
+}
 
 const protocols = {
   "Connect over HTTP/1.1": {
@@ -65,7 +68,10 @@ const protocols = {
   "gRPC-Web of a browser": { transport: (baseUrl) => createBrowserTransport({ baseUrl }), takesStreams: false },
 } as const satisfies Record<string, Protocol>;
 
-/** Every way to make every call of these services, by protocol: RPCs as their descriptors have them, REST by its rules. */
+/**
+ * Returns every way to make every call of these services, by protocol: RPCs from their descriptors, REST from its
+ * rules.
+ */
 export function everyWay(services: readonly DescService[], baseUrl: string): ReadonlyMap<string, readonly CallWay[]> {
   const rpcs = services.flatMap(({ methods }) => methods);
   const ways = new Map<string, readonly CallWay[]>();
@@ -88,7 +94,7 @@ export function everyWay(services: readonly DescService[], baseUrl: string): Rea
   return ways.set("REST", readHttpBindings(services).map(routeOf));
 }
 
-/** A request of this RPC that names a session, where it can name one. */
+/** Returns a request of this RPC that names the session, if it has a field for it. */
 export function requestAbout({ input }: DescMethod, session: string): JsonObject {
   const names = input.fields.filter(({ name, fieldKind }) => fieldKind === "scalar" && /^(session|name)$/.test(name));
   return Object.fromEntries(names.map(({ jsonName }) => [jsonName, session]));

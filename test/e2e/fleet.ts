@@ -8,10 +8,10 @@ export interface Fleet {
   phoneOf(name: string): Phone;
 }
 
-/** So many pair at the same time. */
+/** Sessions that pair at the same time. */
 const parallel = 24;
 
-/** Creates sessions over REST and pairs each by QR; resolves when all have paired and reconnected. */
+/** Creates sessions over REST and pairs each by QR. Resolves when all have paired and reconnected. */
 export async function pairFleet(whatsapp: WhatsApp, rest: RestClient, count: number, config = {}): Promise<Fleet> {
   const names = Array.from({ length: count }, (_, i) => `s${i}`);
   const phones = new Map<string, Phone>();
@@ -44,7 +44,7 @@ async function qrOf(rest: RestClient, name: string): Promise<string> {
   }
 }
 
-/** How many sessions have each status now. */
+/** Returns the number of sessions with each status. */
 export async function statusCounts(rest: RestClient): Promise<Record<string, number>> {
   const { body } = await rest.get("/api/sessions?all=true");
   const counts: Record<string, number> = {};

@@ -8,11 +8,13 @@ type Answer = Record<string, unknown>;
 type Call = (request: Answer, done: (error: ServiceError | null, answer: Answer) => void) => void;
 type Stream = (request: Answer) => AsyncIterable<Answer> & { cancel(): void };
 type Dynamic = Client & Record<string, Call & Stream>;
-type Services = { sessiond: { v1: Record<string, new (address: string, creds: unknown) => Dynamic> } };
+interface Services {
+  readonly sessiond: { readonly v1: Record<string, new (address: string, creds: unknown) => Dynamic> };
+}
 
 const root = new URL("../..", import.meta.url).pathname;
 
-/** A client as another language's would be: it knows the .proto files and nothing else. */
+/** Connects a client that knows only the .proto files, like one in another language. */
 function connect(service: string, baseUrl: string) {
   const definition = loadSync(["sessiond/v1/session_service.proto", "sessiond/v1/auth_service.proto"], {
     includeDirs: [`${root}/proto`, `${root}/node_modules/google-proto-files`],
@@ -38,7 +40,7 @@ function connect(service: string, baseUrl: string) {
   };
 }
 
-it("a session goes from nothing to WORKING for a gRPC client that only has the .proto files", async () => {
+it("a session reaches WORKING for a gRPC client that has only the .proto files", async () => {
   await using harness = await openHarness();
   using sessions = connect("SessionService", harness.server.baseUrl);
   using auth = connect("AuthService", harness.server.baseUrl);
@@ -71,7 +73,7 @@ it("a session goes from nothing to WORKING for a gRPC client that only has the .
   assert.equal(phone.devices.length, 0);
 });
 
-it("bad input is refused over gRPC with the fields it breaks, and creates nothing", async () => {
+it("bad input over gRPC is refused with its fields and creates nothing", async () => {
   await using harness = await openHarness();
   using sessions = connect("SessionService", harness.server.baseUrl);
   for (const name of ["a/b", "..", "a\0b", "x".repeat(55), "ü", "start"]) {

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { openHarness } from "./harness.ts";
 
 describe("a proxy that never answers", () => {
-  it("is not shown as a wait for a turn, and keeps sessions without it from nothing", async () => {
+  it("is not shown as a wait for a slot and does not block sessions without it", async () => {
     await using harness = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "0.5" });
     const { rest } = harness;
     const asking: Socket[] = [];

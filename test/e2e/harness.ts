@@ -3,9 +3,9 @@ import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 import { WebhookInbox } from "./webhook-inbox.ts";
 
-/** Everything a walk needs, on real parts: a server, a receiver of its webhooks, and an emulated WhatsApp. */
+/** Opens real parts for a walk: a server, a receiver of its webhooks, and an emulated WhatsApp. */
 export async function openHarness(env: Record<string, string> = {}) {
-  // Whatever cannot be opened, what was opened before it is closed again.
+  // If a part cannot be opened, the parts opened before are closed.
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsApp();
   stack.defer(() => whatsapp.close());

@@ -11,7 +11,7 @@ import { startMain, temporaryDirectory } from "./start.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** Runs the image's health check against a server and returns how it ended. */
+/** Runs the image's health check against a server and returns its exit code. */
 async function healthCheck(env: Readonly<Record<string, string>>): Promise<number | null> {
   const child = spawn(process.execPath, [join(root, "src/commands/health.ts")], { env, stdio: "inherit" });
   const [code] = await once(child, "close");
@@ -19,14 +19,14 @@ async function healthCheck(env: Readonly<Record<string, string>>): Promise<numbe
 }
 
 describe("the image", () => {
-  it("keeps sessions in the directory that WAHA documents", async () => {
+  it("stores sessions in the directory that WAHA documents", async () => {
     const dockerfile = await readFile(join(root, "Dockerfile"), "utf8");
     assert.match(dockerfile, /^WORKDIR \/app$/m);
     assert.match(dockerfile, /^VOLUME \/app\/\.sessions$/m);
     assert.doesNotMatch(dockerfile, /WAHA_LOCAL_STORE_BASE_DIR|WHATSAPP_API_HOSTNAME/);
   });
 
-  it("has one Node: that of its base image, of the same major version as npm's", async (t) => {
+  it("uses an earlier image's store until the new directory has one", async (t) => {
     const dockerfile = await readFile(join(root, "Dockerfile"), "utf8");
     const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     const bases = Array.from(dockerfile.matchAll(/^FROM node:(\d+)/gm), ([, major]) => major);
@@ -75,7 +75,7 @@ describe("the image", () => {
     assert.equal((await rest.get("/api/sessions/kept")).status, 404);
   });
 
-  it("is healthy as long as its server answers, whatever the port and the address are", async () => {
+  it("is healthy while its server answers, whatever the port and the address", async () => {
     await using server = await ServerProcess.start();
     const { port } = new URL(server.baseUrl);
     assert.equal(await healthCheck({ PORT: port }), 0);

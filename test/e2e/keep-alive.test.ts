@@ -4,7 +4,7 @@ import { connect } from "node:http2";
 import { it } from "node:test";
 import { ServerProcess } from "./server-process.ts";
 
-it("connections are kept as long as the environment says", async () => {
+it("connections are kept alive as long as configured", async () => {
   await using server = await ServerProcess.start({
     SESSIOND_KEEP_ALIVE_SECONDS: "1234",
     SESSIOND_HTTP2_IDLE_SECONDS: "3",

@@ -9,23 +9,23 @@ import type { Json } from "./rest-client.ts";
 type Harness = Awaited<ReturnType<typeof openHarness>>;
 type Command = "start" | "stop" | "restart";
 
-/** What the fleet's sessions are for, by place: four work, two are told to do this and that, three are in trouble. */
+/** Roles of the fleet's sessions by position: four work, two get commands, three are in trouble. */
 const roles = ["w0", "w1", "w2", "w3", "moody0", "moody1", "stopped", "banned", "unavailable"] as const;
 const commands: readonly Command[] = ["start", "stop", "restart"];
 
 const chance = (share: number) => Math.random() < share;
 
-/** Sessions in every status, with what somebody outside knows for sure about each, to be checked after each kill. */
+/** Sessions in every status, with the facts that an outside observer knows for certain, checked after each kill. */
 export class KillScenario {
   readonly #it: Harness;
   readonly #fleet: Fleet;
-  /** What may be wanted of a session: the last command that was answered, and those sent after it. */
+  /** Commands that may count for a session: the last answered one and those sent after it. */
   readonly #wanted = new Map<string, Command[]>();
-  /** Sessions that come and go, and their phones; undefined: deleted, and the answer was seen. */
+  /** Sessions that come and go, with their phones; undefined: the deletion was confirmed. */
   readonly #newcomers = new Map<string, Phone | undefined>();
-  /** Sessions that somebody was deleting when the server went. */
+  /** Sessions whose deletion was under way when the server was killed. */
   readonly #leaving = new Set<string>();
-  /** By message id, the session it went to. */
+  /** Session that each message was sent to, by message id. */
   readonly sent = new Map<string, string>();
   #running: Promise<unknown>[] = [];
 
@@ -49,7 +49,7 @@ export class KillScenario {
     return fixture;
   }
 
-  /** Sends messages to all that can take some, until the signal. */
+  /** Sends messages to all sessions that can receive some, until the signal. */
   async traffic(signal: AbortSignal): Promise<void> {
     const bob = this.#it.whatsapp.phone();
     for (let i = 0; !signal.aborted; i++) {
@@ -62,7 +62,7 @@ export class KillScenario {
     }
   }
 
-  /** Has something happen that the next kill may cut short. */
+  /** Starts actions that the next kill may interrupt. */
   stir(): void {
     const { whatsapp } = this.#it;
     if (chance(0.5)) this.#run(this.#command(this.#nameOf(chance(0.5) ? "moody0" : "moody1")));
@@ -70,13 +70,13 @@ export class KillScenario {
     if (chance(0.2)) whatsapp.connections.at(Math.floor(Math.random() * whatsapp.connections.length))?.drop();
   }
 
-  /** To be called once the server is gone: whatever was under way has failed by then. */
+  /** Completes the actions under way. Called once the server has ended, so all of them have failed by then. */
   async settled(): Promise<void> {
     await Promise.all(this.#running);
     this.#running = [];
   }
 
-  /** What must be so whenever the server is up. */
+  /** Checks the invariants that hold whenever the server is up. */
   async check(): Promise<void> {
     const { body } = await this.#it.rest.get("/api/sessions?all=true");
     const found = new Map(Object.values(body).map((session) => [String(session.name), session]));
@@ -97,7 +97,7 @@ export class KillScenario {
     }
   }
 
-  /** Lets all that can come to WORKING, and takes it that everything sent has been told exactly once. */
+  /** Waits for all sessions that can reach WORKING, and checks that each message was reported exactly once. */
   async comeToRest(patienceMs: number): Promise<void> {
     const { whatsapp, rest, hook } = this.#it;
     for (const role of roles.slice(0, 6)) {
@@ -129,7 +129,7 @@ export class KillScenario {
     );
   }
 
-  /** How often a device has used its Signal session with its own phone. */
+  /** Number of times a device has used its Signal session with its own phone. */
   get peerMessages(): number {
     const devices = this.#fleet.names.flatMap((name) => this.#fleet.phoneOf(name).devices);
     return devices.reduce((sum, { ledger }) => sum + ledger.peerMessages, 0);
@@ -140,7 +140,7 @@ export class KillScenario {
     return [...this.sent.keys()].filter((id) => !told.has(id));
   }
 
-  /** What is known at WhatsApp about a message, for whoever has to find out why it is missing. */
+  /** Returns WhatsApp's view of a message, for finding out why it is missing. */
   #ledgerOf(id: string) {
     const session = this.sent.get(id) ?? "";
     const ledgers = this.#fleet.phoneOf(session).devices.map(({ ledger }) => ledger);
@@ -166,7 +166,7 @@ export class KillScenario {
     if (status === 201) this.#wanted.set(name, this.#wanted.get(name)?.slice(-1) ?? []);
   }
 
-  /** A session is created and paired; an old one is deleted, and sometimes logged out before. */
+  /** Creates and pairs a session; deletes an old one, sometimes after a logout. */
   async #newcomer(): Promise<void> {
     const { rest, whatsapp, config } = this.#it;
     const name = `new${this.#newcomers.size}`;
@@ -183,7 +183,7 @@ export class KillScenario {
   }
 }
 
-/** It is there, has its login, and has not asked for another scan. */
+/** Asserts that the session exists, has its login, and has not asked for another scan. */
 function assertPaired(name: string, session: Json | undefined, phone: Phone): void {
   if (phone.devices.length === 0) return;
   assert.ok(session, `${name} is lost`);

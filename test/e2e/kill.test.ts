@@ -5,10 +5,10 @@ import { openHarness } from "./harness.ts";
 import { KillScenario } from "./kill-scenario.ts";
 import { assertWhole } from "./stored-values.ts";
 
-/** More with SESSIOND_TEST_KILLS=1000. */
+/** Set SESSIOND_TEST_KILLS=1000 for the long run. */
 const kills = Number(process.env.SESSIOND_TEST_KILLS ?? 6);
 
-it(`${kills} times kill -9 over all statuses under traffic: no session, message, pairing or key is lost, and nothing is told twice`, {
+it(`${kills} kills under traffic lose nothing and report nothing twice`, {
   timeout: 120_000 + 10_000 * kills,
 }, async (t) => {
   await using harness = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "200" });
@@ -28,10 +28,10 @@ it(`${kills} times kill -9 over all statuses under traffic: no session, message,
   try {
     while (killed < kills) {
       fixture.stir();
-      // Most lives are short; some are long enough for all to be up and for messages to the phones.
+      // Most lives are short; some are long enough for all sessions to connect and for messages to the phones.
       await delay(Math.random() < 0.1 ? 3_500 : Math.random() * 900);
       await kill();
-      // Some starts are cut short as well.
+      // Some starts are interrupted as well.
       if (Math.random() < 0.2) {
         const starting = server.restart().catch(() => {});
         await delay(Math.random() * 1_000);

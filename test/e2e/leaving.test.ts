@@ -10,10 +10,10 @@ type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 const fastConnects = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_METRICS: "true" };
 
-/** Nothing here takes longer, on a slow machine either. */
+/** Upper limit for each wait, also on a slow machine. */
 const waitMs = 30_000;
 
-/** Ways to log out or delete: each resolves with what the call says of the device; undefined for an empty body. */
+/** Ways to log out or delete. Each resolves with the call's outcome for the device; undefined for an empty body. */
 const calls: Record<string, (rest: RestClient, name: string) => Promise<unknown>> = {
   logout: async (rest, name) => (await rest.post(`/api/sessions/${name}/logout`)).body.remoteUnlinked,
   delete: async (rest, name) => remoteUnlinkedIn(await rest.delete(`/api/sessions/${name}`), 200),
@@ -27,7 +27,7 @@ function remoteUnlinkedIn({ status, body }: Awaited<ReturnType<RestClient["get"]
   return body.remoteUnlinked;
 }
 
-/** A session that shows a code, and a phone to scan it. */
+/** Creates a session that shows a code, and a phone to scan it. */
 async function showCode({ rest, whatsapp }: Harness, name: string): Promise<{ phone: Phone; qr: string }> {
   await rest.post("/api/sessions", { name });
   const { body } = await rest.get(`/api/${name}/auth/qr?format=raw`);
@@ -46,7 +46,7 @@ async function untilUnlinked({ whatsapp, rest }: Harness, phone: Phone): Promise
   while ((await rest.get("/api/server/status")).body.pendingUnlinks) await delay(20);
 }
 
-/** Nothing of WhatsApp can be reached, and what is connected is cut off. */
+/** Makes WhatsApp unreachable and cuts its connections. */
 function cutOff({ whatsapp }: Harness): void {
   whatsapp.refuseUpgrades(503);
   for (const connection of whatsapp.connections) connection.terminate();
@@ -130,7 +130,7 @@ describe("leaving a session on NOWEB", () => {
     });
   }
 
-  it("says nothing of a device where there is none", async () => {
+  it("reports nothing about a device if there is none", async () => {
     const name = newName();
     await harness.rest.post("/api/sessions", { name, start: false });
     assert.equal(await calls.logout?.(harness.rest, name), "NOT_LINKED");
@@ -153,7 +153,7 @@ describe("leaving a session on NOWEB", () => {
 
 describe("leaving a session on NOWEB while WhatsApp is away", () => {
   for (const [call, leave] of Object.entries(calls)) {
-    it(`by ${call} is PENDING, frees the name at once, and is made good when WhatsApp is back`, async () => {
+    it(`by ${call} is PENDING, frees the name at once, and is completed when WhatsApp is back`, async () => {
       await using harness = await openHarness(fastConnects);
       const { whatsapp, rest } = harness;
       const phone = await pair(harness, "alice");
@@ -173,7 +173,7 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
     });
   }
 
-  it("is made good by the next process after kill -9, beside a new login under the same name", async () => {
+  it("is completed by the next process after kill -9, beside a new login of the same name", async () => {
     await using harness = await openHarness({
       ...fastConnects,
       SESSIOND_SECRET_KEY: Buffer.alloc(32, 1).toString("base64"),
@@ -182,7 +182,7 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
     const former = await pair(harness, "alice");
     const [device] = former.devices;
     assert.ok(device);
-    // Only the former device is kept away.
+    // Only the former device is refused.
     former.loginRefusal = { reason: 503 };
     device.connection?.failure(503);
     assert.equal(await calls.delete?.(rest, "alice"), "PENDING");
@@ -213,7 +213,7 @@ describe("leaving a session on NOWEB while WhatsApp is away", () => {
     });
   }
 
-  it("is made good after a kill in the middle of the call", async () => {
+  it("is completed after a kill in the middle of the call", async () => {
     await using harness = await openHarness(fastConnects);
     const { rest, server, whatsapp } = harness;
     const phone = await pair(harness, "alice");

@@ -4,7 +4,7 @@ import { openHarness } from "./harness.ts";
 import type { WebhookInbox } from "./webhook-inbox.ts";
 import { openWebjsHarness } from "./webjs-harness.ts";
 
-/** One way a message names its sender, and how the emulated WhatsApp is told. */
+/** One way in which a message names its sender, as the emulated WhatsApp sends it. */
 type Send = (how: "by LID" | "by LID with the number") => Promise<unknown>;
 
 interface Account {
@@ -12,7 +12,7 @@ interface Account {
   readonly lid: string;
 }
 
-/** The first message has only the LID, the second tells the number, the third has only the LID again, and so has one after a restart. */
+/** Sends four messages: LID only, LID with the number, LID only, and LID only after a restart. */
 async function walk(bob: Account, send: Send, hook: WebhookInbox, restart: () => Promise<void>): Promise<void> {
   const heard = async (how: Parameters<Send>[0]) => {
     const before = hook.taken.length;
@@ -30,8 +30,8 @@ async function walk(bob: Account, send: Send, hook: WebhookInbox, restart: () =>
   assert.deepEqual(await heard("by LID"), known);
 }
 
-describe("webhooks of people who are named by LIDs", () => {
-  it("show the number on NOWEB once it was told, also after kill -9", async () => {
+describe("webhooks for people named by LIDs", () => {
+  it("show the number on NOWEB once it is known, also after kill -9", async () => {
     await using harness = await openHarness();
     const { whatsapp, hook, server, rest } = harness;
     const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
@@ -53,7 +53,7 @@ describe("webhooks of people who are named by LIDs", () => {
     assert.deepEqual(whatsapp.faults, []);
   });
 
-  it("show the number on WEBJS once it was told, also after kill -9", async () => {
+  it("show the number on WEBJS once it is known, also after kill -9", async () => {
     await using harness = await openWebjsHarness();
     const { whatsapp, hook, server, rest, pair } = harness;
     const config = { webhooks: [{ url: hook.url, events: ["message"] }] };

@@ -7,7 +7,7 @@ import { ServerProcess } from "./server-process.ts";
 describe("a session on NOWEB, over REST", () => {
   engineWalks("NOWEB", openHarness, { many: 50, settled: ({ whatsapp }) => assert.deepEqual(whatsapp.faults, []) });
 
-  it("webhooks that could not be delivered are delivered after kill -9", async () => {
+  it("undelivered webhooks are delivered after kill -9", async () => {
     await using harness = await openHarness();
     const { hook, server, rest, config } = harness;
     hook.status = 500;
@@ -17,13 +17,13 @@ describe("a session on NOWEB, over REST", () => {
     assert.deepEqual(hook.statuses("alice"), []);
     hook.status = 200;
     await server.restart();
-    // Both of the first life, and both of the second: nothing was lost, and nothing is one event twice.
+    // Two events of each life: none was lost, and none is duplicated.
     await hook.until(() => hook.statuses("alice").length >= 4);
     assert.deepEqual(hook.statuses("alice").sort(), ["SCAN_QR_CODE", "SCAN_QR_CODE", "STARTING", "STARTING"]);
   });
 });
 
-it("the server stops in order on SIGTERM, and a second one on the same directory is refused", async () => {
+it("SIGTERM stops the server in order, and a second server on the directory is refused", async () => {
   await using server = await ServerProcess.start();
   await assert.rejects(
     ServerProcess.start({ WAHA_LOCAL_STORE_BASE_DIR: `${server.directory}/sessions` }),

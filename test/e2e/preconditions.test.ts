@@ -5,7 +5,7 @@ import { openHarness } from "./harness.ts";
 const key = (value: string) => ({ "idempotency-key": value });
 
 describe("a repeated create", () => {
-  it("is answered as the first was, also after a crash, and creates nothing more", async () => {
+  it("gets the first answer again, also after a crash, and creates nothing more", async () => {
     await using harness = await openHarness();
     const { rest, server } = harness;
     const body = { config: { metadata: { tenant: "a" }, webhooks: [] } };
@@ -33,7 +33,7 @@ describe("a repeated create", () => {
     assert.equal(new Set(names).size, 1);
   });
 
-  it("with another body under the same key is refused, and so is a key that is no key", async () => {
+  it("is refused with another body under the same key, or with an invalid key", async () => {
     await using harness = await openHarness();
     const { rest } = harness;
     await rest.call("POST", "/api/sessions", { name: "a", start: false }, key("k"));
@@ -44,8 +44,8 @@ describe("a repeated create", () => {
   });
 });
 
-describe("a revision that is expected", () => {
-  it("lets a change through when it is still so, and otherwise refuses it with 412 and changes nothing", async () => {
+describe("an expected revision", () => {
+  it("admits a change of that revision, and otherwise refuses it with 412", async () => {
     await using harness = await openHarness();
     const { rest } = harness;
     const { headers } = await rest.post("/api/sessions", { name: "a", start: false });

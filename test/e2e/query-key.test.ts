@@ -10,7 +10,7 @@ const key = "k3y-4-query";
 const env = { SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: key, WAHA_LOG_LEVEL: "trace" };
 
 describe("a server with a key", () => {
-  it("takes it as ?x-api-key= for REST, streams and metrics, and logs it nowhere", async () => {
+  it("accepts it as ?x-api-key= for REST, streams and metrics, and never logs it", async () => {
     await using server = await ServerProcess.start(env);
     const { baseUrl } = server;
     const rest = new RestClient(() => baseUrl);
@@ -43,7 +43,7 @@ describe("a server with a key", () => {
     assert.equal(server.log.join("\n").includes(key), false);
   });
 
-  it("takes a Bearer beside an empty X-Api-Key, and no wrong one", async () => {
+  it("accepts a Bearer key beside an empty X-Api-Key, and no wrong one", async () => {
     await using server = await ServerProcess.start(env);
     const call = (headers: Record<string, string>) =>
       new RestClient(() => server.baseUrl, headers).get("/api/sessions").then(({ status }) => status);

@@ -7,7 +7,7 @@ import type { Phone } from "../emulator/phone.ts";
 import { openHarness } from "./harness.ts";
 import type { RestClient } from "./rest-client.ts";
 
-/** More with SESSIOND_TEST_COMMANDS=10000. */
+/** Set SESSIOND_TEST_COMMANDS=10000 for the long run. */
 const commandCount = Number(process.env.SESSIOND_TEST_COMMANDS ?? 300);
 const sessionCount = 50;
 
@@ -20,7 +20,7 @@ const env = {
 const kinds = ["start", "stop", "restart", "logout", "update"] as const;
 const pick = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)] ?? assert.fail();
 
-/** What a server holds: sockets to WhatsApp, whether that knows of them or not, files, and timers. */
+/** Counts a server's resources: sockets to WhatsApp, known there or not, files, and timers. */
 async function held(pid: number | undefined, rest: RestClient, port: number) {
   const directory = `/proc/${pid}/fd`;
   const links = await Promise.all(
@@ -41,7 +41,7 @@ async function held(pid: number | undefined, rest: RestClient, port: number) {
   };
 }
 
-it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the last wins, a device has one connection at most, and nothing is left behind`, {
+it(`${commandCount} commands on ${sessionCount} sessions: the last wins, and no resource leaks`, {
   timeout: 120_000 + 60 * commandCount,
 }, async (t) => {
   await using harness = await openHarness(env);
@@ -80,7 +80,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the 
       if (Math.random() < 0.3) await scan(name);
       const burst = Array.from({ length: 1 + Math.floor(Math.random() * 4) }, () => pick(kinds));
       issued += burst.length;
-      // HTTP gives no order among calls that are under way at once: the last is sent when the others are through.
+      // HTTP does not order concurrent calls, so the last one is sent after the others have ended.
       const [last = "start", ...others] = burst;
       await Promise.all(others.map((kind) => run(name, kind)));
       if (Math.random() < 0.05) {
@@ -108,7 +108,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the 
   for (const name of wanted.keys()) await rest.delete(`/api/sessions/${name}`);
   await whatsapp.until(() => whatsapp.counters.connections === 0, "the end of all connections");
   let after = await held(server.pid, rest, port);
-  // Baileys leaves timers behind that run out within a minute: who asks for many commands can wait for that.
+  // Baileys leaves timers behind that expire within a minute. Only the long run waits for that.
   const isClean = () => after.sockets === 0 && (commandCount < 1_000 || after.timers <= before.timers + 2);
   for (let i = 0; i < 900 && !isClean(); i++) {
     await delay(100);
@@ -117,7 +117,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the 
   t.diagnostic(`${issued} commands, ${whatsapp.counters.pairings} pairings, ${whatsapp.counters.logins} logins`);
   t.diagnostic(`held before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
   assert.ok(isClean(), JSON.stringify({ before, after }));
-  // LevelDB opens tables as it goes, up to a limit of its own.
+  // LevelDB opens tables as needed, up to a limit.
   assert.ok(after.files <= before.files + 40);
   assert.deepEqual(
     server.log.filter((line) => /uncaught|unhandled|did not close cleanly/.test(line)),
@@ -127,7 +127,7 @@ it(`${commandCount} commands at once on ${sessionCount} sessions over REST: the 
   assert.deepEqual(whatsapp.faults, []);
 });
 
-/** Reads all events as they come; a session's steps that it must not take are kept. */
+/** Reads all events as they come and records illegal transitions of sessions. */
 async function watchTransitions(rest: RestClient, illegal: string[]): Promise<void> {
   const statuses = new Map<string, string>();
   for await (const item of rest.stream("/api/events?cursor=0&names=session.status&names=session.deleted")) {

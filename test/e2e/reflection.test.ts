@@ -9,7 +9,7 @@ import { nowhere } from "./stream-clients.ts";
 
 const key = "secret";
 
-/** The services that a server tells of, or the code it answers with. */
+/** Lists the services by reflection, or returns the error code. */
 async function listed(
   baseUrl: string,
   service: typeof ServerReflection | typeof ServerReflectionV1Alpha,
@@ -54,7 +54,7 @@ for (const service of [ServerReflection, ServerReflectionV1Alpha]) {
   });
 }
 
-it("a server that can be reached from beyond this machine tells of no services, unless it is told to", async () => {
+it("a server reachable from other machines hides its services, unless configured", async () => {
   const beyond = { ...nowhere, WAHA_API_KEY: key, SESSIOND_HOST: "0.0.0.0" };
   const headers = { "x-api-key": key };
   const local = ({ baseUrl }: ServerProcess) => `http://127.0.0.1:${new URL(baseUrl).port}`;

@@ -12,8 +12,8 @@ async function untilAll(rest: Parameters<typeof statusCounts>[0], status: string
   while (((await statusCounts(rest))[status] ?? 0) < count) await delay(50);
 }
 
-describe("sessions come back", () => {
-  it("a server that starts brings its sessions back, whatever some of them run into, and says so in one line", async () => {
+describe("resilience", () => {
+  it("a starting server restores its sessions despite their troubles, and logs it in one line", async () => {
     await using harness = await openHarness(fastConnects);
     const { whatsapp, server, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 12);
@@ -37,7 +37,7 @@ describe("sessions come back", () => {
     assert.deepEqual([restored, failed, Object.keys(reasons).sort()], [9, 3, [banned, unavailable, unlinked].sort()]);
   });
 
-  it("a stop is over at once, and a logout says what became of the device", async () => {
+  it("a stop is fast, and a logout reports the device's fate", async () => {
     await using harness = await openHarness();
     const { whatsapp, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
@@ -60,7 +60,7 @@ describe("sessions come back", () => {
     );
   });
 
-  it("a logout that WhatsApp does not answer is over in time, and says that it goes on later", async () => {
+  it("an unanswered logout ends in time and reports that it continues later", async () => {
     await using harness = await openHarness();
     const { whatsapp, rest } = harness;
     const { names, phoneOf } = await pairFleet(whatsapp, rest, 1);
@@ -74,7 +74,7 @@ describe("sessions come back", () => {
     await rest.untilStatus(name, "SCAN_QR_CODE");
   });
 
-  it("a start that hangs gives way to any command at once", async () => {
+  it("a hanging start gives way to any command at once", async () => {
     await using harness = await openHarness();
     const { whatsapp, rest } = harness;
     whatsapp.muteNewConnections(true);
@@ -103,7 +103,7 @@ describe("sessions come back", () => {
     assert.ok(device);
     await rest.untilStatus(names[0] ?? "", "WORKING");
     const before = device.ledger.preKeysUploaded;
-    // Baileys' own upload of pre-keys leaves a timer of 30 s behind.
+    // Baileys' own upload of prekeys leaves a timer of 30 s behind.
     const attributes = { type: "encrypt", from: "@s.whatsapp.net", id: "low", t: 1 };
     device.connection?.send(stanza("notification", attributes, [stanza("count", { value: 3 })]));
     await whatsapp.until(() => device.ledger.preKeysUploaded > before, "the pre-keys");
@@ -113,7 +113,7 @@ describe("sessions come back", () => {
     assert.ok(performance.now() - startedAt < 15_000);
   });
 
-  it("a login that was damaged is restored in one call", async () => {
+  it("a damaged login is restored in one call", async () => {
     await using harness = await openHarness();
     const { whatsapp, rest } = harness;
     const { names } = await pairFleet(whatsapp, rest, 1);
@@ -129,7 +129,7 @@ describe("sessions come back", () => {
   });
 });
 
-/** The first line of a log that holds a text, once it is there. */
+/** Waits for the first log line with this text. */
 async function lineWith(log: readonly string[], text: string): Promise<string> {
   for (;;) {
     const line = log.find((one) => one.includes(text));

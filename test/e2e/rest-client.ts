@@ -1,11 +1,11 @@
-/** A REST answer, body read. */
+/** A REST answer with its complete body. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Json;
 }
 
-/** JSON that a test walks through without knowing it; missing paths are undefined. */
+/** JSON of unknown structure for tests. Missing paths are undefined. */
 export type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & (
     | string
     | number
@@ -14,12 +14,12 @@ export type Json = { readonly [key: string]: Json } & { readonly [index: number]
     | object
   );
 
-/** Speaks REST to a server as curl would. */
+/** REST client that sends requests like curl. */
 export class RestClient {
   readonly #baseUrl: () => string;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** `headers` go with every request. */
+  /** `headers` are sent with every request. */
   constructor(baseUrl: () => string, headers: Readonly<Record<string, string>> = {}) {
     this.#baseUrl = baseUrl;
     this.#headers = headers;
@@ -52,7 +52,7 @@ export class RestClient {
     return this.call("DELETE", path);
   }
 
-  /** Waits, by the session's status stream, until it has one of these statuses; rejects if it fails instead. */
+  /** Waits on the session's status stream for one of these statuses; rejects if the session fails instead. */
   async untilStatus(session: string, ...wanted: string[]): Promise<string> {
     for await (const { status } of this.stream(`/api/sessions/${session}/status-stream`)) {
       if (wanted.includes(String(status))) return String(status);
@@ -61,7 +61,7 @@ export class RestClient {
     throw new Error(`the status stream of ${session} ended`);
   }
 
-  /** The data of server-sent events, until the reader leaves. */
+  /** Yields the data of server-sent events until the reader leaves. */
   async *stream(path: string): AsyncGenerator<Json> {
     const response = await fetch(this.#baseUrl() + path, {
       headers: { ...this.#headers, accept: "text/event-stream" },

@@ -7,10 +7,10 @@ import { createInterface } from "node:readline";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 
-/** A sessiond in a process of its own, as a user starts it, with its data in a directory that outlives it. */
+/** A sessiond process as a user starts it, with data in a directory that outlives the process. */
 export class ServerProcess {
   readonly directory: string;
-  /** Every log line so far, over all lives. */
+  /** Log lines so far, of all lives. */
   readonly log: string[] = [];
   readonly #env: Readonly<Record<string, string>>;
   readonly #closed = new WeakSet<ChildProcess>();
@@ -22,7 +22,10 @@ export class ServerProcess {
     this.#env = env;
   }
 
-  /** Starts one on a free port with these variables and nothing of the environment but what Node needs; `stop` it, or use `await using`. */
+  /**
+   * Starts a server on a free port with these variables and only the environment that Node needs. The caller must
+   * `stop` it, or declare it with `await using`.
+   */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
     const server = new ServerProcess(await mkdtemp(join(tmpdir(), "sessiond-e2e-")), env);
     try {
@@ -34,7 +37,7 @@ export class ServerProcess {
     return server;
   }
 
-  /** Where it listens now: another port after each restart. */
+  /** Current address. The port changes with each restart. */
   get baseUrl(): string {
     return this.#baseUrl;
   }
@@ -43,7 +46,7 @@ export class ServerProcess {
     return this.#child?.pid;
   }
 
-  /** Starts it again on the same directory, with these variables besides, and waits until it listens. */
+  /** Starts the server again on the same directory, with these additional variables, and waits until it listens. */
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const child = spawn(process.execPath, [main], {
       cwd: this.directory,
@@ -60,7 +63,7 @@ export class ServerProcess {
     });
     this.#child = child;
     const listening = Promise.withResolvers<string>();
-    // Not "exit": what it said last has been read by then.
+    // Unlike at "exit", its last output has been read by then.
     child.once("close", (code, signal) => {
       this.#closed.add(child);
       listening.reject(new Error(`the server ended: ${code ?? signal}\n${this.log.join("\n")}`));
@@ -74,7 +77,7 @@ export class ServerProcess {
     this.#baseUrl = await listening.promise;
   }
 
-  /** Ends it with a signal, at once or orderly, and waits until it is gone; says how it ended. */
+  /** Sends the process a signal, waits until it ends, and returns its exit code or signal. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | NodeJS.Signals | null> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return null;
@@ -82,16 +85,16 @@ export class ServerProcess {
     return this.ended();
   }
 
-  /** Waits until it is gone, and says how it ended. */
+  /** Waits until the process ends, and returns its exit code or signal. */
   async ended(): Promise<number | NodeJS.Signals | null> {
     const child = this.#child;
     if (!child) return null;
-    // Its last lines have been read by then.
+    // The last lines have been read by then.
     if (!this.#closed.has(child)) await once(child, "close");
     return child.exitCode ?? child.signalCode;
   }
 
-  /** Ends it orderly and removes its data. */
+  /** Stops the server in order and removes its data. */
   async stop(): Promise<void> {
     await this.kill("SIGTERM");
     await rm(this.directory, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * Loaded into a server before its own code (`node --import`): sets the wall clock and leaves the monotonic one alone, as setting a
- * machine's time does. SIGUSR2 sets it by the number of milliseconds in the file that SET_CLOCK_FILE names.
+ * Preloaded with `node --import`: sets the wall clock and leaves the monotonic one alone, as setting a machine's time
+ * does. SIGUSR2 moves it by the milliseconds in the file named by SET_CLOCK_FILE.
  */
 import { readFileSync } from "node:fs";
 

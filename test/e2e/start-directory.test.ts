@@ -9,7 +9,7 @@ import { isRoot, namelessUid, startMain, temporaryDirectory } from "./start.ts";
 const linuxOnly = process.platform !== "linux" && "only Linux has /proc";
 const rootOnly = !isRoot && "only root can mount";
 
-/** Mounts a file system of memory, until the test is over. */
+/** Mounts an in-memory file system until the test ends. */
 async function mounted(t: TestContext, options: string): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "sessiond-start-"));
   execFileSync("mount", ["-t", "tmpfs", "-o", options, "none", path]);
@@ -44,12 +44,12 @@ const cases: readonly Case[] = [
   { name: "that cannot be read", cause: /EACCES.*chown/, make: (_, at) => withMode(join(at, "a"), 0o333) },
   { name: "that cannot be entered", cause: /EACCES.*chown/, make: (_, at) => withMode(join(at, "a"), 0o666) },
   {
-    name: "below one that cannot be written",
+    name: "below a read-only directory",
     cause: /EACCES.*chown/,
     make: async (_, at) => join(await withMode(join(at, "a"), 0o555), "b", "c"),
   },
   {
-    name: "whose store belongs to somebody else",
+    name: "whose store belongs to another user",
     cause: /permission denied.*chown/i,
     make: async (_, at) => {
       const base = await withMode(join(at, "a"), 0o777);
@@ -68,7 +68,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    name: "with a file in the place of the store",
+    name: "with a file where the store should be",
     cause: /EEXIST|ENOTDIR/,
     make: async (_, at) => {
       const base = await withMode(join(at, "a"), 0o777);
@@ -106,7 +106,7 @@ describe("a start on a directory", () => {
     });
   }
 
-  it("that cannot be made ends a restore too", async (t) => {
+  it("that cannot be created also ends a restore", async (t) => {
     const base = join(await temporaryDirectory(t), "a".repeat(300));
     const { code, output } = await startMain({ WAHA_LOCAL_STORE_BASE_DIR: base }, { args: ["restore", "/none"] });
     assert.deepEqual([code, /ENAMETOOLONG/.test(output)], [1, true], output);

@@ -23,7 +23,7 @@ describe("a start", () => {
     });
   }
 
-  it("succeeds for a user id without a name and without a home, for both engines", async (t) => {
+  it("succeeds without a user name and a home directory, for both engines", async (t) => {
     const directory = await temporaryDirectory(t);
     const base = join(directory, "sessions");
     await mkdir(base);
@@ -35,7 +35,7 @@ describe("a start", () => {
     }
   });
 
-  it("logs the variables that it has not taken as they stand, without their values", async (t) => {
+  it("logs the variables that it changed or ignored, without their values", async (t) => {
     const base = join(await temporaryDirectory(t), "sessions");
     const { listens, output } = await startMain({
       WAHA_LOCAL_STORE_BASE_DIR: base,

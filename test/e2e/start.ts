@@ -8,17 +8,17 @@ import type { TestContext } from "node:test";
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 
 export const isRoot = process.getuid?.() === 0;
-/** A user id that has no name, where this process may take another. */
+/** User id without a name, if this process may change its user. */
 export const namelessUid = isRoot ? 54_321 : process.getuid?.();
 
-/** How a start ended, or that it did not: then it was stopped once it listened. */
+/** End of a start, or proof that it succeeded: then the server was stopped once it listened. */
 export interface Start {
   readonly listens: boolean;
   readonly code: number | null;
   readonly output: string;
 }
 
-/** Starts a server with these variables and nothing else of the environment, and stops it as soon as it listens. */
+/** Starts a server with only these variables, and stops it as soon as it listens. */
 export async function startMain(
   env: Readonly<Record<string, string>>,
   { uid, args = [] }: { uid?: number | undefined; args?: readonly string[] } = {},
@@ -39,14 +39,14 @@ export async function startMain(
       child.kill("SIGTERM");
     });
   }
-  // A start that hangs fails its test and leaves nothing behind.
+  // A hanging start fails its test and leaves no process behind.
   const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
   const [code] = await once(child, "close");
   clearTimeout(timer);
   return { listens, code, output };
 }
 
-/** A directory that every user can look into, removed after the test. */
+/** Creates a directory that every user can read, removed after the test. */
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-start-"));
   await chmod(directory, 0o755);

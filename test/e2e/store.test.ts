@@ -16,7 +16,7 @@ const main = new URL("../../src/main.ts", import.meta.url).pathname;
 const secret = () => randomBytes(12).toString("hex");
 const newKey = () => randomBytes(32).toString("base64");
 
-/** Files below a directory in which one of the texts stands. */
+/** Returns the files below a directory that contain one of the texts. */
 async function filesWith(directory: string, texts: readonly string[]): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
@@ -42,7 +42,7 @@ async function paired({ whatsapp, rest }: Pick<Harness, "whatsapp" | "rest">, co
 }
 
 describe("the store", () => {
-  it("with a key, no secret stands in the data directory, the backups or the log; a wrong key ends the start", async (t) => {
+  it("a store with a key contains no secret in clear, and a wrong key ends the start", async (t) => {
     await using stack = new AsyncDisposableStack();
     const whatsapp = await startWhatsApp();
     stack.defer(() => whatsapp.close());
@@ -67,7 +67,7 @@ describe("the store", () => {
         },
       ],
     };
-    // What cannot be delivered stays in the store.
+    // Failed deliveries stay in the store.
     hook.status = 500;
     const phone = await paired({ whatsapp, rest }, config);
     await whatsapp.phone(undefined, { name: "Bob" }).sendTextTo(phone, planted.text);
@@ -101,7 +101,7 @@ describe("the store", () => {
     });
   });
 
-  it("without a key the same search finds them", async () => {
+  it("a store without a key contains them in clear", async () => {
     await using harness = await openHarness();
     const planted = secret();
     const config = { ...harness.config, proxy: { server: "127.0.0.1:9", password: planted } };
@@ -110,7 +110,7 @@ describe("the store", () => {
   });
 
   const skip = process.platform !== "linux" && "only Linux can limit the files of another process (prlimit)";
-  it("a full disk is told to probes and callers, and what WhatsApp sends meanwhile is not lost", {
+  it("a full disk is reported to probes and callers, and no message is lost", {
     skip,
   }, async () => {
     await using harness = await openHarness();
@@ -142,7 +142,7 @@ describe("the store", () => {
     assert.equal(whatsapp.counters.pairings, 1);
   });
 
-  it("a backup is put back by the command of that name, and refused where it is too old", async () => {
+  it("a backup is restored by its command, and refused if it is too old", async () => {
     await using harness = await openHarness();
     const { server, rest, whatsapp, hook } = harness;
     const phone = await paired(harness, harness.config);

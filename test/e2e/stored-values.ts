@@ -3,7 +3,10 @@ import { Level } from "level";
 import { credsKey, credsOf, keptKey } from "../../src/adapters/baileys/stored-login.ts";
 import { rangeOf } from "../../src/adapters/level/store/key.ts";
 
-/** Every credential in a store that nobody has open now can be read: no value is torn. The store must not be sealed. */
+/**
+ * Asserts that every credential in a store can be read, so that no value is torn. The store must be closed and not
+ * sealed.
+ */
 export async function assertWhole(directory: string): Promise<void> {
   const level = new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
   try {

@@ -9,10 +9,10 @@ import {
   type StatusStreamResponse,
 } from "../../gen/sessiond/v1/session_service_pb.js";
 
-/** An address that no WhatsApp answers at: sessions there go on trying, and change as often as a test asks them to. */
+/** Address without a WhatsApp: sessions there retry endlessly, and change on a test's command. */
 export const nowhere = { SESSIOND_NOWEB_URL: "ws://127.0.0.1:9" };
 
-/** gRPC clients on one connection of their own; close them, or use `using`. */
+/** Opens gRPC clients on one connection; close them, or declare them with `using`. */
 export function connectGrpc(baseUrl: string) {
   const sessionManager = new Http2SessionManager(baseUrl);
   const transport = createGrpcTransport({ baseUrl, sessionManager });
@@ -29,7 +29,7 @@ export function connectGrpc(baseUrl: string) {
 
 export type GrpcClients = ReturnType<typeof connectGrpc>;
 
-/** Lets a session change its status `count` times: it is stopped and started in turns. */
+/** Changes a session's status `count` times by stopping and starting it in turns. */
 export async function toggle(
   { sessions }: Pick<GrpcClients, "sessions">,
   session: string,
@@ -41,5 +41,5 @@ export async function toggle(
   }
 }
 
-/** Whether an item is a change, not news of the stream itself. */
+/** Whether an item is a change, not information about the stream itself. */
 export const isChange = ({ kind }: StatusStreamResponse): boolean => kind === Kind.CHANGE || kind === Kind.DELETED;

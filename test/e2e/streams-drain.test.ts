@@ -19,7 +19,7 @@ import { connectGrpc, isChange, nowhere, toggle } from "./stream-clients.ts";
 
 const session = "alice";
 
-/** The places of the items after `afterSeq`, but for news of the stream itself. */
+/** Yields the positions of the items after `afterSeq`, without information about the stream itself. */
 type Follow = (afterSeq: bigint) => AsyncIterable<bigint>;
 
 type Sessions = ReturnType<typeof connectGrpc>["sessions"];
@@ -39,7 +39,7 @@ async function* bySse(baseUrl: string, afterSeq: bigint): AsyncIterable<bigint> 
   }
 }
 
-/** A thousand readers at a server, each in one of the ways there are. */
+/** Opens a thousand readers at a server, spread over the kinds of streams. */
 function openReaders(baseUrl: string, stack: DisposableStack): Follow[] {
   const grpc = Array.from({ length: 4 }, () => stack.use(connectGrpc(baseUrl)).sessions);
   const http1 = [createConnectTransport, createGrpcWebTransport].map((make) =>
@@ -52,7 +52,7 @@ function openReaders(baseUrl: string, stack: DisposableStack): Follow[] {
   ];
 }
 
-/** Reads until the stream ends or `isEnough`; tells what it saw and how it ended. */
+/** Reads until the stream ends or `isEnough`. Returns the positions and the end. */
 function watch(follow: Follow, afterSeq: bigint, isEnough: (seq: bigint) => boolean = () => false) {
   const seqs: bigint[] = [];
   const opened = Promise.withResolvers<void>();
@@ -72,7 +72,7 @@ function watch(follow: Follow, afterSeq: bigint, isEnough: (seq: bigint) => bool
   return { seqs, opened: opened.promise, ended };
 }
 
-/** What a connection is told in which order: changes of health, and to go away. */
+/** Records in order the changes of health and the GOAWAY that a connection gets. */
 async function tellHealth(baseUrl: string): Promise<string[]> {
   const told: string[] = [];
   const connection = connect(baseUrl);
@@ -98,7 +98,7 @@ async function tellHealth(baseUrl: string): Promise<string[]> {
   return told;
 }
 
-it("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is gone within 5 s, and all of them resume", async () => {
+it("SIGTERM ends 1,000 streams with UNAVAILABLE within 5 s, and all of them resume", async () => {
   await using server = await ServerProcess.start(nowhere);
   using stack = new DisposableStack();
   const watcher = stack.use(connectGrpc(server.baseUrl));
@@ -140,7 +140,7 @@ it("SIGTERM: health turns, 1,000 streams end with UNAVAILABLE, the server is gon
   for (const seqs of await Promise.all(resumed)) assert.deepEqual(seqs.slice(1).map(String), history.seqs.map(String));
 });
 
-it("a reader that never reads and a webhook that is never answered hold the end up no longer", async () => {
+it("an idle reader and an unanswered webhook do not delay the end", async () => {
   await using server = await ServerProcess.start(nowhere);
   const hook = createServer(() => {});
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));

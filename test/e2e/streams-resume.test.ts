@@ -6,12 +6,12 @@ import { readEvents } from "./event-source.ts";
 import { ServerProcess } from "./server-process.ts";
 import { connectGrpc, type GrpcClients, isChange, nowhere } from "./stream-clients.ts";
 
-/** How often the readers are disturbed: SESSIOND_TEST_CUTS=1000 for the long run. */
+/** Number of disturbances. Set SESSIOND_TEST_CUTS=1000 for the long run. */
 const cuts = Number(process.env.SESSIOND_TEST_CUTS ?? 20);
 const seed = Number(process.env.SESSIOND_TEST_SEED ?? 1);
 const session = "alice";
 
-/** Numbers in [0, 1) that come again with the same seed (mulberry32). */
+/** Returns a generator of numbers in [0, 1), equal for equal seeds (mulberry32). */
 function randomFrom(seedValue: number): () => number {
   let state = seedValue;
   return () => {
@@ -22,7 +22,7 @@ function randomFrom(seedValue: number): () => number {
   };
 }
 
-/** The places of the changes after `afterSeq`, as one kind of stream tells them, until it is cut. */
+/** Yields the positions of the changes after `afterSeq` from one kind of stream, until it is cut. */
 type Follow = (url: string, afterSeq: bigint, signal: AbortSignal) => AsyncIterable<bigint>;
 
 /** Follows by gRPC, on a connection of its own. */
@@ -51,7 +51,7 @@ const streams: Readonly<Record<string, Follow>> = {
   },
 };
 
-/** Reads one kind of stream, beginning again where it was whenever it is cut. */
+/** Reads one kind of stream, and resumes at its position after each cut. */
 class Reader {
   readonly seqs: bigint[] = [];
   readonly #follow: Follow;
@@ -75,7 +75,7 @@ class Reader {
           this.#seen();
         }
       } catch {
-        // Cut off, or the server is away.
+        // The connection was cut, or the server is down.
       }
       await pause(10);
     }
@@ -95,7 +95,7 @@ class Reader {
   }
 }
 
-/** Stops and starts the session until told to end; a server that is away is waited for. */
+/** Stops and starts the session until told to end, and waits while the server is down. */
 async function write(server: ServerProcess, ended: AbortSignal): Promise<void> {
   for (let n = 0; !ended.aborted; ) {
     using clients = connectGrpc(server.baseUrl);
@@ -110,7 +110,7 @@ async function write(server: ServerProcess, ended: AbortSignal): Promise<void> {
   }
 }
 
-it(`readers of all streams, cut, frozen and restarted ${cuts} times at random moments, miss no change and see none twice`, async (t) => {
+it(`readers of all streams miss no change and see none twice over ${cuts} random cuts`, async (t) => {
   const random = randomFrom(seed);
   await using server = await ServerProcess.start({ ...nowhere, SESSIOND_EVENT_LOG_MAX: "1000000" });
   await using proxy = await openCutProxy(() => server.baseUrl);

@@ -17,7 +17,7 @@ const codeOf = async (call: Promise<unknown>) =>
   );
 
 describe("streams over gRPC", () => {
-  it("events go on where a named consumer acknowledged, over a crash of the server", async () => {
+  it("events continue after a consumer's acknowledgement, also after a crash", async () => {
     await using server = await ServerProcess.start(nowhere);
     using before = connectGrpc(server.baseUrl);
     const first = take(1, before.events.streamEvents({ consumer: "billing" }));
@@ -48,7 +48,7 @@ describe("streams over gRPC", () => {
     assert.deepEqual(whole.slice(1), rest);
   });
 
-  it("heartbeats come as often as configured, and a stream of age ends with UNAVAILABLE", async () => {
+  it("heartbeats come as configured, and a stream at its age limit ends with UNAVAILABLE", async () => {
     const env = { ...nowhere, SESSIOND_STREAM_HEARTBEAT_SECONDS: "0.2", SESSIOND_STREAM_MAX_AGE_SECONDS: "2" };
     await using server = await ServerProcess.start(env);
     using client = connectGrpc(server.baseUrl);
@@ -63,7 +63,7 @@ describe("streams over gRPC", () => {
     assert.ok(kinds.length >= 2 && kinds.every((kind) => kind === Kind.HEARTBEAT), String(kinds));
   });
 
-  it("no more streams are opened than may be, and those that end make room", async () => {
+  it("the number of streams is limited, and ended ones make room", async () => {
     await using server = await ServerProcess.start({ ...nowhere, SESSIOND_MAX_STREAMS: "2" });
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice" });
@@ -75,7 +75,7 @@ describe("streams over gRPC", () => {
     await open();
     assert.equal(await codeOf(open()), "ResourceExhausted");
     leaving.abort();
-    // The server learns of it a moment later.
+    // The server notices it a moment later.
     let third = await codeOf(open());
     for (const deadline = Date.now() + 10_000; third !== "ok" && Date.now() < deadline; ) third = await codeOf(open());
     assert.equal(third, "ok");
@@ -91,7 +91,7 @@ describe("streams over gRPC", () => {
     );
   });
 
-  it("health is told for the server and for each service, without a key", async () => {
+  it("health is available for the server and each service without a key", async () => {
     await using server = await ServerProcess.start({ ...nowhere, WAHA_API_KEY: "secret" });
     using client = connectGrpc(server.baseUrl);
     assert.equal((await client.health.check({})).status, ServingStatus.SERVING);
@@ -108,7 +108,7 @@ describe("streams over gRPC", () => {
 describe("streams as server-sent events", () => {
   const isChange = ({ data }: SentEvent) => data.kind !== "KIND_HEARTBEAT";
 
-  it("statuses have their place as id, and go on after the last one read", async () => {
+  it("statuses have their position as id and continue after the last one read", async () => {
     await using server = await ServerProcess.start({ ...nowhere, WAHA_HTTP_STRICT_MODE: "true" });
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice", config: { metadata: { team: "a" } } });
@@ -134,7 +134,7 @@ describe("streams as server-sent events", () => {
     );
   });
 
-  it("events go on after the last one read", async () => {
+  it("events continue after the last one read", async () => {
     await using server = await ServerProcess.start(nowhere);
     using client = connectGrpc(server.baseUrl);
     await client.sessions.createSession({ name: "alice" });
@@ -170,7 +170,7 @@ describe("streams as server-sent events", () => {
     assert.equal((await ask(`/api/stream-tickets?ticket=${ticket}`, { method: "POST" })).status, 401);
   });
 
-  it("codes have a place, the next one comes by itself, and whoever comes back to a stopped session learns that it was", async () => {
+  it("codes have a position; the next follows, and a returning reader learns of a stop", async () => {
     await using harness = await openHarness();
     const { server, rest, whatsapp } = harness;
     await rest.post("/api/sessions", { name: "alice" });

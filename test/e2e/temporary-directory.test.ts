@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { packedChrome } from "../../src/adapters/wwebjs/packed-chrome.ts";
 import { openHarness } from "./harness.ts";
 
-describe("without a temporary directory that can be used", () => {
+describe("without a usable temporary directory", () => {
   let directory = "";
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "sessiond-tmp-"));
@@ -28,7 +28,7 @@ describe("without a temporary directory that can be used", () => {
       assert.equal((await rest.post("/api/sessions", { name: "page", engine: "WEBJS" })).status, 201);
       const pattern = new RegExp(`temporary directory ${TMPDIR} cannot be used by user id \\d+: E\\w+.*Set TMPDIR`);
       let reason = "";
-      // A quiet stream comes round with each heartbeat.
+      // A quiet stream yields at each heartbeat.
       for await (const _ of rest.stream("/api/sessions/page/status-stream")) {
         reason = String((await rest.get("/api/sessions/page")).body.statusMessage);
         if (reason.includes("TMPDIR")) break;
@@ -38,7 +38,7 @@ describe("without a temporary directory that can be used", () => {
     });
   }
 
-  it("a browser from npm is not unpacked where no program can be run", {
+  it("a browser from npm is not unpacked where programs cannot run", {
     skip: process.getuid?.() !== 0 && "only root can mount",
   }, async (t) => {
     const mount = await mkdtemp(join(tmpdir(), "sessiond-noexec-"));

@@ -3,7 +3,7 @@ import { it } from "node:test";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 
-it("parts of requests without effect are told in each answer and logged once", async () => {
+it("parts of requests without effect are reported in each answer and logged once", async () => {
   await using server = await ServerProcess.start({
     WHATSAPP_HOOK_URL: "http://127.0.0.1:1/hook",
     WHATSAPP_HOOK_EVENTS: "message,label.upsert",

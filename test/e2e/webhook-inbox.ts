@@ -8,7 +8,7 @@ export interface Webhook {
   readonly body: WebhookBody;
 }
 
-/** The parts of a body that tests look at. */
+/** Parts of a body that tests read. */
 export interface WebhookBody {
   readonly id: string;
   readonly event: string;
@@ -18,10 +18,10 @@ export interface WebhookBody {
   readonly [key: string]: unknown;
 }
 
-/** An endpoint that takes webhooks, keeps those it took, and answers what it is told to. */
+/** Endpoint that accepts or refuses webhooks on a test's command and stores the accepted ones. */
 export class WebhookInbox implements AsyncDisposable {
   readonly taken: Webhook[] = [];
-  /** The status of the next answers; what is answered with an error is not taken. */
+  /** Status of the next answers. With an error status, the webhook is not accepted. */
   status = 200;
   readonly #receiver: WebhookReceiver;
   #changed = Promise.withResolvers<void>();
@@ -46,13 +46,13 @@ export class WebhookInbox implements AsyncDisposable {
     return `${this.#receiver.origin}/hook`;
   }
 
-  /** The statuses a session has announced, in the order they came, each event once. */
+  /** Returns the statuses that a session has announced, in order of arrival, each event once. */
   statuses(session: string): string[] {
     const events = this.taken.filter(({ body }) => body.session === session && body.event === "session.status");
     return [...new Map(events.map(({ body }) => [body.id, body.payload.status ?? ""])).values()];
   }
 
-  /** Waits until `found` gives something. */
+  /** Waits until `found` returns a value. */
   async until<T>(found: (taken: readonly Webhook[]) => T | undefined | false): Promise<T> {
     for (;;) {
       const result = found(this.taken);

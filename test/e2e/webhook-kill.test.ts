@@ -12,14 +12,14 @@ import { openReceiver } from "../support/webhook-receiver.ts";
 
 const writer = fileURLToPath(new URL("webhook-writer.ts", import.meta.url));
 const sessions = ["alice", "bob", "carol", "dave", "eve"];
-/** KILLS=1000 for the long run. */
+/** Set KILLS=1000 for the long run. */
 const kills = Number(process.env.KILLS ?? 20);
 
-/** What the receiver got, and what it must have got. */
+/** Webhooks that the receiver got, and those that it must have got. */
 class Ledger {
   readonly committed = new Map<string, Set<bigint>>(sessions.map((session) => [session, new Set()]));
   readonly #arrived = new Map<string, bigint[]>(sessions.map((session) => [session, []]));
-  /** The last to arrive in each session when the writer was killed: all that can have been in flight. */
+  /** Last arrival of each session when the writer was killed: the only events that can have been in flight. */
   readonly #inFlight = new Map<string, Set<bigint>>(sessions.map((session) => [session, new Set()]));
   duplicates = 0;
   arrivals = 0;
@@ -31,7 +31,7 @@ class Ledger {
     if (seq > last) arrived.push(seq);
     else {
       this.duplicates += 1;
-      // A first attempt never comes late, and what was not in flight never again.
+      // A first attempt never comes late, and an event that was not in flight never comes again.
       assert.ok(arrived.includes(seq), `${session}: ${seq} comes for the first time after ${last}`);
       assert.ok(
         this.#inFlight.get(session)?.delete(seq),
@@ -47,7 +47,7 @@ class Ledger {
     }
   }
 
-  /** Every event that was on disk is there. */
+  /** Asserts that every event on disk has arrived. */
   check(): void {
     for (const [session, seqs] of this.committed) {
       const arrived = new Set(this.#arrived.get(session));
@@ -57,7 +57,7 @@ class Ledger {
   }
 }
 
-/** One life of the writer: killed at a random moment after it has committed for the first time, or ended by itself. */
+/** Runs the writer once: it is killed at a random moment after its first commit, or ends by itself. */
 async function live(directory: string, origin: string, ledger: Ledger, mode: "load" | "drain"): Promise<void> {
   const child = spawn(process.execPath, [writer, directory, origin, mode, ...sessions], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -75,7 +75,7 @@ async function live(directory: string, origin: string, ledger: Ledger, mode: "lo
   ledger.kill();
 }
 
-it(`${kills} times killed amid its work, it delivers every event it had committed, in order, and again only what was in flight`, {
+it(`delivers every committed event in order over ${kills} kills, and repeats only those in flight`, {
   timeout: kills * 10_000,
 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-kill-"));

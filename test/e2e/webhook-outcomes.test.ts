@@ -16,7 +16,7 @@ import { WebhookInbox } from "./webhook-inbox.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 
-/** A server with a session "alice" that has these webhooks. */
+/** Opens a server with a session "alice" that has these webhooks. */
 async function openAlice(webhooks: readonly object[], env: Record<string, string> = {}) {
   const server = await ServerProcess.start(env);
   const rest = new RestClient(() => server.baseUrl);
@@ -27,7 +27,7 @@ async function openAlice(webhooks: readonly object[], env: Record<string, string
   return {
     server,
     rest,
-    /** Sends a test event; resolves with all deliveries once they are settled. */
+    /** Sends a test event. Resolves with all deliveries once they are settled. */
     async test(): Promise<Json[]> {
       assert.equal((await rest.post("/api/sessions/alice/webhooks/test", {})).status, 201);
       for (;;) {
@@ -41,7 +41,7 @@ async function openAlice(webhooks: readonly object[], env: Record<string, string
   };
 }
 
-/** Starts a server that is not to come up; resolves with the last line it writes. */
+/** Starts a server that must refuse to start. Resolves with the last line of its output. */
 async function refusedStart(env: Record<string, string>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-e2e-"));
   try {
@@ -62,8 +62,8 @@ async function refusedStart(env: Record<string, string>): Promise<string> {
 
 const retries = { attempts: 0 };
 
-describe("an endpoint that is switched off", () => {
-  it("shows in the session's own answers until its configuration is put", async () => {
+describe("a disabled endpoint", () => {
+  it("is shown in the session's answers until the session is configured anew", async () => {
     await using inbox = await WebhookInbox.open();
     await using other = await WebhookInbox.open();
     const webhooks = [
@@ -97,8 +97,8 @@ describe("an endpoint that is switched off", () => {
   });
 });
 
-describe("a webhook that is configured for the session and globally", () => {
-  it("is posted once, to an inner address too, where the guard would refuse the session's own", async () => {
+describe("a webhook configured for the session and globally", () => {
+  it("is posted once, also to an internal address that the session alone could not use", async () => {
     await using inbox = await WebhookInbox.open();
     const url = inbox.url.replace("http://127.0.0.1", "HTTP://127.0.0.1");
     const env = { WHATSAPP_HOOK_URL: inbox.url, WHATSAPP_HOOK_EVENTS: "message", SESSIOND_WEBHOOK_GUARD: "true" };
@@ -109,7 +109,7 @@ describe("a webhook that is configured for the session and globally", () => {
 });
 
 describe("a redirect", () => {
-  it("says in the log of the delivery what to configure", async () => {
+  it("is explained in the delivery's log, with the setting to change", async () => {
     await using receiver = await openReceiver((response) =>
       response.writeHead(308, { Location: "https://user:secret@www.hooks.test/secret?token=secret" }).end(),
     );
@@ -123,7 +123,7 @@ describe("a redirect", () => {
   });
 });
 
-describe("a connection that the receiver closes as the next request comes", () => {
+describe("a connection that the receiver closes during the next request", () => {
   it("costs no attempt", async () => {
     const ids: unknown[] = [];
     const used = new WeakSet<object>();
@@ -143,7 +143,7 @@ describe("a connection that the receiver closes as the next request comes", () =
 });
 
 describe("webhooks of a server with a proxy in its environment", () => {
-  it("go through it, and past it where NO_PROXY says so; its login shows nowhere", async () => {
+  it("use the proxy, bypass it for NO_PROXY, and never show its login", async () => {
     await using proxy = await openHttpProxy();
     await using receiver = await openReceiver();
     const url = `http://ann:hidden-word@127.0.0.1:${proxy.port}`;
@@ -164,7 +164,7 @@ describe("webhooks of a server with a proxy in its environment", () => {
     assert.equal(alice.server.log.join("\n").includes("hidden-word"), false);
   });
 
-  it("say that it was the proxy that refused", async () => {
+  it("name the proxy as the source of its refusal", async () => {
     await using proxy = await openHttpProxy({
       onConnect: (socket) => socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
     });

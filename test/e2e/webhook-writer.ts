@@ -11,8 +11,9 @@ import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
 
-// Commits events to several sessions at once, as fast as the disk takes them, and posts them, until it is killed. Each line says
-// what is on disk by then: "c <session> <seq>". With "drain" it commits nothing, and ends when nothing is pending any more.
+// Commits events to several sessions at once, as fast as the disk takes them, and posts them, until it is killed. Each
+// output line confirms an event on disk: "c <session> <seq>". With "drain" it commits nothing, and ends when no
+// delivery is pending.
 const [directory = "", origin = "", mode = "", ...sessions] = process.argv.slice(2);
 const backend = await openLevelBackend({ directory, clock });
 const logger = createLogger({ level: "error", format: "JSON" });

@@ -6,7 +6,7 @@ import { WebhookInbox } from "./webhook-inbox.ts";
 
 const key = { "x-api-key": "a-key" };
 
-/** Asks again until the answer is as wanted. */
+/** Asks again until the answer matches. */
 async function until(ask: () => Promise<Json>, wanted: (body: Json) => boolean): Promise<Json> {
   for (;;) {
     const body = await ask();
@@ -36,7 +36,7 @@ describe("webhooks over REST", () => {
     await inbox[Symbol.asyncDispose]();
   });
 
-  it("can be tried, looked at and sent again", async () => {
+  it("can be tested, listed and resent", async () => {
     const sent = await rest.post(at("test"), {});
     assert.equal(sent.status, 201);
     const [delivery] = sent.body.deliveries as unknown as Json[];
@@ -66,7 +66,7 @@ describe("webhooks over REST", () => {
     assert.equal((after.attempts as unknown as Json[]).length, 2);
   });
 
-  it("to an endpoint that is gone are kept until it is enabled, and then sent again", async () => {
+  it("to a gone endpoint are stored until it is enabled, and then resent", async () => {
     inbox.status = 410;
     const [endpoint] = (await body("endpoints")) as unknown as Json[];
     assert.deepEqual([endpoint?.disabled, endpoint?.events, endpoint?.consecutiveFailures], [false, ["message"], 0]);
@@ -79,7 +79,7 @@ describe("webhooks over REST", () => {
     assert.equal(disabled?.disabledReason, "answered 410");
     const refused = await rest.post(at("test"), { endpoint: endpoint?.id });
     assert.deepEqual([refused.status, refused.body.message], [422, "The endpoint is disabled; enable it first"]);
-    // It outlives a restart, as the dead letter does.
+    // It survives a restart, like the dead letter.
     await server.kill();
     await server.restart();
     assert.equal((await body("endpoints"))[0]?.disabled, true);
@@ -99,7 +99,7 @@ describe("webhooks over REST", () => {
     );
   });
 
-  it("answer what cannot be done with its reason", async () => {
+  it("answer impossible requests with a reason", async () => {
     const faults: [string, string, number, unknown][] = [
       ["GET", "deliveries/none", 404, "Delivery not found"],
       ["GET", "deliveries/dlv_0_1_ep_0", 404, "Delivery not found"],
@@ -118,15 +118,15 @@ describe("webhooks over REST", () => {
     }
   });
 
-  it("show no metrics where there is no key", async () => {
+  it("show no metrics if there is no key", async () => {
     assert.equal((await rest.get("/metrics")).status, 404);
   });
 });
 
-describe("webhooks of a server that listens beyond this machine", () => {
+describe("webhooks of a server reachable from other machines", () => {
   const env = { SESSIOND_HOST: "0.0.0.0", WAHA_API_KEY: "a-key" };
 
-  /** What becomes of a test event to the inbox. */
+  /** Returns the fate of a test event to the inbox. */
   async function fate(more: Record<string, string>) {
     const stack = new AsyncDisposableStack();
     await using _ = stack;
@@ -150,7 +150,7 @@ describe("webhooks of a server that listens beyond this machine", () => {
     return { fates: fates.toSorted(), taken: inbox.taken.length, metrics, withoutKey };
   }
 
-  it("do not go inside, but for the owner's own; metrics tell, given the key", async () => {
+  it("do not reach internal addresses, except the owner's own; metrics need the key", async () => {
     const { fates, taken, metrics, withoutKey } = await fate({});
     assert.deepEqual(fates, ["global DELIVERED", "own FAILED destination not allowed"]);
     assert.equal(taken, 1);
@@ -172,7 +172,7 @@ describe("webhooks of a server that listens beyond this machine", () => {
     }
   });
 
-  it("go where they are allowed to", async () => {
+  it("reach the allowed addresses", async () => {
     const { fates, taken } = await fate({ SESSIOND_WEBHOOK_ALLOW: "127.0.0.0/8" });
     assert.deepEqual([fates, taken], [["global DELIVERED", "own DELIVERED"], 2]);
   });

@@ -4,17 +4,20 @@ import { tmpdir } from "node:os";
 import { it } from "node:test";
 import { openWebjsHarness } from "./webjs-harness.ts";
 
-/** More with SESSIOND_TEST_WEBJS_CYCLES=50. */
+/** Set SESSIOND_TEST_WEBJS_CYCLES=50 for the long run. */
 const cycles = Number(process.env.SESSIOND_TEST_WEBJS_CYCLES ?? 3);
-/** What is loaded at first use, and caches, are there by then. */
+/** Code loaded at first use, and caches, exist by then. */
 const warmUp = Math.min(10, Math.floor(cycles / 2));
-/** By hand: growth of memory is looked at over this many cycles and more, and others' temporary files would be taken for ours. */
+/**
+ * For runs by hand: memory growth is checked from this many cycles on, where other programs' temporary files would
+ * count as ours.
+ */
 const manyCycles = 30;
 const memoryGrowth = 1.15;
 /** The test's own connections come and go. */
 const clientSockets = 5;
 
-it(`${cycles} times created, paired and deleted, WEBJS sessions leave no process, file, handle or memory behind`, async (t) => {
+it(`${cycles} cycles of create, pair and delete on WEBJS leave nothing behind`, async (t) => {
   await using harness = await openWebjsHarness();
   const { rest, server, browsers, pair, whatsapp } = harness;
   const phone = whatsapp.phone();

@@ -7,7 +7,7 @@ import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
 import { WebhookInbox } from "./webhook-inbox.ts";
 
-/** A server whose default engine is WEBJS, a receiver of its webhooks, and an emulated WhatsApp Web. */
+/** Opens a server whose default engine is WEBJS, a receiver of its webhooks, and an emulated WhatsApp Web. */
 export async function openWebjsHarness(env: Record<string, string> = {}) {
   await using stack = new AsyncDisposableStack();
   const whatsapp = await startWhatsAppWeb();
@@ -43,7 +43,7 @@ export async function openWebjsHarness(env: Record<string, string> = {}) {
   };
 }
 
-/** The browser processes and files of one server. */
+/** Browser processes and files of one server. */
 export class ServerBrowsers {
   readonly #server: ServerProcess;
 
@@ -51,7 +51,7 @@ export class ServerBrowsers {
     this.#server = server;
   }
 
-  /** The profiles of all sessions: the values of --user-data-dir. */
+  /** Returns the profiles of all sessions: the values of --user-data-dir. */
   async profiles(): Promise<string[]> {
     const directory = join(this.#server.directory, "sessions", "webjs");
     const sessions = (await readdir(directory).catch(() => [])).map((name) => join(directory, name));
@@ -59,7 +59,10 @@ export class ServerBrowsers {
     return (await Promise.all(profiles)).flat();
   }
 
-  /** All live processes of browsers that this server started, orphans included: their first ones name its profiles, or they descend from it. */
+  /**
+   * Returns all live browser processes of this server, orphans included: those that name its profiles, and their
+   * descendants.
+   */
   async processes(): Promise<number[]> {
     const own = `--user-data-dir=${this.#server.directory}/`;
     const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
@@ -69,14 +72,14 @@ export class ServerBrowsers {
     return [...new Set(trees.flat())].filter((pid) => pid !== this.#server.pid);
   }
 
-  /** The first process of the one browser that runs. */
+  /** Returns the first process of the only running browser. */
   async main(): Promise<number | undefined> {
     const processes = await this.processes();
     for (const pid of processes) if (!(await commandLine(pid)).includes("--type=")) return pid;
     return undefined;
   }
 
-  /** The processes of pages: the one that is shown, and any that Chromium holds ready. */
+  /** Returns the processes of pages: the shown one, and any that Chromium holds ready. */
   async renderers(): Promise<number[]> {
     const renderers: number[] = [];
     for (const pid of await this.processes()) {

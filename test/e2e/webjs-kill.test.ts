@@ -6,22 +6,22 @@ import { temporaryDirectoryOf } from "../../src/adapters/wwebjs/profile.ts";
 import type { Webhook } from "./webhook-inbox.ts";
 import { openWebjsHarness } from "./webjs-harness.ts";
 
-/** More with SESSIOND_TEST_WEBJS_KILLS=20. */
+/** Set SESSIOND_TEST_WEBJS_KILLS=20 for the long run. */
 const rounds = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
-/** What is killed in the middle of its start: at some moment of the first second. */
+/** Range of the moment at which a start is killed. */
 const startMs = 1_000;
-/** A kill that means anything has led to another browser by then. */
+/** Time within which an effective kill has led to another browser. */
 const noticeMs = 5_000;
-/** A logout or a deletion takes about as long. */
+/** Approximate time of a logout or a deletion. */
 const leaveMs = 300;
-/** What webhooks of messages are given to come. */
+/** Time limit for webhooks of messages. */
 const tellMs = 20_000;
-/** What Chromium is given to end after its server. */
+/** Time limit for Chromium to end after its server. */
 const endLimitMs = 5_000;
 
 type Harness = Awaited<ReturnType<typeof openWebjsHarness>>;
 
-/** Brings a new session to a status; resolves with the status it must come back to by itself. */
+/** Brings a new session to a status. Resolves with the status to which it must return by itself. */
 const statuses = {
   "STARTING for the first time": async ({ rest }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
@@ -46,13 +46,13 @@ const statuses = {
   },
 } as const satisfies Record<string, (harness: Harness, session: string) => Promise<string>>;
 
-/** Kills; resolves with whether there was anything to kill. */
+/** Kills a process. Resolves with whether there was one. */
 const victims = {
   "the browser's first process": async ({ browsers }: Harness) => kill([await browsers.main()]),
   "the page's process": async ({ browsers }: Harness) => kill(await browsers.renderers()),
   "the server": async ({ server, browsers }: Harness) => {
     await server.kill("SIGKILL");
-    // One that was about to start is seen only now.
+    // A process that was about to start is visible only now.
     const endAtMs = Date.now() + endLimitMs;
     let left = await browsers.processes();
     while (left.length > 0 && Date.now() < endAtMs) {
@@ -71,7 +71,7 @@ function kill(pids: readonly (number | undefined)[]): boolean {
   return found.length > 0;
 }
 
-/** The webhooks of each message. */
+/** Returns the webhooks of each message. */
 const told = (taken: readonly Webhook[]) =>
   Map.groupBy(
     taken.filter(({ body }) => body.event === "message"),
@@ -88,7 +88,7 @@ describe("WEBJS sessions come back", () => {
           const expected = await reach(harness, "alice");
           const first = await browsers.main();
           const struck = await strike(harness);
-          // Until the kill is noticed the session looks as it did. A page's process that no page was in yet is not missed.
+          // The session looks unchanged until the kill is noticed. A spare renderer without a page is not missed.
           const noticedByMs = Date.now() + noticeMs;
           while (struck && [undefined, first].includes(await browsers.main()) && Date.now() < noticedByMs)
             await delay(20);
@@ -104,13 +104,13 @@ describe("WEBJS sessions come back", () => {
     });
   }
 
-  it("with every message told once, when the server, the browser or the page is killed under traffic", async () => {
+  it("with every message reported once after a kill of server, browser or page", async () => {
     await using harness = await openWebjsHarness();
     const { rest, hook, whatsapp, config, pair } = harness;
     const bob = whatsapp.phone();
     const sent = new Set<string>();
     for (let round = 0; round < 2 * rounds; round++) {
-      // A new one each time: who fails often is given longer and longer rests.
+      // A new session each time, because repeated failures lead to longer and longer waits.
       const session = `alice${round}`;
       await rest.post("/api/sessions", { name: session, config });
       const phone = await pair(session);
@@ -149,7 +149,7 @@ describe("WEBJS sessions come back", () => {
     }
   });
 
-  it("with the login or without, and can be paired, when the server is killed while one is logged out", async () => {
+  it("with or without the login, ready to pair, after a kill during a logout", async () => {
     await using harness = await openWebjsHarness();
     const { rest, server, browsers, pair } = harness;
     for (let round = 0; round < 2 * rounds; round++) {
@@ -170,7 +170,7 @@ describe("WEBJS sessions come back", () => {
     }
   });
 
-  it("or go for good, when the server is killed while one is deleted", async () => {
+  it("or are deleted for good after a kill during a deletion", async () => {
     await using harness = await openWebjsHarness();
     const { rest, server, browsers, pair } = harness;
     for (let round = 0; round < 2 * rounds; round++) {
@@ -184,7 +184,7 @@ describe("WEBJS sessions come back", () => {
       const { status } = await rest.get("/api/sessions/alice");
       if (status === 200) assert.equal((await rest.delete("/api/sessions/alice")).status, 200);
       else assert.equal(status, 404);
-      // A device that may be linked still is unlinked first.
+      // A device that may still be linked is unlinked first.
       while ((await rest.get("/api/server/status")).body.pendingUnlinks) await delay(50);
       assert.deepEqual(await browsers.profiles(), []);
     }

@@ -16,13 +16,13 @@ async function untilUnlinked({ whatsapp, rest }: Harness, phone: WebPhone): Prom
   while ((await rest.get("/api/server/status")).body.pendingUnlinks) await delay(50);
 }
 
-/** Nothing of the session's is left on the disk or among the processes. */
+/** Asserts that no file and no process of the session is left. */
 async function assertNothingLeft({ browsers }: Harness): Promise<void> {
   assert.deepEqual(await browsers.profiles(), []);
   assert.deepEqual(await browsers.processes(), []);
 }
 
-/** Nothing of WhatsApp can be reached. */
+/** Makes WhatsApp unreachable. */
 function cutOff({ whatsapp }: Harness): void {
   whatsapp.pageAnswer = 503;
   whatsapp.refusesSockets = true;
@@ -62,7 +62,7 @@ describe("leaving a session on WEBJS", () => {
     await assertNothingLeft(harness);
   });
 
-  it("while WhatsApp is away is PENDING, frees the name at once, and is made good later", async () => {
+  it("is PENDING while WhatsApp is away, frees the name at once, and is completed later", async () => {
     await using harness = await openWebjsHarness();
     const { rest } = harness;
     await rest.post("/api/sessions", { name: "alice" });
@@ -82,7 +82,7 @@ describe("leaving a session on WEBJS", () => {
     await assertNothingLeft(harness);
   });
 
-  it("is made good by the next process after kill -9", async () => {
+  it("is completed by the next process after kill -9", async () => {
     await using harness = await openWebjsHarness();
     const { rest, server } = harness;
     await rest.post("/api/sessions", { name: "alice" });

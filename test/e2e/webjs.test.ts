@@ -5,7 +5,7 @@ import { engineWalks } from "./engine-walks.ts";
 import { openHarness } from "./harness.ts";
 import { openWebjsHarness } from "./webjs-harness.ts";
 
-/** More with SESSIOND_TEST_WEBJS_SESSIONS=50. */
+/** Set SESSIOND_TEST_WEBJS_SESSIONS=50 for more. */
 const many = Number(process.env.SESSIOND_TEST_WEBJS_SESSIONS ?? 4);
 const png = [0x89, 0x50, 0x4e, 0x47];
 
@@ -18,7 +18,7 @@ describe("a session on WEBJS, over REST", () => {
     },
   });
 
-  it("has one profile, which it leaves when it logs out, and no browser while it is stopped", async () => {
+  it("has one profile, which a logout removes, and no browser while stopped", async () => {
     await using harness = await openWebjsHarness();
     const { whatsapp, rest, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "alice" });
@@ -39,7 +39,7 @@ describe("a session on WEBJS, over REST", () => {
     assert.match(String(version.browser), /chrom/);
   });
 
-  it("is unlinked by the phone, says so, and shows a new code once it is started again", async () => {
+  it("is unlinked by the phone, reports it, and shows a new code after a start", async () => {
     await using harness = await openWebjsHarness();
     const { hook, rest, config, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "alice", config });
@@ -53,12 +53,12 @@ describe("a session on WEBJS, over REST", () => {
     await rest.untilStatus("alice", "SCAN_QR_CODE");
   });
 
-  it("says why WhatsApp Web cannot be reached, and comes by itself when it can", async () => {
+  it("reports why WhatsApp Web is unreachable, and connects by itself when it is back", async () => {
     await using harness = await openWebjsHarness();
     const { whatsapp, rest } = harness;
     whatsapp.pageAnswer = 503;
     await rest.post("/api/sessions", { name: "alice" });
-    // Its status stays the same, so that no stream tells.
+    // The status does not change, so no stream reports it.
     const reasonOf = async () => (await rest.get("/api/sessions/alice")).body;
     let body = await reasonOf();
     while (body.statusReason === undefined) {
@@ -73,7 +73,7 @@ describe("a session on WEBJS, over REST", () => {
     assert.equal((await rest.get("/api/sessions/alice")).body.statusReason, undefined);
   });
 
-  it("ends with a server that is stopped, whatever it is doing", async () => {
+  it("ends with its server, whatever state it is in", async () => {
     await using harness = await openWebjsHarness();
     const { server, rest, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "working" });
@@ -88,7 +88,7 @@ describe("a session on WEBJS, over REST", () => {
     await rest.untilStatus("starting", "SCAN_QR_CODE");
   });
 
-  it("gives a picture of its page, as PNG or in JSON, and none when it is stopped", async () => {
+  it("returns a picture of its page, as PNG or JSON, and none while stopped", async () => {
     await using harness = await openWebjsHarness();
     const { server, rest, pair } = harness;
     const picture = async (path: string) => {
@@ -112,7 +112,7 @@ describe("a session on WEBJS, over REST", () => {
   });
 });
 
-it("a WEBJS session is refused where there is no browser, and NOWEB goes on", async () => {
+it("a WEBJS session is refused if there is no browser, and NOWEB works", async () => {
   await using harness = await openHarness({ SESSIOND_CHROME_PATH: "/nope" });
   const { rest } = harness;
   for (const start of [true, false]) {

@@ -1,4 +1,4 @@
-/** The real, unpatched Baileys with its credentials in memory: the client the emulator is tried out with. */
+/** The real, unpatched Baileys with in-memory credentials: the client for testing the emulator. */
 import {
   type AuthenticationCreds,
   type BaileysEventMap,
@@ -16,9 +16,9 @@ import { pino } from "pino";
 
 type Update = Partial<ConnectionState>;
 
-const WAIT_MS = 60_000;
+const waitMs = 60_000;
 
-/** One identity; `connect()` as often as needed. Baileys reconnects nothing by itself, not even after 515. */
+/** One identity that can connect repeatedly. Baileys reconnects nothing by itself, not even after 515. */
 export class BareClient {
   readonly creds: AuthenticationCreds = initAuthCreds();
   readonly keys: SignalKeyStore = memoryKeys();
@@ -35,19 +35,19 @@ export class BareClient {
     this.#config = config;
   }
 
-  /** The current Baileys socket. */
+  /** Returns the current Baileys socket. */
   get socket(): WASocket {
     if (!this.#socket) throw new Error("connect() first");
     return this.#socket;
   }
 
-  /** Opens a new Baileys socket with the credentials as they are now. */
+  /** Opens a new Baileys socket with the current credentials. */
   connect(): this {
     const socket = makeWASocket({
       waWebSocketUrl: this.#url,
       auth: { creds: this.creds, keys: this.keys },
       logger: pino({ level: "silent" }),
-      // Otherwise messages that were stored for a device are held back for 20 s, until a history comes that never does.
+      // Otherwise Baileys holds stored messages back for 20 s while it waits for a history that never comes.
       shouldSyncHistoryMessage: () => false,
       ...this.#config,
     });
@@ -59,7 +59,7 @@ export class BareClient {
     return this;
   }
 
-  /** The next QR code. */
+  /** Resolves with the next QR code. */
   async qr(): Promise<string> {
     const { qr = "" } = await this.#take(this.#updates, (update) => Boolean(update.qr), "a QR code");
     return qr;
@@ -70,29 +70,29 @@ export class BareClient {
     await this.#take(this.#updates, (update) => update.connection === "open", "an open connection");
   }
 
-  /** Resolves with the status code that the connection was closed with. */
+  /** Resolves with the status code with which the connection was closed. */
   async closed(): Promise<number | undefined> {
     const { lastDisconnect } = await this.#take(this.#updates, (update) => update.connection === "close", "the close");
     return (lastDisconnect?.error as { output?: { statusCode?: number } } | undefined)?.output?.statusCode;
   }
 
-  /** The next message received, or sent by this account, that has content. */
+  /** Resolves with the next message with content, received or sent by this account. */
   async message(): Promise<WAMessage> {
     return this.#take(this.#messages, (message) => Boolean(message.message), "a message");
   }
 
-  /** The next history sync. */
+  /** Resolves with the next history sync. */
   async history(): Promise<BaileysEventMap["messaging-history.set"]> {
     return this.#take(this.#histories, () => true, "a history sync");
   }
 
-  /** Resolves when the server has answered a ping: by then everything it sent before was received. */
+  /** Resolves when the server has answered a ping, and thus after everything it sent before. */
   async settled(): Promise<void> {
     const attrs = { to: S_WHATSAPP_NET, type: "get", xmlns: "w:p" };
-    await this.socket.query({ tag: "iq", attrs, content: [{ tag: "ping", attrs: {} }] }, WAIT_MS);
+    await this.socket.query({ tag: "iq", attrs, content: [{ tag: "ping", attrs: {} }] }, waitMs);
   }
 
-  /** Closes the socket, if there is one. */
+  /** Closes the socket, if one is open. */
   async stop(): Promise<void> {
     await this.#socket?.end(undefined);
   }
@@ -112,7 +112,7 @@ export class BareClient {
       resolve(item);
     };
     this.#waiting.add(look);
-    const timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS} ms for ${what}`)), WAIT_MS);
+    const timer = setTimeout(() => reject(new Error(`waited ${waitMs} ms for ${what}`)), waitMs);
     look();
     return promise.finally(() => clearTimeout(timer));
   }

@@ -1,4 +1,4 @@
-/** One client's WebSocket: handshake, stanzas both ways, and the ways a test can make it fail. */
+/** One client's WebSocket: handshake, stanzas in both directions, and faults on demand. */
 import type { Duplex } from "node:stream";
 import { decodeBinaryNode, encodeBinaryNode, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
 import type { WebSocket } from "ws";
@@ -13,20 +13,20 @@ import {
 } from "./noise-server.ts";
 import { type BinaryNode, stanza } from "./stanza.ts";
 
-/** What a connection tells the server it belongs to. */
+/** Callbacks from a connection to its server. */
 export interface ConnectionListener {
-  /** The handshake is done; the payload says whether the client registers or logs in. */
+  /** Called after the handshake. The payload tells whether the client registers or logs in. */
   handshakeFinished(connection: Connection, client: HandshakeResult): void;
-  /** A stanza that is no answer to `request`. */
+  /** Called for a stanza that does not answer a `request`. */
   stanzaReceived(connection: Connection, node: BinaryNode): void;
   closed(connection: Connection): void;
-  /** The emulator itself could not cope with something. */
+  /** Called for errors inside the emulator. */
   fault(error: unknown): void;
 }
 
 /** A client's connection, from the WebSocket upgrade to its end. */
 export class Connection {
-  /** The linked device logged in here; undefined before the login and while pairing. */
+  /** Device logged in here; undefined before the login and while pairing. */
   device: LinkedDevice | undefined;
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
@@ -63,28 +63,28 @@ export class Connection {
     return this.#state === "open";
   }
 
-  /** Sends a stanza; does nothing on a connection that is muted or ending. */
+  /** Sends a stanza. Has no effect on a muted or ending connection. */
   send(node: BinaryNode): void {
     if (this.#state !== "open" || !this.#transport) return;
     this.#webSocket.send(frame(this.#transport.encrypt(encodeBinaryNode(node))));
   }
 
-  /** Sends an `iq` of its own with a fresh id and resolves with the client's answer; rejects when it hangs up. */
+  /** Sends an `iq` with a fresh id and resolves with the client's answer; rejects when the client hangs up. */
   request(attributes: Readonly<Record<string, string>>, content: BinaryNode[]): Promise<BinaryNode> {
     const id = `emulator-${this.#nextId++}`;
     const { promise, resolve, reject } = Promise.withResolvers<BinaryNode>();
-    if (this.#state !== "open") reject(new Error("the client is gone"));
+    if (this.#state !== "open") reject(new Error("the connection is closed"));
     this.#requests.set(id, { resolve, reject });
     this.send(stanza("iq", { from: S_WHATSAPP_NET, to: S_WHATSAPP_NET, id, ...attributes }, content));
     return promise;
   }
 
-  /** Cuts the socket and all that is pending on it. The server does this when it stops. */
+  /** Cuts the socket and rejects everything pending on it, for a stopping server. */
   terminate(): void {
     this.#webSocket.terminate();
   }
 
-  /** Runs `action` after `delayMs` unless the connection closes before. */
+  /** Runs `action` after `delayMs` unless the connection closes first. */
   later(delayMs: number, action: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -93,20 +93,20 @@ export class Connection {
     this.#timers.add(timer);
   }
 
-  /** A TCP reset, without a word. */
+  /** Resets the TCP connection. */
   drop(): void {
     this.#state = "ending";
     if (this.#tcp.resetAndDestroy) this.#tcp.resetAndDestroy();
     else this.#tcp.destroy();
   }
 
-  /** A clean WebSocket close, without a word in WhatsApp's protocol. */
+  /** Closes the WebSocket cleanly, without a stanza. */
   closeCleanly(): void {
     if (this.#state !== "closed") this.#state = "ending";
     this.#webSocket.close(1000);
   }
 
-  /** A black hole: keeps reading, never answers again, not even the WebSocket's close. */
+  /** Turns into a black hole: keeps reading but never answers again, not even the WebSocket's close. */
   mute(): void {
     this.#state = "muted";
     this.#tcp.removeAllListeners("data");
@@ -114,22 +114,22 @@ export class Connection {
     this.#tcp.resume();
   }
 
-  /** `<stream:error>` with a code (515, 503, …) and what else it holds, then the end of the stream. */
+  /** Sends `<stream:error>` with a code (515, 503, …) and content, then ends the stream. */
   streamError(code?: number, content?: BinaryNode[]): void {
     this.#endWith(stanza("stream:error", { code }, content));
   }
 
-  /** Another connection took this one's place. */
+  /** Ends the connection because a newer one replaced it. */
   conflictReplaced(): void {
     this.streamError(undefined, [stanza("conflict", { type: "replaced" })]);
   }
 
-  /** The account's owner removed this device. */
+  /** Ends the connection because the account's owner removed this device. */
   deviceRemoved(): void {
     this.streamError(401, [stanza("conflict", { type: "device_removed" })]);
   }
 
-  /** `<failure>`, WhatsApp's refusal of a login: 401, 402, 403, 405, 503, …; undefined for none given. */
+  /** Refuses the login with `<failure>`: 401, 402, 403, 405, 503, …; undefined sends no reason. */
   failure(reason?: number, attributes: Readonly<Record<string, string>> = {}): void {
     this.#endWith(stanza("failure", { reason, location: "emulator", ...attributes }));
   }
@@ -153,7 +153,7 @@ export class Connection {
   #readFrame(body: Buffer): void {
     if (this.#transport) {
       const plaintext = this.#transport.decrypt(body);
-      // Decoding is asynchronous; the chain keeps the stanzas in order.
+      // Decoding is asynchronous, so the chain keeps the stanzas in order.
       this.#received = this.#received
         .then(async () => this.#handle(await decodeBinaryNode(plaintext)))
         .catch((error) => this.#listener.fault(error));

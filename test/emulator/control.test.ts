@@ -8,7 +8,7 @@ import { startWhatsApp, type WhatsApp } from "./whatsapp.ts";
 ignoreLingeringTimers();
 mock.method(console, "info", () => {});
 
-describe("The sandbox's control endpoint", () => {
+describe("the sandbox's control endpoint", () => {
   const clients: BareClient[] = [];
   let wa: WhatsApp;
   let control: Control;
@@ -61,14 +61,14 @@ describe("The sandbox's control endpoint", () => {
     assert.equal((await post("/unlink", { phone: "15557770001" }))[0], 404);
   });
 
-  it("scans a QR code that comes as plain text, or as WAHA's raw form", async () => {
+  it("scans a QR code given as plain text or in WAHA's raw form", async () => {
     const plain = connect();
     assert.equal((await post("/scan", await plain.qr()))[0], 200);
     const raw = connect();
     assert.equal((await post("/scan", { value: await raw.qr() }))[0], 200);
   });
 
-  it("types a code, a wrong one too", async () => {
+  it("types a code, also a wrong one", async () => {
     const client = connect();
     await client.qr();
     const code = await client.socket.requestPairingCode("15557770003");
@@ -79,7 +79,7 @@ describe("The sandbox's control endpoint", () => {
     assert.equal(await client.closed(), 515);
   });
 
-  it("says what is wrong with a call", async () => {
+  it("explains the error of a call", async () => {
     assert.equal((await post("/dance", {}))[0], 404);
     assert.equal((await fetch(`${control.url}/scan`)).status, 405);
     assert.equal((await post("/scan", "{"))[0], 400);
@@ -87,6 +87,6 @@ describe("The sandbox's control endpoint", () => {
     assert.equal((await post("/send", { from: "15557770001" }))[0], 400);
     assert.equal((await post("/code", { phone: "15557770009", code: "ABCD1234" }))[0], 409);
     const stale = "https://wa.me/settings/linked_devices#2@x,a,b,c,1";
-    assert.deepEqual(await post("/scan", { qr: stale }), [409, { error: "this QR code is not valid, or no longer" }]);
+    assert.deepEqual(await post("/scan", { qr: stale }), [409, { error: "the QR code is not valid or has expired" }]);
   });
 });

@@ -1,10 +1,10 @@
-/** The hands of `npm run sandbox`: a small HTTP endpoint through which a person works the emulated phones. */
+/** HTTP endpoint of `npm run sandbox` through which a person operates the emulated phones. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-/** What the calls need of an emulator, whichever engine it is for. */
+/** Functions of an emulator that the endpoint needs, for either engine. */
 export interface Phones {
   phone(number?: string, profile?: { readonly name?: string | undefined }): Account;
 }
@@ -31,11 +31,11 @@ export interface Control {
 }
 
 interface Fields {
-  /** The whole body. */
+  /** Complete request body. */
   readonly body: string;
-  /** The JSON field, if it is there. */
+  /** Returns the JSON field, if present. */
   optional(name: string): string | undefined;
-  /** The JSON field; throws a `ControlError` when it is missing. */
+  /** Returns the JSON field; throws a `ControlError` if it is missing. */
   required(name: string): string;
 }
 
@@ -48,7 +48,7 @@ class ControlError extends Error {
   }
 }
 
-const HELP = `An emulated WhatsApp. Its phones do what these calls tell them; phones that are new are made on the way.
+const helpText = `An emulated WhatsApp. These calls operate its phones; a new number becomes a new phone.
 
 POST /scan    {"qr": "…", "phone": "15551234567", "name": "…"}   scan a QR code (phone and name may be left out,
               and the QR code's text alone may be the whole body)
@@ -58,11 +58,11 @@ POST /unlink  {"phone": "15551234567"}                           remove the phon
 GET  /        this list
 `;
 
-const CALLS: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promise<object>>> = {
+const calls: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promise<object>>> = {
   "/scan": async (whatsapp, fields) => {
-    // "value" is what WAHA's GET /api/{session}/auth/qr?format=raw calls it.
+    // WAHA's GET /api/{session}/auth/qr?format=raw calls the code "value".
     const qr = fields.optional("qr") ?? fields.optional("value") ?? fields.body.trim();
-    if (!qr.includes(",")) throw new ControlError(400, "this is no QR code");
+    if (!qr.includes(",")) throw new ControlError(400, "the body must be a QR code");
     const phone = whatsapp.phone(fields.optional("phone"), { name: fields.optional("name") });
     return linked(await phone.scan(qr));
   },
@@ -83,7 +83,7 @@ const CALLS: Readonly<Record<string, (whatsapp: Phones, fields: Fields) => Promi
   },
 };
 
-/** Starts the endpoint on loopback; port 0 takes a free one. */
+/** Starts the endpoint on loopback. Port 0 takes a free one. */
 export async function startControl(whatsapp: Phones, options: { readonly port: number }): Promise<Control> {
   const server = createServer((request, response) => void respond(whatsapp, request, response));
   server.listen(options.port, "127.0.0.1");
@@ -103,18 +103,18 @@ export async function startControl(whatsapp: Phones, options: { readonly port: n
 async function respond(whatsapp: Phones, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url ?? "/";
   if (request.method === "GET" && path === "/") {
-    response.setHeader("Content-Type", "text/plain; charset=utf-8").end(HELP);
+    response.setHeader("Content-Type", "text/plain; charset=utf-8").end(helpText);
     return;
   }
   let status = 200;
   let answer: object;
   try {
-    const call = CALLS[path];
-    if (!call) throw new ControlError(404, `no such call; GET / lists them`);
-    if (request.method !== "POST") throw new ControlError(405, `${path} wants a POST`);
+    const call = calls[path];
+    if (!call) throw new ControlError(404, `unknown call; GET / lists the calls`);
+    if (request.method !== "POST") throw new ControlError(405, `${path} needs POST`);
     answer = await call(whatsapp, fieldsOf(await text(request)));
   } catch (error) {
-    // Whatever else is thrown is a phone's or WhatsApp's refusal: a wrong code, a QR code that is no longer valid.
+    // Other errors are refusals by a phone or by WhatsApp, such as a wrong code or an expired QR code.
     status = error instanceof ControlError ? error.status : 409;
     answer = { error: error instanceof Error ? error.message : String(error) };
   }
@@ -126,7 +126,7 @@ function fieldsOf(body: string): Fields {
   const optional = (name: string): string | undefined => {
     const value = values[name];
     if (value === undefined || value === null) return undefined;
-    if (typeof value !== "string" && typeof value !== "number") throw new ControlError(400, `"${name}" is no text`);
+    if (typeof value !== "string" && typeof value !== "number") throw new ControlError(400, `"${name}" must be a text`);
     return String(value);
   };
   const required = (name: string): string => {

@@ -1,43 +1,43 @@
-/** A linked device as WhatsApp's servers know it: its credential, its keys, what waits for it. */
+/** A linked device as WhatsApp's servers know it: its credential, its keys and its offline queue. */
 import type { Connection } from "./connection.ts";
 import type { DeviceKeys } from "./key-bundle.ts";
 import { Ledger } from "./ledger.ts";
 import type { Phone } from "./phone.ts";
 import type { BinaryNode } from "./stanza.ts";
 
-/** A message on its way to a device; it stays until the device acknowledges it. */
+/** A message on its way to a device, stored until the device acknowledges it. */
 export interface StoredMessage {
   readonly node: BinaryNode;
-  /** Answers a retry receipt: sends the message again, encrypted anew, or asks its sender to. */
+  /** Answers a retry receipt: encrypts the message anew, or asks its sender to. */
   readonly retry: (receipt: BinaryNode) => Promise<void>;
 }
 
-/** A `<failure>` to answer a login with. */
+/** `<failure>` with which a login is refused. */
 export interface LoginRefusal {
   readonly reason: number | undefined;
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** One companion device of a phone, from its pairing on; stays readable after it was unlinked. */
+/** A companion device of a phone. Stays readable after it was unlinked. */
 export class LinkedDevice {
   readonly phone: Phone;
-  /** The device's number within the account, never 0 (the phone) nor 99 (reads as "hosted" in Baileys). */
+  /** Number of the device within the account, never 0 (the phone) nor 99 (which Baileys reads as "hosted"). */
   readonly id: number;
-  /** The key index of its signed identity. */
+  /** Key index of its signed identity. */
   readonly keyIndex: number;
-  /** The Noise key it must log in with. */
+  /** Noise key with which it must log in. */
   readonly noiseKey: Buffer;
   readonly keys: DeviceKeys;
   readonly ledger = new Ledger();
-  /** Not yet acknowledged, by message id, in the order they were sent. */
+  /** Messages without acknowledgement, by id, in the order of sending. */
   readonly stored = new Map<string, StoredMessage>();
-  /** The login, if the device is online now. */
+  /** Connection of the login, if the device is online. */
   connection: Connection | undefined;
   /** Whether the offline queue was flushed on this connection, so that new messages go out at once. */
   active = false;
   /** False after the phone unlinked it or it logged out. */
   linked = true;
-  /** Answers the next login only. */
+  /** Refusal of the next login only. */
   nextLoginRefusal: LoginRefusal | undefined;
 
   constructor(phone: Phone, id: number, noiseKey: Buffer, keys: DeviceKeys) {
@@ -56,7 +56,7 @@ export class LinkedDevice {
     return `${this.phone.lidUser}:${this.id}@lid`;
   }
 
-  /** Whether the device is logged in and has been given its offline queue. */
+  /** Whether the device is logged in and has received its offline queue. */
   get online(): boolean {
     return this.active && this.connection?.isOpen === true;
   }

@@ -1,4 +1,4 @@
-/** What a real phone sends a device it has just linked: an app state key and the first history sync. */
+/** First messages of a phone to a newly linked device: an app state key and the first history sync. */
 import { randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import { proto } from "@whiskeysockets/baileys";
@@ -9,7 +9,7 @@ import type { WhatsApp } from "./whatsapp.ts";
 const { HistorySyncType } = proto.HistorySync;
 const { Type } = proto.Message.ProtocolMessage;
 
-/** Sends both as peer messages, which a client must act on but never show. */
+/** Sends both as peer messages, which a client must process but never show. */
 export async function sendHistory(whatsapp: WhatsApp, device: LinkedDevice): Promise<void> {
   const { phone } = device;
   const send = (protocolMessage: proto.Message.IProtocolMessage): Promise<void> =>

@@ -1,13 +1,13 @@
-/** Signal key bundles: what a server hands out so that somebody can start a session with a device. */
+/** Signal key bundles, which a server hands out for starting sessions with a device. */
 import { type BinaryNode, child, childBytes, children, stanza } from "./stanza.ts";
 
-/** A public key with the id its owner knows it by. */
+/** A public key with its owner's id for it. */
 export interface NumberedKey {
   readonly keyId: number;
   readonly publicKey: Buffer;
 }
 
-/** A device's keys for one new session; `preKey` is missing when they have run out. */
+/** Keys of a device for one new session. `preKey` is missing when none are left. */
 export interface KeyBundle {
   readonly registrationId: number;
   readonly identityKey: Buffer;
@@ -15,16 +15,16 @@ export interface KeyBundle {
   readonly preKey?: NumberedKey | undefined;
 }
 
-const KEY_TYPE = Buffer.of(5);
-const ID_BYTES = 3;
-const KEY_BYTES = 32;
-const ENTRY_BYTES = ID_BYTES + KEY_BYTES;
+const keyType = Buffer.of(5);
+const idBytes = 3;
+const keyBytes = 32;
+const entryBytes = idBytes + keyBytes;
 
-/** The `<user>` that answers an `encrypt get key` query for `jid`. */
+/** Returns the `<user>` that answers an `encrypt get key` query for `jid`. */
 export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
   const content = [
     stanza("registration", {}, bigEndian(bundle.registrationId, 4)),
-    stanza("type", {}, KEY_TYPE),
+    stanza("type", {}, keyType),
     stanza("identity", {}, bundle.identityKey),
     stanza("skey", {}, [
       ...keyStanzas(bundle.signedPreKey),
@@ -36,7 +36,7 @@ export function bundleStanza(jid: string, bundle: KeyBundle): BinaryNode {
 }
 
 function keyStanzas(key: NumberedKey): BinaryNode[] {
-  return [stanza("id", {}, bigEndian(key.keyId, ID_BYTES)), stanza("value", {}, key.publicKey)];
+  return [stanza("id", {}, bigEndian(key.keyId, idBytes)), stanza("value", {}, key.publicKey)];
 }
 
 function bigEndian(value: number, bytes: number): Buffer {
@@ -45,7 +45,7 @@ function bigEndian(value: number, bytes: number): Buffer {
   return buffer;
 }
 
-/** The public keys of one linked device. All one-time keys there ever were are kept, packed: 812 at first. */
+/** Public keys of one linked device. Stores all one-time keys ever uploaded, packed: 812 at first. */
 export class DeviceKeys {
   readonly identityKey: Buffer;
   registrationId: number;
@@ -60,12 +60,14 @@ export class DeviceKeys {
     this.#signedPreKey = signedPreKey;
   }
 
-  /** One-time keys still unused. */
+  /** Number of unused one-time keys. */
   get preKeyCount(): number {
-    return this.#preKeys.length / ENTRY_BYTES - this.#taken;
+    return this.#preKeys.length / entryBytes - this.#taken;
   }
 
-  /** Stores an `encrypt set` upload and returns how many one-time keys it held. Throws if a number is given to a second key. */
+  /**
+   * Stores an `encrypt set` upload and returns its number of one-time keys. Throws if an id is reused for another key.
+   */
   upload(iq: BinaryNode): number {
     const keys = children(child(iq, "list"), "key");
     const packed = keys.map((key) => Buffer.concat([childBytes(key, "id"), childBytes(key, "value")]));
@@ -76,34 +78,34 @@ export class DeviceKeys {
     return keys.length;
   }
 
-  /** Replaces the signed prekey by the `<skey>` in `node`. */
+  /** Replaces the signed prekey with the `<skey>` in `node`. */
   rotate(node: BinaryNode): void {
     const skey = child(node, "skey");
     this.#signedPreKey = {
-      keyId: childBytes(skey, "id").readUIntBE(0, ID_BYTES),
+      keyId: childBytes(skey, "id").readUIntBE(0, idBytes),
       publicKey: childBytes(skey, "value"),
       signature: childBytes(skey, "signature"),
     };
   }
 
-  /** A bundle for one new session. Uses up a one-time key. */
+  /** Returns a bundle for one new session. Uses up a one-time key. */
   take(): KeyBundle {
     const { identityKey, registrationId } = this;
-    const entry = this.#preKeys.subarray(this.#taken * ENTRY_BYTES, (this.#taken + 1) * ENTRY_BYTES);
+    const entry = this.#preKeys.subarray(this.#taken * entryBytes, (this.#taken + 1) * entryBytes);
     if (entry.length > 0) this.#taken += 1;
     const preKey =
       entry.length === 0
         ? undefined
-        : { keyId: entry.readUIntBE(0, ID_BYTES), publicKey: Buffer.from(entry.subarray(ID_BYTES)) };
+        : { keyId: entry.readUIntBE(0, idBytes), publicKey: Buffer.from(entry.subarray(idBytes)) };
     return { identityKey, registrationId, signedPreKey: this.#signedPreKey, preKey };
   }
 
   #assertNew(entry: Buffer): void {
-    const keyId = entry.readUIntBE(0, ID_BYTES);
-    const isKnown = (at: number) => this.#preKeys.subarray(at, at + ID_BYTES).equals(entry.subarray(0, ID_BYTES));
-    for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += ENTRY_BYTES) {
-      if (isKnown(at) && !this.#preKeys.subarray(at, at + ENTRY_BYTES).equals(entry)) {
-        throw new Error(`the one-time key ${keyId} is another one than before`);
+    const keyId = entry.readUIntBE(0, idBytes);
+    const isKnown = (at: number) => this.#preKeys.subarray(at, at + idBytes).equals(entry.subarray(0, idBytes));
+    for (let at = 0; keyId <= this.#highestId && at < this.#preKeys.length; at += entryBytes) {
+      if (isKnown(at) && !this.#preKeys.subarray(at, at + entryBytes).equals(entry)) {
+        throw new Error(`the one-time key ${keyId} was uploaded before with another value`);
       }
     }
     this.#highestId = Math.max(this.#highestId, keyId);

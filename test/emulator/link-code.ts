@@ -1,4 +1,4 @@
-/** Linking by pairing code: the exchange between client and phone that the server carries. */
+/** Linking by pairing code: the exchange between client and phone through the server. */
 import { createCipheriv, createDecipheriv, hkdfSync, pbkdf2, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { jidDecode, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
@@ -10,23 +10,23 @@ import type { Phone } from "./phone.ts";
 import { type BinaryNode, child, childBytes, QueryError, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-/** A client that asked for a code and waits for the phone's owner to type it. */
+/** A client that asked for a code and waits until the phone's owner types it. */
 export interface LinkCodeRequest {
   readonly candidate: Candidate;
   readonly number: string;
   readonly ref: Buffer;
   readonly wrappedCompanionKey: Buffer;
-  /** Set while a typed code is checked: takes the client's answer, throws when it does not fit. */
+  /** Receives the client's answer while a typed code is checked. Throws if the answer is wrong. */
   finish: ((message: BinaryNode) => void) | undefined;
 }
 
 const derivePassword = promisify(pbkdf2);
-const ITERATIONS = 131_072;
-const SALT_BYTES = 32;
-const IV_BYTES = 16;
-const GCM_IV_BYTES = 12;
-const GCM_TAG_BYTES = 16;
-const NUMBER = /^\d{7,15}$/;
+const iterations = 131_072;
+const saltBytes = 32;
+const ivBytes = 16;
+const gcmIvBytes = 12;
+const gcmTagBytes = 16;
+const numberForm = /^\d{7,15}$/;
 
 /** Answers a client's `link_code_companion_reg`: its request for a code, or its answer to a typed one. */
 export function takeLinkCode(whatsapp: WhatsApp, candidate: Candidate, iq: BinaryNode): BinaryNode[] {
@@ -41,7 +41,7 @@ export function takeLinkCode(whatsapp: WhatsApp, candidate: Candidate, iq: Binar
 function requestCode(whatsapp: WhatsApp, candidate: Candidate, message: BinaryNode): BinaryNode {
   const number = jidDecode(message.attrs.jid)?.user ?? "";
   if (whatsapp.linkCodeRefusal) throw new QueryError(400, whatsapp.linkCodeRefusal);
-  if (!NUMBER.test(number)) throw new QueryError(400, "bad-request");
+  if (!numberForm.test(number)) throw new QueryError(400, "bad-request");
   const wrappedCompanionKey = childBytes(message, "link_code_pairing_wrapped_companion_ephemeral_pub");
   const ref = Buffer.from(`3@${randomBytes(24).toString("base64")}`);
   whatsapp.addLinkCode({ candidate, number, ref, wrappedCompanionKey, finish: undefined });
@@ -49,10 +49,10 @@ function requestCode(whatsapp: WhatsApp, candidate: Candidate, message: BinaryNo
   return stanza("link_code_companion_reg", { stage: "companion_hello" }, content);
 }
 
-/** A phone's owner types a code. Rejects with "wrong code", or when no client asked for one on this number. */
+/** Types a code on a phone. Rejects with "wrong code", or if no client asked for a code for this number. */
 export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string): Promise<LinkedDevice> {
   const request = whatsapp.linkCodes.findLast(({ number, candidate }) => number === phone.number && !candidate.taken);
-  if (!request) throw new Error("no client asked for a code on this number");
+  if (!request) throw new Error("no client asked for a code for this number");
   const { candidate } = request;
   const password = code.replaceAll("-", "").toUpperCase();
   const companionKey = await unwrapKey(password, request.wrappedCompanionKey);
@@ -84,35 +84,35 @@ export async function enterCode(whatsapp: WhatsApp, phone: Phone, code: string):
   return linkDevice(whatsapp, phone, candidate, await advSecret);
 }
 
-// A wrong code gives a wrong key on one side, which shows here first: the tag does not match.
+// Decrypts the client's bundle. A wrong code leads to a wrong key, so the tag does not match.
 function openBundle(identity: KeyPair, secret: Buffer, candidate: Candidate, message: BinaryNode): Buffer {
   const bundle = childBytes(message, "link_code_pairing_wrapped_key_bundle");
-  const salt = bundle.subarray(0, SALT_BYTES);
-  const iv = bundle.subarray(SALT_BYTES, SALT_BYTES + GCM_IV_BYTES);
+  const salt = bundle.subarray(0, saltBytes);
+  const iv = bundle.subarray(saltBytes, saltBytes + gcmIvBytes);
   const key = hkdfSync("sha256", secret, salt, "link_code_pairing_key_bundle_encryption_key", 32);
-  const decipher = createDecipheriv("aes-256-gcm", Buffer.from(key), iv, { authTagLength: GCM_TAG_BYTES });
-  decipher.setAuthTag(bundle.subarray(-GCM_TAG_BYTES));
-  const ciphertext = bundle.subarray(SALT_BYTES + GCM_IV_BYTES, -GCM_TAG_BYTES);
+  const decipher = createDecipheriv("aes-256-gcm", Buffer.from(key), iv, { authTagLength: gcmTagBytes });
+  decipher.setAuthTag(bundle.subarray(-gcmTagBytes));
+  const ciphertext = bundle.subarray(saltBytes + gcmIvBytes, -gcmTagBytes);
   const plaintext = Buffer.concat([decipher.update(ciphertext), decipher.final()]);
   const companionIdentity = plaintext.subarray(0, 32);
   const random = plaintext.subarray(64, 96);
-  if (!companionIdentity.equals(candidate.keys.identityKey)) throw new Error("the bundle is of another identity");
+  if (!companionIdentity.equals(candidate.keys.identityKey)) throw new Error("the bundle has another identity");
   if (!plaintext.subarray(32, 64).equals(identity.publicKey)) throw new Error("the bundle is for another phone");
   const secrets = Buffer.concat([secret, sharedSecret(identity.privateKey, companionIdentity), random]);
   return Buffer.from(hkdfSync("sha256", secrets, Buffer.alloc(0), "adv_secret", 32));
 }
 
 async function wrapKey(password: string, publicKey: Buffer): Promise<Buffer> {
-  const salt = randomBytes(SALT_BYTES);
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv("aes-256-ctr", await derivePassword(password, salt, ITERATIONS, 32, "sha256"), iv);
+  const salt = randomBytes(saltBytes);
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv("aes-256-ctr", await derivePassword(password, salt, iterations, 32, "sha256"), iv);
   return Buffer.concat([salt, iv, cipher.update(publicKey), cipher.final()]);
 }
 
 async function unwrapKey(password: string, wrapped: Buffer): Promise<Buffer> {
-  const salt = wrapped.subarray(0, SALT_BYTES);
-  const iv = wrapped.subarray(SALT_BYTES, SALT_BYTES + IV_BYTES);
-  const key = await derivePassword(password, salt, ITERATIONS, 32, "sha256");
+  const salt = wrapped.subarray(0, saltBytes);
+  const iv = wrapped.subarray(saltBytes, saltBytes + ivBytes);
+  const key = await derivePassword(password, salt, iterations, 32, "sha256");
   const decipher = createDecipheriv("aes-256-ctr", key, iv);
-  return Buffer.concat([decipher.update(wrapped.subarray(SALT_BYTES + IV_BYTES)), decipher.final()]);
+  return Buffer.concat([decipher.update(wrapped.subarray(saltBytes + ivBytes)), decipher.final()]);
 }

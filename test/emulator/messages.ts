@@ -1,4 +1,4 @@
-/** Messages on their way between phones and linked devices, encrypted and acknowledged as WhatsApp does. */
+/** Messages between phones and linked devices, encrypted and acknowledged as WhatsApp does. */
 import { randomBytes } from "node:crypto";
 import { jidDecode, proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
@@ -8,24 +8,26 @@ import type { Ciphertext } from "./signal-peer.ts";
 import { type BinaryNode, child, children, childrenOf, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-const FEW_PRE_KEYS = 5;
+const fewPreKeys = 5;
 
-/** Attributes of a `<message>` in place of the usual ones; undefined leaves one out. */
+/** Attributes of a `<message>` that replace the usual ones; undefined omits one. */
 export type Envelope = Readonly<Record<string, string | undefined>>;
 
-/** How a text names its people, where that is not by the number with the LID beside it. */
+/** Deviations from the usual addressing, which is by number with the LID beside it. */
 export interface Addressing {
-  /** For the recipient's devices: for example `{ from: lid, sender_lid: undefined }`, or a group's id and a participant. */
+  /**
+   * For the recipient's devices: for example `{ from: lid, sender_lid: undefined }`, or a group's id and a participant.
+   */
   readonly envelope?: Envelope;
   /** For the sender's own devices. */
   readonly copyEnvelope?: Envelope;
-  /** The `destinationJid` in the copies for the sender's own devices. */
+  /** `destinationJid` in the copies for the sender's own devices. */
   readonly destination?: string;
-  /** The text's context, such as the message it answers. */
+  /** Context of the text, such as the message it answers. */
   readonly contextInfo?: proto.IContextInfo;
 }
 
-/** Sends a text from a phone to an account: to its phone, to its devices, and a copy to the sender's own devices. */
+/** Sends a text from a phone to an account's phone and devices, with a copy to the sender's own devices. */
 export async function sendText(
   whatsapp: WhatsApp,
   from: Phone,
@@ -49,7 +51,7 @@ export async function sendText(
   return id;
 }
 
-/** Encrypts a message from a phone for one device and hands it over, or stores it until the device is online. */
+/** Encrypts a message from a phone for one device, then delivers it or stores it until the device is online. */
 export async function sendFromPhone(
   whatsapp: WhatsApp,
   from: Phone,
@@ -72,7 +74,7 @@ export async function sendFromPhone(
   await send();
 }
 
-/** Tells a device of a message whose text only its phone has: Baileys asks the phone for it two seconds later. */
+/** Sends a device a message whose text only its phone has. Baileys asks the phone for it two seconds later. */
 export function sendUnavailable(from: Phone, device: LinkedDevice): void {
   const attributes = { id: newMessageId(), type: "text", from: from.jid, sender_lid: from.lid, t: unixTime() };
   device.deliver({ node: stanza("message", attributes, [stanza("unavailable")]), retry: async () => {} });
@@ -82,14 +84,14 @@ export function sendUnavailable(from: Phone, device: LinkedDevice): void {
 export function takeBundle(device: LinkedDevice): KeyBundle {
   const bundle = device.keys.take();
   const { preKeyCount } = device.keys;
-  if (device.online && preKeyCount < FEW_PRE_KEYS) {
+  if (device.online && preKeyCount < fewPreKeys) {
     const attributes = { type: "encrypt", from: "@s.whatsapp.net", id: newMessageId(), t: unixTime() };
     device.connection?.send(stanza("notification", attributes, [stanza("count", { value: preKeyCount })]));
   }
   return bundle;
 }
 
-/** Sends a device everything that was stored for it while it was away, and from then on whatever comes at once. */
+/** Sends a device its offline queue, and from then on new messages at once. */
 export function flushStored(device: LinkedDevice): void {
   const { connection, stored } = device;
   const counts = { count: stored.size, message: stored.size, receipt: 0, notification: 0, appdata: 0 };
@@ -101,7 +103,7 @@ export function flushStored(device: LinkedDevice): void {
   device.active = true;
 }
 
-/** Takes a message from a device: acknowledges it and brings each part to the phone or device it is encrypted for. */
+/** Acknowledges a message from a device and forwards each part to the phone or device it is encrypted for. */
 export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
   const { id = "", to = "" } = node.attrs;
   const { connection } = device;
@@ -119,7 +121,7 @@ export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: Bin
   }
 }
 
-/** Notes a device's receipt, and lets go of the message, or sends it again if the receipt asks for that. */
+/** Records a device's receipt, then removes the message or sends it again if the receipt asks for that. */
 export function takeReceipt(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
   const { id = "", to, type, participant } = node.attrs;
   device.connection?.send(stanza("ack", { class: "receipt", id, from: to, type, participant }));
@@ -133,11 +135,11 @@ export function takeReceipt(whatsapp: WhatsApp, device: LinkedDevice, node: Bina
   whatsapp.changed();
 }
 
-/** Notes a device's `<ack>` of a message. */
+/** Records a device's `<ack>` of a message. */
 export function takeAck(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
   const { id = "", error = "" } = node.attrs;
   if (node.attrs.class !== "message") return;
-  // Baileys follows a retry receipt with a refusal of the same message; the one it asked for is on its way.
+  // Baileys refuses a message right after its retry receipt, while the new copy is under way.
   if (error !== "" && device.ledger.receipts.get(id)?.at(-1) === "retry") return;
   device.ledger.acks.set(id, error);
   device.stored.delete(id);
@@ -186,7 +188,8 @@ function forward(from: LinkedDevice, to: LinkedDevice | undefined, node: BinaryN
   });
 }
 
-// A message for several devices has a list of participants; one for a single device (peer, resent) has the enc itself.
+// Returns the encrypted parts. A message for several devices lists participants; one for a single device (peer, resent)
+// has the enc itself.
 function encryptedParts(node: BinaryNode): [jid: string, ciphertext: Ciphertext][] {
   const single = child(node, "enc");
   const parts: [string | undefined, BinaryNode | undefined][] = single
@@ -199,7 +202,7 @@ function encryptedParts(node: BinaryNode): [jid: string, ciphertext: Ciphertext]
   });
 }
 
-/** A fresh message id of the phone's kind. */
+/** Returns a new message id in the form that phones use. */
 export function newMessageId(): string {
   return randomBytes(16).toString("hex").toUpperCase();
 }
@@ -208,7 +211,7 @@ function addressOf(device: LinkedDevice): string {
   return `${device.phone.number}:${device.id}`;
 }
 
-// WhatsApp pads with 1 to 16 bytes, each of them the padding's length.
+// Pads with 1 to 16 bytes, each with the padding's length as its value, as WhatsApp does.
 function pad(plaintext: Uint8Array): Buffer {
   const length = ((randomBytes(1)[0] ?? 0) & 0x0f) + 1;
   return Buffer.concat([plaintext, Buffer.alloc(length, length)]);

@@ -1,21 +1,21 @@
-/** WhatsApp's Noise_XX_25519_AESGCM_SHA256, the responder's side, and the frames it travels in. */
+/** Responder of WhatsApp's Noise_XX_25519_AESGCM_SHA256, and its frames. */
 import { createCipheriv, createDecipheriv, createHash, hkdfSync } from "node:crypto";
 import { proto } from "@whiskeysockets/baileys";
 import { generateKeyPair, type KeyPair, sharedSecret, sign } from "./keys.ts";
 
-const MODE = Buffer.from("Noise_XX_25519_AESGCM_SHA256\0\0\0\0", "ascii");
-const PROLOGUE = Buffer.from([0x57, 0x41, 6, 3]);
-const ROUTING_HEAD = Buffer.from([0x45, 0x44, 0, 1]);
-const TAG_BYTES = 16;
-const NOTHING = Buffer.alloc(0);
+const noiseMode = Buffer.from("Noise_XX_25519_AESGCM_SHA256\0\0\0\0", "ascii");
+const prologue = Buffer.from([0x57, 0x41, 6, 3]);
+const routingHead = Buffer.from([0x45, 0x44, 0, 1]);
+const tagBytes = 16;
+const noBytes = Buffer.alloc(0);
 
-/** The server's long-lived key and the certificate chain it shows for it. One per emulator. */
+/** Long-lived key of the server with its certificate chain. One per emulator. */
 export interface ServerIdentity {
   readonly key: KeyPair;
   readonly certificateChain: Uint8Array;
 }
 
-/** Makes a server key with a chain of the shape Baileys demands (issuer serial 0, 64-byte signatures). */
+/** Creates a server key with a chain of the form that Baileys requires (issuer serial 0, 64-byte signatures). */
 export function createServerIdentity(): ServerIdentity {
   const key = generateKeyPair();
   const intermediate = generateKeyPair();
@@ -30,12 +30,12 @@ export function createServerIdentity(): ServerIdentity {
   return { key, certificateChain };
 }
 
-/** Cuts a client's byte stream into frames: a prologue once, then 3-byte lengths and bodies. */
+/** Splits a client's byte stream into frames: a prologue once, then 3-byte lengths and bodies. */
 export class FrameReader {
-  #pending: Buffer = NOTHING;
+  #pending: Buffer = noBytes;
   #prologueRead = false;
 
-  /** The frames completed by `data`. Throws when the stream does not start like a WhatsApp client's. */
+  /** Returns the frames completed by `data`. Throws if the stream does not begin like a WhatsApp client's. */
   read(data: Buffer): Buffer[] {
     this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
     if (!this.#prologueRead && !this.#readPrologue()) return [];
@@ -46,26 +46,27 @@ export class FrameReader {
       frames.push(this.#pending.subarray(3, end));
       this.#pending = this.#pending.subarray(end);
     }
-    // An empty view would keep the whole chunk in memory until the next one comes.
-    if (this.#pending.length === 0) this.#pending = NOTHING;
+    // An empty view would hold the whole chunk in memory until the next one arrives.
+    if (this.#pending.length === 0) this.#pending = noBytes;
     return frames;
   }
 
   #readPrologue(): boolean {
     let offset = 0;
-    if (this.#pending.subarray(0, ROUTING_HEAD.length).equals(ROUTING_HEAD)) {
+    if (this.#pending.subarray(0, routingHead.length).equals(routingHead)) {
       if (this.#pending.length < 7) return false;
       offset = 7 + this.#pending.readUIntBE(4, 3);
     }
-    if (this.#pending.length < offset + PROLOGUE.length) return false;
-    if (!this.#pending.subarray(offset, offset + PROLOGUE.length).equals(PROLOGUE)) throw new Error("not a WA client");
-    this.#pending = this.#pending.subarray(offset + PROLOGUE.length);
+    if (this.#pending.length < offset + prologue.length) return false;
+    if (!this.#pending.subarray(offset, offset + prologue.length).equals(prologue))
+      throw new Error("the client does not start with WhatsApp's prologue");
+    this.#pending = this.#pending.subarray(offset + prologue.length);
     this.#prologueRead = true;
     return true;
   }
 }
 
-/** The body with its 3-byte length in front. */
+/** Returns the body with its 3-byte length in front. */
 export function frame(body: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(3 + body.length);
   framed.writeUIntBE(body.length, 0, 3);
@@ -73,9 +74,9 @@ export function frame(body: Uint8Array): Buffer {
   return framed;
 }
 
-/** What the finished handshake proved and asked for. */
+/** Result of a completed handshake. */
 export interface HandshakeResult {
-  /** The client's static key: the credential of a paired device. */
+  /** Static key of the client: the credential of a paired device. */
   readonly clientStatic: Buffer;
   readonly payload: proto.ClientPayload;
   readonly transport: Transport;
@@ -85,17 +86,17 @@ export interface HandshakeResult {
 export class Handshake {
   readonly #identity: ServerIdentity;
   readonly #ephemeral = generateKeyPair();
-  #hash: Buffer = MODE;
-  #chainingKey: Buffer = MODE;
-  #key: Buffer = MODE;
+  #hash: Buffer = noiseMode;
+  #chainingKey: Buffer = noiseMode;
+  #key: Buffer = noiseMode;
   #counter = 0;
 
   constructor(identity: ServerIdentity) {
     this.#identity = identity;
-    this.#mixHash(PROLOGUE);
+    this.#mixHash(prologue);
   }
 
-  /** Takes the client hello, returns the server hello. */
+  /** Processes the client hello and returns the server hello. */
   hello(message: Uint8Array): Uint8Array {
     const { clientHello } = proto.HandshakeMessage.decode(message);
     const theirs = clientHello?.ephemeral;
@@ -111,14 +112,14 @@ export class Handshake {
     }).finish();
   }
 
-  /** Takes the client finish. Throws when a tag does not match. */
+  /** Processes the client finish. Throws if a tag does not match. */
   finish(message: Uint8Array): HandshakeResult {
     const { clientFinish } = proto.HandshakeMessage.decode(message);
     if (!clientFinish?.static || !clientFinish.payload) throw new Error("client finish is incomplete");
     const clientStatic = this.#decrypt(clientFinish.static);
     this.#mixKey(sharedSecret(this.#ephemeral.privateKey, clientStatic));
     const payload = proto.ClientPayload.decode(this.#decrypt(clientFinish.payload));
-    const [readKey, writeKey] = expand(NOTHING, this.#chainingKey);
+    const [readKey, writeKey] = expand(noBytes, this.#chainingKey);
     return { clientStatic, payload, transport: new Transport(readKey, writeKey) };
   }
 
@@ -144,7 +145,7 @@ export class Handshake {
   }
 }
 
-/** The ciphers after the handshake: a key and a counter for each direction. */
+/** Ciphers after the handshake: a key and a counter for each direction. */
 export class Transport {
   readonly #readKey: Buffer;
   readonly #writeKey: Buffer;
@@ -183,8 +184,8 @@ function seal(key: Uint8Array, counter: number, plaintext: Uint8Array, aad?: Uin
 }
 
 function open(key: Uint8Array, counter: number, ciphertext: Uint8Array, aad?: Uint8Array): Buffer {
-  const decipher = createDecipheriv("aes-256-gcm", key, nonce(counter), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv("aes-256-gcm", key, nonce(counter), { authTagLength: tagBytes });
   if (aad) decipher.setAAD(aad);
-  decipher.setAuthTag(ciphertext.subarray(ciphertext.length - TAG_BYTES));
-  return Buffer.concat([decipher.update(ciphertext.subarray(0, ciphertext.length - TAG_BYTES)), decipher.final()]);
+  decipher.setAuthTag(ciphertext.subarray(ciphertext.length - tagBytes));
+  return Buffer.concat([decipher.update(ciphertext.subarray(0, ciphertext.length - tagBytes)), decipher.final()]);
 }

@@ -10,27 +10,27 @@ import type { Phone } from "./phone.ts";
 import { type BinaryNode, child, childBytes, stanza } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-/** A client that is not linked yet and waits to be. */
+/** A client that waits to be linked. */
 export interface Candidate {
   readonly connection: Connection;
   readonly noiseKey: Buffer;
   readonly keys: DeviceKeys;
-  /** The QR refs given to it and when each stops being good, in ms since 1970. */
+  /** QR refs of the client and the end of each one's validity, Unix ms. */
   readonly refs: ReadonlyMap<string, number>;
-  /** Set once a phone has begun to link it. */
+  /** Whether a phone has begun to link it. */
   taken: boolean;
 }
 
-const REFS = 6;
-// Baileys, WA_ADV_ACCOUNT_SIG_PREFIX and WA_ADV_DEVICE_SIG_PREFIX: what the two signatures of an identity begin with.
-const ACCOUNT_SIGNATURE_PREFIX = Buffer.of(6, 0);
-const DEVICE_SIGNATURE_PREFIX = Buffer.of(6, 1);
+const refCount = 6;
+// Prefixes of an identity's two signatures: WA_ADV_ACCOUNT_SIG_PREFIX and WA_ADV_DEVICE_SIG_PREFIX in Baileys.
+const accountSignaturePrefix = Buffer.of(6, 0);
+const deviceSignaturePrefix = Buffer.of(6, 1);
 
-/** Takes in a client that registers, and offers it six refs for its QR codes. */
+/** Registers a client and offers it six refs for its QR codes. */
 export function offerPairing(whatsapp: WhatsApp, connection: Connection, client: HandshakeResult): Candidate {
   const data = client.payload.devicePairingData;
   if (!data?.eIdent || !data.eRegid || !data.eSkeyId || !data.eSkeyVal || !data.eSkeySig) {
-    throw new Error("registration without its keys");
+    throw new Error("the registration lacks its keys");
   }
   const keys = new DeviceKeys(Buffer.from(data.eIdent), Buffer.from(data.eRegid).readUIntBE(0, 4), {
     keyId: Buffer.from(data.eSkeyId).readUIntBE(0, 3),
@@ -39,30 +39,30 @@ export function offerPairing(whatsapp: WhatsApp, connection: Connection, client:
   });
   const { firstMs, nextMs } = whatsapp.refLifetime;
   const refs = new Map<string, number>();
-  for (let index = 0; index < REFS; index += 1) {
+  for (let index = 0; index < refCount; index += 1) {
     refs.set(`2@${randomBytes(96).toString("base64")}`, Date.now() + firstMs + index * nextMs);
   }
   const candidate = { connection, noiseKey: client.clientStatic, keys, refs, taken: false };
   const content = [...refs.keys()].map((ref) => stanza("ref", {}, Buffer.from(ref)));
-  // Baileys only acknowledges; when it hangs up instead there is nobody left to pair.
+  // Baileys only acknowledges this. If it hangs up instead, no client is left to pair.
   connection.request({ type: "set", xmlns: "md" }, [stanza("pair-device", {}, content)]).catch(() => {});
   return candidate;
 }
 
-/** A phone scans a QR code. Rejects for a code that no waiting client shows. */
+/** Scans a QR code with a phone. Rejects for a code that no waiting client shows. */
 export async function scanQr(whatsapp: WhatsApp, phone: Phone, qrText: string): Promise<LinkedDevice> {
   const [ref = "", noiseKey = "", identityKey = "", advSecret = ""] = qrText.slice(qrText.indexOf("#") + 1).split(",");
   const candidate = whatsapp.candidates.find(({ refs }) => refs.has(ref));
   if (!candidate || candidate.taken || Date.now() > (candidate.refs.get(ref) ?? 0)) {
-    throw new Error("this QR code is not valid, or no longer");
+    throw new Error("the QR code is not valid or has expired");
   }
   const keysMatch =
     noiseKey === candidate.noiseKey.toString("base64") && identityKey === candidate.keys.identityKey.toString("base64");
-  if (!keysMatch) throw new Error("the QR code's keys are not those of the client that shows it");
+  if (!keysMatch) throw new Error("the QR code's keys differ from its client's");
   return linkDevice(whatsapp, phone, candidate, Buffer.from(advSecret, "base64"));
 }
 
-/** Links a waiting client to a phone, and resolves when its signature is verified and it was told to reconnect. */
+/** Links a waiting client to a phone. Resolves when its signature is verified and it was told to reconnect. */
 export async function linkDevice(
   whatsapp: WhatsApp,
   phone: Phone,
@@ -99,7 +99,7 @@ function signedIdentity(phone: Phone, details: Uint8Array, identityKey: Uint8Arr
   const signed = proto.ADVSignedDeviceIdentity.encode({
     details,
     accountSignatureKey: account.publicKey,
-    accountSignature: sign(account.privateKey, Buffer.concat([ACCOUNT_SIGNATURE_PREFIX, details, identityKey])),
+    accountSignature: sign(account.privateKey, Buffer.concat([accountSignaturePrefix, details, identityKey])),
   }).finish();
   const hmac = createHmac("sha256", advSecret).update(signed).digest();
   return proto.ADVSignedDeviceIdentityHMAC.encode({ details: signed, hmac }).finish();
@@ -109,9 +109,9 @@ function verifyDeviceSignature(answer: BinaryNode, phone: Phone, details: Uint8A
   const sent = child(answer, "pair-device-sign");
   const { deviceSignature } = proto.ADVSignedDeviceIdentity.decode(childBytes(sent, "device-identity"));
   const { identityKey } = device.keys;
-  const message = Buffer.concat([DEVICE_SIGNATURE_PREFIX, details, identityKey, phone.signal.identity.publicKey]);
+  const message = Buffer.concat([deviceSignaturePrefix, details, identityKey, phone.signal.identity.publicKey]);
   const keyIndex = child(sent, "device-identity")?.attrs["key-index"];
   if (keyIndex !== String(device.keyIndex) || !isSignedBy(identityKey, message, deviceSignature ?? Buffer.alloc(0))) {
-    throw new Error("the client's device signature is false");
+    throw new Error("the client's device signature is invalid");
   }
 }

@@ -1,4 +1,4 @@
-/** An emulated phone: one WhatsApp account with its own identity key, contacts' ends of conversations included. */
+/** An emulated phone: one WhatsApp account with its identity key and its ends of conversations. */
 import { randomInt } from "node:crypto";
 import type { proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice, LoginRefusal } from "./device.ts";
@@ -8,38 +8,38 @@ import { scanQr } from "./pairing.ts";
 import { SignalPeer } from "./signal-peer.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
-/** A message as it arrived, decrypted, on a phone. */
+/** A decrypted message that arrived on a phone. */
 export interface PhoneMessage {
   readonly id: string;
-  /** The sending account's number; this phone's own when one of its devices sent the message. */
+  /** Number of the sending account; this phone's own if one of its devices sent the message. */
   readonly from: string;
-  /** The number of the account it was sent to. */
+  /** Number of the receiving account. */
   readonly to: string;
-  /** The text, if it is a text message. */
+  /** Text, if it is a text message. */
   readonly text: string | undefined;
   readonly content: proto.IMessage;
 }
 
-/** What a phone is called. */
+/** Names of a phone's account. */
 export interface PhoneProfile {
-  /** The push name that contacts see. */
+  /** Push name, which contacts see. */
   readonly name?: string | undefined;
-  /** The business name, for a business account. */
+  /** Business name, for a business account. */
   readonly biz?: string | undefined;
 }
 
-/** An account and its phone. Get one from `WhatsApp.phone()`. */
+/** An account and its phone. Created by `WhatsApp.phone()`. */
 export class Phone {
   readonly number: string;
   readonly lidUser: string;
   readonly name: string;
   readonly biz: string | undefined;
   readonly signal: SignalPeer;
-  /** The raw id in the identities of this account's devices. */
+  /** Raw id in the identities of this account's devices. */
   readonly rawId = randomInt(2 ** 31);
   /** Whether a device's first login is followed by an app state key share and a history sync, as with a real phone. */
   sendsHistory = false;
-  /** Answers every login while it is set: a banned account. */
+  /** Refusal of every login while it is set: a banned account. */
   loginRefusal: LoginRefusal | undefined;
   readonly #whatsapp: WhatsApp;
   readonly #devices = new Map<number, LinkedDevice>();
@@ -63,24 +63,24 @@ export class Phone {
     return `${this.lidUser}@lid`;
   }
 
-  /** The devices linked now. */
+  /** Devices linked now. */
   get devices(): readonly LinkedDevice[] {
     return [...this.#devices.values()];
   }
 
-  /** The linked device with this number. */
+  /** Returns the linked device with this number. */
   device(id: number): LinkedDevice | undefined {
     return this.#devices.get(id);
   }
 
-  /** A number for a new device: each pairing gets the next one, never 99. */
+  /** Returns the number for a new device. Each pairing gets the next one, never 99. */
   reserveDeviceId(): number {
     const id = this.#nextDeviceId;
     this.#nextDeviceId += id === 98 ? 2 : 1;
     return id;
   }
 
-  /** Makes a device part of the account; pairing calls it once everything is proven. */
+  /** Adds a device to the account, after its pairing is verified. */
   link(device: LinkedDevice): void {
     this.#devices.set(device.id, device);
   }
@@ -90,12 +90,12 @@ export class Phone {
     return scanQr(this.#whatsapp, this, qrText);
   }
 
-  /** Types a pairing code. Rejects with "wrong code", which leaves the client free to be given the right one. */
+  /** Types a pairing code. Rejects with "wrong code", after which the client still accepts the right one. */
   async enterCode(code: string): Promise<LinkedDevice> {
     return enterCode(this.#whatsapp, this, code);
   }
 
-  /** Removes a device, or all: a live connection gets 401 device_removed, the next login a failure 401. */
+  /** Removes one device, or all. A live connection gets 401 device_removed, the next login a failure 401. */
   async unlink(device?: LinkedDevice): Promise<void> {
     for (const one of device ? [device] : this.devices) {
       this.#devices.delete(one.id);
@@ -116,13 +116,13 @@ export class Phone {
     this.loginRefusal = undefined;
   }
 
-  /** Sends a text and returns its message id. Linked devices that are not connected get it at their next login. */
+  /** Sends a text and returns its message id. Linked devices that are offline get it at their next login. */
   async sendTextTo(to: Phone | string, text: string, addressing?: Addressing): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
     return sendText(this.#whatsapp, this, recipient, text, addressing);
   }
 
-  /** Takes the next message that arrived here and matches; waits for it if need be. */
+  /** Resolves with the next matching message that arrives or has arrived here, and removes it. */
   async nextMessage(matches: (message: PhoneMessage) => boolean = () => true): Promise<PhoneMessage> {
     let taken: PhoneMessage | undefined;
     await this.#whatsapp.until(() => {
@@ -134,7 +134,7 @@ export class Phone {
     return taken;
   }
 
-  /** Puts a message into the inbox. */
+  /** Adds a message to the inbox. */
   receive(message: PhoneMessage): void {
     this.#inbox.push(message);
     this.#whatsapp.changed();

@@ -1,4 +1,4 @@
-/** The answers to clients' queries (`iq`), one table; whatever is not in it gets an error 501, never silence. */
+/** Answers to clients' queries (`iq`) in one table. Other queries get an error 501, never silence. */
 import { jidDecode } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
 import { bundleStanza } from "./key-bundle.ts";
@@ -13,13 +13,13 @@ interface Query {
   readonly iq: BinaryNode;
 }
 
-/** What the result holds; throws a `QueryError` for a refusal. */
+/** Returns the content of the result; throws a `QueryError` for a refusal. */
 type Answer = (query: Query) => BinaryNode[];
 
 const nothing: Answer = () => [];
 
-// By xmlns, type and the first child's tag; what Baileys 7.0.0-rc14 asks in lib/Socket.
-const ANSWERS: Readonly<Record<string, Answer>> = {
+// By xmlns, type and the first child's tag: the queries of Baileys 7.0.0-rc14 in lib/Socket.
+const answers: Readonly<Record<string, Answer>> = {
   "encrypt get count": ({ device }) => [stanza("count", { value: device.keys.preKeyCount })],
   "encrypt set registration": uploadKeys,
   "encrypt set rotate": rotateKey,
@@ -51,10 +51,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   "md set remove-companion-device": removeDevice,
 };
 
-/** The content of the result for `iq`; throws a `QueryError` when there is none. */
+/** Returns the content of the result for `iq`; throws a `QueryError` if the table has none. */
 export function answer(query: Query): BinaryNode[] {
   const { xmlns = "", type = "" } = query.iq.attrs;
-  const found = ANSWERS[`${xmlns} ${type} ${childrenOf(query.iq)[0]?.tag ?? ""}`];
+  const found = answers[`${xmlns} ${type} ${childrenOf(query.iq)[0]?.tag ?? ""}`];
   if (!found) throw new QueryError(501, "feature-not-implemented");
   return found(query);
 }
@@ -100,14 +100,14 @@ function usync({ whatsapp, iq }: Query): BinaryNode[] {
     const number = contact?.content === undefined ? undefined : childBytes(user, "contact").toString().replace("+", "");
     const phone = whatsapp.accountOf(user.attrs.jid ?? `${number}@s.whatsapp.net`);
     if (!phone) return [];
-    const facts = asked.flatMap((protocol) => USER_FACTS[protocol]?.(phone) ?? []);
+    const facts = asked.flatMap((protocol) => userFacts[protocol]?.(phone) ?? []);
     return [stanza("user", { jid: user.attrs.jid ?? phone.jid }, facts)];
   });
   return [stanza("usync", { ...request?.attrs }, [stanza("result"), stanza("list", {}, users)])];
 }
 
-// Every account has a LID: without one Baileys cannot encrypt for it.
-const USER_FACTS: Readonly<Record<string, (phone: LinkedDevice["phone"]) => BinaryNode[]>> = {
+// Every account has a LID, without which Baileys cannot encrypt for it.
+const userFacts: Readonly<Record<string, (phone: LinkedDevice["phone"]) => BinaryNode[]>> = {
   lid: (phone) => [stanza("lid", { val: phone.lid })],
   contact: () => [stanza("contact", { type: "in" })],
   status: () => [stanza("status", { t: 0 })],

@@ -1,4 +1,7 @@
-/** `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this machine. */
+/**
+ * `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this
+ * machine.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -16,7 +19,7 @@ const { engine } = parseArgs({ options: { engine: { type: "string", default: "NO
 if (engine !== "NOWEB" && engine !== "WEBJS") throw new Error("--engine must be NOWEB or WEBJS");
 
 async function openNoweb() {
-  // Codes that a person scans by hand should be good as long as WhatsApp's are.
+  // Codes that a person scans by hand are valid as long as WhatsApp's.
   const whatsapp = await startWhatsApp({ refLifetime: { firstMs: 60_000, nextMs: 20_000 } });
   return { whatsapp, serverEnv: { SESSIOND_NOWEB_URL: whatsapp.url }, place: whatsapp.url };
 }
@@ -33,22 +36,22 @@ const curl = keyName ? `curl -H "X-Api-Key: $${keyName}"` : "curl";
 const control = await startControl(whatsapp, { port: Number(process.env.SANDBOX_PORT ?? 3001) });
 
 console.log(`
-An emulated WhatsApp is at ${place}; its phones take orders on ${control.url}
+An emulated WhatsApp is at ${place}; control its phones at ${control.url}
 
   1. create a session:  ${curl} -X POST localhost:${apiPort}/api/sessions -H 'Content-Type: application/json' -d '{"name":"default"}'
   2. scan its QR:       ${curl} 'localhost:${apiPort}/api/default/auth/qr?format=raw' | curl -X POST ${control.url}/scan -d @-
   3. see it WORKING:    ${curl} localhost:${apiPort}/api/sessions/default
 
-More orders (a pairing code, a message, unlinking): curl ${control.url}
+More calls (pairing code, message, unlinking): curl ${control.url}
 `);
 
-// The emulator forgets its devices when it ends, so their logins are of no use afterwards.
+// The emulator forgets its devices when it ends, so their logins are useless afterwards.
 const directory = await mkdtemp(join(tmpdir(), "sessiond-sandbox-"));
 const server = spawn(process.execPath, [main], {
   env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv },
   stdio: "inherit",
 });
-// Ctrl-C reaches the server by the terminal; this process only has to outlive it.
+// The terminal sends Ctrl-C to the server too; this process only has to outlive it.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => server.kill("SIGTERM"));
 const [code] = await once(server, "exit");

@@ -1,10 +1,10 @@
-/** The Signal end of an emulated phone: real sessions by libsignal, with a store of its own in memory. */
+/** Signal end of an emulated phone: real libsignal sessions with an in-memory store. */
 import { randomInt } from "node:crypto";
 import * as libsignal from "libsignal";
 import type { KeyBundle, NumberedKey } from "./key-bundle.ts";
 import { generateKeyPair, type KeyPair, sign, signalKey } from "./keys.ts";
 
-/** The two forms of a Signal message, by the names WhatsApp gives them. */
+/** Forms of a Signal message, by WhatsApp's names. */
 export type CiphertextType = "pkmsg" | "msg";
 
 /** One encrypted message. */
@@ -13,18 +13,18 @@ export interface Ciphertext {
   readonly body: Buffer;
 }
 
-const SIGNED_PRE_KEY_ID = 1;
-const CLOSED_SESSIONS_KEPT = 10;
-const PRE_KEY_MESSAGE = 3;
+const signedPreKeyId = 1;
+const maxClosedSessions = 10;
+const preKeyMessage = 3;
 
 interface SessionEntry {
-  // When it was closed, in ms since 1970; -1 while it is open.
+  // Time of its closing, Unix ms; -1 while it is open.
   readonly indexInfo: { closed: number };
 }
 
 /**
- * A session record that does what libsignal's own does, minus printing whole sessions, private keys and all, to the
- * console. The methods replaced are those of libsignal/src/session_record.js.
+ * Session record with libsignal's behaviour, except that it never prints whole sessions with their private keys.
+ * Replaces methods of libsignal/src/session_record.js.
  */
 class QuietRecord extends libsignal.SessionRecord {
   declare readonly sessions: Record<string, SessionEntry>;
@@ -43,7 +43,7 @@ class QuietRecord extends libsignal.SessionRecord {
 
   getSession(baseKey: Buffer): SessionEntry | undefined {
     const session = this.sessions[baseKey.toString("base64")];
-    // libsignal asks for an unknown base key just before it makes a session of it and closes the open one, aloud.
+    // libsignal asks for an unknown base key just before it creates the session and closes the open one, with output.
     if (!session) this.closeOpenSession();
     return session;
   }
@@ -51,11 +51,11 @@ class QuietRecord extends libsignal.SessionRecord {
   removeOldSessions(): void {
     const closed = Object.entries(this.sessions).filter(([, session]) => session.indexInfo.closed !== -1);
     closed.sort(([, a], [, b]) => b.indexInfo.closed - a.indexInfo.closed);
-    for (const [key] of closed.slice(CLOSED_SESSIONS_KEPT)) delete this.sessions[key];
+    for (const [key] of closed.slice(maxClosedSessions)) delete this.sessions[key];
   }
 }
 
-/** A phone's identity, prekeys and sessions. Addresses are any text without a dot. */
+/** Identity, prekeys and sessions of a phone. Addresses are any text without a dot. */
 export class SignalPeer {
   readonly identity: KeyPair = generateKeyPair();
   readonly registrationId = randomInt(1, 16380);
@@ -63,17 +63,17 @@ export class SignalPeer {
   readonly #signedPreKey = generateKeyPair();
   readonly #signature = Buffer.from(sign(this.identity.privateKey, signalKey(this.#signedPreKey.publicKey)));
   readonly #preKeys = new Map<number, KeyPair>();
-  // Serialized, as libsignal expects of a store: a failed decryption must not leave its traces in a session.
+  // Serialized, as libsignal expects of a store: a failed decryption must not change a session.
   readonly #records = new Map<string, ReturnType<libsignal.SessionRecord["serialize"]>>();
   readonly #storage: libsignal.SignalStorage = this.#createStorage();
   #nextPreKeyId = 1;
 
-  /** `name` keeps this peer's jobs apart in libsignal's queue, which is one for the whole process. */
+  /** `name` separates this peer's jobs in libsignal's process-wide queue. */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** A bundle for one new session with this phone; makes a one-time key for it. */
+  /** Returns a bundle for one new session with this phone, with a new one-time key. */
   bundle(): KeyBundle {
     const preKey = generateKeyPair();
     const keyId = this.#nextPreKeyId++;
@@ -82,7 +82,7 @@ export class SignalPeer {
       registrationId: this.registrationId,
       identityKey: this.identity.publicKey,
       signedPreKey: {
-        keyId: SIGNED_PRE_KEY_ID,
+        keyId: signedPreKeyId,
         publicKey: this.#signedPreKey.publicKey,
         signature: this.#signature,
       },
@@ -90,7 +90,7 @@ export class SignalPeer {
     };
   }
 
-  /** Encrypts for `address`, starting a session from `takeBundle()` when none is open. */
+  /** Encrypts for `address`. Starts a session from `takeBundle()` if none is open. */
   async encrypt(address: string, plaintext: Uint8Array, takeBundle: () => KeyBundle): Promise<Ciphertext> {
     const remote = this.#remote(address);
     if (this.#load(remote.toString()).open().length === 0) {
@@ -99,12 +99,12 @@ export class SignalPeer {
         registrationId: bundle.registrationId,
         identityKey: signalKey(bundle.identityKey),
         signedPreKey: { ...withSignalKey(bundle.signedPreKey), signature: bundle.signedPreKey.signature },
-        // The declaration demands a one-time key; libsignal itself does without one.
+        // The declaration requires a one-time key; libsignal itself works without one.
         ...((bundle.preKey ? { preKey: withSignalKey(bundle.preKey) } : {}) as { preKey: NumberedKey }),
       });
     }
     const { type, body } = await new libsignal.SessionCipher(this.#storage, remote).encrypt(Buffer.from(plaintext));
-    return { type: type === PRE_KEY_MESSAGE ? "pkmsg" : "msg", body: Buffer.from(body, "latin1") };
+    return { type: type === preKeyMessage ? "pkmsg" : "msg", body: Buffer.from(body, "latin1") };
   }
 
   /** Decrypts a message from `address`. */

@@ -10,7 +10,7 @@ import type { Phone } from "./phone.ts";
 import { startWhatsApp, type WhatsApp } from "./whatsapp.ts";
 
 ignoreLingeringTimers();
-// libsignal, in Baileys' hands, prints its sessions.
+// libsignal, as Baileys uses it, prints its sessions.
 mock.method(console, "info", () => {});
 mock.method(console, "warn", () => {});
 
@@ -20,7 +20,7 @@ interface Session {
   readonly device: LinkedDevice;
 }
 
-describe("The emulated WhatsApp, with the real Baileys", () => {
+describe("the emulated WhatsApp, with the real Baileys", () => {
   const clients: BareClient[] = [];
   let wa: WhatsApp;
 
@@ -47,12 +47,12 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     const [device] = phone.devices;
     assert.ok(device);
     await wa.waitForLogin(device);
-    // Baileys leaves rejections unhandled when it is cut off just after the login, while it still has things to say.
+    // Baileys leaves rejections unhandled when it is cut off right after the login, with messages still to send.
     await client.settled();
     return { client, phone, device };
   }
 
-  it("pairs by QR, demands the reconnect, and lets the device log in", async () => {
+  it("pairs by QR, requires the reconnect, and lets the device log in", async () => {
     const phone = wa.phone(undefined, { name: "Alice", biz: "Alice & Co" });
     const client = newClient().connect();
     const device = await phone.scan(await client.qr());
@@ -65,7 +65,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.deepEqual(phone.devices, [device]);
   });
 
-  it("accepts each QR code once, and only while its client is there", async () => {
+  it("accepts each QR code once, and only while its client is connected", async () => {
     const client = newClient().connect();
     const qr = await client.qr();
     const phone = wa.phone();
@@ -104,7 +104,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(client.creds.me?.id, device.jid);
   });
 
-  it("refuses a code for a bad number, and for any number when told to", async () => {
+  it("refuses a code for a bad number, and for any number on demand", async () => {
     const client = newClient().connect();
     await client.qr();
     const refusal = async (number: string): Promise<string | undefined> => {
@@ -119,7 +119,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     wa.refuseLinkCodes(null);
   });
 
-  it("brings a contact's texts, encrypted, first as pkmsg and then as msg", async () => {
+  it("delivers a contact's texts encrypted, first as pkmsg and then as msg", async () => {
     const { client, phone, device } = await newSession();
     const bob = wa.phone(undefined, { name: "Bob" });
     const types: unknown[] = [];
@@ -132,7 +132,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(first.key.id, firstId);
     assert.equal(first.key.remoteJid, bob.jid);
     assert.equal(first.pushName, "Bob");
-    // The answer opens the session both ways.
+    // The answer opens the session in both directions.
     await client.socket.sendMessage(bob.jid, { text: "two" });
     assert.equal((await bob.nextMessage()).text, "two");
     const thirdId = await bob.sendTextTo(phone.number, "three");
@@ -141,7 +141,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(device.stored.size, 0);
   });
 
-  it("takes a text to the contact's phone, copies it to the own one, acknowledges and confirms it", async () => {
+  it("delivers a text to both phones and confirms it", async () => {
     const { client, phone, device } = await newSession();
     const bob = wa.phone();
     const delivered = once(client.socket.ws, "CB:receipt");
@@ -165,7 +165,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal((await two.phone.nextMessage()).text, "across");
   });
 
-  it("shows a linked device what its phone sent", async () => {
+  it("shows a linked device the messages that its phone sent", async () => {
     const { client, phone } = await newSession();
     const bob = wa.phone();
     await phone.sendTextTo(bob, "from the phone");
@@ -174,7 +174,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal((await bob.nextMessage()).from, phone.number);
   });
 
-  it("keeps messages for a device that is away, in order", async () => {
+  it("stores messages for an offline device, in order", async () => {
     const { client, phone, device } = await newSession();
     await client.stop();
     await wa.until(() => !device.online);
@@ -206,7 +206,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(device.ledger.receipts.get(id)?.[0], "retry");
   });
 
-  it("sends a history like a real phone when asked to", async () => {
+  it("sends a history like a real phone on demand", async () => {
     const client = newClient({ shouldSyncHistoryMessage: () => true });
     const phone = wa.phone();
     phone.sendsHistory = true;
@@ -236,7 +236,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 401);
   });
 
-  it("refuses the login of a device that was unlinked while it was away", async () => {
+  it("refuses the login of a device that was unlinked while offline", async () => {
     const { client, phone, device } = await newSession();
     await client.stop();
     await client.closed();
@@ -245,7 +245,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 401);
   });
 
-  it("gives the place of a connection to a newer one", async () => {
+  it("replaces a connection with a newer one", async () => {
     const { client, device } = await newSession();
     const newer = newClient();
     Object.assign(newer.creds, client.creds);
@@ -255,7 +255,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     await wa.waitForLogin(device);
   });
 
-  it("ends connections in every way it is told to", async () => {
+  it("ends connections in every way on demand", async () => {
     const { client, phone, device } = await newSession();
     const again = async (): Promise<void> => {
       client.connect();
@@ -307,7 +307,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 428);
   });
 
-  it("lets new connections run into a black hole", async () => {
+  it("turns new connections into black holes", async () => {
     wa.muteNewConnections(true);
     const connected = wa.waitForConnection();
     const client = newClient().connect();
@@ -319,7 +319,7 @@ describe("The emulated WhatsApp, with the real Baileys", () => {
     assert.equal(await client.closed(), 408);
   });
 
-  it("refuses upgrades with the status it is told", async () => {
+  it("refuses upgrades with a given status", async () => {
     wa.refuseUpgrades(429);
     const client = newClient().connect();
     const [, response] = await once(client.socket.ws, "unexpected-response");

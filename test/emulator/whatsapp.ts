@@ -1,4 +1,4 @@
-/** WhatsApp on loopback: the server that Baileys connects to, and the accounts it knows. */
+/** WhatsApp on loopback: the server that Baileys connects to, and its accounts. */
 import { EventEmitter, once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,47 +16,47 @@ import { Phone, type PhoneProfile } from "./phone.ts";
 import { answer } from "./queries.ts";
 import { type BinaryNode, childrenOf, failure, QueryError, result, stanza, unixTime } from "./stanza.ts";
 
-/** How the emulator is to run; all of it has defaults. */
+/** Options of the emulator. All have defaults. */
 export interface WhatsAppOptions {
-  /** 0, the default, takes a free port. */
+  /** Default 0 takes a free port. */
   readonly port?: number;
   readonly host?: string;
-  /** How long a QR ref is good: the first this long, each further one so much longer. For ever by default. */
+  /** Lifetime of the first QR ref and of each further one. Unlimited by default. */
   readonly refLifetime?: { readonly firstMs: number; readonly nextMs: number };
-  /** Acks and receipts of messages come after this; under 100 ms Baileys folds them into the message. */
+  /** Delay of acks and receipts. Below 100 ms Baileys merges them into the message. */
   readonly ackDelayMs?: number;
 }
 
-/** What the emulator reports; each event's argument is what it is about. */
+/** Events of the emulator, each with its subject as argument. */
 export interface WhatsAppEvents {
-  /** A WebSocket was opened; nothing has been said yet. */
+  /** A WebSocket was opened and has carried nothing yet. */
   connection: [Connection];
-  /** A client registers and shows QR codes now. */
+  /** A client registered and shows QR codes now. */
   candidate: [Candidate];
   paired: [LinkedDevice];
   /** A login was accepted. */
   login: [LinkedDevice];
-  /** The device has been given its offline queue. */
+  /** The device has received its offline queue. */
   active: [LinkedDevice];
   closed: [Connection];
   /** Any of these, and every message, receipt or ack. */
   change: [];
 }
 
-/** Numbers since the start, except `connections`: those open now. */
+/** Totals since the start, except `connections`, which counts the open ones. */
 export interface Counters {
   readonly connections: number;
   readonly pairings: number;
   readonly logins: number;
   readonly refusedUpgrades: number;
-  /** Logins of a device that had a connection still. */
+  /** Logins of a device that still had a connection. */
   readonly conflicts: number;
 }
 
-const WAIT_MS = 60_000;
-const NUMBER = /^\d{5,15}$/;
+const waitMs = 60_000;
+const numberForm = /^\d{5,15}$/;
 
-/** Starts an emulated WhatsApp and resolves when it listens. `close()` it when done. */
+/** Starts an emulated WhatsApp and resolves when it listens. The caller must `close()` it. */
 export async function startWhatsApp(options: WhatsAppOptions = {}): Promise<WhatsApp> {
   const server = createServer((_request, response) => response.writeHead(426).end());
   server.listen(options.port ?? 0, options.host ?? "127.0.0.1");
@@ -66,20 +66,22 @@ export async function startWhatsApp(options: WhatsAppOptions = {}): Promise<What
 
 /** The running emulator. */
 export class WhatsApp extends EventEmitter<WhatsAppEvents> {
-  /** What goes into Baileys' `waWebSocketUrl`. */
+  /** Value for Baileys' `waWebSocketUrl`. */
   readonly url: string;
   readonly ackDelayMs: number;
   readonly refLifetime: { readonly firstMs: number; readonly nextMs: number };
-  /** What the emulator could not cope with: false frames, messages it could not decrypt. Empty in a good test. */
+  /** Errors inside the emulator, such as invalid frames and messages it could not decrypt. Empty in a good test. */
   readonly faults: unknown[] = [];
-  /** Answers handshakes and registrations of a retired client version with `<failure reason="405">`; null retires none. */
+  /**
+   * Answers handshakes and registrations of a retired client version with `<failure reason="405">`; null retires none.
+   */
   retireVersions(isRetired: ((version: string) => boolean) | null): void {
     this.#acceptsVersion = (version) => !isRetired?.(version);
   }
 
-  /** The client version of each handshake, oldest first. */
+  /** Client version of each handshake, oldest first. */
   readonly clientVersions: string[] = [];
-  /** Refuses requests for a pairing code with an error of this text while it is set. */
+  /** Text of the error with which requests for a pairing code are refused while it is set. */
   linkCodeRefusal: string | undefined;
   readonly #server: Server;
   readonly #webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
@@ -126,44 +128,44 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   }
 
   /**
-   * The account with this number; without a number, a new account with a number of its own. The profile counts only
-   * when the account is made by this call.
+   * Returns the account with this number, or a new account with a new number. The profile applies only to accounts
+   * created by this call.
    */
   phone(number?: string, profile: PhoneProfile = {}): Phone {
     const known = number === undefined ? undefined : this.#phones.get(number);
     if (known) return known;
     const chosen = number ?? this.#freeNumber();
-    if (!NUMBER.test(chosen)) throw new Error(`not a phone number: ${chosen}`);
+    if (!numberForm.test(chosen)) throw new Error(`${chosen} must be a phone number of 5 to 15 digits`);
     const phone = new Phone(this, chosen, String(100_000_000_000_001 + this.#phones.size), profile);
     this.#phones.set(chosen, phone);
     this.#phonesByLid.set(phone.lidUser, phone);
     return phone;
   }
 
-  /** The account a JID (number or LID, any device) belongs to; a number nobody has used yet gets one now. */
+  /** Returns the account of a JID (number or LID, any device). An unused number gets an account now. */
   accountOf(jid: string): Phone | undefined {
     const user = jidDecode(jid)?.user ?? "";
     if (isLidUser(jid)) return this.#phonesByLid.get(user);
-    return isPnUser(jid) && NUMBER.test(user) ? this.phone(user) : undefined;
+    return isPnUser(jid) && numberForm.test(user) ? this.phone(user) : undefined;
   }
 
-  /** The connections open now. */
+  /** Connections open now. */
   get connections(): readonly Connection[] {
     return [...this.#connections];
   }
 
-  /** The device's connection; throws when it is not logged in. */
+  /** Returns the device's connection; throws if it is not logged in. */
   connectionOf(device: LinkedDevice): Connection {
     if (!device.connection) throw new Error(`${device.jid} is not connected`);
     return device.connection;
   }
 
-  /** The clients that wait to be linked. */
+  /** Clients that wait to be linked. */
   get candidates(): readonly Candidate[] {
     return [...this.#candidates.values()];
   }
 
-  /** The clients that asked for a pairing code, by their latest request. */
+  /** Clients that asked for a pairing code, by their latest request. */
   get linkCodes(): readonly LinkCodeRequest[] {
     return [...this.#linkCodes.values()];
   }
@@ -177,7 +179,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     this.#upgradeRefusal = status ?? undefined;
   }
 
-  /** Answers every handshake, registrations too, with `<failure reason="…">`, until called with null. */
+  /** Answers every handshake, including registrations, with `<failure reason="…">`, until called with null. */
   refuseLogins(reason: number | null): void {
     this.#loginRefusal = reason ?? undefined;
   }
@@ -192,19 +194,19 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     this.#muteNew = mute;
   }
 
-  /** Resolves with the next connection opened. */
+  /** Resolves with the next opened connection. */
   async waitForConnection(): Promise<Connection> {
     const [connection] = await once(this, "connection");
     return connection;
   }
 
-  /** Resolves once the device is logged in and has its offline queue; at once if it is. */
+  /** Resolves once the device is logged in and has its offline queue. */
   async waitForLogin(device: LinkedDevice): Promise<void> {
     await this.until(() => device.online, `the login of ${device.jid}`);
   }
 
-  /** Resolves as soon as the condition holds, which is looked at after each change; rejects after `timeoutMs`. */
-  async until(condition: () => boolean, what = "a condition", timeoutMs = WAIT_MS): Promise<void> {
+  /** Resolves as soon as the condition holds, checked after each change; rejects after `timeoutMs`. */
+  async until(condition: () => boolean, what = "a condition", timeoutMs = waitMs): Promise<void> {
     if (condition()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const look = (): void => {
@@ -220,7 +222,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     }
   }
 
-  /** Closes all sockets and stops listening; resolves when nothing is left. */
+  /** Closes all sockets and stops listening. Resolves when nothing is left. */
   async close(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -230,12 +232,12 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     await Promise.all([closed, ...ended]);
   }
 
-  /** For the emulator's parts: something a waiting test may look for has happened. */
+  /** Called by the emulator's parts after each change that a waiting test may look for. */
   changed(): void {
     this.emit("change");
   }
 
-  /** For the emulator's parts: keeps what goes wrong in background work among the faults. */
+  /** Called by the emulator's parts to record errors of background work in `faults`. */
   async watch(work: Promise<void> | undefined): Promise<void> {
     try {
       await work;
@@ -244,19 +246,19 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     }
   }
 
-  /** For pairing: a device was linked. */
+  /** Called by the pairing code after a device was linked. */
   devicePaired(device: LinkedDevice): void {
     this.#counts.pairings += 1;
     this.#announce("paired", device);
   }
 
-  /** For queries: a device has been given its offline queue. */
+  /** Called by the query code after a device has received its offline queue. */
   deviceActive(device: LinkedDevice): void {
     if (device.phone.sendsHistory && device.ledger.logins === 1) void this.watch(sendHistory(this, device));
     this.#announce("active", device);
   }
 
-  /** For pairing codes: a client asked for one; its latest request counts. */
+  /** Called by the link code exchange for each request. A client's latest request counts. */
   addLinkCode(request: LinkCodeRequest): void {
     this.#linkCodes.delete(request.candidate.connection);
     this.#linkCodes.set(request.candidate.connection, request);
@@ -361,7 +363,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   }
 }
 
-/** The version that a client says it is (ClientPayload.UserAgent.AppVersion). */
+/** Returns the client version that a client reports (ClientPayload.UserAgent.AppVersion). */
 function versionOf({ payload }: HandshakeResult): string {
   const { primary, secondary, tertiary } = payload.userAgent?.appVersion ?? {};
   return [primary, secondary, tertiary].join(".");

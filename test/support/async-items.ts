@@ -1,11 +1,11 @@
-/** All items until the end. */
+/** Collects all items until the end. */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const collected: T[] = [];
   for await (const item of items) collected.push(item);
   return collected;
 }
 
-/** That many items of those that count; then the reader leaves. */
+/** Takes `count` items that match, then stops reading. */
 export async function take<T>(
   count: number,
   items: AsyncIterable<T>,

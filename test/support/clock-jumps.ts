@@ -1,6 +1,6 @@
 const hourMs = 3_600_000;
 
-/** How far clocks are set in tests, by name. */
+/** Changes of the wall clock for tests, by name. */
 export const jumps = [
   ["two hours back", -2 * hourMs],
   ["two hours forward", 2 * hourMs],

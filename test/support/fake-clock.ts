@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/ports/system.ts";
 
-/** 2026-01-01T00:00:00Z: where a fake clock begins unless told otherwise. */
+/** Initial time of a fake clock by default: 2026-01-01T00:00:00Z. */
 export const epochMs = 1_767_225_600_000;
 
 interface Timer {
@@ -8,7 +8,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** Clock that moves only when a test advances it. */
 export class FakeClock implements Clock {
   #nowMs: number;
   #wallMs: number;
@@ -43,17 +43,17 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** How many timers wait. */
+  /** Number of waiting timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** When the next timer is due, on the monotonic clock, if one waits. */
+  /** Time of the next timer on the monotonic clock, if one waits. */
   get nextAtMs(): number | undefined {
     return this.#next()?.dueMs;
   }
 
-  /** Moves time on and calls what falls due on the way, each at its own time, in the order it was due. */
+  /** Advances time and fires due timers in order, each at its own time. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (let timer = this.#next(); timer && timer.dueMs <= endMs; timer = this.#next()) {
@@ -64,7 +64,7 @@ export class FakeClock implements Clock {
     this.#moveTo(endMs);
   }
 
-  /** Sets the wall clock forward, or back by a negative number. No time passes. */
+  /** Moves the wall clock forward, or back by a negative number. No time passes. */
   jumpWall(ms: number): void {
     this.#wallMs += ms;
   }

@@ -4,7 +4,7 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgxuRONrmEs+HPaOU7
 zpQnHme0t9M3ZzECR+lKUkBb3p2hRANCAAQgzpySoEu0yQJr0+PLnu5YKqZeZ+ib
 D7PU55Err+k7ZGYMzdIpwD2NLkdZnwPKj4b/zWfrGQB9FxwaA36ROIXm
 -----END PRIVATE KEY-----`;
-/** A certificate for localhost, signed by itself, 2020 to 2120. */
+/** Self-signed certificate for localhost, valid 2020 to 2120. */
 export const cert = `-----BEGIN CERTIFICATE-----
 MIIBYTCCAQegAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
 c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM

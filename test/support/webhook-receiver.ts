@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** A request as a receiver of webhooks got it. */
+/** A webhook request as its receiver got it. */
 export interface Received {
   readonly method: string;
   readonly path: string;
@@ -11,18 +11,18 @@ export interface Received {
   readonly body: Buffer;
 }
 
-/** A server on a free port of the loopback that keeps what it gets. */
+/** Server on a free loopback port that records its requests. */
 export interface WebhookReceiver extends AsyncDisposable {
   readonly origin: string;
   readonly port: number;
   readonly requests: readonly Received[];
-  /** How many connections were made to it. */
+  /** Connections made to it so far. */
   readonly connections: number;
-  /** Resolves when it has got this many requests. */
+  /** Resolves when it has received this many requests. */
   arrived(count: number): Promise<void>;
 }
 
-/** Opens a receiver that answers by `answer`, or 200. What it leaves open is closed with the receiver. */
+/** Opens a receiver that answers with `answer`, or 200. Closing it ends the requests it left open. */
 export async function openReceiver(
   answer: (response: ServerResponse, request: Received) => void = (response) => response.end(),
 ): Promise<WebhookReceiver> {

@@ -4,7 +4,7 @@ import { fill } from "./rest-case.ts";
 
 const jsonType = /^application\/json; ?charset=utf-8$/i;
 
-/** The body is this JSON, its keys in this order. WAHA's order of keys does not count. */
+/** Expects exactly this JSON with its keys in this order. WAHA's order of keys is not checked. */
 export const exactly =
   (expected: unknown): BodyMatcher =>
   (answer, { session, kind }) => {
@@ -13,14 +13,14 @@ export const exactly =
     else assert.equal(JSON.stringify(answer.json()), JSON.stringify(wanted));
   };
 
-/** The body is a JSON object with at least this in it. */
+/** Expects a JSON object that contains at least this. */
 export const including =
   (expected: object): BodyMatcher =>
   (answer, { session }) => {
     assert.partialDeepStrictEqual(answer.json(), fill(expected, session));
   };
 
-/** The body is a JSON object with these keys in this order, whose values are these; it may have others beside them. */
+/** Expects a JSON object with these keys in this order and these values. It may have other keys beside them. */
 export const withKeys =
   (expected: object): BodyMatcher =>
   (answer, { session, kind }) => {
@@ -31,7 +31,7 @@ export const withKeys =
     else assert.equal(JSON.stringify(shown), JSON.stringify(wanted));
   };
 
-/** The body has a text that matches and none that is forbidden. */
+/** Expects a text that matches, without any forbidden match. */
 export const text =
   (pattern: RegExp, forbidden?: RegExp): BodyMatcher =>
   (answer) => {
@@ -39,20 +39,20 @@ export const text =
     if (forbidden) assert.doesNotMatch(answer.text, forbidden);
   };
 
-/** All of these. */
+/** Combines matchers; all must pass. */
 export const all =
   (...matchers: readonly BodyMatcher[]): BodyMatcher =>
   (answer, context) => {
     for (const matches of matchers) matches(answer, context);
   };
 
-/** There is no body. */
+/** Expects an empty body. */
 export const empty: BodyMatcher = (answer) => assert.equal(answer.bytes.byteLength, 0);
 
-/** The body is a PNG. */
+/** Expects a PNG. */
 export const png: BodyMatcher = (answer) => assertPng(answer.bytes);
 
-/** The body is `{"mimetype":"image/png","data":"…"}`, the data plain base64. */
+/** Expects `{"mimetype":"image/png","data":"…"}` with plain base64 data. */
 export const pngAsJson: BodyMatcher = (answer) => {
   const body = objectOf(answer.json());
   assert.deepEqual(Object.keys(body), ["mimetype", "data"]);
@@ -72,7 +72,7 @@ const phrases = {
 
 type ErrorStatus = keyof typeof phrases;
 
-/** An error in the one shape errors have. */
+/** Expects an error of the common form. */
 export function failure(status: ErrorStatus, message: string): Expectation {
   return {
     status,
@@ -81,7 +81,7 @@ export function failure(status: ErrorStatus, message: string): Expectation {
   };
 }
 
-/** An error in that shape whose message's wording is not decided, but must match. */
+/** Expects an error of the common form whose message is not fixed but must match. */
 export function failureLike(status: ErrorStatus, message: RegExp): Expectation {
   return {
     status,
@@ -95,7 +95,7 @@ export function failureLike(status: ErrorStatus, message: RegExp): Expectation {
   };
 }
 
-/** 400 with one message for each of these and no others: the whole message, or only the path it starts with. */
+/** Expects 400 with exactly these messages, each given completely or by the path that it starts with. */
 export function violations(...expected: readonly string[]): Expectation {
   return {
     status: 400,
@@ -121,19 +121,19 @@ function covers(expected: string, message: string): boolean {
   return expected.includes(" ") ? message === expected : message.startsWith(`${expected} `);
 }
 
-/** A success with a JSON body. */
+/** Expects a success with a JSON body. */
 export function json(status: number, body: BodyMatcher): Expectation {
   return { status, headers: { "content-type": jsonType }, body };
 }
 
-/** The QR code or the screenshot as a picture. */
+/** Expects the QR code or the screenshot as a picture. */
 export const pngAnswer: Expectation = {
   status: 200,
   headers: { "content-type": "image/png", "content-length": /^[1-9]\d*$/, "cache-control": "no-store" },
   body: png,
 };
 
-/** What asks for a session that is not running gets this, by WAHA's words. */
+/** Expects WAHA's error for a session that is not running. */
 export const notStarted = failure(
   404,
   "We didn't find a session with name '{session}'.\nPlease start it first by using POST /api/sessions/{session}/start request",
@@ -141,16 +141,16 @@ export const notStarted = failure(
 
 export const sessionNotFound = failure(404, "Session not found");
 
-/** What asks for a code to scan gets this where there is none. */
+/** Expects the error for a QR code when the session has none. */
 export function statusNotAsExpected(status: string): Expectation {
   const error = "Session status is not as expected. Try again later or restart the session";
   return json(422, exactly({ error, session: "{session}", status, expected: ["SCAN_QR_CODE"] }));
 }
 
-/** The configuration that is shown where none was sent. */
+/** Configuration in answers if none was sent. */
 export const emptyConfig = { proxy: null, webhooks: [], debug: false };
 
-/** A session's info as it must be shown, on the NOWEB engine. */
+/** Returns a session's info in answers, on the NOWEB engine. */
 export const info = (status: string, config: object = emptyConfig, name = "{session}", me: object | null = null) => ({
   name,
   status,

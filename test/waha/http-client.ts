@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 
-/** A request exactly as it goes out: the path is sent as it is, `body` as JSON, `rawBody` as it is. */
+/** A request that is sent unchanged: the path as is, `body` as JSON, `rawBody` as is. */
 export interface RestRequest {
   readonly method: string;
   readonly path: string;
@@ -10,17 +10,17 @@ export interface RestRequest {
   readonly rawBody?: string | Uint8Array;
 }
 
-/** An answer, body read. */
+/** An answer with its complete body. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;
   readonly text: string;
-  /** The body as JSON, which must be labelled as such; throws an AssertionError-like Error if it is not. */
+  /** Returns the body as JSON; throws if it is not JSON or not labelled as JSON. */
   json(): unknown;
 }
 
-/** Speaks HTTP/1.1 to one base URL without changing paths, unlike `fetch`. `close` it when done. */
+/** HTTP/1.1 client for one base URL that does not normalize paths, unlike `fetch`. The caller must `close` it. */
 export class HttpClient {
   readonly #base: URL;
   readonly #headers: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export class HttpClient {
     this.#agent = this.#base.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
   }
 
-  /** Sends a request with the client's headers, which the request's own replace; an empty value leaves a header out. */
+  /** Sends a request with the client's headers. The request's own headers replace them; an empty value omits one. */
   send({ method, path, headers = {}, body, rawBody }: RestRequest): Promise<Answer> {
     const payload = body === undefined ? rawBody : JSON.stringify(body);
     const all: Record<string, string> = {
@@ -49,7 +49,7 @@ export class HttpClient {
     });
   }
 
-  /** Sends headers that announce more than will ever be sent, and answers with what the server says to that. */
+  /** Sends headers that announce a longer body than will be sent, and returns the server's answer. */
   announce(path: string, contentLength: number): Promise<Answer> {
     const headers = {
       ...this.#headers,

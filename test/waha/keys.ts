@@ -34,7 +34,7 @@ const cases: readonly (readonly [name: string, request: RestRequest, expect: Exp
   ],
 ];
 
-/** Reports what a server with a key lets in. */
+/** Registers the cases of a server with an API key. */
 export function registerKeyCases(target: () => Target): void {
   describe("the API key", { skip: noKey ?? false }, () => {
     for (const [name, request, expect] of cases) {

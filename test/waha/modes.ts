@@ -33,7 +33,7 @@ const openRows: readonly Row[] = [
   [get(path), json(200, withKeys({ config: { proxy, webhooks: [], debug: false } }))],
 ];
 
-/** Reports what changes with settings of the server; each takes a server of its own. */
+/** Registers the cases that need other server settings, each with a server of its own. */
 export function registerModeCases(): void {
   describe("settings of the server", { skip: notOwnServer ?? false }, () => {
     it("WAHA_HTTP_STRICT_MODE refuses unknown fields, but for the name in the body of PUT", () =>

@@ -17,7 +17,7 @@ import { del, type Expectation, fill, get, post, put, sessionPath } from "./rest
 import { assertAnswer } from "./run-case.ts";
 import { noPhone, noWebhooks, settings, type Target } from "./target.ts";
 
-/** A walk through the life of one session with phones at hand. */
+/** Walk through the life of one session with emulated phones. */
 class Walk {
   readonly session: string;
   readonly phones: Phones;
@@ -32,7 +32,7 @@ class Walk {
     this.session = target.newName();
   }
 
-  /** Sends a request, in which "{session}" is the walk's session, and checks the answer. */
+  /** Sends a request, with the session's name in place of "{session}", and checks the answer. */
   async step(request: RestRequest, expect: Expectation): Promise<Answer> {
     const filled = fill(request, this.session);
     const answer = await this.#target.client.send(filled);
@@ -48,14 +48,14 @@ class Walk {
     await this.step(post("/api/sessions", { name: "{session}", start: true, config }), { status: 201 });
   }
 
-  /** The text of the QR code to scan now. */
+  /** Returns the text of the current QR code. */
   async qr(): Promise<string> {
     await this.until("SCAN_QR_CODE");
     const answer = await this.step(get("/api/{session}/auth/qr?format=raw"), { status: 200 });
     return String(Object(answer.json()).value);
   }
 
-  /** Creates a session and pairs it; gives the phone's number. */
+  /** Creates a session and pairs it. Returns the phone's number. */
   async pair(config: object = {}): Promise<string> {
     await this.create(config);
     const phone = await this.phones.scan(await this.qr());
@@ -68,7 +68,7 @@ class Walk {
   }
 }
 
-/** Whether this is the paired account, whatever its name is. */
+/** Expects the paired account, whatever its name. */
 const isMe = (phone: string) => (answer: Answer) => {
   const { id, pushName, ...others } = Object(answer.json());
   assert.deepEqual({ id, others }, { id: `${phone}@c.us`, others: {} });
@@ -252,7 +252,7 @@ const webhookWalks: Readonly<Record<string, (walk: Walk, hook: WebhookInbox) => 
   },
 };
 
-/** Reports the walks that need a phone. */
+/** Registers the walks that need a phone. */
 export function registerPhoneCases(target: () => Target): void {
   describe("with a phone", { skip: noPhone ?? false, concurrency: 2 }, () => {
     for (const [name, play] of Object.entries(walks)) {

@@ -1,20 +1,20 @@
-/** Phones of an emulated WhatsApp, by number; each call rejects where WhatsApp would refuse. */
+/** Phones of an emulated WhatsApp, by number. Each call rejects where WhatsApp would refuse. */
 export interface Phones {
-  /** A new phone scans the text of a QR code; gives its number. */
+  /** Scans a QR code with a new phone. Returns its number. */
   scan(qr: string): Promise<string>;
-  /** The phone types a pairing code, "ABCD-ABCD". */
+  /** Types a pairing code, "ABCD-ABCD", on the phone. */
   enterCode(phone: string, code: string): Promise<void>;
-  /** The phone removes its linked devices. */
+  /** Removes the phone's linked devices. */
   unlink(phone: string): Promise<void>;
-  /** A phone sends a text to another. */
+  /** Sends a text from one phone to another. */
   send(from: string, to: string, text: string): Promise<void>;
-  /** A number that no other case uses. */
+  /** Returns a number that no other case uses. */
   freeNumber(): string;
 }
 
-/** The phones behind the control address of an emulator (test/emulator/control.ts). */
+/** Connects to the phones behind an emulator's control address (test/emulator/control.ts). */
 export function phonesAt(controlUrl: string): Phones {
-  // Beside the numbers that the emulator gives out, and other ones in each run.
+  // Separate from the emulator's own numbers, and different in each run.
   let number = 15_560_000_000 + (process.pid % 10_000) * 1_000;
   const freeNumber = () => String(++number);
   const call = async (action: string, body: object): Promise<void> => {

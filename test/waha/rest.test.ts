@@ -1,4 +1,4 @@
-/** The suite: REST as WAHA's clients know it, against any server. README.md tells how to point it at one. */
+/** The suite: REST as WAHA's clients use it, against any server. README.md tells how to point it at one. */
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
 import { configShownCases, configViolationCases } from "./cases/config.ts";

@@ -4,7 +4,7 @@ import type { Answer, RestRequest } from "./http-client.ts";
 import { type CaseGroup, type Expectation, fill, type MatchContext, type RestCase, type Step } from "./rest-case.ts";
 import { settings, type Target } from "./target.ts";
 
-/** Reports each case of a table as a test; a few run at a time, since some only wait. */
+/** Registers each case of a table as a test. Several run at a time, because some only wait. */
 export function registerCases({ title, cases }: CaseGroup, target: () => Target): void {
   describe(title, { concurrency: 4 }, () => {
     for (const row of cases) {
@@ -14,7 +14,7 @@ export function registerCases({ title, cases }: CaseGroup, target: () => Target)
   });
 }
 
-/** Sets a case up, runs its steps, and removes what it has made, however it ends. */
+/** Sets up a case, runs its steps, and removes its sessions, however it ends. */
 async function runCase(row: RestCase, target: Target): Promise<void> {
   const context: MatchContext = { session: target.newName(), kind: settings.kind };
   const made = new Set<string>([context.session]);
@@ -44,14 +44,14 @@ function fillRequest(request: RestRequest, session: string): RestRequest {
   return { ...fill(rest, session), ...(rawBody !== undefined && { rawBody: fill(rawBody, session) }) };
 }
 
-/** Keeps the names the server makes up, so that those sessions are removed as well. */
+/** Records names that the server makes up, so that those sessions are removed as well. */
 function noteCreated(answer: Answer, made: Set<string>): void {
   if (!answer.text.startsWith("{") || answer.bytes[0] !== 0x7b) return;
   const { name } = Object(JSON.parse(answer.text));
   if (typeof name === "string") made.add(name);
 }
 
-/** Throws an Error that tells request and answer where they do not fit. */
+/** Throws an Error with the request and the answer if they do not match. */
 export function assertAnswer(answer: Answer, request: RestRequest, expected: Expectation, context: MatchContext): void {
   try {
     assert.equal(answer.status, expected.status, "status");

@@ -7,38 +7,38 @@ import { HttpClient } from "./http-client.ts";
 import { type Phones, phonesAt } from "./phones.ts";
 import type { TargetKind } from "./rest-case.ts";
 
-/** Where the suite is pointed, read once from the environment; README.md tells the variables. */
+/** Settings of the suite, read once from the environment. README.md lists the variables. */
 export const settings = {
   baseUrl: process.env.WAHA_BASE_URL || undefined,
-  // A server of the suite's own has a key: without one it answers to no pages of other origins.
+  // A server that the suite starts has a key; without one it answers no pages of other origins.
   apiKey: process.env.WAHA_API_KEY || (process.env.WAHA_BASE_URL ? undefined : "waha-suite-key"),
   scanUrl: process.env.WAHA_SUITE_SCAN_URL || undefined,
   kind: targetKind(process.env.WAHA_SUITE_TARGET),
 };
 
-/** Why cases that need a phone cannot run; undefined where they can. */
+/** Reason why cases with a phone cannot run; undefined if they can. */
 export const noPhone =
   settings.baseUrl === undefined || settings.scanUrl !== undefined
     ? undefined
     : "needs a phone: set WAHA_SUITE_SCAN_URL to the control address of an emulated WhatsApp";
 
-/** Why cases that need a key cannot run; undefined where they can. */
+/** Reason why cases with a key cannot run; undefined if they can. */
 export const noKey = settings.apiKey === undefined ? "needs a server with a key: set WAHA_API_KEY" : undefined;
 
-/** Why webhooks cannot come back to this suite; undefined where they can. */
+/** Reason why webhooks cannot reach this suite; undefined if they can. */
 export const noWebhooks =
   settings.baseUrl === undefined || /^(127\.|localhost$|\[::1\]$)/.test(new URL(settings.baseUrl).hostname)
     ? undefined
     : "needs a server on this machine, which can reach the suite's webhook receiver";
 
-/** Why the suite cannot know what else the server holds; undefined where the server is its own. */
+/** Reason why the suite cannot know the server's other sessions; undefined if it started the server. */
 export const notOwnServer =
   settings.baseUrl === undefined ? undefined : "needs a server of the suite's own: WAHA_BASE_URL must not be set";
 
-/** A server to be tried, and the phones that can be linked to it. `close` it. */
+/** Server under test, with phones that can be linked to it. The caller must `close` it. */
 export class Target {
   readonly client: HttpClient;
-  /** The same server without a key. */
+  /** Client of the same server without a key. */
   readonly anonymous: HttpClient;
   readonly phones: Phones | undefined;
   readonly #resources: AsyncDisposableStack;
@@ -50,7 +50,7 @@ export class Target {
     this.#resources = resources;
   }
 
-  /** The server at WAHA_BASE_URL, or one of its own against an emulated WhatsApp. */
+  /** Opens the server at WAHA_BASE_URL, or starts one against an emulated WhatsApp. */
   static async open(): Promise<Target> {
     await using resources = new AsyncDisposableStack();
     if (settings.baseUrl !== undefined) {
@@ -71,12 +71,12 @@ export class Target {
     return new Target(server.baseUrl, phonesAt(control.url), resources.move());
   }
 
-  /** A name that nobody else uses. */
+  /** Returns an unused name. */
   newName(): string {
     return `waha_suite_${randomBytes(8).toString("hex")}`;
   }
 
-  /** Waits until the session has the status, by asking again and again: WAHA has nothing to wait on. */
+  /** Polls until the session has the status, since WAHA has no way to wait. */
   async untilStatus(session: string, wanted: string, timeoutMs = 60_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
@@ -88,7 +88,7 @@ export class Target {
     }
   }
 
-  /** Removes sessions, whether they are there or not. */
+  /** Removes sessions, whether they exist or not. */
   async remove(sessions: Iterable<string>): Promise<void> {
     for (const session of sessions) {
       const { status } = await this.client.send({
@@ -109,5 +109,5 @@ export class Target {
 function targetKind(name: string | undefined): TargetKind {
   if (name === "waha") return name;
   if (!name || name === "sessiond") return "sessiond";
-  throw new Error(`WAHA_SUITE_TARGET must be sessiond or waha, and is ${name}`);
+  throw new Error(`WAHA_SUITE_TARGET must be sessiond or waha, not ${name}`);
 }

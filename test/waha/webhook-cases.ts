@@ -5,12 +5,12 @@ import { type Webhook, WebhookInbox } from "../e2e/webhook-inbox.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
 import { noWebhooks, settings, type Target } from "./target.ts";
 
-/** A session of the case's own, and an endpoint that its webhooks come to. */
+/** A session of the case and an endpoint that receives its webhooks. */
 interface Scene {
   readonly target: Target;
   readonly session: string;
   readonly hook: WebhookInbox;
-  /** Creates and starts the session with this webhook; more than one where an array is given. */
+  /** Creates and starts the session with one webhook, or with several. */
   create(webhook: object | readonly object[]): Promise<void>;
   /** Waits for this many events of the session. */
   events(count: number): Promise<readonly Webhook[]>;
@@ -46,7 +46,7 @@ async function scene(target: Target, play: (scene: Scene) => Promise<void>): Pro
   await play(stage);
 }
 
-/** Reports how webhooks of a session that is not paired arrive; no phone is needed. */
+/** Registers the cases about webhooks of an unpaired session, which need no phone. */
 export function registerWebhookCases(target: () => Target): void {
   describe("webhooks", { skip: noWebhooks ?? false, concurrency: 4 }, () => {
     it("WAHA's vector: the HMAC of the suite is WAHA's", () => {
@@ -207,7 +207,7 @@ async function triesAgain(target: Target): Promise<void> {
   cleanup.defer(() => target.remove([session]));
   const body = { name: session, start: true, config: { webhooks } };
   assert.equal((await target.client.send({ method: "POST", path: "/api/sessions", body })).status, 201);
-  // The two events, and once more the one that was answered with 500.
+  // The two events, and the repetition of the one answered with 500.
   await receiver.arrived(3);
   const ids = receiver.requests.map(({ headers }) => headers["x-webhook-request-id"]);
   assert.equal(ids.filter((id) => id === ids[0]).length, 2, "the first one came twice");

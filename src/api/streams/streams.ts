@@ -1,6 +1,6 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Tickets } from "../../ports/tickets.ts";
-import { type Admits, keyRequired, presentedKey, ticketHeader } from "../authentication.ts";
+import { type Admits, keyRequired, readKey, ticketHeader } from "../authentication.ts";
 import type { LiveStreamOptions, StreamPolicy } from "./live-stream.ts";
 
 /** What all streams have in common. */
@@ -25,7 +25,7 @@ export class Streams {
   optionsFor({ method, requestHeader, signal }: Pick<HandlerContext, "method" | "requestHeader" | "signal">) {
     const { policy, clock, admits, tickets } = this.#options;
     // A ticket opens a stream; what it stood for is looked at from then on.
-    const key = tickets.keyOf(requestHeader.get(ticketHeader) ?? "") ?? presentedKey(requestHeader);
+    const key = tickets.keyOf(requestHeader.get(ticketHeader) ?? "") ?? readKey(requestHeader);
     const header = this.#headerWith(key);
     const check = () => {
       if (!admits(method, header)) throw keyRequired();

@@ -38,7 +38,11 @@ export function readQuery(
   }
 }
 
-type Target = { parents: (DescField & { fieldKind: "message" })[]; field: DescField; key: string | undefined };
+interface Target {
+  readonly parents: (DescField & { fieldKind: "message" })[];
+  readonly field: DescField;
+  readonly key: string | undefined;
+}
 
 /** Returns the field that a parameter names, with `key` for a map; undefined if there is none that text can fill. */
 function resolve(message: DescMessage, name: string): Target | undefined {

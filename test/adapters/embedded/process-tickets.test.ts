@@ -4,7 +4,7 @@ import { ProcessTickets } from "../../../src/adapters/embedded/process-tickets.t
 import { systemRandom } from "../../../src/adapters/node/system.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-it("a ticket stands for its key for a minute; others for none", () => {
+it("a ticket stands for its key for a minute", () => {
   const clock = new FakeClock(0);
   const tickets = new ProcessTickets({ clock, random: systemRandom });
   const { ticket, expiresAtMs } = tickets.issue("key");
@@ -19,7 +19,7 @@ it("a ticket stands for its key for a minute; others for none", () => {
   assert.equal(tickets.keyOf(ticket), undefined);
 });
 
-it("however many are made, the latest of them are kept", () => {
+it("the latest tickets are stored, however many are issued", () => {
   let made = 0;
   const tickets = new ProcessTickets({ clock: new FakeClock(), random: { hex: () => String(made++) } });
   for (let n = 0; n < 20_000; n += 1) tickets.issue("key");

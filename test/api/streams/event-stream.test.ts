@@ -60,7 +60,7 @@ describe("a stream of events", () => {
     await whole.leave();
   });
 
-  it("has the sessions and the names asked for only", async () => {
+  it("has only the requested sessions and names", async () => {
     const bobs = open(logged(), { cursor: 0n, session: "bob", names: ["message", "session.status"] });
     assert.deepEqual(await bobs.take(2), ["2 message bob", "3 session.status bob"]);
     await bobs.leave();
@@ -69,7 +69,7 @@ describe("a stream of events", () => {
     await listed.leave();
   });
 
-  it("of a consumer goes on where it acknowledged; a new one misses nothing from its first stream on", async () => {
+  it("of a consumer continues after its acknowledgement; a new one misses nothing", async () => {
     const source = logged();
     const first = open(source, { consumer: "billing" });
     const next = first.next();
@@ -89,7 +89,7 @@ describe("a stream of events", () => {
     await explicit.leave();
   });
 
-  it("tells of a gap where the log has been trimmed, or was another one", async () => {
+  it("reports a gap if the log was trimmed or is another one", async () => {
     const source = logged();
     source.trim(3n);
     const behind = open(source, { cursor: 1n });
@@ -103,7 +103,7 @@ describe("a stream of events", () => {
     await ahead.leave();
   });
 
-  it("cuts off a reader who is too slow for what comes, and not one who catches up; the cursor tells where to go on", async () => {
+  it("drops a reader too slow for new events, with a cursor to continue from", async () => {
     const source = logged();
     const stream = open(source, { cursor: 0n }, 2);
     assert.deepEqual((await stream.take(4)).length, 4);
@@ -116,7 +116,7 @@ describe("a stream of events", () => {
     await again.leave();
   });
 
-  it("has heartbeats with the place it has come to, over what was not asked for too", async () => {
+  it("has heartbeats with its position, also past events it leaves out", async () => {
     const source = logged();
     const stream = open(source, { cursor: 0n, names: ["message"] });
     assert.equal(await stream.next(), "2 message bob");

@@ -4,7 +4,7 @@ import { liveStream } from "../../../src/api/streams/live-stream.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-/** A source that gives what a test puts in, and ends by its signal. */
+/** Source that yields the items a test adds and ends by its signal. */
 function source() {
   let signal: AbortSignal | undefined;
   let wake = () => {};
@@ -37,7 +37,7 @@ function start(more: { check?: () => void; isLast?: (item: string) => boolean } 
   const policy = { heartbeatMs: 15_000, maxAgeMs: 60_000 };
   const { signal } = controller;
   const stream = liveStream<string>(from.open, { policy, clock, signal, beat: () => "beat", ...more });
-  /** Asks for the next item and lets time pass until it is there. */
+  /** Asks for the next item and advances time until it arrives. */
   const after = async (ms: number) => {
     const next = stream.next();
     while (clock.pending === 0) await new Promise(setImmediate);
@@ -48,7 +48,7 @@ function start(more: { check?: () => void; isLast?: (item: string) => boolean } 
 }
 
 describe("a live stream", () => {
-  it("that has nothing to say yet says that it is open after a second, then every 15 s", async () => {
+  it("without items confirms that it is open after a second, then every 15 s", async () => {
     const { after, from, stream } = start();
     assert.equal(await after(1_000), "beat");
     assert.equal(await after(15_000), "beat");
@@ -58,7 +58,7 @@ describe("a live stream", () => {
     await stream.return();
   });
 
-  it("gives items in their order, whether they come before a heartbeat or after", async () => {
+  it("yields items in order, before and after heartbeats", async () => {
     const { after, from, stream } = start();
     for (const round of [1, 2, 3]) {
       from.put(`a${round}`);
@@ -70,7 +70,7 @@ describe("a live stream", () => {
     await stream.return();
   });
 
-  it("ends at its age, to be opened again, and ends its source", async () => {
+  it("ends at its age limit, to be reopened, and ends its source", async () => {
     const { after, from, clock } = start();
     for (const ms of [1_000, 15_000, 15_000, 15_000]) assert.equal(await after(ms), "beat");
     const error = await after(14_000).catch((thrown: unknown) => thrown);
@@ -79,7 +79,7 @@ describe("a live stream", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("asks with each heartbeat whether its reader may go on", async () => {
+  it("checks with each heartbeat whether its reader may continue", async () => {
     let refused = false;
     const { after, from } = start({
       check: () => {
@@ -92,7 +92,7 @@ describe("a live stream", () => {
     assert.ok(from.isEnded);
   });
 
-  it("one that always has more to tell is asked as often, and comes to its age all the same", async () => {
+  it("with constant traffic makes the same checks and reaches its age limit", async () => {
     let asked = 0;
     const { from, clock, stream } = start({
       check: () => {
@@ -112,7 +112,7 @@ describe("a live stream", () => {
     assert.ok(from.isEnded);
   });
 
-  it("ends its source when the caller leaves, after the last item, and when it is given up amid waiting", async () => {
+  it("ends its source when the caller leaves, at an item or while waiting", async () => {
     const left = start();
     const waiting = left.stream.next();
     left.controller.abort(new Error("left"));

@@ -7,7 +7,7 @@ import { deletedEventName } from "../../../src/domain/event.ts";
 import { LogTrimmed } from "../../../src/ports/event-log.ts";
 import { epochMs } from "../../support/fake-clock.ts";
 
-/** A session.status event that began a status. */
+/** Creates a session.status event for the beginning of a status. */
 export const statusEvent = (seq: bigint, session: string, status = Status.STARTING, metadata = {}): Event =>
   create(EventSchema, {
     seq,
@@ -27,7 +27,7 @@ export const messageEvent = (seq: bigint, session: string): Event =>
 export const deletion = (seq: bigint, session: string): Event =>
   create(EventSchema, { seq, session, name: deletedEventName, time: timestampFromMs(epochMs) });
 
-/** A log in memory that a test writes and trims, and the sessions that it is of. */
+/** In-memory log that a test writes and trims, with its sessions. */
 export class LogSource {
   /** Metadata by session. */
   readonly metadata = new Map<string, Record<string, string>>();
@@ -59,7 +59,7 @@ export class LogSource {
     this.#wake = Promise.withResolvers();
   }
 
-  /** Forgets what comes before a place. */
+  /** Drops the events before a position. */
   trim(oldestSeq: bigint): void {
     this.#oldestSeq = oldestSeq;
     this.#events = this.#events.filter(({ seq }) => seq >= oldestSeq);

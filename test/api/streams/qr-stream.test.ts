@@ -30,7 +30,7 @@ const gone: Moment = { record: undefined, pairing: undefined };
 const scan = (value: string, more: Partial<Pairing> = {}) => at(Phase.PAIRING, {}, code(value, more));
 const starting = at(Phase.CONNECTING);
 
-/** What a reader is sent for these snapshots, in short. */
+/** Lists in short the messages that these snapshots lead to. */
 function told(...moments: Moment[]): string[] {
   let seen: Seen | undefined;
   return moments.flatMap((moment) => {
@@ -53,7 +53,7 @@ function toOutcome(outcome: Parameters<typeof toJson<typeof QrStreamResponse_Out
   return json;
 }
 
-describe("what a snapshot tells a reader of codes", () => {
+describe("the messages for a snapshot", () => {
   const failed = (reason: Reason) => at(Phase.FAILED, { reason });
   const account = JSON.stringify(me);
   const table: [name: string, moments: Moment[], told: string[]][] = [
@@ -100,7 +100,7 @@ describe("what a snapshot tells a reader of codes", () => {
   ];
   for (const [name, moments, expected] of table) it(name, () => assert.deepEqual(told(...moments), expected));
 
-  it("a session that is missing or stopped at the beginning is refused as for the QR", () => {
+  it("refuse a session that is missing or stopped at the beginning, as for the QR", () => {
     for (const moment of [gone, at(Phase.STOPPED), at(Phase.DELETING)]) {
       assert.throws(
         () => qrItems("alice", undefined, moment),
@@ -135,7 +135,7 @@ describe("the stream of codes", () => {
     return { items, end };
   }
 
-  it("a code comes drawn, with its times and its place in the round; nothing follows the outcome", async () => {
+  it("has the drawn code with its times and number, and ends with the outcome", async () => {
     const { items, end } = await read([scan("a", { serial: 2, remaining: 4 }), at(Phase.WORKING, { me }), scan("b")]);
     assert.equal(end, undefined);
     assert.deepEqual(
@@ -148,7 +148,7 @@ describe("the stream of codes", () => {
     assert.deepEqual([qr?.issuedAt?.seconds, qr?.expiresAt?.seconds], [1n, 61n]);
   });
 
-  it("it ends with SHUTTING_DOWN when the server takes its source away, and for the caller's reason when they left", async () => {
+  it("ends with SHUTTING_DOWN when the server ends its source, else with the caller's reason", async () => {
     const { end } = await read([scan("a")]);
     assert.ok(end instanceof SessionError && end.reason === "SHUTTING_DOWN");
     assert.equal((await read([scan("a")], AbortSignal.abort("left"))).end, "left");

@@ -26,7 +26,7 @@ const status = (status: Status, statusReason = Reason.STATUS_REASON_UNSPECIFIED)
   ({ payload: { case: "sessionStatus", value: { status, statusReason } } }) as const;
 
 describe("an item of the status stream", () => {
-  it("a snapshot tells the state and the place in the log", () => {
+  it("is the state and the position for a snapshot", () => {
     assert.deepEqual(toJson(StatusStreamResponseSchema, snapshotItem(record("alice"), 7n, atMs)), {
       kind: "KIND_SNAPSHOT",
       seq: "7",
@@ -37,7 +37,7 @@ describe("an item of the status stream", () => {
     });
   });
 
-  it("a change tells what the event told", () => {
+  it("has the event's content for a change", () => {
     const item = changeItem(event(8n, { me, ...status(Status.FAILED, Reason.BANNED) }));
     assert.ok(item);
     assert.deepEqual(toJson(StatusStreamResponseSchema, item), {
@@ -52,7 +52,7 @@ describe("an item of the status stream", () => {
     });
   });
 
-  it("a change says what has changed: the status where it began then, a new code while one is waited for", () => {
+  it("marks the change: a new status, or a new code during SCAN_QR_CODE", () => {
     const past = (status: Status, ms: number) => ({ status, time: timestampFromMs(ms) });
     const told = (now: Status, statuses: ReturnType<typeof past>[]) => {
       const item = changeItem(event(8n, { payload: { case: "sessionStatus", value: { status: now, statuses } } }));
@@ -66,13 +66,13 @@ describe("an item of the status stream", () => {
     assert.deepEqual(told(SCAN_QR_CODE, [past(STARTING, 2), past(SCAN_QR_CODE, 3)]), ["SCAN_QR_CODE", "qr"]);
   });
 
-  it("a removal is told as DELETED; other events tell nothing", () => {
+  it("is DELETED for a removal; other events yield none", () => {
     assert.equal(changeItem(event(9n, { name: "session.deleted" }))?.kind, Kind.DELETED);
     assert.equal(changeItem(event(9n, { name: "message", payload: { case: "message", value: {} } })), undefined);
   });
 });
 
-/** Opens a stream on a log and tells its items in short. */
+/** Opens a stream on a log and returns its items in short. */
 function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRequestSchema>, maxLag = 10) {
   const clock = new FakeClock();
   const controller = new AbortController();
@@ -91,7 +91,7 @@ function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRe
       while (taken.length < count) taken.push(await next());
       return taken;
     },
-    /** Ends it as a caller does who leaves. */
+    /** Ends the stream like a caller that leaves. */
     async leave() {
       controller.abort(new Error("left"));
       await items.return?.();
@@ -106,8 +106,8 @@ function logOf(...sessions: string[]) {
   return source;
 }
 
-describe("the stream of statuses", () => {
-  it("that of one session begins with its state, goes on after it, and ends when it is deleted", async () => {
+describe("the status stream", () => {
+  it("of one session begins with its state and ends with its deletion", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     assert.equal(await stream.next(), "SNAPSHOT 5 alice");
@@ -115,7 +115,7 @@ describe("the stream of statuses", () => {
     assert.deepEqual(await stream.take(3), ["CHANGE 6 alice", "DELETED 8 alice", "the end"]);
   });
 
-  it("that of all goes on over a deletion and shows sessions that come later; only the last of its snapshot has a place", async () => {
+  it("of all sessions survives deletions and shows new sessions", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {});
     source.add(deletion(6n, "alice"), statusEvent(7n, "carol"));
@@ -125,7 +125,7 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("that of a list shows these sessions, existing or not, and does not end with one of them", async () => {
+  it("of a list shows existing and missing sessions, and outlives each of them", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, { sessions: ["bob", "carol"] });
     assert.equal(await stream.next(), "SNAPSHOT 5 bob");
@@ -134,7 +134,7 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("that of a filter shows sessions whose metadata has it", async () => {
+  it("of a filter shows sessions with matching metadata", async () => {
     const source = logOf("alice");
     source.metadata.set("bob", { team: "a", city: "x" });
     const stream = open(source, { metadata: { team: "a" } });
@@ -145,12 +145,12 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("a session that does not exist is not waited for, whether it was asked for anew or after it had gone", async () => {
+  it("does not wait for a missing session, new or deleted", async () => {
     assert.equal(await open(logOf(), { session: "alice" }).reason(), "SESSION_NOT_FOUND");
     assert.equal(await open(logOf(), { session: "alice", afterSeq: 3n }).reason(), "SESSION_NOT_FOUND");
   });
 
-  it("after a place in the log there is no snapshot, but every change since, and a deletion too", async () => {
+  it("after a position has no snapshot, but every later change and deletion", async () => {
     const source = logOf("alice");
     source.add(statusEvent(6n, "alice"), statusEvent(7n, "alice"), messageEvent(8n, "alice"), statusEvent(9n, "alice"));
     const stream = open(source, { session: "alice", afterSeq: 6n });
@@ -161,7 +161,7 @@ describe("the stream of statuses", () => {
     assert.deepEqual(await open(source, { session: "alice", afterSeq: 9n }).take(2), ["DELETED 10 alice", "the end"]);
   });
 
-  it("where the log has been trimmed there is a gap without a place, and a snapshot", async () => {
+  it("after a trimmed position has a gap without a position, and a snapshot", async () => {
     const source = logOf("alice", "bob");
     source.add(statusEvent(6n, "alice"), statusEvent(7n, "bob"));
     source.trim(7n);
@@ -172,7 +172,7 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("who is overtaken by trimming gets a gap, and who was in another log", async () => {
+  it("has a gap for a reader overtaken by trimming, or from another log", async () => {
     const source = logOf("alice");
     const stream = open(source, {});
     await stream.next();
@@ -185,7 +185,7 @@ describe("the stream of statuses", () => {
     await other.leave();
   });
 
-  it("it ends with the first item that has the status waited for, be it the first of all", async () => {
+  it("ends with the first item of the awaited status, also the very first", async () => {
     const source = logOf("alice");
     const working = open(source, { session: "alice", until: [Status.WORKING] });
     assert.deepEqual(await working.take(2), ["SNAPSHOT 5 alice", "the end"]);
@@ -195,7 +195,7 @@ describe("the stream of statuses", () => {
     assert.deepEqual(await failed.take(3), ["CHANGE 6 alice", "CHANGE 7 alice", "the end"]);
   });
 
-  it("a quiet one has heartbeats with the time and the place it has come to", async () => {
+  it("has heartbeats with the time and the position when nothing happens", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice" });
     await stream.next();
@@ -208,7 +208,7 @@ describe("the stream of statuses", () => {
     assert.equal(stream.clock.pending, 0);
   });
 
-  it("a reader who falls behind gets the latest of each session, marked where something was left out", async () => {
+  it("gives a slow reader the latest state of each session, marked if others were left out", async () => {
     const source = logOf("alice", "bob");
     const stream = open(source, {}, 3);
     await stream.take(2);
@@ -219,7 +219,7 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("a status that is waited for is not left out for a reader who falls behind", async () => {
+  it("never leaves out an awaited status for a slow reader", async () => {
     const source = logOf("alice");
     const stream = open(source, { session: "alice", until: [Status.FAILED] }, 3);
     await stream.next();
@@ -229,7 +229,7 @@ describe("the stream of statuses", () => {
     assert.deepEqual(await stream.take(2), ["CHANGE 9 alice coalesced", "the end"]);
   });
 
-  it("one session whose metadata does not pass is not shown", async () => {
+  it("hides a session whose metadata does not match", async () => {
     const source = new LogSource(5n);
     source.metadata.set("alice", { team: "b" });
     const stream = open(source, { session: "alice", metadata: { team: "a" } });
@@ -245,7 +245,7 @@ describe("the stream of statuses", () => {
     await stream.leave();
   });
 
-  it("a reader who comes back gets all that was there, however far behind", async () => {
+  it("gives a returning reader all changes, however far behind", async () => {
     const source = logOf("alice");
     for (let seq = 6n; seq <= 40n; seq += 1n) source.add(statusEvent(seq, "alice"));
     const stream = open(source, { afterSeq: 5n }, 3);

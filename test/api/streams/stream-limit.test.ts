@@ -52,7 +52,7 @@ function open(maxOpen: number) {
 const isRefused = (error: unknown) => ConnectError.from(error).code === Code.ResourceExhausted;
 
 describe("the limit of open streams", () => {
-  it("refuses one more, and no other call; whoever leaves makes room, and whoever fails or comes to its end", async () => {
+  it("refuses one more stream and no other call; each ended stream makes room", async () => {
     const harness = open(2);
     const leave = await harness.stream();
     await harness.stream();

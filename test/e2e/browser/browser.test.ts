@@ -14,12 +14,12 @@ const lines = (page: Page, list: string) =>
 const attribute = (page: Page, selector: string, name: string) =>
   page.$eval(selector, (element, wanted) => element.getAttribute(wanted), name);
 
-/** What each protocol asks of the browser, seen from its requests. */
+/** Content types of each protocol's requests. */
 const contentTypes = { connect: "application/connect+json", "grpc-web": "application/grpc-web+proto" } as const;
 
 for (const [protocol, contentType] of Object.entries(contentTypes)) {
   describe(`a page in Chromium that speaks ${protocol} over HTTP/1.1`, () => {
-    it("shows the QR code as a picture, follows the session to WORKING, and reads EventSource by a ticket", async () => {
+    it("shows the QR code, follows the session to WORKING, and reads EventSource by a ticket", async () => {
       await using harness = await openHarness({ WAHA_API_KEY: key });
       await using pages = await servePages();
       await using opened = await openChromium();
@@ -51,7 +51,7 @@ for (const [protocol, contentType] of Object.entries(contentTypes)) {
   });
 }
 
-it("EventSource in Chromium goes on where it was when the server has been restarted, with a new ticket", async () => {
+it("EventSource in Chromium continues after a server restart with a new ticket", async () => {
   await using harness = await openHarness({ WAHA_API_KEY: key });
   await using pages = await servePages();
   await using opened = await openChromium();

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { launch } from "puppeteer";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 
-/** Starts the Chromium that WEBJS would use, with a profile that is removed at the end. */
+/** Starts WEBJS's Chromium with a temporary profile. */
 export async function openChromium() {
   const chrome = await findChrome({ searchPath: process.env.PATH });
-  if (chrome === undefined) throw new Error("there is no Chromium to test with");
+  if (chrome === undefined) throw new Error("no Chromium found; install the browser that WEBJS uses");
   await chrome.ready();
   const userDataDir = await mkdtemp(join(tmpdir(), "sessiond-browser-"));
   const args = (await sandboxObstacle()) === undefined ? [] : ["--no-sandbox"];

@@ -1,4 +1,4 @@
-// An example: what a web page needs to pair a phone and to follow what becomes of the session. Nothing has to be bundled.
+// Example of a web page that pairs a phone and follows the session's status. It needs no bundler.
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AuthService } from "/gen/sessiond/v1/auth_service_pb.js";
@@ -28,7 +28,7 @@ function tell(list, text) {
   document.getElementById(list).append(line);
 }
 
-/** Shows each code until a phone takes one. */
+/** Shows each code until a phone scans one. */
 async function showQr() {
   const image = document.getElementById("qr");
   const about = document.getElementById("about");
@@ -44,14 +44,14 @@ async function showQr() {
   }
 }
 
-/** Lists each status until the session works. */
+/** Lists each status until the session is WORKING. */
 async function followStatus() {
   for await (const { status } of sessions.statusStream({ session, until: [Status.WORKING] })) {
     if (status !== Status.STATUS_UNSPECIFIED) tell("statuses", Status[status]);
   }
 }
 
-/** The same by EventSource, which sends no headers: a ticket stands for the key. */
+/** Does the same with EventSource. That cannot send headers, so a ticket replaces the key. */
 async function followEvents(afterSeq = "0") {
   const { ticket } = await events.createStreamTicket({});
   const source = new EventSource(
@@ -66,7 +66,7 @@ async function followEvents(afterSeq = "0") {
     if (status === "WORKING") source.close();
   };
   source.onerror = () => {
-    // EventSource comes back by itself where it was, but not once its ticket is of no more use.
+    // EventSource reconnects at its position by itself, until its ticket expires.
     if (source.readyState === EventSource.CLOSED) followEvents(lastSeq);
   };
 }

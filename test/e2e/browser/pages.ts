@@ -6,7 +6,7 @@ import { extname, join, normalize } from "node:path";
 const root = new URL("../../..", import.meta.url).pathname;
 const types: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
 
-/** Serves the pages in a directory with what they import: the generated messages and the packages as they are. */
+/** Serves the pages in a directory with their imports: the generated messages and the packages, unbundled. */
 export async function servePages(directory = join(root, "test/e2e/browser")) {
   const server = createServer((req, res) => {
     const { pathname } = new URL(req.url ?? "/", "http://localhost");

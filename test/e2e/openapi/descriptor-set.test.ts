@@ -6,11 +6,11 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import { ServerProcess } from "../server-process.ts";
 
-type GrpcMethod = {
-  path: string;
-  requestSerialize: (value: object) => Buffer;
-  responseDeserialize: (bytes: Buffer) => object;
-};
+interface GrpcMethod {
+  readonly path: string;
+  readonly requestSerialize: (value: object) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => object;
+}
 
 describe("the protos at /descriptor.binpb", () => {
   it("suffice to call the server without reflection", async () => {

@@ -3,7 +3,7 @@ import type { WebSocket } from "ws";
 import type { WebDevice, WebMessage } from "./web-phone.ts";
 import type { WhatsAppWeb } from "./whatsapp-web.ts";
 
-/** What a page can be made to do; see the page's own table. */
+/** Commands for a page; see the page's own table. */
 export type PageCommand =
   | { readonly type: "state"; readonly state: string }
   | { readonly type: "push_name"; readonly name: string }
@@ -17,16 +17,16 @@ interface Hello {
 }
 
 const refsPerRound = 6;
-/** No 0, O, I, U, as WhatsApp has it. */
+/** WhatsApp's codes contain no 0, O, I or U. */
 const codeAlphabet = "123456789ABCDEFGHJKLMNPQRSTVWXYZ";
 
-/** The server's end of one page's link. */
+/** Server end of one page's link. */
 export class PageLink {
-  /** The device that is logged in on it. */
+  /** Device that is logged in on it. */
   device: WebDevice | undefined;
-  /** The codes of the last round, with which a phone can scan it. */
+  /** Codes of the latest round, with which a phone can scan the page. */
   refs: readonly string[] = [];
-  /** The pairing code that was asked for last, and for which number. */
+  /** Latest pairing code and its number. */
   linkCode: { readonly phone: string; readonly code: string } | undefined;
   readonly #whatsapp: WhatsAppWeb;
   readonly #socket: WebSocket;
@@ -57,13 +57,13 @@ export class PageLink {
     );
   }
 
-  /** Links the page as this device; resolves when the page has its login on disk. */
+  /** Links the page as this device. Resolves when the page has its login on disk. */
   async pair(device: WebDevice): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#pairing = { device, done: resolve };
     this.refs = [];
     this.linkCode = undefined;
-    this.#socket.on("close", () => reject(new Error("the page went away while it was being linked")));
+    this.#socket.on("close", () => reject(new Error("the page closed during linking")));
     this.#send({ type: "paired", device: device.jid });
     await promise;
   }
@@ -72,12 +72,12 @@ export class PageLink {
     this.#send({ type: "message", message });
   }
 
-  /** Tells the page that its device is linked no longer. */
+  /** Tells the page that its device is no longer linked. */
   unlink(): void {
     this.#send({ type: "unlinked" });
   }
 
-  /** Makes the page do something. */
+  /** Sends the page a command. */
   command(command: PageCommand): void {
     this.#send(command);
   }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { PageLink } from "./page-link.ts";
 import type { WhatsAppWeb } from "./whatsapp-web.ts";
 
-/** A text as the page gets it; ids are chat ids. */
+/** A text as the page receives it. Ids are chat ids. */
 export interface WebMessage {
   readonly id: string;
   readonly fromMe: boolean;
@@ -11,36 +11,36 @@ export interface WebMessage {
   readonly to: string;
   readonly body: string;
   readonly t: number;
-  /** The author within a group. */
+  /** Author within a group. */
   readonly author?: string | undefined;
-  /** Which LID and which number the page learns with it to be one account's. */
+  /** LID and number that the page learns to be one account's. */
   readonly pair?: readonly [lid: string, number: string] | undefined;
 }
 
-/** How a text names its sender, where that is not by the number alone. */
+/** Deviations from the usual addressing, which is by number. */
 export interface WebAddressing {
-  /** By which of its ids the sender is named; the number by default. */
+  /** Id by which the sender is named, the number by default. */
   readonly by?: "lid" | "number";
-  /** Whether the page learns that the two ids are one account's. */
+  /** Whether the page learns that the two ids belong to one account. */
   readonly tellsPair?: boolean;
-  /** The group it is sent to. */
+  /** Group that the text is sent to. */
   readonly group?: string;
 }
 
-/** A browser that is linked to an account. */
+/** A browser linked to an account. */
 export interface WebDevice {
   readonly owner: WebPhone;
-  /** The same as the owner, under the names the phones' control knows. */
+  /** The owner, under the name that the phones' control uses. */
   readonly phone: WebPhone;
   readonly jid: string;
   readonly staticKey: string;
-  /** The page it is logged in on. */
+  /** Page on which it is logged in. */
   page: PageLink | undefined;
-  /** Messages it has not confirmed. */
+  /** Unconfirmed messages. */
   readonly waiting: Map<string, WebMessage>;
 }
 
-/** An account and its phone. Get one from `WhatsAppWeb.phone()`. */
+/** An account and its phone. Created by `WhatsAppWeb.phone()`. */
 export class WebPhone {
   readonly number: string;
   readonly name: string;
@@ -54,29 +54,29 @@ export class WebPhone {
     this.name = name;
   }
 
-  /** The account's chat id. */
+  /** Chat id of the account. */
   get jid(): string {
     return `${this.number}@c.us`;
   }
 
-  /** The account's id without its number. */
+  /** Id of the account without its number. */
   get lid(): string {
     return `1${this.number.padStart(15, "0")}@lid`;
   }
 
-  /** The devices linked now. */
+  /** Devices linked now. */
   get devices(): readonly WebDevice[] {
     return [...this.#devices.values()];
   }
 
-  /** The page of the one device that is logged in; throws if there is none. */
+  /** Returns the page of the only logged-in device; throws if there is none. */
   get page(): PageLink {
     const page = this.devices.find((device) => device.page)?.page;
     if (!page) throw new Error(`no page is logged in as ${this.number}`);
     return page;
   }
 
-  /** Scans a QR code and resolves when the device is linked and has its login on disk. */
+  /** Scans a QR code. Resolves when the device is linked and has its login on disk. */
   async scan(qrText: string): Promise<WebDevice> {
     const parts = qrText.split(",");
     const page = this.#whatsapp.pages.find((one) => one.shows(parts));
@@ -84,7 +84,7 @@ export class WebPhone {
     return this.#pair(page);
   }
 
-  /** Types a pairing code. Rejects with "wrong code", which leaves the page free to be given the right one. */
+  /** Types a pairing code. Rejects with "wrong code", after which the page still accepts the right one. */
   async enterCode(code: string): Promise<WebDevice> {
     const typed = code.replace("-", "").toUpperCase();
     const page = this.#whatsapp.pages.find(
@@ -94,7 +94,7 @@ export class WebPhone {
     return this.#pair(page);
   }
 
-  /** Removes a device, or all. A page that is not connected learns of it at its next login. */
+  /** Removes one device, or all. An offline page learns of it at its next login. */
   async unlink(device?: WebDevice): Promise<void> {
     for (const one of device ? [device] : this.devices) {
       this.forget(one);
@@ -103,7 +103,7 @@ export class WebPhone {
     this.#whatsapp.changed();
   }
 
-  /** Sends a text and returns its message id. Devices that are not connected get it at their next login. */
+  /** Sends a text and returns its message id. Offline devices get it at their next login. */
   async sendTextTo(to: WebPhone | string, text: string, addressing: WebAddressing = {}): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
     const { by = "number", tellsPair, group } = addressing;
@@ -124,18 +124,18 @@ export class WebPhone {
     return common.id;
   }
 
-  /** For pages: the device with this id, if the key is its own. */
+  /** Returns the device with this id if the key is its own. Called for pages. */
   deviceWith(jid: string, staticKey: string): WebDevice | undefined {
     const device = this.#devices.get(jid);
     return device?.staticKey === staticKey ? device : undefined;
   }
 
-  /** For pages: makes a device part of the account. */
+  /** Adds a device to the account. Called for pages. */
   link(device: WebDevice): void {
     this.#devices.set(device.jid, device);
   }
 
-  /** For pages: the device is no longer part of the account. */
+  /** Removes a device from the account. Called for pages. */
   forget(device: WebDevice): void {
     this.#devices.delete(device.jid);
   }

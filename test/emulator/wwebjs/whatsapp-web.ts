@@ -1,4 +1,4 @@
-/** https://web.whatsapp.com/ on loopback: the page that whatsapp-web.js drives, and the accounts behind it. */
+/** https://web.whatsapp.com/ on loopback: the page that whatsapp-web.js drives, and its accounts. */
 import { createHash, X509Certificate } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -27,18 +27,18 @@ const files: Readonly<Record<string, { readonly type: string; readonly body: Buf
   ),
 );
 
-/** What a browser is told when it asks for the page: the page, an HTTP status, nothing at all, or the end of the connection. */
+/** Answer to a browser's request for the page: the page, an HTTP status, nothing, or the end of the connection. */
 export type PageAnswer = "page" | "wrong page" | "silence" | "stall" | "reset" | number;
 
-/** How the emulator is to run; all of it has defaults. */
+/** Options of the emulator. All have defaults. */
 export interface WhatsAppWebOptions {
-  /** 0, the default, takes a free port. */
+  /** Default 0 takes a free port. */
   readonly port?: number;
-  /** From the login to the end of the synchronisation. */
+  /** Time from the login to the end of the synchronisation. */
   readonly syncMs?: number;
 }
 
-/** Starts an emulated WhatsApp Web and resolves when it listens. `close()` it when done. */
+/** Starts an emulated WhatsApp Web and resolves when it listens. The caller must `close()` it. */
 export async function startWhatsAppWeb(options: WhatsAppWebOptions = {}): Promise<WhatsAppWeb> {
   const server = createServer({ key, cert });
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -50,23 +50,23 @@ const waitMs = 60_000;
 
 /** The running emulator. */
 export class WhatsAppWeb {
-  /** What Chromium is to be started with; all other names lead nowhere then. */
+  /** Arguments for Chromium. They make all other names resolve to nothing. */
   readonly chromeArgs: readonly string[];
   readonly port: number;
-  /** Makes Chromium accept the emulator's certificate, for when it is reached through a proxy. */
+  /** Makes Chromium accept the emulator's certificate when it is reached through a proxy. */
   readonly pinArg = `--ignore-certificate-errors-spki-list=${pin}`;
   readonly syncMs: number;
-  /** How long each of a round's six codes lives, for pages that connect from now on; null: for ever. */
+  /** Lifetime of each of a round's six codes, for pages that connect from now on; null for unlimited. */
   refLifeMs: number | null = null;
-  /** How requests for the page are answered. */
+  /** Answer to requests for the page. */
   pageAnswer: PageAnswer = "page";
-  /** Refuses the page's WebSocket while it is set: the link is down. */
+  /** Refuses the page's WebSocket while it is set, as if the link were down. */
   refusesSockets = false;
-  /** Lets the page finish its synchronisation before anybody can look at it. */
+  /** Lets the page complete its synchronisation before a client can inspect it. */
   earlySync = false;
-  /** Refuses requests for a pairing code with an error of this text while it is set. */
+  /** Text of the error with which requests for a pairing code are refused while it is set. */
   linkCodeRefusal: string | undefined;
-  /** What browsers have asked for, as "GET /path". */
+  /** Requests of browsers, as "GET /path". */
   readonly requests: string[] = [];
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #server: Server;
@@ -75,7 +75,7 @@ export class WhatsAppWeb {
   readonly #pages = new Set<PageLink>();
   #nextNumber = 15550000001;
 
-  /** Use `startWhatsAppWeb`. */
+  /** For `startWhatsAppWeb` only. */
   constructor(server: Server, { syncMs = 60 }: WhatsAppWebOptions) {
     this.syncMs = syncMs;
     this.#server = server;
@@ -87,23 +87,25 @@ export class WhatsAppWeb {
     server.on("tlsClientError", () => {});
   }
 
-  /** The account with this number; without a number, a new account with a number of its own. The name counts for new ones. */
+  /**
+   * Returns the account with this number, or a new account with a new number. The name applies to new accounts only.
+   */
   phone(number?: string, profile: { readonly name?: string | undefined } = {}): WebPhone {
     const known = number === undefined ? undefined : this.#phones.get(number);
     if (known) return known;
     const chosen = number ?? this.#freeNumber();
-    if (!/^\d{5,15}$/.test(chosen)) throw new Error(`not a phone number: ${chosen}`);
+    if (!/^\d{5,15}$/.test(chosen)) throw new Error(`${chosen} must be a phone number of 5 to 15 digits`);
     const phone = new WebPhone(this, chosen, profile.name ?? `Phone ${chosen}`);
     this.#phones.set(chosen, phone);
     return phone;
   }
 
-  /** The account of a device. */
+  /** Returns the account of a device. */
   ownerOf(jid: string): WebPhone | undefined {
     return this.#phones.get(jid.split(":")[0] ?? "");
   }
 
-  /** The pages that are connected now. */
+  /** Pages connected now. */
   get pages(): readonly PageLink[] {
     return [...this.#pages];
   }
@@ -113,18 +115,18 @@ export class WhatsAppWeb {
     this.linkCodeRefusal = text ?? undefined;
   }
 
-  /** Cuts all links; with `refusesSockets` they stay down. */
+  /** Cuts all links. With `refusesSockets` they stay down. */
   dropLinks(): void {
     for (const page of this.#pages) page.hangUp();
   }
 
-  /** Resolves as soon as the condition holds, which is looked at after each change; rejects after a minute. */
+  /** Resolves as soon as the condition holds, checked after each change; rejects after a minute. */
   async until(condition: () => boolean): Promise<void> {
     const signal = AbortSignal.timeout(waitMs);
     while (!condition()) await once(this.#changes, "change", { signal });
   }
 
-  /** For the emulator's parts: something a waiting test may look for has happened. */
+  /** Called by the emulator's parts after each change that a waiting test may look for. */
   changed(): void {
     this.#changes.emit("change");
   }

@@ -37,15 +37,15 @@ import {
   readProduced,
 } from "../../../src/http/openapi/annotations.ts";
 
-type Init = {
-  errors?: MessageInitShape<typeof RpcErrorSchema>[];
-  produced?: MessageInitShape<typeof MediaTypeSchema>[];
-  isPublic?: boolean;
-  example?: string;
-  rules?: MessageInitShape<typeof FieldRulesSchema>;
-  type?: FieldDescriptorProto_Type;
-  isList?: boolean;
-};
+interface Init {
+  readonly errors?: MessageInitShape<typeof RpcErrorSchema>[];
+  readonly produced?: MessageInitShape<typeof MediaTypeSchema>[];
+  readonly isPublic?: boolean;
+  readonly example?: string;
+  readonly rules?: MessageInitShape<typeof FieldRulesSchema>;
+  readonly type?: FieldDescriptorProto_Type;
+  readonly isList?: boolean;
+}
 
 /** Compiles test.v1.Books with an RPC Get, whose request Book has one field `value`, and puts options on them. */
 function compile(init: Init): { rpc: DescMethod; message: DescMessage; field: DescField } {

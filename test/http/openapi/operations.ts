@@ -4,7 +4,9 @@ import openApiDocument from "../../../gen/openapi.json" with { type: "json" };
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** Object of the document, such as a schema. */
-export type JsonObject = { [key: string]: Json };
+export interface JsonObject {
+  [key: string]: Json;
+}
 
 /** Call in the document. */
 export interface Operation {

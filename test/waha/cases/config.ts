@@ -5,8 +5,8 @@ const asSent = "WAHA shows a configuration as it was sent";
 const create = (config: unknown) => post("/api/sessions", { name: "{session}", start: false, config });
 
 /**
- * A configuration that is refused, with the violations it must be refused with. `byWaha` has those of WAHA: "same",
- * paths of its own, or undefined where it does not check.
+ * Creates a case of a configuration that is refused with these violations. `byWaha` has WAHA's: "same", other paths, or
+ * undefined if WAHA does not check.
  */
 function refused(
   name: string,
@@ -71,7 +71,7 @@ const badRetries: readonly [string, object, string][] = [
   ["attempts that are no whole number", { attempts: 1.5 }, "attempts"],
 ];
 
-/** What POST /api/sessions refuses in `config`. */
+/** Configurations that POST /api/sessions refuses. */
 export const configViolationCases: CaseGroup = {
   title: "config, refused",
   cases: [
@@ -214,7 +214,7 @@ export const configViolationCases: CaseGroup = {
   ],
 };
 
-/** A configuration that is accepted, and what is shown for it. */
+/** Creates a case of a configuration that is accepted, with its form in answers. */
 function accepted(name: string, config: object, shown: object): RestCase {
   const base = { proxy: null, webhooks: [], debug: false };
   const { metadata, proxy, webhooks, debug, noweb } = { ...base, ...shown } as Record<string, unknown>;
@@ -252,7 +252,7 @@ const shownHook = (extra: object = {}) => {
   return { webhooks: [{ url: at, events, hmac, retries, customHeaders }] };
 };
 
-// Written out here: the suite must not take them from the code it tries.
+// Written out, because the suite must not take the list from the code under test.
 const allEvents = [
   "session.status message message.reaction message.any message.ack message.waiting message.revoked",
   "state.change group.join group.leave presence.update poll.vote poll.vote.failed chat.archive",
@@ -264,7 +264,7 @@ const allEvents = [
 const nowebDefaults = { markOnline: true, store: { enabled: false, fullSync: false } };
 const secretHeader = { name: "Authorization", value: "Bearer hunter2" };
 
-/** What is shown of a `config` that was accepted. */
+/** Forms of accepted configurations in answers. */
 export const configShownCases: CaseGroup = {
   title: "config, accepted and shown",
   cases: [

@@ -32,7 +32,7 @@ const invalidNameCases = invalidNames.map(
   }),
 );
 
-/** POST /api/sessions, but for the configuration. */
+/** POST /api/sessions, except for the configuration. */
 export const createCases: CaseGroup = {
   title: "POST /api/sessions",
   cases: [

@@ -16,7 +16,7 @@ const isNow = (status: string, config?: object): Step => ({
 
 const isGone: Step = { request: get(sessionPath), expect: sessionNotFound };
 
-/** The calls from before WAHA had one route for each session. */
+/** Calls from before WAHA had one route for each session. */
 export const deprecatedCases: CaseGroup = {
   title: "deprecated POST /api/sessions/start, stop, logout",
   cases: [

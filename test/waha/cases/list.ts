@@ -14,7 +14,7 @@ import {
 const list = (query = "") => get(`/api/sessions${query}`);
 const noFilter = "WAHA has no search by metadata";
 
-/** Of the case's own sessions, these are listed, in this order: their names' endings. */
+/** Expects these of the case's own sessions, by the endings of their names, in this order. */
 const listed = (...suffixes: readonly string[]): BodyMatcher =>
   own((items, session) => {
     assert.deepEqual(
@@ -23,7 +23,7 @@ const listed = (...suffixes: readonly string[]): BodyMatcher =>
     );
   });
 
-/** Looks at the case's own sessions, wherever they are among others. */
+/** Checks the case's own sessions, wherever they are in the list. */
 function own(look: (items: Record<string, unknown>[], session: string) => void): BodyMatcher {
   return (answer, { session }) => {
     const items = answer.json();
@@ -35,7 +35,7 @@ function own(look: (items: Record<string, unknown>[], session: string) => void):
   };
 }
 
-/** The case's one listed session is shown like this, these keys in this order. */
+/** Expects the case's only listed session to have these keys in this order. */
 const shown = (expected: object): BodyMatcher =>
   own(([item = {}], session) => {
     const wanted = fill(expected, session);
@@ -52,7 +52,7 @@ const sortedByName: BodyMatcher = (answer) => {
 
 const tagged = (suffix: string, metadata: Record<string, string>) => stopped({ metadata }, suffix);
 
-/** `?all=` with this value lists the stopped session, or does not. */
+/** Creates a case of `?all=` with this value, which lists the stopped session or does not. */
 const flag = (query: string, listsStopped: boolean): RestCase => ({
   name: `${query || "no flag"} ${listsStopped ? "lists" : "leaves out"} stopped sessions`,
   given: [stopped()],

@@ -13,12 +13,12 @@ import {
 import { type CaseGroup, get, post, type RestCase, scanning, starting, stopped } from "../rest-case.ts";
 
 const qr = "/api/{session}/auth/qr";
-// Baileys and WhatsApp Web put a link before the code since 2025; older engines give the code alone.
+// Baileys and WhatsApp Web have put a link before the code since 2025; older engines return the code alone.
 const raw = json(200, text(/^\{"value":"(https:\/\/wa\.me\/settings\/linked_devices#)?2@[^"]+"\}$/));
 const asJson = json(200, pngAsJson);
 const picky = "WAHA takes application/json only where it is the whole header, and sends no Cache-Control";
 
-/** What Accept asks for, and which of the two it gets. */
+/** Accept headers and the form that each one gets. */
 const negotiation: readonly [accept: string, wanted: "png" | "json"][] = [
   ["", "png"],
   ["*/*", "png"],
@@ -103,7 +103,7 @@ export const qrCases: CaseGroup = {
         status: 200,
         headers: { "content-type": "image/png", "content-length": /^[1-9]\d*$/ },
         body: (answer) => {
-          if (answer.bytes.byteLength > 0) throw new Error("there is a body");
+          if (answer.bytes.byteLength > 0) throw new Error("the body must be empty");
         },
       },
     },

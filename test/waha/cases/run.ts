@@ -35,7 +35,7 @@ const isNow = (status: string): Step => ({
   expect: json(200, withKeys({ name: "{session}", status })),
 });
 
-/** No session of that name: 404 for each of the calls that need one. */
+/** A missing session: 404 for each call that needs one. */
 const missing: readonly RestCase[] = ["start", "stop", "restart", "logout"].map((action) => ({
   name: `${action}: a session that does not exist is not found`,
   request: post(`${sessionPath}/${action}`),
@@ -43,7 +43,7 @@ const missing: readonly RestCase[] = ["start", "stop", "restart", "logout"].map(
   ...(action === "stop" ? { onlySessiond: "WAHA stops what does not exist" } : {}),
 }));
 
-/** The body of these calls is not read. */
+/** These calls ignore their body. */
 const bodies: readonly RestCase[] = ["start", "stop", "restart", "logout"].map((action) => ({
   name: `${action}: an empty object as the body is fine`,
   given: [stopped()],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { exactly, json, objectOf } from "../expectations.ts";
 import { type CaseGroup, get } from "../rest-case.ts";
 
-/** What tells about the server. */
+/** Routes about the server itself. */
 export const serverCases: CaseGroup = {
   title: "GET /ping, /health, /api/server/version, /api/server/status",
   cases: [

@@ -27,7 +27,7 @@ const unknown = (method: string, path: string): RestCase => ({
   expect: failure(404, `Cannot ${method} ${path}`),
 });
 
-/** What leads nowhere. */
+/** Unknown routes. */
 export const unknownRouteCases: CaseGroup = {
   title: "unknown routes and methods",
   cases: [
@@ -78,7 +78,7 @@ const badName = (what: string, segment: string): RestCase => ({
   onlySessiond: "WAHA looks for such a session",
 });
 
-/** How paths are read. */
+/** Parsing of paths. */
 export const pathCases: CaseGroup = {
   title: "paths",
   cases: [
@@ -186,7 +186,7 @@ const charset = (value: string): RestCase => ({
   onlySessiond: "WAHA accepts other charsets",
 });
 
-/** How bodies are read. */
+/** Parsing of bodies. */
 export const bodyCases: CaseGroup = {
   title: "bodies",
   cases: [
@@ -296,7 +296,7 @@ const allowed = {
   body: empty,
 };
 
-/** HEAD, OPTIONS and what pages of other origins may do. */
+/** HEAD, OPTIONS, and the access of pages from other origins. */
 export const methodCases: CaseGroup = {
   title: "HEAD, OPTIONS and CORS",
   cases: [

@@ -1,4 +1,4 @@
-/** WhatsApp Web, as far as whatsapp-web.js looks at it: https://web.whatsapp.com/ of the emulator. */
+/** WhatsApp Web as far as whatsapp-web.js uses it: the emulator's https://web.whatsapp.com/. */
 import { openLink } from "./link.js";
 import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./login.js";
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
@@ -8,12 +8,12 @@ const Conn = new Model({ ref: undefined, pushname: undefined, platform: undefine
 const Cmd = new Emitter();
 const Msg = new Collection();
 const Chat = new Collection();
-/** Who is who, as messages of this document have told it. */
+/** LIDs and numbers of people, as messages to this document have paired them. */
 const numbers = new Map();
 const lids = new Map();
 let progress = 0;
 let login;
-/** The codes of this round that are still to come, and whether the first has been looked at. */
+/** Remaining codes of this round, and whether the first has been shown. */
 let round = { refs: [], lifeMs: null, shown: false };
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -73,7 +73,7 @@ Socket.logout = async () => {
   void leave();
 };
 
-/** A code's life begins when it is shown. */
+/** Starts a round of codes. The life of a code begins when it is shown. */
 function startRound() {
   if (round.shown || round.lifeMs === null) return;
   round.shown = true;
@@ -110,14 +110,14 @@ function addMessage(data, isNewMsg) {
 
 let received = Promise.resolve();
 
-/** A message is kept, then confirmed, then shown: whoever kills the page has to look for it among what it kept. */
+/** Stores a message, then confirms it, then shows it. After a kill, the client has to look for it in the store. */
 function receive(message) {
   const taken = async () => {
     await saveMessage(message);
     link.send({ type: "received", id: message.id });
     addMessage(message, true);
   };
-  // One that could not be confirmed, since the link was lost, comes again.
+  // A message whose confirmation failed with the link is sent again.
   received = received.then(taken).catch(() => {});
 }
 
@@ -202,5 +202,5 @@ const link = openLink({
   },
   onMessage: (message) => handlers[message.type](message),
 });
-// With an early sync, nobody can look at the page before it is through.
+// With an early sync, the page cannot be inspected before it is complete.
 if ((await (await fetch(early)).text()) !== "yes") beReady();

@@ -1,8 +1,8 @@
-/** The page's WebSocket: messages are JSON, questions carry a number that comes back with the answer. */
+/** The page's WebSocket: messages are JSON, and answers carry the number of their question. */
 
 const retryMs = 300;
 
-/** Opens a link that comes back by itself; `onOpen` is called each time it is up, `onDown` each time it is lost. */
+/** Opens a link that reconnects by itself. `onOpen` is called at each connection, `onDown` at each loss. */
 export function openLink({ onOpen, onDown, onMessage }) {
   const waiting = new Map();
   let socket;
@@ -36,7 +36,7 @@ export function openLink({ onOpen, onDown, onMessage }) {
         send({ ...message, question: asked });
       });
     },
-    /** Hangs up; the link comes back by itself. */
+    /** Hangs up; the link reconnects by itself. */
     reopen: () => socket.close(),
   };
 }

@@ -1,4 +1,4 @@
-/** What the page keeps as WhatsApp Web keeps its own: in IndexedDB. `strict` has it on disk when it is said to be written. */
+/** IndexedDB storage like WhatsApp Web's. `strict` confirms a write only when it is on disk. */
 
 async function transact(table, mode, work) {
   const opening = indexedDB.open("whatsapp", 1);
@@ -25,7 +25,7 @@ function settled(request, event) {
 
 const newKey = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
 
-/** The keys, and the device if a phone has linked it. */
+/** Returns the keys, and the device if a phone has linked it. */
 export async function loadLogin() {
   const known = await transact("login", "readonly", (store) => store.get("login"));
   return known ?? saveLogin({ staticKey: newKey(), identityKey: newKey(), advSecret: newKey() });
@@ -40,7 +40,7 @@ export async function forgetLogin() {
   for (const table of ["login", "messages"]) await transact(table, "readwrite", (store) => store.clear());
 }
 
-/** The messages of earlier documents of this login. */
+/** Returns the messages of earlier documents of this login. */
 export const loadMessages = () => transact("messages", "readonly", (store) => store.getAll());
 
 export const saveMessage = (message) =>

@@ -1,6 +1,6 @@
-/** What WhatsApp Web's modules are made of, in the shapes that whatsapp-web.js touches. */
+/** Base classes of WhatsApp Web's modules, as far as whatsapp-web.js uses them. */
 
-/** Backbone's events: names may be several, parted by spaces. */
+/** Backbone's events. Names may be several, separated by spaces. */
 export class Emitter {
   #handlers = [];
 
@@ -26,7 +26,7 @@ export class Emitter {
   }
 }
 
-/** A thing with attributes: changing one is an event of the thing and of its collection. */
+/** An object with attributes. A change is an event of the object and of its collection. */
 export class Model extends Emitter {
   constructor(attributes) {
     super();

@@ -15,7 +15,7 @@ import { SessionService } from "../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../package.json" with { type: "json" };
-import { createBaileysFactory } from "./adapters/baileys/engine.ts";
+import { createBaileysFactory } from "./adapters/baileys/factory.ts";
 import { NowebVersions } from "./adapters/baileys/noweb-versions.ts";
 import { ProcessTickets } from "./adapters/embedded/process-tickets.ts";
 import { openLevelBackend } from "./adapters/level/backend.ts";

@@ -185,9 +185,9 @@ export class SessionManager {
   async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
     const { record, pairing } = await this.#options.backend.sessions.get(session);
     if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
-    if (this.#options.engines.get(record.engine)?.capabilities.screenshot) {
+    if (this.#options.engines.get(record.engine)?.abilities.includes("screenshots")) {
       const { engine } = await this.#runner(session);
-      const png = await engine?.screenshot().catch((error: unknown) => {
+      const png = await engine?.screenshots?.take().catch((error: unknown) => {
         this.#options.logger.debug({ err: error, session }, "no screenshot");
       });
       if (png) return { png };

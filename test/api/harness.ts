@@ -14,7 +14,7 @@ import { Warnings } from "../../src/api/warnings.ts";
 import { SessionManager } from "../../src/app/session-manager.ts";
 import { WebhookLog } from "../../src/app/webhook-log.ts";
 import { defaultPolicy, statusOf } from "../../src/domain/session.ts";
-import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import type { Ability, Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -36,17 +36,13 @@ export class ScriptedEngine implements Engine {
     this.report({ type: "qr", value, serial, remaining: 6 - serial, issuedAtMs: 0, expiresAtMs: 60_000 });
   }
 
-  async requestPairingCode(phoneNumber: string): Promise<string> {
-    return `CODE${phoneNumber.slice(0, 4)}`;
-  }
+  readonly pairingCodes = { request: async (phoneNumber: string) => `CODE${phoneNumber.slice(0, 4)}` };
 
   async logout() {
     return "unlinked" as const;
   }
 
-  async screenshot(): Promise<Uint8Array> {
-    return new TextEncoder().encode("page");
-  }
+  readonly screenshots = { take: async () => new TextEncoder().encode("page") };
 
   async close(): Promise<void> {
     this.report({ type: "closed", cause: "unreachable", message: "closed" });
@@ -69,9 +65,9 @@ export function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const opened: ScriptedEngine[] = [];
-  const factory = (kind: Engine_Kind, screenshot: boolean): EngineFactory => ({
+  const factory = (kind: Engine_Kind, abilities: readonly Ability[]): EngineFactory => ({
     kind,
-    capabilities: { screenshot },
+    abilities,
     open() {
       const engine = new ScriptedEngine();
       opened.push(engine);
@@ -80,7 +76,9 @@ export function openHarness(t: TestContext) {
     hasLogin: async () => true,
   });
   const engines = new Map(
-    [factory(Engine_Kind.NOWEB, false), factory(Engine_Kind.WEBJS, true)].map((engine) => [engine.kind, engine]),
+    [factory(Engine_Kind.NOWEB, ["pairingCodes"]), factory(Engine_Kind.WEBJS, ["pairingCodes", "screenshots"])].map(
+      (engine) => [engine.kind, engine],
+    ),
   );
   const manager = new SessionManager({
     backend,

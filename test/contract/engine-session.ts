@@ -34,6 +34,18 @@ export class OpenEngine {
     throw new Error(`no "${type}" came, but ${this.seen.map(describe).join(", ")}`);
   }
 
+  /** Asks for a pairing code; rejects where the engine has none. */
+  async requestCode(phoneNumber: string): Promise<string> {
+    if (!this.engine.pairingCodes) throw new Error("the engine has no pairing codes");
+    return this.engine.pairingCodes.request(phoneNumber);
+  }
+
+  /** Takes a picture of the engine's page; rejects where the engine has none. */
+  async takeScreenshot(): Promise<Uint8Array> {
+    if (!this.engine.screenshots) throw new Error("the engine has no screenshots");
+    return this.engine.screenshots.take();
+  }
+
   /** Reads on to the end. */
   async rest(): Promise<EngineEvent[]> {
     const events: EngineEvent[] = [];

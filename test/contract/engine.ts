@@ -104,10 +104,18 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await engine.until("paired");
     });
 
+    it("has exactly the abilities that its factory names", async () => {
+      const factory = fixture.factory();
+      const { engine } = newSession(factory).open();
+      const abilities = (["pairingCodes", "screenshots"] as const).filter((ability) => engine[ability] !== undefined);
+      assert.deepEqual(abilities, [...factory.abilities].sort());
+      await engine.close();
+    });
+
     it("pairs by a pairing code", async () => {
       const phone = fixture.phone();
-      const engine = await newSession().openLoggedIn(async ({ engine }) => {
-        const code = await engine.requestPairingCode(phone.number);
+      const engine = await newSession().openLoggedIn(async (engine) => {
+        const code = await engine.requestCode(phone.number);
         assert.match(code, /^[A-Z0-9]{8}$/);
         await phone.enterCode(code);
       });
@@ -120,7 +128,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       for (const phone of [typing, scanning]) {
         const engine = newSession().open();
         const qr = await engine.until("qr");
-        const code = await engine.engine.requestPairingCode(phone.number);
+        const code = await engine.requestCode(phone.number);
         await assert.rejects(phone.enterCode(fixture.wrongCode));
         await (phone === typing ? phone.enterCode(code) : phone.scan(qr.value));
         await engine.until("paired");
@@ -132,10 +140,10 @@ export function engineContract(name: string, harness: EngineHarness): void {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
-      await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
+      await assert.rejects(engine.requestCode(phone.number), PairingCodeRefused);
       const qr = await engine.until("qr");
       fixture.refusePairingCodes(true);
-      await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
+      await assert.rejects(engine.requestCode(phone.number), PairingCodeRefused);
       fixture.refusePairingCodes(false);
       await engine.engine.close();
 

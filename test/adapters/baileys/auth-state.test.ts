@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { addTransactionCapability } from "@whiskeysockets/baileys";
 import { pino } from "pino";
 import { AuthStore } from "../../../src/adapters/baileys/auth-state.ts";
-import { CredentialsUnreadable } from "../../../src/adapters/baileys/stored-login.ts";
+import { CredentialsUnreadable } from "../../../src/adapters/engine/credentials.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -52,7 +52,7 @@ describe("the login of a NOWEB engine", () => {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
     assert.equal(data.writes.length, 0, "neither it nor what came after it");
     assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("turned") });
-    await store.seal(new Map([["inbox:0", Buffer.from("hello")]]));
+    await store.releaseRatchets(new Map([["inbox:0", Buffer.from("hello")]]));
     assert.deepEqual(
       data.writes.map((write) => [...write.keys()].sort()),
       [["creds", "inbox:0", "session:5.0"]],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
+import type { BaileysOptions } from "../../../src/adapters/baileys/settings.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { CloseCause } from "../../../src/domain/session.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
@@ -165,7 +166,7 @@ describe("a NOWEB engine in trouble", () => {
     );
     await engine.until("qr");
     (await candidate).mute();
-    await assert.rejects(engine.engine.requestPairingCode(phone.number), /did not answer/);
+    await assert.rejects(engine.requestCode(phone.number), /did not answer/);
     await engine.engine.close();
   });
 
@@ -173,7 +174,7 @@ describe("a NOWEB engine in trouble", () => {
     const session = newSession();
     const engine = session.open();
     const before = await engine.until("qr");
-    await engine.engine.requestPairingCode(phone.number);
+    await engine.requestCode(phone.number);
     await engine.engine.close();
     assert.match(Buffer.from(session.credentials.values.get("creds") ?? []).toString(), new RegExp(phone.number));
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { MemoryEngineData } from "../../contract/engine-data.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
@@ -231,7 +231,7 @@ describe("a kept login", () => {
       const factory = createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url });
       const session = new EngineSession(factory);
       const { credentials } = session;
-      assert.equal(await factory.restoreCredentials?.(credentials), false);
+      assert.equal(await factory.formerLogins?.restore(credentials), false);
       const engine = await session.openLoggedIn(({ seen }) => {
         const qr = seen.findLast((event) => event.type === "qr");
         return phone.scan(qr?.value ?? "");
@@ -244,7 +244,7 @@ describe("a kept login", () => {
       assert.equal((await failed.until("closed")).cause, "credentials_unreadable");
       assert.equal(credentials.values.get("creds"), damaged, "the bytes are as they were");
 
-      assert.equal(await factory.restoreCredentials?.(credentials), true);
+      assert.equal(await factory.formerLogins?.restore(credentials), true);
       assert.equal(credentials.values.get("creds.kept"), damaged);
       const numbers = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()).nextPreKeyId;
       assert.equal(numbers(credentials.values.get("creds") ?? damaged), numbers(good) + 1_000);

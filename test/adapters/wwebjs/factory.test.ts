@@ -27,7 +27,7 @@ describe("the WEBJS factory", () => {
   it("says what its engines are and can do", () => {
     const { factory } = fixture.session();
     assert.equal(factory.kind, Engine_Kind.WEBJS);
-    assert.deepEqual(factory.capabilities, { screenshot: true });
+    assert.deepEqual(factory.abilities, ["pairingCodes", "screenshots"]);
   });
 
   it("loads neither library before an engine is opened, nor does the server", async () => {
@@ -59,13 +59,13 @@ describe("the WEBJS factory", () => {
   it("makes engines that give a picture of the page while it waits for a phone, and when it is open", async () => {
     const session = fixture.session();
     const engine = session.open();
-    const early = engine.engine.screenshot();
+    const early = engine.takeScreenshot();
     const { value } = await engine.until("qr");
     assert.deepEqual(sizeOf(await early), [1024, 768]);
-    const waiting = await engine.engine.screenshot();
+    const waiting = await engine.takeScreenshot();
     await session.phone.scan(value);
     await engine.until("opened");
-    const open = await engine.engine.screenshot();
+    const open = await engine.takeScreenshot();
     assert.deepEqual(
       [sizeOf(waiting), sizeOf(open)],
       [
@@ -75,7 +75,7 @@ describe("the WEBJS factory", () => {
     );
     assert.notDeepEqual(waiting, open);
     await engine.engine.close();
-    await assert.rejects(engine.engine.screenshot());
+    await assert.rejects(engine.takeScreenshot());
   });
 
   it("asks for nothing of the page that nobody looks at", async () => {
@@ -173,9 +173,9 @@ describe("the WEBJS factory", () => {
       const engine = paired.open();
       await engine.until("qr");
       void engine.engine.close();
-      await paired.factory.discard?.("alice");
+      await paired.factory.files?.discard("alice");
       assert.deepEqual(await paired.profiles(), []);
-      await paired.factory.discard?.("alice");
+      await paired.factory.files?.discard("alice");
     });
 
     it("for a phone that took the code just before everything stopped", async () => {

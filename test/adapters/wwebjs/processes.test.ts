@@ -100,7 +100,7 @@ describe("the browsers of WEBJS engines", () => {
     await haveEnded([drawing], endLimitMs);
     await fixture.whatsapp.phone().sendTextTo(shared.phone, "still there?");
     assert.equal((await engine.until("message")).message.body, "still there?");
-    assert.ok((await engine.engine.screenshot()).length > 0);
+    assert.ok((await engine.takeScreenshot()).length > 0);
     await engine.engine.close();
   });
 

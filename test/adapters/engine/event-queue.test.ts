@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EventQueue } from "../../../src/adapters/baileys/event-queue.ts";
+import { EventQueue } from "../../../src/adapters/engine/event-queue.ts";
 
 async function all<T>(events: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];

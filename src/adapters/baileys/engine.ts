@@ -22,9 +22,9 @@ import { isSameMe, meOf, messagesIn, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
 import { catchListenerErrors, holdFrames } from "./web-socket.ts";
 
-/** Every so many messages the inbox is written, even if it is not empty: fewer than the messages that a session remembers. */
+/** Number of committed messages after which the inbox is written, even if it is not empty. Less than a session remembers of its messages. */
 const inboxWriteInterval = 20;
-/** The timeouts of Baileys and `ws` tell more; the engine's own comes this much later. */
+/** The errors of Baileys' and `ws`'s own timeouts tell more, so the engine's deadline comes this much later. */
 const graceMs = 1_000;
 
 /** A NOWEB engine: one socket of Baileys. */

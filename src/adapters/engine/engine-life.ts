@@ -5,10 +5,10 @@ import { type Closed, closedOnRequest, deviceUnlinked } from "./close-cause.ts";
 import { errorFields } from "./error-fields.ts";
 import { EventQueue } from "./event-queue.ts";
 
-/** The log warns when this many events wait for the reader, and again for each further such number. */
+/** Number of waiting events at which the log warns, and warns again for each multiple. */
 const backlogWarning = 1_000;
 
-/** The steps in which an engine's own library takes part. */
+/** The steps that an engine does with its own library. */
 export interface LifeSteps {
   /** Opens the connection. Should stop early once `life.signal` is aborted; a rejection ends the engine. */
   open(): Promise<void>;
@@ -20,7 +20,7 @@ export interface LifeSteps {
   closedBy(error: unknown): Closed;
 }
 
-/** What a life runs with. */
+/** Dependencies of a life. */
 export interface LifeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -28,7 +28,7 @@ export interface LifeOptions {
 
 /**
  * The life of one engine, from `start` to its `closed` event: the first reason to close wins, and everything is torn down once.
- * Knows no library; an engine has one and gives it its own steps.
+ * It knows no library; each engine has one life and passes its own steps to it.
  */
 export class EngineLife {
   readonly events = new EventQueue<EngineEvent>();

@@ -4,8 +4,8 @@ import { EngineEnd } from "../engine/close-cause.ts";
 import { closedByStatus } from "./close-cause.ts";
 import {
   catchUpWithSync,
+  holdEarlyMessages,
   isEntered,
-  keepEarlyMessages,
   otherIds,
   type PageStatus,
   pageStatus,
@@ -51,7 +51,7 @@ export interface PageOptions {
 }
 
 const address = "https://web.whatsapp.com/";
-/** Resources that nobody sees. Messages' media (mmg.whatsapp.net) is needed: the history comes from the same host. */
+/** Blocked resources that only a human would see. Messages' media (mmg.whatsapp.net) passes: the history comes from the same host. */
 const unneeded = ["*.woff", "*.woff2", "*.ttf", "*.mp4", "*.webm", "*.mp3", "*.ogg", "*://pps.whatsapp.net/*"];
 const rememberedMessages = 1_000;
 
@@ -163,7 +163,7 @@ export class WebClient extends wwebjs.Client {
         if (await this.#page.evaluate(isEntered)) return;
         this.#held ??= [];
         await super.inject();
-        await this.#page.evaluate(keepEarlyMessages);
+        await this.#page.evaluate(holdEarlyMessages);
         await this.#page.evaluate(watchPage);
         await this.#page.evaluate(catchUpWithSync);
       } catch (error) {

@@ -59,7 +59,8 @@ export function closedByError(error: unknown, proxy?: string): Closed {
   if (error === noSuchPage) {
     return {
       cause: "unreachable",
-      message: "What web.whatsapp.com answered is not the WhatsApp Web that is known here",
+      message:
+        "web.whatsapp.com answered with a page that is not WhatsApp Web, or a version of it that is not known here",
     };
   }
   const text = error instanceof Error ? error.message : "";

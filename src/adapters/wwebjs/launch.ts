@@ -5,7 +5,7 @@ import { browserEnded, launchedLate, notStarted, pageCrashed } from "./close-cau
 import type { Profile } from "./profile.ts";
 import type { Settings } from "./settings.ts";
 
-/** The libraries' timeouts tell more; the engine's own come this much later. */
+/** The errors of the libraries' own timeouts tell more, so the engine's deadlines come this much later. */
 export const graceMs = 1_000;
 
 /** Parts of a browser's start that belong to one engine. */

@@ -1,18 +1,18 @@
 import type { EngineData } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 
-/** Engine data in memory, which can be made to fail and tells what was done with it. */
+/** Engine data in memory that records its writes and can be made to fail. */
 export class MemoryEngineData implements EngineData {
   readonly values = new Map<string, Uint8Array>();
-  /** Every write that was applied, in order. */
+  /** All applied writes, in order. */
   readonly writes: ReadonlyMap<string, Uint8Array | null>[] = [];
-  /** What reads of a key that this matches reject with. */
+  /** Error of reads of a key that `keys` matches. */
   failReads: { readonly keys: RegExp; readonly error: Error } | undefined;
-  /** What writes reject with. */
+  /** Error of all writes. */
   failWrites: Error | undefined;
   #ended = false;
 
-  /** From here on each call rejects: the session has a newer handle. */
+  /** Makes each later call reject, as when the session has a newer handle. */
   end(): void {
     this.#ended = true;
   }

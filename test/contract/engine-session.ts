@@ -18,7 +18,7 @@ export class OpenEngine {
     this.#events = engine.events[Symbol.asyncIterator]();
   }
 
-  /** The next event, or undefined when there are no more. */
+  /** Returns the next event, or undefined at the end. */
   async next(): Promise<EngineEvent | undefined> {
     const { done, value } = await this.#events.next();
     if (done) return undefined;
@@ -26,7 +26,7 @@ export class OpenEngine {
     return value;
   }
 
-  /** Reads on to the next event of this type; rejects if the events end before. */
+  /** Reads up to the next event of this type; rejects if the events end before. */
   async until<Type extends EngineEvent["type"]>(type: Type): Promise<EventOf<Type>> {
     for (let event = await this.next(); event; event = await this.next()) {
       if (event.type === type) return event as EventOf<Type>;
@@ -46,7 +46,7 @@ export class OpenEngine {
     return this.engine.screenshots.take();
   }
 
-  /** Reads on to the end. */
+  /** Reads all further events. */
   async rest(): Promise<EngineEvent[]> {
     const events: EngineEvent[] = [];
     for (let event = await this.next(); event; event = await this.next()) events.push(event);
@@ -56,14 +56,14 @@ export class OpenEngine {
 
 const describe = (event: EngineEvent) => (event.type === "closed" ? `closed (${event.cause})` : event.type);
 
-/** A session as its owner would keep it: what one engine writes, the next one reads. */
+/** A session whose engines share their data: each reads what the one before has written. */
 export class EngineSession {
   readonly credentials = new MemoryEngineData();
   readonly chats = new MemoryEngineData();
   readonly config = create(SessionConfigSchema);
   /** See EngineOptions. */
   reportedUntilMs: number | undefined;
-  /** The lines logged, with their fields, one text each. */
+  /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
   readonly #engines: Engine[] = [];
@@ -80,7 +80,7 @@ export class EngineSession {
     return new OpenEngine(engine);
   }
 
-  /** Opens an engine and, after a restart WhatsApp asks for, one more; resolves when it is logged in. */
+  /** Opens an engine and, if WhatsApp asks for a restart, a second one; resolves when it is logged in. */
   async openLoggedIn(showCode: (engine: OpenEngine) => Promise<unknown>): Promise<OpenEngine> {
     const pairing = this.open();
     await pairing.until("qr");
@@ -94,7 +94,7 @@ export class EngineSession {
     return working;
   }
 
-  /** Closes whatever was opened. */
+  /** Closes all opened engines. */
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
   }

@@ -5,7 +5,7 @@ import type { EngineFactory } from "../../src/ports/engine.ts";
 import { PairingCodeRefused } from "../../src/ports/engine.ts";
 import { EngineSession, type OpenEngine } from "./engine-session.ts";
 
-/** An account and its phone, as the contract needs them. */
+/** An account and its phone. */
 export interface ContractPhone {
   readonly number: string;
   readonly devices: readonly unknown[];
@@ -15,25 +15,25 @@ export interface ContractPhone {
   sendTextTo(number: string, text: string): Promise<string>;
 }
 
-/** What engines are run against: WhatsApp, emulated. */
+/** The emulated WhatsApp that engines are tested with. */
 export interface EngineFixture {
-  /** Makes engines; `qrLifeMs`: how long each code lives, WhatsApp's rhythm if left out. */
+  /** Makes engines. `qrLifeMs`: lifetime of each code; WhatsApp's rhythm if left out. */
   factory(options?: { readonly qrLifeMs?: number }): EngineFactory;
-  /** A new account. */
+  /** Adds an account. */
   phone(): ContractPhone;
-  /** Whether requests for pairing codes are refused from now on. */
+  /** Sets whether requests for pairing codes are refused. */
   refusePairingCodes(refuse: boolean): void;
-  /** Makes engines for a WhatsApp that is not there. */
+  /** Makes engines for a WhatsApp that cannot be reached. */
   unreachableFactory(): EngineFactory;
-  /** A code nobody was given. */
+  /** A code that was never given out. */
   readonly wrongCode: string;
   close(): Promise<void>;
 }
 
-/** A fixture of its own for each run of the contract. */
+/** Opens a fixture for one run of the contract. */
 export type EngineHarness = () => Promise<EngineFixture>;
 
-/** What every engine does, whatever it is made with. */
+/** Tests that every engine must pass. */
 export function engineContract(name: string, harness: EngineHarness): void {
   describe(`the engine ${name}`, () => {
     let fixture: EngineFixture;
@@ -73,7 +73,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("pairs by a scanned code, with the login durable before it says so, and logs in with it from then on", async () => {
+    it("pairs by a scanned code, stores the login before it reports that, and logs in with it", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
@@ -123,7 +123,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await engine.engine.close();
     });
 
-    it("survives a wrong pairing code: the right one and the codes to scan stay good", async () => {
+    it("survives a wrong pairing code: the right one and the QR codes stay valid", async () => {
       const [typing, scanning] = [fixture.phone(), fixture.phone()];
       for (const phone of [typing, scanning]) {
         const engine = newSession().open();
@@ -136,7 +136,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       }
     });
 
-    it("gives no pairing code before the first code to scan, nor when WhatsApp refuses, and can still be paired then", async () => {
+    it("refuses a pairing code before the first QR and if WhatsApp does, and can still be paired", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
@@ -204,7 +204,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("says that there is no device when no phone has linked one", async () => {
+    it("logs out as not linked when no phone has linked a device", async () => {
       const session = newSession();
       const engine = session.open();
       await engine.until("qr");
@@ -223,7 +223,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal(phone.devices.length, 0);
     });
 
-    it("takes a device that WhatsApp no longer knows for unlinked", async () => {
+    it("logs out as unlinked when WhatsApp no longer knows the device", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
@@ -248,7 +248,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       });
     }
 
-    it("says that it does not know when WhatsApp is not there, and keeps the login", async () => {
+    it("logs out as unknown when WhatsApp cannot be reached, and leaves the login in place", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));

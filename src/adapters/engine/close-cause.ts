@@ -25,10 +25,15 @@ export class EngineEnd extends Error {
   }
 }
 
+/** `close()` was called. */
 export const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
+/** `logout()` has unlinked the device. */
 export const deviceUnlinked: Closed = { cause: "logged_out", message: "The device was unlinked" };
+/** The login has ended at WhatsApp: on the phone, or by WhatsApp itself. */
 export const unlinkedByPhone: Closed = { cause: "logged_out", message: "WhatsApp no longer knows this device" };
+/** The last code of the round has expired. */
 export const pairingTimedOut: Closed = { cause: "pairing_timeout", message: "No phone scanned a code in time" };
+/** The engine or its library has a defect. */
 export const crashed: Closed = { cause: "engine_crashed", message: "The engine failed unexpectedly" };
 
 /** Maps the errors that every engine can fail with; undefined for an error of the engine's own library. */

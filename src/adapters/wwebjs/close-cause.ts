@@ -4,15 +4,20 @@ import { TemporaryDirectoryUnusable } from "./temporary-directory.ts";
 const browserFailure = (message: string): Closed => ({ cause: "engine_crashed", message });
 const notInTime = (failure: string): Closed => ({ cause: "unreachable", message: `${failure} in time` });
 
-/** The browser's failures, as an engine closes for them. */
+/** The browser did not start. */
 export const notStarted = browserFailure("The browser could not be started");
+/** The browser's start took too long. */
 export const launchedLate = browserFailure("The browser did not start in time");
+/** The running browser ended. */
 export const browserEnded = browserFailure("The browser ended unexpectedly");
+/** The page ended in a running browser. */
 export const pageCrashed = browserFailure("The page crashed, or ran out of memory");
 
-/** The page's steps that did not happen in time. */
+/** The page showed neither a code nor a login in time. */
 export const notConnected = notInTime("WhatsApp Web did not connect");
+/** The page did not synchronise in time. */
 export const notLoggedIn = notInTime("WhatsApp Web did not finish the login");
+/** The open page lost its connection for too long. */
 export const linkLost = notInTime("WhatsApp Web did not get its connection back");
 
 /** States of WhatsApp Web's socket that end a connection (whatsapp-web.js, WAState). */
@@ -59,8 +64,7 @@ export function closedByError(error: unknown, proxy?: string): Closed {
   if (error === noSuchPage) {
     return {
       cause: "unreachable",
-      message:
-        "web.whatsapp.com answered with a page that is not WhatsApp Web, or a version of it that is not known here",
+      message: "The page of web.whatsapp.com is not the WhatsApp Web that this server knows",
     };
   }
   const text = error instanceof Error ? error.message : "";

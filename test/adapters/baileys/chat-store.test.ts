@@ -22,8 +22,8 @@ function opened() {
   return { store, clock, warnings, read, keeper: new ChatRecorder(store, clock, logger) };
 }
 
-describe("the chats a NOWEB engine keeps", () => {
-  it("are written in batches, what is known of each put together", async () => {
+describe("the chats that a NOWEB engine stores", () => {
+  it("are written in batches, with all changes of one value merged", async () => {
     const { store, clock, keeper, read } = opened();
     keeper.record({ "contacts.upsert": [{ id: bob, notify: "Bob" }] });
     keeper.record({ "contacts.update": [{ id: bob, name: "Robert" }], "chats.upsert": [{ id: bob, unreadCount: 2 }] });

@@ -10,7 +10,7 @@ interface SessionRecord {
 const require = createRequire(import.meta.resolve("@whiskeysockets/baileys"));
 const libsignal: { SessionRecord: new () => SessionRecord } = require("libsignal");
 
-it("keeps libsignal's sessions off the console, and nobody else's lines", (t) => {
+it("drops libsignal's lines from the console, and no others", (t) => {
   const lines: unknown[][] = [];
   for (const method of ["log", "info", "warn", "error"] as const) {
     t.mock.method(console, method, (...args: unknown[]) => lines.push(args));

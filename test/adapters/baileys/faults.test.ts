@@ -9,7 +9,7 @@ import type { Connection } from "../../emulator/connection.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
-/** What the server does to a working connection, and why the engine closes. */
+/** Ends of a working connection by the server, and the engine's close causes. */
 const endings: [string, (connection: Connection) => void, CloseCause][] = [
   ["another connection replaces it", (connection) => connection.conflictReplaced(), "replaced"],
   ["the stream ends with 503", (connection) => connection.streamError(503), "unreachable"],
@@ -20,7 +20,7 @@ const endings: [string, (connection: Connection) => void, CloseCause][] = [
   ["the WebSocket is closed", (connection) => connection.closeCleanly(), "unreachable"],
 ];
 
-/** Answers to a login, and why the engine closes. */
+/** Answers to a login, and the engine's close causes. */
 const refusals: [number, CloseCause][] = [
   [401, "logged_out"],
   [402, "temp_banned"],
@@ -213,7 +213,7 @@ describe("a NOWEB engine in trouble", () => {
     );
   });
 
-  it("never shows protocol messages, and keeps chats only where it is told to", async () => {
+  it("never reports protocol messages, and stores chats only if the session is set to", async () => {
     phone.sendsHistory = true;
     const bob = whatsapp.phone();
     for (const enabled of [false, true]) {

@@ -108,7 +108,7 @@ describe("people named by LIDs, to a NOWEB engine", () => {
     assert.deepEqual([from, participant, participantLid], [group, bob.lid, bob.lid]);
   });
 
-  it("have their numbers as authors of what is answered", async () => {
+  it("have their numbers as authors of quoted messages", async () => {
     const { told } = await working();
     const carol = whatsapp.phone();
     await told(carol, withNumber(carol));

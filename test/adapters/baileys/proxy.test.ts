@@ -83,7 +83,7 @@ describe("a NOWEB engine behind a proxy", () => {
     assert.equal(message, "Could not connect to WhatsApp through the proxy localhost:1: ECONNREFUSED");
   });
 
-  it("closes soon while an HTTP proxy keeps it waiting", async () => {
+  it("closes soon while an HTTP proxy does not answer", async () => {
     const proxy = await started(startSilentProxy);
     const session = sessionThrough(`127.0.0.1:${proxy.port}`);
     const { engine } = session.open();

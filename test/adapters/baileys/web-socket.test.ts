@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { it } from "node:test";
 import { catchListenerErrors, type WebSocketClient } from "../../../src/adapters/baileys/web-socket.ts";
 
-it("catches what listeners throw or reject with, and knows which the connection cannot do without", async () => {
+it("catches errors and rejections of listeners, and tells which ones are vital", async () => {
   const client = new EventEmitter();
   const heard: string[] = [];
   client.on("message", async () => Promise.reject(new Error("cannot decrypt")));

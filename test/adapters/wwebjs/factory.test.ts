@@ -24,7 +24,7 @@ describe("the WEBJS factory", () => {
   });
   after(() => fixture.close());
 
-  it("says what its engines are and can do", () => {
+  it("names the kind and the abilities of its engines", () => {
     const { factory } = fixture.session();
     assert.equal(factory.kind, Engine_Kind.WEBJS);
     assert.deepEqual(factory.abilities, ["pairingCodes", "screenshots"]);
@@ -56,7 +56,7 @@ describe("the WEBJS factory", () => {
     assert.equal(stdout.trim(), "true 0 0 0");
   });
 
-  it("makes engines that give a picture of the page while it waits for a phone, and when it is open", async () => {
+  it("makes engines that take a screenshot while they wait for a phone, and when open", async () => {
     const session = fixture.session();
     const engine = session.open();
     const early = engine.takeScreenshot();
@@ -78,7 +78,7 @@ describe("the WEBJS factory", () => {
     await assert.rejects(engine.takeScreenshot());
   });
 
-  it("asks for nothing of the page that nobody looks at", async () => {
+  it("does not load resources that only a human would see", async () => {
     const session = fixture.session();
     const seen = fixture.whatsapp.requests.length;
     await (await session.working()).engine.close();
@@ -130,7 +130,7 @@ describe("the WEBJS factory", () => {
     });
   });
 
-  describe("keeps the profile with the login", () => {
+  describe("uses the profile with the login", () => {
     let paired: WebjsSession;
 
     before(async () => {
@@ -149,7 +149,7 @@ describe("the WEBJS factory", () => {
       await engine.engine.close();
     });
 
-    it("and closes when what the credentials say makes no sense", async () => {
+    it("and closes when the credentials are damaged", async () => {
       const session = fixture.session();
       for (const text of ["{", "null", '{"id":"../..","state":"paired"}', '{"id":1}']) {
         session.credentials.values.set("profile", Buffer.from(text));

@@ -3,25 +3,25 @@ import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
 
-/** Engines that are opened in one attempt: after pairing WhatsApp asks for one new connection. */
+/** Maximum of engines in one attempt. After a pairing WhatsApp asks for one new connection. */
 const maxEngines = 3;
 const retryMs = 500;
 
-/** How a device is unlinked. */
+/** Options of one attempt to unlink a device. */
 export interface Unlinking {
   /** The engine that is open already, if any. */
   readonly engine: Engine | undefined;
-  /** Opens an engine on the device's login. Left out: nothing is connected. */
+  /** Opens an engine on the device's login. If left out, no connection is made. */
   readonly open: (() => Engine) | undefined;
   readonly gate: ConnectGate | undefined;
   readonly clock: Clock;
-  /** Whether to try once more when WhatsApp could not be reached. */
+  /** Whether to retry once when WhatsApp could not be reached. */
   readonly retries: boolean;
-  /** Ends the attempt: the engine is closed. */
+  /** Cancels the attempt and closes its engine. */
   readonly signal: AbortSignal;
 }
 
-/** Unlinks a device at WhatsApp by one engine or, if WhatsApp asks for a new connection, by the next. All are closed when it resolves. */
+/** Unlinks a device at WhatsApp; if WhatsApp asks for a new connection, with the next engine. All engines are closed when it resolves. */
 export async function unlinkDevice({ engine, open, gate, clock, retries, signal }: Unlinking): Promise<UnlinkResult> {
   let result: UnlinkResult = engine ? await logOut(engine, signal) : "again";
   let retriesLeft = retries ? 1 : 0;
@@ -41,7 +41,7 @@ export async function unlinkDevice({ engine, open, gate, clock, retries, signal 
   return result === "again" ? "unknown" : result;
 }
 
-/** Whether credentials hold a login; "unreadable" if they cannot tell. */
+/** Returns whether credentials hold a login. Rejects with LeaseLost. */
 export async function loginIn(
   factory: EngineFactory,
   credentials: Credentials,
@@ -68,24 +68,24 @@ async function logOut(engine: Engine, signal: AbortSignal): Promise<UnlinkResult
   }
 }
 
-/** Waits for a place at the gate. Resolves with the call that gives it back, or with undefined if the signal comes first. */
+/** Waits for a slot at the gate. Resolves with the function that frees it, or with undefined if the signal comes first. */
 async function enterGate(
   gate: ConnectGate | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<(() => void) | undefined> {
-  let turn = gate?.enter() ?? { leave: () => {} };
-  while ("atMs" in turn && !signal.aborted) {
-    await waitFor(turn.atMs - clock.nowMs(), clock, signal);
-    turn = gate?.enter(turn) ?? { leave: () => {} };
+  let slot = gate?.enter() ?? { leave: () => {} };
+  while ("atMs" in slot && !signal.aborted) {
+    await waitFor(slot.atMs - clock.nowMs(), clock, signal);
+    slot = gate?.enter(slot) ?? { leave: () => {} };
   }
-  if ("atMs" in turn) return undefined;
-  if (!signal.aborted) return turn.leave;
-  turn.leave();
+  if ("atMs" in slot) return undefined;
+  if (!signal.aborted) return slot.leave;
+  slot.leave();
   return undefined;
 }
 
-/** Resolves after that time, or with the signal. */
+/** Resolves after `delayMs` or when the signal is aborted. */
 async function waitFor(delayMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();

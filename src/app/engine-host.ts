@@ -4,7 +4,7 @@ import type { Engine, EngineEvent } from "../ports/engine.ts";
 import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
-import { openedEngine } from "./opened-engine.ts";
+import { openEngine } from "./open-engine.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 import { closedBy } from "./session-commands.ts";
 import { settledWithin } from "./time-box.ts";
@@ -18,11 +18,11 @@ const hurriedCloseLimitMs = 500;
 
 /** The session that an engine host works for. */
 export interface EngineOwner {
-  /** Runs a step once all earlier steps of the session are through. */
+  /** Runs a step after all earlier steps of the session. */
   enqueue(step: () => Promise<void>): Promise<void>;
   /** Records a report of the current engine. Called within a step. */
   record(event: EngineEvent): Promise<void>;
-  /** Resolves once a command waits for the step under way. */
+  /** Resolves when a command waits for the current step. */
   commandWaits(): Promise<void>;
   /** Called when a write was refused because another process owns the session. Closes the engine. */
   leaseLost(): void;
@@ -35,10 +35,10 @@ export class EngineHost {
   readonly #logger: Logger;
   readonly #owner: EngineOwner;
   #engine: Engine | undefined;
-  /** The place at the connect gate that this session was given, while it waits there. */
-  #turn: { readonly atMs: number } | undefined;
+  /** The session's slot at the connect gate while it waits there. */
+  #slot: { readonly atMs: number } | undefined;
   #leaveGate = () => {};
-  /** Ends the unlinking that is under way. */
+  /** Cancels an unlinking under way. */
   #cutUnlinking = () => {};
 
   constructor(deps: RunnerDeps, lease: Lease, logger: Logger, owner: EngineOwner) {
@@ -53,19 +53,19 @@ export class EngineHost {
     return this.#engine;
   }
 
-  /** Opens an engine. Returns the input that says why not, where none can be opened now. */
+  /** Opens an engine. If none can be opened now, returns the input that gives the reason. */
   open(session: StoredSession): SessionInput | undefined {
     const factory = this.#deps.engines.get(session.record.engine);
     if (!factory) return closedBy("engine_crashed", "The session's engine is not available on this server");
-    const turn = this.#deps.gate?.enter(this.#turn) ?? { leave: () => {} };
-    if ("atMs" in turn) {
-      this.#turn = turn;
-      return { type: "postponed", untilMs: turn.atMs };
+    const slot = this.#deps.gate?.enter(this.#slot) ?? { leave: () => {} };
+    if ("atMs" in slot) {
+      this.#slot = slot;
+      return { type: "postponed", untilMs: slot.atMs };
     }
-    this.#turn = undefined;
-    this.#leaveGate = turn.leave;
+    this.#slot = undefined;
+    this.#leaveGate = slot.leave;
     try {
-      this.#engine = openedEngine(factory, this.#deps, this.#lease, session, this.#logger);
+      this.#engine = openEngine(factory, this.#deps, this.#lease, session, this.#logger);
     } catch (error) {
       this.#logger.error({ err: error }, "engine could not be opened");
       return closedBy("engine_crashed", "The engine could not be opened");
@@ -75,8 +75,8 @@ export class EngineHost {
   }
 
   /**
-   * Unlinks the session's device at WhatsApp within a few seconds, by the open engine or, if need be and `connects`, by one opened for
-   * it. No engine is open when it resolves.
+   * Unlinks the session's device at WhatsApp within a few seconds, with the open engine or, if `connects`, with one opened for it.
+   * No engine is open when it resolves.
    */
   async unlink(session: StoredSession, connects: boolean): Promise<UnlinkOutcome> {
     const cut = new AbortController();
@@ -96,11 +96,11 @@ export class EngineHost {
     if (engine) await this.#untilClosed(engine.close().then(() => true));
   }
 
-  /** Lets go of the open engine and of the place at the gate. */
+  /** Gives up the open engine and the slot at the gate, and returns the engine. */
   #release(): Engine | undefined {
     const engine = this.#engine;
     this.#engine = undefined;
-    this.#turn = undefined;
+    this.#slot = undefined;
     this.#leaveGate();
     return engine;
   }
@@ -118,7 +118,7 @@ export class EngineHost {
       const login = await loginIn(factory, backend.engineData.credentials(this.#lease));
       if (login !== "some") return login === "none" ? "not_linked" : "unknown";
     }
-    const open = connects ? () => openedEngine(factory, this.#deps, this.#lease, session, this.#logger) : undefined;
+    const open = connects ? () => openEngine(factory, this.#deps, this.#lease, session, this.#logger) : undefined;
     const result = await unlinkDevice({ engine, open, gate, clock, retries: true, signal });
     return result === "unlinked" || result === "not_linked" ? result : "pending";
   }
@@ -136,11 +136,11 @@ export class EngineHost {
     });
   }
 
-  /** Takes the engine's events one by one; the next only when the last is committed. Never rejects. */
+  /** Records the engine's events one by one, each after the last is committed. Never rejects. */
   async #pump(engine: Engine): Promise<void> {
     try {
       const events = engine.events[Symbol.asyncIterator]();
-      // To ask for the next one says that the last is committed: of an engine that is given up nothing is asked any more.
+      // A request for the next event tells the engine that the last one is committed, so an engine that was given up gets none.
       for (let next = await events.next(); !next.done && engine === this.#engine; next = await events.next()) {
         await this.#take(engine, next.value);
         if (engine !== this.#engine) return;
@@ -148,11 +148,11 @@ export class EngineHost {
     } catch (error) {
       this.#logger.error({ err: error }, "engine failed");
     }
-    // An engine that ends without saying why has crashed.
+    // An engine that ends without `closed` has crashed.
     if (engine === this.#engine) await this.#take(engine, closedBy("engine_crashed", "The engine ended unexpectedly"));
   }
 
-  /** Has one event recorded, again and again while the store cannot take it. */
+  /** Records one event, and retries while the store fails. */
   async #take(engine: Engine, event: EngineEvent): Promise<void> {
     while (engine === this.#engine) {
       try {
@@ -172,13 +172,13 @@ export class EngineHost {
   async #record(engine: Engine, event: EngineEvent): Promise<void> {
     if (engine !== this.#engine) return;
     this.#leaveGate();
-    if (event.type === "closed") this.#logger.info(endOf(event), "engine closed");
+    if (event.type === "closed") this.#logger.info(closedFields(event), "engine closed");
     await this.#owner.record(event);
-    // Recording may have opened the next engine. If it fails, this event is offered again.
+    // Recording may have opened the next engine. If it fails, the event is recorded again.
     if (event.type === "closed" && engine === this.#engine) this.#engine = undefined;
   }
 }
 
-/** Why an engine closed, for the log. Of a refused client version there is one line for all sessions that says what to do. */
-const endOf = ({ cause, message, clientVersion }: Extract<EngineEvent, { type: "closed" }>) =>
+/** Returns the log fields of a `closed` event. For a refused client version, another line tells all sessions' users what to do. */
+const closedFields = ({ cause, message, clientVersion }: Extract<EngineEvent, { type: "closed" }>) =>
   clientVersion === undefined ? { cause, reason: message } : { cause, clientVersion };

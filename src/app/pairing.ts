@@ -5,10 +5,10 @@ import { statusOf } from "../domain/session.ts";
 import type { Pairing, Sessions } from "../ports/sessions.ts";
 import type { Clock } from "../ports/system.ts";
 
-/** How long a caller who wants a code waits for a session that is STARTING. */
+/** Time for a STARTING session to show a code. */
 const pairingWaitMs = 5_000;
 
-/** What waiting for a code needs. */
+/** Dependencies of waiting for a code. */
 export interface PairingDeps {
   readonly sessions: Pick<Sessions, "get" | "watch">;
   readonly clock: Clock;
@@ -16,9 +16,9 @@ export interface PairingDeps {
   readonly closing: AbortSignal;
 }
 
-/** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
-export async function pairingOf(deps: PairingDeps, session: string, signal: AbortSignal): Promise<Pairing> {
-  const { record, pairing } = await awaitPairing(deps, session, signal);
+/** Returns the code that a phone can scan now. Waits at most 5 s for a STARTING session; throws in any other status. */
+export async function waitForPairing(deps: PairingDeps, session: string, signal: AbortSignal): Promise<Pairing> {
+  const { record, pairing } = await waitForStatus(deps, session, signal);
   if (pairing) return pairing;
   throw new SessionError(
     "SESSION_STATUS_UNEXPECTED",
@@ -27,9 +27,9 @@ export async function pairingOf(deps: PairingDeps, session: string, signal: Abor
   );
 }
 
-/** Resolves once a pairing code can be asked for. Waits at most 5 s for a session that is STARTING. */
-export async function readyForCode(deps: PairingDeps, session: string, signal: AbortSignal): Promise<void> {
-  const { record, pairing } = await awaitPairing(deps, session, signal);
+/** Resolves when a pairing code can be requested. Waits at most 5 s for a STARTING session; throws in any other status. */
+export async function waitUntilPairable(deps: PairingDeps, session: string, signal: AbortSignal): Promise<void> {
+  const { record, pairing } = await waitForStatus(deps, session, signal);
   if (pairing) return;
   const status = Status[statusOf(record)] ?? "";
   throw new SessionError(
@@ -39,8 +39,8 @@ export async function readyForCode(deps: PairingDeps, session: string, signal: A
   );
 }
 
-/** The snapshot at SCAN_QR_CODE with its pairing, or the one without at which waiting has no more sense. */
-async function awaitPairing(
+/** Returns the record with its pairing once it is SCAN_QR_CODE, else the record as it is when waiting ends. */
+async function waitForStatus(
   { sessions, clock, closing }: PairingDeps,
   session: string,
   signal: AbortSignal,

@@ -34,4 +34,4 @@ export interface RunnerDeps {
  * is removed: as long as that is there, the next process finishes what a crash cuts short.
  */
 export const discardOutside = async ({ engines }: RunnerDeps, { engine, name }: SessionRecord): Promise<void> =>
-  engines.get(engine)?.discard?.(name);
+  engines.get(engine)?.files?.discard(name);

@@ -10,7 +10,7 @@ import {
 import { restoreSecrets } from "../domain/config.ts";
 import { SessionError } from "../domain/errors.ts";
 import { type CloseCause, type SessionInput, statusOf } from "../domain/session.ts";
-import type { EngineFactory } from "../ports/engine.ts";
+import type { FormerLogins } from "../ports/engine.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 
 type Engines = Pick<RunnerDeps, "engines">;
@@ -61,13 +61,10 @@ export async function requireEngine({ engines }: Engines, kind: Engine_Kind): Pr
   throw new SessionError("ENGINE_UNAVAILABLE", message, { engine });
 }
 
-/** What restores the login of a session whose engines are of this kind; refuses where they keep none. */
-export function formerLoginsOf(
-  { engines }: Engines,
-  kind: Engine_Kind,
-): NonNullable<EngineFactory["restoreCredentials"]> {
-  const factory = engines.get(kind);
-  if (factory?.restoreCredentials) return factory.restoreCredentials.bind(factory);
+/** Returns the former logins of engines of this kind. Throws where these engines have none. */
+export function formerLoginsOf({ engines }: Engines, kind: Engine_Kind): FormerLogins {
+  const formerLogins = engines.get(kind)?.formerLogins;
+  if (formerLogins) return formerLogins;
   const engine = Engine_Kind[kind] ?? "";
   const message = `The engine ${engine} keeps no former login that could be restored.`;
   throw new SessionError("METHOD_NOT_SUPPORTED", message, { engine });

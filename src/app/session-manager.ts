@@ -14,7 +14,7 @@ import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { type Created, Creations } from "./creations.ts";
 import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
-import { pairingOf, readyForCode } from "./pairing.ts";
+import { waitForPairing, waitUntilPairable } from "./pairing.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 import {
   configureCommand,
@@ -172,12 +172,12 @@ export class SessionManager {
 
   /** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
   pairing(session: string, signal: AbortSignal): Promise<Pairing> {
-    return pairingOf(this.#pairingDeps, session, signal);
+    return waitForPairing(this.#pairingDeps, session, signal);
   }
 
   /** A pairing code for a phone (7 to 15 digits), "ABCD-ABCD", once WhatsApp has accepted the request. */
   async requestCode(session: string, phoneNumber: string, signal: AbortSignal): Promise<string> {
-    await readyForCode(this.#pairingDeps, session, signal);
+    await waitUntilPairable(this.#pairingDeps, session, signal);
     return (await this.#runner(session)).requestCode(phoneNumber);
   }
 
@@ -185,9 +185,9 @@ export class SessionManager {
   async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
     const { record, pairing } = await this.#options.backend.sessions.get(session);
     if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
-    if (this.#options.engines.get(record.engine)?.capabilities.screenshot) {
+    if (this.#options.engines.get(record.engine)?.abilities.includes("screenshots")) {
       const { engine } = await this.#runner(session);
-      const png = await engine?.screenshot().catch((error: unknown) => {
+      const png = await engine?.screenshots?.take().catch((error: unknown) => {
         this.#options.logger.debug({ err: error, session }, "no screenshot");
       });
       if (png) return { png };

@@ -88,9 +88,9 @@ export class SessionRunner {
   /** Restores the login that the session last connected with. */
   restoreCredentials(): Promise<SessionRecord> {
     return this.#command(async () => {
-      const restore = formerLoginsOf(this.#deps, this.#record.engine);
+      const formerLogins = formerLoginsOf(this.#deps, this.#record.engine);
       await this.#host.close();
-      if (await restore(this.#deps.backend.engineData.credentials(this.#lease))) {
+      if (await formerLogins.restore(this.#deps.backend.engineData.credentials(this.#lease))) {
         await this.#apply({ type: "restored" });
         return this.#record;
       }
@@ -104,7 +104,9 @@ export class SessionRunner {
     const { engine } = this.#host;
     if (!engine || !this.#session.pairing)
       throw new SessionError("PAIRING_CODE_REFUSED", "The session does not wait for a phone");
-    const code = await engine.requestPairingCode(phoneNumber).catch((error: unknown) => {
+    if (!engine.pairingCodes)
+      throw new SessionError("METHOD_NOT_SUPPORTED", "The session's engine has no pairing codes");
+    const code = await engine.pairingCodes.request(phoneNumber).catch((error: unknown) => {
       if (error instanceof PairingCodeRefused) throw new SessionError("PAIRING_CODE_REFUSED", error.message);
       throw error;
     });

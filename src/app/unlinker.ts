@@ -63,13 +63,12 @@ export class Unlinker {
 
   /** What an engine keeps outside of the store follows what it keeps inside; a crash may have come between the two. */
   async #moveOutside(pending: PendingUnlink): Promise<void> {
-    const factory = this.#deps.engines.get(pending.engine);
-    if (!factory?.setAside) return;
+    const files = this.#deps.engines.get(pending.engine)?.files;
+    if (!files) return;
     try {
-      await this.#withLease(pending, (lease) => {
-        const credentials = this.#deps.backend.engineData.credentials(lease);
-        return factory.setAside?.(pending.session, pending.id, credentials) ?? Promise.resolve();
-      });
+      await this.#withLease(pending, (lease) =>
+        files.setAside(pending.session, pending.id, this.#deps.backend.engineData.credentials(lease)),
+      );
     } catch (error) {
       this.#loggerOf(pending).error({ err: error }, "the login could not be set aside");
     }
@@ -163,7 +162,7 @@ export class Unlinker {
 
   async #finish(pending: PendingUnlink): Promise<void> {
     // Before its record goes: as long as that is there, the next process finishes what a crash cuts short.
-    await this.#deps.engines.get(pending.engine)?.discard?.(pending.id);
+    await this.#deps.engines.get(pending.engine)?.files?.discard(pending.id);
     await this.#deps.backend.pendingUnlinks.finish(pending.id);
   }
 

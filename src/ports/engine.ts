@@ -5,11 +5,11 @@ import type { ClientVersions } from "./client-versions.ts";
 import type { Logger } from "./system.ts";
 
 /**
- * Bytes an engine keeps between its lives, by key. A handle works until the session's next one is made or its data is wiped;
- * after that each call rejects, so that an engine given up on can write nothing any more.
+ * Bytes that an engine stores between its lives, by key. A handle works until the session's next one is made or its data is wiped.
+ * After that each call rejects with LeaseLost, so that an engine that was given up can write nothing.
  */
 export interface EngineData {
-  /** The values of `keys`, in their order; undefined where there is none. Rejects if one cannot be read: that is never "none". */
+  /** Returns the values of `keys` in their order; undefined where there is none. Rejects if a value exists and cannot be read. */
   read(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
   /** Applies all changes or none; null removes a key. */
   write(changes: ReadonlyMap<string, Uint8Array | null>): Promise<void>;
@@ -18,65 +18,80 @@ export interface EngineData {
 /** The login of a device: its writes are on disk when they resolve. */
 export type Credentials = EngineData;
 
-/** Contacts, chats and messages: may be lost in a power failure, never torn. */
+/** Contacts, chats and messages: may be lost in a power failure, but are never torn. */
 export type ChatStore = EngineData;
 
-/** What an engine reports, in the order it happened. */
+/** A report of an engine. Reports come in the order in which things happened. */
 export type EngineEvent =
-  /** A code to scan, with times of the monotonic clock. `serial` counts from 1 within the engine's life, `remaining` codes are still to come. */
+  /** A code to scan, with times of the monotonic clock. `serial` counts from 1 within the engine's life; `remaining` codes are still to come. */
   | { type: "qr"; value: string; serial: number; remaining: number; issuedAtMs: number; expiresAtMs: number }
-  /** A phone took the code, and the login is durable. */
+  /** A phone has linked the device, and the login is on disk. */
   | { type: "paired"; me: Me }
-  /** Logged in and ready for use. */
+  /** The engine is logged in and ready for use. */
   | { type: "opened"; me: Me }
-  /** The account is known better than before. */
+  /** The account's name or ids have changed. */
   | { type: "me_changed"; me: Me }
   /** A user's message, received or sent from another device; never a protocol message. */
   | { type: "message"; message: MessagePayload }
-  /** The connection does not answer any more, or answers again. Only between `opened` and the end. */
+  /** The open connection has stopped or resumed answering. Comes only after `opened`. */
   | { type: "health"; healthy: boolean }
   /**
-   * The end: nothing follows. `untilMs`: nothing may be tried before, on the monotonic clock. `clientVersion`: the one that WhatsApp
-   * refused. `message`: one sentence without secrets.
+   * The last event. `untilMs`: time of the monotonic clock before which nothing may be tried. `clientVersion`: the version that
+   * WhatsApp refused. `message`: one sentence without secrets.
    */
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };
 
 /**
- * What became of the device at WhatsApp when an engine logged out: removed, never linked, or perhaps linked still. "again": linked
- * still, and WhatsApp asks for a new connection.
+ * The state of the device at WhatsApp after a logout: removed, never linked, or unknown. "again": still linked, and WhatsApp asks
+ * for a new connection.
  */
 export type UnlinkResult = "unlinked" | "not_linked" | "again" | "unknown";
 
-/** One life of a connection to WhatsApp. Single use; never throws for network reasons. */
-export interface Engine {
-  /** To be read once. Ends after exactly one `closed`; what happens before it is read is kept. The next event is asked for only when the last one is committed. */
+/** One connection to WhatsApp, from its opening to its end. Single use; never throws for network reasons. */
+export interface Engine extends EngineAbilities {
+  /**
+   * The engine's reports, to be read once; they wait until they are read. Ends after exactly one `closed`. The reader asks for the
+   * next event only when the last one is committed.
+   */
   readonly events: AsyncIterable<EngineEvent>;
-  /** When WhatsApp was last heard (Unix ms); left out where that is not known. */
+  /** Time at which WhatsApp was last heard (Unix ms); undefined where that is not known. */
   readonly lastInboundAtMs?: number | undefined;
-  /** Asks WhatsApp for a pairing code for a phone (7 to 15 digits); "ABCDEFGH". Only after the first `qr`. Rejects with PairingCodeRefused. */
-  requestPairingCode(phoneNumber: string): Promise<string>;
   /**
    * Unlinks the device at WhatsApp and closes. Waits for a login or a pairing that is under way, but not for a phone to scan a code;
-   * `close()` cuts it short. Messages that are not taken yet are given up.
+   * `close()` cuts it short. Drops messages that were not read yet.
    */
   logout(): Promise<UnlinkResult>;
-  /** A PNG of what the engine shows. Only where `capabilities.screenshot`. */
-  screenshot(): Promise<Uint8Array>;
-  /** Closes without unlinking. Idempotent; credentials stay; resolves when nothing of the engine is left, `closed` included. */
+  /** Closes without unlinking; the credentials stay. Idempotent. Resolves when nothing of the engine is left and `closed` is reported. */
   close(): Promise<void>;
 }
 
-/** WhatsApp did not accept the request for a pairing code; the message says why and holds no secret. */
+/** The abilities that only some engines have. An engine has exactly those that its factory names. */
+export interface EngineAbilities {
+  readonly pairingCodes?: PairingCodes;
+  readonly screenshots?: Screenshots;
+}
+
+/** The name of an ability. */
+export type Ability = keyof EngineAbilities;
+
+/** Pairing by a code that a user types on the phone, instead of scanning. */
+export interface PairingCodes {
+  /** Asks WhatsApp for a code such as "ABCDEFGH", for a phone number of 7 to 15 digits. Rejects with PairingCodeRefused, also before the first `qr`. */
+  request(phoneNumber: string): Promise<string>;
+}
+
+/** Pictures of the page in which the engine runs. */
+export interface Screenshots {
+  /** Takes a picture as PNG. Rejects while there is no page, or if the page does not answer. */
+  take(): Promise<Uint8Array>;
+}
+
+/** WhatsApp did not accept the request for a pairing code. The message gives the reason and contains no secret. */
 export class PairingCodeRefused extends Error {
   override readonly name = "PairingCodeRefused";
 }
 
-/** What an engine can do, as data. */
-export interface EngineCapabilities {
-  readonly screenshot: boolean;
-}
-
-/** What an engine is opened with. */
+/** Options with which an engine is opened. */
 export interface EngineOptions {
   readonly session: string;
   readonly config: SessionConfig;
@@ -84,8 +99,8 @@ export interface EngineOptions {
   readonly chats: ChatStore;
   readonly logger: Logger;
   /**
-   * When the newest message that was reported was sent, or where none was, when the session was last opened (Unix ms). What came
-   * after it may not have been reported, for engines that can find that out. Unset before a login is used.
+   * Send time of the newest message already reported, else when the session last opened (Unix ms). Engines that can, report
+   * anything newer again. Unset until the login has been used.
    */
   readonly reportedUntilMs?: number | undefined;
 }
@@ -93,25 +108,30 @@ export interface EngineOptions {
 /** Makes engines of one kind. */
 export interface EngineFactory {
   readonly kind: Engine_Kind;
-  readonly capabilities: EngineCapabilities;
-  /** The client version that engines say they are; left out where they have none of their own. */
+  /** The abilities of every engine of this kind, also for sessions without an open engine. */
+  readonly abilities: readonly Ability[];
+  /** The client version that engines present to WhatsApp; left out where they have none of their own. */
   readonly clientVersions?: ClientVersions;
-  /** Why no engine can be opened on this machine, as the rest of a sentence; undefined if one can, or where it is left out. Quick. */
+  readonly formerLogins?: FormerLogins;
+  readonly files?: EngineFiles;
+  /** Returns quickly why no engine can be opened on this machine, as the rest of a sentence; undefined if one can, or where it is left out. */
   obstacle?(): Promise<string | undefined>;
-  /** Opens an engine at once; what goes wrong becomes `closed`. */
+  /** Opens an engine at once. A failure to connect becomes `closed`. */
   open(options: EngineOptions): Engine;
-  /** Whether credentials hold a login that WhatsApp may know. Rejects if they cannot be read. */
+  /** Returns whether credentials hold a login that WhatsApp may know. Rejects if they cannot be read. */
   hasLogin(credentials: Credentials): Promise<boolean>;
-  /**
-   * Hands what the engine keeps outside of EngineData over to another owner, `id`, to whom the credentials belong already. Idempotent, so
-   * that a crash before it can be made good. When no engine of the session is open.
-   */
-  setAside?(session: string, id: string, credentials: Credentials): Promise<void>;
-  /** Removes what the engine keeps outside of EngineData, if anything; to be called after a wipe or remove, when no engine is open. */
-  discard?(session: string): Promise<void>;
-  /**
-   * Puts back the login that an engine last connected with, and keeps the present one in its stead; false if there is none. When no
-   * engine is open. Left out: none is kept.
-   */
-  restoreCredentials?(credentials: Credentials): Promise<boolean>;
+}
+
+/** Engines that remember the login they last connected with. No engine of the session may be open during a call. */
+export interface FormerLogins {
+  /** Swaps the present login with the former one; false if there is none. */
+  restore(credentials: Credentials): Promise<boolean>;
+}
+
+/** Engines with files outside of EngineData, such as a browser's profile. No engine of the session may be open during a call. */
+export interface EngineFiles {
+  /** Hands a session's files over to the owner `id`, who has the credentials already. Idempotent, so that it can be repeated after a crash. */
+  setAside(session: string, id: string, credentials: Credentials): Promise<void>;
+  /** Removes a session's files, if there are any. Called after the credentials are wiped or removed. */
+  discard(session: string): Promise<void>;
 }

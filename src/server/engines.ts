@@ -1,4 +1,4 @@
-import { createBaileysFactory } from "../adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../adapters/baileys/factory.ts";
 import { NowebVersions } from "../adapters/baileys/noweb-versions.ts";
 import { createWwebjsFactory } from "../adapters/wwebjs/factory.ts";
 import type { Config } from "../config/config.ts";

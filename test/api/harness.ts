@@ -7,7 +7,7 @@ import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { statusOf } from "../../src/domain/session.ts";
-import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import type { Ability, Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startServer } from "../support/server.ts";
 
@@ -29,17 +29,13 @@ export class ScriptedEngine implements Engine {
     this.report({ type: "qr", value, serial, remaining: 6 - serial, issuedAtMs: 0, expiresAtMs: 60_000 });
   }
 
-  async requestPairingCode(phoneNumber: string): Promise<string> {
-    return `CODE${phoneNumber.slice(0, 4)}`;
-  }
+  readonly pairingCodes = { request: async (phoneNumber: string) => `CODE${phoneNumber.slice(0, 4)}` };
 
   async logout() {
     return "unlinked" as const;
   }
 
-  async screenshot(): Promise<Uint8Array> {
-    return new TextEncoder().encode("page");
-  }
+  readonly screenshots = { take: async () => new TextEncoder().encode("page") };
 
   async close(): Promise<void> {
     this.report({ type: "closed", cause: "unreachable", message: "closed" });
@@ -60,9 +56,9 @@ export async function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const opened: ScriptedEngine[] = [];
-  const factory = (kind: Engine_Kind, screenshot: boolean): EngineFactory => ({
+  const factory = (kind: Engine_Kind, abilities: readonly Ability[]): EngineFactory => ({
     kind,
-    capabilities: { screenshot },
+    abilities,
     open() {
       const engine = new ScriptedEngine();
       opened.push(engine);
@@ -70,7 +66,10 @@ export async function openHarness(t: TestContext) {
     },
     hasLogin: async () => true,
   });
-  const engines = [factory(Engine_Kind.NOWEB, false), factory(Engine_Kind.WEBJS, true)];
+  const engines = [
+    factory(Engine_Kind.NOWEB, ["pairingCodes"]),
+    factory(Engine_Kind.WEBJS, ["pairingCodes", "screenshots"]),
+  ];
   const drawQr = async (value: string) => new TextEncoder().encode(`drawn ${value}`);
   const env = { SESSIOND_CONNECTS_PER_SECOND: "10000" };
   const server = await startServer(t, env, { clock, backend, engines, drawQr });

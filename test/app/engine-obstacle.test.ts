@@ -11,12 +11,15 @@ function harnessOf(t: TestContext) {
   const fixture: { obstacle: string | undefined; fault?: Error | undefined } = { obstacle: "there is no browser" };
   const webjs: EngineFactory = {
     kind: Engine_Kind.WEBJS,
-    capabilities: { screenshot: true },
+    abilities: ["screenshots"],
     obstacle: async () => fixture.obstacle,
     open: (options) => new FakeEngine(options),
     hasLogin,
-    discard: async () => {
-      if (fixture.fault) throw fixture.fault;
+    files: {
+      setAside: async () => {},
+      discard: async () => {
+        if (fixture.fault) throw fixture.fault;
+      },
     },
   };
   const harness = openHarness(t, { engines: new Map([[webjs.kind, webjs]]), defaultEngine: Engine_Kind.WEBJS });

@@ -61,9 +61,7 @@ export class FakeEngine implements Engine {
     this.report({ type: "qr", value, serial: 1, remaining: 5, issuedAtMs: 0, expiresAtMs: 60_000 });
   }
 
-  async requestPairingCode(): Promise<string> {
-    return "ABCDEFGH";
-  }
+  readonly pairingCodes = { request: async () => "ABCDEFGH" };
 
   /** Links the device by a phone, before the engine has reported it. */
   async pair(): Promise<void> {
@@ -74,10 +72,6 @@ export class FakeEngine implements Engine {
     const result = (await hasLogin(this.#credentials)) ? await this.unlinks : "not_linked";
     this.report({ type: "closed", cause: "logged_out", message: "unlinked" });
     return result;
-  }
-
-  async screenshot(): Promise<Uint8Array> {
-    return new Uint8Array();
   }
 
   async close(): Promise<void> {
@@ -127,7 +121,7 @@ export function openHarness(
   };
   const factory: EngineFactory = {
     kind: Engine_Kind.NOWEB,
-    capabilities: { screenshot: false },
+    abilities: ["pairingCodes"],
     open(engineOptions) {
       const engine = new FakeEngine(engineOptions);
       fixture.onOpen(engine);
@@ -135,9 +129,11 @@ export function openHarness(
       return engine;
     },
     hasLogin: (credentials) => fixture.hasLogin(credentials),
-    discard: (session) => fixture.discard(session),
-    setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
-    restoreCredentials: (credentials) => fixture.restore(credentials),
+    files: {
+      discard: (session) => fixture.discard(session),
+      setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
+    },
+    formerLogins: { restore: (credentials) => fixture.restore(credentials) },
   };
   const managerOptions: SessionManagerOptions = {
     backend,

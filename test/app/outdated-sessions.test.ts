@@ -20,7 +20,7 @@ function openVersions(t: TestContext, gated = false) {
   };
   const factory: EngineFactory = {
     kind: Engine_Kind.NOWEB,
-    capabilities: { screenshot: false },
+    abilities: [],
     clientVersions,
     open(options: EngineOptions) {
       const engine = new FakeEngine(options);

@@ -1,18 +1,18 @@
 import type { EngineData } from "../../src/ports/engine.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 
-/** In-memory engine data that records its writes and fails on demand. */
+/** Engine data in memory that records its writes and can be made to fail. */
 export class MemoryEngineData implements EngineData {
   readonly values = new Map<string, Uint8Array>();
   /** All applied writes, in order. */
   readonly writes: ReadonlyMap<string, Uint8Array | null>[] = [];
-  /** Keys whose reads reject, and the error. */
+  /** Error of reads of a key that `keys` matches. */
   failReads: { readonly keys: RegExp; readonly error: Error } | undefined;
-  /** Error with which writes reject. */
+  /** Error of all writes. */
   failWrites: Error | undefined;
   #ended = false;
 
-  /** Makes each later call reject, because the session has a newer handle. */
+  /** Makes each later call reject, as when the session has a newer handle. */
   end(): void {
     this.#ended = true;
   }

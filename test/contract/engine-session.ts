@@ -18,7 +18,7 @@ export class OpenEngine {
     this.#events = engine.events[Symbol.asyncIterator]();
   }
 
-  /** Returns the next event, or undefined after the last one. */
+  /** Returns the next event, or undefined at the end. */
   async next(): Promise<EngineEvent | undefined> {
     const { done, value } = await this.#events.next();
     if (done) return undefined;
@@ -26,7 +26,7 @@ export class OpenEngine {
     return value;
   }
 
-  /** Reads up to the next event of this type; rejects if the events end first. */
+  /** Reads up to the next event of this type; rejects if the events end before. */
   async until<Type extends EngineEvent["type"]>(type: Type): Promise<EventOf<Type>> {
     for (let event = await this.next(); event; event = await this.next()) {
       if (event.type === type) return event as EventOf<Type>;
@@ -34,7 +34,19 @@ export class OpenEngine {
     throw new Error(`no "${type}" came, but ${this.seen.map(describe).join(", ")}`);
   }
 
-  /** Reads up to the end. */
+  /** Asks for a pairing code; rejects where the engine has none. */
+  async requestCode(phoneNumber: string): Promise<string> {
+    if (!this.engine.pairingCodes) throw new Error("the engine has no pairing codes");
+    return this.engine.pairingCodes.request(phoneNumber);
+  }
+
+  /** Takes a picture of the engine's page; rejects where the engine has none. */
+  async takeScreenshot(): Promise<Uint8Array> {
+    if (!this.engine.screenshots) throw new Error("the engine has no screenshots");
+    return this.engine.screenshots.take();
+  }
+
+  /** Reads all further events. */
   async rest(): Promise<EngineEvent[]> {
     const events: EngineEvent[] = [];
     for (let event = await this.next(); event; event = await this.next()) events.push(event);
@@ -44,14 +56,14 @@ export class OpenEngine {
 
 const describe = (event: EngineEvent) => (event.type === "closed" ? `closed (${event.cause})` : event.type);
 
-/** A session's engine data across engines: each one reads the writes of those before it. */
+/** A session whose engines share their data: each reads what the one before has written. */
 export class EngineSession {
   readonly credentials = new MemoryEngineData();
   readonly chats = new MemoryEngineData();
   readonly config = create(SessionConfigSchema);
   /** See EngineOptions. */
   reportedUntilMs: number | undefined;
-  /** Logged lines with their fields, as texts. */
+  /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
   readonly #engines: Engine[] = [];
@@ -68,7 +80,7 @@ export class EngineSession {
     return new OpenEngine(engine);
   }
 
-  /** Opens an engine, and another after the restart WhatsApp asks for. Resolves when it is logged in. */
+  /** Opens an engine and, if WhatsApp asks for a restart, a second one; resolves when it is logged in. */
   async openLoggedIn(showCode: (engine: OpenEngine) => Promise<unknown>): Promise<OpenEngine> {
     const pairing = this.open();
     await pairing.until("qr");

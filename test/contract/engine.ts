@@ -5,7 +5,7 @@ import type { EngineFactory } from "../../src/ports/engine.ts";
 import { PairingCodeRefused } from "../../src/ports/engine.ts";
 import { EngineSession, type OpenEngine } from "./engine-session.ts";
 
-/** An account and its phone, as far as the contract needs them. */
+/** An account and its phone. */
 export interface ContractPhone {
   readonly number: string;
   readonly devices: readonly unknown[];
@@ -15,17 +15,17 @@ export interface ContractPhone {
   sendTextTo(number: string, text: string): Promise<string>;
 }
 
-/** Emulated WhatsApp that the engines connect to. */
+/** The emulated WhatsApp that engines are tested with. */
 export interface EngineFixture {
-  /** Creates engines. `qrLifeMs` is the lifetime of each code, by default WhatsApp's rhythm. */
+  /** Makes engines. `qrLifeMs`: lifetime of each code; WhatsApp's rhythm if left out. */
   factory(options?: { readonly qrLifeMs?: number }): EngineFactory;
-  /** Creates an account. */
+  /** Adds an account. */
   phone(): ContractPhone;
   /** Sets whether requests for pairing codes are refused. */
   refusePairingCodes(refuse: boolean): void;
-  /** Creates engines for a WhatsApp that cannot be reached. */
+  /** Makes engines for a WhatsApp that cannot be reached. */
   unreachableFactory(): EngineFactory;
-  /** A well-formed code that was issued to nobody. */
+  /** A code that was never given out. */
   readonly wrongCode: string;
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface EngineFixture {
 /** Opens a fixture for one run of the contract. */
 export type EngineHarness = () => Promise<EngineFixture>;
 
-/** Contract that every engine must meet. */
+/** Tests that every engine must pass. */
 export function engineContract(name: string, harness: EngineHarness): void {
   describe(`the engine ${name}`, () => {
     let fixture: EngineFixture;
@@ -73,7 +73,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("pairs by a scanned code once the login is durable, and uses that login from then on", async () => {
+    it("pairs by a scanned code, stores the login before it reports that, and logs in with it", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
@@ -104,10 +104,18 @@ export function engineContract(name: string, harness: EngineHarness): void {
       await engine.until("paired");
     });
 
+    it("has exactly the abilities that its factory names", async () => {
+      const factory = fixture.factory();
+      const { engine } = newSession(factory).open();
+      const abilities = (["pairingCodes", "screenshots"] as const).filter((ability) => engine[ability] !== undefined);
+      assert.deepEqual(abilities, [...factory.abilities].sort());
+      await engine.close();
+    });
+
     it("pairs by a pairing code", async () => {
       const phone = fixture.phone();
-      const engine = await newSession().openLoggedIn(async ({ engine }) => {
-        const code = await engine.requestPairingCode(phone.number);
+      const engine = await newSession().openLoggedIn(async (engine) => {
+        const code = await engine.requestCode(phone.number);
         assert.match(code, /^[A-Z0-9]{8}$/);
         await phone.enterCode(code);
       });
@@ -120,7 +128,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       for (const phone of [typing, scanning]) {
         const engine = newSession().open();
         const qr = await engine.until("qr");
-        const code = await engine.engine.requestPairingCode(phone.number);
+        const code = await engine.requestCode(phone.number);
         await assert.rejects(phone.enterCode(fixture.wrongCode));
         await (phone === typing ? phone.enterCode(code) : phone.scan(qr.value));
         await engine.until("paired");
@@ -128,14 +136,14 @@ export function engineContract(name: string, harness: EngineHarness): void {
       }
     });
 
-    it("can still be paired after a refused or early request for a pairing code", async () => {
+    it("refuses a pairing code before the first QR and if WhatsApp does, and can still be paired", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const engine = session.open();
-      await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
+      await assert.rejects(engine.requestCode(phone.number), PairingCodeRefused);
       const qr = await engine.until("qr");
       fixture.refusePairingCodes(true);
-      await assert.rejects(engine.engine.requestPairingCode(phone.number), PairingCodeRefused);
+      await assert.rejects(engine.requestCode(phone.number), PairingCodeRefused);
       fixture.refusePairingCodes(false);
       await engine.engine.close();
 
@@ -196,7 +204,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       );
     });
 
-    it("reports that there is no device when no phone has linked one", async () => {
+    it("logs out as not linked when no phone has linked a device", async () => {
       const session = newSession();
       const engine = session.open();
       await engine.until("qr");
@@ -215,7 +223,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal(phone.devices.length, 0);
     });
 
-    it("reports a device that WhatsApp no longer knows as unlinked", async () => {
+    it("logs out as unlinked when WhatsApp no longer knows the device", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));
@@ -240,7 +248,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       });
     }
 
-    it("reports an unknown outcome and keeps the login when WhatsApp is unreachable", async () => {
+    it("logs out as unknown when WhatsApp cannot be reached, and leaves the login in place", async () => {
       const phone = fixture.phone();
       const session = newSession();
       const working = await session.openLoggedIn(scannedBy(phone));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Level } from "level";
-import { credsKey, credsOf, keptKey } from "../../src/adapters/baileys/stored-login.ts";
+import { credsKey, decodeCreds, formerCredsKey } from "../../src/adapters/baileys/login.ts";
 import { rangeOf } from "../../src/adapters/level/store/key.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function assertWhole(directory: string): Promise<void> {
       const name = Buffer.from(key).toString();
       if (value.length === 0 || /inbox:\d/.test(name)) continue;
       assert.doesNotThrow(() => JSON.parse(Buffer.from(value).toString()), name);
-      if (name.includes(`${credsKey}\0`) || name.includes(keptKey)) credsOf(value);
+      if (name.includes(`${credsKey}\0`) || name.includes(formerCredsKey)) decodeCreds(value);
     }
     assert.ok(count > 0);
   } finally {

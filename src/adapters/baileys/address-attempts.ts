@@ -2,29 +2,29 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { isIPv6, Socket, setDefaultAutoSelectFamilyAttemptTimeout } from "node:net";
 
 /**
- * The time one address of a name has to connect before the next one is tried. Node's own 250 ms are shorter than many a round trip;
- * this is long enough for two lost SYN packets, and leaves time for a second address.
+ * Time for one address of a name to connect before the next one is tried. Node's default of 250 ms is shorter than many round trips;
+ * 5 s allow for two lost SYN packets and leave time for a second address.
  */
 const attemptTimeoutMs = 5_000;
 
-/** Gives each address of a name that much time, in the whole process: messages, uploads, downloads, direct or to a proxy. */
+/** Sets that time for all connections of the process. */
 export const allowSlowAddresses = (): void => setDefaultAutoSelectFamilyAttemptTimeout(attemptTimeoutMs);
 
 /** Node publishes each new client socket here (nodejs.org/api/diagnostics_channel.html, net). */
 const newSocketChannel = "net.client.socket";
 
-/** Follows the sockets of one connection, to say at which addresses it failed and why. */
+/** Follows the sockets of one connection and records at which addresses they failed, and why. */
 export class AddressAttempts {
-  /** Errors by address; an address still being tried counts as timed out. */
+  /** Errors by address. An address that is still being tried counts as timed out. */
   #failures = new Map<string, string>();
   #connected = false;
 
-  /** Whether the socket followed last has been connected. */
+  /** Whether the last followed socket has connected. */
   get connected(): boolean {
     return this.#connected;
   }
 
-  /** Follows a socket that is about to connect, in place of an earlier one. */
+  /** Follows a socket that is about to connect, instead of an earlier one. */
   follow(socket: Socket): void {
     const failures = new Map<string, string>();
     this.#failures = failures;
@@ -39,7 +39,7 @@ export class AddressAttempts {
     });
   }
 
-  /** Runs `connect` and follows the socket that it opens before it returns: for libraries that do not hand it out. */
+  /** Runs `connect` and follows the socket that it opens before it returns. For libraries that do not return their socket. */
   during<T>(connect: () => T): T {
     const follow = (message: unknown) => {
       const socket = typeof message === "object" && message !== null && "socket" in message && message.socket;
@@ -54,8 +54,8 @@ export class AddressAttempts {
   }
 
   /**
-   * Why no address could be connected to: "ECONNREFUSED", or for several "[2001:db8::1] ETIMEDOUT, 192.0.2.1 ECONNREFUSED".
-   * Undefined if nothing was tried, or one has connected.
+   * Returns why no address could be connected to: "ECONNREFUSED", or for several "[2001:db8::1] ETIMEDOUT, 192.0.2.1 ECONNREFUSED".
+   * Undefined if nothing was tried, or if one has connected.
    */
   failure(): string | undefined {
     const all = [...this.#failures];

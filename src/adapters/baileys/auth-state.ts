@@ -8,36 +8,37 @@ import {
 } from "@whiskeysockets/baileys";
 import type { Credentials } from "../../ports/engine.ts";
 import type { Clock } from "../../ports/system.ts";
-import { credsKey, credsOf, encode, keptKey, readStored, signalKey, signalValueOf } from "./stored-login.ts";
+import { readCredentials } from "../engine/credentials.ts";
+import { credsKey, decodeCreds, decodeSignalKey, encode, formerCredsKey, signalKey } from "./login.ts";
 
-/** Keys whose change uses up a message: it must not be on disk without what the message said. */
+/** Types of keys that a message advances. Such a change must not be on disk without the content of the message. */
 const ratchets = ["session", "sender-key"] as const;
 const isRatchet = (type: string): boolean => ratchets.some((one) => one === type);
-/** Baileys must have failed to report a message that it decrypted so long ago. */
+/** If Baileys has not reported a decrypted message by then, it has failed to. */
 const messageLimitMs = 5_000;
 
 type Changes = Map<string, Uint8Array | null>;
 
 /**
- * A device's login in the form Baileys works with. Baileys goes on at once with what it has changed, and nothing leaves for WhatsApp
- * before `flush()`. One write is under way at a time, and what comes meanwhile goes with the next. A ratchet that a message has turned
- * waits for `seal()`, so that a message is never lost between its decryption and its being kept: WhatsApp sends it again, and it can be
- * decrypted only once. The first failure is reported once; after it, and after `close()`, nothing is read or written any more.
+ * A device's login in the form Baileys works with. Baileys reads its changes back at once; they are written in the background, one
+ * write at a time, and no frame leaves for WhatsApp before `flush()`. A ratchet that a message has advanced is held until
+ * `releaseRatchets()`, which writes it together with the content of the message: a message can be decrypted only once. The first
+ * failure is reported once. After it, and after `close()`, nothing is read or written.
  */
 export class AuthStore {
   readonly state: AuthenticationState;
   readonly #credentials: Credentials;
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown) => void;
-  /** Changed, and not to be written yet. */
-  #unsealed: Changes = new Map();
+  /** Changes that are held back. */
+  #held: Changes = new Map();
   #credsChanged = false;
-  /** From the decryption of a message to its being reported. */
+  /** True from the decryption of a message until it is reported. */
   #expectsMessage = false;
-  /** Set while a ratchet waits for its message. */
-  #turned: { sealed: PromiseWithResolvers<void>; cancel: () => void } | undefined;
-  /** To be written next. */
-  #sealed: Changes = new Map();
+  /** Set while a ratchet is held until its message is reported. */
+  #ratchet: { released: PromiseWithResolvers<void>; cancel: () => void } | undefined;
+  /** Changes of the next write. */
+  #released: Changes = new Map();
   #writing: ReadonlyMap<string, Uint8Array | null> = new Map();
   #next: Promise<void> | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -51,11 +52,11 @@ export class AuthStore {
     this.state = { creds, keys: { get: (type, ids) => this.#get(type, ids), set: async (data) => this.#set(data) } };
   }
 
-  /** Reads the login, or makes a new one where there is none. Rejects with CredentialsUnreadable or what the port rejects with. */
+  /** Reads the login, or creates one where there is none. Rejects with CredentialsUnreadable, or as the port does. */
   static async open(credentials: Credentials, clock: Clock, onFailure: (error: unknown) => void): Promise<AuthStore> {
-    const [stored] = await readStored(credentials, [credsKey]);
-    const known = stored && credsOf(stored);
-    // Asking for a pairing code sets `me`; unless a phone then paired, logging in with it can only fail (Baileys, requestPairingCode).
+    const [stored] = await readCredentials(credentials, [credsKey]);
+    const known = stored && decodeCreds(stored);
+    // A request for a pairing code sets `me`. Unless a phone then paired, a login with it can only fail (Baileys, requestPairingCode).
     const usable = known && !(known.me && !known.account);
     const store = new AuthStore(credentials, clock, usable ? known : initAuthCreds(), onFailure);
     if (known && !usable) {
@@ -65,44 +66,44 @@ export class AuthStore {
     return store;
   }
 
-  /** Whether all changes are durable. */
+  /** Whether all changes are on disk. */
   get isDurable(): boolean {
-    return !this.#turned && this.#unsealed.size === 0 && !this.#credsChanged && !this.#next && this.#writing.size === 0;
+    return !this.#ratchet && this.#held.size === 0 && !this.#credsChanged && !this.#next && this.#writing.size === 0;
   }
 
-  /** To be called when Baileys has changed the creds. */
+  /** Called when Baileys has changed the creds. */
   credsChanged(): void {
     this.#credsChanged = true;
-    if (!this.#turned) this.#sealQuietly();
+    if (!this.#ratchet) this.#releaseQuietly();
   }
 
-  /** Keeps the login as it is now, to be restored if it is damaged later. */
-  keep(): void {
-    this.#unsealed.set(keptKey, encode(this.state.creds));
-    if (!this.#turned) this.#sealQuietly();
+  /** Stores the present login as the former one, which a user can restore. */
+  rememberLogin(): void {
+    this.#held.set(formerCredsKey, encode(this.state.creds));
+    if (!this.#ratchet) this.#releaseQuietly();
   }
 
-  /** Adds what is to be written with the next change, whenever that comes, or at once. */
+  /** Adds changes to the next write. Does not start one unless `atOnce`. */
   defer(changes: ReadonlyMap<string, Uint8Array | null>, atOnce = false): void {
-    for (const [key, value] of changes) this.#sealed.set(key, value);
+    for (const [key, value] of changes) this.#released.set(key, value);
     if (atOnce) this.#schedule().catch(() => {});
   }
 
-  /** A message is about to be decrypted. */
+  /** Called before a message is decrypted. */
   expectMessage(): void {
     this.#expectsMessage = true;
   }
 
-  /** It could not be decrypted. */
+  /** Called when the message could not be decrypted. */
   expectNoMessage(): void {
     this.#expectsMessage = false;
-    if (this.#turned) this.#sealQuietly();
+    if (this.#ratchet) this.#releaseQuietly();
   }
 
   /**
-   * Makes Baileys' transactions leave ratchets to this store, where each change counts at once, and new one-time keys too. Baileys sends
-   * messages and receipts before it commits the keys they are made with (its relayMessage and sendRetryRequest), and a transaction for
-   * one address writes back what another has changed meanwhile: after a crash, or a race, a counter would come twice.
+   * Takes ratchets and new one-time keys out of Baileys' transactions, so that each change counts at once. Baileys sends messages and
+   * receipts before it commits their keys (its relayMessage and sendRetryRequest), and a transaction for one address overwrites
+   * the changes of another. After a crash or a race, a counter would be used twice.
    */
   takeRatchets(keys: SignalKeyStore): void {
     const { get, set } = keys;
@@ -115,42 +116,42 @@ export class AuthStore {
     };
   }
 
-  /** Lets all changes so far be written, together with these, which the message says; resolves when they are durable. */
-  seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
+  /** Writes all changes so far, together with `changes`, the content of the message. Resolves when they are on disk. */
+  releaseRatchets(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
     this.#expectsMessage = false;
-    return this.#seal(changes);
+    return this.#release(changes);
   }
 
-  #seal(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
-    this.defer(this.#unsealed);
+  #release(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
+    this.defer(this.#held);
     this.defer(changes);
-    if (this.#credsChanged) this.#sealed.set(credsKey, encode(this.state.creds));
-    this.#unsealed = new Map();
+    if (this.#credsChanged) this.#released.set(credsKey, encode(this.state.creds));
+    this.#held = new Map();
     this.#credsChanged = false;
-    this.#turned?.cancel();
-    this.#turned?.sealed.resolve();
-    this.#turned = undefined;
+    this.#ratchet?.cancel();
+    this.#ratchet?.released.resolve();
+    this.#ratchet = undefined;
     return this.#schedule();
   }
 
-  /** Resolves when no ratchet waits any more that was turned so far. */
-  async sealed(): Promise<void> {
-    await this.#turned?.sealed.promise;
+  /** Resolves when every ratchet advanced so far is written together with its message. */
+  async ratchetsReleased(): Promise<void> {
+    await this.#ratchet?.released.promise;
   }
 
-  /** Resolves when all changes so far are durable. */
+  /** Resolves when all changes so far are on disk. */
   async flush(): Promise<void> {
-    await this.sealed();
+    await this.ratchetsReleased();
     await (this.#next ?? this.#last);
   }
 
   /**
-   * Finishes what is being written; from here on nothing is written. A ratchet that still waits is given up, and all since then: no
-   * frame has left that needs it, and the message that has turned it was never reported.
+   * Finishes the write under way; nothing is written afterwards. Drops a ratchet that is still held and all later changes: no frame
+   * that needs them has left, and their message was never reported.
    */
   async close(): Promise<void> {
-    if (this.#turned) this.#forgetTurn(this.#turned);
-    if (this.#state === "open") this.#sealQuietly();
+    if (this.#ratchet) this.#dropHeld(this.#ratchet);
+    if (this.#state === "open") this.#releaseQuietly();
     await this.flush().catch(() => {});
     if (this.#state === "open") this.#state = "closed";
   }
@@ -163,11 +164,11 @@ export class AuthStore {
     const keys = ids.map((id) => signalKey(type, id));
     const unsaved = keys.map((key) => this.#unsaved(key));
     try {
-      const stored = await readStored(this.#credentials, keys);
+      const stored = await readCredentials(this.#credentials, keys);
       const found: { [id: string]: SignalDataTypeMap[T] } = {};
       for (const [i, id] of ids.entries()) {
         const value = unsaved[i] === undefined ? stored[i] : unsaved[i];
-        if (value) found[id] = signalValueOf(type, value);
+        if (value) found[id] = decodeSignalKey(type, value);
       }
       return found;
     } catch (error) {
@@ -180,35 +181,35 @@ export class AuthStore {
     for (const [type, values] of Object.entries(data)) {
       if (Object.keys(values).length === 0) continue;
       for (const [id, value] of Object.entries(values)) {
-        this.#unsealed.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
+        this.#held.set(signalKey(type, id), value === null || value === undefined ? null : encode(value));
       }
-      if (isRatchet(type) && this.#expectsMessage) this.#turn();
+      if (isRatchet(type) && this.#expectsMessage) this.#holdRatchet();
     }
-    if (!this.#turned && this.#unsealed.size > 0) this.#sealQuietly();
+    if (!this.#ratchet && this.#held.size > 0) this.#releaseQuietly();
   }
 
-  #turn(): void {
-    this.#turned ??= {
-      sealed: Promise.withResolvers(),
-      cancel: this.#clock.schedule(messageLimitMs, () => this.#sealQuietly()),
+  #holdRatchet(): void {
+    this.#ratchet ??= {
+      released: Promise.withResolvers(),
+      cancel: this.#clock.schedule(messageLimitMs, () => this.#releaseQuietly()),
     };
   }
 
-  #forgetTurn({ cancel }: { cancel: () => void }): void {
+  #dropHeld({ cancel }: { cancel: () => void }): void {
     cancel();
-    this.#turned = undefined;
-    this.#unsealed = new Map();
+    this.#ratchet = undefined;
+    this.#held = new Map();
     this.#credsChanged = false;
   }
 
-  /** A failure is reported to onFailure. */
-  #sealQuietly(): void {
-    this.#seal().catch(() => {});
+  /** Like `#release`; a failure goes to `onFailure` only. */
+  #releaseQuietly(): void {
+    this.#release().catch(() => {});
   }
 
-  /** What is not on disk yet; null for a removed key. */
+  /** Returns the value of a key that is not on disk yet; null for a removed key. */
   #unsaved(key: string): Uint8Array | null | undefined {
-    return [this.#unsealed, this.#sealed, this.#writing].find((changes) => changes.has(key))?.get(key);
+    return [this.#held, this.#released, this.#writing].find((changes) => changes.has(key))?.get(key);
   }
 
   #schedule(): Promise<void> {
@@ -224,8 +225,8 @@ export class AuthStore {
 
   async #write(): Promise<void> {
     this.#assertOpen();
-    const changes = this.#sealed;
-    this.#sealed = new Map();
+    const changes = this.#released;
+    this.#released = new Map();
     if (changes.size === 0) return;
     this.#writing = changes;
     try {
@@ -244,7 +245,7 @@ export class AuthStore {
   #fail(error: unknown): unknown {
     if (this.#state === "open") {
       this.#state = "failed";
-      this.#turned?.cancel();
+      this.#ratchet?.cancel();
       this.#onFailure(error);
     }
     return error;

@@ -9,12 +9,12 @@ import {
 import type { ChatStore } from "../../ports/engine.ts";
 import { LeaseLost } from "../../ports/sessions.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
-import { errorFields } from "./logger.ts";
+import { errorFields } from "../engine/error-fields.ts";
 
-/** What becomes of a stored value: the new one, null for none. */
+/** Computes the new value from the stored one; null removes it. */
 type Change = (old: Uint8Array | undefined) => Uint8Array | null;
 
-/** Chats may lose this much in a crash. */
+/** A crash loses at most this much of the chats. */
 const flushAfterMs = 1_000;
 const maxWaiting = 500;
 
@@ -22,8 +22,8 @@ const contactKey = (jid: string) => `contact:${jidNormalizedUser(jid)}`;
 const chatKey = (jid: string) => `chat:${jidNormalizedUser(jid)}`;
 const messageKey = ({ remoteJid, id }: WAMessageKey) => `message:${jidNormalizedUser(remoteJid ?? "")}:${id}`;
 
-/** Keeps contacts, chats and messages as Baileys reports them, written in batches. Losing them is bearable: no error leaves here. */
-export class ChatKeeper {
+/** Stores contacts, chats and messages as Baileys reports them, in batches. Logs errors and never throws, since chats may be lost. */
+export class ChatRecorder {
   readonly #store: ChatStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -38,7 +38,7 @@ export class ChatKeeper {
     this.#logger = logger;
   }
 
-  /** Takes what the events say into the store. */
+  /** Records the contacts, chats and messages in these events. */
   record(events: Partial<BaileysEventMap>): void {
     const history = events["messaging-history.set"];
     const messages = [...(history?.messages ?? []), ...(events["messages.upsert"]?.messages ?? [])];
@@ -53,7 +53,7 @@ export class ChatKeeper {
     if (deleted && "keys" in deleted) for (const key of deleted.keys) this.#change(messageKey(key), () => null);
   }
 
-  /** A message's content, for Baileys to send it again. */
+  /** Returns a message's content, for Baileys to send it again. Never rejects. */
   async message(key: WAMessageKey): Promise<proto.IMessage | undefined> {
     await this.#flush();
     try {
@@ -65,7 +65,7 @@ export class ChatKeeper {
     }
   }
 
-  /** Writes what waits. */
+  /** Writes all waiting changes; records nothing afterwards. */
   async close(): Promise<void> {
     await this.#flush();
     this.#closed = true;
@@ -113,9 +113,9 @@ export class ChatKeeper {
   }
 
   #report(error: unknown): void {
-    // Whoever holds the lease now keeps the chats.
+    // A newer engine records the chats now.
     if (error instanceof LeaseLost) this.#closed = true;
-    else this.#logger.warn(errorFields(error), "could not keep chats");
+    else this.#logger.warn(errorFields(error), "could not store chats");
   }
 }
 
@@ -132,7 +132,7 @@ const merged =
   (old) =>
     Buffer.from(JSON.stringify({ ...(old && parse(old)), ...fields }, BufferJSON.replacer));
 
-/** What cannot be read any more is replaced. */
+/** Returns an empty object for a value that cannot be read, so that it is replaced. */
 function parse(bytes: Uint8Array): object {
   try {
     return Object(JSON.parse(Buffer.from(bytes).toString(), BufferJSON.reviver));

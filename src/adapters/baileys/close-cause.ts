@@ -1,21 +1,8 @@
-import type { CloseCause } from "../../domain/session.ts";
-import { LeaseLost } from "../../ports/sessions.ts";
-import { CredentialsUnreadable } from "./stored-login.ts";
+import { type Closed, crashed, pairingTimedOut, unlinkedByPhone } from "../engine/close-cause.ts";
 
-/** What an engine's `closed` event says. */
-export interface Closed {
-  readonly cause: CloseCause;
-  /** One sentence without secrets. */
-  readonly message: string;
-  /** On the monotonic clock. */
-  readonly untilMs?: number;
-  /** The client version that WhatsApp refused. */
-  readonly clientVersion?: string;
-}
-
-/** WhatsApp's codes, in `<failure reason>` and `<stream:error code>`, and those Baileys gives to lost connections. */
+/** Closings by WhatsApp's codes in `<failure reason>` and `<stream:error code>`, and by those that Baileys gives to lost connections. */
 const statuses = new Map<number, Closed>([
-  [401, { cause: "logged_out", message: "WhatsApp no longer knows this device" }],
+  [401, unlinkedByPhone],
   [402, { cause: "temp_banned", message: "WhatsApp has banned the account for a time" }],
   [403, { cause: "banned", message: "WhatsApp has banned the account" }],
   [405, { cause: "client_outdated", message: "WhatsApp no longer accepts this version of the client" }],
@@ -32,41 +19,40 @@ const statuses = new Map<number, Closed>([
   [516, { cause: "unreachable", message: "WhatsApp ended the stream (516)" }],
 ]);
 
-/** How an engine ends a connection itself. */
+/** Reasons for which the engine ends a connection itself. */
 export const ends = {
-  onRequest: { cause: "unreachable", message: "The engine was closed" },
   deaf: { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" },
   noLogin: { cause: "unreachable", message: "WhatsApp did not answer the login in time" },
   noRestart: { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" },
 } as const satisfies Record<string, Closed>;
 
-/** How Baileys words its own reasons to end a socket (its lib/Socket/socket.js). */
+/** Baileys' texts for its own reasons to end a socket (its lib/Socket/socket.js). */
 const qrRefsUsedUp = "QR refs attempts ended";
 const fromWhatsApp = /^(Stream Errored|Connection Failure)/;
 const fromWebSocket = /^WebSocket Error/;
 
-/** A ban's `expire` is a number of seconds (whatsmeow, events.TemporaryBan); what is as large as this is a date. */
+/** A ban's `expire` is a number of seconds (whatsmeow, events.TemporaryBan). Values from here on are Unix times. */
 const firstDateSeconds = 1_000_000_000;
 
 /** The circumstances under which a socket ended. */
 export interface Circumstances {
-  /** Whether WhatsApp had said anything on it before. */
+  /** Whether WhatsApp has sent anything on it. */
   readonly connected: boolean;
-  /** What the monotonic clock and the wall clock show. */
+  /** Times of the monotonic clock and of the wall clock. */
   readonly nowMs: number;
   readonly wallMs: number;
-  /** One sentence on a connection that failed with this error. */
+  /** Describes a failed connection in one sentence. */
   readonly failure: (error: unknown) => string;
-  /** The client version of the connection, and what a user can do if WhatsApp refuses it. */
+  /** The client version of the connection, and the advice for a user if WhatsApp refuses it. */
   readonly client: { readonly version: string; readonly remedy: string };
 }
 
-/** Why Baileys ended a socket. */
+/** Maps the error with which Baileys ended a socket. */
 export function closedBy(error: unknown, circumstances: Circumstances): Closed {
   const { connected, nowMs, wallMs, failure, client } = circumstances;
   if (error === undefined) return { cause: "unreachable", message: "The connection was closed" };
   if (!isBoom(error)) return connected ? crashed : handshakeFailed;
-  if (error.message === qrRefsUsedUp) return { cause: "pairing_timeout", message: "No phone scanned a code in time" };
+  if (error.message === qrRefsUsedUp) return pairingTimedOut;
   if (fromWebSocket.test(error.message)) return { cause: "unreachable", message: failure(error.data) };
   const status = error.output.statusCode;
   const known = statuses.get(status);
@@ -76,7 +62,7 @@ export function closedBy(error: unknown, circumstances: Circumstances): Closed {
   return { cause: "bad_session", message: `WhatsApp or the client gave up the connection (${status})` };
 }
 
-/** Baileys' errors: an HTTP-like status, and whatever led to them. */
+/** Baileys' errors: an HTTP-like status, and the cause as `data`. */
 interface Boom extends Error {
   readonly output: { readonly statusCode: number };
   readonly data?: unknown;
@@ -84,10 +70,9 @@ interface Boom extends Error {
 
 const isBoom = (error: unknown): error is Boom => error instanceof Error && "isBoom" in error && error.isBoom === true;
 
-const crashed: Closed = { cause: "engine_crashed", message: "The engine failed unexpectedly" };
 const handshakeFailed: Closed = { cause: "unreachable", message: "The handshake with WhatsApp failed" };
 
-/** Why the HTTP upgrade to a WebSocket was refused. */
+/** Maps the HTTP status with which the upgrade to a WebSocket was refused. */
 export function upgradeRefusedBy(status: number): Closed {
   const message = `The WebSocket upgrade was refused with HTTP status ${status}`;
   return { cause: status === 429 ? "rate_limited" : "unreachable", message };
@@ -104,11 +89,4 @@ function expiryOf(attributes: unknown, nowMs: number, wallMs: number): { untilMs
   if (!Number.isFinite(seconds) || seconds <= 0) return {};
   const leftMs = seconds * 1000 - (seconds >= firstDateSeconds ? wallMs : 0);
   return { untilMs: nowMs + Math.max(0, leftMs) };
-}
-
-/** Why an engine ended that failed by itself. */
-export function failedBy(error: unknown): Closed {
-  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
-  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
-  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
 }

@@ -2,16 +2,16 @@ import { calculateSignature, verifySignature } from "whatsapp-rust-bridge";
 import { libsignalDependency } from "./libsignal.ts";
 
 /**
- * libsignal signs and verifies with `curve25519-js`, which is plain JavaScript: 9 to 16 ms of the event loop each, and every connect
- * does two. Baileys ships the same XEdDSA in WebAssembly (`whatsapp-rust-bridge`), a hundred times as fast; libsignal looks its
- * functions up at each call (its src/curve.js), so that they can be pointed there.
+ * libsignal signs and verifies with `curve25519-js` in plain JavaScript. Each call blocks the event loop for 9 to 16 ms, and every
+ * connect makes two. Baileys ships the same XEdDSA in WebAssembly (`whatsapp-rust-bridge`), 100 times as fast. libsignal looks its
+ * functions up at each call (its src/curve.js), so they can be replaced.
  */
 interface Curve {
   sign(privateKey: Uint8Array, message: Uint8Array, random?: Uint8Array): Uint8Array;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** libsignal's key type "Curve25519 of Bernstein", which its own functions take off and these expect. */
+/** Type byte of a Curve25519 key. libsignal's own functions remove it; the replacements expect it. */
 const keyType = Uint8Array.of(5);
 
 const fast: Curve = {
@@ -22,7 +22,7 @@ const fast: Curve = {
 
 let restore: (() => void) | undefined;
 
-/** Makes libsignal use the fast curve, in the whole process. Idempotent; the function returned puts the slow one back. */
+/** Makes libsignal use the WebAssembly curve in the whole process. Idempotent; the function returned undoes it. */
 export function installFastCurve(): () => void {
   restore ??= install();
   return () => {

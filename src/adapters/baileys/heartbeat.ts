@@ -1,25 +1,25 @@
 import type { Clock } from "../../ports/system.ts";
 
-/** When a connection is asked whether it still lives. */
+/** Intervals of the heartbeat. */
 export interface HeartbeatSettings {
-  /** After so long without a word from WhatsApp it is pinged, so that no router in between forgets the connection. */
+  /** Silence after which WhatsApp is pinged, so that no router drops the connection. */
   readonly keepAliveIntervalMs: number;
-  /** After so long it is asked in earnest. */
+  /** Silence after which WhatsApp is probed: without an answer the connection counts as dead. */
   readonly probeAfterMs: number;
-  /** And it has so long to answer. */
+  /** Timeout of a ping. */
   readonly probeTimeoutMs: number;
 }
 
-/** What a heartbeat does and reports. */
+/** Callbacks of a heartbeat. */
 export interface HeartbeatParts {
-  /** A round trip to WhatsApp; true if it was answered in time. Never rejects. */
+  /** Pings WhatsApp; resolves with whether it answered in time. Never rejects. */
   readonly ping: (limitMs: number) => Promise<boolean>;
   readonly onHealth: (healthy: boolean) => void;
-  /** Nothing came of the second question either. */
+  /** Called when the second probe in a row was not answered. */
   readonly onDeaf: () => void;
 }
 
-/** Notices that a connection which looks open has died: whatever comes in is a sign of life, and where nothing does it asks, twice. */
+/** Notices that a connection which looks open is dead. Everything that comes in is a sign of life; after a silence it probes twice. */
 export class Heartbeat {
   readonly #clock: Clock;
   readonly #settings: HeartbeatSettings;
@@ -30,7 +30,7 @@ export class Heartbeat {
   #stopped = false;
   #cancel = () => {};
 
-  /** Begins at once. */
+  /** Starts at once. */
   constructor(clock: Clock, settings: HeartbeatSettings, parts: HeartbeatParts) {
     this.#clock = clock;
     this.#settings = settings;
@@ -39,12 +39,12 @@ export class Heartbeat {
     this.#wait();
   }
 
-  /** When WhatsApp was last heard, on the monotonic clock. */
+  /** Time at which WhatsApp was last heard, on the monotonic clock. */
   get heardAtMs(): number {
     return this.#heardAtMs;
   }
 
-  /** Something has come in. */
+  /** Called when anything comes in. */
   heard(): void {
     this.#heardAtMs = this.#clock.nowMs();
     this.#report(true);
@@ -88,7 +88,7 @@ export class Heartbeat {
     onDeaf();
   }
 
-  /** Anything that comes in meanwhile is as good as the answer. */
+  /** Anything that comes in meanwhile counts as the answer. */
   async #isAnswered(ask: () => Promise<boolean>): Promise<boolean> {
     const before = this.#heardAtMs;
     const answered = await ask();

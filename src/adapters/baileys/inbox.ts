@@ -1,13 +1,13 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type MessagePayload, MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Credentials } from "../../ports/engine.ts";
-import { readStored } from "./stored-login.ts";
+import { readCredentials } from "../engine/credentials.ts";
 
-/** What is to be written, with the ratchet that the message has turned. */
+/** Changes to write together with the ratchet that the message has advanced. */
 export type InboxChanges = ReadonlyMap<string, Uint8Array | null>;
 
-/** A message that is kept, and its place in line. */
-export interface Kept {
+/** A message in the inbox, and its place in the order. */
+export interface StoredMessage {
   readonly place: number;
   readonly message: MessagePayload;
 }
@@ -16,8 +16,8 @@ const rangeKey = "inbox";
 const messageKey = (place: number) => `inbox:${place}`;
 
 /**
- * Messages that were decrypted and not yet committed as events. WhatsApp sends a message until it is acknowledged, but it can be
- * decrypted only once: so what it says is kept in the same write as the ratchet it has turned, until somebody has taken it.
+ * Messages that are decrypted and not yet committed as events. WhatsApp repeats a message until it is acknowledged, but a message can
+ * be decrypted only once. So its content is stored in the same write as the ratchet it has advanced, until it is committed.
  */
 export class Inbox {
   #first: number;
@@ -30,12 +30,12 @@ export class Inbox {
     this.#next = next;
   }
 
-  /** Reads what an engine before has left, oldest first. */
-  static async open(credentials: Credentials): Promise<{ inbox: Inbox; left: Kept[] }> {
-    const [range] = await readStored(credentials, [rangeKey]);
+  /** Reads the messages that an earlier engine has left, oldest first. Rejects with CredentialsUnreadable or LeaseLost. */
+  static async open(credentials: Credentials): Promise<{ inbox: Inbox; left: StoredMessage[] }> {
+    const [range] = await readCredentials(credentials, [rangeKey]);
     const { first, next } = rangeOf(range);
     const places = Array.from({ length: next - first }, (_, i) => first + i);
-    const stored = places.length > 0 ? await readStored(credentials, places.map(messageKey)) : [];
+    const stored = places.length > 0 ? await readCredentials(credentials, places.map(messageKey)) : [];
     const left = places.flatMap((place, i) => {
       const bytes = stored[i];
       return bytes ? [{ place, message: fromBinary(MessagePayloadSchema, bytes) }] : [];
@@ -43,43 +43,44 @@ export class Inbox {
     return { inbox: new Inbox(first, next), left };
   }
 
+  /** Whether all messages are committed. */
   get isEmpty(): boolean {
     return this.#first === this.#next;
   }
 
-  /** Takes messages in. */
-  add(messages: readonly MessagePayload[]): { kept: Kept[]; changes: InboxChanges } {
-    const kept = messages.map((message, i) => ({ place: this.#next + i, message }));
-    this.#next += kept.length;
-    const bytes = kept.map(
+  /** Adds messages; returns them with their places, and the changes to write. */
+  add(messages: readonly MessagePayload[]): { stored: StoredMessage[]; changes: InboxChanges } {
+    const stored = messages.map((message, i) => ({ place: this.#next + i, message }));
+    this.#next += stored.length;
+    const bytes = stored.map(
       ({ place, message }) => [messageKey(place), toBinary(MessagePayloadSchema, message)] as const,
     );
-    return { kept, changes: new Map([...bytes, this.#range()]) };
+    return { stored, changes: new Map([...bytes, this.#range()]) };
   }
 
-  /** Lets go of a message, and of those before it: they are committed. */
-  done(place: number): InboxChanges {
+  /** Removes a committed message and all before it; returns the changes to write. */
+  remove(place: number): InboxChanges {
     const changes = new Map<string, Uint8Array | null>();
     for (; this.#first <= place; this.#first += 1) changes.set(messageKey(this.#first), null);
     const [key, range] = this.#range();
-    this.#settle();
+    this.#resolveWaiting();
     return changes.set(key, range);
   }
 
-  /** Resolves when all that is in it now is committed, or with `giveUp()`. */
+  /** Resolves when all messages that are in it now are committed, or at `giveUp()`. */
   async emptied(): Promise<void> {
     if (this.isEmpty) return;
     const place = this.#next - 1;
     await new Promise<void>((resolve) => this.#waiting.push({ place, resolve }));
   }
 
-  /** Nobody waits for it any more: the device is being unlinked. */
+  /** Counts all messages as committed, because the device is being unlinked. */
   giveUp(): void {
     this.#first = this.#next;
-    this.#settle();
+    this.#resolveWaiting();
   }
 
-  #settle(): void {
+  #resolveWaiting(): void {
     const before = this.#waiting;
     this.#waiting = before.filter(({ place }) => place >= this.#first);
     for (const { place, resolve } of before) if (place < this.#first) resolve();

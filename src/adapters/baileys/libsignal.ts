@@ -1,11 +1,11 @@
 import { createRequire } from "node:module";
 
-/** Loads a part of the very libsignal that Baileys works with, by its path: "libsignal/src/curve.js". */
+/** Loads a module of the libsignal that Baileys uses, by its path: "libsignal/src/curve.js". */
 export function libsignalPart(path: string): unknown {
   return baileysRequire()(path);
 }
 
-/** Loads a package as libsignal itself finds it. */
+/** Loads a package as libsignal resolves it. */
 export function libsignalDependency(name: string): unknown {
   return createRequire(baileysRequire().resolve("libsignal/src/curve.js"))(name);
 }

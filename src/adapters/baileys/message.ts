@@ -12,20 +12,20 @@ import { chatId, isPerson, type Person, personOf } from "../engine/chat-id.ts";
 
 type Content = proto.IMessage;
 
-/** The account that messages are seen from, as Baileys' creds have it. */
+/** The account whose messages are read, as in Baileys' creds. */
 export interface Account {
   readonly id: string;
   readonly lid?: string | undefined;
 }
 
-/** The account's chat ids. */
+/** Returns the account's chat ids. */
 export const accountOf = ({ id, lid }: Account): Person => ({ id: chatId(id), ...(lid && { lid: chatId(lid) }) });
 
 const none = () => undefined;
 
 /**
- * The kinds of content that people send each other, and the text of each. Whatever is not listed, new kinds of protocol messages
- * included, is no message: reactions, votes, edits and revocations are other events.
+ * The kinds of content that count as messages, and the text of each. Kinds that are not listed, such as reactions, votes, edits and
+ * revocations, are not reported as messages.
  */
 const texts = {
   conversation: (m) => m.conversation,
@@ -76,7 +76,7 @@ const mediaKinds = new Set<Kind>([
   "stickerMessage",
 ]);
 
-/** The message as an event, or undefined if it is none that a user wrote. */
+/** Returns the message as events show it; undefined if no user wrote it. */
 export function messagePayload(message: WAMessage, me: Account): MessagePayload | undefined {
   const content = normalizeMessageContent(message.message);
   if (!content || content.protocolMessage || message.category === "peer") return undefined;
@@ -102,7 +102,7 @@ export function messagePayload(message: WAMessage, me: Account): MessagePayload 
 
 const kindOf = (content: Content) => kinds.find((kind) => content[kind] !== null && content[kind] !== undefined);
 
-/** Who wrote it in a group or a status update. Baileys has the other id of a status update's author as that of its chat. */
+/** Returns the author of a message in a group or of a status update. Baileys stores the other id of a status update's author as that of its chat. */
 function authorOf({ key, participant }: WAMessage, me: Person): Person | undefined {
   const author = key.participant || participant;
   return author ? personOf(author, key.participantAlt || key.remoteJidAlt, me) : undefined;
@@ -134,7 +134,7 @@ function replyTo(content: Content, kind: Kind, me: Person): { replyTo?: MessageP
   };
 }
 
-/** The sender key it distributes would let its reader decrypt the group. */
+/** Removes the sender key, with which a reader could decrypt the group. */
 const withheld = "senderKeyDistributionMessage";
 
 const jsonObject = (value: object): JsonObject =>
@@ -145,7 +145,7 @@ const jsonObject = (value: object): JsonObject =>
     }),
   );
 
-/** Bytes become base64, 64-bit integers numbers; what JSON does not know is left out. */
+/** Converts a value to JSON: bytes to base64, 64-bit integers to numbers. Leaves out everything else that JSON cannot hold. */
 function jsonValue(value: unknown): JsonValue | undefined {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number") return Number.isFinite(value) ? value : undefined;

@@ -1,7 +1,7 @@
 import type { BaileysEventMap, BinaryNode } from "@whiskeysockets/baileys";
 import { chatId, isLid, isPerson, type Pair, type Person, pairOf } from "../engine/chat-id.ts";
 
-/** Attributes that hold a person's other id, by the attribute that names the person (Baileys, extractAddressingContext; whatsmeow, parseMessageSource). */
+/** Attributes with a person's other id, by the attribute that names the person (Baileys, extractAddressingContext; whatsmeow, parseMessageSource). */
 const senderAlternates = ["participant_pn", "participant_lid", "sender_pn", "sender_lid"];
 const recipientAlternates = ["recipient_pn", "recipient_lid", "peer_recipient_pn", "peer_recipient_lid"];
 /** The same for people in lists, such as a group's participants, and for the callers in `<call>`. */
@@ -10,7 +10,7 @@ const callerAlternates = ["caller_pn", "caller_lid"];
 /** Deep enough for `<notification><add><participant/>`. */
 const maxDepth = 3;
 
-/** The pairs of LID and number that a stanza tells. */
+/** Returns the pairs of LID and number in a stanza. */
 export function pairsIn({ attrs, content }: BinaryNode, depth = 0): Pair[] {
   const pairs = [
     ...alternatesOf(attrs, attrs.participant ?? attrs.from, senderAlternates),
@@ -26,8 +26,8 @@ const alternatesOf = (attrs: BinaryNode["attrs"], id: string | undefined, names:
   names.flatMap((name) => pairOf(id, attrs[name]) ?? []);
 
 /**
- * Makes a message from another device of the account tell the recipient's other id where Baileys looks for it, and nothing else there:
- * it takes `sender_pn` and `sender_lid`, the account's own ids, for the recipient's, and stores that (its handleMessage).
+ * Puts the recipient's other id where Baileys looks for it in a message from another device of the account, and removes the account's
+ * own ids from there. Baileys would store `sender_pn` and `sender_lid` as the recipient's ids (its handleMessage).
  */
 export function alignOwnMessage({ attrs }: BinaryNode, me: Person): void {
   const { from, recipient } = attrs;
@@ -41,10 +41,10 @@ export function alignOwnMessage({ attrs }: BinaryNode, me: Person): void {
   if (other && mode === "pn") attrs.peer_recipient_lid = other.lid;
 }
 
-/** A chat id as WhatsApp writes it. */
+/** Returns a chat id as WhatsApp writes it. */
 export const jidOf = (id: string): string => id.replace(/@c\.us$/, "@s.whatsapp.net");
 
-/** The pairs that Baileys' reports tell, of contacts, of chats and of groups' participants. */
+/** Returns the pairs in Baileys' events about contacts, chats and groups' participants. */
 export function pairsInReports(reports: Partial<BaileysEventMap>): Pair[] {
   const history = reports["messaging-history.set"];
   const contacts = [

@@ -2,15 +2,15 @@ import { type BinaryNode, jidDecode, proto, type WAMessage, type WASocket } from
 import { isLid, type Pair, pairOf } from "../engine/chat-id.ts";
 import { type PairStore, People } from "../engine/people.ts";
 import type { AuthStore } from "./auth-state.ts";
+import { onMessages } from "./client.ts";
 import { accountOf } from "./message.ts";
 import { alignOwnMessage, jidOf, pairsIn, pairsInReports } from "./name-sources.ts";
-import { onMessages } from "./socket.ts";
 
 const userOf = (id: string): string => id.slice(0, id.indexOf("@"));
 
 /**
- * Baileys' own pairs in the login (its lib/Signal/lid-mapping.js): the LID's user under the number's, the number's under the LID's
- * with a suffix. A pair is part of the store at once, so it is on disk before a message that comes after it is acknowledged.
+ * Returns Baileys' own store of pairs in the login (its lib/Signal/lid-mapping.js): the LID's user under the number's user, and the
+ * number's under the LID's with a suffix. A pair is on disk before a later message is acknowledged.
  */
 function storedIn({ state: { keys } }: AuthStore): PairStore {
   const keyOf = (id: string) => (isLid(id) ? `${userOf(id)}_reverse` : userOf(id));
@@ -32,21 +32,21 @@ function storedIn({ state: { keys } }: AuthStore): PairStore {
   };
 }
 
-/** The people of a login, the account among them. */
+/** Returns the people that a login knows, the account among them. */
 export function peopleOf(auth: AuthStore): People {
   const { creds } = auth.state;
   return new People(storedIn(auth), () => creds.me && accountOf(creds.me));
 }
 
 /**
- * Learns who is who from all that WhatsApp sends, a message's own ids before the message itself. To be called after the engine's
- * own listener for messages is set, which is told second.
+ * Learns pairs of ids from all that WhatsApp sends. Call it after the engine has set its own listener for messages, so that a
+ * message's pairs are learned before the message is reported.
  */
 export function followNames(socket: WASocket, auth: AuthStore, people: People): void {
   const { ws, ev, signalRepository } = socket;
   const me = () => auth.state.creds.me && accountOf(auth.state.creds.me);
   const learn = (pairs: readonly (Pair | undefined)[]): void => {
-    // What cannot be stored has ended the engine.
+    // A failed write has ended the engine.
     people.learn(pairs).catch(() => {});
   };
   for (const tag of ["message", "receipt", "notification", "call"]) {
@@ -61,7 +61,7 @@ export function followNames(socket: WASocket, auth: AuthStore, people: People): 
   followCopies(socket, me, learn);
 }
 
-/** Baileys stores pairs from app state, history and its own queries; mixed ones are kept from it. */
+/** Learns the pairs that Baileys stores from app state, history and its own queries, and stops it from storing mixed ones. */
 function learnWhatBaileysStores(
   { lidMapping }: WASocket["signalRepository"],
   people: People,
@@ -79,8 +79,8 @@ function learnWhatBaileysStores(
 }
 
 /**
- * A copy of the account's own message says in its text whom it went to, perhaps by the number where its envelope has the LID; Baileys
- * drops that. It decrypts and reports one message after another, so the next one reported is the one last decrypted.
+ * Learns pairs from copies of the account's own messages. Their plaintext names the recipient, perhaps by number where the stanza has
+ * the LID, and Baileys drops that. It decrypts and reports one message after another, so the next report belongs to the last plaintext.
  */
 function followCopies(
   socket: WASocket,
@@ -111,7 +111,7 @@ function followCopies(
 const copyPair = ({ key }: WAMessage, destination: string | undefined): Pair | undefined =>
   key.fromMe ? pairOf(key.remoteJid, destination) : undefined;
 
-/** The plaintext ends with 1 to 16 bytes, each of them their number. */
+/** Returns the recipient that a plaintext names. It ends with 1 to 16 bytes of padding, each of which is their count. */
 function destinationIn(plaintext: Uint8Array): string | undefined {
   try {
     const content = proto.Message.decode(plaintext.subarray(0, plaintext.length - (plaintext.at(-1) ?? 0)));

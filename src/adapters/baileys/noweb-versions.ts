@@ -1,31 +1,31 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { ClientVersions } from "../../ports/client-versions.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
+import { errorFields } from "../engine/error-fields.ts";
 import { builtInVersion, compareVersions } from "./client-version.ts";
-import { errorFields } from "./logger.ts";
 import { lookUpVersion, type VersionSource, versionUrls } from "./version-lookup.ts";
 
-/** How NOWEB's client version is chosen. */
+/** Options for choosing NOWEB's client version. */
 export interface VersionOptions {
-  /** A version, or where it is looked up; unset: Baileys' own, and looked up at WhatsApp once that is refused. */
+  /** A version, or the place to look it up. Unset: Baileys' own, and a look-up at WhatsApp once that is refused. */
   readonly setting: string | undefined;
-  /** Where it is looked up instead. */
+  /** Replaces the address of the place to look up. */
   readonly url?: string | undefined;
-  /** Whether anything is looked up unasked, which is when `setting` is unset. */
+  /** Whether versions are looked up when `setting` is unset. */
   readonly unasked: boolean;
-  /** Where the version looked up last is stored, for a start without a network. */
+  /** File with the version looked up last, for a start without a network. */
   readonly file: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** The client version that engines say they are, and the remedy if WhatsApp refuses it. */
+/** The client version that engines present, and the remedy if WhatsApp refuses it. */
 export interface NowebVersion extends ClientVersions {
-  /** What a user can do about a version that is refused: the end of a sentence. */
+  /** Advice for a user whose version is refused, as the end of a sentence. */
   readonly remedy: string;
 }
 
-/** The version that Baileys brings with it, for ever. */
+/** Returns a choice that always is the version Baileys ships with. */
 export const builtInOnly = (): NowebVersion => ({
   current: builtInVersion(),
   remedy: "upgrade sessiond",
@@ -33,24 +33,24 @@ export const builtInOnly = (): NowebVersion => ({
   onChange: () => {},
 });
 
-/** How long a version that was looked up is not looked up again. */
+/** A version is looked up again after this time. */
 const freshMs = 3_600_000;
-/** The first look-up comes this long after a start, which it would slow down: Node loads `fetch` when it is first used. */
+/** Delay of the first look-up, which would slow the start down: Node loads `fetch` on first use. */
 const startDelayMs = 1_000;
-/** The first wait after a look-up that failed, or brought no version that WhatsApp accepts. Doubles up to `freshMs`. */
+/** First wait after a look-up that failed or brought no accepted version. Doubles up to `freshMs`. */
 const firstRetryMs = 60_000;
 
 const isSource = (setting: string | undefined): setting is VersionSource =>
   setting !== undefined && Object.hasOwn(versionUrls, setting);
 
 /**
- * Chooses NOWEB's client version: the one that is set, or the newest of those known that WhatsApp has not refused. Look-ups are made
- * in the background: at the start and hourly where that is set, and when WhatsApp refuses the current version.
+ * Chooses NOWEB's client version: the one that is set, or the newest known one that WhatsApp has not refused. Looks versions up in the
+ * background: at the start and hourly if the setting says so, and when WhatsApp refuses the current version.
  */
 export class NowebVersions implements NowebVersion {
   readonly #options: VersionOptions;
   readonly #source: VersionSource | undefined;
-  /** The version that is set, or the one built in. */
+  /** The version that is set, else the built-in one. */
   readonly #own: string;
   readonly #listeners: ((version: string) => void)[] = [];
   readonly #refused = new Set<string>();
@@ -73,7 +73,7 @@ export class NowebVersions implements NowebVersion {
     this.#current = this.#own;
   }
 
-  /** Reads the version that was looked up last, and looks it up anew in the background where that is set. */
+  /** Reads the version looked up last, and starts look-ups in the background if the setting says so. */
   static async open(options: VersionOptions): Promise<NowebVersions> {
     const versions = new NowebVersions(options);
     await versions.#start();
@@ -104,7 +104,7 @@ export class NowebVersions implements NowebVersion {
     if (isNew || !this.#hasJustLookedUp) void this.#lookUp();
   }
 
-  /** Ends what is being looked up. */
+  /** Ends look-ups under way. */
   close(): void {
     this.#closing.abort();
     this.#cancelNext();
@@ -128,7 +128,7 @@ export class NowebVersions implements NowebVersion {
     this.#lookUpIn(ageMs >= 0 && ageMs < freshMs ? freshMs - ageMs : startDelayMs);
   }
 
-  /** Makes the newest version that is not refused the current one. Returns whether it is another than before. */
+  /** Makes the newest version that is not refused the current one. Returns whether it has changed. */
   #choose(): boolean {
     const known = [this.#own, ...(this.#lookedUp === undefined ? [] : [this.#lookedUp])];
     const best = known.sort(compareVersions).findLast((version) => !this.#refused.has(version));
@@ -176,7 +176,7 @@ export class NowebVersions implements NowebVersion {
     } else if (isSource(setting)) this.#lookUpIn(freshMs);
   }
 
-  /** The version looked up last with the same setting; a file that cannot be read counts as none. */
+  /** Returns the version looked up last with the same setting; undefined if the file cannot be read. */
   async #stored(): Promise<{ readonly version: string; readonly atMs: number } | undefined> {
     try {
       const { setting, version, atMs } = JSON.parse(await readFile(this.#options.file, "utf8"));

@@ -1,9 +1,9 @@
 import { type BinaryNode, getNextPreKeysNode, INITIAL_PREKEY_COUNT, type WASocket } from "@whiskeysockets/baileys";
 
 /**
- * Uploads a new device's pre-keys, and those of one whose login was restored, before Baileys finds that there are none. Baileys' own upload leaves a timer of 30 s behind that
- * nothing can stop (lib/Socket/socket.js, uploadPreKeys), which would keep a process that has closed everything alive. Should this
- * upload fail, Baileys makes its own. To be called before anything comes in.
+ * Uploads the pre-keys of a new or restored device before Baileys does. Baileys' own upload leaves a timer of 30 s that nothing can
+ * stop (lib/Socket/socket.js, uploadPreKeys) and that delays the process's exit. If this upload fails, Baileys makes its own. Call it
+ * before anything comes in.
  */
 export function uploadFirstPreKeys(socket: WASocket, onFailure: (error: unknown) => void): void {
   const { ws } = socket;

@@ -1,11 +1,11 @@
 import { STATUS_CODES } from "node:http";
 
-/** The proxy's own answer instead of a tunnel. The message is the end of a sentence and holds no secret. */
+/** A proxy answered instead of making a tunnel. The message is the end of a sentence and contains no secret. */
 export class ProxyRefusal extends Error {
   override readonly name = "ProxyRefusal";
 }
 
-/** The answer of an HTTP proxy to CONNECT, if it is another than 200. */
+/** Maps an HTTP proxy's answer to CONNECT other than 200. */
 export function refusedWith(status: number, hasCredentials: boolean): ProxyRefusal {
   if (!Number.isInteger(status)) return new ProxyRefusal("the proxy does not speak HTTP");
   const answer = [status, STATUS_CODES[status]].filter((part) => part !== undefined).join(" ");
@@ -27,7 +27,7 @@ const socksReplies: Readonly<Record<string, string>> = {
   AddressNotSupported: "address type not supported",
 };
 
-/** How the libraries `socks` and `https-proxy-agent` word the end of a handshake with a proxy. */
+/** Texts of the libraries `socks` and `https-proxy-agent` for the end of a handshake with a proxy. */
 const endings: readonly [RegExp, string][] = [
   [/no accepted authentication type/, "the proxy accepts no login, or asks for another kind of credentials"],
   [/Authentication failed/i, "the proxy does not accept the credentials"],
@@ -37,7 +37,7 @@ const endings: readonly [RegExp, string][] = [
   [/header/i, "the proxy does not speak HTTP"],
 ];
 
-/** The same for whatever else ends a handshake with a proxy that has been connected to. */
+/** Maps any other error that ends a handshake with a connected proxy. */
 export function refusalBy(error: unknown): ProxyRefusal {
   if (error instanceof ProxyRefusal) return error;
   const text = error instanceof Error ? error.message : "";

@@ -7,26 +7,26 @@ import type { ProxyConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import { AddressAttempts } from "./address-attempts.ts";
 import { refusalBy, refusedWith } from "./proxy-refusal.ts";
 
-/** A session's proxy in the forms Baileys takes it. */
+/** A session's proxy in the forms that Baileys takes. */
 export interface SessionProxy {
   /** "host:port", for messages. */
   readonly name: string;
-  /** For the WebSocket and for uploads. Fails with ProxyRefusal where the proxy is there and makes no tunnel. */
+  /** For the WebSocket and for uploads. Fails with ProxyRefusal where the proxy answers but makes no tunnel. */
   readonly agent: Agent;
-  /** For downloads with `fetch`; made when it is first needed. */
+  /** For downloads with `fetch`; created on first use. */
   readonly dispatcher: Dispatcher;
-  /** The addresses of the proxy that the last connection was tried at. */
+  /** The proxy's addresses at which the last connection was tried. */
   readonly attempts: AddressAttempts;
-  /** Whether the proxy is asked for a tunnel right now. */
+  /** Whether the proxy is being asked for a tunnel. */
   readonly isAsked: boolean;
-  /** Gives up connections to the proxy that are not through yet. */
+  /** Gives up connections to the proxy that are not through. */
   close(): void;
 }
 
 const socksScheme = "socks5://";
 
-/** The proxy a session is configured with: "host:port" speaks HTTP, "socks5://host:port" SOCKS 5. Throws if that is no address. */
-export function proxyOf({ server, username, password }: ProxyConfig): SessionProxy {
+/** Opens a session's configured proxy: "host:port" speaks HTTP, "socks5://host:port" SOCKS 5. Throws if the address is invalid. */
+export function openProxy({ server, username, password }: ProxyConfig): SessionProxy {
   const isSocks = server.startsWith(socksScheme);
   const name = isSocks ? server.slice(socksScheme.length) : server;
   // socks5h: the proxy looks up WhatsApp's name, not this machine.
@@ -34,7 +34,7 @@ export function proxyOf({ server, username, password }: ProxyConfig): SessionPro
   url.username = encodeURIComponent(username ?? "");
   url.password = encodeURIComponent(password ?? "");
   const closing = new AbortController();
-  // A destroyed socket reports the abort as an error to whoever waits for it, and there may be many.
+  // Each waiting connection adds a listener, and there may be many.
   EventEmitter.setMaxListeners(0, closing.signal);
   const agent = isSocks ? socksAgent(url) : new HttpsProxyAgent(url, { signal: closing.signal });
   const attempts = new AddressAttempts();
@@ -50,7 +50,7 @@ export function proxyOf({ server, username, password }: ProxyConfig): SessionPro
     try {
       const socket = await attempts.during(() => connect(request, options));
       if (status === 200) return socket;
-      // The library would replay the proxy's answer as if it were WhatsApp's.
+      // The library would pass the proxy's answer on as WhatsApp's.
       socket.destroy();
       throw refusedWith(status, Boolean(username || password));
     } catch (error) {
@@ -78,14 +78,14 @@ export function proxyOf({ server, username, password }: ProxyConfig): SessionPro
   };
 }
 
-/** An IPv6 address stands in brackets in a URL, and without them where it is connected to. */
+/** Removes the brackets of an IPv6 address in the URL, which the library cannot connect to. */
 function socksAgent(url: URL): SocksProxyAgent {
   const agent = new SocksProxyAgent(url);
   agent.proxy.host = url.hostname.replace(/^\[|\]$/g, "");
   return agent;
 }
 
-/** Node's own `fetch` drives dispatchers by the handlers of undici 7; the wrapper translates. */
+/** Node's own `fetch` calls dispatchers by the handlers of undici 7; the wrapper translates. */
 function dispatcherOf(isSocks: boolean, url: URL, username = "", password = ""): Dispatcher {
   if (isSocks) return new Dispatcher1Wrapper(new Socks5ProxyAgent(`socks5://${url.host}`, { username, password }));
   const token = url.username || url.password ? { token: basicAuthorization(username, password) } : {};

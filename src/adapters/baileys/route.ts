@@ -1,38 +1,39 @@
 import type { ProxyConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import { AddressAttempts } from "./address-attempts.ts";
-import { proxyOf, type SessionProxy } from "./proxy.ts";
+import { openProxy, type SessionProxy } from "./proxy.ts";
 import { ProxyRefusal } from "./proxy-refusal.ts";
 
-/** The way of one engine to WhatsApp, direct or through its session's proxy; says why a connection on it did not come about. */
+/** The route of one engine to WhatsApp, direct or through its session's proxy. Describes why a connection failed. */
 export class Route {
   readonly proxy: SessionProxy | undefined;
   readonly #attempts: AddressAttempts;
 
-  /** Throws if the proxy's address is not one. */
+  /** Throws if the proxy's address is invalid. */
   constructor(proxy: ProxyConfig | undefined) {
-    this.proxy = proxy && proxyOf(proxy);
+    this.proxy = proxy && openProxy(proxy);
     this.#attempts = this.proxy?.attempts ?? new AddressAttempts();
   }
 
-  /** Runs `open`, which opens the connection to WhatsApp before it returns; through a proxy it may open it later. */
+  /** Runs `open`, which opens the connection to WhatsApp. A direct connection must be opened before `open` returns. */
   connect<T>(open: () => T): T {
     return this.proxy ? open() : this.#attempts.during(open);
   }
 
-  /** One sentence without secrets on a connection that failed with this error. */
+  /** Describes a connection that failed with this error, in one sentence without secrets. */
   failure(error: unknown): string {
     return this.#sentence(error instanceof ProxyRefusal ? error.message : (this.#attempts.failure() ?? codeOf(error)));
   }
 
-  /** The same, for one that did not fail and did not come about in time. */
+  /** Describes a connection that did not open in time, in one sentence without secrets. */
   timeout(): string {
     const addresses = this.#attempts.failure();
-    // One address alone needs no name.
+    // A single address is not worth naming.
     if (addresses?.includes(", ")) return this.#sentence(addresses);
     const waitsForProxy = this.proxy?.isAsked && this.#attempts.connected;
     return this.#sentence(waitsForProxy ? "the proxy did not answer in time" : "timed out");
   }
 
+  /** Gives up connections that are not through. */
   close(): void {
     this.proxy?.close();
   }
@@ -43,7 +44,7 @@ export class Route {
   }
 }
 
-/** Codes of errno and TLS say enough; texts may hold anything. */
+/** Returns a code of errno or TLS. Other texts are left out, since they may contain secrets. */
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;

@@ -1,29 +1,29 @@
 import type { Clock } from "../../ports/system.ts";
+import type { SocketSettings } from "./client.ts";
 import type { HeartbeatSettings } from "./heartbeat.ts";
 import { builtInOnly, type NowebVersion } from "./noweb-versions.ts";
-import type { SocketSettings } from "./socket.ts";
 
-/** How NOWEB engines work. Everything but the clock has a default. */
+/** Options of NOWEB engines. Everything but the clock has a default. */
 export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & HeartbeatSettings & Limits> {
   readonly clock: Clock;
-  /** The client version to log in with; Baileys' own if left out. */
+  /** The client version to log in with; Baileys' default if left out. */
   readonly versions?: NowebVersion;
-  /** Whether libsignal signs and verifies in WebAssembly; true unless told otherwise. */
+  /** Whether libsignal signs and verifies in WebAssembly; true if left out. */
   readonly fastCurve?: boolean;
 }
 
-/** How long things may take. */
+/** Timeouts. */
 export interface Limits {
   /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
   readonly loginTimeoutMs: number;
   readonly pairingCodeTimeoutMs: number;
   /** For WhatsApp to confirm that it has removed the device. */
   readonly logoutTimeoutMs: number;
-  /** For WhatsApp to answer a logout's question whether a phone is just pairing, and then for it to ask for a restart. */
+  /** At a logout: for WhatsApp to answer a ping while a phone may be pairing, and then for it to ask for a restart. */
   readonly pairingEndTimeoutMs: number;
 }
 
-/** The options with nothing left open. */
+/** Options with all defaults filled in. */
 export type Settings = SocketSettings & HeartbeatSettings & Limits & Required<Pick<BaileysOptions, "versions">>;
 
 const defaults = {
@@ -38,6 +38,7 @@ const defaults = {
   pairingEndTimeoutMs: 1_500,
 };
 
+/** Fills in the defaults. */
 export const settingsOf = (options: BaileysOptions): Settings => ({
   ...defaults,
   versions: builtInOnly(),

@@ -2,11 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { libsignalPart } from "./libsignal.ts";
 
 /**
- * libsignal has one queue of jobs per remote address for the whole process (its src/queue_job.js), and runs what waits in it where
- * the first of its jobs was begun. Baileys, however, knows by the asynchronous context which transaction a key belongs to (its
- * lib/Utils/auth-utils.js). So where one contact writes to two sessions at once, the keys that a message has turned went to a
- * transaction long over, and were lost: after a restart the same message could be decrypted again. Here each session has a queue of
- * its own, and each job runs where it was begun.
+ * libsignal has one queue of jobs per remote address for the whole process (its src/queue_job.js), and runs all its jobs in the
+ * asynchronous context of the first one. Baileys finds a key's transaction by that context (its lib/Utils/auth-utils.js). When one
+ * contact wrote to two sessions at once, the keys went to a finished transaction and were lost. Here each session has its own
+ * queue, and each job runs in its own context.
  */
 interface WithStorage {
   readonly addr: { toString(): string };
@@ -27,7 +26,7 @@ interface ClassOf<T> {
 
 let restore: (() => void) | undefined;
 
-/** Gives each session its own queue of Signal jobs, in the whole process. Idempotent; the function returned undoes it. */
+/** Gives each session of the process its own queue of Signal jobs. Idempotent; the function returned undoes it. */
 export function installSignalJobs(): () => void {
   restore ??= install();
   return () => {
@@ -58,7 +57,7 @@ function install(): () => void {
     });
     return result;
   };
-  // It queues by itself, deep inside: only what it does with keys can be brought back to where it was begun.
+  // The class queues its own jobs, so only its storage can be bound to the caller's context.
   builder.initOutgoing = function inItsContext(device) {
     const { storage } = this;
     this.storage = boundTo(storage);
@@ -72,7 +71,7 @@ function install(): () => void {
   };
 }
 
-/** The same storage, whose methods run in the present asynchronous context. */
+/** Returns the storage with methods that run in the present asynchronous context. */
 function boundTo(storage: object): object {
   const here = AsyncLocalStorage.snapshot();
   return new Proxy(storage, {

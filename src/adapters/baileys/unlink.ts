@@ -1,10 +1,10 @@
 import { S_WHATSAPP_NET, type WASocket } from "@whiskeysockets/baileys";
 
-/** Removes this device from the account; false if WhatsApp does not confirm it. For a socket that is logged in. */
+/** Removes this device from the account. The socket must be logged in; false if WhatsApp does not confirm in time. */
 export async function unlinkDevice(socket: WASocket, limitMs: number): Promise<boolean> {
   const jid = socket.user?.id;
   if (!jid) return false;
-  // Baileys' own logout() sends the same and hangs up without waiting for the answer.
+  // Baileys' logout() sends the same query and closes without waiting for the answer.
   const answer: unknown = await socket
     .query(
       {

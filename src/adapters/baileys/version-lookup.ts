@@ -1,13 +1,13 @@
-/** A place where the version of WhatsApp's client is published. */
+/** Places that publish the version of WhatsApp's client. */
 export type VersionSource = "auto-web" | "auto-baileys";
 
-/** WhatsApp Web's service worker, and the source of Baileys' own default; both are where Baileys looks (its lib/Utils/generics.js). */
+/** Addresses of WhatsApp Web's service worker and of Baileys' default. Baileys looks at both (its lib/Utils/generics.js). */
 export const versionUrls: Readonly<Record<VersionSource, string>> = {
   "auto-web": "https://web.whatsapp.com/sw.js",
   "auto-baileys": "https://raw.githubusercontent.com/WhiskeySockets/Baileys/master/src/Defaults/index.ts",
 };
 
-/** WhatsApp answers 400 to a client that does not look like a browser that opens the page. */
+/** Headers of a browser that opens the page; to other clients WhatsApp answers 400. */
 const headers = {
   "sec-fetch-site": "none",
   "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
@@ -36,14 +36,14 @@ async function textOf({ body }: Response): Promise<string> {
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.length;
-    // Leaving the loop cancels the rest.
+    // Throwing cancels the rest of the body.
     if (bytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
     text += decoder.decode(chunk, { stream: true });
   }
   return text;
 }
 
-/** The version in the text of either source; WhatsApp Web publishes only the last part of its own. */
+/** Finds the version in the text of either source. WhatsApp Web publishes only the last part of its version. */
 function versionIn(text: string): string | undefined {
   const revision = /\\?"client_revision\\?":\s*(\d+)/.exec(text)?.[1];
   const listed = /\bversion = \[(\d+),\s*(\d+),\s*(\d+)\]/.exec(text)?.slice(1);

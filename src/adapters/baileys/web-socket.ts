@@ -4,7 +4,7 @@ import type { Clock } from "../../ports/system.ts";
 /** Baileys' client around a WebSocket of `ws`. */
 export type WebSocketClient = WASocket["ws"];
 
-/** What is used of the WebSocket itself. */
+/** The part of `ws` that is used here. */
 interface WebSocket {
   readonly readyState: number;
   send(data: Uint8Array, onSent?: (error?: Error) => void): void;
@@ -13,13 +13,13 @@ interface WebSocket {
   once(event: "close", listener: () => void): void;
 }
 
-// RFC 6455's states as `ws` numbers them.
+// RFC 6455's states, numbered as in `ws`.
 const openState = 1;
 const closedState = 3;
 
 /**
- * Bounds the closing handshake: Baileys reports a close only when the handshake is through, and `ws` gives a silent peer 30 s.
- * From now on `client.close()` may be called at any time and resolves when the socket is gone.
+ * Limits the closing handshake to `limitMs`; `ws` gives a silent peer 30 s. Makes `client.close()` idempotent; it resolves when the
+ * socket is closed.
  */
 export function boundClose(client: WebSocketClient, clock: Clock, limitMs: number): void {
   const socket = webSocketOf(client);
@@ -34,9 +34,9 @@ export function boundClose(client: WebSocketClient, clock: Clock, limitMs: numbe
 }
 
 /**
- * Keeps each frame back, and those after it, until what `pending` gives for it resolves; where that gives nothing and none waits, it
- * goes at once. Baileys takes a frame kept back for sent, so that what is waited for can come about. If a wait rejects, nothing leaves
- * any more.
+ * Holds each frame, and those after it, until the promise of `pending` resolves. A frame leaves at once if `pending` returns
+ * undefined and no other frame waits. Baileys is told at once that the frame was sent, because the wait may depend on its next step.
+ * After a rejected wait nothing leaves any more.
  */
 export function holdFrames(client: WebSocketClient, pending: () => Promise<void> | undefined): void {
   const socket = webSocketOf(client);
@@ -55,29 +55,33 @@ export function holdFrames(client: WebSocketClient, pending: () => Promise<void>
       () => {
         if (last === sent) last = undefined;
       },
-      // All that comes after it waits for it.
+      // All later frames wait for this one, so nothing leaves.
       () => {},
     );
     onSent?.();
   };
 }
 
-/** The client declares it protected; nothing public can cut a connection. */
+/** Baileys declares the field protected, and has no public way to cut a connection. */
 function webSocketOf(client: WebSocketClient): WebSocket {
   const socket: unknown = Reflect.get(client, "socket");
-  if (!isWebSocket(socket)) throw new Error("Baileys' WebSocket client holds no WebSocket");
+  if (!isWebSocket(socket)) throw new Error("Baileys' WebSocket client has no WebSocket");
   return socket;
 }
 
 const isWebSocket = (value: unknown): value is WebSocket =>
   typeof value === "object" && value !== null && "readyState" in value && "terminate" in value;
 
-/** What Baileys does when it hears these decides over the connection; a failure in any other listener costs one stanza. */
-const vital = new Set(["message", "open", "close", "error", "CB:success", "CB:failure", "CB:stream:error"]);
-const isVital = (event: string | symbol) => vital.has(String(event)) || /pair-(device|success)$/.test(String(event));
+/** Events whose listeners decide over the connection. A failure in any other listener costs one stanza. */
+const vitalEvents = new Set(["message", "open", "close", "error", "CB:success", "CB:failure", "CB:stream:error"]);
+const isVital = (event: string | symbol) =>
+  vitalEvents.has(String(event)) || /pair-(device|success)$/.test(String(event));
 
-/** Keeps what Baileys' own listeners throw or reject with from becoming an unhandled rejection. */
-export function guardListeners(client: WebSocketClient, onFailure: (error: unknown, vital: boolean) => void): void {
+/** Catches errors of Baileys' own listeners, which would become unhandled rejections, and passes them to `onFailure`. */
+export function catchListenerErrors(
+  client: WebSocketClient,
+  onFailure: (error: unknown, isVital: boolean) => void,
+): void {
   for (const event of client.eventNames()) {
     const fail = (error: unknown) => onFailure(error, isVital(event));
     const listeners = client.listeners(event);

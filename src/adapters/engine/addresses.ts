@@ -2,18 +2,18 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { MessagePayload, MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { isLid, isNumber, isPerson, type Person } from "./chat-id.ts";
 
-/** Between whom a message went. */
+/** The sender and the recipient of a message. */
 export interface Route {
   readonly fromMe: boolean;
-  /** The message's own id at WhatsApp. */
+  /** WhatsApp's id of the message. */
   readonly key: string;
   readonly chat: Person;
-  /** The author, where that is not the chat itself. */
+  /** The author, if it is not the chat itself. */
   readonly author: Person | undefined;
   readonly me: Person;
 }
 
-/** The fields of a message that say between whom it went. */
+/** Returns the fields of a message that name its sender and recipient. */
 export function addressesOf({ fromMe, key, chat, author, me }: Route): MessageInitShape<typeof MessagePayloadSchema> {
   const [from, to] = fromMe ? [me, chat] : [chat, me];
   return {
@@ -28,7 +28,7 @@ export function addressesOf({ fromMe, key, chat, author, me }: Route): MessageIn
   };
 }
 
-/** The chat ids of people in the message whose other id it does not tell. */
+/** Returns the chat ids of people whose other id the message does not contain. */
 export function halfNamedIn(message: MessagePayload): string[] {
   const { from, fromLid, to, toLid, participant, participantLid, replyTo } = message;
   const people: [string | undefined, string | undefined][] = [
@@ -40,7 +40,7 @@ export function halfNamedIn(message: MessagePayload): string[] {
   return people.flatMap(([id, lid]) => (id && (isLid(id) || (isNumber(id) && !lid)) ? [id] : []));
 }
 
-/** The message with its people's other ids as far as `otherOf` knows them: numbers in place of LIDs, LIDs beside numbers. */
+/** Returns the message with the other ids that `otherOf` knows: numbers instead of LIDs, and LIDs beside numbers. */
 export function withNames(message: MessagePayload, otherOf: (id: string) => string | undefined): MessagePayload {
   const named = (id: string, lid: string | undefined): Person => {
     if (isLid(id)) return { id: otherOf(id) ?? id, lid: id };
@@ -62,7 +62,7 @@ export function withNames(message: MessagePayload, otherOf: (id: string) => stri
   } as MessagePayload;
 }
 
-/** WhatsApp's own id of the message: what stands between the chat and the author. */
+/** Returns WhatsApp's id of the message, which stands between the chat and the author. */
 function keyIn({ id, fromMe, from, to, participant }: MessagePayload): string {
   const start = `${fromMe}_${fromMe ? to : from}_`.length;
   return participant ? id.slice(start, -`_${participant}`.length) : id.slice(start);

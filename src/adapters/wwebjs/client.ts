@@ -1,10 +1,11 @@
 import type { Browser, Frame, Page } from "puppeteer";
 import wwebjs from "whatsapp-web.js";
-import { closedByStatus, EngineEnd } from "./close-cause.ts";
+import { EngineEnd } from "../engine/close-cause.ts";
+import { closedByStatus } from "./close-cause.ts";
 import {
   catchUpWithSync,
+  holdEarlyMessages,
   isEntered,
-  keepEarlyMessages,
   otherIds,
   type PageStatus,
   pageStatus,
@@ -15,48 +16,48 @@ import {
 } from "./page-script.ts";
 
 declare module "whatsapp-web.js" {
-  // What the library has and does not declare.
+  // The library does not declare this method.
   interface Client {
     inject(): Promise<void>;
   }
 }
 
-/** What a page reports, in the order it happens. */
+/** Callbacks of a page, in the order in which things happen. */
 export interface PageReports {
-  /** The page is there, whatever it shows. */
+  /** The page is loaded. */
   loaded(): void;
   /** WhatsApp has sent something. */
   heard(): void;
   qr(value: string): void;
   state(state: string): void;
-  /** The page has synchronised, and the library works in it. May come again. */
+  /** The page has synchronised, and the library works in it. May be called again. */
   ready(): void;
-  /** A message as the library sees it. */
+  /** A message in the library's form. */
   message(data: object): void;
   /** The login was ended, here or on the phone. */
   loggedOut(): void;
   failed(error: unknown): void;
 }
 
-/** How a page is entered. */
+/** Options of a page. */
 export interface PageOptions {
   readonly proxyLogin: { readonly username: string; readonly password: string } | undefined;
   readonly deviceName: string | undefined;
   readonly browserName: string | undefined;
-  /** For the page to be there. */
+  /** For the page to load. */
   readonly pageTimeoutMs: number;
-  /** Messages sent before (Unix ms) are history; unset: all that the page has already are. */
+  /** Messages sent before this time (Unix ms) are history. Unset: all messages that the page already has are. */
   readonly reportedUntilMs: number | undefined;
 }
 
 const address = "https://web.whatsapp.com/";
-/** What nobody looks at. Messages' media (mmg.whatsapp.net) is not among it: the history comes from the same place. */
+/** Blocked resources that only a human would see. Messages' media (mmg.whatsapp.net) passes: the history comes from the same host. */
 const unneeded = ["*.woff", "*.woff2", "*.ttf", "*.mp4", "*.webm", "*.mp3", "*.ogg", "*://pps.whatsapp.net/*"];
 const rememberedMessages = 1_000;
 
 /**
- * whatsapp-web.js in a browser that somebody else starts and closes. Of the library's own life cycle only the injection is used:
- * the rest waits for ever, leaks browsers, or rejects where nobody listens.
+ * whatsapp-web.js in a browser that the engine starts and closes. Uses only the injection of the library's life cycle: the rest can
+ * wait forever, leak browsers, or cause unhandled rejections.
  */
 export class WebClient extends wwebjs.Client {
   readonly #page: Page;
@@ -65,9 +66,9 @@ export class WebClient extends wwebjs.Client {
   readonly #seen = new Set<string>();
   #entering: Promise<void> = Promise.resolve();
   #documents = 0;
-  /** When the newest message reported was sent (Unix s); null: what the page has already is history. */
+  /** Send time of the newest reported message (Unix s); null: all messages that the page already has are history. */
   #reportedUntilS: number | null;
-  /** What the library has told before the page's earlier messages were taken: who is told of a later one will not look for those. */
+  /** Messages that the library has reported before the page's earlier messages were taken; undefined afterwards. */
   #held: object[] | undefined;
 
   /** Use `attach`. */
@@ -87,24 +88,26 @@ export class WebClient extends wwebjs.Client {
     this.pupPage = page;
   }
 
-  /** Takes the browser's first page. */
+  /** Attaches to the browser's first page. */
   static async attach(browser: Browser, options: PageOptions, reports: PageReports): Promise<WebClient> {
     const page = (await browser.pages())[0] ?? (await browser.newPage());
     return new WebClient(browser, page, options, reports);
   }
 
-  /** The library's own would close the browser, at times of its choice. */
+  /** Does nothing: the library's own method would close the browser. */
   override async destroy(): Promise<void> {}
 
+  /** Asks the page for its state and account. */
   status(): Promise<PageStatus> {
     return this.#page.evaluate(pageStatus);
   }
 
-  /** The other ids of these people, in their order; null where the page has none. */
+  /** Returns the other ids of these people, in their order; null where the page knows none. */
   otherIds(ids: readonly string[]): Promise<(string | null)[]> {
     return this.#page.evaluate(otherIds, ids);
   }
 
+  /** Takes a picture of the page as PNG. */
   async picture(): Promise<Uint8Array> {
     return this.#page.screenshot({ type: "png", captureBeyondViewport: false });
   }
@@ -114,21 +117,21 @@ export class WebClient extends wwebjs.Client {
     await this.#page.evaluate(unlinkDevice);
   }
 
-  /** Asks the page for a new round of codes to scan. */
+  /** Asks the page for more codes to scan. */
   async refreshQr(): Promise<void> {
     await this.#page.evaluate(refreshQr);
   }
 
-  /** Asks for one pairing code; rejects with what WhatsApp says. */
+  /** Asks for one pairing code; rejects with WhatsApp's reason. */
   async pairingCode(phoneNumber: string): Promise<string> {
     return this.requestPairingCode(phoneNumber, true);
   }
 
-  /** Goes to WhatsApp Web; resolves when the library is in the page, logged in or showing a code. Rejects with what prevents it. */
+  /** Opens WhatsApp Web; resolves when the library is in the page, which is logged in or shows a code. Rejects with the obstacle. */
   async enter(): Promise<void> {
     const page = this.#page;
     const { proxyLogin, pageTimeoutMs } = this.#options;
-    // Nobody is there to answer, and the page would wait.
+    // The page would wait for an answer.
     page.on("dialog", (dialog) => void dialog.dismiss().catch(() => {}));
     this.#listen();
     if (proxyLogin) await page.authenticate(proxyLogin);
@@ -136,7 +139,7 @@ export class WebClient extends wwebjs.Client {
     await page.setUserAgent({ userAgent: userAgent.replace("HeadlessChrome", "Chrome") });
     const devtools = await page.createCDPSession();
     devtools.on("Network.webSocketFrameReceived", () => this.#reports.heard());
-    // Nobody asks for bodies, so none need be kept.
+    // Bodies are not read, so the browser need not buffer them.
     await devtools.send("Network.enable", { maxTotalBufferSize: 0, maxResourceBufferSize: 0 });
     await devtools.send("Network.setBlockedURLs", { urls: unneeded });
     await page.exposeFunction("sessiondReport", (kind: unknown, value: unknown) => this.#take(kind, value));
@@ -152,7 +155,7 @@ export class WebClient extends wwebjs.Client {
     await this.#injectNext();
   }
 
-  /** Once at a time, and once per document: the library's listeners would be doubled. */
+  /** Injects the library, once per document and never twice at a time: its listeners would be doubled. */
   #injectNext(): Promise<void> {
     const document = this.#documents;
     const injected = this.#entering.then(async () => {
@@ -160,11 +163,11 @@ export class WebClient extends wwebjs.Client {
         if (await this.#page.evaluate(isEntered)) return;
         this.#held ??= [];
         await super.inject();
-        await this.#page.evaluate(keepEarlyMessages);
+        await this.#page.evaluate(holdEarlyMessages);
         await this.#page.evaluate(watchPage);
         await this.#page.evaluate(catchUpWithSync);
       } catch (error) {
-        // A document that is gone is not missed: the next one has its own turn.
+        // If the document has been replaced, the next one gets its own injection.
         if (document === this.#documents && !isOfGoneDocument(error)) throw error;
       }
     });
@@ -181,7 +184,7 @@ export class WebClient extends wwebjs.Client {
 
   #listen(): void {
     this.on("qr", (value: string) => {
-      // The page has no ref any more when a phone takes the code, and the library does not look.
+      // When a phone takes the code, the page has no ref any more, and the library reports it as undefined.
       if (!/^(undefined|null)?,/.test(value)) this.#reports.qr(value);
     });
     this.on("ready", () => void this.#becomeReady());
@@ -213,7 +216,7 @@ export class WebClient extends wwebjs.Client {
     else this.#report(message);
   }
 
-  /** A message can be seen by the library and by who looks for early ones. */
+  /** Reports a message once, although the library and the search for early messages may both find it. */
   #report(data: object): void {
     const id = "id" in data && typeof data.id === "object" && data.id !== null ? data.id : {};
     const key = "_serialized" in id ? String(id._serialized) : "";
@@ -224,7 +227,7 @@ export class WebClient extends wwebjs.Client {
       this.#seen.delete(oldest);
     }
     if ("t" in data && typeof data.t === "number") this.#reportedUntilS = Math.max(this.#reportedUntilS ?? 0, data.t);
-    // The DevTools protocol tells of the frame it came in only later.
+    // The DevTools protocol reports its frame only later.
     this.#reports.heard();
     this.#reports.message(data);
   }

@@ -1,42 +1,26 @@
-import type { CloseCause } from "../../domain/session.ts";
-import { LeaseLost } from "../../ports/sessions.ts";
-import { CredentialsUnreadable } from "./profile.ts";
+import { type Closed, closedByKnownError, crashed, unlinkedByPhone } from "../engine/close-cause.ts";
 import { TemporaryDirectoryUnusable } from "./temporary-directory.ts";
 
-/** What an engine's `closed` event says. */
-export interface Closed {
-  readonly cause: CloseCause;
-  /** One sentence without secrets. */
-  readonly message: string;
-}
+const browserFailure = (message: string): Closed => ({ cause: "engine_crashed", message });
+const notInTime = (failure: string): Closed => ({ cause: "unreachable", message: `${failure} in time` });
 
-/** Ends an engine for a reason that is known where it is thrown. */
-export class EngineEnd extends Error {
-  override readonly name = "EngineEnd";
-  readonly closed: Closed;
+/** The browser did not start. */
+export const notStarted = browserFailure("The browser could not be started");
+/** The browser's start took too long. */
+export const launchedLate = browserFailure("The browser did not start in time");
+/** The running browser ended. */
+export const browserEnded = browserFailure("The browser ended unexpectedly");
+/** The page ended in a running browser. */
+export const pageCrashed = browserFailure("The page crashed, or ran out of memory");
 
-  /** `cause`: what is for the log only. */
-  constructor(closed: Closed, cause?: unknown) {
-    super(closed.message, { cause });
-    this.closed = closed;
-  }
-}
+/** The page showed neither a code nor a login in time. */
+export const notConnected = notInTime("WhatsApp Web did not connect");
+/** The page did not synchronise in time. */
+export const notLoggedIn = notInTime("WhatsApp Web did not finish the login");
+/** The open page lost its connection for too long. */
+export const linkLost = notInTime("WhatsApp Web did not get its connection back");
 
-export const closedOnRequest: Closed = { cause: "unreachable", message: "The engine was closed" };
-export const unlinkedByPhone: Closed = { cause: "logged_out", message: "WhatsApp no longer knows this device" };
-export const noPhoneCame: Closed = { cause: "pairing_timeout", message: "No phone scanned a code in time" };
-
-export const notStarted: Closed = { cause: "engine_crashed", message: "The browser could not be started" };
-export const launchedLate: Closed = { cause: "engine_crashed", message: "The browser did not start in time" };
-export const browserEnded: Closed = { cause: "engine_crashed", message: "The browser ended unexpectedly" };
-export const pageCrashed: Closed = { cause: "engine_crashed", message: "The page crashed, or ran out of memory" };
-/** Something did not happen in time. */
-export const late = (what: string): Closed => ({ cause: "unreachable", message: `${what} in time` });
-
-export const linkLost = late("WhatsApp Web did not get its connection back");
-export const notLoggedIn = late("WhatsApp Web did not finish the login");
-
-/** The states of WhatsApp Web's socket that end a connection (whatsapp-web.js, WAState). */
+/** States of WhatsApp Web's socket that end a connection (whatsapp-web.js, WAState). */
 const states: ReadonlyMap<string, Closed> = new Map([
   ["CONFLICT", { cause: "replaced", message: "WhatsApp Web was opened elsewhere with this login" }],
   ["UNLAUNCHED", { cause: "bad_session", message: "WhatsApp Web gave up the connection (UNLAUNCHED)" }],
@@ -48,10 +32,10 @@ const states: ReadonlyMap<string, Closed> = new Map([
   ["SMB_TOS_BLOCK", { cause: "banned", message: "WhatsApp has banned the business account" }],
 ]);
 
-/** Why a connection that was open, or logging in, ends with this state; undefined if it does not. */
+/** Maps a state to the reason for which the connection ends; undefined if it goes on. */
 export const closedByState = (state: string): Closed | undefined => states.get(state);
 
-/** What the page was answered with instead of a page. */
+/** Maps an HTTP status that came instead of the page. */
 export const closedByStatus = (status: number): Closed => ({
   cause: status === 429 ? "rate_limited" : "unreachable",
   message:
@@ -60,10 +44,10 @@ export const closedByStatus = (status: number): Closed => ({
       : `WhatsApp Web was answered with HTTP status ${status}`,
 });
 
-/** The library rejects with this text when the page has nothing of WhatsApp Web (its Client.inject). */
+/** Rejection of the library for a page without WhatsApp Web in it (its Client.inject). */
 const noSuchPage = "auth timeout";
 
-/** What Chromium says of a proxy (net/base/net_error_list.h); it keeps the status of a refused CONNECT to itself. */
+/** Chromium's errors of a proxy (net/base/net_error_list.h). It does not tell the status of a refused CONNECT. */
 const proxyFailures: Readonly<Record<string, string>> = {
   ERR_PROXY_CONNECTION_FAILED: "the proxy could not be connected to",
   ERR_TUNNEL_CONNECTION_FAILED: "the proxy refused the connection",
@@ -72,16 +56,15 @@ const proxyFailures: Readonly<Record<string, string>> = {
   ERR_PROXY_AUTH_UNSUPPORTED: "the proxy asks for another kind of credentials",
 };
 
-/** Why an engine cannot go on, whose session has this proxy. */
+/** Maps an error that an engine cannot go on after. `proxy`: the session's proxy. */
 export function closedByError(error: unknown, proxy?: string): Closed {
-  if (error instanceof EngineEnd) return error.closed;
-  if (error instanceof CredentialsUnreadable) return { cause: "credentials_unreadable", message: error.message };
-  if (error instanceof TemporaryDirectoryUnusable) return { cause: "engine_crashed", message: error.message };
-  if (error instanceof LeaseLost) return { cause: "engine_crashed", message: "A newer engine runs the session" };
+  const known = closedByKnownError(error);
+  if (known) return known;
+  if (error instanceof TemporaryDirectoryUnusable) return browserFailure(error.message);
   if (error === noSuchPage) {
     return {
       cause: "unreachable",
-      message: "What web.whatsapp.com answered is not the WhatsApp Web that is known here",
+      message: "The page of web.whatsapp.com is not the WhatsApp Web that this server knows",
     };
   }
   const text = error instanceof Error ? error.message : "";
@@ -89,18 +72,16 @@ export function closedByError(error: unknown, proxy?: string): Closed {
   if (network === "ERR_INVALID_AUTH_CREDENTIALS") return closedByStatus(407);
   const through = proxy === undefined ? "" : ` through the proxy ${proxy.replace(/^\w+:\/\//, "")}`;
   if (network) {
-    const known = proxyFailures[network];
-    const reason = known === undefined ? network : `${known} (${network})`;
+    const failure = proxyFailures[network];
+    const reason = failure === undefined ? network : `${failure} (${network})`;
     return { cause: "unreachable", message: `WhatsApp Web could not be opened${through}: ${reason}` };
   }
   if (error instanceof Error && error.name === "TimeoutError") {
     return { cause: "unreachable", message: `WhatsApp Web did not answer in time${through}` };
   }
-  return { cause: "engine_crashed", message: "The engine failed unexpectedly" };
+  return crashed;
 }
 
-/** What an error says, for the log. Libraries also throw texts. */
-export function textOf(error: unknown): string {
-  const reason = error instanceof EngineEnd ? (error.cause ?? error) : error;
-  return (reason instanceof Error ? reason.message : String(reason)).slice(0, 300);
-}
+/** Returns an error's text; libraries also throw strings. */
+export const textOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).slice(0, 300);

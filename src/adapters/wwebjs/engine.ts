@@ -1,156 +1,127 @@
 import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
-import {
-  type Engine,
-  type EngineEvent,
-  type EngineOptions,
-  PairingCodeRefused,
-  type UnlinkResult,
-} from "../../ports/engine.ts";
-import { LeaseLost } from "../../ports/sessions.ts";
+import type { Engine, EngineOptions, PairingCodes, Screenshots, UnlinkResult } from "../../ports/engine.ts";
+import { closedOnRequest, EngineEnd, pairingTimedOut, unlinkedByPhone } from "../engine/close-cause.ts";
+import { EngineLife } from "../engine/engine-life.ts";
+import { QrRound } from "../engine/qr-round.ts";
 import type { Chrome } from "./browser.ts";
 import type { PageReports, WebClient } from "./client.ts";
-import {
-  type Closed,
-  closedByError,
-  closedByState,
-  closedOnRequest,
-  EngineEnd,
-  late,
-  launchedLate,
-  linkLost,
-  noPhoneCame,
-  notLoggedIn,
-  textOf,
-  unlinkedByPhone,
-} from "./close-cause.ts";
+import { closedByError, closedByState, linkLost, notConnected, notLoggedIn } from "./close-cause.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { graceMs, launchChrome, watchBrowser } from "./launch.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
+import { pairingCodesOf } from "./pairing.ts";
 import { Profile } from "./profile.ts";
 import { browserProxy } from "./proxy.ts";
-import { QrRound } from "./qr-round.ts";
 import { readyChrome } from "./ready-chrome.ts";
+import { screenshotsOf } from "./screenshots.ts";
 import type { Settings } from "./settings.ts";
 import { unlinkDevice } from "./unlink.ts";
 
-/** The life of one browser. Whatever ends it goes through `#end`, and the first reason counts. */
+/** A WEBJS engine: WhatsApp Web in a browser of its own. */
 export class WwebjsEngine implements Engine {
-  readonly events: AsyncIterable<EngineEvent>;
-  /** Resolves when nothing of the engine is left. */
-  readonly gone: Promise<void>;
+  readonly pairingCodes: PairingCodes;
+  readonly screenshots: Screenshots;
   readonly #settings: Settings;
   readonly #options: EngineOptions;
-  readonly #opening: Promise<void>;
+  readonly #life: EngineLife;
+  readonly #round: QrRound;
+  readonly #reader: MessageReader;
   readonly #profileKnown = Promise.withResolvers<void>();
+  readonly #pageUp = Promise.withResolvers<void>();
   readonly #codeShown = Promise.withResolvers<void>();
-  /** A phone has taken the code that is shown. */
-  #taken = Promise.withResolvers<void>();
   readonly #connected = Promise.withResolvers<void>();
   readonly #loggedIn = Promise.withResolvers<void>();
-  readonly #ending = Promise.withResolvers<undefined>();
-  readonly #gone = Promise.withResolvers<void>();
-  readonly #pageUp = Promise.withResolvers<void>();
-  readonly #abort = new AbortController();
-  #controller: ReadableStreamDefaultController<EngineEvent> | undefined;
+  /** Resolves when a phone takes the current code. */
+  #codeTaken = Promise.withResolvers<void>();
   #stage: "connecting" | "pairing" | "paired" | "open" = "connecting";
+  #isHealthy = true;
+  #heardAtMs: number | undefined;
+  #me: Me | undefined;
   #profile: Profile | undefined;
   #chrome: Chrome | undefined;
   #client: WebClient | undefined;
-  #me: Me | undefined;
-  readonly #reader: MessageReader;
-  readonly #round: QrRound;
-  #heardAtMs: number | undefined;
-  /** Messages that came before it was known whose account it is. */
-  readonly #early: object[] = [];
-  /** What must come one after another: `paired` waits for the disk, and what follows waits for `paired`. */
-  #order: Promise<void> = Promise.resolve();
-  #cancelDeadline = () => {};
-  #cancelHeartbeat = () => {};
-  #closed: Closed | undefined;
-  #isOver = false;
-  #healthy = true;
-  #ended: Promise<void> | undefined;
 
-  /** Begins when `before`, the end of the session's last engine, has come. */
+  /** Opens once `before`, the end of the session's last engine, has resolved. */
   constructor(settings: Settings, options: EngineOptions, before: Promise<void>) {
     this.#settings = settings;
     this.#options = options;
     this.#round = new QrRound(settings.qrTimeoutMs);
     this.#reader = new MessageReader(options.credentials, (ids) => this.#otherIds(ids));
-    this.gone = this.#gone.promise;
-    const start = (controller: ReadableStreamDefaultController<EngineEvent>) => {
-      this.#controller = controller;
-    };
-    this.events = new ReadableStream<EngineEvent>({ start });
-    this.#opening = this.#open(before).catch((error) => this.#fail(error));
+    const { clock, pairingCodeTimeoutMs, answerTimeoutMs } = settings;
+    this.#life = new EngineLife(
+      { clock, logger: options.logger },
+      {
+        open: () => this.#open(before),
+        disconnect: async () => this.#chrome?.close(),
+        release: ({ cause }) => this.#release(cause === "logged_out"),
+        closedBy: (error) => closedByError(error, options.config.proxy?.server),
+      },
+    );
+    this.pairingCodes = pairingCodesOf(() => this.#pairingPage(), this.#life, pairingCodeTimeoutMs);
+    const page = { loaded: this.#pageUp.promise, client: () => this.#client };
+    this.screenshots = screenshotsOf(page, this.#life, answerTimeoutMs);
+    this.#life.start();
+  }
+
+  get events() {
+    return this.#life.events;
+  }
+
+  /** Resolves when nothing of the engine is left. */
+  get gone(): Promise<void> {
+    return this.#life.gone;
   }
 
   get lastInboundAtMs(): number | undefined {
     return this.#heardAtMs && this.#settings.clock.wallMsAt(this.#heardAtMs);
   }
 
-  async requestPairingCode(phoneNumber: string): Promise<string> {
-    if (!this.#client || this.#stage !== "pairing" || this.#closed) {
-      throw new PairingCodeRefused("The session does not wait for a phone");
-    }
-    const { pairingCodeTimeoutMs } = this.#settings;
-    const asked = this.#client.pairingCode(phoneNumber).catch((error: unknown) => {
-      throw new PairingCodeRefused(`WhatsApp gave no pairing code: ${textOf(error)}`);
-    });
-    const code = await this.#within(pairingCodeTimeoutMs, asked);
-    if (!code) throw new PairingCodeRefused("WhatsApp did not answer the request for a pairing code in time");
-    return code;
-  }
-
-  async logout(): Promise<UnlinkResult> {
-    const result = await Promise.race([this.#unlink(), this.#ending.promise]);
-    await this.#end(
-      result === "unlinked" ? { cause: "logged_out", message: "The device was unlinked" } : closedOnRequest,
-    );
-    if (this.#closed?.cause === "logged_out") return "unlinked";
-    const isUnpaired = this.#profile?.mayHoldLogin === false && this.#stage !== "paired" && this.#stage !== "open";
-    return result ?? (isUnpaired ? "not_linked" : "unknown");
-  }
-
-  async screenshot(): Promise<Uint8Array> {
-    const { answerTimeoutMs } = this.#settings;
-    await this.#within(answerTimeoutMs, this.#pageUp.promise);
-    const picture = this.#client && (await this.#within(answerTimeoutMs, this.#client.picture()));
-    if (!picture) throw new Error("the page is not there, or does not answer");
-    return picture;
+  logout(): Promise<UnlinkResult> {
+    return this.#life.logOut(this.#unlink(), () => this.#hasLogin || this.#profile?.login.mayExist !== false);
   }
 
   close(): Promise<void> {
-    return this.#end(closedOnRequest);
+    return this.#life.end(closedOnRequest);
+  }
+
+  /** Whether the page is known to have a login. */
+  get #hasLogin(): boolean {
+    return this.#profile?.login.state === "paired" || this.#stage === "paired" || this.#stage === "open";
   }
 
   async #open(before: Promise<void>): Promise<void> {
     const { session, credentials, config, logger } = this.#options;
     const { profilesDirectory, pageTimeoutMs, loginTimeoutMs } = this.#settings;
+    const { signal } = this.#life;
     await before;
-    if (this.#closed) return;
+    if (signal.aborted) return;
     this.#profile = await Profile.open(profilesDirectory, session, credentials);
     this.#profileKnown.resolve();
-    if (this.#profile.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
+    if (this.#profile.login.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
     const proxy = config.proxy && browserProxy(config.proxy);
     const found = await readyChrome(this.#settings, logger);
     const { WebClient } = await import("./client.ts");
-    if (this.#closed) return;
-    const endTurn = await this.#settings.launches.take(this.#abort.signal);
-    this.#setDeadline(this.#settings.launchTimeoutMs + graceMs, launchedLate);
-    const launch = { profile: this.#profile, found, proxyArgs: proxy?.args ?? [], signal: this.#abort.signal };
-    this.#chrome = await launchChrome(this.#settings, launch).finally(endTurn);
-    await watchBrowser(this.#chrome, (closed) => void this.#end(closed));
-    if (this.#closed) return;
-    this.#setDeadline(pageTimeoutMs + graceMs, late("WhatsApp Web did not connect"));
+    if (signal.aborted) return;
+    const launch = { profile: this.#profile, found, proxyArgs: proxy?.args ?? [] };
+    this.#chrome = await launchChrome(this.#settings, launch, this.#life);
+    if (signal.aborted) return;
+    await watchBrowser(this.#chrome, (closed) => void this.#life.end(closed));
+    if (signal.aborted) return;
+    this.#life.setDeadline(pageTimeoutMs + graceMs, () => notConnected);
     const { deviceName, browserName } = this.#settings;
-    // What a page has that was just linked is its account's history.
-    const reportedUntilMs = this.#profile.state === "paired" ? this.#options.reportedUntilMs : undefined;
+    // The messages of a page that was just linked are its account's history.
+    const reportedUntilMs = this.#profile.login.state === "paired" ? this.#options.reportedUntilMs : undefined;
     const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs, reportedUntilMs };
     this.#client = await WebClient.attach(this.#chrome.browser, options, this.#reports());
     await this.#client.enter();
-    if (this.#stage === "connecting") this.#setDeadline(loginTimeoutMs, notLoggedIn);
-    this.#beat(this.#client);
+    if (this.#stage === "connecting") this.#life.setDeadline(loginTimeoutMs, () => notLoggedIn);
+    startHeartbeat(this.#life, this.#settings, this.#client, (status) => this.#compare(status));
+  }
+
+  async #release(isLoggedOut: boolean): Promise<void> {
+    await this.#profile?.tidy();
+    if (isLoggedOut && this.#profile?.login.state === "paired") await this.#profile.retire();
   }
 
   #reports(): PageReports {
@@ -161,238 +132,155 @@ export class WwebjsEngine implements Engine {
       },
       qr: (value) => this.#showQr(value),
       state: (state) => this.#enterState(state),
-      ready: () => this.#next(() => this.#becomeReady()),
-      message: (data) => this.#takeMessage(data),
+      ready: () => this.#life.enqueue(() => this.#becomeReady()),
+      message: (data) => this.#life.enqueue(() => this.#reportMessage(data)),
       loggedOut: () => this.#leaveLogin(),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#life.fail(error),
     };
   }
 
+  /** Returns the page that waits for a phone, if there is one. */
+  #pairingPage(): WebClient | undefined {
+    return this.#stage === "pairing" && !this.#life.closed ? this.#client : undefined;
+  }
+
   #showQr(value: string): void {
-    // A page that has lost its login shows a code, as if there had never been one.
-    if (this.#profile?.state === "paired") return void this.#end(unlinkedByPhone);
-    if (this.#stage === "paired" || this.#closed) return;
+    // A page that has lost its login shows a code like a new one.
+    if (this.#profile?.login.state === "paired") return void this.#life.end(unlinkedByPhone);
+    if (this.#stage === "paired" || this.#life.closed) return;
     const code = this.#round.next(value, this.#settings.clock.nowMs());
-    if (code === "over") return void this.#end(noPhoneCame);
+    if (code === "over") return void this.#life.end(pairingTimedOut);
     if (!code) return;
     this.#stage = "pairing";
-    this.#taken = Promise.withResolvers();
+    this.#codeTaken = Promise.withResolvers();
     this.#codeShown.resolve();
-    this.#setDeadline(code.limitMs, noPhoneCame);
-    this.#next(async () => {
-      await this.#profile?.setUnpaired();
-      this.#push(code.event);
+    this.#life.setDeadline(code.limitMs, () => pairingTimedOut);
+    this.#life.enqueue(async () => {
+      await this.#profile?.login.setUnpaired();
+      this.#life.report(code.event);
     });
   }
 
-  /** The page offers no more codes by itself. */
-  #idle(): void {
-    if (!this.#round.asksForMore()) return void this.#end(noPhoneCame);
-    this.#client?.refreshQr().catch((error: unknown) => this.#fail(error));
+  /** Asks a page that shows no more codes by itself for the rest of the round. */
+  #refreshCodes(): void {
+    if (!this.#round.takeRefresh()) return void this.#life.end(pairingTimedOut);
+    this.#client?.refreshQr().catch((error: unknown) => this.#life.fail(error));
   }
 
   #enterState(state: string): void {
-    const isLogin = this.#profile?.state === "paired" || this.#stage === "paired" || this.#stage === "open";
     const isUnpaired = state === "UNPAIRED" || state === "UNPAIRED_IDLE";
     const closed = closedByState(state);
-    if (closed && (isLogin || !isUnpaired)) void this.#end(closed);
-    else if (state === "UNPAIRED_IDLE") this.#idle();
+    if (closed && (this.#hasLogin || !isUnpaired)) void this.#life.end(closed);
+    else if (state === "UNPAIRED_IDLE") this.#refreshCodes();
     else if (state === "CONNECTED" && this.#stage === "connecting") this.#connected.resolve();
     else if (state === "CONNECTED" && this.#stage === "pairing") this.#takeLogin();
     else if (this.#stage === "pairing" && !isUnpaired) this.#takeCode();
-    else if (this.#stage === "open") this.#followLink(state === "CONNECTED");
+    else if (this.#stage === "open") this.#reportHealth(state === "CONNECTED");
   }
 
-  /** The page mends its connection itself; only when that takes too long is it given up. */
-  #followLink(healthy: boolean): void {
-    if (healthy === this.#healthy) return;
-    this.#healthy = healthy;
-    if (healthy) this.#cancelDeadline();
-    else this.#setDeadline(this.#settings.reconnectTimeoutMs, linkLost);
-    this.#next(() => this.#push({ type: "health", healthy }));
+  /** Reports a change of the connection. The page reconnects by itself; the engine gives up if that takes too long. */
+  #reportHealth(healthy: boolean): void {
+    if (healthy === this.#isHealthy) return;
+    this.#isHealthy = healthy;
+    if (healthy) this.#life.clearDeadline();
+    else this.#life.setDeadline(this.#settings.reconnectTimeoutMs, () => linkLost);
+    this.#life.enqueueReport({ type: "health", healthy });
   }
 
-  /** A page without a login can clear itself, too; that says nothing. */
+  /** Ends the engine if the page had a login. A page without one also clears itself, which means nothing. */
   #leaveLogin(): void {
-    if (this.#profile?.state === "paired" || this.#stage === "paired") void this.#end(unlinkedByPhone);
+    if (this.#profile?.login.state === "paired" || this.#stage === "paired") void this.#life.end(unlinkedByPhone);
   }
 
-  /** A phone has taken the code. Whatever happens from here on, the profile may hold a login. */
+  /** A phone has taken the code. From here on the profile may hold a login. */
   #takeCode(): void {
-    this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
-    this.#taken.resolve();
-    this.#next(() => this.#profile?.setLinking());
+    this.#life.setDeadline(this.#settings.loginTimeoutMs, () => notLoggedIn);
+    this.#codeTaken.resolve();
+    this.#life.enqueue(() => this.#profile?.login.setLinking());
   }
 
   /** The phone has linked the device. */
   #takeLogin(): void {
     this.#stage = "paired";
-    this.#taken.resolve();
+    this.#codeTaken.resolve();
     this.#connected.resolve();
-    this.#setDeadline(this.#settings.loginTimeoutMs, notLoggedIn);
-    this.#next(async () => this.#recordLogin(await this.#account()));
+    this.#life.setDeadline(this.#settings.loginTimeoutMs, () => notLoggedIn);
+    this.#life.enqueue(async () => this.#recordLogin(await this.#readAccount()));
   }
 
   async #recordLogin(me: Me | undefined): Promise<void> {
-    if (!me || !this.#profile || this.#profile.state === "paired") return;
-    await this.#profile.setPaired();
-    this.#push({ type: "paired", me });
+    if (!me || !this.#profile || this.#profile.login.state === "paired") return;
+    await this.#profile.login.setPaired();
+    this.#life.report({ type: "paired", me });
   }
 
   async #becomeReady(): Promise<void> {
-    // The page synchronises again after a loss of its connection, and the library says so each time.
-    if (this.#stage === "open" || this.#closed) return;
-    const me = await this.#account();
+    // The library reports this again when the page has reconnected and synchronised.
+    if (this.#stage === "open" || this.#life.closed) return;
+    const me = await this.#readAccount();
     if (!me)
       throw new EngineEnd({ cause: "engine_crashed", message: "WhatsApp Web does not tell whose account it is" });
     await this.#recordLogin(me);
     this.#stage = "open";
-    this.#cancelDeadline();
+    this.#life.clearDeadline();
     this.#me = me;
-    this.#push({ type: "opened", me });
-    for (const data of this.#early.splice(0)) await this.#pushMessage(data);
+    this.#life.report({ type: "opened", me });
+    for (const data of this.#reader.takeHeld()) await this.#reportMessage(data);
     this.#connected.resolve();
     this.#loggedIn.resolve();
   }
 
-  #takeMessage(data: object): void {
-    this.#next(async () => {
-      if (this.#me) await this.#pushMessage(data);
-      else this.#early.push(data);
-    });
-  }
-
-  async #pushMessage(data: object): Promise<void> {
+  async #reportMessage(data: object): Promise<void> {
+    // Messages must not come before `opened`.
+    if (!this.#me) return this.#reader.hold(data);
     const message = await this.#reader.read(data);
-    if (message) this.#push({ type: "message", message });
+    if (message) this.#life.report({ type: "message", message });
   }
 
   async #otherIds(ids: readonly string[]): Promise<readonly (string | null)[]> {
     const asked = this.#client?.otherIds(ids).catch(() => []);
-    return (asked && (await this.#within(this.#settings.answerTimeoutMs, asked))) ?? [];
+    return (asked && (await this.#life.within(this.#settings.answerTimeoutMs, asked))) ?? [];
   }
 
-  async #account(): Promise<Me | undefined> {
+  async #readAccount(): Promise<Me | undefined> {
     const account = (await this.#client?.status())?.account;
     return account && this.#reader.setAccount(account);
   }
 
-  /** A page that hangs says nothing of it; a changed name comes without a word, too. */
-  #beat(client: WebClient): void {
-    const { clock, heartbeatIntervalMs, answerTimeoutMs } = this.#settings;
-    this.#cancelHeartbeat = clock.schedule(heartbeatIntervalMs, () => {
-      this.#next(async () => {
-        // Between two documents there is nobody to answer; that is no answer that fails to come.
-        const answer = await this.#within(
-          answerTimeoutMs,
-          client.status().catch(() => "none" as const),
-        );
-        if (this.#closed) return;
-        if (!answer) throw new EngineEnd({ cause: "engine_crashed", message: "The page does not answer" });
-        if (answer !== "none") this.#compare(answer);
-        this.#beat(client);
-      });
-    });
-    if (this.#closed) this.#cancelHeartbeat();
-  }
-
+  /** Compares the page's status with the one known; the page does not report a changed name. */
   #compare({ state, account }: PageStatus): void {
     if (this.#stage !== "open") return;
     this.#enterState(state);
     if (!account || !this.#me || account.pushName === this.#me.pushName) return;
     this.#me = { ...this.#me, pushName: account.pushName };
-    this.#push({ type: "me_changed", me: this.#me });
+    this.#life.report({ type: "me_changed", me: this.#me });
   }
 
-  async #unlink(): Promise<UnlinkResult> {
+  async #unlink(): Promise<boolean> {
     await this.#profileKnown.promise;
-    if (!(await this.#mayBeLinked())) return "not_linked";
+    if (!(await this.#mayBeLinked())) return false;
     await this.#pageUp.promise;
-    if (!this.#client) return "unknown";
+    if (!this.#client) return false;
     const [connected, loggedIn] = [this.#connected.promise, this.#loggedIn.promise];
     try {
       await unlinkDevice({ client: this.#client, connected, loggedIn });
-      return "unlinked";
+      return true;
     } catch {
-      // The page may leave before it answers; then it reports the logout, which is the same.
-      await this.#within(this.#settings.logoutTimeoutMs, this.#ending.promise);
-      return "unknown";
+      // The page may leave before it answers. It then reports the logout, which ends the engine.
+      await this.#life.within(this.#settings.logoutTimeoutMs, this.#life.ending);
+      return false;
     }
   }
 
-  /** Whether a phone may have linked the page: it learns of that a moment after the phone. */
+  /** Returns whether a phone may have linked the page, which learns of that a moment after the phone. */
   async #mayBeLinked(): Promise<boolean> {
-    if (this.#profile?.state === "paired" || this.#stage === "paired" || this.#stage === "open") return true;
-    if (this.#profile?.mayHoldLogin) await Promise.race([this.#connected.promise, this.#codeShown.promise]);
-    if (this.#stage !== "pairing") return this.#profile?.mayHoldLogin ?? false;
-    // What the page has reported before it answers is here then.
-    await this.#within(this.#settings.answerTimeoutMs, this.#client?.status().catch(() => {}) ?? this.#ending.promise);
-    const taken = this.#taken.promise.then(() => true);
-    return (await this.#within(this.#settings.scanGraceMs, taken)) ?? false;
-  }
-
-  /** What the work comes to, or undefined if the time is up or the engine ends before. */
-  async #within<T>(limitMs: number, work: Promise<T>): Promise<T | undefined> {
-    const timeUp = Promise.withResolvers<undefined>();
-    const cancel = this.#settings.clock.schedule(limitMs, () => timeUp.resolve(undefined));
-    try {
-      return await Promise.race([work, this.#ending.promise, timeUp.promise]);
-    } finally {
-      cancel();
-    }
-  }
-
-  #next(work: () => void | Promise<void>): void {
-    this.#order = this.#order.then(work).catch((error) => this.#fail(error));
-  }
-
-  #push(event: EngineEvent): void {
-    if (!this.#isOver) this.#controller?.enqueue(event);
-  }
-
-  #setDeadline(delayMs: number, closed: Closed): void {
-    this.#cancelDeadline();
-    this.#cancelDeadline = this.#settings.clock.schedule(delayMs, () => void this.#end(closed));
-    if (this.#closed) this.#cancelDeadline();
-  }
-
-  /** The engine cannot go on. */
-  #fail(error: unknown): void {
-    const closed = closedByError(error, this.#options.config.proxy?.server);
-    if (error instanceof LeaseLost) this.#options.logger.debug({}, "a newer engine has the session's data");
-    else if (!this.#closed && closed.cause === "engine_crashed") {
-      this.#options.logger.error({ error: textOf(error) }, "engine failed");
-    }
-    void this.#end(closed);
-  }
-
-  #end(closed: Closed): Promise<void> {
-    this.#closed ??= closed;
-    this.#ending.resolve(undefined);
-    this.#ended ??= this.#tearDown(this.#closed);
-    return this.#ended;
-  }
-
-  async #tearDown(closed: Closed): Promise<void> {
-    this.#cancelDeadline();
-    this.#cancelHeartbeat();
-    this.#abort.abort();
-    try {
-      await this.#chrome?.close();
-      await this.#opening;
-      // It may have been on its way.
-      await this.#chrome?.close();
-      await this.#order;
-      await this.#profile?.tidy();
-      if (closed.cause === "logged_out" && this.#profile?.state === "paired") await this.#profile.retire();
-    } catch (error) {
-      if (!(error instanceof LeaseLost)) {
-        this.#options.logger.error({ error: textOf(error) }, "engine did not close cleanly");
-      }
-    }
-    this.#push({ type: "closed", ...closed });
-    this.#isOver = true;
-    this.#controller?.close();
-    this.#gone.resolve();
+    if (this.#hasLogin) return true;
+    if (this.#profile?.login.mayExist) await Promise.race([this.#connected.promise, this.#codeShown.promise]);
+    if (this.#stage !== "pairing") return this.#profile?.login.mayExist ?? false;
+    // Everything that the page has reported before its answer has arrived then.
+    const answer = this.#client?.status().catch(() => {}) ?? this.#life.ending;
+    await this.#life.within(this.#settings.answerTimeoutMs, answer);
+    const taken = this.#codeTaken.promise.then(() => true);
+    return (await this.#life.within(this.#settings.scanGraceMs, taken)) ?? false;
   }
 }

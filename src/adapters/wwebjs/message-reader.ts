@@ -8,12 +8,12 @@ import { type PairStore, People } from "../engine/people.ts";
 import { messagePayload } from "./message.ts";
 import type { PageAccount } from "./page-script.ts";
 
-/** The other ids of people as the page has them, in their order. Never rejects. */
+/** Asks the page for people's other ids, in their order. Never rejects. */
 export type PageNames = (ids: readonly string[]) => Promise<readonly (string | null)[]>;
 
 const keyOf = (id: string) => `person:${id}`;
 
-/** Pairs in the session's credentials: the page forgets people, and its store is not ours to read. */
+/** Stores pairs in the session's credentials, because the page forgets people and offers no access to its own store. */
 const storedIn = (credentials: Credentials): PairStore => ({
   read: async (ids) => {
     const stored = await credentials.read(ids.map(keyOf));
@@ -30,10 +30,12 @@ const storedIn = (credentials: Credentials): PairStore => ({
     ),
 });
 
-/** Makes events of what the page reports, with people's numbers as far as the message, the page or an earlier message tells them. */
+/** Converts the page's messages, with people's numbers as far as the message, the page or an earlier message tells them. */
 export class MessageReader {
   readonly #people: People;
   readonly #askPage: PageNames;
+  /** Messages that came before `opened`. */
+  readonly #held: object[] = [];
   #me: Person | undefined;
 
   constructor(credentials: Credentials, askPage: PageNames) {
@@ -41,19 +43,29 @@ export class MessageReader {
     this.#people = new People(storedIn(credentials), () => this.#me);
   }
 
-  /** Sets whose messages are read; returns the account as events show it. To be called before `read`. */
+  /** Sets the account whose messages are read; returns it as events show it. Call it before `read`. */
   setAccount({ id, lid, pushName }: PageAccount): Me {
     this.#me = { id: chatId(id), ...(lid && { lid: chatId(lid) }) };
     return create(MeSchema, { id: this.#me.id, pushName });
   }
 
-  /** The message as an event, or undefined if it is none that a user wrote. What it tells of people is stored when it resolves. */
+  /** Holds a message until `takeHeld`. */
+  hold(data: object): void {
+    this.#held.push(data);
+  }
+
+  /** Removes and returns the held messages, oldest first. */
+  takeHeld(): object[] {
+    return this.#held.splice(0);
+  }
+
+  /** Returns the message as events show it; undefined if no user wrote it. Its pairs of ids are on disk when it resolves. */
   async read(data: object): Promise<MessagePayload | undefined> {
     const message = this.#me && messagePayload(data, this.#me);
     if (!message) return undefined;
     const { from, fromLid, to, toLid, participant, participantLid } = message;
     await this.#people.learn([pairOf(from, fromLid), pairOf(to, toLid), pairOf(participant, participantLid)]);
-    // A number may have come to a LID, or to another one, since it was last asked for.
+    // A LID may have got its number since it was last asked for.
     const asked = halfNamedIn(message).filter((id) => isLid(id) || !this.#people.hasLookedUp(id));
     if (asked.length > 0) {
       const others = await this.#askPage(asked);

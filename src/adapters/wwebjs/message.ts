@@ -9,8 +9,8 @@ import { addressesOf } from "../engine/addresses.ts";
 import { isPerson, type Person, personOf } from "../engine/chat-id.ts";
 
 /**
- * The types of message that people send each other (whatsapp-web.js, MessageTypes, and the page's own names). Whatever is not
- * listed, new kinds of protocol messages included, is no message: reactions, votes, calls and notices are other events.
+ * The types that count as messages (whatsapp-web.js, MessageTypes, and the page's own names). Types that are not listed, such as
+ * reactions, votes, calls and notices, are not reported as messages.
  */
 const userTypes = new Set([
   "chat",
@@ -44,10 +44,10 @@ const userTypes = new Set([
 ]);
 const mediaTypes = new Set(["audio", "ptt", "image", "video", "ptv", "document", "sticker"]);
 
-/** Keys of what is encrypted elsewhere, and thumbnails' bytes, which can be large: neither is for events. */
+/** Fields left out of events: decryption keys, and thumbnails, which can be large. */
 const withheld = new Set(["mediaKey", "messageSecret", "body64", "preview"]);
 
-/** The message as an event, or undefined if it is none that a user wrote. `me`: the account. */
+/** Returns the message as events show it; undefined if no user wrote it. `me`: the account. */
 export function messagePayload(data: object, me: Person): MessagePayload | undefined {
   const raw = jsonObject(data);
   const key = objectOf(raw.id);
@@ -55,7 +55,7 @@ export function messagePayload(data: object, me: Person): MessagePayload | undef
   const type = textOf(raw.type);
   if (!userTypes.has(type) || !remote || typeof key.id !== "string") return undefined;
   const fromMe = key.fromMe === true;
-  // The page can have one of a person's ids here and the other there.
+  // The page can have one of a person's ids in `remote` and the other in `to` or `from`.
   const chat = personOf(remote, idOf(fromMe ? raw.to : raw.from), me);
   const author = isPerson(chat.id) ? undefined : authorOf(raw, me);
   const hasMedia = mediaTypes.has(type);
@@ -63,7 +63,7 @@ export function messagePayload(data: object, me: Person): MessagePayload | undef
   return create(MessagePayloadSchema, {
     ...addressesOf({ fromMe, key: key.id, chat, author, me }),
     timestamp: typeof raw.t === "number" ? Math.max(0, Math.floor(raw.t)) : 0,
-    // A contact's card is its whole text.
+    // The body of a contact is a whole vCard.
     body: type.endsWith("vcard") ? textOf(raw.vcardFormattedName) : textOf(text),
     hasMedia,
     ack: typeof raw.ack === "number" ? Math.min(Math.max(raw.ack, Ack.ERROR), Ack.PLAYED) : Ack.DEVICE,
@@ -79,12 +79,12 @@ const objectOf = (value: Json | undefined): JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
 const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
 
-/** The page has ids as texts and as objects. */
+/** Returns an id that the page has as a string or as an object. */
 function idOf(value: Json | undefined): string {
   return typeof value === "string" ? value : textOf(objectOf(value)._serialized);
 }
 
-/** Who wrote it in a group or a status update. */
+/** Returns the author of a message in a group or of a status update. */
 function authorOf(raw: JsonObject, me: Person): Person | undefined {
   const [author, participant] = [idOf(raw.author), idOf(objectOf(raw.id).participant)];
   return author || participant ? personOf(author || participant, participant, me) : undefined;
@@ -105,6 +105,6 @@ function replyTo(raw: JsonObject, me: Person) {
   return { replyTo: create(MessagePayload_ReplyToSchema, { id, ...names, body }) };
 }
 
-/** The library hands on what came through the DevTools protocol: JSON, but for what is not to be passed on. */
+/** Copies a message, which came as JSON through the DevTools protocol, without the fields left out of events. */
 const jsonObject = (value: object): JsonObject =>
   JSON.parse(JSON.stringify(value, (key, item) => (withheld.has(key) ? undefined : item)));

@@ -14,16 +14,16 @@ import { checkExecutable, writingTemporaryFiles } from "./temporary-directory.ts
 /** A browser that can be run. */
 export interface ChromePlace {
   readonly path: string;
-  /** What it needs to be told about this machine. */
+  /** Environment variables that it needs on this machine. */
   readonly env: Readonly<Record<string, string>>;
-  /** Resolves when it is there; to be called before it is run. */
+  /** Unpacks the browser if necessary. Call it before each start. */
   ready(): Promise<void>;
 }
 
-/** Where Linux keeps libraries; the package's own stand in for what is missing there. */
+/** Linux's library directories. The package's own libraries replace those that are missing there. */
 const libraryDirectories = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/usr/lib"];
 
-/** The headless shell in the npm package @sparticuz/chromium; undefined where there is none for this machine. */
+/** Finds the headless shell in the npm package @sparticuz/chromium; undefined if there is none for this machine. */
 export async function packedChrome(cacheDirectory?: string): Promise<ChromePlace | undefined> {
   if (process.platform !== "linux" || process.arch !== "x64") return undefined;
   let packageRoot: string;
@@ -46,11 +46,11 @@ export async function packedChrome(cacheDirectory?: string): Promise<ChromePlace
   };
 }
 
-/** Not os.userInfo, which throws where the id has no name. Only called on Linux. */
+/** Returns the user id on Linux. os.userInfo would throw where the id has no name. */
 const userId = () => process.getuid?.() ?? 0;
 
 const fontsFile = "system-and-own-fonts.conf";
-/** The system's fonts, and the package's own for where there are none. */
+/** Returns a configuration with the system's fonts, and the package's own where there are none. */
 const fontsConfig = (home: string) => `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -60,13 +60,13 @@ const fontsConfig = (home: string) => `<?xml version="1.0"?>
 </fontconfig>
 `;
 
-/** Unpacks once for all processes of this user. The package's own way is not safe when two processes do it at a time. */
+/** Unpacks once for all processes of this user. The package's own method is not safe when two processes unpack at the same time. */
 async function unpack(archives: string, cache: string, home: string): Promise<void> {
   await mkdir(cache, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
-  // In a directory that others may write to, the name could have been taken by somebody else.
-  if ((await stat(cache)).uid !== userId()) throw new Error(`${cache} belongs to somebody else`);
+  // In a directory that others may write to, another user could have taken the name.
+  if ((await stat(cache)).uid !== userId()) throw new Error(`${cache} belongs to another user`);
   await checkExecutable(cache);
   if (await isThere(home)) return;
   const unfinished = `${home}.${randomUUID()}`;
@@ -104,7 +104,7 @@ async function untar(archive: string, directory: string): Promise<void> {
     stdio: ["pipe", "ignore", "ignore"],
   });
   const ended = once(tar, "close");
-  // It does not read on after the end that the archive itself marks.
+  // tar stops reading at the archive's end mark.
   tar.stdin.on("error", () => {});
   tar.stdin.end(packed);
   const [code] = await ended;

@@ -1,6 +1,6 @@
 /**
- * Functions that run in WhatsApp Web's page, not in Node: each is sent there as text, so it may use nothing but its arguments and
- * the page's `window`. The modules' names and shapes are those whatsapp-web.js itself relies on.
+ * Functions that run in WhatsApp Web's page, not in Node. Each is sent there as text, so it may use only its arguments and the page's
+ * `window`. whatsapp-web.js relies on the same module names and shapes.
  */
 
 interface Emitter {
@@ -10,7 +10,7 @@ interface Emitter {
 interface PageMessage {
   readonly type: string;
   readonly isNewMsg?: boolean;
-  /** When it was sent (Unix s). */
+  /** Send time (Unix s). */
   readonly t?: number;
   once(name: string, handler: () => void): void;
 }
@@ -41,28 +41,28 @@ declare const window: {
   WWebJS?: { getMessageModel(message: PageMessage): object };
   onAppStateHasSyncedEvent(): Promise<void>;
   sessiondReport(kind: "state" | "logout" | "message", value: unknown): Promise<void>;
-  /** Messages that came before the library listened; undefined once it does. */
+  /** Messages that came before the library listens; undefined afterwards. */
   sessiondEarly?: PageMessage[] | undefined;
   sessiondWatches?: boolean;
 };
 
-/** The account as the page has it. */
+/** The account in the page's form. */
 export interface PageAccount {
   readonly id: string;
   readonly lid?: string;
   readonly pushName: string;
 }
 
-/** What the page says of itself. */
+/** The page's state and account. */
 export interface PageStatus {
   readonly state: string;
   readonly account: PageAccount | undefined;
 }
 
-/** Whether this document has been entered already: going to another address within it is no new one. */
+/** Returns whether this document has been entered. Navigation within the document does not change that. */
 export const isEntered = (): boolean => window.sessiondWatches === true;
 
-/** Reports the socket's states, the present one first, and the end of the login. Once per document. */
+/** Reports the socket's states, starting with the current one, and the end of the login. Once per document. */
 export function watchPage(): void {
   if (window.sessiondWatches) return;
   window.sessiondWatches = true;
@@ -74,10 +74,10 @@ export function watchPage(): void {
 }
 
 /**
- * Keeps new messages until the library listens, which it does only after the synchronisation; what came while the device was
- * offline comes before. Does nothing where the page has no messages yet.
+ * Holds new messages until the library listens, which it does only after the synchronisation. Messages from the time when the device
+ * was offline come before that. Does nothing where the page has no message module yet.
  */
-export function keepEarlyMessages(): void {
+export function holdEarlyMessages(): void {
   try {
     const { Msg } = window.require("WAWebCollections");
     const early: PageMessage[] = (Msg.getModelsArray?.() ?? []).filter((message) => message.isNewMsg);
@@ -91,9 +91,8 @@ export function keepEarlyMessages(): void {
 }
 
 /**
- * Gives the kept messages out, and with them what the page already had and was sent at `sinceS` (Unix s) or later: a page that
- * was killed may have confirmed it to WhatsApp and told nobody else. The oldest come first. One that cannot be read yet is
- * reported when it can be, one that never can be is left out.
+ * Returns the held messages and those that the page already had, sent at `sinceS` (Unix s) or later, oldest first. A page that was
+ * killed may have confirmed the latter to WhatsApp without reporting them. Reports a message that is not decrypted yet when it is.
  */
 export function takeEarlyMessages(sinceS: number | null): object[] {
   const early = window.sessiondEarly ?? [];
@@ -116,13 +115,13 @@ export function takeEarlyMessages(sinceS: number | null): object[] {
   });
 }
 
-/** The library listens for the end of the synchronisation; if that has passed, it has to be told. */
+/** Tells the library that the synchronisation has ended, if that was before it listened. */
 export function catchUpWithSync(): void {
   const { Socket } = window.require("WAWebSocketModel");
   if (Socket.hasSynced && !window.WWebJS) void window.onAppStateHasSyncedEvent();
 }
 
-/** The socket's state, and the account once it is known. What a document does before it is entered is no state of the connection. */
+/** Returns the socket's state, and the account once it is known. The state is OPENING until the document is entered. */
 export function pageStatus(): PageStatus {
   const { Socket } = window.require("WAWebSocketModel");
   const state = window.sessiondWatches ? Socket.state : "OPENING";
@@ -140,13 +139,13 @@ export function pageStatus(): PageStatus {
   }
 }
 
-/** Begins a new round of codes: the library's own attempt runs in Node and fails. */
+/** Asks the page for more codes. The library's own attempt runs in Node and fails. */
 export const refreshQr = (): void => window.require("WAWebCmd").Cmd.refreshQR();
 
 /** Unlinks the device at WhatsApp. */
 export const unlinkDevice = (): Promise<void> => window.require("WAWebSocketModel").Socket.logout();
 
-/** The other ids of these people as far as the page has them without asking WhatsApp: numbers of LIDs, LIDs of numbers. */
+/** Returns the other ids of these people, in their order, as far as the page knows them without asking WhatsApp. */
 export function otherIds(ids: readonly string[]): (string | null)[] {
   const first = (sources: readonly (() => Wid | null | undefined)[]): string | null => {
     for (const source of sources) {
@@ -154,7 +153,7 @@ export function otherIds(ids: readonly string[]): (string | null)[] {
         const found = source();
         if (found) return found._serialized;
       } catch {
-        // This page has no such module, or knows nobody by this id.
+        // This page lacks the module, or does not know the id.
       }
     }
     return null;

@@ -1,27 +1,26 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Looks at the system's processes through /proc; where there is none (not Linux), it finds nothing. */
-
+/** Lists the system's processes through /proc; none where there is no /proc (not Linux). */
 async function pids(): Promise<number[]> {
   const entries = await readdir("/proc").catch(() => []);
   return entries.filter((entry) => /^\d+$/.test(entry)).map(Number);
 }
 
-/** Live processes that were started with this profile directory. */
+/** Returns the live processes that were started with this profile directory. */
 export async function processesUsing(profileDirectory: string): Promise<number[]> {
   const argument = `--user-data-dir=${profileDirectory}`;
   const found = await Promise.all(
     (await pids()).map(async (pid) => {
       const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-      // Chromium overwrites its own with one that is parted by spaces.
+      // Chromium overwrites its command line with one that is separated by spaces.
       return commandLine.split(/\0| (?=--)/).some((part) => part.trimEnd() === argument) ? [pid] : [];
     }),
   );
   return found.flat();
 }
 
-/** The process and everything that descends from it, without what has ended. */
+/** Returns the live processes among a process and its descendants. */
 export async function treeOf(root: number): Promise<number[]> {
   const parents = new Map<number, number>();
   for (const pid of await pids()) {
@@ -37,17 +36,17 @@ export async function treeOf(root: number): Promise<number[]> {
   return [...tree];
 }
 
-/** Undefined when there is no such process, or only its zombie. */
+/** Returns a process's parent; undefined if the process does not exist or is a zombie. */
 async function parentOf(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The name in front may hold spaces and brackets.
+  // The process name before the state may contain spaces and brackets.
   const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return !state || state === "Z" || state === "X" ? undefined : Number(parent);
 }
 
 const stepMs = 10;
 
-/** Waits until the processes have ended; false if some are left after `limitMs`. */
+/** Waits for the processes to end; false if some are left after `limitMs`. */
 export async function haveEnded(processes: readonly number[], limitMs: number): Promise<boolean> {
   for (let waitedMs = 0; ; waitedMs += stepMs) {
     const alive = await Promise.all(processes.map(parentOf));
@@ -57,7 +56,7 @@ export async function haveEnded(processes: readonly number[], limitMs: number): 
   }
 }
 
-/** Ends the processes at once and waits until they are gone; false if some are left after `limitMs`. */
+/** Kills the processes and waits for their end; false if some are left after `limitMs`. */
 export async function killAll(processes: readonly number[], limitMs: number): Promise<boolean> {
   for (const pid of processes) {
     try {

@@ -1,14 +1,14 @@
 import type { ProxyConfig } from "../../../gen/sessiond/v1/session_pb.js";
-import { EngineEnd } from "./close-cause.ts";
+import { EngineEnd } from "../engine/close-cause.ts";
 
-/** A session's proxy as Chromium takes it. */
+/** A session's proxy in the form that Chromium takes. */
 export interface BrowserProxy {
   readonly args: readonly string[];
-  /** What the page answers a proxy with that asks who it is. */
+  /** The page's credentials for the proxy. */
   readonly login: { readonly username: string; readonly password: string } | undefined;
 }
 
-/** "host:port" speaks HTTP, "socks5://host:port" SOCKS 5, at which Chromium cannot log in: that ends the engine. */
+/** Converts a session's proxy: "host:port" speaks HTTP, "socks5://host:port" SOCKS 5. Throws EngineEnd for SOCKS with credentials. */
 export function browserProxy({ server, username, password }: ProxyConfig): BrowserProxy {
   const isSocks = server.startsWith("socks5://");
   const login = username || password ? { username: username ?? "", password: password ?? "" } : undefined;

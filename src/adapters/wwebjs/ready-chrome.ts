@@ -1,10 +1,10 @@
 import type { Logger } from "../../ports/system.ts";
+import { EngineEnd } from "../engine/close-cause.ts";
 import type { LaunchOptions } from "./browser.ts";
 import { chromeMissing, findChrome, sandboxObstacle } from "./chrome.ts";
-import { EngineEnd } from "./close-cause.ts";
 import type { Settings } from "./settings.ts";
 
-/** The browser to launch, unpacked if need be, and whether in its sandbox. Rejects with EngineEnd if there is none. */
+/** Finds and unpacks the browser to launch, and decides whether it uses its sandbox. Rejects with EngineEnd if there is none. */
 export async function readyChrome(
   settings: Settings,
   logger: Logger,
@@ -19,7 +19,7 @@ export async function readyChrome(
 
 let sandbox: Promise<boolean> | undefined;
 
-/** Looked at once, and told once. */
+/** Checks and logs once per process. */
 function sandboxWorks(logger: Logger): Promise<boolean> {
   sandbox ??= sandboxObstacle().then((obstacle) => {
     if (obstacle) logger.warn({}, `${obstacle}: browsers run without it`);

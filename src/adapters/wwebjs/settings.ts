@@ -1,26 +1,26 @@
 import { availableParallelism } from "node:os";
 import type { Clock } from "../../ports/system.ts";
 import type { ChromeOptions } from "./chrome.ts";
-import { Turns } from "./turns.ts";
+import { Semaphore } from "./semaphore.ts";
 
-/** How WEBJS engines work. The clock and the directory are needed, all else has a default. */
+/** Options of WEBJS engines. The clock and the directory are required; everything else has a default. */
 export interface WwebjsOptions extends ChromeOptions, Partial<Limits> {
   readonly clock: Clock;
-  /** Where the browsers' profiles lie, with the logins in them; made when it is first needed. */
+  /** Directory of the browsers' profiles, which hold the logins. Created on first use. */
   readonly profilesDirectory: string;
   /** Further arguments of Chromium (WAHA_WEBJS_PUPPETER_ARGS). */
   readonly extraArgs?: readonly string[] | undefined;
-  /** What the phone lists the device as; the page's own if left out. */
+  /** Name under which the phone lists the device; the page's own if left out. */
   readonly deviceName?: string | undefined;
   readonly browserName?: string | undefined;
-  /** How long each QR code lives; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
+  /** Lifetime of each QR code; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
   readonly qrTimeoutMs?: number | undefined;
 }
 
-/** How long things may take. */
+/** Timeouts and intervals. */
 export interface Limits {
   readonly launchTimeoutMs: number;
-  /** From a running browser to the first code, or to the login's first sign of life. */
+  /** From a running browser to the first code, or to the first state of a login. */
   readonly pageTimeoutMs: number;
   /** From there, or from a scanned code, to the end of the synchronisation. */
   readonly loginTimeoutMs: number;
@@ -32,12 +32,12 @@ export interface Limits {
   readonly pairingCodeTimeoutMs: number;
   /** For the page to leave once it was asked to log out. */
   readonly logoutTimeoutMs: number;
-  /** For a page that shows a code to learn, at a logout, that a phone has just taken it. */
+  /** At a logout: for a page that shows a code to learn that a phone has just taken it. */
   readonly scanGraceMs: number;
 }
 
-/** The options with nothing left open. */
-export type Settings = WwebjsOptions & Limits & { readonly launches: Turns };
+/** Options with all defaults filled in. */
+export type Settings = WwebjsOptions & Limits & { readonly launches: Semaphore };
 
 const limits: Limits = {
   launchTimeoutMs: 30_000,
@@ -51,11 +51,12 @@ const limits: Limits = {
   scanGraceMs: 300,
 };
 
-/** A browser that starts keeps a processor busy; started all at once, none would be there in time. */
+/** A starting browser keeps a processor busy, so too many at once would all start too late. */
 const launchesAtATime = () => Math.max(2, availableParallelism());
 
+/** Fills in the defaults. */
 export const settingsOf = (options: WwebjsOptions): Settings => ({
   ...limits,
   ...options,
-  launches: new Turns(launchesAtATime()),
+  launches: new Semaphore(launchesAtATime()),
 });

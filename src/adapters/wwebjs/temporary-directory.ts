@@ -4,7 +4,7 @@ import { access, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The system's temporary directory is of no use to a browser. The message names it, the user id, the cause and TMPDIR. */
+/** A browser cannot use the system's temporary directory. The message names the directory, the user id, the cause and TMPDIR. */
 export class TemporaryDirectoryUnusable extends Error {
   override readonly name = "TemporaryDirectoryUnusable";
 
@@ -17,7 +17,7 @@ export class TemporaryDirectoryUnusable extends Error {
   }
 }
 
-/** Runs what writes to the temporary directory. Rejects with TemporaryDirectoryUnusable if it fails. */
+/** Runs `work`, which writes to the temporary directory. Rejects with TemporaryDirectoryUnusable if that fails. */
 export async function writingTemporaryFiles<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -27,7 +27,7 @@ export async function writingTemporaryFiles<T>(work: () => Promise<T>): Promise<
   }
 }
 
-/** Rejects with TemporaryDirectoryUnusable if a program in this directory could not be run, as on a mount with noexec. */
+/** Rejects with TemporaryDirectoryUnusable if programs in this directory cannot be run, as on a mount with noexec. */
 export async function checkExecutable(directory: string): Promise<void> {
   const path = join(directory, `probe-${randomUUID()}`);
   try {

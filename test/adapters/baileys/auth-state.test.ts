@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { addTransactionCapability } from "@whiskeysockets/baileys";
 import { pino } from "pino";
 import { AuthStore } from "../../../src/adapters/baileys/auth-state.ts";
-import { CredentialsUnreadable } from "../../../src/adapters/baileys/stored-login.ts";
+import { CredentialsUnreadable } from "../../../src/adapters/engine/credentials.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -52,7 +52,7 @@ describe("the login of a NOWEB engine", () => {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
     assert.equal(data.writes.length, 0, "neither it nor what came after it");
     assert.deepEqual(await keys.get("session", ["5.0"]), { "5.0": Buffer.from("turned") });
-    await store.seal(new Map([["inbox:0", Buffer.from("hello")]]));
+    await store.releaseRatchets(new Map([["inbox:0", Buffer.from("hello")]]));
     assert.deepEqual(
       data.writes.map((write) => [...write.keys()].sort()),
       [["creds", "inbox:0", "session:5.0"]],
@@ -79,7 +79,7 @@ describe("the login of a NOWEB engine", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("writes a ratchet at once that no message has turned, and that of a transaction before the transaction is through", async () => {
+  it("writes a ratchet at once unless a message has advanced it, also within a transaction", async () => {
     const { data, store } = await opened();
     const keys = addTransactionCapability(store.state.keys, pino({ level: "silent" }), {
       maxCommitRetries: 1,
@@ -124,7 +124,7 @@ describe("the login of a NOWEB engine", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("writes what was deferred with the next change, and at the end at the latest", async () => {
+  it("writes deferred changes with the next change, at the latest at the close", async () => {
     const { data, store, keys } = await opened();
     store.defer(new Map([["inbox:0", null]]));
     assert.equal(store.isDurable, true, "nobody has to wait for it");
@@ -138,7 +138,7 @@ describe("the login of a NOWEB engine", () => {
     );
   });
 
-  it("reads what is on its way to the disk as if it were there", async () => {
+  it("reads a change back while it is being written", async () => {
     const { store, keys } = await opened();
     const written = keys.set({ "pre-key": { 1: pair } });
     assert.deepEqual(await keys.get("pre-key", ["1", "2"]), { 1: pair });
@@ -185,7 +185,7 @@ describe("the login of a NOWEB engine", () => {
     assert.equal(data.writes.length, 0);
   });
 
-  it("finishes what it has begun when it closes, and writes no more", async () => {
+  it("finishes the write under way when it closes, and writes nothing afterwards", async () => {
     const { data, store, keys } = await opened();
     store.credsChanged();
     await store.close();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BufferJSON, proto } from "@whiskeysockets/baileys";
-import { ChatKeeper } from "../../../src/adapters/baileys/chat-store.ts";
+import { ChatRecorder } from "../../../src/adapters/baileys/chat-store.ts";
 import type { Logger } from "../../../src/ports/system.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -19,11 +19,11 @@ function opened() {
   const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
   const read = (name: string): unknown =>
     JSON.parse(Buffer.from(store.values.get(name) ?? []).toString() || "null", BufferJSON.reviver);
-  return { store, clock, warnings, read, keeper: new ChatKeeper(store, clock, logger) };
+  return { store, clock, warnings, read, keeper: new ChatRecorder(store, clock, logger) };
 }
 
-describe("the chats a NOWEB engine keeps", () => {
-  it("are written in batches, what is known of each put together", async () => {
+describe("the chats that a NOWEB engine stores", () => {
+  it("are written in batches, with all changes of one value merged", async () => {
     const { store, clock, keeper, read } = opened();
     keeper.record({ "contacts.upsert": [{ id: bob, notify: "Bob" }] });
     keeper.record({ "contacts.update": [{ id: bob, name: "Robert" }], "chats.upsert": [{ id: bob, unreadCount: 2 }] });

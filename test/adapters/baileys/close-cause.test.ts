@@ -7,7 +7,7 @@ const failure = (error: unknown) => `no connection: ${error}`;
 const client = { version: "2.3000.7", remedy: "upgrade" };
 const circumstances = { connected: true, nowMs, wallMs: nowMs, failure, client };
 
-/** An error as Baileys makes it. */
+/** Makes an error like Baileys'. */
 const boom = (statusCode: number, message: string, data?: unknown) =>
   Object.assign(new Error(message), { isBoom: true, output: { statusCode }, data });
 
@@ -25,7 +25,7 @@ describe("why a NOWEB engine closes", () => {
     assert.equal(closedBy(boom(500, "Invalid account signature"), circumstances).cause, "bad_session");
   });
 
-  it("calls what is no error of the connection a crash", () => {
+  it("maps an error that is not the connection's to a crash", () => {
     assert.equal(closedBy(new TypeError("x is not a function"), circumstances).cause, "engine_crashed");
   });
 
@@ -44,7 +44,7 @@ describe("why a NOWEB engine closes", () => {
     assert.deepEqual([cause, message], ["unreachable", "no connection: refused"]);
   });
 
-  it("names the client version that WhatsApp refuses, and what can be done about it", () => {
+  it("names the client version that WhatsApp refuses, and the remedy", () => {
     const message = "WhatsApp no longer accepts client version 2.3000.7: upgrade";
     const expected = { cause: "client_outdated", message, clientVersion: "2.3000.7" };
     for (const text of ["Connection Failure", "Stream Errored (405)"]) {

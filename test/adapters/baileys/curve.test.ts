@@ -8,7 +8,7 @@ import { installFastCurve } from "../../../src/adapters/baileys/curve.ts";
 const pairs = Array.from({ length: 12 }, () => Curve.generateKeyPair());
 const messages = [0, 1, 31, 32, 64, 300].map((length) => Buffer.concat([Buffer.from([1]), randomBytes(length)]));
 
-/** Whether a signature holds, as libsignal sees it; Baileys' own `Curve.verify` drops the answer. */
+/** Returns whether libsignal accepts a signature; Baileys' `Curve.verify` drops the answer. */
 const holds = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
   libsignal.verifySignature(Buffer.concat([Buffer.of(5), publicKey]), message, signature);
 const signed = () => messages.map((message, i) => ({ message, pair: pairAt(i) })).map(withSignature);
@@ -29,11 +29,11 @@ describe("the fast curve", () => {
   });
   after(() => uninstall());
 
-  it("accepts what the slow one has signed", () => {
+  it("accepts signatures of the slow one", () => {
     for (const { message, pair, signature } of slow) assert.equal(holds(pair.public, message, signature), true);
   });
 
-  it("signs what the slow one accepts", () => {
+  it("makes signatures that the slow one accepts", () => {
     const fast = signed();
     uninstall();
     for (const { message, pair, signature } of fast) assert.equal(holds(pair.public, message, signature), true);

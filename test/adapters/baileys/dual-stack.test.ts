@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { describe, it, type TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ProxyConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
 import { startWhatsApp } from "../../emulator/whatsapp.ts";

@@ -1,4 +1,4 @@
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { engineContract } from "../../contract/engine.ts";
 import { startWhatsApp } from "../../emulator/whatsapp.ts";

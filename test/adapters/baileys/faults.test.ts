@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
+import type { BaileysOptions } from "../../../src/adapters/baileys/settings.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { CloseCause } from "../../../src/domain/session.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
@@ -8,7 +9,7 @@ import type { Connection } from "../../emulator/connection.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
-/** What the server does to a working connection, and why the engine closes. */
+/** Ends of a working connection by the server, and the engine's close causes. */
 const endings: [string, (connection: Connection) => void, CloseCause][] = [
   ["another connection replaces it", (connection) => connection.conflictReplaced(), "replaced"],
   ["the stream ends with 503", (connection) => connection.streamError(503), "unreachable"],
@@ -19,7 +20,7 @@ const endings: [string, (connection: Connection) => void, CloseCause][] = [
   ["the WebSocket is closed", (connection) => connection.closeCleanly(), "unreachable"],
 ];
 
-/** Answers to a login, and why the engine closes. */
+/** Answers to a login, and the engine's close causes. */
 const refusals: [number, CloseCause][] = [
   [401, "logged_out"],
   [402, "temp_banned"],
@@ -165,7 +166,7 @@ describe("a NOWEB engine in trouble", () => {
     );
     await engine.until("qr");
     (await candidate).mute();
-    await assert.rejects(engine.engine.requestPairingCode(phone.number), /did not answer/);
+    await assert.rejects(engine.requestCode(phone.number), /did not answer/);
     await engine.engine.close();
   });
 
@@ -173,7 +174,7 @@ describe("a NOWEB engine in trouble", () => {
     const session = newSession();
     const engine = session.open();
     const before = await engine.until("qr");
-    await engine.engine.requestPairingCode(phone.number);
+    await engine.requestCode(phone.number);
     await engine.engine.close();
     assert.match(Buffer.from(session.credentials.values.get("creds") ?? []).toString(), new RegExp(phone.number));
 
@@ -212,7 +213,7 @@ describe("a NOWEB engine in trouble", () => {
     );
   });
 
-  it("never shows protocol messages, and keeps chats only where it is told to", async () => {
+  it("never reports protocol messages, and stores chats only if the session is set to", async () => {
     phone.sendsHistory = true;
     const bob = whatsapp.phone();
     for (const enabled of [false, true]) {

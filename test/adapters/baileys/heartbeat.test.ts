@@ -6,7 +6,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 
 const settings = { keepAliveIntervalMs: 30_000, probeAfterMs: 60_000, probeTimeoutMs: 10_000 };
 
-/** A heartbeat, whose questions are answered or not. */
+/** A heartbeat whose pings are answered or not. */
 function start(answers: boolean) {
   const clock = new FakeClock();
   const startedAtMs = clock.nowMs();
@@ -26,7 +26,7 @@ function start(answers: boolean) {
     onHealth: (healthy) => note(healthy ? "healthy" : "suspect"),
     onDeaf: () => note("deaf"),
   });
-  /** Moves time on, second by second, so that what waits for answers goes on in between. */
+  /** Advances the clock second by second, so that waits for answers proceed in between. */
   const pass = async (seconds: number) => {
     for (let i = 0; i < seconds; i++) {
       clock.advance(1_000);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { MemoryEngineData } from "../../contract/engine-data.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
@@ -12,7 +12,7 @@ const turns = async (count: number) => {
   for (let i = 0; i < count; i++) await new Promise(setImmediate);
 };
 
-/** Holds all writes back until it is called. */
+/** Holds all writes until `release` is called. */
 function holdWrites(data: MemoryEngineData) {
   const write = data.write.bind(data);
   const released = Promise.withResolvers<void>();
@@ -25,7 +25,7 @@ function holdWrites(data: MemoryEngineData) {
   return { release: released.resolve, held: () => held };
 }
 
-/** The same login in a new process: the one before has ended without a word. */
+/** Returns a session with the same login in a new process, after a crash of the first. */
 function afterCrash(of: EngineSession, factory: ReturnType<typeof createBaileysFactory>): EngineSession {
   const session = new EngineSession(factory);
   for (const [key, value] of of.credentials.values) session.credentials.values.set(key, value);
@@ -40,7 +40,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   const sessions: EngineSession[] = [];
 
   const factory = () => createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url });
-  const kept = (session: EngineSession) => {
+  const tracked = (session: EngineSession) => {
     sessions.push(session);
     return session;
   };
@@ -64,7 +64,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 
   it("is acknowledged when the next event is asked for, and not before", async () => {
-    const session = kept(new EngineSession(factory()));
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     const id = await bob.sendTextTo(phone, "hello");
@@ -83,7 +83,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 
   it("is not answered before the keys that were used are on disk", async () => {
-    const session = kept(new EngineSession(factory()));
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     const writes = holdWrites(session.credentials);
@@ -98,8 +98,8 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });
 
-  it("is asked for again from the phone only when the key that encrypts the question is on disk", async () => {
-    const session = kept(new EngineSession(factory()));
+  it("is requested again from the phone only after the request's key is on disk", async () => {
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     void engine.rest();
@@ -114,7 +114,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 
   it("leaves pairing unanswered until the login is on disk", async () => {
-    const session = kept(new EngineSession(factory()));
+    const session = tracked(new EngineSession(factory()));
     const engine = session.open();
     const { value } = await engine.until("qr");
     const writes = holdWrites(session.credentials);
@@ -131,18 +131,18 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     assert.ok(session.credentials.values.has("creds"));
   });
 
-  it("is reported by the next engine, once, if a crash comes after it was kept", async () => {
-    const session = kept(new EngineSession(factory()));
+  it("is reported once, by the next engine, if a crash comes after it was stored", async () => {
+    const session = tracked(new EngineSession(factory()));
     await working(session);
     await whatsapp.waitForLogin(device());
     const id = await bob.sendTextTo(phone, "hello");
     while (!session.credentials.values.has("inbox:0")) await turns(1);
 
-    const next = kept(afterCrash(session, factory())).open();
+    const next = tracked(afterCrash(session, factory())).open();
     const { message } = await next.until("message");
     assert.equal(message.body, "hello");
     assert.ok(message.id.endsWith(id));
-    // WhatsApp sends it once more, and nobody can read it again.
+    // WhatsApp repeats it, and it cannot be decrypted again.
     const rest = next.until("closed");
     await whatsapp.until(() => !device().stored.has(id), "an answer to the repetition");
     await next.engine.close();
@@ -150,8 +150,8 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     assert.equal(next.seen.filter((event) => event.type === "message").length, 1);
   });
 
-  it("comes again if a crash comes before it was kept", async () => {
-    const session = kept(new EngineSession(factory()));
+  it("comes again if a crash comes before it was stored", async () => {
+    const session = tracked(new EngineSession(factory()));
     await working(session);
     await whatsapp.waitForLogin(device());
     const writes = holdWrites(session.credentials);
@@ -159,7 +159,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     while (writes.held() === 0) await turns(1);
     const crashed = afterCrash(session, factory());
     writes.release();
-    const next = kept(crashed).open();
+    const next = tracked(crashed).open();
     const { message } = await next.until("message");
     assert.ok(message.id.endsWith(id));
     void next.rest();
@@ -167,7 +167,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 
   it("comes again if the connection is lost between its decryption and its acknowledgement", async () => {
-    const session = kept(new EngineSession(factory()));
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     await bob.sendTextTo(phone, "first");
@@ -179,7 +179,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
       const connection = whatsapp.connectionOf(device());
       connection.drop();
       await connection.ended;
-      // The engine has noticed, and waits for somebody to take the first message.
+      // The engine has noticed, and waits for a reader to take the first message.
       await turns(200);
       return read(keys);
     };
@@ -194,8 +194,8 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });
 
-  it("does not keep an engine from logging out, whoever reads it", async () => {
-    const session = kept(new EngineSession(factory()));
+  it("does not delay a logout, even if the reader of the events waits for it", async () => {
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     await bob.sendTextTo(phone, "hello");
@@ -205,7 +205,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 
   it("does not get lost, repeated or reordered when it comes in hundreds", async () => {
-    const session = kept(new EngineSession(factory()));
+    const session = tracked(new EngineSession(factory()));
     const engine = await working(session);
     await whatsapp.waitForLogin(device());
     const texts = Array.from({ length: 200 }, (_, i) => `text ${i}`);
@@ -223,7 +223,7 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
   });
 });
 
-describe("a kept login", () => {
+describe("a former login", () => {
   it("is restored in one step, and back again, and used pre-keys are not used twice", async () => {
     const whatsapp = await startWhatsApp();
     try {
@@ -231,7 +231,7 @@ describe("a kept login", () => {
       const factory = createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url });
       const session = new EngineSession(factory);
       const { credentials } = session;
-      assert.equal(await factory.restoreCredentials?.(credentials), false);
+      assert.equal(await factory.formerLogins?.restore(credentials), false);
       const engine = await session.openLoggedIn(({ seen }) => {
         const qr = seen.findLast((event) => event.type === "qr");
         return phone.scan(qr?.value ?? "");
@@ -244,7 +244,7 @@ describe("a kept login", () => {
       assert.equal((await failed.until("closed")).cause, "credentials_unreadable");
       assert.equal(credentials.values.get("creds"), damaged, "the bytes are as they were");
 
-      assert.equal(await factory.restoreCredentials?.(credentials), true);
+      assert.equal(await factory.formerLogins?.restore(credentials), true);
       assert.equal(credentials.values.get("creds.kept"), damaged);
       const numbers = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()).nextPreKeyId;
       assert.equal(numbers(credentials.values.get("creds") ?? damaged), numbers(good) + 1_000);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
 import type { Addressing } from "../../emulator/messages.ts";
@@ -108,7 +108,7 @@ describe("people named by LIDs, to a NOWEB engine", () => {
     assert.deepEqual([from, participant, participantLid], [group, bob.lid, bob.lid]);
   });
 
-  it("have their numbers as authors of what is answered", async () => {
+  it("have their numbers as authors of quoted messages", async () => {
     const { told } = await working();
     const carol = whatsapp.phone();
     await told(carol, withNumber(carol));

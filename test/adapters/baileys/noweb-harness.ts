@@ -1,7 +1,8 @@
 import type { TestContext } from "node:test";
 import type { SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
-import { type BaileysOptions, createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
+import type { BaileysOptions } from "../../../src/adapters/baileys/settings.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { statusOf } from "../../../src/domain/session.ts";
 import type { Pairing } from "../../../src/ports/sessions.ts";

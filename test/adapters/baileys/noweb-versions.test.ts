@@ -182,7 +182,7 @@ describe("NOWEB's client version", () => {
     }
   });
 
-  it("never becomes one again that WhatsApp has refused, and is looked up until there is another", async (t) => {
+  it("never is one that WhatsApp has refused, and is looked up until there is another", async (t) => {
     const { server, open, clock } = await openFixture(t);
     server.publish(revision + 1);
     const versions = await open("auto-web");

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { ProxyConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
-import { createBaileysFactory } from "../../../src/adapters/baileys/engine.ts";
-import { proxyOf } from "../../../src/adapters/baileys/proxy.ts";
+import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
+import { openProxy } from "../../../src/adapters/baileys/proxy.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { EngineSession } from "../../contract/engine-session.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
@@ -66,7 +66,7 @@ describe("a NOWEB engine behind a proxy", () => {
       await once(target, "listening");
       const { port } = target.address() as AddressInfo;
       const server = `${scheme}127.0.0.1:${proxy.port}`;
-      const { dispatcher, close } = proxyOf(create(ProxyConfigSchema, { server, ...proxyUser }));
+      const { dispatcher, close } = openProxy(create(ProxyConfigSchema, { server, ...proxyUser }));
       const init: object = { dispatcher };
       const response = await fetch(`http://127.0.0.1:${port}/`, init);
       assert.equal(await response.text(), "history");
@@ -83,7 +83,7 @@ describe("a NOWEB engine behind a proxy", () => {
     assert.equal(message, "Could not connect to WhatsApp through the proxy localhost:1: ECONNREFUSED");
   });
 
-  it("closes soon while an HTTP proxy keeps it waiting", async () => {
+  it("closes soon while an HTTP proxy does not answer", async () => {
     const proxy = await started(startSilentProxy);
     const session = sessionThrough(`127.0.0.1:${proxy.port}`);
     const { engine } = session.open();

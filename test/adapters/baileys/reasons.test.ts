@@ -8,12 +8,12 @@ import { stanza } from "../../emulator/stanza.ts";
 import { epochMs } from "../../support/fake-clock.ts";
 import { candidateConnection, openNowebHarness } from "./noweb-harness.ts";
 
-/** What a session is to show once something has happened. */
+/** Expected state of a session after an event. */
 interface Shown {
   readonly status: Status;
   readonly reason: Reason;
   readonly attempt?: number;
-  /** Seconds until it tries again, give or take a tenth; left out: never by itself. */
+  /** Seconds until it retries, ±10 %; left out: it does not retry. */
   readonly againS?: number;
 }
 
@@ -45,7 +45,7 @@ const refusals: [what: string, reason: number, attributes: Record<string, string
   ["a code nobody knows", 599, {}, backsOff(Reason.BAD_SESSION)],
 ];
 
-/** What can happen to a connection that stands. */
+/** Events on an open connection. */
 const endings: [what: string, end: (connection: Connection) => void, Shown][] = [
   ["the TCP connection is reset", (c) => c.drop(), backsOff(Reason.UNREACHABLE)],
   ["the WebSocket is closed", (c) => c.closeCleanly(), backsOff(Reason.UNREACHABLE)],
@@ -158,7 +158,7 @@ describe("what WhatsApp does to a NOWEB session", () => {
       await untilStatus("alice", Status.WORKING);
     });
 
-    it(`515 is a new connection at once, and a failure if it comes again: ${paired ? "paired" : "not paired"}`, async (t) => {
+    it(`515 leads to a new connection, and to a failure if repeated: ${paired ? "paired" : "not paired"}`, async (t) => {
       const { whatsapp, until, untilStatus, pairing, working } = await openNowebHarness(t);
       if (paired) await working("alice");
       else await pairing("alice");
@@ -178,7 +178,7 @@ describe("what WhatsApp does to a NOWEB session", () => {
     });
   }
 
-  it("codes that nobody scans end it", async (t) => {
+  it("ends after codes that no phone scans", async (t) => {
     const { untilStatus, pairing } = await openNowebHarness(t, () => ({ qrTimeoutMs: 20 }));
     await pairing("alice");
     const { record } = await untilStatus("alice", Status.FAILED);

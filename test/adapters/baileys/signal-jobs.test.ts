@@ -19,7 +19,7 @@ before(() => {
 });
 after(() => uninstall());
 
-it("a job runs where it was begun, though another session's job for the same contact is under way", async () => {
+it("a job runs in its caller's context while another session's job for the contact runs", async () => {
   const context = new AsyncLocalStorage<string>();
   const [alice, bob] = [cipherOf({}), cipherOf({})];
   const gate = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ it("a job runs where it was begun, though another session's job for the same con
   assert.deepEqual(seen, ["first", "second"]);
 });
 
-it("jobs of one session with one contact run one after another, also after one has failed; those of others do not wait", async () => {
+it("jobs of one session with one contact run in order, and no other session waits", async () => {
   const storage = {};
   const gate = Promise.withResolvers<void>();
   const done: string[] = [];
@@ -54,7 +54,7 @@ it("jobs of one session with one contact run one after another, also after one h
   assert.deepEqual(done, ["another session", "first", "last"]);
 });
 
-it("what is done with keys while a conversation is begun happens where that was asked for", async () => {
+it("keys of a new conversation are stored in its caller's context", async () => {
   const context = new AsyncLocalStorage<string>();
   const seen: (string | undefined)[] = [];
   const isTrustedIdentity = async () => {

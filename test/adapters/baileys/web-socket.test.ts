@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { it } from "node:test";
-import { guardListeners, type WebSocketClient } from "../../../src/adapters/baileys/web-socket.ts";
+import { catchListenerErrors, type WebSocketClient } from "../../../src/adapters/baileys/web-socket.ts";
 
-it("catches what listeners throw or reject with, and knows which the connection cannot do without", async () => {
+it("catches errors and rejections of listeners, and tells which ones are vital", async () => {
   const client = new EventEmitter();
   const heard: string[] = [];
   client.on("message", async () => Promise.reject(new Error("cannot decrypt")));
@@ -12,7 +12,7 @@ it("catches what listeners throw or reject with, and knows which the connection 
   });
   client.on("CB:notification", () => heard.push("second"));
   const failures: [unknown, boolean][] = [];
-  guardListeners(client as WebSocketClient, (error, vital) => failures.push([error, vital]));
+  catchListenerErrors(client as WebSocketClient, (error, vital) => failures.push([error, vital]));
 
   client.emit("CB:notification");
   client.emit("message");

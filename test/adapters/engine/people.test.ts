@@ -79,7 +79,7 @@ describe("the people of a session", () => {
     assert.equal(store.calls.reads, 0);
   });
 
-  it("knows from the store what an engine before has learned", async () => {
+  it("knows pairs that an earlier engine has stored", async () => {
     const store = memoryStore();
     await new People(store, () => me).learn([bob]);
     assert.equal((await completed(new People(store, () => me), fromBob())).from, bob.number);

@@ -20,13 +20,13 @@ describe("the browser of WEBJS engines", () => {
   });
   after(() => rm(directory, { recursive: true }));
 
-  it("is the one it is told to be, and no other", async () => {
+  it("is the one that is set, and no other", async () => {
     assert.equal((await findChrome({ chromePath: own }))?.path, own);
     assert.equal(await findChrome({ chromePath: join(directory, "missing"), searchPath: directory }), undefined);
     assert.equal(await findChrome({ chromePath: directory }), undefined);
   });
 
-  it("is missed by naming the places where it was looked for", () => {
+  it("is reported missing with the places where it was looked for", () => {
     for (const chromePath of [undefined, "/nope"]) {
       const text = chromeMissing({ chromePath });
       assert.match(text, /SESSIOND_CHROME_PATH is (not set|\/nope).*system.*@sparticuz\/chromium/);
@@ -46,7 +46,7 @@ describe("the browser of WEBJS engines", () => {
     };
     const skip = process.platform !== "linux" || process.arch !== "x64" ? "there is none for this system" : false;
 
-    it("is unpacked from npm once, whoever comes first, with what it needs of a system", { skip }, async () => {
+    it("is unpacked from npm once for all callers, with the libraries and fonts it needs", { skip }, async () => {
       const cache = join(directory, "cache");
       const [chrome, other] = [await packed(cache), await packed(cache)];
       await Promise.all([chrome.ready(), other.ready()]);
@@ -60,12 +60,12 @@ describe("the browser of WEBJS engines", () => {
       assert.ok((await readdir(join(dirname(chrome.path), "fonts"))).length > 0);
     });
 
-    it("is not unpacked where somebody else could have put something", { skip }, async (t) => {
+    it("is not unpacked to a directory of another user", { skip }, async (t) => {
       if (process.getuid?.() !== 0) return t.skip("only root can give a directory away");
       const cache = join(directory, "theirs");
       await mkdir(cache);
       await promisify(execFile)("chown", ["1", cache]);
-      await assert.rejects((await packed(cache)).ready(), /belongs to somebody else/);
+      await assert.rejects((await packed(cache)).ready(), /belongs to another user/);
     });
   });
 

@@ -24,10 +24,10 @@ describe("the WEBJS factory", () => {
   });
   after(() => fixture.close());
 
-  it("says what its engines are and can do", () => {
+  it("names the kind and the abilities of its engines", () => {
     const { factory } = fixture.session();
     assert.equal(factory.kind, Engine_Kind.WEBJS);
-    assert.deepEqual(factory.capabilities, { screenshot: true });
+    assert.deepEqual(factory.abilities, ["pairingCodes", "screenshots"]);
   });
 
   it("loads neither library before an engine is opened, nor does the server", async () => {
@@ -56,16 +56,16 @@ describe("the WEBJS factory", () => {
     assert.equal(stdout.trim(), "true 0 0 0");
   });
 
-  it("makes engines that give a picture of the page while it waits for a phone, and when it is open", async () => {
+  it("makes engines that take a screenshot while they wait for a phone, and when open", async () => {
     const session = fixture.session();
     const engine = session.open();
-    const early = engine.engine.screenshot();
+    const early = engine.takeScreenshot();
     const { value } = await engine.until("qr");
     assert.deepEqual(sizeOf(await early), [1024, 768]);
-    const waiting = await engine.engine.screenshot();
+    const waiting = await engine.takeScreenshot();
     await session.phone.scan(value);
     await engine.until("opened");
-    const open = await engine.engine.screenshot();
+    const open = await engine.takeScreenshot();
     assert.deepEqual(
       [sizeOf(waiting), sizeOf(open)],
       [
@@ -75,10 +75,10 @@ describe("the WEBJS factory", () => {
     );
     assert.notDeepEqual(waiting, open);
     await engine.engine.close();
-    await assert.rejects(engine.engine.screenshot());
+    await assert.rejects(engine.takeScreenshot());
   });
 
-  it("asks for nothing of the page that nobody looks at", async () => {
+  it("does not load resources that only a human would see", async () => {
     const session = fixture.session();
     const seen = fixture.whatsapp.requests.length;
     await (await session.working()).engine.close();
@@ -130,7 +130,7 @@ describe("the WEBJS factory", () => {
     });
   });
 
-  describe("keeps the profile with the login", () => {
+  describe("uses the profile with the login", () => {
     let paired: WebjsSession;
 
     before(async () => {
@@ -149,7 +149,7 @@ describe("the WEBJS factory", () => {
       await engine.engine.close();
     });
 
-    it("and closes when what the credentials say makes no sense", async () => {
+    it("and closes when the credentials are damaged", async () => {
       const session = fixture.session();
       for (const text of ["{", "null", '{"id":"../..","state":"paired"}', '{"id":1}']) {
         session.credentials.values.set("profile", Buffer.from(text));
@@ -173,9 +173,9 @@ describe("the WEBJS factory", () => {
       const engine = paired.open();
       await engine.until("qr");
       void engine.engine.close();
-      await paired.factory.discard?.("alice");
+      await paired.factory.files?.discard("alice");
       assert.deepEqual(await paired.profiles(), []);
-      await paired.factory.discard?.("alice");
+      await paired.factory.files?.discard("alice");
     });
 
     it("for a phone that took the code just before everything stopped", async () => {

@@ -5,7 +5,7 @@ import type { OpenEngine } from "../../contract/engine-session.ts";
 import type { PageAnswer } from "../../emulator/wwebjs/whatsapp-web.ts";
 import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
-/** What a browser gets instead of WhatsApp Web, why the engine closes, and what it says. */
+/** Answers instead of WhatsApp Web, and the close causes and messages of the engine. */
 const answers: [PageAnswer, CloseCause, RegExp][] = [
   [503, "unreachable", /503/],
   [429, "rate_limited", /429/],
@@ -15,7 +15,7 @@ const answers: [PageAnswer, CloseCause, RegExp][] = [
   ["wrong page", "unreachable", /not the WhatsApp Web/],
 ];
 
-/** What a page that is logged in goes over to, and why the engine closes. */
+/** States that a logged-in page enters, and the close causes of the engine. */
 const states: [string, CloseCause][] = [
   ["CONFLICT", "replaced"],
   ["DEPRECATED_VERSION", "client_outdated"],
@@ -28,7 +28,7 @@ const states: [string, CloseCause][] = [
 
 describe("a WEBJS engine in trouble", () => {
   let fixture: WebjsFixture;
-  /** Paired once; what needs a login goes on with it. */
+  /** A session that is paired once, for all tests that need a login. */
   let shared: WebjsSession;
 
   const causeOf = async (engine: OpenEngine) => (await engine.until("closed")).cause;
@@ -56,7 +56,7 @@ describe("a WEBJS engine in trouble", () => {
     });
   }
 
-  it("closes for the same reasons with a login, which it keeps", async () => {
+  it("closes for the same reasons with a login, which stays", async () => {
     for (const [answer, cause] of answers) {
       fixture.whatsapp.pageAnswer = answer;
       assert.equal(await causeOf(shared.openWith({ pageTimeoutMs: 1_500 })), cause, String(answer));
@@ -107,7 +107,7 @@ describe("a WEBJS engine in trouble", () => {
     }
   });
 
-  it("opens although the synchronisation was over before anybody looked", async () => {
+  it("opens although the synchronisation had ended before the library listened", async () => {
     fixture.whatsapp.earlySync = true;
     await fixture.whatsapp.phone().sendTextTo(shared.phone, "early");
     const engine = shared.open();
@@ -135,7 +135,7 @@ describe("a WEBJS engine in trouble", () => {
     await engine.engine.close();
   });
 
-  it("reports what a page that was killed had confirmed and nobody had told, and nothing that was told", async () => {
+  it("reports messages that a killed page had confirmed but not reported, and no others", async () => {
     const bob = fixture.whatsapp.phone();
     const killed = shared.open();
     await killed.until("opened");

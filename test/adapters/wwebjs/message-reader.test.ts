@@ -81,7 +81,7 @@ describe("a page's message", () => {
     assert.equal(asked, 1);
   });
 
-  it("stays by LID where the page knows nobody, or says it is the account", async () => {
+  it("stays by LID where the page knows no number, or gives the account's own", async () => {
     for (const answer of [null, me.id, bob.lid, "nonsense"]) {
       assert.equal((await readerOf(async () => [answer]).read(message(bob.lid)))?.from, bob.lid);
     }

@@ -74,13 +74,13 @@ describe("a WEBJS message", () => {
     assert.deepEqual(messagePayload(several, account)?.vCards, ["A", "B"]);
   });
 
-  it("says what it answers", () => {
+  it("names the message it replies to", () => {
     const fields = { quotedStanzaID: "3EB0BB", quotedParticipant: bob, quotedMsg: { type: "chat", body: "before" } };
     const { replyTo } = messagePayload(message(fields), account) ?? {};
     assert.deepEqual([replyTo?.id, replyTo?.participant, replyTo?.body], ["3EB0BB", "15557654321@c.us", "before"]);
   });
 
-  it("keeps no key to what is encrypted", () => {
+  it("contains no decryption keys", () => {
     const payload = messagePayload(message({ type: "image", mediaKey: "k", messageSecret: { 0: 1 } }), account);
     assert.deepEqual([payload?.data?.mediaKey, payload?.data?.messageSecret], [undefined, undefined]);
   });

@@ -45,7 +45,7 @@ describe("the browsers of WEBJS engines", () => {
     await assert.rejects(stat(temporaryDirectoryOf(profile)), { code: "ENOENT" });
   });
 
-  it("know nothing of this process's environment", async () => {
+  it("get nothing of this process's environment", async () => {
     process.env.SESSIOND_TEST_SECRET = "do not tell";
     const engine = shared.open();
     await engine.until("opened");
@@ -56,7 +56,7 @@ describe("the browsers of WEBJS engines", () => {
     assert.doesNotMatch(environment, /SESSIOND_TEST_SECRET|do not tell/);
   });
 
-  it("keep the sandbox where there can be one, and Chromium's rules of safety anywhere", async () => {
+  it("use the sandbox where it works, and Chromium's safety rules everywhere", async () => {
     const engine = shared.open();
     await engine.until("opened");
     const line = await commandLine(await browserOf(shared));
@@ -100,7 +100,7 @@ describe("the browsers of WEBJS engines", () => {
     await haveEnded([drawing], endLimitMs);
     await fixture.whatsapp.phone().sendTextTo(shared.phone, "still there?");
     assert.equal((await engine.until("message")).message.body, "still there?");
-    assert.ok((await engine.engine.screenshot()).length > 0);
+    assert.ok((await engine.takeScreenshot()).length > 0);
     await engine.engine.close();
   });
 
@@ -196,7 +196,7 @@ describe("the browsers of WEBJS engines", () => {
     });
   }
 
-  it("are missed clearly when there is none", async () => {
+  it("end the engine with a clear message when there is no browser", async () => {
     const closed = await fixture.session({ chromePath: "/nope" }).open().until("closed");
     assert.equal(closed.cause, "engine_crashed");
     assert.match(closed.message, /WEBJS.*SESSIOND_CHROME_PATH is \/nope.*system.*@sparticuz\/chromium/);

@@ -3,13 +3,9 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import {
-  CredentialsUnreadable,
-  hasLogin,
-  moveProfile,
-  Profile,
-  sessionDirectory,
-} from "../../../src/adapters/wwebjs/profile.ts";
+import { CredentialsUnreadable } from "../../../src/adapters/engine/credentials.ts";
+import { hasLogin } from "../../../src/adapters/wwebjs/login.ts";
+import { moveProfile, Profile, sessionDirectory } from "../../../src/adapters/wwebjs/profile.ts";
 import { MemoryEngineData } from "../../contract/engine-data.ts";
 
 async function pairedProfile(t: TestContext) {
@@ -18,7 +14,7 @@ async function pairedProfile(t: TestContext) {
   const credentials = new MemoryEngineData();
   const profile = await Profile.open(directory, "alice", credentials);
   t.after(() => profile.tidy());
-  await profile.setPaired();
+  await profile.login.setPaired();
   await writeFile(join(profile.directory, "login"), "login");
   const filesOf = (owner: string) => readdir(sessionDirectory(directory, owner), { recursive: true }).catch(() => []);
   return { directory, credentials, profile, filesOf };
@@ -31,7 +27,7 @@ describe("a profile that is set aside", () => {
     assert.ok((await filesOf("unlink:1")).some((path) => path.endsWith("login")));
     const opened = await Profile.open(directory, "unlink:1", credentials);
     t.after(() => opened.tidy());
-    assert.equal(opened.state, "paired");
+    assert.equal(opened.login.state, "paired");
     await assert.rejects(Profile.open(directory, "alice", credentials), CredentialsUnreadable);
   });
 
@@ -65,14 +61,15 @@ describe("whether a profile holds a login", () => {
     const profile = await Profile.open(directory, "alice", credentials);
     t.after(() => profile.tidy());
     const seen = [await hasLogin(credentials)];
+    const { login } = profile;
     for (const step of [
-      profile.setLinking,
-      profile.setUnpaired,
-      profile.setLinking,
-      profile.setPaired,
-      profile.retire,
+      () => login.setLinking(),
+      () => login.setUnpaired(),
+      () => login.setLinking(),
+      () => login.setPaired(),
+      () => profile.retire(),
     ]) {
-      await step.call(profile);
+      await step();
       seen.push(await hasLogin(credentials));
     }
     assert.deepEqual(seen, [false, true, false, true, true, false]);

@@ -12,7 +12,7 @@ import type { PageLink } from "../../emulator/wwebjs/page-link.ts";
 import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
 import { startWhatsAppWeb, type WhatsAppWeb } from "../../emulator/wwebjs/whatsapp-web.ts";
 
-/** Another browser than the one that is found, for the tests of WEBJS here and in test/e2e. */
+/** Path of the browser for the tests of WEBJS here and in test/e2e, if another one than found is wanted. */
 export const chromePath = process.env.SESSIOND_CHROME_PATH;
 
 /** An emulated WhatsApp Web, and sessions that run against it. */
@@ -30,7 +30,7 @@ export class WebjsFixture {
     return new WebjsFixture(await startWhatsAppWeb(), await mkdtemp(join(tmpdir(), "webjs-test-")));
   }
 
-  /** A session with nothing stored, in a directory of its own. */
+  /** Creates an empty session in its own directory. */
   session(options: Partial<WwebjsOptions> = {}): WebjsSession {
     const profilesDirectory = join(this.#directory, String(this.#sessions.length));
     const extraArgs = this.whatsapp.chromeArgs;
@@ -66,7 +66,7 @@ export class WebjsSession extends EngineSession {
     return this.open(createWwebjsFactory({ ...this.options, ...options }));
   }
 
-  /** An engine that is logged in. */
+  /** Opens an engine that is logged in. */
   async working(): Promise<OpenEngine> {
     return this.openLoggedIn(({ seen }) => {
       const qr = seen.findLast((event) => event.type === "qr");
@@ -74,7 +74,7 @@ export class WebjsSession extends EngineSession {
     });
   }
 
-  /** The page that shows this code. */
+  /** Returns the page that shows this code. */
   pageOf({ whatsapp }: WebjsFixture, qr: string): PageLink {
     const page = whatsapp.pages.find((one) => one.shows(qr.split(",")));
     if (!page) throw new Error("no page shows this code");
@@ -85,12 +85,12 @@ export class WebjsSession extends EngineSession {
     return sessionDirectory(this.options.profilesDirectory, "alice");
   }
 
-  /** The session's profiles on disk. */
+  /** Returns the session's profiles on disk. */
   async profiles(): Promise<string[]> {
     return (await readdir(this.directory).catch(() => [])).map((name) => join(this.directory, name));
   }
 
-  /** The processes that were started in its profiles. */
+  /** Returns the processes that were started in its profiles. */
   async processes(): Promise<number[]> {
     const profiles = await this.profiles();
     return (await Promise.all(profiles.map(processesUsing))).flat();

@@ -1,13 +1,13 @@
 /**
- * libsignal prints whole sessions, private keys included, with `console.info`, `warn` and `error` ("Closing session:",
- * session_record.js), and offers no way to turn that off. Its lines are dropped here; everybody else's pass.
+ * Console methods that libsignal prints whole sessions with, private keys included ("Closing session:", session_record.js). It has
+ * no setting that turns this off.
  */
 const methods = ["log", "info", "warn", "error"] as const;
 
 let restore: (() => void) | undefined;
 
-/** Keeps libsignal off the console, for the whole process. Idempotent; the function returned takes the guard away. */
-export function installConsoleGuard(): () => void {
+/** Drops libsignal's lines from the console of the whole process; other lines pass. Idempotent; the function returned undoes it. */
+export function silenceConsole(): () => void {
   restore ??= install();
   return () => {
     restore?.();
@@ -33,7 +33,7 @@ const isLibsignals = (args: unknown[]) => args.some(isSession) || calledByLibsig
 const isSession = (value: unknown) =>
   typeof value === "object" && value !== null && /^Session(Entry|Record)$/.test(value.constructor?.name ?? "");
 
-/** Error, this function, isLibsignals and the guard itself come first; the frame after them is the caller's. */
+/** Line of the caller in a stack: after Error, this function, isLibsignals and the replaced method. */
 const callerLine = 4;
 
 function calledByLibsignal(): boolean {

@@ -1,5 +1,5 @@
-/** Lets so many through at a time, in the order they came. */
-export class Turns {
+/** Lets a limited number of holders in at a time, in the order in which they asked. */
+export class Semaphore {
   readonly #waiting = new Set<() => void>();
   #free: number;
 
@@ -7,11 +7,11 @@ export class Turns {
     this.#free = count;
   }
 
-  /** Resolves, when it is the caller's turn, with what ends it. Rejects with the signal's reason if that comes first. */
-  async take(signal: AbortSignal): Promise<() => void> {
+  /** Resolves with the function that releases the caller's permit. Rejects with the signal's reason if the signal comes first. */
+  async acquire(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
-    else await this.#called(signal);
+    else await this.#waitForPermit(signal);
     return () => {
       const [next] = this.#waiting;
       if (next) next();
@@ -19,18 +19,18 @@ export class Turns {
     };
   }
 
-  #called(signal: AbortSignal): Promise<void> {
+  #waitForPermit(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const call = () => {
-        this.#waiting.delete(call);
+      const admit = () => {
+        this.#waiting.delete(admit);
         signal.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
-        this.#waiting.delete(call);
+        this.#waiting.delete(admit);
         reject(signal.reason);
       };
-      this.#waiting.add(call);
+      this.#waiting.add(admit);
       signal.addEventListener("abort", leave, { once: true });
     });
   }

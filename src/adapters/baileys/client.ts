@@ -17,21 +17,21 @@ import type { SessionProxy } from "./proxy.ts";
 import type { Route } from "./route.ts";
 import { boundClose } from "./web-socket.ts";
 
-/** How sockets behave; the same for all sessions. */
+/** Options of all sessions' sockets. */
 export interface SocketSettings {
   readonly clock: Clock;
-  /** WhatsApp's address; the library's if left out. */
+  /** WhatsApp's address; Baileys' default if left out. */
   readonly waWebSocketUrl?: string | undefined;
-  /** What the phone lists the device as; the library's if left out. */
+  /** Name under which the phone lists the device; Baileys' default if left out. */
   readonly deviceName?: string | undefined;
   readonly browserName?: string | undefined;
   readonly connectTimeoutMs: number;
   readonly queryTimeoutMs: number;
-  /** How long each QR code lives; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
+  /** Lifetime of each QR code; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
   readonly qrTimeoutMs?: number | undefined;
 }
 
-/** What is a session's own about its socket. */
+/** The parts of a socket that belong to one session. */
 export interface SocketParts {
   readonly auth: AuthStore;
   readonly config: SessionConfig;
@@ -42,13 +42,13 @@ export interface SocketParts {
   readonly findMessage: ((key: WAMessageKey) => Promise<proto.IMessage | undefined>) | undefined;
 }
 
-/** A silent peer gets this long to answer the end of a WebSocket. */
+/** Time for a silent peer to answer the closing handshake. */
 const closeLimitMs = 1_000;
 const osVersion = "14.4.1";
-/** The longest a timer of Node's can be set to. */
+/** Node's longest timer. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** Opens a socket to WhatsApp; it connects on its own from the next turn on. */
+/** Opens a socket to WhatsApp. It connects on its own after the caller has had time to listen. */
 export function openSocket(settings: SocketSettings, parts: SocketParts): WASocket {
   const { config, route, findMessage } = parts;
   const { proxy } = route;
@@ -60,13 +60,13 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     logger: baileysLogger(parts.logger, config.debug),
     browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
     connectTimeoutMs: settings.connectTimeoutMs,
-    // Whether WhatsApp still answers is watched by Heartbeat.
+    // Heartbeat sends the pings.
     keepAliveIntervalMs: maxTimerMs,
     defaultQueryTimeoutMs: settings.queryTimeoutMs,
     ...(waWebSocketUrl !== undefined && { waWebSocketUrl }),
     ...(qrTimeoutMs !== undefined && { qrTimeout: qrTimeoutMs }),
     ...(proxy && { agent: proxy.agent, fetchAgent: proxy.agent, options: downloadsThrough(proxy) }),
-    // A second try would come when the engine is closed already: a failed write ends it.
+    // A failed write ends the engine, so a retry would come too late.
     transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
     emitOwnEvents: false,
     enableRecentMessageCache: false,
@@ -80,7 +80,7 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
   return socket;
 }
 
-/** A round trip to WhatsApp: whether it answers in time, as its own clients ask (xmlns w:p). Never rejects. */
+/** Sends a ping as WhatsApp's own clients do (xmlns w:p); resolves with whether the answer came in time. Never rejects. */
 export async function ping(socket: WASocket, limitMs: number): Promise<boolean> {
   const attrs = { to: S_WHATSAPP_NET, type: "get", xmlns: "w:p" };
   const answer: unknown = await socket
@@ -89,7 +89,7 @@ export async function ping(socket: WASocket, limitMs: number): Promise<boolean> 
   return answer !== undefined;
 }
 
-/** Tells of messages as soon as Baileys has decrypted them, and not when it empties its buffer of events. */
+/** Calls `listener` with messages as soon as Baileys has decrypted them, before they go into its event buffer. */
 export function onMessages({ ev }: WASocket, listener: (messages: readonly WAMessage[]) => void): void {
   const emit: WASocket["ev"]["emit"] = ev.emit;
   const isUpsert = (event: string, _value: unknown): _value is BaileysEventMap["messages.upsert"] =>
@@ -100,9 +100,9 @@ export function onMessages({ ev }: WASocket, listener: (messages: readonly WAMes
   };
 }
 
-/** Tells when Baileys is about to decrypt a message, and if it cannot. */
+/** Calls `begins` before Baileys decrypts a message, and `fails` if it cannot. */
 export function onDecryption({ signalRepository }: WASocket, begins: () => void, fails: () => void): void {
-  const told =
+  const observed =
     <Parameters extends unknown[]>(decrypt: (...args: Parameters) => Promise<Uint8Array>) =>
     async (...args: Parameters): Promise<Uint8Array> => {
       begins();
@@ -113,30 +113,30 @@ export function onDecryption({ signalRepository }: WASocket, begins: () => void,
         throw error;
       }
     };
-  signalRepository.decryptMessage = told(signalRepository.decryptMessage.bind(signalRepository));
-  signalRepository.decryptGroupMessage = told(signalRepository.decryptGroupMessage.bind(signalRepository));
+  signalRepository.decryptMessage = observed(signalRepository.decryptMessage.bind(signalRepository));
+  signalRepository.decryptGroupMessage = observed(signalRepository.decryptGroupMessage.bind(signalRepository));
 }
 
-/** The dispatcher is made when Baileys asks for it: most sessions never download anything. */
+/** Creates the dispatcher only when Baileys asks for it, since most sessions never download anything. */
 const downloadsThrough = (proxy: SessionProxy): RequestInit => ({
   get dispatcher() {
-    // Baileys hands it to Node's own fetch, whose undici has types of its own for the same thing.
+    // Baileys passes it to Node's own fetch, whose undici has types of its own for the same interface.
     return proxy.dispatcher as unknown as NonNullable<RequestInit["dispatcher"]>;
   },
 });
 
-/** Ends the socket; resolves when it is closed, and nothing waits for it any more. Idempotent. */
+/** Ends the socket; resolves when it is closed and no query waits for it. Idempotent. */
 export async function hangUp(socket: WASocket): Promise<void> {
   const { ws } = socket;
   await socket.end(undefined);
   await ws.close();
-  // Baileys no longer listens for the end itself, but its queries do, those under way and those still made in the course of
-  // what it was doing: told of the end, they take back their timers of up to a minute.
-  const tell = () => ws.emit("error", new Error("Connection Closed"));
-  tell();
+  // Queries under way, and any that Baileys still starts, listen for an error of the socket. Without one they would hold their timers
+  // for up to a minute.
+  const rejectQueries = () => ws.emit("error", new Error("Connection Closed"));
+  rejectQueries();
   ws.removeAllListeners();
   ws.on("error", () => {});
   ws.on("newListener", (event) => {
-    if (event === "error") process.nextTick(tell);
+    if (event === "error") process.nextTick(rejectQueries);
   });
 }

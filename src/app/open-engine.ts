@@ -8,8 +8,8 @@ import type { Lease } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 
-/** Opens an engine for a session as it is stored. Throws what the factory throws. */
-export function openedEngine(
+/** Opens an engine for a session with its stored options. Throws if the factory does. */
+export function openEngine(
   factory: EngineFactory,
   { backend, clock, proxies, scope }: RunnerDeps,
   lease: Lease,

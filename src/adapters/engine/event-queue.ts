@@ -1,43 +1,43 @@
-/** Events on their way to the one reader: kept in order until they are asked for. */
+/** Events of one engine, in order, until its one reader asks for them. */
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly #waiting: { readonly event: T; readonly onTaken: (() => void) | undefined }[] = [];
   #wake: (() => void) | undefined;
-  #ended = false;
-  #read = false;
+  #isEnded = false;
+  #isRead = false;
 
-  /** How many events wait to be read. */
+  /** Number of events that the reader has not asked for yet. */
   get size(): number {
     return this.#waiting.length;
   }
 
-  /** Adds an event; does nothing after `end()`. `onTaken` is called when the reader asks for the next one. */
+  /** Adds an event; does nothing after `end()`. `onTaken` is called when the reader asks for the next event. */
   push(event: T, onTaken?: () => void): void {
-    if (this.#ended) return;
+    if (this.#isEnded) return;
     this.#waiting.push({ event, onTaken });
     this.#wake?.();
   }
 
-  /** What is waiting is still read; then the iteration ends. */
+  /** Ends the iteration after the events that are waiting now. Idempotent. */
   end(): void {
-    this.#ended = true;
+    this.#isEnded = true;
     this.#wake?.();
   }
 
-  /** To be called once. */
+  /** Throws when it is called a second time. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
-    if (this.#read) throw new Error("the events of an engine can be read only once");
-    this.#read = true;
+    if (this.#isRead) throw new Error("the events of an engine can be read only once");
+    this.#isRead = true;
     for (;;) {
       const next = this.#waiting.shift();
       if (next !== undefined) {
         yield next.event;
         next.onTaken?.();
-      } else if (this.#ended) return;
-      else await this.#more();
+      } else if (this.#isEnded) return;
+      else await this.#waitForMore();
     }
   }
 
-  async #more(): Promise<void> {
+  async #waitForMore(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     await promise;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { QrRound } from "../../../src/adapters/wwebjs/qr-round.ts";
+import { QrRound } from "../../../src/adapters/engine/qr-round.ts";
 
 const codeOf = (round: QrRound, value: string, nowMs = 0) => {
   const code = round.next(value, nowMs);
@@ -26,6 +26,16 @@ describe("a round of codes", () => {
     assert.equal(round.next("g", nowMs), "over");
   });
 
+  it("counts the codes that WhatsApp has sent, where the client is told of them", () => {
+    const round = new QrRound(1_000);
+    round.expect(2);
+    assert.deepEqual([codeOf(round, "a").event.remaining, codeOf(round, "b").event.remaining], [1, 0]);
+    assert.equal(round.next("c", 0), "over");
+    round.expect(1);
+    const { event, limitMs } = codeOf(round, "c");
+    assert.deepEqual([event.serial, event.remaining, limitMs], [3, 0, 11_000]);
+  });
+
   it("counts a code once, however often the page tells of it", () => {
     const round = new QrRound();
     codeOf(round, "a");
@@ -36,11 +46,11 @@ describe("a round of codes", () => {
   it("asks for more codes before its end, and not twice in vain", () => {
     const round = new QrRound(1_000);
     codeOf(round, "a");
-    assert.equal(round.asksForMore(), true);
-    assert.equal(round.asksForMore(), false);
+    assert.equal(round.takeRefresh(), true);
+    assert.equal(round.takeRefresh(), false);
     for (const value of ["b", "c", "d", "e"]) codeOf(round, value);
-    assert.equal(round.asksForMore(), true);
+    assert.equal(round.takeRefresh(), true);
     codeOf(round, "f");
-    assert.equal(round.asksForMore(), false);
+    assert.equal(round.takeRefresh(), false);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EventQueue } from "../../../src/adapters/baileys/event-queue.ts";
+import { EventQueue } from "../../../src/adapters/engine/event-queue.ts";
 
 async function all<T>(events: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
@@ -9,7 +9,7 @@ async function all<T>(events: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe("the queue of an engine's events", () => {
-  it("keeps what comes before it is read, and ends after what is left", async () => {
+  it("holds events until they are read, and ends after the last one", async () => {
     const queue = new EventQueue<number>();
     queue.push(1);
     queue.push(2);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { it } from "node:test";
-import { installConsoleGuard } from "../../../src/adapters/baileys/console-guard.ts";
+import { silenceConsole } from "../../../src/adapters/baileys/console-silence.ts";
 
 interface SessionRecord {
   closeSession(session: { indexInfo: { closed: number } }): void;
@@ -10,14 +10,14 @@ interface SessionRecord {
 const require = createRequire(import.meta.resolve("@whiskeysockets/baileys"));
 const libsignal: { SessionRecord: new () => SessionRecord } = require("libsignal");
 
-it("keeps libsignal's sessions off the console, and nobody else's lines", (t) => {
+it("drops libsignal's lines from the console, and no others", (t) => {
   const lines: unknown[][] = [];
   for (const method of ["log", "info", "warn", "error"] as const) {
     t.mock.method(console, method, (...args: unknown[]) => lines.push(args));
   }
-  const remove = installConsoleGuard();
-  assert.equal(installConsoleGuard()(), undefined);
-  installConsoleGuard();
+  const remove = silenceConsole();
+  assert.equal(silenceConsole()(), undefined);
+  silenceConsole();
 
   const record = new libsignal.SessionRecord();
   const session = { indexInfo: { closed: -1 }, privateKey: "very private" };

@@ -3,9 +3,9 @@ import { Session_StatusReason as Reason, Session_Status as Status } from "../../
 import { statusOf } from "../domain/session.ts";
 import type { Clock, Logger } from "../ports/system.ts";
 
-/** What is not settled by then is told as it is. */
+/** Time after which sessions still on their way are reported as such. */
 const patienceMs = 180_000;
-/** So many failures are named, each by itself; the rest are counted. */
+/** At most this many failures are named; the rest are counted. */
 const maxNamed = 20;
 
 /** Follows the sessions that a start of the server brings back, until each has come or failed, and writes one line about it. */
@@ -50,7 +50,7 @@ export class BootReport {
     this.#writeIfDone();
   }
 
-  /** Writes nothing any more. */
+  /** Stops the report; nothing is written from here on. */
   close(): void {
     this.#written = true;
     this.#cancel();
@@ -76,19 +76,19 @@ export class BootReport {
   }
 }
 
-/** Of a refused client version there is a line of its own that says what to do. */
+/** A refused client version has a log line of its own. */
 function reasonOf({ reason, reasonMessage, refusedClientVersion }: SessionRecord): string {
   const text = refusedClientVersion === "" ? reasonMessage : "";
   return text || (Reason[reason] ?? "");
 }
 
-/** What has become of a session; undefined while it is on its way. */
+/** Returns the outcome of a session's start; undefined while it is on its way. */
 function outcomeOf(record: SessionRecord, attempt: number): "working" | "pairing" | "stopped" | "failed" | undefined {
   const status = statusOf(record);
   if (status === Status.WORKING) return "working";
   if (status === Status.SCAN_QR_CODE) return "pairing";
   if (status === Status.STOPPED) return "stopped";
   if (status === Status.FAILED) return "failed";
-  // One that waits for its first turn has not failed; one that waits after an attempt has.
+  // Waiting at the connect gate for the first attempt is not a failure; waiting after an attempt is.
   return record.phase === Phase.BACKING_OFF && record.attempt > attempt ? "failed" : undefined;
 }

@@ -6,7 +6,7 @@ import type { BootReport } from "./boot-report.ts";
 
 /** Which sessions come back when the server starts. */
 export interface BootChoice {
-  /** Which sessions of an earlier process start again: those that were wanted running, all, or none. */
+  /** Sessions of an earlier process that start again: those that should run, all, or none. */
   readonly restart: "wanted" | "all" | "none";
   /** Sessions to start in any case, created if there are none. */
   readonly names: readonly string[];
@@ -22,13 +22,13 @@ export interface BootActions {
 
 /** The sessions to bring back, as found in the store. */
 export interface BootPlan {
-  /** Names of those that should run, each with the number of attempts that have failed so far. */
+  /** Names of the sessions that should run, each with its number of failed attempts. */
   readonly expected: readonly (readonly [string, number])[];
   /** Brings them back. Resolves when all are asked to start; never rejects. */
   run(actions: BootActions, report: BootReport, logger: Logger): Promise<void>;
 }
 
-/** Plans what makes the sessions as they are equal to the sessions as wanted. */
+/** Plans the steps that bring the sessions to their desired state. */
 export function planBoot(records: readonly SessionRecord[], { restart, names }: BootChoice): BootPlan {
   const known = new Set(records.map((record) => record.name));
   const isAsked = (name: string) => restart === "all" || names.includes(name);

@@ -7,7 +7,7 @@ import type { EngineFactory } from "../ports/engine.ts";
 import type { Clock, Logger, Random, SessionScope } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
 
-/** What runners need, the same for all of them. */
+/** Dependencies of runners, the same for all of them. */
 export interface RunnerDeps {
   readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks">;
   readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
@@ -19,9 +19,9 @@ export interface RunnerDeps {
   readonly globalWebhook: WebhookConfig | undefined;
   /** The proxies of sessions that configure none. */
   readonly proxies: ProxyPool;
-  /** Who may connect when; left out: everybody at once. */
+  /** Limits how many engines connect at the same time; left out: no limit. */
   readonly gate?: ConnectGate | undefined;
-  /** What engines are opened in, if anything. */
+  /** The scope in which engines are opened. */
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */
   readonly onChange?: (record: SessionRecord) => void;
@@ -30,8 +30,8 @@ export interface RunnerDeps {
 }
 
 /**
- * Removes what engines of the session keep outside of the store; none may be open. Idempotent, and to be called before the record
- * is removed: as long as that is there, the next process finishes what a crash cuts short.
+ * Removes the data that engines of the session have outside of the store; none may be open. Idempotent. Called before the record is
+ * removed: as long as that exists, the next process finishes an interrupted removal.
  */
 export const discardOutside = async ({ engines }: RunnerDeps, { engine, name }: SessionRecord): Promise<void> =>
   engines.get(engine)?.files?.discard(name);

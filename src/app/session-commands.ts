@@ -15,7 +15,7 @@ import type { RunnerDeps } from "./runner-deps.ts";
 
 type Engines = Pick<RunnerDeps, "engines">;
 
-/** An input, or what makes one of the record as it is when all earlier commands are through; rejects to refuse. */
+/** An input, or a function that makes one from the record once all earlier commands are done. It rejects to refuse. */
 export type SessionCommand = SessionInput | ((record: SessionRecord) => SessionInput | Promise<SessionInput>);
 
 /** Refused where it would need an engine that cannot be opened on this machine. */
@@ -35,7 +35,7 @@ export const restartCommand =
     return { type: "restart" };
   };
 
-/** Where the new configuration says "***", what is stored stays. Refused as a restart is, if it leads to one. */
+/** Configures a session. Where the configuration says "***", the stored value stays. Refused like a restart if it leads to one. */
 export const configureCommand =
   (deps: Engines, config: SessionConfig | undefined, expectedRevision: number | undefined): SessionCommand =>
   async (record) => {
@@ -51,7 +51,7 @@ export const deleteCommand =
     return { type: "delete" };
   };
 
-/** Refuses what needs an engine of this kind where none can be opened. */
+/** Throws ENGINE_UNAVAILABLE if no engine of this kind can be opened. */
 export async function requireEngine({ engines }: Engines, kind: Engine_Kind): Promise<void> {
   const factory = engines.get(kind);
   const obstacle = factory ? await factory.obstacle?.() : "it is no part of it";

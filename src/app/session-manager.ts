@@ -45,7 +45,7 @@ export interface NewSession {
   readonly idempotencyKey?: string;
 }
 
-/** Everything that can be done with sessions: what the API calls. Rejects with SessionError for reasons a caller can understand. */
+/** All operations on sessions, as the API calls them. Rejects with SessionError for reasons that a caller can understand. */
 export class SessionManager {
   readonly #options: SessionManagerOptions;
   readonly #runners = new Map<string, Promise<SessionRunner>>();
@@ -62,7 +62,7 @@ export class SessionManager {
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
 
-  /** Sessions by name; stopped ones only with `all`; only those whose metadata has all the pairs given. */
+  /** Returns sessions by name. Includes stopped ones only with `all`, and only sessions whose metadata has all the given pairs. */
   async list(filter: { all: boolean; metadata: Record<string, string> }): Promise<SessionRecord[]> {
     const wanted = Object.entries(filter.metadata);
     const { records } = await this.#options.backend.sessions.list();
@@ -108,12 +108,12 @@ export class SessionManager {
     return saved;
   }
 
-  /** Replaces the configuration; where it says "***", what is stored stays. A session that is not stopped is restarted with it. */
+  /** Replaces the configuration; where it says "***", the stored value stays. Restarts a session that is not stopped. */
   update(session: string, config: SessionConfig | undefined, expectedRevision?: number): Promise<SessionRecord> {
     return this.#dispatch(session, configureCommand(this.#options, config, expectedRevision));
   }
 
-  /** Removes a session and all it has, and says what became of its device at WhatsApp. Idempotent. */
+  /** Removes a session with its data; returns the result of unlinking its device. Idempotent. */
   async delete(session: string, expectedRevision?: number): Promise<UnlinkOutcome> {
     try {
       const { outcome } = await this.#run(session, (runner) => runner.leave(deleteCommand(expectedRevision)));
@@ -136,7 +136,7 @@ export class SessionManager {
     return this.#dispatch(session, restartCommand(this.#options));
   }
 
-  /** Logs out, and says what became of the device at WhatsApp. */
+  /** Logs out; also returns the result of unlinking the device. */
   logout(session: string): Promise<{ record: SessionRecord; outcome: UnlinkOutcome }> {
     return this.#run(session, (runner) => runner.leave({ type: "logout" }));
   }
@@ -146,7 +146,7 @@ export class SessionManager {
     return this.#unlinker.count;
   }
 
-  /** Puts the login back that the session last connected with; the present one is kept in its stead. */
+  /** Restores the login that the session last connected with. The present one is stored in its place. */
   restoreCredentials(session: string): Promise<SessionRecord> {
     return this.#run(session, (runner) => runner.restoreCredentials());
   }
@@ -163,14 +163,14 @@ export class SessionManager {
     return this.start(session);
   }
 
-  /** Stops a session, or deletes it with `logout`, and says what became of its device then. */
+  /** Stops a session, or deletes it with `logout`; then returns the result of unlinking its device. */
   async stopDeprecated(session: string, logout: boolean): Promise<UnlinkOutcome | undefined> {
     if (logout) return this.delete(session);
     await this.stop(session);
     return undefined;
   }
 
-  /** What a phone can scan now. Waits at most 5 s for a session that is STARTING. */
+  /** Returns the code that a phone can scan now. Waits at most 5 s for a session that is STARTING. */
   pairing(session: string, signal: AbortSignal): Promise<Pairing> {
     return waitForPairing(this.#pairingDeps, session, signal);
   }
@@ -181,7 +181,7 @@ export class SessionManager {
     return (await this.#runner(session)).requestCode(phoneNumber);
   }
 
-  /** What the session shows: a picture of its page, or the QR value to draw for an engine without one. */
+  /** Returns a picture of the session's page, or the QR value to draw for an engine without a page. */
   async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
     const { record, pairing } = await this.#options.backend.sessions.get(session);
     if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
@@ -207,7 +207,7 @@ export class SessionManager {
     return heard;
   }
 
-  /** Makes what is so equal to what is wanted, for every session. Resolves when all are asked to start; a line in the log follows. */
+  /** Brings every session to its desired state. Resolves when all are asked to start; a log line follows. */
   async boot(): Promise<void> {
     const { backend, logger, clock, gate, bootDelayMs = 0 } = this.#options;
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
@@ -223,7 +223,7 @@ export class SessionManager {
     await plan.run({ restore, create }, this.#report, logger);
   }
 
-  /** Something of the session's engine failed where nobody could catch it. Never rejects. */
+  /** Replaces a session's engine after an uncaught failure in it. Never rejects. */
   async crashed(session: string): Promise<void> {
     const runner = await this.#runners.get(session)?.catch(() => undefined);
     await runner?.crashed().catch((error: unknown) => {
@@ -232,7 +232,7 @@ export class SessionManager {
     });
   }
 
-  /** Closes all engines and gives all sessions up; what is written stays as it is. Idempotent. */
+  /** Closes all engines and releases all leases; the stored sessions stay as they are. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#report?.close();

@@ -34,7 +34,7 @@ export class Unlinker {
     return this.#waiting.size + this.#due.length + this.#running.size;
   }
 
-  /** Takes on what earlier processes have left. To be called before any session opens an engine. */
+  /** Takes on the pending unlinks of earlier processes. Called before any session opens an engine. */
   async start(): Promise<void> {
     for (const pending of await this.#deps.backend.pendingUnlinks.list()) await this.#takeOn(pending);
   }
@@ -47,7 +47,7 @@ export class Unlinker {
     await this.#takeOn(pending);
   }
 
-  /** Ends all attempts; what is pending stays pending. Idempotent. */
+  /** Ends all attempts; pending unlinks stay pending. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     for (const cancel of this.#waiting.values()) cancel();
@@ -61,7 +61,7 @@ export class Unlinker {
     this.#wait(pending, waitMs(pending, this.#deps.clock.nowMs(), this.#policy()));
   }
 
-  /** What an engine keeps outside of the store follows what it keeps inside; a crash may have come between the two. */
+  /** Moves the engine's data outside of the store after that inside; a crash may have come between the two. */
   async #moveOutside(pending: PendingUnlink): Promise<void> {
     const files = this.#deps.engines.get(pending.engine)?.files;
     if (!files) return;
@@ -97,7 +97,7 @@ export class Unlinker {
     }
   }
 
-  /** Resolves with what to try next and when; with nothing once the device needs no further attempt. Never rejects. */
+  /** Returns the next attempt and its delay; undefined once none is needed. Never rejects. */
   async #attempt(pending: PendingUnlink): Promise<{ pending: PendingUnlink; delayMs: number } | undefined> {
     const { backend, clock } = this.#deps;
     const logger = this.#loggerOf(pending);

@@ -20,7 +20,7 @@ import { toWallHealth } from "./shown-time.ts";
 import { createDisabledEvent, isDisabling, toAttemptLog } from "./webhook-report.ts";
 import { type Attempt, type RequestContext, webhookRequest } from "./webhook-request.ts";
 
-/** What a dispatcher works with. */
+/** Dependencies and limits of a dispatcher. */
 export interface DispatcherOptions extends RequestContext {
   readonly outbox: Pick<Outbox, "claims" | "endpoints">;
   readonly sender: WebhookSender;
@@ -35,7 +35,7 @@ export interface DispatcherOptions extends RequestContext {
 }
 
 const defaultMaxInFlight = 512;
-/** How long `stop` waits for attempts in flight, unless told otherwise. */
+/** Default time that `stop` waits for attempts in flight. */
 const defaultStopTimeoutMs = 10_000;
 /** The wait before a read or write of the queue that failed is tried again. */
 const backendRetryMs = 1000;
@@ -167,7 +167,7 @@ export class WebhookDispatcher {
     await this.#settle(claim, verdict, { attempt: logged, ...health });
   }
 
-  /** What a probe tells of its endpoint. */
+  /** Returns the health of an endpoint after a probe. */
   #healthAfterProbe(claim: Claim, before: EndpointHealth, made: MadeAttempt): Pick<AttemptReport, "health"> {
     const { logger, health: policy = defaultHealthPolicy } = this.#options;
     const after = healthAfterProbe(before, made, policy);
@@ -175,7 +175,7 @@ export class WebhookDispatcher {
     return { health: after ?? null };
   }
 
-  /** What an attempt tells of its endpoint, where that is news. */
+  /** Returns the health of an endpoint after an attempt, if it has changed. */
   async #health(claim: Claim, event: Event, made: MadeAttempt): Promise<Pick<AttemptReport, "health" | "events">> {
     const { outbox, clock, random, logger, health: policy = defaultHealthPolicy } = this.#options;
     const after = () => healthAfter(claim.endpoint.health, made, policy);
@@ -215,7 +215,7 @@ export class WebhookDispatcher {
         if (verdict.type === "give_up") logger[level](line(claim, { reason: verdict.reason }), "webhook given up");
         return;
       } catch (error) {
-        // Whoever took over settles what is left.
+        // The new owner settles it.
         if (error instanceof LeaseLost) return;
         logger.error(line(claim, { err: error }), "settling a webhook failed");
         await this.#pause(backendRetryMs, signal);
@@ -247,7 +247,7 @@ function write(claim: Claim, verdict: Verdict, report: AttemptReport): Promise<v
 const healthReport = (before: EndpointHealth | undefined, after: EndpointHealth | undefined) =>
   before === after ? {} : { health: after ?? null };
 
-/** What a log line tells of a delivery. */
+/** Returns the fields of a log line about a delivery. */
 const line = ({ delivery, endpoint }: Claim, more: object) => ({
   delivery: delivery.id,
   session: delivery.event?.session,

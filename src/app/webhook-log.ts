@@ -40,7 +40,7 @@ export interface DeliveryWithEndpoint {
 /** How many failed deliveries are made due again in one write. */
 const resendBatch = 100;
 
-/** What became of webhooks, and sending them again: what the API calls. Rejects with SessionError for reasons a caller can understand. */
+/** The log of webhook deliveries, and sending them again, as the API calls it. Rejects with SessionError for reasons that a caller can understand. */
 export class WebhookLog {
   readonly #options: WebhookLogOptions;
 
@@ -81,7 +81,7 @@ export class WebhookLog {
     return { delivery: resent, endpoint };
   }
 
-  /** Makes failed deliveries due again that were given up at `sinceMs` or later; resolves with how many. */
+  /** Makes deliveries due again that failed at `sinceMs` or later; returns their number. */
   async resendFailed(session: string, sinceMs: number, endpointId: string): Promise<number> {
     await this.#record(session);
     const { backend } = this.#options;
@@ -127,7 +127,7 @@ export class WebhookLog {
     return this.#options.backend.outbox.endpoints(session);
   }
 
-  /** A session's endpoints that are configured and switched off; none where there is no such session. */
+  /** Returns a session's configured endpoints that are disabled; none if the session does not exist. */
   async disabledEndpoints(session: string): Promise<Endpoint[]> {
     const endpoints = await this.#options.backend.outbox.endpoints(session);
     return endpoints.filter(({ removed, health }) => !removed && health?.disabledAt !== undefined);

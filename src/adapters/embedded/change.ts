@@ -6,11 +6,11 @@ import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit } from "../../ports/sessions.ts";
 import type { Endpoints } from "./endpoints.ts";
 
-/** What one commit or removal adds to the log, the queue and the endpoints. */
+/** Additions of one commit or removal to the log, the queue and the endpoints. */
 export interface Change {
   readonly events: Event[];
   readonly deliveries: readonly Delivery[];
-  /** Those to write. */
+  /** Endpoints to write. */
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -25,7 +25,7 @@ export function changeBy(session: string, commit: Commit, endpoints: Endpoints, 
   };
 }
 
-/** A removal's change: what is logged at last still goes to the endpoints there were. */
+/** Returns the change of a removal. Its last events still go to the endpoints that the session had. */
 export function changeByRemoval(session: string, last: readonly NewEvent[], endpoints: Endpoints, seq: bigint): Change {
   const open = endpoints.of(session).filter((endpoint) => !endpoint.removed);
   return {
@@ -34,7 +34,7 @@ export function changeByRemoval(session: string, last: readonly NewEvent[], endp
   };
 }
 
-/** What is logged beside a session's changes: it goes to the endpoints that are still there. */
+/** Returns the change of events logged beside a session's changes. They go to the endpoints that still exist. */
 export function changeByAppending(
   session: string,
   added: readonly NewEvent[],

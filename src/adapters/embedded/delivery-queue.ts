@@ -2,7 +2,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Delivery } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { EndpointName } from "./endpoints.ts";
 
-/** Reads one endpoint's deliveries where they are stored. Those in flight are still there. */
+/** Reads one endpoint's deliveries from the store. Deliveries in flight are still stored. */
 export interface DeliveryReader {
   /** Never attempted yet, with a `seq` after that, in order of `seq`. */
   firstAttempts(endpoint: EndpointName, afterSeq: bigint, limit: number): Promise<Delivery[]>;
@@ -32,7 +32,7 @@ export const isRetry = (delivery: Delivery): boolean => delivery.dueAt !== undef
 export class DeliveryQueue {
   readonly name: EndpointName;
   readonly #firsts: Delivery[] = [];
-  /** What was stored up to here has been held, or is. */
+  /** Deliveries stored up to here are in memory, or were. */
   #heldSeq = 0n;
   #moreStored: boolean;
   #firstInFlight: Delivery | undefined;
@@ -45,7 +45,7 @@ export class DeliveryQueue {
   /** Nothing is taken before (monotonic), and then one at a time while it is set. */
   sparedUntilMs: number | undefined;
 
-  /** `stored`: what the store may have of it from before. */
+  /** `stored`: the deliveries that the store has from before. */
   constructor(name: EndpointName, stored: { firsts: boolean; retriesFromMs: number }) {
     this.name = name;
     this.#moreStored = stored.firsts;
@@ -74,7 +74,7 @@ export class DeliveryQueue {
     if (this.#isPaused(nowMs) || this.#inFlight >= this.#maxInFlight) return undefined;
     const first = this.#firstInFlight === undefined ? this.#firsts[0] : undefined;
     const retry = this.#due[0];
-    // By turns, so that neither kind holds up the other.
+    // Alternately, so that neither kind holds up the other.
     if (retry && !(first && this.#retryTookTurn)) {
       this.#due.shift();
       this.#retrying.add(seqOf(retry));
@@ -88,7 +88,7 @@ export class DeliveryQueue {
     return first;
   }
 
-  /** One taken is settled in the store; due again at `retryAtMs`, if ever. */
+  /** Ends the flight of a delivery that is settled in the store. It is due again at `retryAtMs`, if ever. */
   settled(delivery: Delivery, retryAtMs = Number.POSITIVE_INFINITY): void {
     if (isRetry(delivery)) this.#retrying.delete(seqOf(delivery));
     else this.#firstInFlight = undefined;
@@ -116,7 +116,7 @@ export class DeliveryQueue {
     return time && timestampMs(time);
   }
 
-  /** Nothing of it is stored any more. */
+  /** Whether the store has none of its deliveries. */
   get isEmpty(): boolean {
     return (
       !this.#loading &&
@@ -128,7 +128,7 @@ export class DeliveryQueue {
     );
   }
 
-  /** Fetches what is wanted next. If it rejects, it can be called again. */
+  /** Reads the deliveries that are needed next. Can be called again after a rejection. */
   async load(reader: DeliveryReader, nowMs: number): Promise<void> {
     if (this.#loading) return;
     this.#loading = true;
@@ -165,7 +165,7 @@ export class DeliveryQueue {
   }
 
   async #loadFirsts(reader: DeliveryReader): Promise<void> {
-    // What is added while the store is read may be missing in its answer.
+    // Deliveries added while the store is read may be missing in its answer.
     this.#moreStored = false;
     try {
       const page = await reader.firstAttempts(this.name, this.#heldSeq, firstsPageSize);
@@ -183,11 +183,11 @@ export class DeliveryQueue {
     const fromMs = this.#retriesFromMs;
     const known = this.#seqsInFlight();
     const limit = known.size + pageSize + 1;
-    // What is settled while the store is read lowers it again.
+    // A settlement while the store is read lowers it again.
     this.#retriesFromMs = Number.POSITIVE_INFINITY;
     try {
       const stored = await reader.retries(this.name, fromMs, limit);
-      // One that was in flight before or is now will be looked for again when it is settled.
+      // A delivery that is or was in flight is looked for again when it is settled.
       for (const seq of this.#seqsInFlight()) known.add(seq);
       const fresh = stored.filter((delivery) => !known.has(seqOf(delivery)));
       const due = fresh.filter((delivery) => dueMsOf(delivery) <= nowMs).slice(0, pageSize);

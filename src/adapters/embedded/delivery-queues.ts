@@ -13,11 +13,11 @@ export interface DeliveryStore extends DeliveryReader {
   endpoint(name: EndpointName): Endpoint | undefined;
   /** Durable when it resolves. The endpoint's health is as reported from the call on. */
   settle(name: EndpointName, delivery: Delivery, settlement: Settlement, report?: AttemptReport): Promise<void>;
-  /** The endpoint's last pending delivery is settled. */
+  /** Called when the endpoint's last pending delivery is settled. */
   emptied(name: EndpointName): void;
 }
 
-/** What is stored of an endpoint's deliveries from before. */
+/** The deliveries of an endpoint that the store has from before. */
 export interface Stored {
   /** First attempts. */
   readonly firsts: boolean;
@@ -27,7 +27,7 @@ export interface Stored {
 
 /** How many endpoints are read from the store at once. */
 const maxLoads = 16;
-/** Who takes longer than this to be done with a delivery is slow. */
+/** An endpoint is slow if it takes longer than this with a delivery. */
 const slowMs = 2_000;
 
 interface Waiter {
@@ -40,7 +40,7 @@ interface Alarm {
   readonly cancel: () => void;
 }
 
-/** Hands out due deliveries, endpoint by endpoint in turn. Holds in memory a few per endpoint with work, whatever the backlog. */
+/** Hands out due deliveries, endpoint by endpoint in turn. Holds a few per endpoint in memory, however long the backlog is. */
 export class DeliveryQueues {
   readonly #store: DeliveryStore;
   readonly #clock: Clock;
@@ -73,12 +73,12 @@ export class DeliveryQueues {
     return { ...this.#count, oldestMs };
   }
 
-  /** What is stored from before. To be called once for each endpoint, before all else. */
+  /** Adds stored deliveries. Called once for each endpoint, before all other methods. */
   restore(name: EndpointName, stored: Stored): void {
     this.#line(this.#queue(name, stored));
   }
 
-  /** How much of what is stored from before there is, once that is known. */
+  /** Adds the numbers of stored deliveries, once they are counted. */
   restored(pending: number, retrying: number): void {
     this.#count.pending += pending;
     this.#count.retrying += retrying;
@@ -274,5 +274,5 @@ export class DeliveryQueues {
   }
 }
 
-/** The session's length keeps names apart that read the same in a row. */
+/** The length of the session's name keeps pairs apart that would otherwise read the same. */
 const keyOf = ({ session, endpointId }: EndpointName): string => `${session.length} ${session} ${endpointId}`;

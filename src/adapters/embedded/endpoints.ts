@@ -29,13 +29,13 @@ export class Endpoints {
     if (endpoints?.delete(endpointId) && endpoints.size === 0) this.#sessions.delete(session);
   }
 
-  /** Knows from now on what `other` knows. */
+  /** Replaces all endpoints by those of `other`. */
   replaceWith(other: Endpoints): void {
     this.#sessions.clear();
     for (const [session, endpoints] of other.#sessions) this.#sessions.set(session, endpoints);
   }
 
-  /** Says how an endpoint fares, if there is one. */
+  /** Sets the health of an endpoint, if it exists. */
   setHealth(name: EndpointName, health: EndpointHealth | undefined): Endpoint | undefined {
     const endpoint = this.get(name);
     if (!endpoint) return undefined;
@@ -44,7 +44,7 @@ export class Endpoints {
     return changed;
   }
 
-  /** How the one it takes the place of fares: that belongs to the URL. */
+  /** Returns the health that an endpoint takes over from its predecessor of the same URL. */
   #healthOf(session: string, { id, config }: Endpoint, enables: boolean): EndpointHealth | undefined {
     const before = this.get({ session, endpointId: id });
     if (before?.config?.url !== config?.url || (enables && before?.health?.disabledAt)) return undefined;
@@ -52,8 +52,8 @@ export class Endpoints {
   }
 
   /**
-   * What changes when a session's endpoints are to be those named: they are put in place, the others marked removed. With
-   * `enables`, those switched off are in use again.
+   * Returns the changes that make `named` the session's endpoints; the others are marked removed. With
+   * `enables`, disabled ones are enabled again.
    */
   changesTo(session: string, named: readonly Endpoint[], enables = false): Endpoint[] {
     const ids = new Set(named.map((endpoint) => endpoint.id));

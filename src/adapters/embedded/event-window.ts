@@ -8,7 +8,7 @@ export class EventWindow {
   #afterSeq: bigint;
   #throughSeq: bigint;
 
-  /** Begins after `afterSeq` and keeps at least the last `capacity` events. */
+  /** Begins after `afterSeq` and holds at least the last `capacity` events. */
   constructor(afterSeq: bigint, capacity = Number.POSITIVE_INFINITY) {
     this.#afterSeq = afterSeq;
     this.#throughSeq = afterSeq;
@@ -40,7 +40,7 @@ export class EventWindow {
     return this.#events.filter((event) => event.session === session);
   }
 
-  /** Forgets a session's events through `seq`. */
+  /** Drops a session's events through `seq`. */
   dropThrough(session: string, seq: bigint): void {
     this.#keep((event) => event.session !== session || event.seq > seq);
   }

@@ -14,14 +14,14 @@ export interface LogPage {
 /** How many events a reader holds at most while it is slow. */
 export const pageSize = 32;
 
-/** A log as it is kept. */
+/** A log as it is stored. */
 export interface ReadableLog {
   page(afterSeq: bigint): Promise<LogPage>;
-  /** The oldest place that is kept, but for what went with a removed session. */
+  /** Returns the `seq` from which on the log is complete, apart from removed sessions. */
   oldestSeq(): bigint;
 }
 
-/** The log after `afterSeq`, then what comes, and no further than `throughSeq`. The subscription is to what `log` reads; made when reading begins. */
+/** Yields the log after `afterSeq`, then new events, up to `throughSeq`. The subscription is to the topic that `log` reads. */
 export async function* followLog(
   subscribe: () => Subscription,
   log: ReadableLog,
@@ -33,7 +33,7 @@ export async function* followLog(
   try {
     while (!subscription.ended) {
       const page = await unlessEnded(subscription, () => log.page(cursor));
-      // Asked after reading: what has been trimmed amid the page is missing in it.
+      // Asked after reading: events trimmed during the read are missing in the page.
       if (page && log.oldestSeq() > cursor + 1n) throw new LogTrimmed(log.oldestSeq());
       for (const event of page?.events ?? []) {
         if (subscription.ended || (throughSeq !== undefined && event.seq > throughSeq)) return;
@@ -43,7 +43,7 @@ export async function* followLog(
       if (throughSeq !== undefined && (page?.drained || cursor >= throughSeq)) return;
       if (!page?.drained) continue;
       const newsSeq = await subscription.changed();
-      // Nothing of this topic lies between what was read and what woke the reader.
+      // No event of this topic lies between the last one read and the one that woke the reader.
       if (newsSeq !== undefined && newsSeq - 1n > cursor) cursor = newsSeq - 1n;
     }
   } finally {

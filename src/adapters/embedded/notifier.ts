@@ -1,7 +1,7 @@
-/** One listener's memory of what has been published since it last looked: a number, however far behind it is. */
+/** A listener's state: the first news since it last looked, as one number, however far behind it is. */
 export interface Subscription {
   readonly ended: boolean;
-  /** Forgets what was published so far. */
+  /** Forgets the news so far. */
   clear(): void;
   /** Resolves with the first `seq` published since the last call, or with undefined at the end. One call at a time. */
   changed(): Promise<bigint | undefined>;
@@ -12,10 +12,10 @@ export interface Subscription {
 /** How many are woken at a time: the first of a thousand should not wait until the last has been seen to. */
 const wokenAtOnce = 64;
 
-/** Wakes whoever waits for news of one topic or of all. */
+/** Wakes the listeners of one topic or of all. */
 export class Notifier {
   readonly #listeners = new Map<string | undefined, Set<Listener>>();
-  /** Who is still to be woken, once each, with the first news they have not heard of. */
+  /** Listeners still to be woken, each once, with the first news that they have not heard. */
   readonly #waiting = new Map<Listener, bigint>();
   #isWaking = false;
   #closed = false;
@@ -39,7 +39,7 @@ export class Notifier {
     return listener;
   }
 
-  /** Tells that something is new under a topic as of `seq`. */
+  /** Publishes that a topic has news as of `seq`. */
   publish(topic: string, seq: bigint): void {
     for (const name of [topic, undefined]) {
       for (const listener of this.#listeners.get(name) ?? []) {
@@ -61,7 +61,7 @@ export class Notifier {
     if (this.#isWaking) setImmediate(() => this.#wake());
   }
 
-  /** Ends all subscriptions, those to come included. */
+  /** Ends all subscriptions, including later ones. */
   close(): void {
     this.#closed = true;
     for (const listeners of [...this.#listeners.values()]) for (const listener of [...listeners]) listener.end();

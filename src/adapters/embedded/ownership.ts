@@ -22,7 +22,7 @@ export class Ownership {
     this.#epoch = afterEpoch;
   }
 
-  /** Takes a session from its present owner, ends its handles and tells it. */
+  /** Takes a session from its present owner: ends its handles and aborts `lost` of its lease. */
   acquire(session: string): Lease {
     const former = this.#owners.get(session);
     this.#epoch += 1n;

@@ -3,12 +3,12 @@ import type { Snapshot } from "../../ports/sessions.ts";
 import { followLatest, followLog, type ReadableLog } from "./followers.ts";
 import { Notifier } from "./notifier.ts";
 
-/** All who read the log or watch a session, and what wakes them. */
+/** The readers of the log and the watchers of sessions, and the notifiers that wake them. */
 export class Readers {
   readonly #log = new Notifier();
   readonly #sessions = new Notifier();
 
-  /** See EventLog.events; `log` has what is written so far. */
+  /** See EventLog.events; `log` reads the events written so far. */
   events(
     session: string | undefined,
     afterSeq: bigint,
@@ -31,7 +31,7 @@ export class Readers {
     this.#sessions.publish(session, seq);
   }
 
-  /** Ends all, those to come included. */
+  /** Ends all readers, including later ones. */
   close(): void {
     this.#log.close();
     this.#sessions.close();

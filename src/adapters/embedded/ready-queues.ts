@@ -27,7 +27,7 @@ export class ReadyQueues {
     this.#ill.delete(queue);
   }
 
-  /** All that may have their turn now; who has it is to be deleted. */
+  /** Yields the queues that may go now. The caller deletes the one that goes. */
   *inTurn(): Iterable<DeliveryQueue> {
     const lines = this.#illTookTurn ? [this.#well, this.#ill] : [this.#ill, this.#well];
     for (const line of lines) {
@@ -38,7 +38,7 @@ export class ReadyQueues {
     }
   }
 
-  /** A delivery of this queue is under way. What it returns is to be called when that is settled: did it fail, or take long? */
+  /** Notes a delivery in flight. The function returned is called when it is settled, with whether it failed or was slow. */
   taken(queue: DeliveryQueue): (troubled: boolean) => void {
     const ill = this.#troubled.has(queue);
     if (ill) this.#illInFlight += 1;

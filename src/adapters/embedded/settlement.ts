@@ -4,7 +4,7 @@ import type { Delivery } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { AttemptReport } from "../../ports/outbox.ts";
 
-/** What becomes of a delivery that was claimed: what is stored in its place. */
+/** The settlement of a claimed delivery, with the entry that is stored in its place. */
 export type Settlement =
   | { readonly type: "done"; readonly kept: Delivery }
   | { readonly type: "retry"; readonly next: Delivery }
@@ -13,7 +13,7 @@ export type Settlement =
 /** How many attempts a delivery's log holds: more than a schedule allows, so that only sending again by hand can fill it. */
 const maxLogged = 200;
 
-/** It was delivered: of its event only what names it is kept. */
+/** Settles as delivered. Only the fields that identify the event are stored. */
 export function delivered(delivery: Delivery, wallMs: number, report: AttemptReport | undefined): Settlement {
   const { event, ...rest } = settled(delivery, wallMs, delivery.attempts + 1, report);
   return { type: "done", kept: event ? { ...rest, event: named(event) } : rest };
@@ -25,13 +25,13 @@ export function postponed(delivery: Delivery, dueMs: number, report: AttemptRepo
   return { type: "retry", next };
 }
 
-/** It is given up; what was not even attempted does not count as an attempt. */
+/** Settles as failed. Counts an attempt only if one was made. */
 export function givenUp(delivery: Delivery, wallMs: number, reason: string, report?: AttemptReport): Settlement {
   const attempts = delivery.attempts + (report?.attempt ? 1 : 0);
   return { type: "give_up", kept: { ...settled(delivery, wallMs, attempts, report), reason } };
 }
 
-/** A settled one as it is due again at once, with all its retries before it. */
+/** Returns a settled delivery as due again at once, with all its retries. */
 export function dueAgain(delivery: Delivery, event: Event, nowMs: number): Delivery {
   const { settledAt: _, ...rest } = delivery;
   return { ...rest, event, attempts: 0, reason: "", dueAt: timestampFromMs(nowMs) };

@@ -8,13 +8,13 @@ export class Trimmed {
     return (session === undefined ? this.#greatest : (this.#through.get(session) ?? 0n)) + 1n;
   }
 
-  /** A session's log is trimmed through `seq`; with undefined, so is some log that is gone itself. */
+  /** Marks a log as trimmed through `seq`. Pass undefined when the trimmed log's session has been deleted. */
   mark(session: string | undefined, seq: bigint): void {
     if (seq > this.#greatest) this.#greatest = seq;
     if (session !== undefined && seq >= this.oldestSeq(session)) this.#through.set(session, seq);
   }
 
-  /** A session is gone; who reads all logs still misses what was trimmed of it. */
+  /** Forgets a deleted session. Readers of all logs still miss its trimmed events. */
   forget(session: string): void {
     this.#through.delete(session);
   }

@@ -14,7 +14,7 @@ export class LevelConsumers {
     this.#writer = writer;
   }
 
-  /** Keeps a consumer's cursor, unless it is further already; resolves with where it is, once on disk. */
+  /** See EventLog.acknowledge. */
   acknowledge(consumer: string, cursor: bigint): Promise<bigint> {
     let furthest = cursor;
     return this.#writer.write({

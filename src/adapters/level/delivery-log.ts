@@ -12,7 +12,7 @@ import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts"
 import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, rangeOf } from "./store/key.ts";
 
-/** A settled delivery that can be sent again: as it will be, and what goes from where it lay. */
+/** A settled delivery that can be sent again: its new entry, and the removal of its former one. */
 interface Resending {
   readonly delivery: Delivery;
   readonly removal: Operation;
@@ -56,7 +56,7 @@ export class DeliveryLog {
     return found.find((delivery) => delivery !== undefined);
   }
 
-  /** See Outbox.resend. `written` is told of the deliveries, and of the family that each of them lay in. */
+  /** See Outbox.resend. `written` receives the deliveries, and the family in which each of them was. */
   resend(
     session: string,
     names: readonly DeliveryName[],
@@ -83,7 +83,7 @@ export class DeliveryLog {
     });
   }
 
-  /** Those of the deliveries named that are settled, whose endpoint is there and whose event can still be had. */
+  /** Returns those of the named deliveries that are settled and whose endpoint and event still exist. */
   async #resendings(session: string, names: readonly DeliveryName[], nowMs: number): Promise<Resending[]> {
     const each = new Map(names.map((name) => [`${name.seq} ${name.endpointId}`, name]));
     const found = await Promise.all(Array.from(each.values(), (name) => this.#resending(session, name, nowMs)));
@@ -129,7 +129,7 @@ export class DeliveryLog {
     return found.filter((delivery) => delivery !== undefined);
   }
 
-  /** What lies under a session, seq and endpoint. */
+  /** Reads the entries of a family with keys of session, seq and endpoint. */
   async #named(family: Family, session: string, query: DeliveryQuery, snapshot: DatabaseSnapshot): Promise<Delivery[]> {
     const { before, limit, endpointId } = query;
     const { gte, ...all } = rangeOf(family, session);

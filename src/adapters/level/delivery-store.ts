@@ -17,21 +17,21 @@ import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, type KeyRange, keyOf, rangeOf } from "./store/key.ts";
 
-/** What settling takes of the rest of the store. */
+/** Callbacks into the backend used while settling a delivery. */
 export interface SettlingContext {
   /** Something of this endpoint is pending. */
   isPending(name: EndpointName): boolean;
-  /** There is such a session, so that what becomes of its deliveries is worth keeping. */
+  /** Whether the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
   /** Adds to the log, within a write. */
   append(session: string, events: readonly NewEvent[], operations: Operation[]): Change;
-  /** What was added is written. */
+  /** Publishes a change that is written. */
   announce(session: string, change: Change): void;
-  /** One delivery has come to its end, and is kept. */
+  /** Called when a settled delivery is stored. */
   settled(session: string, family: SettledFamily): void;
 }
 
-/** Where settled deliveries lie. */
+/** The families of settled deliveries. */
 export type SettledFamily = Extract<Family, "delivered" | "failed">;
 
 /** Pending deliveries and their endpoints. */
@@ -92,7 +92,7 @@ export class LevelDeliveryStore implements DeliveryStore {
 
   emptied(name: EndpointName): void {
     if (!this.#endpoints.get(name)?.removed) return;
-    // Whether it is still so shows when its turn comes. What fails here is made good when the store is opened again.
+    // Checked again at the time of writing. A failure is repaired when the store is opened again.
     const write = this.#writer.write({ sync: false, build: (group) => this.#forget(name, group) });
     write.catch(() => {});
   }
@@ -133,7 +133,7 @@ export class LevelDeliveryStore implements DeliveryStore {
   }
 }
 
-/** What stores a delivery that was never attempted, given the bytes of its event. */
+/** Returns the operation that stores a delivery never attempted, given the bytes of its event. */
 export function firstAttemptAddition(session: string, delivery: Delivery, eventBytes: Uint8Array): Operation {
   const { event: _, ...rest } = delivery;
   const head = new BinaryWriter().raw(toBinary(DeliverySchema, rest));
@@ -142,7 +142,7 @@ export function firstAttemptAddition(session: string, delivery: Delivery, eventB
   return { type: "put", key, value: Buffer.concat([head.finish(), eventBytes]) };
 }
 
-/** What stores a delivery to be retried, and where it lies: by due time, which its name does not tell. */
+/** Returns the operations that store a delivery to be retried, and its place: the due time is in its key but not in its name. */
 export function retryAdditions(session: string, delivery: Delivery): Operation[] {
   const { endpointId, dueAt } = delivery;
   const name = { session, endpointId };
@@ -153,14 +153,14 @@ export function retryAdditions(session: string, delivery: Delivery): Operation[]
   ];
 }
 
-/** What stores an endpoint. */
+/** Returns the operation that stores an endpoint. */
 export const endpointAddition = (session: string, endpoint: Endpoint): Operation => ({
   type: "put",
   key: keyOf("endpoint", session, endpoint.id),
   value: toBinary(EndpointSchema, endpoint),
 });
 
-/** What removes an endpoint. */
+/** Returns the operation that removes an endpoint. */
 export const endpointRemoval = ({ session, endpointId }: EndpointName): Operation => ({
   type: "del",
   key: keyOf("endpoint", session, endpointId),

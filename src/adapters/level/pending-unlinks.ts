@@ -7,7 +7,7 @@ import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, partsOf, rangeOf } from "./store/key.ts";
 
-/** Logins that are still to be unlinked, under keys of their own; their credentials lie where those of sessions lie. */
+/** Pending unlinks in the store. Their credentials are in the same family as those of sessions. */
 export class LevelPendingUnlinks implements PendingUnlinks {
   readonly #database: Database;
   readonly #writer: GroupWriter;

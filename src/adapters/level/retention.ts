@@ -9,13 +9,13 @@ import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./store/key.ts";
 import { findNames } from "./store/names-in.ts";
 
-/** What is trimmed: entries by session and seq. */
+/** Families with keys of session and seq that are trimmed. */
 type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;
 
-/** How many entries go in one write, so that nobody waits long for their own. */
+/** Number of entries per write; small, so that other writes do not wait long. */
 const batchSize = 128;
 
-/** Trims what is kept of the past. */
+/** Trims events and settled deliveries. */
 export class LevelRetention {
   readonly #database: Database;
   readonly #writer: GroupWriter;
@@ -46,7 +46,7 @@ export class LevelRetention {
     this.#trimmed.forget(session);
   }
 
-  /** What removes what became of a session's deliveries, and what its log was trimmed through. */
+  /** Returns the operations that remove a session's settled deliveries and the mark of its trimmed log. */
   async removals(session: string): Promise<Operation[]> {
     const operations: Operation[] = [{ type: "del", key: keyOf("trimmed", session) }];
     for (const family of ["delivered", "failed"] as const) {
@@ -153,7 +153,7 @@ export class LevelRetention {
     const last = keys.at(-1);
     if (!last) return;
     await this.#writer.write({
-      // What a power failure brings back is trimmed again.
+      // Entries that a power failure brings back are trimmed again.
       sync: false,
       build: (operations) => {
         for (const key of keys) operations.push({ type: "del", key });
@@ -163,7 +163,7 @@ export class LevelRetention {
   }
 
   #trimLog(session: string, keys: readonly Uint8Array[], throughSeq: bigint, operations: Operation[]): void {
-    // Before the write, so that no reader takes what is missing for what never was.
+    // Before the write, so that a reader cannot take trimmed events for events that never were.
     this.#trimmed.mark(session, throughSeq);
     for (const key of keys) operations.push({ type: "del", key: keyOf("event", seqIn(key)) });
     for (const name of [session, ""]) {

@@ -162,7 +162,7 @@ export class SessionJournal {
     this.readers.publish(session, events, this.#view.seq);
   }
 
-  /** Takes back what a failed write has left in memory. */
+  /** Undoes the changes that a failed write has made in memory. */
   async #restored(): Promise<void> {
     this.records.clear();
     this.creationKeys = undefined;

@@ -7,7 +7,7 @@ import { keyOf, partsOf, rangeOf } from "./store/key.ts";
 
 const noBytes = new Uint8Array();
 
-/** How many of the newest events are kept in memory for readers that keep up. */
+/** Number of the newest events in memory, for readers that keep up. */
 const windowSize = 1024;
 
 /** Reads and writes the stored log: all events by seq, and each session's seqs. */
@@ -21,7 +21,7 @@ export class StoredEvents {
     this.#window = new EventWindow(lastSeq, windowSize);
   }
 
-  /** What adds an event, given its bytes. */
+  /** Returns the operations that add an event, given its bytes. */
   additions({ session, seq }: Event, value: Uint8Array): Operation[] {
     return [
       { type: "put", key: keyOf("event", seq), value },
@@ -29,7 +29,7 @@ export class StoredEvents {
     ];
   }
 
-  /** What removes a session's events. */
+  /** Returns the operations that remove a session's events. */
   async removals(session: string): Promise<Operation[]> {
     const operations: Operation[] = [];
     for await (const key of this.#database.keys(rangeOf("sessionEvent", session))) {

@@ -8,9 +8,9 @@ import type { DeliveryStore } from "../embedded/delivery-queues.ts";
 import type { EndpointName, Endpoints } from "../embedded/endpoints.ts";
 import { dueAgain, type Settlement } from "../embedded/settlement.ts";
 
-/** What settling takes of the rest of the backend. */
+/** Callbacks into the backend used while settling a delivery. */
 export interface SettlingContext {
-  /** There is such a session, so that what becomes of its deliveries is worth keeping. */
+  /** Whether the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
   append(session: string, events: readonly NewEvent[]): void;
 }
@@ -70,12 +70,12 @@ export class MemoryDeliveryStore implements DeliveryStore {
     if (this.#endpoints.get(name)?.removed) this.#endpoints.delete(name);
   }
 
-  /** A session's settled deliveries, newest event first. */
+  /** Returns a session's settled deliveries, newest event first. */
   settled(session: string): Delivery[] {
     return this.#settled.get(session) ?? [];
   }
 
-  /** Forgets settled deliveries; returns how many. */
+  /** Forgets settled deliveries; returns their number. */
   forget(session: string, goes: (delivery: Delivery) => boolean): number {
     const settled = this.settled(session);
     const kept = settled.filter((delivery) => !goes(delivery));
@@ -99,7 +99,7 @@ export class MemoryDeliveryStore implements DeliveryStore {
     return this.#all(session).find((one) => seqOf(one) === seq && one.endpointId === endpointId);
   }
 
-  /** See Outbox.resend; `event` gives an event by its seq, if it is kept. */
+  /** See Outbox.resend. `event` returns a stored event by its seq. */
   resend(session: string, name: DeliveryName, nowMs: number, event: (seq: bigint) => Event | undefined) {
     const delivery = this.find(session, name);
     const endpoint = this.#endpoints.get({ session, endpointId: name.endpointId });

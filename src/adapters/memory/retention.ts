@@ -6,7 +6,7 @@ import type { EventWindow } from "../embedded/event-window.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
 import type { MemoryDeliveryStore } from "./delivery-store.ts";
 
-/** Trims what is kept of the past of some sessions; returns how many entries went. */
+/** Trims events and settled deliveries of some sessions; returns the number of entries removed. */
 export function trim(
   sessions: Iterable<string>,
   retention: Retention,
@@ -35,7 +35,7 @@ export function trim(
   return removed;
 }
 
-/** Of entries, newest first, those that are too many or too old. */
+/** Returns the entries, newest first, that exceed the limits. */
 function excessOf<T>(
   entries: readonly T[],
   { maxCount, maxAgeMs }: Limits,

@@ -21,15 +21,15 @@ import {
   sessionFilter,
 } from "./live-stream.ts";
 
-/** What a stream of events reads. */
+/** The part of the log that a stream of events uses. */
 export type EventSource = Pick<EventLog, "events" | "lastSeq" | "acknowledge" | "acknowledged">;
 
-/** What a stream of events works with. */
+/** Options of a stream of events. */
 export interface EventStreamOptions extends Omit<LiveStreamOptions<StreamEventsResponse>, "beat"> {
   readonly policy: StreamPolicy;
 }
 
-/** The events after a cursor, then what comes. Ends with READER_TOO_SLOW for who falls behind what comes, not for who catches up. */
+/** Yields the events after a cursor, then new ones. Ends with READER_TOO_SLOW if the reader falls behind new events; catching up takes any time. */
 export async function* eventStream(
   source: EventSource,
   request: StreamEventsRequest,
@@ -40,7 +40,7 @@ export async function* eventStream(
   yield* liveStream((signal) => reader.read(signal), { ...options, beat: reader.beat });
 }
 
-/** The place a stream begins after. That of a consumer met for the first time is kept at once: from here on it misses nothing. */
+/** Returns the `seq` after which a stream begins. That of a new consumer is stored at once, so that it misses nothing from here on. */
 async function startOf(source: EventSource, { cursor, consumer }: StreamEventsRequest): Promise<bigint> {
   const endSeq = await source.lastSeq();
   if (consumer === "") return cursor ?? endSeq;
@@ -66,7 +66,7 @@ class EventReader {
     this.#knownSeq = cursor;
   }
 
-  /** What tells the reader of a quiet stream that it is open, and where it is. */
+  /** Returns the heartbeat of a quiet stream, with its place in the log. */
   readonly beat = (wallMs: number): StreamEventsResponse =>
     create(StreamEventsResponseSchema, {
       seq: this.#knownSeq,

@@ -6,33 +6,33 @@ import type { EventLog } from "../../ports/event-log.ts";
 /** The part of the log that streams read. */
 export type LogSource = Pick<EventLog, "events" | "lastSeq">;
 
-/** How long streams live and what their readers are told meanwhile. */
+/** Limits and heartbeats of streams. */
 export interface StreamPolicy {
   /** How long a stream is quiet before its reader is sent the server's time. */
   readonly heartbeatMs: number;
   /** When a stream is ended, to be opened again where it was. */
   readonly maxAgeMs: number;
-  /** How many events a reader may be behind the log's end before it is too slow; what was there when it came does not count. */
+  /** A reader that is more events than this behind the end of the log is too slow. Events logged before it came do not count. */
   readonly maxLag: number;
 }
 
 export const defaultStreamPolicy: StreamPolicy = { heartbeatMs: 15_000, maxAgeMs: 24 * 3_600_000, maxLag: 1024 };
 
-/** What a stream is kept alive with. */
+/** Options of a live stream. */
 export interface LiveStreamOptions<T> {
   readonly policy: Pick<StreamPolicy, "heartbeatMs" | "maxAgeMs">;
   readonly clock: MonotonicClock & WallClock;
   /** Ends it. */
   readonly signal: AbortSignal;
-  /** What to send when nothing has come for a while, with the Unix time (ms); undefined: nothing. */
+  /** Returns the item to send after a quiet time, given the Unix time (ms); left out: none is sent. */
   readonly beat?: (wallMs: number) => T;
-  /** Throws when the reader may read no longer; asked as often as heartbeats come, also where there is more to tell. */
+  /** Throws when the reader's key is no longer valid. Called once per heartbeat interval, also on busy streams. */
   check?(): void;
   /** Whether the stream ends with this item. */
   readonly isLast?: (item: T) => boolean;
 }
 
-/** A stream that has nothing to say tells its reader so this soon, so that they know it is open. */
+/** Time of the first heartbeat, which tells the reader that the stream is open. */
 const firstBeatMs = 1_000;
 
 /** The items of a source, read one by one, and heartbeats between them when it is quiet; ends with STREAM_TOO_OLD at its age. */
@@ -78,7 +78,7 @@ const tooOld = () => new SessionError("STREAM_TOO_OLD", "The stream has come to 
 
 type Settled<T> = { readonly result: IteratorResult<T> } | { readonly error: unknown };
 
-/** The next item of an iterator, asked for once and waited for in turns: racing one promise many times would pile up what waits for it. */
+/** The next item of an iterator, requested once and awaited repeatedly. Racing one promise many times would leak its reactions. */
 class NextItem<T> {
   readonly #iterator: AsyncIterator<T>;
   #settled: Settled<T> | undefined;
@@ -112,7 +112,7 @@ class NextItem<T> {
     return settled.result;
   }
 
-  /** Ends the iterator; what it still has to say is not heard. */
+  /** Ends the iterator; later items and errors are dropped. */
   close(): void {
     this.#iterator.return?.().catch(() => {});
   }

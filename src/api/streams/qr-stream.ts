@@ -23,26 +23,26 @@ import type { Pairing, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { endOf } from "../errors.ts";
 import type { DrawQr } from "../picture.ts";
 
-/** What codes are shown with. */
+/** Dependencies for showing codes. */
 export interface QrView {
   readonly drawQr: DrawQr;
   readonly clock: Pick<Clock, "wallMsAt">;
 }
 
-/** What the reader of a stream knows: which run of the session it watches, and what it was sent. */
+/** The state of a stream's reader: the run of the session that it watches, and the last codes it received. */
 export interface Seen {
   readonly run: string;
   readonly value: string;
   readonly code: string;
 }
 
-/** What a snapshot gives the reader. */
+/** An item that follows from a snapshot. */
 export type QrItem =
   | { case: "qr"; value: Pairing }
   | { case: "pairingCode"; value: string }
   | { case: "outcome"; value: QrStreamResponse_Outcome };
 
-/** What follows from a snapshot for a reader who knows `seen`; undefined: nothing yet. Throws SESSION_NOT_STARTED for the first one. */
+/** Returns the items for a reader who has `seen`; undefined for the first snapshot. Throws SESSION_NOT_STARTED only for that one. */
 export function qrItems(
   session: string,
   seen: Seen | undefined,
@@ -63,7 +63,7 @@ export function qrItems(
   return { seen: { ...before, value, code: code || before.code }, items };
 }
 
-/** What a reader knows of the run that is on. */
+/** Returns the state of a reader of the present run who has received no code. */
 const firstSeen = ({ record }: Pick<Snapshot, "record">): Seen => ({
   run: record ? runOf(record) : "",
   value: "",
@@ -72,7 +72,7 @@ const firstSeen = ({ record }: Pick<Snapshot, "record">): Seen => ({
 
 /** How the pairing has ended by now, if it has. */
 function endOfPairing(record: SessionRecord, run: string): QrItem | undefined {
-  // Its owner has asked for something else meanwhile: what a phone could scan before is void.
+  // The owner has asked for something else meanwhile: earlier codes are void.
   if (runOf(record) !== run) return outcome(Result.CANCELLED);
   if (record.phase === Phase.FAILED) {
     const timedOut = record.reason === Reason.PAIRING_TIMEOUT;
@@ -83,7 +83,7 @@ function endOfPairing(record: SessionRecord, run: string): QrItem | undefined {
   return paired ? outcome(Result.PAIRED, { me }) : undefined;
 }
 
-/** Names what the owner last asked of the session, over a deletion and a new one of the same name too. */
+/** Identifies the owner's last request for the session, across a deletion and a new session of the same name. */
 const runOf = ({ createdAt, revision }: SessionRecord) => `${createdAt ? timestampMs(createdAt) : 0}/${revision}`;
 
 const outcome = (result: Result, more: { me?: Me; reason?: Reason } = {}): QrItem => ({
@@ -91,7 +91,7 @@ const outcome = (result: Result, more: { me?: Me; reason?: Reason } = {}): QrIte
   value: create(QrStreamResponse_OutcomeSchema, { result, ...more }),
 });
 
-/** Drawing takes longer than all the rest, and everybody who watches gets the same picture. */
+/** Pictures by code. Drawing is expensive, and all readers get the same picture. */
 const drawings = new WeakMap<Pairing, Promise<Uint8Array>>();
 
 /** A code as callers get it. */

@@ -40,7 +40,7 @@ export function snapshotItem(record: SessionRecord, seq: bigint, wallMs: number)
   });
 }
 
-/** What an event of the log tells of a session's status; undefined if nothing. */
+/** Returns the change of status that an event announces; undefined if none. */
 export function changeItem(event: Event): StatusStreamResponse | undefined {
   const { seq, time, session, me, payload } = event;
   const about = { seq, ...(time && { time }), name: session };
@@ -59,7 +59,7 @@ export function changeItem(event: Event): StatusStreamResponse | undefined {
   });
 }
 
-/** What is new with an announcement: the status, if its present one began at that time; for a session that waits for a phone, a code. */
+/** Returns the news of an announcement: the status, if it began at that time, and the code of a session that waits for a phone. */
 function changeOf({ status, statuses }: SessionStatusPayload, time: Timestamp | undefined) {
   const [before, last] = statuses.slice(-2).length === 2 ? statuses.slice(-2) : [undefined, statuses.at(-1)];
   const isNew = last?.time?.seconds === time?.seconds && last?.time?.nanos === time?.nanos;
@@ -69,13 +69,13 @@ function changeOf({ status, statuses }: SessionStatusPayload, time: Timestamp | 
   };
 }
 
-/** What a stream of statuses reads. */
+/** The ports that a stream of statuses reads. */
 export interface StatusSource {
   readonly sessions: Pick<Sessions, "list" | "get">;
   readonly log: LogSource;
 }
 
-/** What a stream of statuses works with. */
+/** Options of a stream of statuses. */
 export interface StatusStreamOptions extends Omit<LiveStreamOptions<StatusStreamResponse>, "beat"> {
   readonly policy: StreamPolicy;
 }
@@ -113,16 +113,16 @@ class StatusReader {
     this.#knownSeq = request.afterSeq;
   }
 
-  /** What tells the reader of a quiet stream that it is open, and where it is. */
+  /** Returns the heartbeat of a quiet stream, with its place in the log. */
   readonly beat = (wallMs: number): StatusStreamResponse =>
     create(StatusStreamResponseSchema, { kind: Kind.HEARTBEAT, seq: this.#knownSeq, time: timestampFromMs(wallMs) });
 
   /** All in one generator, as far as it waits for news: there may be very many of them. */
   async *read(signal: AbortSignal): AsyncGenerator<StatusStreamResponse, void, void> {
     const { afterSeq } = this.#request;
-    // What is there already is history: read at the reader's pace, and whole.
+    // Events logged before the reader came are history: read whole, at the reader's pace.
     let historySeq = await this.#source.log.lastSeq();
-    // Who is ahead of the log has read another one.
+    // A cursor beyond the end of the log belongs to another log.
     let isGap = afterSeq > historySeq;
     let seq = afterSeq;
     if (afterSeq > 0n && !isGap && !(await this.#canResume(signal))) throw sessionNotFound(this.#request.session);
@@ -152,7 +152,7 @@ class StatusReader {
     }
   }
 
-  /** Nobody waits for a session that is gone, and of which the log has nothing to tell. */
+  /** Whether the reader can resume: the session exists, or the log still has events of it. */
   async #canResume(signal: AbortSignal): Promise<boolean> {
     const { session, afterSeq } = this.#request;
     if (session === "" || (await this.#source.sessions.get(session)).record) return true;
@@ -168,7 +168,7 @@ class StatusReader {
   async *#snapshot(): AsyncGenerator<StatusStreamResponse, bigint, void> {
     const { records, seq } = await this.#records();
     const wallMs = this.#options.clock.wallMs();
-    // Who reads but a part of it does not know all up to `seq`.
+    // Only the last item has a place: a reader of a part of the snapshot is not there yet.
     for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, wallMs);
     for (const record of records.slice(-1)) yield snapshotItem(record, seq, wallMs);
     this.#knownSeq = seq;
@@ -214,7 +214,7 @@ class StatusReader {
   }
 }
 
-/** From what the reader knew to here, not from the change before. */
+/** Returns a change from the status that the reader knew, with those between left out. */
 const coalesced = (item: StatusStreamResponse): StatusStreamResponse => ({
   ...item,
   previousStatus: Status.STATUS_UNSPECIFIED,

@@ -3,7 +3,7 @@ import type { Tickets } from "../../ports/tickets.ts";
 import { type Admits, keyRequired, readKey, ticketHeader } from "../authentication.ts";
 import type { LiveStreamOptions, StreamPolicy } from "./live-stream.ts";
 
-/** What all streams have in common. */
+/** Options of all streams. */
 export interface StreamsOptions {
   readonly policy: StreamPolicy;
   readonly clock: LiveStreamOptions<unknown>["clock"];
@@ -11,10 +11,10 @@ export interface StreamsOptions {
   readonly tickets: Tickets;
 }
 
-/** Makes the options of single streams. */
+/** Creates the options of single streams. */
 export class Streams {
   readonly #options: StreamsOptions;
-  /** What was made last: nearly all streams have the same key. */
+  /** The last header created: nearly all streams have the same key. */
   #last = { key: "", header: new Headers() };
 
   constructor(options: StreamsOptions) {

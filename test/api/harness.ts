@@ -51,7 +51,7 @@ export class ScriptedEngine implements Engine {
   }
 }
 
-/** A client of the server, with scripted engines and a clock that moves by 1 ms with each call. */
+/** Opens a client of the server, with scripted engines and a clock that advances by 1 ms with each call. */
 export async function openHarness(t: TestContext) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
@@ -84,7 +84,7 @@ export async function openHarness(t: TestContext) {
     stop: () => server.stop(),
     sessions: createClient(SessionService, transport),
     auth: createClient(AuthService, transport),
-    /** Returns the engine that was opened last. */
+    /** Returns the engine opened last. */
     engine(): ScriptedEngine {
       const engine = opened.at(-1);
       if (!engine) throw new Error("no engine was opened");

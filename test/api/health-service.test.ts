@@ -18,7 +18,7 @@ function open() {
   return { clock, store, state, health: createClient(Health, transport) };
 }
 
-it("health is that of the store, as it was at most 1 s ago", async () => {
+it("health is the store's, at most 1 s old", async () => {
   const { clock, store, health } = open();
   assert.equal((await health.check({})).status, ServingStatus.SERVING);
   store.isUp = false;

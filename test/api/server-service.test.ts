@@ -24,8 +24,8 @@ function serve(state: Serving = "serving", browser?: string) {
   return { client: createClient(ServerService, transport), clock };
 }
 
-describe("what the server tells about itself", () => {
-  it("it answers a ping, and names its version and engine", async () => {
+describe("the server", () => {
+  it("answers a ping and names its version and engine", async () => {
     const { client } = serve();
     assert.equal((await client.ping({})).message, "pong");
     const { version, engine, tier, browser } = await client.getVersion({});
@@ -34,14 +34,14 @@ describe("what the server tells about itself", () => {
     assert.equal((await withBrowser.client.getVersion({})).browser, "/usr/bin/chromium");
   });
 
-  it("it tells since when it runs", async () => {
+  it("shows its start time", async () => {
     const { client, clock } = serve();
     clock.advance(1_500);
     const { startTimestamp, uptime, worker } = await client.getServerStatus({});
     assert.deepEqual([startTimestamp, uptime, worker?.id], [epochMs, 1_500, "w1"]);
   });
 
-  it("it is well while it serves", async () => {
+  it("is healthy while it serves", async () => {
     const { status, details } = await serve().client.checkHealth({});
     assert.deepEqual([status, details.store?.status], ["ok", "up"]);
   });
@@ -50,7 +50,7 @@ describe("what the server tells about itself", () => {
     ["store_unavailable", "The store takes no writes"],
     ["draining", "The server is shutting down"],
   ] as const) {
-    it(`it is UNAVAILABLE in the state ${state}`, async () => {
+    it(`is UNAVAILABLE in the state ${state}`, async () => {
       await assert.rejects(serve(state).client.checkHealth({}), { rawMessage, code: Code.Unavailable });
     });
   }

@@ -33,7 +33,7 @@ function tellBack({ requestHeader, responseHeader, responseTrailer }: HandlerCon
   responseTrailer.set("x-trailer", `after ${sent ?? ""}`);
 }
 
-/** Starts the server that users run, with services that do what a test asks of them. */
+/** Starts the server that users run, with services that answer as a test requests. */
 export async function startConformanceServer(t: TestContext, isTls: boolean): Promise<Seen & { url: string }> {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<Code | undefined>();

@@ -26,13 +26,13 @@ describe("the image", () => {
     assert.doesNotMatch(dockerfile, /WAHA_LOCAL_STORE_BASE_DIR|WHATSAPP_API_HOSTNAME/);
   });
 
-  it("uses an earlier image's store until the new directory has one", async (t) => {
+  it("has only the Node of its base image, of the same major version as npm's", async (t) => {
     const dockerfile = await readFile(join(root, "Dockerfile"), "utf8");
     const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     const bases = Array.from(dockerfile.matchAll(/^FROM node:(\d+)/gm), ([, major]) => major);
     assert.deepEqual(new Set(bases), new Set([dependencies.node.split(".")[0]]));
 
-    // What the build does after `npm ci`, on empty entries with the names of the real ones.
+    // Runs the build's steps after `npm ci` on empty entries with the real names.
     const [, afterInstall = ""] = /^RUN npm ci --omit=dev && (.+)$/m.exec(dockerfile) ?? [];
     const directory = await temporaryDirectory(t);
     const modules = (place: string) => readdir(join(place, "node_modules"));
@@ -46,7 +46,7 @@ describe("the image", () => {
     assert.deepEqual(gone(await programs(root), await programs(directory)), ["node"]);
   });
 
-  it("is healthy as long as its server answers over TLS", async () => {
+  it("is healthy while its server answers over TLS", async () => {
     const tls = {
       SESSIOND_TLS_KEY_FILE: join(root, "test/http/fixtures/localhost.key.pem"),
       SESSIOND_TLS_CERT_FILE: join(root, "test/http/fixtures/localhost.cert.pem"),
@@ -58,7 +58,7 @@ describe("the image", () => {
     assert.equal((await startMain({ ...tls, PORT: port }, { args: ["health"] })).code, 0);
   });
 
-  it("goes on with a store in the directory of an earlier image, until there is one in the new", async (t) => {
+  it("uses an earlier image's store until the new directory has one", async (t) => {
     const former = join(await temporaryDirectory(t), "data");
     await using earlier = await ServerProcess.start({ WAHA_LOCAL_STORE_BASE_DIR: former });
     const rest = new RestClient(() => earlier.baseUrl);

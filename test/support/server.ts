@@ -11,8 +11,8 @@ import { createServer, type Overrides, type RunningServer } from "../../src/serv
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLogger };
 
 /**
- * Starts the server that users run, in this process and on a free port: without engines, with its store in memory, unless `overrides`
- * brings others. It reads `env` and nothing else of the environment, and stops with the test.
+ * Starts the server that users run, in this process on a free port, and stops it with the test. It has no engines and
+ * an in-memory store, unless `overrides` has others, and reads only `env`.
  */
 export async function startServer(
   t: TestContext,
@@ -22,7 +22,7 @@ export async function startServer(
   const { config, secrets } = await readConfig((path) => readFile(path, "utf8"), {
     PORT: "0",
     WAHA_PRINT_QR: "false",
-    // No thread that could kill the test's process.
+    // No watchdog thread, which could kill the test's process.
     SESSIOND_BLOCKED_LIMIT_SECONDS: "0",
     ...env,
   });

@@ -33,7 +33,7 @@ function open(maxOpen: number) {
   return {
     counts,
     client,
-    /** Opens one and returns the call that leaves it. */
+    /** Opens a stream and returns the call that leaves it. */
     async stream(): Promise<() => void> {
       const leaving = new AbortController();
       const items = client.statusStream({}, { signal: leaving.signal })[Symbol.asyncIterator]();

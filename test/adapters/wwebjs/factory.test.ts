@@ -40,10 +40,7 @@ describe("the WEBJS factory", () => {
           return next(url, context);
         },
       });
-      process.argv[2] = "no such command";
-      // An unknown command ends the process once everything is loaded.
-      process.exit = () => {};
-      await import("./src/main.ts");
+      await import("./src/server.ts");
       const { createWwebjsFactory } = await import("./src/adapters/wwebjs/factory.ts");
       const factory = createWwebjsFactory({ clock: {}, profilesDirectory: "/nowhere" });
       await factory.obstacle();

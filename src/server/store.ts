@@ -30,7 +30,7 @@ export async function openStore(
   tools: Tools,
   { backend }: Overrides,
 ): Promise<Store> {
-  return backend ? storeOver(backend) : stores[config.store](directory, config, secrets, tools);
+  return backend ? storeOver(directory, backend) : stores[config.store](directory, config, secrets, tools);
 }
 
 async function openLevelStore(
@@ -46,16 +46,14 @@ async function openLevelStore(
   const backend = await open.catch((error: unknown) => {
     throw explained(directory, error);
   });
-  return {
-    backend,
-    lastWrittenMs: backend.lastWrittenMs,
-    backUp: (wallMs) =>
-      backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`),
-  };
+  return { ...storeOver(directory, backend), lastWrittenMs: backend.lastWrittenMs };
 }
 
-const storeOver = (backend: Backend): Store => ({
+const storeOver = (directory: string, backend: Backend): Store => ({
   backend,
   lastWrittenMs: undefined,
-  backUp: () => Promise.reject(new SessionError("STORE_UNAVAILABLE", "This store cannot be backed up")),
+  async backUp(wallMs) {
+    if (!backend.backups) throw new SessionError("STORE_UNAVAILABLE", "This store is backed up by tools of its own");
+    return backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`);
+  },
 });

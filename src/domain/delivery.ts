@@ -5,7 +5,10 @@ import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb
 import { deletedEventName } from "./event.ts";
 import { fnv1a } from "./hash.ts";
 
-/** Result of an attempt to post an event. */
+/**
+ * Result of an attempt to post an event. `error` and `note` are one sentence each, without details of the inner network; `note` is the
+ * remedy where the status alone does not say it.
+ */
 export type AttemptOutcome =
   | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
   | { type: "failed"; error: string };

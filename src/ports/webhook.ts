@@ -1,3 +1,5 @@
+import type { AttemptOutcome } from "../domain/delivery.ts";
+
 /** One webhook attempt, ready to be sent as it is. */
 export interface WebhookRequest {
   readonly url: string;
@@ -8,18 +10,10 @@ export interface WebhookRequest {
   readonly trusted?: boolean;
 }
 
-/**
- * What became of an attempt. `error` is one sentence that says nothing of the network inside; so is `note`, where a status does
- * not say by itself what to do.
- */
-export type WebhookOutcome =
-  | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
-  | { type: "failed"; error: string };
-
 /** Posts webhooks. */
 export interface WebhookSender {
   /** Posts once, follows no redirect, never rejects. */
-  post(request: WebhookRequest, signal: AbortSignal): Promise<WebhookOutcome>;
+  post(request: WebhookRequest, signal: AbortSignal): Promise<AttemptOutcome>;
   /** Closes all connections; what is still in flight fails. Idempotent. */
   close(): Promise<void>;
 }

@@ -10,8 +10,9 @@ import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { createLogger } from "../../src/adapters/pino/logger.ts";
 import { deliveryView, endpointView } from "../../src/api/webhook-service.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
+import type { AttemptOutcome } from "../../src/domain/delivery.ts";
 import { endpointIdsFor, endpointsOf } from "../../src/domain/delivery.ts";
-import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
+import type { WebhookRequest } from "../../src/ports/webhook.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { settle } from "./harness.ts";
@@ -19,7 +20,7 @@ import { settle } from "./harness.ts";
 const dayMs = 86_400_000;
 
 /** Opens a session with one endpoint that answers `outcome`, and a running dispatcher. */
-async function setUp(t: TestContext, outcome: WebhookOutcome, delaySeconds = 60) {
+async function setUp(t: TestContext, outcome: AttemptOutcome, delaySeconds = 60) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const posted: WebhookRequest[] = [];

@@ -5,10 +5,11 @@ import { DeliverySchema, type Endpoint, EndpointSchema } from "../../gen/session
 import type { WebhookConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { type DispatcherOptions, WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
+import type { AttemptOutcome } from "../../src/domain/delivery.ts";
 import type { Claim } from "../../src/ports/outbox.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 import type { Logger } from "../../src/ports/system.ts";
-import type { WebhookOutcome, WebhookRequest } from "../../src/ports/webhook.ts";
+import type { WebhookRequest } from "../../src/ports/webhook.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 /** Queue of claims that records how they were settled. */
@@ -66,10 +67,10 @@ class Queue {
 
 /** Attempts that wait until the test answers them. */
 class Posts {
-  readonly open: { request: WebhookRequest; signal: AbortSignal; answer: (outcome: WebhookOutcome) => void }[] = [];
+  readonly open: { request: WebhookRequest; signal: AbortSignal; answer: (outcome: AttemptOutcome) => void }[] = [];
   total = 0;
-  readonly post = (request: WebhookRequest, signal: AbortSignal): Promise<WebhookOutcome> => {
-    const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
+  readonly post = (request: WebhookRequest, signal: AbortSignal): Promise<AttemptOutcome> => {
+    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     this.total++;
     this.open.push({ request, signal, answer: resolve });
     signal.addEventListener("abort", () => resolve({ type: "failed", error: "aborted" }));
@@ -78,7 +79,7 @@ class Posts {
   readonly close = async () => {};
 }
 
-const ok: WebhookOutcome = { type: "answered", status: 200 };
+const ok: AttemptOutcome = { type: "answered", status: 200 };
 
 function setUp(more: Partial<DispatcherOptions> = {}) {
   const queue = new Queue();
@@ -111,7 +112,7 @@ function setUp(more: Partial<DispatcherOptions> = {}) {
 /** Runs all callbacks that are ready. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const settlements: [string, number, WebhookOutcome, string][] = [
+const settlements: [string, number, AttemptOutcome, string][] = [
   ["a success as done", 0, ok, "done"],
   ["a redirect as to be tried again", 0, { type: "answered", status: 302 }, "retry in 2000"],
   ["a refusal to connect likewise", 0, { type: "failed", error: "connection refused" }, "retry in 2000"],
@@ -323,7 +324,7 @@ describe("a stopping webhook dispatcher", () => {
   it("settles an answer that arrives with the cut", async () => {
     const queue = new Queue();
     const answeredAnyway = (_: WebhookRequest, signal: AbortSignal) =>
-      new Promise<WebhookOutcome>((resolve) => signal.addEventListener("abort", () => resolve(ok)));
+      new Promise<AttemptOutcome>((resolve) => signal.addEventListener("abort", () => resolve(ok)));
     const { clock, dispatcher } = setUp({ outbox: queue, sender: { post: answeredAnyway, close: async () => {} } });
     dispatcher.start();
     queue.push("dlv_1");

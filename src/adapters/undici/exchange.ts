@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import type { WebhookOutcome, WebhookRequest } from "../../ports/webhook.ts";
+import type { AttemptOutcome } from "../../domain/delivery.ts";
+import type { WebhookRequest } from "../../ports/webhook.ts";
 import { explainStatus } from "./answer-note.ts";
 import { describeFailure, isConnectionLoss, ProxyFailure } from "./failure.ts";
 import type { ConnectionAware, Lane, ReusedConnection } from "./lane.ts";
@@ -25,20 +26,20 @@ export interface ExchangeOptions {
  */
 export class Exchange implements ConnectionAware {
   /** Outcome of the request. Never rejects. */
-  readonly outcome: Promise<WebhookOutcome>;
-  readonly #resolve: (outcome: WebhookOutcome) => void;
+  readonly outcome: Promise<AttemptOutcome>;
+  readonly #resolve: (outcome: AttemptOutcome) => void;
   readonly #request: WebhookRequest;
   readonly #options: ExchangeOptions;
   #controller: Dispatcher.DispatchController | undefined;
   #connection: ReusedConnection | undefined;
   #isConnectionUsed = false;
   #hasAnswerBegun = false;
-  #answer: WebhookOutcome | undefined;
+  #answer: AttemptOutcome | undefined;
   #bytes = 0;
   #isOver = false;
 
   constructor(request: WebhookRequest, options: ExchangeOptions) {
-    const { promise, resolve } = Promise.withResolvers<WebhookOutcome>();
+    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     this.outcome = promise;
     this.#resolve = resolve;
     this.#request = request;
@@ -131,7 +132,7 @@ export class Exchange implements ConnectionAware {
     }
   }
 
-  #end(outcome: WebhookOutcome): void {
+  #end(outcome: AttemptOutcome): void {
     this.#isOver = true;
     this.#resolve(outcome);
   }

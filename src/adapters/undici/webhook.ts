@@ -1,6 +1,7 @@
 import type { buildConnector } from "undici";
+import type { AttemptOutcome } from "../../domain/delivery.ts";
 import type { Clock } from "../../ports/system.ts";
-import type { WebhookOutcome, WebhookRequest, WebhookSender } from "../../ports/webhook.ts";
+import type { WebhookRequest, WebhookSender } from "../../ports/webhook.ts";
 import { directConnector } from "./connector.ts";
 import { Exchange } from "./exchange.ts";
 import { createLane, type Lane } from "./lane.ts";
@@ -93,7 +94,7 @@ async function post(
   clock: Clock,
   { timeoutMs }: WebhookRequest,
   signal: AbortSignal,
-): Promise<WebhookOutcome> {
+): Promise<AttemptOutcome> {
   if (signal.aborted) return { type: "failed", error: "aborted" };
   const exchange = begin();
   const cancelTimeout = clock.schedule(timeoutMs, () => exchange.timeOut());

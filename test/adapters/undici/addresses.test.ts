@@ -6,7 +6,7 @@ import { allowListOf, describeAddress } from "../../../src/adapters/undici/addre
 import { connectToFirst } from "../../../src/adapters/undici/address-race.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
-import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
+import type { AttemptOutcome } from "../../../src/domain/delivery.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { openReceiver } from "../../support/webhook-receiver.ts";
 
@@ -14,7 +14,7 @@ const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 
 /** Outcome of a webhook to a name with these addresses. */
-async function post(port: number, addresses: LookupAddress[], guarded: boolean): Promise<WebhookOutcome> {
+async function post(port: number, addresses: LookupAddress[], guarded: boolean): Promise<AttemptOutcome> {
   const resolve: Resolve = (_, callback) => callback(null, addresses);
   const guard = { allow: allowListOf(["127.0.0.0/8"]), resolve };
   const sender = createWebhookSender({ clock: new FakeClock(), resolve, ...(guarded && { guard }) });

@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { allowListOf } from "../../../src/adapters/undici/address.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
-import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
+import type { AttemptOutcome } from "../../../src/domain/delivery.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { openReceiver } from "../../support/webhook-receiver.ts";
 
@@ -32,13 +32,13 @@ after(() => {
 });
 
 const never = new AbortController().signal;
-const refused: WebhookOutcome = { type: "failed", error: "destination not allowed" };
+const refused: AttemptOutcome = { type: "failed", error: "destination not allowed" };
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 
 /** Runs `use` with a guarded sender. Names resolve to `answers` in turn, and from then on to the last one. */
 async function guarded<T>(
-  use: (post: (url: string, trusted?: boolean) => Promise<WebhookOutcome>) => Promise<T>,
+  use: (post: (url: string, trusted?: boolean) => Promise<AttemptOutcome>) => Promise<T>,
   answers: Readonly<Record<string, LookupAddress[][]>> = {},
   allow: readonly string[] = [],
 ): Promise<T> {
@@ -197,7 +197,7 @@ describe("a guarded sender", () => {
 
   it("reaches allowed hosts and blocks, and any host for trusted requests", async () => {
     await using receiver = await openReceiver();
-    const ok: WebhookOutcome = { type: "answered", status: 200 };
+    const ok: AttemptOutcome = { type: "answered", status: 200 };
     const answers = { "hooks.internal": [[v4("127.0.0.1")]], "other.internal": [[v4("127.0.0.1")]] };
     await guarded(
       async (post) => {

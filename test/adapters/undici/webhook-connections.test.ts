@@ -4,14 +4,14 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { describe, it } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
-import type { WebhookOutcome } from "../../../src/ports/webhook.ts";
+import type { AttemptOutcome } from "../../../src/domain/delivery.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { cert, key } from "../../support/localhost-certificate.ts";
 
 const never = new AbortController().signal;
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n";
-const answered: WebhookOutcome = { type: "answered", status: 200 };
-const closed: WebhookOutcome = { type: "failed", error: "connection closed before the answer" };
+const answered: AttemptOutcome = { type: "answered", status: 200 };
+const closed: AttemptOutcome = { type: "failed", error: "connection closed before the answer" };
 
 /** A request as received by a server, with the number of its connection and its number there, both from 1. */
 interface Arrival {

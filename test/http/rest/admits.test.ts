@@ -49,9 +49,9 @@ describe("a REST request that is not admitted", () => {
     const { url, port, calls } = await start(t);
     const bad = { method: "POST", headers: { "content-type": "text/plain" }, body: "{" };
     assert.equal((await fetch(`${url}/api/sessions`, bad)).status, 401);
-    const { socket, closed } = await openSocket(t, port);
+    const { socket, received } = await openSocket(t, port);
     socket.write("POST /api/sessions HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n{");
-    assert.match(await closed, /^HTTP\/1\.1 401 [\s\S]*Connection: close/i);
+    assert.match(await received("\r\n\r\n"), /^HTTP\/1\.1 401 [\s\S]*Connection: close/i);
     assert.deepEqual(calls, []);
   });
 

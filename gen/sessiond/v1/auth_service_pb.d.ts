@@ -55,7 +55,7 @@ export declare type QrCode = Message<"sessiond.v1.QrCode"> & {
   serial: number;
 
   /**
-   * Number of codes that will follow in this round.
+   * Number of codes that follow in this round.
    *
    * @generated from field: uint32 remaining = 6;
    */
@@ -109,7 +109,7 @@ export declare type GetQrResponse = Message<"sessiond.v1.GetQrResponse"> & {
 export declare const GetQrResponseSchema: GenMessage<GetQrResponse>;
 
 /**
- * Session whose code is requested, and the form of the answer.
+ * Session whose code is requested, and the format of the answer.
  *
  * @generated from message sessiond.v1.GetQrBodyRequest
  */
@@ -122,7 +122,7 @@ export declare type GetQrBodyRequest = Message<"sessiond.v1.GetQrBodyRequest"> &
   session: string;
 
   /**
-   * Form of the answer: "image" for a PNG, "raw" for the text as JSON. Default "image".
+   * Format of the answer: "image" for a PNG, "raw" for the text as JSON. Default "image".
    *
    * @generated from field: string format = 2;
    */
@@ -211,7 +211,7 @@ export declare type RequestCodeResponse = Message<"sessiond.v1.RequestCodeRespon
 export declare const RequestCodeResponseSchema: GenMessage<RequestCodeResponse>;
 
 /**
- * Code that came to the phone.
+ * Code that WhatsApp sent to the phone.
  *
  * @generated from message sessiond.v1.AuthorizeCodeRequest
  */
@@ -449,7 +449,7 @@ export declare const AuthService: GenService<{
     output: typeof RequestCodeResponseSchema;
   },
   /**
-   * Takes a code that came to the phone. No engine supports it; the route exists because WAHA has it.
+   * Takes a code that WhatsApp sent to the phone. No engine supports it; the route exists because WAHA has it.
    *
    * @generated from rpc sessiond.v1.AuthService.AuthorizeCode
    */

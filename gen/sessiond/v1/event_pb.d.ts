@@ -13,7 +13,7 @@ import type { Engine_Kind, Me, Session_Health, Session_Status, Session_StatusRea
 export declare const file_sessiond_v1_event: GenFile;
 
 /**
- * Event of a session, with the same content in the log, in streams and in webhooks.
+ * Event of a session. Its content is the same in the log, in streams and in webhooks.
  *
  * @generated from message sessiond.v1.Event
  */
@@ -189,7 +189,7 @@ export declare type SessionStatusPayload_Past = Message<"sessiond.v1.SessionStat
 export declare const SessionStatusPayload_PastSchema: GenMessage<SessionStatusPayload_Past>;
 
 /**
- * Change of health of a logged-in connection: it stopped answering, or it answers again.
+ * Change of a logged-in connection's health: it stopped answering, or it answers again.
  *
  * @generated from message sessiond.v1.SessionHealthPayload
  */
@@ -223,7 +223,7 @@ export declare type SessionHealthPayload = Message<"sessiond.v1.SessionHealthPay
 export declare const SessionHealthPayloadSchema: GenMessage<SessionHealthPayload>;
 
 /**
- * Webhook endpoint of the session that was disabled.
+ * Disabled webhook endpoint of the session.
  *
  * @generated from message sessiond.v1.WebhookDisabledPayload
  */
@@ -243,7 +243,7 @@ export declare type WebhookDisabledPayload = Message<"sessiond.v1.WebhookDisable
   url: string;
 
   /**
-   * Reason for disabling it.
+   * Reason why the endpoint was disabled.
    *
    * @generated from field: string reason = 3;
    */
@@ -284,15 +284,15 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   timestamp: number;
 
   /**
-   * Chat id of the chat, or of the account if it sent the message. A person is shown by number, such as "11111111111@c.us", once this
-   * message or an earlier one has told it; else by LID.
+   * Chat id of the chat, or of the account if the account sent the message. A person has a number as chat id, such as
+   * "11111111111@c.us", if this message or an earlier one contains it; otherwise a LID.
    *
    * @generated from field: string from = 3;
    */
   from: string;
 
   /**
-   * Whether the account sent the message, from any of its devices.
+   * True if the account sent the message, from any of its devices.
    *
    * @generated from field: bool from_me = 4;
    */
@@ -320,7 +320,7 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   body: string;
 
   /**
-   * Whether the message has media.
+   * True if the message has media.
    *
    * @generated from field: bool has_media = 8;
    */
@@ -355,8 +355,8 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
   data?: JsonObject | undefined;
 
   /**
-   * LID of the person in `from`, if it is known, such as "199999999999999@lid": WhatsApp's id of an account without its number. WhatsApp
-   * sends it beside the number (`sender_lid`), or as `from` itself.
+   * LID of the person in `from`, if it is known, such as "199999999999999@lid". A LID is WhatsApp's id of an account that does not show
+   * the number. WhatsApp sends it beside the number (`sender_lid`), or in place of it.
    *
    * @generated from field: optional string from_lid = 13;
    */
@@ -384,7 +384,7 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
 export declare const MessagePayloadSchema: GenMessage<MessagePayload>;
 
 /**
- * Message that is replied to.
+ * Message that another one replies to.
  *
  * @generated from message sessiond.v1.MessagePayload.ReplyTo
  */
@@ -425,7 +425,7 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
 export declare const MessagePayload_ReplyToSchema: GenMessage<MessagePayload_ReplyTo>;
 
 /**
- * Delivery states of a sent message, with WhatsApp's numbers.
+ * Delivery states of a sent message, numbered as WhatsApp numbers them.
  *
  * @generated from enum sessiond.v1.MessagePayload.Ack
  */

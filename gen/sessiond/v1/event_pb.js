@@ -68,7 +68,7 @@ export const MessagePayload_AckSchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_event, 4, 0);
 
 /**
- * Delivery states of a sent message, with WhatsApp's numbers.
+ * Delivery states of a sent message, numbered as WhatsApp numbers them.
  *
  * @generated from enum sessiond.v1.MessagePayload.Ack
  */

@@ -48,8 +48,8 @@ export declare type StreamEventsRequest = Message<"sessiond.v1.StreamEventsReque
   cursor?: bigint | undefined;
 
   /**
-   * Name of a client that resumes, 1 to 64 characters of A-Z a-z 0-9 _ - and dot. From its first stream on it misses no event: its cursor
-   * is stored on disk.
+   * Name of a client that resumes: 1 to 64 characters of A-Z a-z 0-9 _ - and dot. It misses no event from its first stream on, because
+   * its cursor is stored on disk.
    *
    * @generated from field: string consumer = 5;
    */
@@ -98,7 +98,7 @@ export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResp
     case: "gap";
   } | {
     /**
-     * Time of the server, sent while no event occurs.
+     * The server's time, sent while no event occurs.
      *
      * @generated from field: google.protobuf.Timestamp heartbeat = 4;
      */
@@ -114,7 +114,7 @@ export declare type StreamEventsResponse = Message<"sessiond.v1.StreamEventsResp
 export declare const StreamEventsResponseSchema: GenMessage<StreamEventsResponse>;
 
 /**
- * Range of the log that is no longer stored, between the cursor and the next item.
+ * Events between the cursor and the next item that are no longer stored.
  *
  * @generated from message sessiond.v1.StreamEventsResponse.Gap
  */
@@ -201,7 +201,7 @@ export declare const CreateStreamTicketRequestSchema: GenMessage<CreateStreamTic
  */
 export declare type CreateStreamTicketResponse = Message<"sessiond.v1.CreateStreamTicketResponse"> & {
   /**
-   * Value for `?ticket=`. A secret until it expires.
+   * Value of `?ticket=`. A secret until it expires.
    *
    * @generated from field: string ticket = 1;
    */
@@ -249,8 +249,8 @@ export declare const EventService: GenService<{
     output: typeof AckEventsResponseSchema;
   },
   /**
-   * Creates a ticket that replaces the API key in the URL of a stream, as `?ticket=`. Browsers need it because EventSource sends no
-   * headers.
+   * Creates a ticket that takes the place of the API key in the URL of a stream, as `?ticket=`. Browsers need it because EventSource
+   * cannot send headers.
    *
    * @generated from rpc sessiond.v1.EventService.CreateStreamTicket
    */

@@ -216,7 +216,7 @@ export declare type GetServerStatusResponse = Message<"sessiond.v1.GetServerStat
 export declare const GetServerStatusResponseSchema: GenMessage<GetServerStatusResponse>;
 
 /**
- * Process among several servers.
+ * One of several servers.
  *
  * @generated from message sessiond.v1.GetServerStatusResponse.Worker
  */

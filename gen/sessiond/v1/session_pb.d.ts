@@ -162,7 +162,7 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   engineState: Session_EngineState;
 
   /**
-   * Counter of the changes that were requested (configuration, start, stop, logout), from 1.
+   * Number of changes that were requested (configuration, start, stop, logout). Begins at 1.
    *
    * @generated from field: uint32 revision = 10;
    */
@@ -190,7 +190,7 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   attempt: number;
 
   /**
-   * Time of the next attempt to connect. During an attempt: the time at which it is given up.
+   * Time of the next attempt to connect. During an attempt: the time at which the attempt times out.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_at = 14;
    */
@@ -320,14 +320,14 @@ export enum Session_StatusReason {
   BANNED = 4,
 
   /**
-   * The account is banned for a limited time. The server does not connect before its end.
+   * The account is banned for a limited time. The server does not connect before the ban ends.
    *
    * @generated from enum value: TEMPORARILY_BANNED = 5;
    */
   TEMPORARILY_BANNED = 5,
 
   /**
-   * WhatsApp refuses this client version. The server tries each other version once, when it becomes available.
+   * WhatsApp refuses this client version. The server tries once with each other version that becomes available.
    *
    * @generated from enum value: CLIENT_OUTDATED = 6;
    */
@@ -348,14 +348,14 @@ export enum Session_StatusReason {
   UNREACHABLE = 8,
 
   /**
-   * No phone scanned a code before the round of codes ended.
+   * No phone scanned a code before the last one expired.
    *
    * @generated from enum value: PAIRING_TIMEOUT = 9;
    */
   PAIRING_TIMEOUT = 9,
 
   /**
-   * The engine failed by an error of its own.
+   * The engine failed because of an internal error.
    *
    * @generated from enum value: ENGINE_CRASHED = 10;
    */
@@ -557,7 +557,7 @@ export enum Session_RemoteUnlinked {
 export declare const Session_RemoteUnlinkedSchema: GenEnum<Session_RemoteUnlinked>;
 
 /**
- * Settings that the owner of a session can choose.
+ * Settings that a session's owner chooses.
  *
  * @generated from message sessiond.v1.SessionConfig
  */
@@ -584,7 +584,7 @@ export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
   webhooks: WebhookConfig[];
 
   /**
-   * Whether this session's engine logs at debug level. Default false.
+   * True to log this session's engine at debug level. Default false.
    *
    * @generated from field: bool debug = 4;
    */
@@ -701,7 +701,8 @@ export declare type HmacConfig = Message<"sessiond.v1.HmacConfig"> & {
   key: string;
 
   /**
-   * Former secret, for the time of a change of keys: webhook-signature is made with both. It is shown and kept as `key` is.
+   * Former secret, for use while the key is being changed: `webhook-signature` then holds a signature for each of the two. It is shown as
+   * "***"; "***" in a request keeps the stored one.
    *
    * @generated from field: optional string previous_key = 2;
    */
@@ -762,7 +763,7 @@ export declare type CustomHeader = Message<"sessiond.v1.CustomHeader"> & {
   name: string;
 
   /**
-   * Value of the header. It is shown as "***" if the name looks like that of a credential.
+   * Value of the header. It is shown as "***" if the name suggests a credential.
    *
    * @generated from field: string value = 2;
    */
@@ -782,7 +783,7 @@ export declare const CustomHeaderSchema: GenMessage<CustomHeader>;
  */
 export declare type NowebConfig = Message<"sessiond.v1.NowebConfig"> & {
   /**
-   * Whether the account is shown as online while it is connected. Default true.
+   * True to show the account as online while it is connected. Default true.
    *
    * @generated from field: optional bool mark_online = 1;
    */
@@ -809,14 +810,14 @@ export declare const NowebConfigSchema: GenMessage<NowebConfig>;
  */
 export declare type NowebStoreConfig = Message<"sessiond.v1.NowebStoreConfig"> & {
   /**
-   * Whether to store contacts, chats and messages. Default false.
+   * True to store contacts, chats and messages. Default false.
    *
    * @generated from field: optional bool enabled = 1;
    */
   enabled?: boolean | undefined;
 
   /**
-   * Whether to request the full history from the phone on pairing, instead of the recent part. Default false.
+   * True to request the full history from the phone on pairing, not only the recent part. Default false.
    *
    * @generated from field: optional bool full_sync = 2;
    */

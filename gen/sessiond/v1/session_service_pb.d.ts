@@ -20,7 +20,7 @@ export declare const file_sessiond_v1_session_service: GenFile;
  */
 export declare type ListSessionsRequest = Message<"sessiond.v1.ListSessionsRequest"> & {
   /**
-   * Whether to list STOPPED sessions, too. Default false.
+   * True to include STOPPED sessions. Default false.
    *
    * @generated from field: bool all = 1;
    */
@@ -114,7 +114,7 @@ export declare type CreateSessionRequest = Message<"sessiond.v1.CreateSessionReq
   name: string;
 
   /**
-   * Whether to start it at once. Default true.
+   * True to start the session at once. Default true.
    *
    * @generated from field: optional bool start = 2;
    */
@@ -593,8 +593,8 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
   kind: StatusStreamResponse_Kind;
 
   /**
-   * Position in the log to resume from: all changes up to it have been sent. 0 if that is not the case yet, on a gap and on a snapshot of
-   * several sessions before its last item.
+   * Position in the log to resume from: all changes up to it have been sent. 0 for a gap, and in a snapshot of several sessions for all
+   * items but the last.
    *
    * @generated from field: uint64 seq = 2;
    */
@@ -643,14 +643,14 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
   previousStatus: Session_Status;
 
   /**
-   * Parts that changed: "status", or "qr" for a new code to scan.
+   * Names of the parts that changed: "status", or "qr" for a new code to scan.
    *
    * @generated from field: repeated string changed = 9;
    */
   changed: string[];
 
   /**
-   * Whether earlier changes were left out because the client read too slowly. This item has the latest state.
+   * True if earlier changes were left out because the client read too slowly. This item has the latest state.
    *
    * @generated from field: bool coalesced = 10;
    */
@@ -705,7 +705,7 @@ export enum StatusStreamResponse_Kind {
   GAP = 4,
 
   /**
-   * Sent while nothing changes; `time` is the time of the server.
+   * Heartbeat, sent while nothing changes. `time` is the server's time.
    *
    * @generated from enum value: KIND_HEARTBEAT = 5;
    */
@@ -792,7 +792,7 @@ export declare type StopSessionDeprecatedRequest = Message<"sessiond.v1.StopSess
   name: string;
 
   /**
-   * Whether to log it out and delete it, too. Default false.
+   * True to log the session out and delete it as well. Default false.
    *
    * @generated from field: bool logout = 2;
    */

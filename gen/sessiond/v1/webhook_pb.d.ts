@@ -81,7 +81,7 @@ export declare type WebhookDelivery = Message<"sessiond.v1.WebhookDelivery"> & {
   attemptCount: number;
 
   /**
-   * Attempts, oldest first. A long list holds only the latest.
+   * Attempts, oldest first. Of many attempts, only the latest are stored.
    *
    * @generated from field: repeated sessiond.v1.WebhookAttempt attempts = 10;
    */
@@ -95,7 +95,7 @@ export declare type WebhookDelivery = Message<"sessiond.v1.WebhookDelivery"> & {
   nextAttemptAt?: Timestamp | undefined;
 
   /**
-   * Time at which it was delivered or given up.
+   * Time at which the delivery succeeded or was given up.
    *
    * @generated from field: google.protobuf.Timestamp settled_at = 12;
    */
@@ -122,7 +122,7 @@ export declare const WebhookDeliverySchema: GenMessage<WebhookDelivery>;
  */
 export enum WebhookDelivery_State {
   /**
-   * In a request: any state. Never sent.
+   * Any state, in a request. Never sent in an answer.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -190,7 +190,7 @@ export declare type WebhookAttempt = Message<"sessiond.v1.WebhookAttempt"> & {
   latencyMs: number;
 
   /**
-   * Reason for a missing answer, or a hint that the status does not give, such as the address to configure after a redirect.
+   * Reason why there was no answer. With a status: a hint that the status does not give, such as the URL to configure after a redirect.
    *
    * @generated from field: string error = 4;
    */
@@ -238,29 +238,29 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
   events: string[];
 
   /**
-   * Whether it is no longer configured. Its pending deliveries are still sent.
+   * True if the endpoint is no longer configured. Its pending deliveries are still sent.
    *
    * @generated from field: bool removed = 4;
    */
   removed: boolean;
 
   /**
-   * Whether it is disabled: its deliveries are stored as FAILED and can be sent again after it is enabled. It is enabled by
-   * EnableEndpoint, by an update of the session's configuration, or when the one delivery that is tried each day succeeds.
+   * True if the endpoint is disabled: its deliveries are stored as FAILED and can be sent again once it is enabled. EnableEndpoint, an
+   * update of the session's configuration, or a success of the daily probe enables it.
    *
    * @generated from field: bool disabled = 5;
    */
   disabled: boolean;
 
   /**
-   * Time at which it was disabled.
+   * Time at which the endpoint was disabled.
    *
    * @generated from field: google.protobuf.Timestamp disabled_at = 6;
    */
   disabledAt?: Timestamp | undefined;
 
   /**
-   * Reason for disabling it.
+   * Reason why the endpoint was disabled.
    *
    * @generated from field: string disabled_reason = 7;
    */
@@ -281,14 +281,15 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
   failingSince?: Timestamp | undefined;
 
   /**
-   * End of a pause after failures, or of one that the receiver requested by Retry-After. After it, deliveries are tried one at a time.
+   * End of a pause after failures, or of a pause that the receiver requested with Retry-After. Deliveries are then attempted one at a
+   * time.
    *
    * @generated from field: google.protobuf.Timestamp spared_until = 10;
    */
   sparedUntil?: Timestamp | undefined;
 
   /**
-   * Time from which the next delivery is tried; set while the endpoint is disabled.
+   * Earliest time of the next probe, which attempts one delivery. Set while the endpoint is disabled.
    *
    * @generated from field: google.protobuf.Timestamp next_probe_at = 11;
    */

@@ -396,7 +396,7 @@ export declare const WebhookService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Sends a settled delivery again, under the same id.
+   * Sends a delivered or failed delivery again, with the same id.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendDelivery
    */

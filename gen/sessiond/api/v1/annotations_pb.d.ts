@@ -125,7 +125,7 @@ export declare const MediaTypeSchema: GenMessage<MediaType>;
  */
 export declare type FieldRules = Message<"sessiond.api.v1.FieldRules"> & {
   /**
-   * Whether a request must set the field. An answer always shows it.
+   * True if a request must set the field. An answer always shows it.
    *
    * @generated from field: bool required = 1;
    */
@@ -202,7 +202,7 @@ export declare const FieldRulesSchema: GenMessage<FieldRules>;
 export declare const error: GenExtension<MethodOptions, RpcError[]>;
 
 /**
- * Whether the RPC needs no API key.
+ * True if the RPC needs no API key.
  *
  * @generated from extension: bool public_access = 50102;
  */

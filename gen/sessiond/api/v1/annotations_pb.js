@@ -60,7 +60,7 @@ export const error = /*@__PURE__*/
   extDesc(file_sessiond_api_v1_annotations, 0);
 
 /**
- * Whether the RPC needs no API key.
+ * True if the RPC needs no API key.
  *
  * @generated from extension: bool public_access = 50102;
  */

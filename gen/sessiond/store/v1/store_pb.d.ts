@@ -15,7 +15,7 @@ import type { WebhookAttempt } from "../../v1/webhook_pb.js";
 export declare const file_sessiond_store_v1_store: GenFile;
 
 /**
- * Stored state of a session: the wishes of its owner and the last known state of its engine.
+ * Stored state of a session: the state its owner wants and the last known state of its engine.
  *
  * Times marked "monotonic" are readings of `MonotonicClock`, which measures durations. All other times are Unix times.
  *
@@ -93,7 +93,7 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
   wakeAt?: Timestamp | undefined;
 
   /**
-   * Whether WhatsApp has ended the login. It is removed before the next engine opens.
+   * True if WhatsApp has ended the login. The login is removed before the next engine opens.
    *
    * @generated from field: bool credentials_dead = 11;
    */
@@ -295,7 +295,7 @@ export declare type MessageLog = Message<"sessiond.store.v1.MessageLog"> & {
 export declare const MessageLogSchema: GenMessage<MessageLog>;
 
 /**
- * Answered request to create a session. The same request gets the same answer again.
+ * Answered request to create a session. A repetition of the request gets the same answer.
  *
  * @generated from message sessiond.store.v1.Creation
  */
@@ -342,7 +342,7 @@ export declare type Endpoint = Message<"sessiond.store.v1.Endpoint"> & {
   config?: WebhookConfig | undefined;
 
   /**
-   * Whether it is no longer configured: it receives no new deliveries and is removed with its last pending one.
+   * True if the endpoint is no longer configured. It receives no new deliveries and is removed with its last pending one.
    *
    * @generated from field: bool removed = 3;
    */
@@ -404,7 +404,7 @@ export declare type EndpointHealth = Message<"sessiond.store.v1.EndpointHealth">
   disabledAt?: Timestamp | undefined;
 
   /**
-   * Reason for disabling it.
+   * Reason why the endpoint was disabled.
    *
    * @generated from field: string disabled_reason = 6;
    */
@@ -466,14 +466,14 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
   dueAt?: Timestamp | undefined;
 
   /**
-   * Attempts, oldest first; of a long list the latest. Attempts before it was sent again by hand are included.
+   * Attempts, oldest first, including those before it was sent again by hand. Of many attempts, only the latest are stored.
    *
    * @generated from field: repeated sessiond.v1.WebhookAttempt log = 6;
    */
   log: WebhookAttempt[];
 
   /**
-   * Time at which it was delivered or given up. Unset while it is pending.
+   * Time at which the delivery succeeded or was given up. Unset while it is pending.
    *
    * @generated from field: google.protobuf.Timestamp settled_at = 7;
    */
@@ -494,7 +494,7 @@ export declare type Delivery = Message<"sessiond.store.v1.Delivery"> & {
 export declare const DeliverySchema: GenMessage<Delivery>;
 
 /**
- * Position of a named reader of the log.
+ * Position in the log of a named reader.
  *
  * @generated from message sessiond.store.v1.Consumer
  */

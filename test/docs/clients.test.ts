@@ -68,12 +68,6 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-/** The code that the session shows now. */
-async function shownQr(rest: RestClient, session: string): Promise<string> {
-  const { body } = await rest.get(`/api/${session}/auth/qr?format=raw`);
-  return String(body.value);
-}
-
 async function sendTo(whatsapp: WhatsApp, phone: Phone, text: string): Promise<string> {
   const sender = whatsapp.phone();
   await sender.sendTextTo(phone.number, text);
@@ -96,7 +90,7 @@ describe("docs/clients.md", () => {
         await running.line(/^Scan qr\.png/);
         const picture = await readFile(join(directory, "qr.png"));
         assert.deepEqual(picture.subarray(0, pngSignature.length), pngSignature);
-        await phone.scan(await shownQr(rest, session));
+        await phone.scan(await rest.qrCode(session));
       } else {
         const line = await running.line(/^Pairing code: [A-Z0-9]{4}-[A-Z0-9]{4}$/);
         await phone.enterCode(line.slice(-9));
@@ -131,7 +125,7 @@ describe("docs/clients.md", () => {
     await page.waitForFunction("document.querySelector('#qr').naturalWidth > 100");
 
     const phone = whatsapp.phone(number);
-    await phone.scan(await shownQr(rest, "browser"));
+    await phone.scan(await rest.qrCode("browser"));
     await page.waitForFunction("document.querySelector('#status').textContent === 'WORKING'");
     const sender = await sendTo(whatsapp, phone, "hello from the browser");
     const shown = await page.waitForSelector("#messages li");

@@ -38,8 +38,7 @@ async function openHarness() {
   const rest = new RestClient(() => server.baseUrl, { "x-api-key": key });
   const phone = whatsapp.phone();
   await rest.post("/api/sessions", { name: "kept", config: { metadata: { tenant: "a" } } });
-  const { body } = await rest.get("/api/kept/auth/qr?format=raw");
-  await phone.scan(String(body.value));
+  await phone.scan(await rest.qrCode("kept"));
   await rest.untilStatus("kept", "WORKING");
   const ways = everyWay(await allServices(), server.baseUrl);
   /** Returns all sessions as they are now, by name. */

@@ -21,7 +21,7 @@ export async function pairFleet(whatsapp: WhatsApp, rest: RestClient, count: num
       const phone = whatsapp.phone();
       phones.set(name, phone);
       await rest.post("/api/sessions", { name, config });
-      const device = await phone.scan(await qrOf(rest, name));
+      const device = await phone.scan(await rest.qrCode(name));
       await whatsapp.waitForLogin(device);
     }
   };
@@ -34,14 +34,6 @@ export async function pairFleet(whatsapp: WhatsApp, rest: RestClient, count: num
       return phone;
     },
   };
-}
-
-async function qrOf(rest: RestClient, name: string): Promise<string> {
-  for (;;) {
-    const { status, body } = await rest.get(`/api/${name}/auth/qr?format=raw`);
-    if (status === 200) return String(body.value);
-    if (status !== 422) throw new Error(`no code for ${name}: ${status}`);
-  }
 }
 
 /** Returns the number of sessions with each status. */

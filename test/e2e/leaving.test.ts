@@ -30,8 +30,7 @@ function remoteUnlinkedIn({ status, body }: Awaited<ReturnType<RestClient["get"]
 /** Creates a session that shows a code, and a phone to scan it. */
 async function showCode({ rest, whatsapp }: Harness, name: string): Promise<{ phone: Phone; qr: string }> {
   await rest.post("/api/sessions", { name });
-  const { body } = await rest.get(`/api/${name}/auth/qr?format=raw`);
-  return { phone: whatsapp.phone(), qr: String(body.value) };
+  return { phone: whatsapp.phone(), qr: await rest.qrCode(name) };
 }
 
 async function pair(harness: Harness, name: string): Promise<Phone> {

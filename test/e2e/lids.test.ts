@@ -37,8 +37,7 @@ describe("webhooks for people named by LIDs", () => {
     const config = { webhooks: [{ url: hook.url, events: ["message"] }] };
     const [phone, bob] = [whatsapp.phone(), whatsapp.phone()];
     await rest.post("/api/sessions", { name: "alice", config });
-    const { body } = await rest.get("/api/alice/auth/qr?format=raw");
-    const device = await phone.scan(String(body.value));
+    const device = await phone.scan(await rest.qrCode("alice"));
     await rest.untilStatus("alice", "WORKING");
     const send: Send = async (how) => {
       const envelope = { from: bob.lid, sender_lid: undefined, ...(how !== "by LID" && { sender_pn: bob.jid }) };

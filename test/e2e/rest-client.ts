@@ -61,6 +61,15 @@ export class RestClient {
     throw new Error(`the status stream of ${session} ended`);
   }
 
+  /** Waits until the session shows a code, and returns the code's text. Rejects if the session fails instead. */
+  async qrCode(session: string): Promise<string> {
+    // A request for the code waits for at most 5 s, but a browser may take longer to start.
+    await this.untilStatus(session, "SCAN_QR_CODE");
+    const { status, body } = await this.get(`/api/${session}/auth/qr?format=raw`);
+    if (status !== 200) throw new Error(`no code for ${session}: ${status} ${JSON.stringify(body)}`);
+    return String(body.value);
+  }
+
   /** Yields the data of server-sent events until the reader leaves. */
   async *stream(path: string): AsyncGenerator<Json> {
     const response = await fetch(this.#baseUrl() + path, {

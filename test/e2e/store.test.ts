@@ -35,8 +35,7 @@ type Harness = Awaited<ReturnType<typeof openHarness>>;
 async function paired({ whatsapp, rest }: Pick<Harness, "whatsapp" | "rest">, config: object) {
   const phone = whatsapp.phone(undefined, { name: "Alice" });
   await rest.post("/api/sessions", { name: "alice", config });
-  await rest.untilStatus("alice", "SCAN_QR_CODE");
-  await phone.scan(String((await rest.get("/api/alice/auth/qr?format=raw")).body.value));
+  await phone.scan(await rest.qrCode("alice"));
   await rest.untilStatus("alice", "WORKING");
   return phone;
 }

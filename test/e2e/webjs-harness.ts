@@ -34,8 +34,7 @@ export async function openWebjsHarness(env: Record<string, string> = {}) {
     browsers: new ServerBrowsers(server),
     /** Scans the session's code, and resolves when it is WORKING. */
     async pair(session: string, phone = whatsapp.phone()) {
-      const { body } = await rest.get(`/api/${session}/auth/qr?format=raw`);
-      await phone.scan(String(body.value));
+      await phone.scan(await rest.qrCode(session));
       await rest.untilStatus(session, "WORKING");
       return phone;
     },

@@ -8,7 +8,7 @@ type Harness = Awaited<ReturnType<typeof openWebjsHarness>>;
 
 async function codeOf({ rest }: Harness, name: string): Promise<string> {
   await rest.post("/api/sessions", { name });
-  return String((await rest.get(`/api/${name}/auth/qr?format=raw`)).body.value);
+  return rest.qrCode(name);
 }
 
 async function untilUnlinked({ whatsapp, rest }: Harness, phone: WebPhone): Promise<void> {

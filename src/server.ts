@@ -1,7 +1,7 @@
 import inspector from "node:inspector";
 import { resolve } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import { presentDirectory } from "./adapters/level/store/data-directory.ts";
+import { chooseDirectory } from "./adapters/level/store/data-directory.ts";
 import { watchEventLoop } from "./adapters/node/watchdog.ts";
 import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { currentGauges } from "./app/metrics.ts";
@@ -48,7 +48,7 @@ export async function createServer(
   let ignoreFailures = () => {};
   stack.defer(() => ignoreFailures());
 
-  const directory = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory, logger);
+  const directory = await chooseDirectory(resolve(config.baseDirectory), config.formerBaseDirectory, logger);
   const store = await openStore(directory, config, secrets, tools, overrides);
   const { backend } = store;
   stack.defer(() => backend.upkeep.close());

@@ -1,11 +1,11 @@
-import { settledWithin } from "../app/time-box.ts";
+import { awaitWithin } from "../app/time-box.ts";
 
 /** Whether the server can do its work, and the reason if it cannot. */
 export type Serving = "serving" | "store_unavailable" | "draining";
 
 /** The parts that the state depends on. */
 export interface ServingStateOptions {
-  readonly clock: Parameters<typeof settledWithin>[0] & { nowMs(): number };
+  readonly clock: Parameters<typeof awaitWithin>[0] & { nowMs(): number };
   /** Resolves if a synced write reaches the disk. */
   checkStore(): Promise<void>;
   readonly logger: { info(fields: object, message: string): void; error(fields: object, message: string): void };
@@ -84,7 +84,7 @@ export class ServingState {
         return false;
       },
     );
-    const isUp = (await settledWithin(this.#options.clock, checkTimeoutMs, write)) ?? false;
+    const isUp = (await awaitWithin(this.#options.clock, checkTimeoutMs, write)) ?? false;
     if (isUp !== this.#wasUp) this.#report(isUp, cause);
     return isUp;
   }

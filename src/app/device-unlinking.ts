@@ -15,7 +15,7 @@ export interface Unlinking {
   readonly open: (() => Engine) | undefined;
   readonly gate: ConnectGate | undefined;
   readonly clock: Clock;
-  /** Whether to retry once when WhatsApp could not be reached. */
+  /** True to retry once if WhatsApp could not be reached. */
   readonly retries: boolean;
   /** Cancels the attempt and closes its engine. */
   readonly signal: AbortSignal;

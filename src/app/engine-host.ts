@@ -7,7 +7,7 @@ import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import { openEngine } from "./open-engine.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 import { closedBy } from "./session-commands.ts";
-import { settledWithin } from "./time-box.ts";
+import { awaitWithin } from "./time-box.ts";
 import { storeRetryMs } from "./wake-timer.ts";
 
 /** Timeouts for unlink and close. The hurried ones apply when another command is queued, so that a stop finishes within 5 s. */
@@ -130,7 +130,7 @@ export class EngineHost {
   }
 
   #within<T>(limitMs: number, hurriedLimitMs: number, work: Promise<T>): Promise<T | undefined> {
-    return settledWithin(this.#deps.clock, limitMs, work, {
+    return awaitWithin(this.#deps.clock, limitMs, work, {
       wanted: this.#owner.commandWaits(),
       limitMs: hurriedLimitMs,
     });

@@ -62,7 +62,7 @@ export class SessionWriter {
     return transition(this.#stored, input, moment, policy);
   }
 
-  /** Whether a transition changes anything that is stored. */
+  /** Returns true if a transition changes stored data. */
   isChange({ state, events, wipe, messages }: Transition): boolean {
     return state !== this.record || events.length > 0 || wipe !== "none" || messages !== undefined;
   }

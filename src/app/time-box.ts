@@ -1,10 +1,10 @@
 import type { Clock } from "../ports/system.ts";
 
 /**
- * Resolves to the value of `promise`, or to undefined on rejection or timeout; never rejects. Once `hurry.wanted`
- * resolves, the timeout drops to `hurry.limitMs`.
+ * Waits for `promise` until a time limit. Resolves with its value, or with undefined on rejection or timeout; never
+ * rejects. Once `hurry.wanted` resolves, the limit is `hurry.limitMs` from then on.
  */
-export async function settledWithin<T>(
+export async function awaitWithin<T>(
   clock: Clock,
   limitMs: number,
   promise: Promise<T>,

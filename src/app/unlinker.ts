@@ -8,16 +8,16 @@ import type { Lease } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
-import { settledWithin } from "./time-box.ts";
+import { awaitWithin } from "./time-box.ts";
 import { storeRetryMs } from "./wake-timer.ts";
 
-/** Attempts that run at the same time. */
+/** Number of concurrent attempts. */
 const maxAtOnce = 4;
-/** One attempt takes at most this long: a browser has to start and WhatsApp Web to log in. */
+/** Time limit of one attempt, in which a browser starts and WhatsApp Web logs in. */
 const attemptLimitMs = 90_000;
 const closeLimitMs = 3_000;
 
-/** Unlinks the devices that sessions have left behind: again and again until WhatsApp has removed them, for at most a day. */
+/** Unlinks the devices of logins that were set aside. Retries until WhatsApp has removed them, for at most a day. */
 export class Unlinker {
   readonly #deps: RunnerDeps;
   readonly #waiting = new Map<string, () => void>();
@@ -34,12 +34,12 @@ export class Unlinker {
     return this.#waiting.size + this.#due.length + this.#running.size;
   }
 
-  /** Takes on the pending unlinks of earlier processes. Called before any session opens an engine. */
+  /** Schedules the pending unlinks of earlier processes. Called before any session opens an engine. */
   async start(): Promise<void> {
     for (const pending of await this.#deps.backend.pendingUnlinks.list()) await this.#takeOn(pending);
   }
 
-  /** Takes on a login that was set aside just now; does nothing if the session had none. No engine of the session may be open. */
+  /** Schedules a login that has just been set aside. Does nothing if the session had none. No engine of the session may be open. */
   async add(id: string): Promise<void> {
     const pending = (await this.#deps.backend.pendingUnlinks.list()).find((one) => one.id === id);
     if (!pending) return;
@@ -47,7 +47,7 @@ export class Unlinker {
     await this.#takeOn(pending);
   }
 
-  /** Ends all attempts; pending unlinks stay pending. Idempotent. */
+  /** Cancels all attempts. Pending unlinks stay pending. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     for (const cancel of this.#waiting.values()) cancel();
@@ -61,7 +61,7 @@ export class Unlinker {
     this.#wait(pending, waitMs(pending, this.#deps.clock.nowMs(), this.#policy()));
   }
 
-  /** Moves the engine's data outside of the store after that inside; a crash may have come between the two. */
+  /** Moves the engine's data outside of the store. Repeated at each start, because a crash may have prevented it. */
   async #moveOutside(pending: PendingUnlink): Promise<void> {
     const files = this.#deps.engines.get(pending.engine)?.files;
     if (!files) return;
@@ -97,7 +97,7 @@ export class Unlinker {
     }
   }
 
-  /** Returns the next attempt and its delay; undefined once none is needed. Never rejects. */
+  /** Makes one attempt. Returns the next one and its delay, or undefined if none is needed. Never rejects. */
   async #attempt(pending: PendingUnlink): Promise<{ pending: PendingUnlink; delayMs: number } | undefined> {
     const { backend, clock } = this.#deps;
     const logger = this.#loggerOf(pending);
@@ -124,7 +124,7 @@ export class Unlinker {
     }
   }
 
-  /** Whether nothing is left to be unlinked. */
+  /** Makes one attempt. Resolves with true if the device is unlinked or the login is gone. */
   async #unlink(pending: PendingUnlink, lease: Lease, logger: Logger): Promise<boolean> {
     const { backend, engines, clock, gate } = this.#deps;
     const factory = engines.get(pending.engine);
@@ -138,10 +138,10 @@ export class Unlinker {
     const stopped = Promise.withResolvers<void>();
     this.#closing.signal.addEventListener("abort", () => stopped.resolve(), { once: true });
     const hurry = { wanted: stopped.promise, limitMs: closeLimitMs };
-    const result = await settledWithin(clock, attemptLimitMs, work, hurry);
+    const result = await awaitWithin(clock, attemptLimitMs, work, hurry);
     if (result) return result === "unlinked" || result === "not_linked";
     cut.abort();
-    const late = await settledWithin(clock, closeLimitMs, work);
+    const late = await awaitWithin(clock, closeLimitMs, work);
     return late === "unlinked" || late === "not_linked";
   }
 
@@ -161,7 +161,7 @@ export class Unlinker {
   }
 
   async #finish(pending: PendingUnlink): Promise<void> {
-    // Before its record goes: as long as that is there, the next process finishes what a crash cuts short.
+    // Before its record is removed, so that after a crash the next process finishes the work.
     await this.#deps.engines.get(pending.engine)?.files?.discard(pending.id);
     await this.#deps.backend.pendingUnlinks.finish(pending.id);
   }

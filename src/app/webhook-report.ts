@@ -22,7 +22,7 @@ export function toAttemptLog(
   });
 }
 
-/** Whether an attempt has disabled an endpoint that was enabled before. */
+/** Returns true if an attempt has disabled an endpoint that was enabled before. */
 export const isDisabling = (before: EndpointHealth | undefined, after: EndpointHealth | undefined): boolean =>
   after?.disabledAt !== undefined && before?.disabledAt === undefined;
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { prepareDirectory, presentDirectory } from "../adapters/level/store/data-directory.ts";
+import { chooseDirectory, prepareDirectory } from "../adapters/level/store/data-directory.ts";
 import { restoreStore } from "../adapters/level/store/restore.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 
@@ -15,7 +15,7 @@ export async function restore(config: Config, args: readonly string[]): Promise<
   if (backup === undefined || more.length > 0) {
     throw new ConfigError("usage: restore [--force] <directory of a backup>");
   }
-  const base = await presentDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
+  const base = await chooseDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
   await prepareDirectory(base);
   const directory = `${base}/store`;
   const { generation, replaced } = await restoreStore({ backup: resolve(backup), directory, force: values.force });

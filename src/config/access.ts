@@ -1,6 +1,6 @@
 import type { Reader } from "./environment.ts";
 
-/** Who may call: holders of the key in Secrets, holders of the server's own key, programs on this machine, or everybody. */
+/** Callers that are allowed: with the key in Secrets, with the server's own key, on this machine, or all. */
 export type Access = "key" | "generated_key" | "this_machine" | "everybody";
 
 /** Returns who may call a server that listens on `host`. */

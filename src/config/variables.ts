@@ -14,7 +14,7 @@ import {
   sessionProxy,
 } from "./special-kinds.ts";
 
-/** What the documentation says about a variable. */
+/** Documentation of a variable. */
 interface Facts {
   /** Full sentences, in Markdown. */
   readonly description: string;

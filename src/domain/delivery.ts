@@ -6,8 +6,8 @@ import { deletedEventName } from "./event.ts";
 import { fnv1a } from "./hash.ts";
 
 /**
- * Result of an attempt to post an event. `error` and `note` are one sentence each, without details of the inner network; `note` is the
- * remedy where the status alone does not say it.
+ * Result of an attempt to post an event. `error` and `note` are one sentence each and contain no details of the inner network. `note`
+ * is a remedy that the status alone does not suggest.
  */
 export type AttemptOutcome =
   | { type: "answered"; status: number; retryAfterMs?: number; note?: string }
@@ -39,7 +39,7 @@ const growth = {
   exponential: (delayMs, retry, jitter) => delayMs * 2 ** (retry - 1) * (1 + exponentialSpread * (2 * jitter - 1)),
 } as const satisfies Record<RetryGrowth, (delayMs: number, retry: number, jitter: number) => number>;
 
-/** Place of a delivery within its session. */
+/** Key of a delivery within its session. */
 export interface DeliveryName {
   readonly seq: bigint;
   readonly endpointId: string;
@@ -47,7 +47,7 @@ export interface DeliveryName {
 
 const deliveryIdForm = /^dlv_[^_]+_([0-9]{1,20})_(.+)$/;
 
-/** Returns the id of an event's delivery to an endpoint. It is globally unique and encodes the delivery's place. */
+/** Returns the id of an event's delivery to an endpoint. It is globally unique and contains the delivery's key. */
 export const deliveryId = (eventId: string, { seq, endpointId }: DeliveryName): string =>
   `${eventId.replace("evt_", "dlv_")}_${seq}_${endpointId}`;
 
@@ -70,8 +70,7 @@ function endpointId(url: string, n: number): string {
 
 /**
  * Returns the endpoints of a session: its own in their order, then the global one. Webhooks that would post identical
- * requests become one endpoint with the events of all; its id is the global one's if that is among them, else the first
- * one's.
+ * requests are merged into one endpoint with the events of all, and with the id of the global one, else of the first.
  */
 export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookConfig | undefined): Endpoint[] {
   const seen = new Map<string, number>();
@@ -84,7 +83,7 @@ export function endpointsOf(webhooks: readonly WebhookConfig[], global: WebhookC
   return Array.from(Map.groupBy(all, requestKey).values(), mergeEndpoints);
 }
 
-/** Merges endpoints with identical requests. The retries of the session's own webhook win over the global ones. */
+/** Merges endpoints with identical requests. The retries of a session's own webhook take precedence over the global ones. */
 function mergeEndpoints(endpoints: readonly Endpoint[]): Endpoint {
   const [first, ...others] = endpoints;
   const last = others.at(-1);
@@ -113,15 +112,15 @@ function normalizeUrl(text: string): string {
 }
 
 /**
- * Returns the ids of the endpoints subscribed to an event. The event of a session's deletion goes to no webhook, not
- * even to "*".
+ * Returns the ids of the endpoints that are subscribed to an event. No endpoint receives the event of a session's
+ * deletion, not even with "*".
  */
 export function endpointIdsFor(eventName: string, endpoints: readonly Pick<Endpoint, "id" | "config">[]): string[] {
   if (eventName === deletedEventName) return [];
   return endpoints.filter((e) => e.config?.events.some((name) => name === eventName || name === "*")).map((e) => e.id);
 }
 
-/** Decides about a delivery after attempt number `attempt` (from 1). `jitter` is in [0, 1). */
+/** Decides what happens to a delivery after attempt number `attempt` (from 1). `jitter` is in [0, 1). */
 export function verdictOn(
   outcome: AttemptOutcome,
   attempt: number,
@@ -142,17 +141,17 @@ export function verdictOn(
   return { type: "retry", delayMs: Math.round(Math.min(Math.max(delayMs, askedMs ?? 0), maxDelayMs)), reason };
 }
 
-/** Decides about a delivery that was attempted in order to probe a disabled endpoint. */
+/** Decides what happens to a delivery that was attempted to probe a disabled endpoint. */
 export function verdictOnProbe(outcome: AttemptOutcome, disabledReason: string): Verdict {
   if (isSuccess(outcome)) return { type: "done" };
   return { type: "give_up", reason: `the endpoint is disabled: ${disabledReason}; tried again: ${reasonOf(outcome)}` };
 }
 
-/** Whether the receiver accepted the delivery. */
+/** Returns true if the receiver accepted the delivery. */
 export const isSuccess = (outcome: AttemptOutcome): boolean =>
   outcome.type === "answered" && outcome.status >= 200 && outcome.status < 300;
 
-/** Returns the reason for a failed attempt, for people. */
+/** Returns the reason for a failed attempt, in words for people. */
 export function reasonOf(outcome: AttemptOutcome): string {
   if (outcome.type === "failed") return outcome.error;
   return `answered ${outcome.status}${outcome.note === undefined ? "" : `: ${outcome.note}`}`;

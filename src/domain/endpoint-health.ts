@@ -85,7 +85,7 @@ export function probeAtMs({ disabledAt, probeAt }: EndpointHealth, policy = defa
 }
 
 /**
- * Whether a disabled endpoint is due for a probe. A due time further away than the interval comes from a clock that was
+ * Returns true if a disabled endpoint is due for a probe. A due time further away than the interval comes from a clock that was
  * reset.
  */
 export function isProbeDue(health: EndpointHealth, nowMs: number, policy: HealthPolicy): boolean {

@@ -72,7 +72,7 @@ export class StoreUnavailable extends Error {
 export const sessionNotFound = (session: string) =>
   new SessionError("SESSION_NOT_FOUND", "Session not found", { session });
 
-/** Whether an error reports that the session does not exist. */
+/** Returns true if an error reports that the session does not exist. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof SessionError && error.reason === "SESSION_NOT_FOUND";
 

@@ -9,7 +9,7 @@ const maxReported = 100;
 /** Log of a session that has reported no message. */
 export const noMessages: MessageLog = create(MessageLogSchema);
 
-/** Whether a message was reported before. WhatsApp repeats a message until it knows that it was received. */
+/** Returns true if a message was reported before. WhatsApp repeats a message until its receipt is confirmed. */
 export const isReported = (log: MessageLog, message: MessagePayload): boolean =>
   idsOf(message).some((id) => log.reported.includes(id));
 

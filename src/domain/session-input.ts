@@ -46,6 +46,6 @@ export type SessionInput =
   | { type: "me_changed"; me: Me }
   /** A message was received, or sent from another device; perhaps for the second time. */
   | { type: "message"; message: MessagePayload }
-  /** Whether the connection answers. */
+  /** The connection stopped answering, or answers again. */
   | { type: "health"; healthy: boolean }
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };

@@ -84,7 +84,7 @@ export function unlinked(state: SessionState, outcome: UnlinkOutcome, shown = st
   return to(next, { events: statusOf(next) === shown ? [] : ["session.status"], wipe, actions });
 }
 
-/** Whether a temporary ban is not over: connecting now would prolong it. */
+/** Returns true during a temporary ban. Connecting would prolong it. */
 export const isBanned = (state: SessionState, nowMs: number): boolean =>
   state.phase === Phase.FAILED && bannedUntilMs(state) > nowMs;
 
@@ -92,7 +92,7 @@ export const isBanned = (state: SessionState, nowMs: number): boolean =>
 export const bannedUntilMs = ({ reason, wakeAt }: SessionState): number =>
   reason === Reason.TEMPORARILY_BANNED && wakeAt ? timestampMs(wakeAt) : 0;
 
-/** Whether the device may be linked. Only the credentials tell for sure: a phone may have linked it just before a crash. */
+/** Returns true if the device may be linked. Only the credentials are conclusive: a phone may have linked it just before a crash. */
 const mayBeLinked = (state: SessionState): boolean => !state.credentialsDead;
 
 const unlinkEngine = (state: SessionState, nowMs: number): SessionAction => ({

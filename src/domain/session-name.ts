@@ -4,7 +4,7 @@ const allowed = /^[A-Za-z0-9_.-]{1,54}$/;
 /** The deprecated routes own these below /api/sessions, in any case. */
 const reserved = ["start", "stop", "logout"];
 
-/** What is wrong with a session's name. `field` is where it was read. */
+/** Returns the rules that a session's name violates. `field` is the request field that has the name. */
 export function sessionNameViolations(name: string, field: string): Violation[] {
   const violation = (description: string) => [{ field, description }];
   if (name === "") return violation("should not be empty");

@@ -50,7 +50,7 @@ export const meOf = (state: SessionState): Me | undefined =>
 /** Returns the number of failed attempts to connect in a row; 0 while connected. */
 export const failedAttemptsOf = (state: SessionState): number => (state.phase === Phase.WORKING ? 0 : state.attempt);
 
-/** Whether the session failed because WhatsApp refused its client version, and this is another one. */
+/** Returns true if the session failed because WhatsApp refused its client version, and this is another version. */
 export const canUseVersion = (state: SessionState, version: string): boolean =>
   state.desiredState === Desired.RUNNING &&
   state.phase === Phase.FAILED &&
@@ -63,10 +63,10 @@ export function wakeAtMs(state: SessionState): number | undefined {
   return timestampMs(state.wakeAt);
 }
 
-/** Whether an engine should be open. */
+/** Returns true if an engine should be open. */
 export const isRunning = ({ desiredState, phase }: SessionState): boolean =>
   desiredState === Desired.RUNNING && [Phase.CONNECTING, Phase.PAIRING, Phase.WORKING].includes(phase);
 
-/** Whether the session is leaving. True at the start of an input only if the step that was leaving was interrupted. */
+/** Returns true if the session is leaving. Before an input, that means that the step that was leaving was interrupted. */
 export const isLeaving = (state: SessionState): boolean =>
   state.phase === Phase.LOGGING_OUT || state.phase === Phase.DELETING;

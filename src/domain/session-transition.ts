@@ -19,7 +19,7 @@ export type SessionAction =
   /** Remove the session for good. */
   | { type: "remove" };
 
-/** Whether credentials and chats are removed. "set_aside" moves the credentials to a pending unlink first. */
+/** Removal of credentials and chats. "set_aside" first moves the credentials to a pending unlink. */
 export type Wipe = "none" | "discard" | "set_aside";
 
 /** A step of a session. `state`, `messages`, `events` and `wipe` are one write; `actions` follow it. */

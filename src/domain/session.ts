@@ -156,7 +156,7 @@ function reported(record: SessionState, messages: MessageLog, message: MessagePa
   return { ...to(record, { events: ["message"] }), messages: withReported(messages, message), message };
 }
 
-/** How many statuses a session.status event looks back on. */
+/** Number of statuses in a session.status event. */
 const maxStatuses = 3;
 
 /** Returns the state as it is written: with the time, and with the status if it is announced and new. */

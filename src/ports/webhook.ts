@@ -1,26 +1,26 @@
 import type { AttemptOutcome } from "../domain/delivery.ts";
 
-/** One webhook attempt, ready to be sent as it is. */
+/** Request of one webhook attempt, complete with signatures. */
 export interface WebhookRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   readonly timeoutMs: number;
-  /** The server's own owner says where it goes: no destination is refused. */
+  /** True if the server's configuration sets the URL. No destination is then refused. */
   readonly trusted?: boolean;
 }
 
 /** Posts webhooks. */
 export interface WebhookSender {
-  /** Posts once, follows no redirect, never rejects. */
+  /** Posts once and does not follow redirects. Never rejects: every failure is an outcome. */
   post(request: WebhookRequest, signal: AbortSignal): Promise<AttemptOutcome>;
-  /** Closes all connections; what is still in flight fails. Idempotent. */
+  /** Closes all connections. Requests in flight fail. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Computes the codes that webhooks are signed with. */
+/** Computes the signatures of webhooks. */
 export interface Signer {
-  /** HMAC (RFC 2104) of `data`, part after part; texts stand for their UTF-8 bytes. */
+  /** Returns the HMAC (RFC 2104) of the concatenated parts of `data`. Texts are encoded as UTF-8. */
   hmac(
     algorithm: "sha256" | "sha512",
     key: string | Uint8Array,

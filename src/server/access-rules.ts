@@ -1,10 +1,10 @@
-import { type AllowList, allowListOf } from "../adapters/undici/address.ts";
-import { type ChooseProxy, proxyRules } from "../adapters/undici/proxy-rules.ts";
+import { type AllowList, parseAllowList } from "../adapters/undici/address.ts";
+import { type ChooseProxy, parseProxyRules } from "../adapters/undici/proxy-rules.ts";
 import { type Config, ConfigError, type Secrets } from "../config/config.ts";
 import { type CorsOptions, corsFor } from "../http/server/cors.ts";
 import { createHostGuard, type HostGuard } from "../http/server/host-guard.ts";
 
-/** Who may call the server, and where the server may send webhooks. */
+/** Rules for callers of the server and for the destinations of its webhooks. */
 export interface AccessRules {
   readonly cors: CorsOptions;
   /** Undefined unless the server is open to programs on this machine only. */
@@ -19,13 +19,13 @@ export function accessRulesOf({ corsOrigins, allowedHosts, access, webhooks }: C
   const cors = namingVariable("SESSIOND_CORS_ORIGIN", () => corsFor(corsOrigins));
   const origins = cors.origins === "*" ? [] : cors.origins;
   const hostGuard = namingVariable("SESSIOND_ALLOWED_HOSTS", () => createHostGuard({ hosts: allowedHosts, origins }));
-  const allowList = namingVariable("SESSIOND_WEBHOOK_ALLOW", () => allowListOf(webhooks.allow));
+  const allowList = namingVariable("SESSIOND_WEBHOOK_ALLOW", () => parseAllowList(webhooks.allow));
   return {
     cors,
     hostGuard: access === "this_machine" ? hostGuard : undefined,
     webhookAllowList: webhooks.guard ? allowList : undefined,
     // The message names the variable already.
-    webhookProxies: asConfigError(() => proxyRules(secrets.webhookProxies)),
+    webhookProxies: asConfigError(() => parseProxyRules(secrets.webhookProxies)),
   };
 }
 

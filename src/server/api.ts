@@ -8,7 +8,7 @@ import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
 import { ProcessTickets } from "../adapters/embedded/process-tickets.ts";
-import type { keyVerifier } from "../adapters/node/api-key.ts";
+import type { createKeyVerifier } from "../adapters/node/api-key.ts";
 import { createStreamRelief } from "../adapters/node/memory.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { type Admits, authentication } from "../api/authentication.ts";
@@ -44,7 +44,7 @@ export interface ApiParts {
   readonly manager: SessionManager;
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
-  readonly verifyKey: ReturnType<typeof keyVerifier> | undefined;
+  readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
 }
 
 /** All services, for whichever protocols the port speaks. */

@@ -1,6 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
 import { openLevelBackend } from "../adapters/level/backend.ts";
-import { explained, prepareDirectory } from "../adapters/level/store/data-directory.ts";
+import { explainError, prepareDirectory } from "../adapters/level/store/data-directory.ts";
 import { createSealer } from "../adapters/seal/aes-gcm.ts";
 import type { StoreServiceOptions } from "../api/store-service.ts";
 import type { Config, Secrets } from "../config/config.ts";
@@ -44,7 +44,7 @@ async function openLevelStore(
   const program = { version: packageJson.version };
   const open = openLevelBackend({ directory: `${directory}/store`, clock, logger, sealer, adopt, program });
   const backend = await open.catch((error: unknown) => {
-    throw explained(directory, error);
+    throw explainError(directory, error);
   });
   return { ...storeOver(directory, backend), lastWrittenMs: backend.lastWrittenMs };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { keyVerifier } from "../../src/adapters/node/api-key.ts";
+import { createKeyVerifier } from "../../src/adapters/node/api-key.ts";
 import { urlOf } from "../../src/config/address.ts";
 import { ConfigError, readConfig } from "../../src/config/config.ts";
 import { debugFor, homeFor } from "../../src/config/process-environment.ts";
@@ -149,7 +149,7 @@ describe("the API key", () => {
     it(`opens the server to its owner: ${JSON.stringify(env).replaceAll(hash, "HASH").slice(0, 90)}`, async () => {
       const { config, secrets } = await read(env);
       assert.equal(config.access, "key");
-      const verify = keyVerifier(secrets.apiKey ?? "");
+      const verify = createKeyVerifier(secrets.apiKey ?? "");
       assert.deepEqual([verify(plain), verify("other"), verify("")], [true, false, false]);
     });
   }
@@ -158,8 +158,8 @@ describe("the API key", () => {
     assert.deepEqual(await warningsOf({ WAHA_API_KEY: hash }), ["WAHA_API_KEY"]);
     assert.deepEqual(await warningsOf({ WAHA_API_KEY: hash, WAHA_API_KEY_PLAIN: plain }), []);
     const { secrets, warnings } = await read({ WAHA_API_KEY: hash, WAHA_API_KEY_PLAIN: hash });
-    assert.deepEqual([keyVerifier(secrets.apiKey ?? "")(hash), warnings], [true, []]);
-    const bare = keyVerifier((await read({ WAHA_API_KEY: hash })).secrets.apiKey ?? "");
+    assert.deepEqual([createKeyVerifier(secrets.apiKey ?? "")(hash), warnings], [true, []]);
+    const bare = createKeyVerifier((await read({ WAHA_API_KEY: hash })).secrets.apiKey ?? "");
     assert.equal(bare(hash), true);
   });
 

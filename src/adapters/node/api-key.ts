@@ -12,7 +12,7 @@ const keyBytes = 32;
  * Returns a function that checks keys in constant time against a setting: a plain key, or "sha512:" and its hash in hexadecimal. 128
  * bare hexadecimal digits may be either, so both are accepted. Keys are header values: one character per byte.
  */
-export function keyVerifier(setting: string): (presented: string) => boolean {
+export function createKeyVerifier(setting: string): (presented: string) => boolean {
   const digits = setting.startsWith(hashPrefix) ? setting.slice(hashPrefix.length) : setting;
   const hashes = [
     ...(setting.startsWith(hashPrefix) ? [] : [sha512(Buffer.from(setting))]),
@@ -43,7 +43,7 @@ export interface StoredKey {
  * Reads the hash of a key from a file. If the file is missing, creates a key, shows it and then stores its hash, so that a key not
  * shown is never valid. Rejects if the file holds anything else, or the key cannot be shown.
  */
-export async function keptKey(path: string, { show, syncDirectory }: KeyCreation): Promise<StoredKey> {
+export async function loadOrCreateKey(path: string, { show, syncDirectory }: KeyCreation): Promise<StoredKey> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;

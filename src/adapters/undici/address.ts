@@ -68,7 +68,7 @@ export interface AllowList {
 }
 
 /** Parses CIDR blocks, addresses and host names. Throws a TypeError that quotes an invalid entry. */
-export function allowListOf(entries: readonly string[]): AllowList {
+export function parseAllowList(entries: readonly string[]): AllowList {
   const blocks = entries.filter((entry) => parseBlock(entry) !== undefined);
   const hosts = new Set(entries.filter((entry) => parseBlock(entry) === undefined).map(parseHost));
   const list = createBlockList(blocks);

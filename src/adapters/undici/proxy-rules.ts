@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import { allowListOf } from "./address.ts";
+import { parseAllowList } from "./address.ts";
 import { withoutBrackets } from "./ssrf-guard.ts";
 import { basicAuthorization } from "./url-login.ts";
 
@@ -33,7 +33,7 @@ export interface HttpProxy {
 export type ChooseProxy = (url: URL) => HttpProxy | undefined;
 
 /** Parses the settings; undefined if they set no proxy. Throws a TypeError that names the variable but not the proxy's URL. */
-export function proxyRules({ http, https, none }: ProxySettings): ChooseProxy | undefined {
+export function parseProxyRules({ http, https, none }: ProxySettings): ChooseProxy | undefined {
   if (!http && !https) return undefined;
   const proxies = { "http:": http && parseProxy(http), "https:": https && parseProxy(https) };
   const exceptions = none ? parseExceptions(none) : [];
@@ -88,7 +88,7 @@ function parseException(entry: string): Exception | undefined {
 
 function addressException(block: string): Exception | undefined {
   try {
-    const list = allowListOf([block]);
+    const list = parseAllowList([block]);
     return (host) => list.hasAddress(host);
   } catch {
     return undefined;

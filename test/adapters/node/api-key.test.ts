@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { syncDirectory } from "../../../src/adapters/level/store/data-directory.ts";
-import { keptKey as keptKeyAt, keyVerifier } from "../../../src/adapters/node/api-key.ts";
+import { createKeyVerifier, loadOrCreateKey as loadOrCreateKeyAt } from "../../../src/adapters/node/api-key.ts";
 
 /** WAHA's example: https://waha.devlike.pro/docs/how-to/security/ */
 const example = {
@@ -19,7 +19,7 @@ describe("an API key", () => {
     ["its hash in capitals", `sha512:${example.hash.toUpperCase()}`],
   ] as const) {
     it(`is verified against a setting that is ${form}`, () => {
-      const verify = keyVerifier(setting);
+      const verify = createKeyVerifier(setting);
       assert.equal(verify(example.key), true);
       for (const wrong of ["", "0", `${example.key}0`, example.key.slice(1), example.hash, `sha512:${example.hash}`]) {
         assert.equal(verify(wrong), false, wrong);
@@ -28,19 +28,19 @@ describe("an API key", () => {
   }
 
   it("may have other characters than ASCII, as the bytes of its header", () => {
-    const verify = keyVerifier("schlüssel");
+    const verify = createKeyVerifier("schlüssel");
     assert.equal(verify(Buffer.from("schlüssel").toString("latin1")), true);
     assert.equal(verify("schlussel"), false);
   });
 });
 
 /** Reads or creates the key. `generated` is the key shown. */
-async function keptKey(path: string) {
+async function loadOrCreateKey(path: string) {
   let generated: string | undefined;
   const show = async (key: string) => {
     generated = key;
   };
-  const { setting } = await keptKeyAt(path, { show, syncDirectory });
+  const { setting } = await loadOrCreateKeyAt(path, { show, syncDirectory });
   return { setting, ...(generated !== undefined && { generated }) };
 }
 
@@ -53,10 +53,10 @@ describe("the API key of a server without a setting", () => {
 
   it("is created and shown once, and only its hash is stored, for the owner only", async (t) => {
     const { directory, path } = await file(t);
-    const first = await keptKey(path);
+    const first = await loadOrCreateKey(path);
     assert.match(first.generated ?? "", /^[0-9a-f]{64}$/);
-    assert.deepEqual(await keptKey(path), { setting: first.setting });
-    assert.equal(keyVerifier(first.setting)(first.generated ?? ""), true);
+    assert.deepEqual(await loadOrCreateKey(path), { setting: first.setting });
+    assert.equal(createKeyVerifier(first.setting)(first.generated ?? ""), true);
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.deepEqual(await readdir(directory), ["api-key.sha512"]);
     assert.equal((await readFile(path, "utf8")).includes(first.generated ?? ""), false);
@@ -64,25 +64,25 @@ describe("the API key of a server without a setting", () => {
 
   it("is replaced after its hash was deleted", async (t) => {
     const { path } = await file(t);
-    const first = await keptKey(path);
+    const first = await loadOrCreateKey(path);
     await rm(path);
-    const second = await keptKey(path);
+    const second = await loadOrCreateKey(path);
     assert.notEqual(second.generated, first.generated);
-    assert.equal(keyVerifier(second.setting)(first.generated ?? ""), false);
+    assert.equal(createKeyVerifier(second.setting)(first.generated ?? ""), false);
   });
 
   it("is created despite a file left by a crash", async (t) => {
     const { path } = await file(t);
     await writeFile(`${path}.new`, `sha512:${"0".repeat(200)}`, { mode: 0o644 });
-    const { setting } = await keptKey(path);
-    assert.deepEqual(await keptKey(path), { setting });
+    const { setting } = await loadOrCreateKey(path);
+    assert.deepEqual(await loadOrCreateKey(path), { setting });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
 
   it("is not valid before it was shown", async (t) => {
     const { directory, path } = await file(t);
     const fails = { show: () => Promise.reject(new Error("the console is closed")), syncDirectory };
-    await assert.rejects(keptKeyAt(path, fails), /the console is closed/);
+    await assert.rejects(loadOrCreateKeyAt(path, fails), /the console is closed/);
     assert.deepEqual(await readdir(directory), ["api-key.sha512.new"]);
     const shown: string[] = [];
     let keptWhenShown: string[] = [];
@@ -90,21 +90,21 @@ describe("the API key of a server without a setting", () => {
       shown.push(key);
       keptWhenShown = await readdir(directory);
     };
-    const { setting, isNew } = await keptKeyAt(path, { show, syncDirectory });
-    assert.deepEqual([isNew, shown.length, keyVerifier(setting)(shown[0] ?? "")], [true, 1, true]);
+    const { setting, isNew } = await loadOrCreateKeyAt(path, { show, syncDirectory });
+    assert.deepEqual([isNew, shown.length, createKeyVerifier(setting)(shown[0] ?? "")], [true, 1, true]);
     assert.deepEqual(keptWhenShown, ["api-key.sha512.new"]);
-    assert.equal((await keptKeyAt(path, { show, syncDirectory })).isNew, false);
+    assert.equal((await loadOrCreateKeyAt(path, { show, syncDirectory })).isNew, false);
   });
 
   it("is not replaced if its hash is malformed", async (t) => {
     const { directory, path } = await file(t);
     for (const text of ["", "sha512:00", example.key]) {
       await writeFile(path, text);
-      await assert.rejects(keptKey(path), (error: Error) => {
+      await assert.rejects(loadOrCreateKey(path), (error: Error) => {
         return /holds no hash of an API key/.test(error.message) && !error.message.includes(example.key);
       });
       assert.equal(await readFile(path, "utf8"), text);
     }
-    await assert.rejects(keptKey(directory), { code: "EISDIR" });
+    await assert.rejects(loadOrCreateKey(directory), { code: "EISDIR" });
   });
 });

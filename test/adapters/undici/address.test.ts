@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { allowListOf, isInside } from "../../../src/adapters/undici/address.ts";
+import { isInside, parseAllowList } from "../../../src/adapters/undici/address.ts";
 
 /** First and last address of each block outside the internet; `outsideEdges` has their neighbors. */
 const insideEdges = [
@@ -40,7 +40,7 @@ describe("an address", () => {
 
 describe("an allow list", () => {
   it("matches addresses, blocks and hosts", () => {
-    const list = allowListOf(
+    const list = parseAllowList(
       ["10.1.0.0/16", "192.168.7.7", "fd00::/8", "hooks.internal", "N8N", "0.0.0.0/0"].slice(0, 5),
     );
     for (const address of ["10.1.0.0", "10.1.255.255", "192.168.7.7", "fd12::1"])
@@ -55,7 +55,7 @@ describe("an allow list", () => {
 
   it("quotes an invalid entry", () => {
     for (const entry of ["10.0.0.0/33", "http://a.test", "10.0.0/8", "a b", "fd00::/129", "host/8"]) {
-      assert.throws(() => allowListOf(["10.0.0.0/8", entry]), new RegExp(`"${entry.replaceAll("/", "\\/")}"`));
+      assert.throws(() => parseAllowList(["10.0.0.0/8", entry]), new RegExp(`"${entry.replaceAll("/", "\\/")}"`));
     }
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import { Socket } from "node:net";
 import { describe, it } from "node:test";
-import { allowListOf, describeAddress } from "../../../src/adapters/undici/address.ts";
+import { describeAddress, parseAllowList } from "../../../src/adapters/undici/address.ts";
 import { connectToFirst } from "../../../src/adapters/undici/address-race.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
@@ -16,7 +16,7 @@ const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 /** Outcome of a webhook to a name with these addresses. */
 async function post(port: number, addresses: LookupAddress[], guarded: boolean): Promise<AttemptOutcome> {
   const resolve: Resolve = (_, callback) => callback(null, addresses);
-  const guard = { allow: allowListOf(["127.0.0.0/8"]), resolve };
+  const guard = { allow: parseAllowList(["127.0.0.0/8"]), resolve };
   const sender = createWebhookSender({ clock: new FakeClock(), resolve, ...(guarded && { guard }) });
   const request = { url: `http://both.test:${port}/`, headers: {}, body: new Uint8Array(), timeoutMs: 30_000 };
   try {

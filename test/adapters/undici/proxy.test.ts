@@ -4,8 +4,8 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { describe, it } from "node:test";
-import { allowListOf } from "../../../src/adapters/undici/address.ts";
-import { proxyRules } from "../../../src/adapters/undici/proxy-rules.ts";
+import { parseAllowList } from "../../../src/adapters/undici/address.ts";
+import { parseProxyRules } from "../../../src/adapters/undici/proxy-rules.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender, type WebhookSenderOptions } from "../../../src/adapters/undici/webhook.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -19,7 +19,7 @@ const failed = (error: string) => ({ type: "failed", error });
 /** A sender with one proxy for both schemes. */
 function openSender(proxyUrl: string, more: Partial<WebhookSenderOptions> = {}, noProxy = "") {
   const clock = new FakeClock();
-  const proxies = proxyRules({
+  const proxies = parseProxyRules({
     http: { name: "HTTP_PROXY", value: proxyUrl },
     https: { name: "HTTPS_PROXY", value: proxyUrl },
     none: { name: "NO_PROXY", value: noProxy },
@@ -195,7 +195,7 @@ describe("a guarded webhook through a proxy", () => {
       addresses.map((address) => ({ address, family: 4 })),
     );
   };
-  const guard = { allow: allowListOf(["allowed.test", "10.9.0.0/16"]), resolve };
+  const guard = { allow: parseAllowList(["allowed.test", "10.9.0.0/16"]), resolve };
 
   /** Hosts, and whether the proxy is asked for them. */
   const hosts: [string, boolean][] = [
@@ -263,7 +263,7 @@ const exceptions: [string, string[], string[]][] = [
 
 describe("NO_PROXY", () => {
   const rules = (value: string) =>
-    proxyRules({
+    parseProxyRules({
       http: { name: "HTTP_PROXY", value: "proxy.test:3128" },
       https: { name: "HTTPS_PROXY", value: "https://proxy.test" },
       none: { name: "NO_PROXY", value },
@@ -288,7 +288,7 @@ describe("NO_PROXY", () => {
 
 describe("the webhook proxy", () => {
   it("serves only URLs of its own scheme", () => {
-    const choose = proxyRules({
+    const choose = parseProxyRules({
       http: undefined,
       https: { name: "https_proxy", value: "http://p.test:1" },
       none: undefined,
@@ -296,7 +296,7 @@ describe("the webhook proxy", () => {
     assert.equal(choose?.(new URL("http://a.test/")), undefined);
     assert.equal(choose?.(new URL("https://a.test/"))?.shown, "p.test:1");
     assert.equal(
-      proxyRules({ http: undefined, https: undefined, none: { name: "NO_PROXY", value: "<local>" } }),
+      parseProxyRules({ http: undefined, https: undefined, none: { name: "NO_PROXY", value: "<local>" } }),
       undefined,
     );
   });
@@ -312,7 +312,7 @@ describe("the webhook proxy", () => {
     it(`cannot be "${value}", which the error does not quote`, () => {
       const set = { http: { name: "http_proxy", value }, https: undefined, none: undefined };
       assert.throws(
-        () => proxyRules(set),
+        () => parseProxyRules(set),
         (error: Error) => {
           assert.match(error.message, /^http_proxy must be the URL of an HTTP proxy, http:\/\/host:port/);
           return !/socks|ftp|99999|secret|a b/.test(error.message);

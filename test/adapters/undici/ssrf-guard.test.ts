@@ -3,7 +3,7 @@ import type { LookupAddress } from "node:dns";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { allowListOf } from "../../../src/adapters/undici/address.ts";
+import { parseAllowList } from "../../../src/adapters/undici/address.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
 import type { AttemptOutcome } from "../../../src/domain/delivery.ts";
@@ -49,7 +49,7 @@ async function guarded<T>(
     callback(found ? null : Object.assign(new Error("no such name"), { code: "ENOTFOUND" }), found ?? []);
   };
   const clock = new FakeClock();
-  const sender = createWebhookSender({ clock, guard: { allow: allowListOf(allow), resolve } });
+  const sender = createWebhookSender({ clock, guard: { allow: parseAllowList(allow), resolve } });
   const body = new TextEncoder().encode("secret");
   try {
     return await use((url, trusted = false) =>

@@ -45,12 +45,12 @@ export async function prepareDirectory(directory: string): Promise<void> {
     await (await opendir(directory)).close();
     await probe(join(directory, `.probe-${process.pid}`));
   } catch (error) {
-    throw explained(directory, error);
+    throw explainError(directory, error);
   }
 }
 
 /** Returns the data directory to use: the former one while only that holds a store. */
-export async function presentDirectory(
+export async function chooseDirectory(
   directory: string,
   former: string | undefined,
   logger?: Pick<Logger, "warn">,
@@ -70,7 +70,7 @@ export const holdsStore = (directory: string): Promise<boolean> =>
   );
 
 /** Converts an error of the file system, directly or through LevelDB, to DirectoryUnusable. Returns other errors unchanged. */
-export function explained(directory: string, error: unknown): unknown {
+export function explainError(directory: string, error: unknown): unknown {
   const found = findCause(error);
   if (found === undefined) return error;
   const userId = String(process.getuid?.() ?? "unknown");

@@ -17,9 +17,9 @@ export function openEngine(
   logger: Logger,
 ): Engine {
   const { name, config = create(SessionConfigSchema), openedAt } = record;
-  const { newestAt } = messages;
+  const { newestAt, since = openedAt } = messages;
   const proxy = config.proxy ?? proxyFor(name, proxies);
-  const openedMs = openedAt && clock.wallMsAt(timestampMs(openedAt));
+  const sinceMs = since && clock.wallMsAt(timestampMs(since));
   const open = () =>
     factory.open({
       session: name,
@@ -27,7 +27,7 @@ export function openEngine(
       credentials: backend.engineData.credentials(lease),
       chats: backend.engineData.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
-      reportedUntilMs: newestAt ? timestampMs(newestAt) : openedMs,
+      reportedUntilMs: newestAt ? timestampMs(newestAt) : sinceMs,
     });
   return scope ? scope(name, open) : open();
 }

@@ -21,11 +21,15 @@ export function withReported(log: MessageLog, { id, timestamp }: MessagePayload)
   return { ...log, reported, ...(isNewest && { newestAt: timestampFromMs(sentAtMs) }) };
 }
 
-/** Returns the log for a new login. The times of the former login's messages do not apply to it. */
-export function withNewLogin(log: MessageLog): MessageLog {
+/** Returns the log for a login that was paired at `nowMs`. The times of the former login's messages do not apply to it. */
+export function withNewLogin(log: MessageLog, nowMs: number): MessageLog {
   const { newestAt: _, ...rest } = log;
-  return log.newestAt ? rest : log;
+  return { ...rest, since: timestampFromMs(nowMs) };
 }
+
+/** Returns the log of a login in use, with the time from which its messages are reported if an older store lacks it. */
+export const withLoginInUse = (log: MessageLog, sinceMs: number): MessageLog =>
+  log.newestAt || log.since ? log : { ...log, since: timestampFromMs(sinceMs) };
 
 /**
  * Separates the log from a record of an earlier version, which contained it. Returns both unchanged for a record of

@@ -31,7 +31,7 @@ import {
   Session_StatusReason as Reason,
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { isReported, withNewLogin, withReported } from "./message-log.ts";
+import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
 import { isBanned, logout, remove, stepLeaving } from "./session-leaving.ts";
@@ -146,9 +146,15 @@ export function transition(
   const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
   if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
   const state = next.state === record ? record : withLimits(next.state, nowMs, policy);
-  const isNewLogin = input.type === "paired" && next.state !== record;
-  const log = isNewLogin ? withNewLogin(messages) : messages;
+  const log = next.state === record ? messages : logAfter(input, messages, record, nowMs);
   return { ...next, state: stamped(state, next, wallMs), ...(log !== messages && { messages: log }) };
+}
+
+/** Returns the log of messages after a report about the login. */
+function logAfter(input: SessionInput, log: MessageLog, { openedAt }: SessionState, nowMs: number): MessageLog {
+  if (input.type === "paired") return withNewLogin(log, nowMs);
+  if (input.type === "opened") return withLoginInUse(log, openedAt ? timestampMs(openedAt) : nowMs);
+  return log;
 }
 
 function reported(record: SessionState, messages: MessageLog, message: MessagePayload): Transition {

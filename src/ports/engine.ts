@@ -99,8 +99,8 @@ export interface EngineOptions {
   readonly chats: ChatStore;
   readonly logger: Logger;
   /**
-   * Send time of the newest message already reported, else when the session last opened (Unix ms). Engines that can, report
-   * anything newer again. Unset until the login has been used.
+   * Send time of the newest message reported from this login, else the time of its pairing (Unix ms). Engines that can, report anything
+   * newer again. Unset before the pairing.
    */
   readonly reportedUntilMs?: number | undefined;
 }

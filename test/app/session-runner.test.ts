@@ -184,8 +184,27 @@ describe("an engine's reports", () => {
     engine().report({ type: "paired", me });
     await settle();
     await manager.restart("alice");
-    assert.equal(engine().reportedUntilMs, undefined, "another login has another history");
+    assert.equal(engine().reportedUntilMs, clock.nowMs(), "another login has another history");
   });
+
+  for (const first of ["paired", "opened"] as const) {
+    it(`miss no message if engines die before they report one, after ${first}`, async (t) => {
+      const { start, manager, engine, clock } = openHarness(t);
+      await start();
+      const firstAtMs = clock.nowMs();
+      engine().report({ type: first, me });
+      await settle();
+      for (let died = 0; died < 3; died++) {
+        clock.advance(5_000);
+        engine().report({ type: "opened", me });
+        await settle();
+        clock.advance(5_000);
+        await manager.crashed("alice");
+        await manager.restart("alice");
+        assert.equal(engine().reportedUntilMs, firstAtMs);
+      }
+    });
+  }
 
   it("tell when the connection stops answering, and when it answers again", async (t) => {
     const { manager, engine, events } = await working(t);

@@ -53,6 +53,25 @@ describe("a message that a session receives", () => {
     const next = apply({ ...working, record: inPhase(Phase.PAIRING) }, messageOf("a", 7), { type: "paired", me });
     assert.deepEqual([newestMs(next), next.messages.reported], [undefined, ["a"]]);
   });
+
+  const minuteAgo = timestampFromMs(nowMs - 60_000);
+  for (const [login, record, log, sinceMs] of [
+    ["from its pairing on", inPhase(Phase.CONNECTING), { since: minuteAgo }, nowMs - 60_000],
+    ["from its first connection on if its pairing is not known", inPhase(Phase.CONNECTING), {}, nowMs],
+    [
+      "from its last connection on in an older store",
+      inPhase(Phase.CONNECTING, { openedAt: minuteAgo }),
+      {},
+      nowMs - 60_000,
+    ],
+    ["from the newest message on in an older store", inPhase(Phase.CONNECTING), { newestAt: minuteAgo }, undefined],
+  ] as const) {
+    it(`is reported ${login}`, () => {
+      const session = { record, messages: create(MessageLogSchema, log) };
+      const { since } = apply(session, { type: "opened", me }).messages;
+      assert.equal(since && timestampMs(since), sinceMs);
+    });
+  }
 });
 
 describe("a record", () => {

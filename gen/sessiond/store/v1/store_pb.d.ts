@@ -286,6 +286,13 @@ export declare type MessageLog = Message<"sessiond.store.v1.MessageLog"> & {
    * @generated from field: google.protobuf.Timestamp newest_at = 2;
    */
   newestAt?: Timestamp | undefined;
+
+  /**
+   * Time from which the messages of this login are reported (monotonic): that of the pairing, or of the first connection in older stores.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
 };
 
 /**

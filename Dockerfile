@@ -28,4 +28,4 @@ EXPOSE 3000
 ENTRYPOINT ["tini", "--"]
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "src/commands/health.ts"]
-CMD ["node", "--max-semi-space-size=2", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=2", "--import", "./src/compile-cache.js", "src/main.ts"]

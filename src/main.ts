@@ -1,18 +1,14 @@
+import "./compile-cache.js";
 import "./config/process-environment.ts";
 import { readFile } from "node:fs/promises";
-import { enableCompileCache, flushCompileCache } from "node:module";
-import { fileURLToPath } from "node:url";
+import { flushCompileCache } from "node:module";
 import { checkHealth } from "./commands/health.ts";
 import { restore } from "./commands/restore.ts";
 import { ConfigError, readConfig } from "./config/config.ts";
 
-/** Compiled code of earlier starts. It lies with the installed packages; without write access there, each start compiles anew. */
-const compileCache = fileURLToPath(new URL("../node_modules/.cache/sessiond", import.meta.url));
-
 /** Runs the server until SIGTERM or SIGINT. */
 async function run(): Promise<void> {
   const { config, secrets } = await settings();
-  enableCompileCache(compileCache);
   const { createServer } = await import("./server.ts");
   const server = await createServer(config, secrets);
   // A process that is killed would not write it.

@@ -1,8 +1,6 @@
-import inspector from "node:inspector";
 import { resolve } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { chooseDirectory } from "./adapters/level/store/data-directory.ts";
-import { watchEventLoop } from "./adapters/node/watchdog.ts";
 import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { currentGauges } from "./app/metrics.ts";
 import type { Config, Secrets } from "./config/config.ts";
@@ -15,6 +13,7 @@ import { createTools, type Overrides } from "./server/overrides.ts";
 import { handleProcessFailures } from "./server/process-failures.ts";
 import { createSessions, startQrPrinter } from "./server/sessions.ts";
 import { openStore } from "./server/store.ts";
+import { createWatchdog } from "./server/watchdog.ts";
 import { createWebhooks, startRetention } from "./server/webhooks.ts";
 
 export type { Overrides } from "./server/overrides.ts";
@@ -44,7 +43,8 @@ export async function createServer(
   const { clock, logger } = tools;
   for (const { variable, message } of config.warnings) logger.warn({ variable }, `${variable} ${message}`);
   await using stack = new AsyncDisposableStack();
-  stack.defer(watchForBlocking(config));
+  const watchdog = createWatchdog(config);
+  stack.defer(() => watchdog.stop());
   let ignoreFailures = () => {};
   stack.defer(() => ignoreFailures());
 
@@ -54,7 +54,7 @@ export async function createServer(
   stack.defer(() => backend.upkeep.close());
   const verifyKey = await openApiKey(directory, config, secrets, logger);
 
-  const engines = await createEngines(directory, config, tools, overrides);
+  const engines = await createEngines(directory, config, tools, overrides, watchdog);
   stack.defer(() => engines.close());
   const manager = createSessions(backend, engines, config, secrets, tools);
   ignoreFailures = handleProcessFailures(overrides.processEvents ?? process, manager, logger);
@@ -84,10 +84,4 @@ export async function createServer(
     logger.info({}, "stopped");
   };
   return { url, stop: () => (stopped ??= stop()) };
-}
-
-/** Watches the event loop, unless the configuration or an attached debugger forbids it. Returns the function that stops it. */
-function watchForBlocking({ blockedLimitMs: killAfterMs, logFormat: format }: Config): () => Promise<void> {
-  if (killAfterMs === 0 || inspector.url() !== undefined) return async () => {};
-  return watchEventLoop({ format, warnAfterMs: Math.min(2_000, killAfterMs / 2), killAfterMs });
 }

@@ -4,6 +4,7 @@ import { createWwebjsFactory } from "../adapters/wwebjs/factory.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineFactory } from "../ports/engine.ts";
 import type { Overrides, Tools } from "./overrides.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 /** The engines that sessions can run on. */
 export interface Engines {
@@ -14,14 +15,24 @@ export interface Engines {
   close(): void;
 }
 
-/** Creates both engines, unless a test brings its own. */
+/** Creates both engines, unless a test brings its own. The first that opens starts the watchdog. */
 export async function createEngines(
   directory: string,
   config: Config,
   tools: Tools,
   overrides: Overrides,
+  watchdog: Watchdog,
 ): Promise<Engines> {
-  if (overrides.engines) return { factories: overrides.engines, browser: async () => undefined, close: () => {} };
+  const watched = (factory: EngineFactory): EngineFactory => ({
+    ...factory,
+    open(options) {
+      watchdog.start();
+      return factory.open(options);
+    },
+  });
+  if (overrides.engines) {
+    return { factories: overrides.engines.map(watched), browser: async () => undefined, close: () => {} };
+  }
   const versions = await openVersions(directory, config, tools);
   const { clock } = tools;
   const { deviceName, browserName } = config;
@@ -42,7 +53,7 @@ export async function createEngines(
     deviceName,
     browserName,
   });
-  return { factories: [noweb, webjs], browser: webjs.browser, close: () => versions.close() };
+  return { factories: [noweb, webjs].map(watched), browser: webjs.browser, close: () => versions.close() };
 }
 
 function openVersions(directory: string, { nowebVersion, nowebVersionUrl, nowebUrl }: Config, tools: Tools) {

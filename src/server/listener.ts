@@ -1,9 +1,10 @@
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.js";
-import openApiDocument from "../../gen/openapi.json" with { type: "json" };
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { connectErrorOf } from "../api/errors.ts";
 import { violationsOf } from "../api/validation.ts";
@@ -20,6 +21,7 @@ import type { Logger } from "../ports/system.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { type Api, restServices } from "./api.ts";
 
+const documentFile = new URL("../../gen/openapi.json", import.meta.url);
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 
 /** One port that speaks all protocols. */
@@ -78,11 +80,14 @@ export function createListener(
   };
 }
 
+/** Loads the OpenAPI document. */
+const loadDocument = async (): Promise<JsonObject> => JSON.parse(await readFile(documentFile, "utf8"));
+
 /** Routes that are not RPCs: the documentation and the metrics, where they are wanted. */
 function pagesOf(config: Config, { docsLogin: login }: Secrets, { admits }: Api, { render }: Metrics): PlainRoute[] {
   const services = [...restServices, Health];
   return [
-    ...(config.docs ? createDocsRoutes({ document: openApiDocument, services, assetDirectory, login }) : []),
+    ...(config.docs ? createDocsRoutes({ document: loadDocument, services, assetDirectory, login }) : []),
     ...(config.metrics ? [createMetricsRoute(render, (header) => admits(undefined, header))] : []),
   ];
 }

@@ -1,6 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
 import { nodeSigner } from "../adapters/node/signer.ts";
-import { createWebhookSender } from "../adapters/undici/webhook.ts";
+import { createLazySender } from "../adapters/undici/lazy-sender.ts";
 import { keepRetention } from "../app/retention-keeper.ts";
 import { WebhookDispatcher } from "../app/webhook-dispatcher.ts";
 import type { Config } from "../config/config.ts";
@@ -26,7 +26,7 @@ export async function createWebhooks(
   { clock, random, logger }: Tools,
 ): Promise<Webhooks> {
   const { webhookProxies: proxies, webhookAllowList: allow } = rules;
-  const sender = createWebhookSender({ clock, proxies, ...(allow && { guard: { allow } }) });
+  const sender = createLazySender({ clock, proxies, ...(allow && { guard: { allow } }) });
   const environment = { version: packageJson.version, tier: "PLUS", browser: (await engines.browser()) ?? null };
   const sending = { outbox: backend.outbox, sender, clock, random, logger, metrics };
   const dispatcher = new WebhookDispatcher({ ...sending, signer: nodeSigner, environment });

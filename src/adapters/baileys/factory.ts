@@ -1,29 +1,35 @@
 import { Engine_Kind } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineFactory } from "../../ports/engine.ts";
+import { LazyLibrary } from "../engine/lazy-library.ts";
+import { LoadingEngine } from "../engine/loading-engine.ts";
 import { allowSlowAddresses } from "./address-attempts.ts";
 import { silenceConsole } from "./console-silence.ts";
-import { installFastCurve } from "./curve.ts";
-import { BaileysEngine } from "./engine.ts";
-import { hasLogin, restoreFormerLogin } from "./login.ts";
+import type { Baileys } from "./library.ts";
 import { type BaileysOptions, settingsOf } from "./settings.ts";
-import { installSignalJobs } from "./signal-jobs.ts";
 
 /**
- * Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys. Changes libsignal and Node's connection timeout for the
- * whole process.
+ * Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys, which is loaded for the first of them. Changes libsignal
+ * and Node's connection timeout for the whole process.
  */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   silenceConsole();
   allowSlowAddresses();
-  installSignalJobs();
-  if (options.fastCurve ?? true) installFastCurve();
   const settings = settingsOf(options);
+  const { fastCurve = true } = options;
+  const library = new LazyLibrary<Baileys>(async () => {
+    const { prepareBaileys } = await import("./library.ts");
+    return prepareBaileys(settings, fastCurve);
+  });
   return {
     kind: Engine_Kind.NOWEB,
     abilities: ["pairingCodes"],
     clientVersions: settings.versions,
-    formerLogins: { restore: restoreFormerLogin },
-    open: (engineOptions) => new BaileysEngine(settings, engineOptions),
-    hasLogin,
+    formerLogins: { restore: async (credentials) => (await library.load()).restoreFormerLogin(credentials) },
+    open(engineOptions) {
+      if (library.loaded) return library.loaded.open(engineOptions);
+      const opening = library.load().then((baileys) => () => baileys.open(engineOptions));
+      return new LoadingEngine(opening, engineOptions.logger);
+    },
+    hasLogin: async (credentials) => (await library.load()).hasLogin(credentials),
   };
 }

@@ -27,7 +27,7 @@ export interface NowebVersion extends ClientVersions {
 
 /** Returns a choice that always is the version Baileys ships with. */
 export const builtInOnly = (): NowebVersion => ({
-  current: builtInVersion(),
+  current: builtInVersion,
   remedy: "upgrade sessiond",
   refused: () => {},
   onChange: () => {},
@@ -69,7 +69,7 @@ export class NowebVersions implements NowebVersion {
     const { setting, unasked } = options;
     this.#options = options;
     this.#source = isSource(setting) ? setting : setting === undefined && unasked ? "auto-web" : undefined;
-    this.#own = setting === undefined || isSource(setting) ? builtInVersion() : setting;
+    this.#own = setting === undefined || isSource(setting) ? builtInVersion : setting;
     this.#current = this.#own;
   }
 
@@ -113,9 +113,9 @@ export class NowebVersions implements NowebVersion {
 
   async #start(): Promise<void> {
     const { setting, logger } = this.#options;
-    if (setting !== undefined && !isSource(setting) && compareVersions(setting, builtInVersion()) < 0) {
+    if (setting !== undefined && !isSource(setting) && compareVersions(setting, builtInVersion) < 0) {
       logger.warn(
-        { set: setting, builtIn: builtInVersion() },
+        { set: setting, builtIn: builtInVersion },
         "the client version that is set is older than the one built in",
       );
     }

@@ -1,6 +1,7 @@
 /** Thread of `watchEventLoop`. It writes its own log lines, since the main thread may be blocked. */
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
+import { flushCompileCache } from "node:module";
 import { workerData } from "node:worker_threads";
 import { beatMs, currentSessionName, type WatchdogData } from "./watchdog.ts";
 
@@ -12,6 +13,9 @@ const runningCode = `JSON.stringify({
   session: globalThis[Symbol.for("${currentSessionName}")]?.(),
   stack: globalThis.Error("running").stack,
 })`;
+
+// A thread that is terminated would not write it.
+flushCompileCache();
 
 let seen = -1;
 let silentMs = 0;

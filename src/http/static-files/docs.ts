@@ -13,8 +13,8 @@ import { forwardedPrefix } from "./forwarded-prefix.ts";
 
 /** Content of the documentation, and the login for it. */
 export interface DocsOptions {
-  /** OpenAPI 3.1 document. */
-  readonly document: JsonObject;
+  /** Loads the OpenAPI 3.1 document. Called when a client first asks for it, since parsing it takes time and memory. */
+  readonly document: () => Promise<JsonObject>;
   /** Services whose protos are served. */
   readonly services: readonly DescService[];
   /** Directory with the files of swagger-ui-dist. */
@@ -65,8 +65,8 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
     toAsset("text/html; charset=utf-8", Buffer.from(withBase(await html(), prefix)));
   const json = (value: JsonObject, prefix: string) =>
     toAsset("application/json; charset=utf-8", Buffer.from(JSON.stringify(withServer(value, prefix))));
-  const document30 = once(async () => toOpenApi30(document));
-  const unprefixed = once(async () => json(document, ""));
+  const document30 = once(async () => toOpenApi30(await document()));
+  const unprefixed = once(async () => json(await document(), ""));
   const descriptors = once(async () => toAsset("application/x-protobuf", descriptorSetOf(services)));
   const files = new Map(
     Object.entries(assets).map(([name, { contentType, isOwn }]) => [
@@ -103,7 +103,7 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
     route("/", () => page),
     route("/docs", () => page),
     route("/docs/{file}", ({ variables }) => files.get((variables.get("file") ?? "").toLowerCase())),
-    route("/openapi.json", () => (prefix) => (prefix === "" ? unprefixed() : Promise.resolve(json(document, prefix)))),
+    route("/openapi.json", () => async (prefix) => (prefix === "" ? unprefixed() : json(await document(), prefix))),
     route("/openapi-3.0.json", () => async (prefix) => json(await document30(), prefix)),
     route("/descriptor.binpb", () => descriptors),
   ];

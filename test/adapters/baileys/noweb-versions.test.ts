@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
 import { builtInVersion, compareVersions } from "../../../src/adapters/baileys/client-version.ts";
 import { NowebVersions, type VersionOptions } from "../../../src/adapters/baileys/noweb-versions.ts";
 import type { Logger } from "../../../src/ports/system.ts";
@@ -12,8 +13,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 import { startVersionServer } from "./version-server.ts";
 
 const hourMs = 3_600_000;
-const builtIn = builtInVersion();
-const revision = Number(builtIn.split(".").at(-1));
+const revision = Number(builtInVersion.split(".").at(-1));
 const newer = (by: number) => `2.3000.${revision + by}`;
 
 /** A directory, a clock, a log and a server of versions; opens NowebVersions on them, again and again as new processes would. */
@@ -61,6 +61,10 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 const stored = (file: string) => readFile(file, "utf8").catch(() => "");
 
 describe("NOWEB's client version", () => {
+  it("is known without Baileys, and is the one that Baileys ships with", () => {
+    assert.equal(builtInVersion, DEFAULT_CONNECTION_CONFIG.version.join("."));
+  });
+
   for (const setting of ["2.3000.1023456789", "2.3000.4294967295"]) {
     it(`is the one that is set, and nothing is looked up: ${setting}`, async (t) => {
       const { server, open, log } = await openFixture(t);
@@ -74,7 +78,7 @@ describe("NOWEB's client version", () => {
       assert.ok(log.some((line) => line.includes(setting) && line.includes("SESSIOND_NOWEB_VERSION")));
       assert.equal(
         log.some((line) => line.includes("older than the one built in")),
-        compareVersions(setting, builtIn) < 0,
+        compareVersions(setting, builtInVersion) < 0,
       );
     });
   }
@@ -83,9 +87,9 @@ describe("NOWEB's client version", () => {
     const { server, open } = await openFixture(t);
     server.publish(revision + 5);
     const versions = await open(undefined);
-    assert.deepEqual([versions.current, server.asked], [builtIn, 0]);
+    assert.deepEqual([versions.current, server.asked], [builtInVersion, 0]);
     const changed = new Promise<string>((resolve) => versions.onChange(resolve));
-    versions.refused(builtIn);
+    versions.refused(builtInVersion);
     assert.equal(await changed, newer(5));
     assert.equal(versions.current, newer(5));
   });
@@ -93,9 +97,9 @@ describe("NOWEB's client version", () => {
   it("is not looked up unasked for a WhatsApp that is elsewhere", async (t) => {
     const { server, open } = await openFixture(t);
     const versions = await open(undefined, { unasked: false });
-    versions.refused(builtIn);
+    versions.refused(builtInVersion);
     await nextTurn();
-    assert.deepEqual([versions.current, server.asked], [builtIn, 0]);
+    assert.deepEqual([versions.current, server.asked], [builtInVersion, 0]);
   });
 
   const answers: [what: string, setting: string, body: string][] = [
@@ -128,7 +132,7 @@ describe("NOWEB's client version", () => {
       const versions = await open("auto-web");
       await until(() => log.length > 0);
       assert.match(log[0] ?? "", /could not look up/);
-      assert.equal(versions.current, builtIn);
+      assert.equal(versions.current, builtInVersion);
       server.publish(revision + 1);
       clock.advance(60_000);
       await until(() => versions.current === newer(1));
@@ -143,7 +147,7 @@ describe("NOWEB's client version", () => {
     clock.advance(2 * hourMs);
     server.answer = (response) => response.destroy();
     assert.equal((await open("auto-web")).current, newer(3));
-    assert.equal((await open("auto-baileys")).current, builtIn, "another source has not been asked yet");
+    assert.equal((await open("auto-baileys")).current, builtInVersion, "another source has not been asked yet");
     assert.equal((await open("2.3000.9")).current, "2.3000.9");
   });
 
@@ -166,7 +170,7 @@ describe("NOWEB's client version", () => {
       const { server, open, file } = await openFixture(t);
       await writeFile(file, content);
       const versions = await open("auto-web");
-      assert.equal(versions.current, builtIn);
+      assert.equal(versions.current, builtInVersion);
       await until(() => server.asked === 1);
     });
   }
@@ -175,7 +179,7 @@ describe("NOWEB's client version", () => {
     const { open, file, clock } = await openFixture(t);
     for (const [version, expected] of [
       [newer(1), newer(1)],
-      [newer(-1), builtIn],
+      [newer(-1), builtInVersion],
     ]) {
       await writeFile(file, JSON.stringify({ setting: "auto-web", version, atMs: clock.nowMs() }));
       assert.equal((await open("auto-web")).current, expected);
@@ -187,7 +191,7 @@ describe("NOWEB's client version", () => {
     server.publish(revision + 1);
     const versions = await open("auto-web");
     await until(() => versions.current === newer(1));
-    versions.refused(builtIn);
+    versions.refused(builtInVersion);
     const changes: string[] = [];
     versions.onChange((version) => changes.push(version));
     versions.refused(newer(1));
@@ -219,9 +223,9 @@ describe("NOWEB's client version", () => {
     const { server, open, clock } = await openFixture(t);
     server.publish(revision);
     const versions = await open(undefined);
-    versions.refused(builtIn);
+    versions.refused(builtInVersion);
     await until(() => server.asked === 1 && clock.pending > 1);
-    versions.refused(builtIn);
+    versions.refused(builtInVersion);
     await nextTurn();
     assert.equal(server.asked, 1);
   });

@@ -12,7 +12,12 @@ const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dis
 const openApiDocument = { openapi: "3.1.0", info: { title: "test" } };
 
 async function start(t: TestContext, options: Partial<DocsOptions> = {}): Promise<string> {
-  const extra = createDocsRoutes({ document: openApiDocument, services: [SessionService], assetDirectory, ...options });
+  const extra = createDocsRoutes({
+    document: async () => openApiDocument,
+    services: [SessionService],
+    assetDirectory,
+    ...options,
+  });
   return (await startRestServer(t, { rest: { extra } })).url;
 }
 

@@ -16,7 +16,7 @@ import { ServerProcess } from "../server-process.ts";
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
 
 async function start(t: TestContext) {
-  const extra = createDocsRoutes({ document, services: [SessionService], assetDirectory });
+  const extra = createDocsRoutes({ document: async () => document, services: [SessionService], assetDirectory });
   const { url } = await startRestServer(t, { rest: { extra } });
   return async (path: string, prefix: string | undefined) => {
     const answer = await fetch(url + path, prefix === undefined ? {} : { headers: { "x-forwarded-prefix": prefix } });

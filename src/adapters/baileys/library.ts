@@ -1,0 +1,20 @@
+import type { Engine, EngineOptions, FormerLogins } from "../../ports/engine.ts";
+import { installFastCurve } from "./curve.ts";
+import { BaileysEngine } from "./engine.ts";
+import { hasLogin, restoreFormerLogin } from "./login.ts";
+import type { Settings } from "./settings.ts";
+import { installSignalJobs } from "./signal-jobs.ts";
+
+/** The parts of NOWEB that need Baileys. */
+export interface Baileys {
+  open(options: EngineOptions): Engine;
+  hasLogin: typeof hasLogin;
+  restoreFormerLogin: FormerLogins["restore"];
+}
+
+/** Prepares Baileys for the engines. Changes libsignal for the whole process. An import of this file loads the library. */
+export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys {
+  installSignalJobs();
+  if (fastCurve) installFastCurve();
+  return { open: (options) => new BaileysEngine(settings, options), hasLogin, restoreFormerLogin };
+}

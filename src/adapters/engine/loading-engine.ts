@@ -1,0 +1,61 @@
+import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
+import { PairingCodeRefused } from "../../ports/engine.ts";
+import type { Logger } from "../../ports/system.ts";
+import { type Closed, closedOnRequest } from "./close-cause.ts";
+import { errorFields } from "./error-fields.ts";
+
+const notLoaded: Closed = { cause: "engine_crashed", message: "The engine's library could not be loaded" };
+
+/** An engine that can request pairing codes, opened while its library is still being loaded. Ends with `closed` if that fails. */
+export class LoadingEngine implements Engine {
+  readonly events: AsyncIterable<EngineEvent>;
+  readonly pairingCodes = { request: (phoneNumber: string) => this.#requestCode(phoneNumber) };
+  /** Undefined if the engine was closed first or could not be opened. */
+  readonly #opened: Promise<Engine | undefined>;
+  readonly #closing = Promise.withResolvers<undefined>();
+  #engine: Engine | undefined;
+  #closed: Closed | undefined;
+
+  /** `opening` resolves with the function that opens the engine once its library is loaded. It is not called after `close`. */
+  constructor(opening: Promise<() => Engine>, logger: Logger) {
+    const opened = opening
+      .then((open) => {
+        if (!this.#closed) this.#engine = open();
+        return this.#engine;
+      })
+      .catch((error: unknown) => {
+        logger.error(errorFields(error), "the engine's library could not be loaded");
+        this.#closed ??= notLoaded;
+        return undefined;
+      });
+    this.#opened = Promise.race([opened, this.#closing.promise]);
+    this.events = this.#events();
+  }
+
+  get lastInboundAtMs(): number | undefined {
+    return this.#engine?.lastInboundAtMs;
+  }
+
+  async logout(): Promise<UnlinkResult> {
+    const engine = await this.#opened;
+    return engine ? engine.logout() : "unknown";
+  }
+
+  async close(): Promise<void> {
+    if (this.#engine) return this.#engine.close();
+    this.#closed ??= closedOnRequest;
+    this.#closing.resolve(undefined);
+  }
+
+  async *#events(): AsyncGenerator<EngineEvent, void, void> {
+    const engine = await this.#opened;
+    if (engine) yield* engine.events;
+    else yield { type: "closed", ...(this.#closed ?? closedOnRequest) };
+  }
+
+  async #requestCode(phoneNumber: string): Promise<string> {
+    const codes = (await this.#opened)?.pairingCodes;
+    if (!codes) throw new PairingCodeRefused(this.#closed?.message ?? closedOnRequest.message);
+    return codes.request(phoneNumber);
+  }
+}

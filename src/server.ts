@@ -56,14 +56,15 @@ export async function createServer(
 
   const engines = await createEngines(directory, config, tools, overrides, watchdog);
   stack.defer(() => engines.close());
-  const manager = createSessions(backend, engines, config, secrets, tools);
+  const sessions = createSessions(backend, engines, config, secrets, tools);
+  const { manager } = sessions;
   ignoreFailures = handleProcessFailures(overrides.processEvents ?? process, manager, logger);
   stack.defer(() => manager.close());
   const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
   const webhooks = await createWebhooks(store, rules, engines, metrics, tools);
   stack.defer(() => webhooks.stop(stopGraceMs));
 
-  const own = createApi(config, secrets, { store, engines, manager, metrics, verifyKey }, tools);
+  const own = createApi(config, secrets, { store, engines, sessions, metrics, verifyKey }, tools);
   const api = { ...own, ...(overrides.routes && { routes: overrides.routes }) };
   const listener = createListener(config, secrets, rules, api, metrics, logger);
   webhooks.start();

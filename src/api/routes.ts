@@ -8,6 +8,7 @@ import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
+import type { AllWebhooks } from "../app/all-webhooks.ts";
 import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -38,6 +39,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly sessions: Sessions;
   readonly log: EventLog;
   readonly webhookLog: WebhookLog;
+  readonly allWebhooks: AllWebhooks;
   readonly metrics?: NonNullable<ReportingOptions["metrics"]>;
   readonly drawQr: DrawQr;
   /** Judges every call before anything of it is read. */
@@ -75,7 +77,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
       .service(SessionService, createSessionService({ ...options, streams }), rules)
       .service(AuthService, createAuthService({ ...options, streams }), rules)
       .service(EventService, createEventService({ log: options.log, streams, tickets }), rules)
-      .service(WebhookService, createWebhookService(options.webhookLog, clock), rules)
+      .service(WebhookService, createWebhookService(options.webhookLog, options.allWebhooks, clock), rules)
       .service(ServerService, createServerService(options), rules)
       .service(StoreService, createStoreService(options), rules)
       .service(Health, createHealthService(options.serving, names), rules);

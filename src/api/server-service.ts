@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import type { Clock } from "../app/shown-time.ts";
 import { SessionError, shuttingDown } from "../domain/errors.ts";
+import { type OverviewOptions, overviewOf } from "./overview.ts";
 import type { ServingState } from "./serving-state.ts";
 
 /** Facts about the server. */
@@ -17,6 +18,7 @@ export interface ServerServiceOptions {
   /** Monotonic time of the start. */
   readonly startedAtMs: number;
   readonly serving: Pick<ServingState, "current">;
+  readonly overview: OverviewOptions;
   readonly clock: Clock;
 }
 
@@ -35,6 +37,7 @@ export function createServerService(options: ServerServiceOptions): ServiceImpl<
       const browser = await options.browser();
       return { version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) };
     },
+    getOverview: () => overviewOf(options),
     getServerStatus() {
       const pendingUnlinks = options.pendingUnlinks();
       return {

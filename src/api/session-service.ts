@@ -1,13 +1,24 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
-import type { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
+import { Session_View as View } from "../../gen/sessiond/v1/session_pb.js";
+import type { ListSessionsRequest, SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import type { SessionManager } from "../app/session-manager.ts";
+import { findSessions } from "../app/session-search.ts";
+import { type HistorySource, statusHistory } from "../app/status-history.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import { meOf, statusOf } from "../domain/session.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
-import { configView, remoteUnlinkedOf, sessionView, stillLinked, type ViewOptions } from "./session-view.ts";
+import {
+  configView,
+  remoteUnlinkedOf,
+  sessionSummary,
+  sessionView,
+  stillLinked,
+  transitionView,
+  type ViewOptions,
+} from "./session-view.ts";
 import type { LogSource } from "./streams/live-stream.ts";
 import { statusStream } from "./streams/status-stream.ts";
 import type { Streams } from "./streams/streams.ts";
@@ -16,11 +27,14 @@ import type { Streams } from "./streams/streams.ts";
 export interface SessionServiceOptions extends ViewOptions {
   readonly manager: SessionManager;
   readonly sessions: Pick<Sessions, "list" | "get">;
-  readonly log: LogSource;
-  readonly webhookLog: Pick<WebhookLog, "disabledEndpoints">;
+  readonly log: LogSource & HistorySource["log"];
+  readonly webhookLog: Pick<WebhookLog, "failingEndpoints">;
   readonly drawQr: DrawQr;
   readonly streams: Streams;
 }
+
+/** Statuses on a page of a history. */
+const defaultHistorySize = 100;
 
 /** Session of the calls that need a session and name none, as in WAHA. */
 const defaultName = "default";
@@ -28,17 +42,24 @@ const defaultName = "default";
 /** Creates SessionService on top of a session manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
   const { manager, sessions, log, webhookLog, drawQr, streams } = options;
-  const view = async (record: SessionRecord) =>
-    sessionView(record, options, await webhookLog.disabledEndpoints(record.name));
+  const source = { sessions, log, itemContext: options };
+  const view = async (record: SessionRecord, show = sessionView) =>
+    show(record, options, await webhookLog.failingEndpoints(record.name));
   const shown = async (record: SessionRecord) => ({ session: await view(record) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
     return shown(record);
   };
   return {
-    async listSessions({ all, metadata }) {
-      const records = await manager.list({ all, metadata });
-      return { sessions: await Promise.all(records.map(view)) };
+    async listSessions(request, { responseHeader }) {
+      const { items, nextPageToken, totalSize, seq } = await findSessions(sessions, request, request);
+      const show = request.view === View.SUMMARY ? sessionSummary : sessionView;
+      const shownSessions = await Promise.all(items.map((record) => view(record, show)));
+      if (isSearch(request)) {
+        responseHeader.set("total-size", String(totalSize));
+        if (nextPageToken !== "") responseHeader.set("next-page-token", nextPageToken);
+      }
+      return { sessions: shownSessions, nextPageToken, totalSize, seq };
     },
     getSession: async ({ session }, context) => tagged(await manager.get(session), context),
     async createSession({ name, engine, config, start = true }, context) {
@@ -69,11 +90,16 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
       const me = meOf(await manager.get(session));
       return me ? { me } : {};
     },
+    async listStatusHistory({ session, pageSize, pageToken }) {
+      const page = { pageSize: pageSize || defaultHistorySize, pageToken };
+      const { events, nextPageToken, isTrimmed } = await statusHistory({ sessions, log }, session, page);
+      return { transitions: events.flatMap(transitionView), nextPageToken, trimmed: isTrimmed };
+    },
     async getScreenshot({ session }, { signal }) {
       const shot = await manager.screenshot(session || defaultName, signal);
       return pngBody("png" in shot ? shot.png : await drawQr(shot.qr));
     },
-    statusStream: (request, context) => statusStream({ sessions, log }, request, streams.optionsFor(context)),
+    statusStream: (request, context) => statusStream(source, request, streams.optionsFor(context)),
     async startSessionDeprecated({ name, config }) {
       const record = await manager.startDeprecated(name || defaultName, config);
       return { name: record.name, status: statusOf(record), config: configView(record, options) };
@@ -86,3 +112,10 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
     },
   };
 }
+
+/** Returns true if a request asks for more than WAHA's list. The answer then has headers with the size and the next page. */
+const isSearch = ({ query, status, reason, engine, pageSize, pageToken, view }: ListSessionsRequest): boolean =>
+  [query, pageToken].some((text) => text !== "") ||
+  [status, reason, engine].some((list) => list.length > 0) ||
+  pageSize > 0 ||
+  view !== View.VIEW_UNSPECIFIED;

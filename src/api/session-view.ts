@@ -1,29 +1,50 @@
 import { create } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Endpoint, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import {
   Session_RemoteUnlinked as RemoteUnlinked,
   type Session,
   type SessionConfig,
+  SessionConfigSchema,
   SessionSchema,
-  Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
+import {
+  type ListStatusHistoryResponse_Transition as Transition,
+  ListStatusHistoryResponse_TransitionSchema as TransitionSchema,
+} from "../../gen/sessiond/v1/session_service_pb.js";
+import { WebhookEndpoint_State as EndpointState } from "../../gen/sessiond/v1/webhook_pb.js";
 import type { Clock } from "../app/shown-time.ts";
-import { toWallTime } from "../app/shown-time.ts";
 import { maskSecrets, toShownConfig } from "../domain/config.ts";
-import { engineStateOf, failedAttemptsOf, meOf, statusOf, type UnlinkOutcome, wakeAtMs } from "../domain/session.ts";
+import { endpointStateOf } from "../domain/endpoint-health.ts";
+import { type RemedyContext, remedyOf } from "../domain/remedy.ts";
+import {
+  accountOf,
+  engineStateOf,
+  failedAttemptsOf,
+  meOf,
+  nextAttemptAtMs,
+  statusOf,
+  statusSince,
+  type UnlinkOutcome,
+} from "../domain/session.ts";
+import { statusChange } from "../domain/status-change.ts";
 import { endpointView } from "./webhook-service.ts";
 
 /** Options for showing sessions. */
-export interface ViewOptions {
+export interface ViewOptions extends RemedyContext {
   /** Shows keys and passwords in plain text, as WAHA does. */
   readonly showSecrets: boolean;
   readonly clock: Clock;
 }
 
-/** Converts a stored session to its API form, with its disabled endpoints. */
-export function sessionView(record: SessionRecord, options: ViewOptions, disabled: readonly Endpoint[] = []): Session {
+/** Converts a stored session to its API form, with its endpoints that fail or are disabled. */
+export function sessionView(record: SessionRecord, options: ViewOptions, failing: readonly Endpoint[] = []): Session {
   const me = meOf(record);
+  const account = accountOf(record);
+  const nextMs = nextAttemptAtMs(record);
+  const since = statusSince(record);
+  const disabled = failing.filter((endpoint) => endpointStateOf(endpoint) === EndpointState.DISABLED);
   return create(SessionSchema, {
     name: record.name,
     status: statusOf(record),
@@ -38,10 +59,34 @@ export function sessionView(record: SessionRecord, options: ViewOptions, disable
     ...(record.createdAt && { createdAt: record.createdAt }),
     ...(record.updatedAt && { updatedAt: record.updatedAt }),
     attempt: failedAttemptsOf(record),
-    ...(awaitsAttempt(record) && { nextAttemptAt: toWallTime(record.wakeAt, options.clock) }),
+    ...(nextMs !== undefined && { nextAttemptAt: timestampFromMs(options.clock.wallMsAt(nextMs)) }),
     health: record.health,
-    disabledWebhooks: disabled.map((endpoint) => endpointView(endpoint, options.clock)),
+    ...(account && { account }),
+    remedy: remedyOf(record, options),
+    disabledWebhooks: disabled.map((endpoint) => endpointView(record.name, endpoint, options.clock)),
+    ...(since && { statusSince: since }),
+    failingWebhooks: failing.length,
   });
+}
+
+/** Converts a stored session to its API form for lists: its configuration is its metadata. */
+export function sessionSummary(
+  record: SessionRecord,
+  options: ViewOptions,
+  failing: readonly Endpoint[] = [],
+): Session {
+  const metadata = record.config?.metadata ?? {};
+  const summary = { ...record, config: create(SessionConfigSchema, { metadata }) };
+  return { ...sessionView(summary, options, failing), disabledWebhooks: [] };
+}
+
+/** Converts the event that announced a status to an entry of the session's history. */
+export function transitionView({ time, seq, payload }: Event): Transition[] {
+  if (payload.case !== "sessionStatus") return [];
+  const { status, statusReason, statusMessage, attempt } = payload.value;
+  const previousStatus = statusChange(payload.value, time).previous;
+  const about = { status, previousStatus, reason: statusReason, message: statusMessage, attempt, seq };
+  return [create(TransitionSchema, { ...about, ...(time && { time }) })];
 }
 
 /** Converts the outcome of unlinking a device to its API form. */
@@ -64,7 +109,3 @@ export function configView({ config }: SessionRecord, { showSecrets }: ViewOptio
   const shown = toShownConfig(config);
   return showSecrets ? shown : maskSecrets(shown);
 }
-
-/** Whether a session's wake-up time is its next attempt to connect. Its other deadlines are internal. */
-const awaitsAttempt = (record: SessionRecord): record is SessionRecord & { wakeAt: Timestamp } =>
-  wakeAtMs(record) !== undefined && [Status.STARTING, Status.FAILED].includes(statusOf(record));

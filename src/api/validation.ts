@@ -2,9 +2,17 @@ import { type DescMessage, isMessage, type Message, type MessageShape } from "@b
 import type { Interceptor } from "@connectrpc/connect";
 import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
 import * as events from "../../gen/sessiond/v1/event_service_pb.js";
-import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import {
+  Engine_Kind,
+  Session_StatusReason as Reason,
+  Session_Status as Status,
+  Session_View as View,
+} from "../../gen/sessiond/v1/session_pb.js";
 import * as session from "../../gen/sessiond/v1/session_service_pb.js";
-import { WebhookDelivery_State as DeliveryState } from "../../gen/sessiond/v1/webhook_pb.js";
+import {
+  WebhookDelivery_State as DeliveryState,
+  WebhookEndpoint_State as EndpointState,
+} from "../../gen/sessiond/v1/webhook_pb.js";
 import * as webhook from "../../gen/sessiond/v1/webhook_service_pb.js";
 import { configViolations } from "../domain/config-violations.ts";
 import { invalidArgument, type Violation } from "../domain/errors.ts";
@@ -14,8 +22,11 @@ import { sessionNameViolations } from "../domain/session-name.ts";
 
 /** Formats in which REST returns a QR code. */
 const qrFormats = ["image", "raw"];
-/** Deliveries on a page, at most. */
-const maxPageSize = 500;
+/** Entries of logs on a page, at most, and sessions or endpoints. */
+const maxEntries = 500;
+const maxItems = 1000;
+/** Characters of a search, at most. */
+const maxQuery = 500;
 
 type Rule = readonly [typeName: string, check: (message: Message) => Violation[]];
 
@@ -35,11 +46,25 @@ const streamedNames = ({ session, sessions }: { session: string; sessions: reado
   ...sessions.flatMap((name, index) => sessionNameViolations(name, `sessions.${index}`)),
 ];
 
-function untilViolations(until: readonly Status[]): Violation[] {
-  const known = [Status.STOPPED, Status.STARTING, Status.SCAN_QR_CODE, Status.WORKING, Status.FAILED];
-  const description = `must be one of the following values: ${known.map((status) => Status[status]).join(", ")}`;
-  return until.flatMap((status, index) => (known.includes(status) ? [] : [{ field: `until.${index}`, description }]));
+/** The names of an enum's values by number, as generated code has them. */
+type EnumNames = Readonly<Record<number, string | undefined>>;
+
+/** Checks a value of an enum: protobuf accepts numbers that stand for none. 0 is allowed with `orUnset`. */
+function enumViolations(names: EnumNames, value: number, field: string, orUnset = true): Violation[] {
+  if (names[value] !== undefined && (orUnset || value !== 0)) return [];
+  const known = Object.entries(names).flatMap(([key, name]) => (Number(key) > 0 ? (name ?? []) : []));
+  return [{ field, description: `must be one of the following values: ${known.join(", ")}` }];
 }
+
+/** Checks each value of a list. */
+const enumListViolations = (names: EnumNames, values: readonly number[], field: string) =>
+  values.flatMap((value, index) => enumViolations(names, value, `${field}.${index}`, false));
+
+const pageSizeViolations = (pageSize: number, max: number): Violation[] =>
+  pageSize <= max ? [] : [{ field: "pageSize", description: `must not be greater than ${max}` }];
+
+const queryViolations = (query: string): Violation[] =>
+  query.length <= maxQuery ? [] : [{ field: "query", description: `must not be longer than ${maxQuery} characters` }];
 
 function eventNameViolations(name: string, index: number): Violation[] {
   if (name === "*" || loggedEventNames.includes(name)) return [];
@@ -53,12 +78,23 @@ const consumerViolations = (consumer: string): Violation[] =>
     : [{ field: "consumer", description: "must be 1 to 64 characters of A-Z a-z 0-9 _ - and dot" }];
 
 const rules: ReadonlyMap<string, Rule[1]> = new Map([
-  rule(session.ListSessionsRequestSchema, () => []),
+  rule(session.ListSessionsRequestSchema, ({ query, status, reason, engine, pageSize, view }) => [
+    ...queryViolations(query),
+    ...enumListViolations(Status, status, "status"),
+    ...enumListViolations(Reason, reason, "reason"),
+    ...enumListViolations(Engine_Kind, engine, "engine"),
+    ...pageSizeViolations(pageSize, maxItems),
+    ...enumViolations(View, view, "view"),
+  ]),
+  rule(session.ListStatusHistoryRequestSchema, (message) => [
+    ...named(message),
+    ...pageSizeViolations(message.pageSize, maxEntries),
+  ]),
   rule(session.GetSessionRequestSchema, named),
   rule(session.CreateSessionRequestSchema, ({ name, config, engine }) => [
     ...optionalName(name, "name"),
     ...configViolations(config),
-    ...engineViolations(engine),
+    ...enumViolations(Engine_Kind, engine, "engine"),
   ]),
   rule(session.UpdateSessionRequestSchema, (message) => [...named(message), ...configViolations(message.config)]),
   rule(session.DeleteSessionRequestSchema, named),
@@ -69,7 +105,10 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(session.RestoreCredentialsRequestSchema, named),
   rule(session.GetMeRequestSchema, named),
   rule(session.GetScreenshotRequestSchema, (message) => optionalName(message.session, "session")),
-  rule(session.StatusStreamRequestSchema, (message) => [...streamedNames(message), ...untilViolations(message.until)]),
+  rule(session.StatusStreamRequestSchema, (message) => [
+    ...streamedNames(message),
+    ...enumListViolations(Status, message.until, "until"),
+  ]),
   rule(session.StartSessionDeprecatedRequestSchema, ({ name, config }) => [
     ...optionalName(name, "name"),
     ...configViolations(config),
@@ -87,17 +126,19 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
     ...(message.consumer === "" ? [] : consumerViolations(message.consumer)),
   ]),
   rule(webhook.ListDeliveriesRequestSchema, (message) => [
-    ...named(message),
-    ...deliveryStateViolations(message.state),
-    ...(message.pageSize <= maxPageSize
-      ? []
-      : [{ field: "pageSize", description: `must not be greater than ${maxPageSize}` }]),
+    ...optionalName(message.session, "session"),
+    ...enumViolations(DeliveryState, message.state, "state"),
+    ...pageSizeViolations(message.pageSize, maxEntries),
   ]),
   rule(webhook.GetDeliveryRequestSchema, named),
   rule(webhook.ResendDeliveryRequestSchema, named),
-  rule(webhook.ResendFailedRequestSchema, named),
+  rule(webhook.ResendFailedRequestSchema, (message) => optionalName(message.session, "session")),
   rule(webhook.SendTestEventRequestSchema, named),
-  rule(webhook.ListEndpointsRequestSchema, named),
+  rule(webhook.ListEndpointsRequestSchema, (message) => [
+    ...optionalName(message.session, "session"),
+    ...enumViolations(EndpointState, message.state, "state"),
+    ...pageSizeViolations(message.pageSize, maxItems),
+  ]),
   rule(webhook.EnableEndpointRequestSchema, named),
   rule(events.AckEventsRequestSchema, ({ consumer }) => consumerViolations(consumer)),
   rule(events.CreateStreamTicketRequestSchema, () => []),
@@ -124,18 +165,6 @@ function check<T extends Message>(message: T): T {
 
 async function* checkStream<T extends Message>(messages: AsyncIterable<T>): AsyncIterable<T> {
   for await (const message of messages) yield check(message);
-}
-
-function engineViolations(engine: Engine_Kind): Violation[] {
-  // Protobuf accepts numbers that stand for no engine.
-  if (Engine_Kind[engine] !== undefined) return [];
-  const known = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map((kind) => Engine_Kind[kind]);
-  return [{ field: "engine", description: `must be one of the following values: ${known.join(", ")}` }];
-}
-
-function deliveryStateViolations(state: DeliveryState): Violation[] {
-  if (DeliveryState[state] !== undefined) return [];
-  return [{ field: "state", description: "must be one of the following values: PENDING, RETRYING, DELIVERED, FAILED" }];
 }
 
 function formatViolations(format: string): Violation[] {

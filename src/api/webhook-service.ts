@@ -9,45 +9,57 @@ import {
   WebhookEndpointSchema,
 } from "../../gen/sessiond/v1/webhook_pb.js";
 import type { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
+import type { AllWebhooks } from "../app/all-webhooks.ts";
 import type { Clock } from "../app/shown-time.ts";
 import { toWallHealth, toWallTime } from "../app/shown-time.ts";
 import type { DeliveryWithEndpoint, WebhookLog } from "../app/webhook-log.ts";
 import { maskUrl } from "../domain/config.ts";
 import { stateOf } from "../domain/delivery.ts";
-import { probeAtMs } from "../domain/endpoint-health.ts";
+import { endpointStateOf, probeAtMs } from "../domain/endpoint-health.ts";
 
 const defaultPageSize = 50;
 
 type WallTime = Pick<Clock, "wallMsAt">;
 
-/** Creates WebhookService on top of the webhook log. */
-export function createWebhookService(log: WebhookLog, clock: WallTime): ServiceImpl<typeof WebhookService> {
+/** Creates WebhookService on top of the webhook log, and of the webhooks of all sessions. */
+export function createWebhookService(
+  log: WebhookLog,
+  all: AllWebhooks,
+  clock: WallTime,
+): ServiceImpl<typeof WebhookService> {
   const shown = (found: DeliveryWithEndpoint) => deliveryView(found, clock);
   return {
-    async listDeliveries({ session, state, endpoint, pageSize, pageToken }) {
-      const request = { state, endpointId: endpoint, pageSize: pageSize || defaultPageSize, pageToken };
-      const { deliveries, nextPageToken } = await log.deliveries(session, request);
+    async listDeliveries({ session, state, endpoint, url, since, pageSize, pageToken }) {
+      const filter = { session, state, url, endpointId: endpoint, sinceMs: since ? timestampMs(since) : 0 };
+      const page = { pageSize: pageSize || defaultPageSize, pageToken };
+      const { deliveries, nextPageToken } = await all.deliveries(filter, page);
       return { deliveries: deliveries.map(shown), nextPageToken };
     },
     getDelivery: async ({ session, delivery }) => ({ delivery: shown(await log.delivery(session, delivery)) }),
     resendDelivery: async ({ session, delivery }) => ({ delivery: shown(await log.resend(session, delivery)) }),
-    async resendFailed({ session, since, endpoint }) {
-      return { resent: await log.resendFailed(session, since ? timestampMs(since) : 0, endpoint) };
+    async resendFailed({ session, since, endpoint, url }) {
+      const filter = { session, url, endpointId: endpoint, sinceMs: since ? timestampMs(since) : 0 };
+      return { resent: await all.resendFailed(filter) };
     },
     async sendTestEvent({ session, endpoint }) {
       return { deliveries: (await log.sendTest(session, endpoint)).map(shown) };
     },
-    listEndpoints: async ({ session }) => ({
-      endpoints: (await log.endpoints(session)).map((endpoint) => endpointView(endpoint, clock)),
-    }),
+    async listEndpoints({ session, url, state, pageSize, pageToken }) {
+      const found = await all.endpoints({ session, url, state }, { pageSize, pageToken });
+      return {
+        endpoints: found.items.map((one) => endpointView(one.session, one.endpoint, clock)),
+        nextPageToken: found.nextPageToken,
+        totalSize: found.totalSize,
+      };
+    },
     enableEndpoint: async ({ session, endpoint }) => ({
-      endpoint: endpointView(await log.enable(session, endpoint), clock),
+      endpoint: endpointView(session, await log.enable(session, endpoint), clock),
     }),
   };
 }
 
 /** Converts a delivery to its API form. The event's content is for the receiver only and left out. */
-export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock: WallTime): WebhookDelivery {
+export function deliveryView({ session, delivery, endpoint }: DeliveryWithEndpoint, clock: WallTime): WebhookDelivery {
   const { id, endpointId, event, attempts, log, dueAt, settledAt, reason } = delivery;
   return create(WebhookDeliverySchema, {
     id,
@@ -63,11 +75,13 @@ export function deliveryView({ delivery, endpoint }: DeliveryWithEndpoint, clock
     ...(dueAt && { nextAttemptAt: toWallTime(dueAt, clock) }),
     ...(settledAt && { settledAt }),
     reason,
+    session,
   });
 }
 
 /** Converts an endpoint to its API form. */
-export function endpointView({ id, config, removed, health }: Endpoint, clock: WallTime): WebhookEndpoint {
+export function endpointView(session: string, endpoint: Endpoint, clock: WallTime): WebhookEndpoint {
+  const { id, config, removed, health } = endpoint;
   const shown = health && toWallHealth(health, clock);
   const { disabledAt, disabledReason = "", failures = 0, failingSince, sparedUntil } = shown ?? {};
   return create(WebhookEndpointSchema, {
@@ -82,5 +96,7 @@ export function endpointView({ id, config, removed, health }: Endpoint, clock: W
     ...(failingSince && { failingSince }),
     ...(sparedUntil && { sparedUntil }),
     ...(shown?.disabledAt && { nextProbeAt: timestampFromMs(probeAtMs(shown)) }),
+    session,
+    state: endpointStateOf(endpoint),
   });
 }

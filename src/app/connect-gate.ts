@@ -36,6 +36,11 @@ export class ConnectGate {
     this.#maxConnecting = limits.maxConnecting;
   }
 
+  /** Number of reserved slots that are still to come: about as many sessions wait. */
+  get waiting(): number {
+    return Math.max(0, Math.ceil((this.#nextFreeMs - this.#clock.nowMs()) / this.#intervalMs) - 1);
+  }
+
   /** Admits no engine before that time. */
   holdUntil(atMs: number): void {
     this.#nextFreeMs = Math.max(this.#nextFreeMs, atMs);

@@ -62,19 +62,6 @@ export class SessionManager {
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
 
-  /** Returns sessions by name. Includes stopped ones only with `all`, and only sessions whose metadata has all the given pairs. */
-  async list(filter: { all: boolean; metadata: Record<string, string> }): Promise<SessionRecord[]> {
-    const wanted = Object.entries(filter.metadata);
-    const { records } = await this.#options.backend.sessions.list();
-    return records.filter(
-      (record) =>
-        (filter.all || statusOf(record) !== Status.STOPPED) &&
-        wanted.every(
-          ([key, value]) => Object.hasOwn(record.config?.metadata ?? {}, key) && record.config?.metadata[key] === value,
-        ),
-    );
-  }
-
   /** The session's record as it is now. */
   async get(session: string): Promise<SessionRecord> {
     const { record } = await this.#options.backend.sessions.get(session);
@@ -284,6 +271,7 @@ export class SessionManager {
       onChange: (changed) => {
         this.#report?.note(changed);
         this.#outdated.note(changed);
+        this.#options.onChange?.(changed);
       },
       onSetAside: (id) => this.#unlinker.add(id),
     };

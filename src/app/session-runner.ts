@@ -254,4 +254,10 @@ export class SessionRunner {
   }
 }
 
-const unstarted = (state: SessionRecord): Transition => ({ state, events: [], wipe: "none", actions: [] });
+const unstarted = (state: SessionRecord): Transition => ({
+  state,
+  events: ["session.updated"],
+  changed: ["config"],
+  wipe: "none",
+  actions: [],
+});

@@ -2,7 +2,7 @@ import type { Endpoint, MessageLog, SessionRecord } from "../../gen/sessiond/sto
 import { SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import { endpointIdsFor, endpointsOf } from "../domain/delivery.ts";
-import { announcedEvents, deletedEvent } from "../domain/event.ts";
+import { announcedEvents, deletedEvent, type StatusContext } from "../domain/event.ts";
 import { carriedOver } from "../domain/message-log.ts";
 import { setAside } from "../domain/pending-unlink.ts";
 import { type Moment, type SessionInput, type StoredSession, type Transition, transition } from "../domain/session.ts";
@@ -123,7 +123,13 @@ export class SessionWriter {
     return events.map((event) => ({ event, endpointIds: endpointIdsFor(event.name, endpoints) }));
   }
 
-  #eventContext(wallMs: number) {
-    return { nowMs: wallMs, ulid: () => this.#deps.random.ulid(wallMs) };
+  #eventContext(nowMs: number): StatusContext {
+    const { clock, random, proxies } = this.#deps;
+    return {
+      nowMs,
+      ulid: () => random.ulid(nowMs),
+      wallMsAt: (atMs) => clock.wallMsAt(atMs),
+      hasProxyPool: proxies.servers.length > 0,
+    };
   }
 }

@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type Delivery,
   type Endpoint,
   EndpointSchema,
   type SessionRecord,
 } from "../../gen/sessiond/store/v1/store_pb.js";
-import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
+import { WebhookEndpoint_State as EndpointState } from "../../gen/sessiond/v1/webhook_pb.js";
 import { type DeliveryName, deliveryNameOf } from "../domain/delivery.ts";
-import { invalidArgument, SessionError, sessionNotFound } from "../domain/errors.ts";
+import { endpointStateOf } from "../domain/endpoint-health.ts";
+import { SessionError, sessionNotFound } from "../domain/errors.ts";
 import { testEvent } from "../domain/event.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Random, WallClock } from "../ports/system.ts";
@@ -20,25 +20,12 @@ export interface WebhookLogOptions {
   readonly random: Pick<Random, "ulid">;
 }
 
-/** Which deliveries to list, and how many. */
-export interface DeliveryPageRequest {
-  /** STATE_UNSPECIFIED: in any. */
-  readonly state: State;
-  /** "": to any. */
-  readonly endpointId: string;
-  readonly pageSize: number;
-  /** `nextPageToken` of the page before; "": from the newest on. */
-  readonly pageToken: string;
-}
-
 /** A delivery and its endpoint, where that is still there. */
 export interface DeliveryWithEndpoint {
+  readonly session: string;
   readonly delivery: Delivery;
   readonly endpoint: Endpoint | undefined;
 }
-
-/** How many failed deliveries are made due again in one write. */
-const resendBatch = 100;
 
 /** The log of webhook deliveries, and sending them again, as the API calls it. Rejects with SessionError for reasons that a caller can understand. */
 export class WebhookLog {
@@ -46,21 +33,6 @@ export class WebhookLog {
 
   constructor(options: WebhookLogOptions) {
     this.#options = options;
-  }
-
-  /** A page of a session's deliveries, newest event first. */
-  async deliveries(session: string, request: DeliveryPageRequest) {
-    await this.#record(session);
-    const before = request.pageToken === "" ? undefined : placeOf(request.pageToken);
-    const found = await this.#options.backend.outbox.deliveries(session, {
-      state: request.state,
-      ...(request.endpointId && { endpointId: request.endpointId }),
-      ...(before && { before }),
-      limit: request.pageSize + 1,
-    });
-    const deliveries = found.slice(0, request.pageSize);
-    const last = found.length > request.pageSize ? deliveries.at(-1) : undefined;
-    return { deliveries: await this.#withEndpoints(session, deliveries), nextPageToken: last ? tokenOf(last) : "" };
   }
 
   async delivery(session: string, id: string): Promise<DeliveryWithEndpoint> {
@@ -76,31 +48,9 @@ export class WebhookLog {
     if (!delivery.settledAt) throw notResendable(session, "The delivery is on its way");
     if (!endpoint || endpoint.removed) throw notResendable(session, "The delivery's endpoint is no longer configured");
     if (endpoint.health?.disabledAt) throw endpointDisabled(session, endpoint.id);
-    const [resent] = await this.#options.backend.outbox.resend(session, [nameOf(delivery)]);
+    const [resent] = await this.#options.backend.outbox.resend(session, [deliveryNameIn(delivery)]);
     if (!resent) throw notResendable(session, "The delivery's event is no longer kept");
-    return { delivery: resent, endpoint };
-  }
-
-  /** Makes deliveries due again that failed at `sinceMs` or later; returns their number. */
-  async resendFailed(session: string, sinceMs: number, endpointId: string): Promise<number> {
-    await this.#record(session);
-    const { backend } = this.#options;
-    const usable = new Set((await backend.outbox.endpoints(session)).filter(isUsable).map(({ id }) => id));
-    let resent = 0;
-    let before: DeliveryName | undefined;
-    for (;;) {
-      const page = await backend.outbox.deliveries(session, {
-        state: State.FAILED,
-        ...(endpointId && { endpointId }),
-        ...(before && { before }),
-        limit: resendBatch,
-      });
-      const due = page.filter((one) => usable.has(one.endpointId) && settledMs(one) >= sinceMs);
-      resent += (await backend.outbox.resend(session, due.map(nameOf))).length;
-      const last = page.at(-1);
-      if (!last || page.length < resendBatch) return resent;
-      before = nameOf(last);
-    }
+    return { session, delivery: resent, endpoint };
   }
 
   /** Posts a test event to one endpoint, or with "" to all that are in use. */
@@ -127,10 +77,10 @@ export class WebhookLog {
     return this.#options.backend.outbox.endpoints(session);
   }
 
-  /** Returns a session's configured endpoints that are disabled; none if the session does not exist. */
-  async disabledEndpoints(session: string): Promise<Endpoint[]> {
+  /** Returns a session's configured endpoints that fail or are disabled; none if the session does not exist. */
+  async failingEndpoints(session: string): Promise<Endpoint[]> {
     const endpoints = await this.#options.backend.outbox.endpoints(session);
-    return endpoints.filter(({ removed, health }) => !removed && health?.disabledAt !== undefined);
+    return endpoints.filter((one) => !one.removed && endpointStateOf(one) !== EndpointState.HEALTHY);
   }
 
   /** Takes an endpoint back into use, whatever became of it before. */
@@ -154,7 +104,9 @@ export class WebhookLog {
 
   async #withEndpoints(session: string, found: readonly (Delivery | undefined)[]): Promise<DeliveryWithEndpoint[]> {
     const endpoints = new Map((await this.#options.backend.outbox.endpoints(session)).map((each) => [each.id, each]));
-    return found.flatMap((delivery) => (delivery ? [{ delivery, endpoint: endpoints.get(delivery.endpointId) }] : []));
+    return found.flatMap((delivery) =>
+      delivery ? [{ session, delivery, endpoint: endpoints.get(delivery.endpointId) }] : [],
+    );
   }
 
   #named(session: string, endpoints: readonly Endpoint[], endpointId: string): Endpoint {
@@ -164,18 +116,14 @@ export class WebhookLog {
   }
 }
 
-const isUsable = ({ removed, health }: Endpoint): boolean => !removed && !health?.disabledAt;
+/** Returns true if deliveries to an endpoint are attempted. */
+export const isUsable = ({ removed, health }: Endpoint): boolean => !removed && !health?.disabledAt;
 
-const nameOf = ({ event, endpointId }: Delivery): DeliveryName => ({ seq: event?.seq ?? 0n, endpointId });
-const settledMs = ({ settledAt }: Delivery): number => (settledAt ? timestampMs(settledAt) : 0);
-
-const tokenOf = (delivery: Delivery): string => `${nameOf(delivery).seq}.${delivery.endpointId}`;
-
-function placeOf(token: string): DeliveryName {
-  const [, seq, endpointId] = /^(\d{1,20})\.(.+)$/.exec(token) ?? [];
-  if (seq !== undefined && endpointId !== undefined) return { seq: BigInt(seq), endpointId };
-  throw invalidArgument([{ field: "pageToken", description: "must be the nextPageToken of a page" }]);
-}
+/** Returns the place of a delivery. */
+export const deliveryNameIn = ({ event, endpointId }: Delivery): DeliveryName => ({
+  seq: event?.seq ?? 0n,
+  endpointId,
+});
 
 const deliveryNotFound = (session: string, delivery: string) =>
   new SessionError("DELIVERY_NOT_FOUND", "Delivery not found", { session, delivery });

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Delivery, type Endpoint, EndpointSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { RetriesConfig, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import { WebhookDelivery_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
-import { deletedEventName } from "./event.ts";
+import { deletedEventName, updatedEventName } from "./event.ts";
 import { fnv1a } from "./hash.ts";
 
 /**
@@ -111,12 +111,9 @@ function normalizeUrl(text: string): string {
   return url.href;
 }
 
-/**
- * Returns the ids of the endpoints that are subscribed to an event. No endpoint receives the event of a session's
- * deletion, not even with "*".
- */
+/** Returns the ids of the endpoints that are subscribed to an event. No endpoint receives an event for streams only, not even with "*". */
 export function endpointIdsFor(eventName: string, endpoints: readonly Pick<Endpoint, "id" | "config">[]): string[] {
-  if (eventName === deletedEventName) return [];
+  if (eventName === deletedEventName || eventName === updatedEventName) return [];
   return endpoints.filter((e) => e.config?.events.some((name) => name === eventName || name === "*")).map((e) => e.id);
 }
 

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { type EndpointHealth, EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { type Endpoint, type EndpointHealth, EndpointHealthSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import { WebhookEndpoint_State as State } from "../../gen/sessiond/v1/webhook_pb.js";
 import { type AttemptOutcome, isSuccess } from "./delivery.ts";
 
 /** Rules for pausing an endpoint, and for disabling it. */
@@ -39,6 +40,12 @@ export interface MadeAttempt {
   readonly outcome: AttemptOutcome;
   readonly attempt: number;
   readonly nowMs: number;
+}
+
+/** Returns the state of an endpoint as the API reports it. */
+export function endpointStateOf({ health }: Pick<Endpoint, "health">): State {
+  if (health?.disabledAt) return State.DISABLED;
+  return health && health.failures > 0 ? State.FAILING : State.HEALTHY;
 }
 
 /** Returns the health of an endpoint after an attempt; undefined means healthy. A disabled endpoint stays disabled. */

@@ -6,10 +6,20 @@ import {
   type MessagePayload,
   MessagePayloadSchema,
   SessionHealthPayloadSchema,
+  type SessionStatusPayload,
   SessionStatusPayloadSchema,
   WebhookDisabledPayloadSchema,
 } from "../../gen/sessiond/v1/event_pb.js";
-import { meOf, type SessionState, statusOf, type Transition } from "./session.ts";
+import { type RemedyContext, remedyOf } from "./remedy.ts";
+import {
+  accountOf,
+  failedAttemptsOf,
+  meOf,
+  nextAttemptAtMs,
+  type SessionState,
+  statusOf,
+  type Transition,
+} from "./session.ts";
 
 /** The names of events that a webhook can ask for: WAHA's (wire.md, section 5). */
 export const eventNames = [
@@ -54,6 +64,9 @@ export const disabledEventName = "webhook.disabled";
 /** A connection has stopped answering, or answers again. Not one of WAHA's names; posted to endpoints that ask for it or for all. */
 export const healthEventName = "session.health";
 
+/** Something other than a session's status has changed. For streams that ask for it: webhooks cannot. */
+export const updatedEventName = "session.updated";
+
 /** The names of events that webhooks receive; the others in `eventNames` are accepted and never fire. */
 export const postedEventNames: readonly string[] = [
   "session.status",
@@ -73,6 +86,7 @@ export const loggedEventNames: readonly string[] = [
   disabledEventName,
   testEventName,
   deletedEventName,
+  updatedEventName,
 ];
 
 /** The time of an event (Unix ms), and a generator of ULIDs. */
@@ -81,15 +95,37 @@ export interface EventContext {
   ulid(): string;
 }
 
+/** Facts that events about a session's status tell besides its state. */
+export interface StatusContext extends EventContext, RemedyContext {
+  /** Converts a monotonic time to Unix time (ms). */
+  wallMsAt(atMs: number): number;
+}
+
 /** Returns the event that announces a session's status. */
-export function statusEvent(state: SessionState, context: EventContext): Event {
-  const payload = create(SessionStatusPayloadSchema, {
+export const statusEvent = (state: SessionState, context: StatusContext): Event =>
+  event(state, "session.status", { case: "sessionStatus", value: statusPayload(state, context) }, context);
+
+/** Returns the event that announces a change of other parts. */
+export function updatedEvent(state: SessionState, changed: readonly string[], context: StatusContext): Event {
+  const value = { ...statusPayload(state, context), changed: [...changed] };
+  return event(state, updatedEventName, { case: "sessionStatus", value }, context);
+}
+
+function statusPayload(state: SessionState, context: StatusContext): SessionStatusPayload {
+  const account = accountOf(state);
+  const nextMs = nextAttemptAtMs(state);
+  return create(SessionStatusPayloadSchema, {
     name: state.name,
     status: statusOf(state),
     statuses: state.statuses,
     statusReason: state.reason,
+    statusMessage: state.reasonMessage,
+    attempt: failedAttemptsOf(state),
+    ...(nextMs !== undefined && { nextAttemptAt: timestampFromMs(context.wallMsAt(nextMs)) }),
+    health: state.health,
+    ...(account && { account }),
+    remedy: remedyOf(state, context),
   });
-  return event(state, "session.status", { case: "sessionStatus", value: payload }, context);
 }
 
 /** Returns the event that reports a session's health. `lastInboundAtMs`: Unix time when WhatsApp was last heard, if known. */
@@ -153,12 +189,13 @@ function event(state: SessionState, name: string, payload: Event["payload"], con
 
 /** Returns the events that a transition announces. `lastInboundAtMs`: Unix time when WhatsApp was last heard, if known. */
 export const announcedEvents = (
-  { state, events, message }: Transition,
+  { state, events, message, changed = [] }: Transition,
   lastInboundAtMs: number | undefined,
-  context: EventContext,
+  context: StatusContext,
 ): Event[] =>
   events.flatMap((name) => {
     if (name === "session.status") return statusEvent(state, context);
+    if (name === "session.updated") return updatedEvent(state, changed, context);
     if (name === "session.health") return healthEvent(state, lastInboundAtMs, context);
     return message ? messageEvents(state, message, context) : [];
   });

@@ -1,4 +1,4 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   Session_DesiredState as Desired,
@@ -47,6 +47,13 @@ export const engineStateOf = (state: SessionState): EngineState => engineStates[
 export const meOf = (state: SessionState): Me | undefined =>
   state.phase === Phase.STOPPED || state.credentialsDead ? undefined : state.me;
 
+/** Returns the account that the session was last paired with, whether or not it still is. */
+export const accountOf = (state: SessionState): Me | undefined => state.account ?? state.me;
+
+/** Returns when the present status began. */
+export const statusSince = ({ statuses, createdAt }: SessionState): Timestamp | undefined =>
+  statuses.at(-1)?.time ?? createdAt;
+
 /** Returns the number of failed attempts to connect in a row; 0 while connected. */
 export const failedAttemptsOf = (state: SessionState): number => (state.phase === Phase.WORKING ? 0 : state.attempt);
 
@@ -61,6 +68,12 @@ export const canUseVersion = (state: SessionState, version: string): boolean =>
 export function wakeAtMs(state: SessionState): number | undefined {
   if (state.desiredState !== Desired.RUNNING || state.wakeAt === undefined || isLeaving(state)) return undefined;
   return timestampMs(state.wakeAt);
+}
+
+/** Returns when the next attempt to connect is due, or the present one is given up (monotonic, ms). Other waits are internal. */
+export function nextAttemptAtMs(state: SessionState): number | undefined {
+  const status = statusOf(state);
+  return status === Status.STARTING || status === Status.FAILED ? wakeAtMs(state) : undefined;
 }
 
 /** Returns true if an engine should be open. */

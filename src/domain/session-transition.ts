@@ -4,10 +4,11 @@ import {
   type Session_DesiredState as Desired,
   Session_StatusReason as Reason,
 } from "../../gen/sessiond/v1/session_pb.js";
+import type { ChangedPart } from "./session-changes.ts";
 import { type SessionState, statusOf } from "./session-state.ts";
 
 /** Names of the events that a transition can announce. */
-export type Announcement = "session.status" | "session.health" | "message";
+export type Announcement = "session.status" | "session.updated" | "session.health" | "message";
 
 /** An action to perform once the new state is on disk. After a crash it follows from the state again. */
 export type SessionAction =
@@ -31,6 +32,8 @@ export interface Transition {
   readonly events: readonly Announcement[];
   /** The message that the event "message" is about. */
   readonly message?: MessagePayload;
+  /** The parts that the event "session.updated" is about. */
+  readonly changed?: readonly ChangedPart[];
   /** Removes credentials and chats in the same write. */
   readonly wipe: Wipe;
   /** Actions to perform after the write, in this order. */

@@ -33,6 +33,7 @@ import {
 } from "../../gen/sessiond/v1/session_pb.js";
 import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
+import { type ChangedPart, changedParts, withAccount } from "./session-changes.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
 import { isBanned, logout, remove, stepLeaving } from "./session-leaving.ts";
 import { canUseVersion, isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
@@ -48,12 +49,15 @@ import {
 
 export type { CloseCause, SessionInput, UnlinkOutcome } from "./session-input.ts";
 export {
+  accountOf,
   canUseVersion,
   engineStateOf,
   failedAttemptsOf,
   meOf,
+  nextAttemptAtMs,
   type SessionState,
   statusOf,
+  statusSince,
   wakeAtMs,
 } from "./session-state.ts";
 export type { Announcement, SessionAction, Transition, Wipe } from "./session-transition.ts";
@@ -145,9 +149,20 @@ export function transition(
   if (input.type === "message") return reported(record, messages, input.message);
   const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
   if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
-  const state = next.state === record ? record : withLimits(next.state, nowMs, policy);
+  const state = next.state === record ? record : withAccount(withLimits(next.state, nowMs, policy), record);
   const log = next.state === record ? messages : logAfter(input, messages, record, nowMs);
-  return { ...next, state: stamped(state, next, wallMs), ...(log !== messages && { messages: log }) };
+  return {
+    ...next,
+    ...updated(next, changedParts(record, state)),
+    state: stamped(state, next, wallMs),
+    ...(log !== messages && { messages: log }),
+  };
+}
+
+/** Announces a change that comes without a new status. */
+function updated({ events }: Transition, changed: readonly ChangedPart[]): Pick<Transition, "events" | "changed"> {
+  if (changed.length === 0 || events.includes("session.status")) return { events };
+  return { events: [...events, "session.updated"], changed };
 }
 
 /** Returns the log of messages after a report about the login. */

@@ -19,6 +19,8 @@ export interface EventLog {
    * reader's pace. Ends by `signal`, with the backend, or after `throughSeq`. Rejects with LogTrimmed if the next event was trimmed.
    */
   events(session: string | undefined, afterSeq: bigint, signal: AbortSignal, throughSeq?: bigint): AsyncIterable<Event>;
+  /** Returns the last events of a session before `beforeSeq`, newest first: at most `limit`, and none only if there are no more. */
+  latest(session: string, beforeSeq: bigint, limit: number): Promise<Event[]>;
   /** Returns the `seq` of the last event that readers can see. Cheap: streams ask for it once per event. */
   lastSeq(): Promise<bigint>;
   /** Returns the `seq` from which on the log, of one session or of all, is complete; 1 if nothing was trimmed. */

@@ -70,6 +70,8 @@ export interface Outbox {
 
   /** Returns deliveries, newest event first. Of a removed session only pending ones are kept. */
   deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]>;
+  /** Returns the sessions that have deliveries in a state, by name. Its cost grows with them, not with their deliveries. */
+  sessionsWith(state: WebhookDelivery_State): Promise<string[]>;
   /** Returns one delivery; undefined if it does not exist or was trimmed. */
   delivery(session: string, name: DeliveryName): Promise<Delivery | undefined>;
   /** Makes settled deliveries due again at once, with all their retries. Returns those whose endpoint and event still exist. */

@@ -9,14 +9,15 @@ import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
 import { ProcessTickets } from "../adapters/embedded/process-tickets.ts";
 import type { createKeyVerifier } from "../adapters/node/api-key.ts";
-import { createStreamRelief } from "../adapters/node/memory.ts";
+import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { type Admits, authentication } from "../api/authentication.ts";
 import { createRoutes } from "../api/routes.ts";
 import { ServingState } from "../api/serving-state.ts";
 import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
 import { Warnings } from "../api/warnings.ts";
-import type { SessionManager } from "../app/session-manager.ts";
+import { AllWebhooks } from "../app/all-webhooks.ts";
+import { currentOverview } from "../app/overview.ts";
 import { WebhookLog } from "../app/webhook-log.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { eventsThatNeverFire } from "../domain/config-violations.ts";
@@ -25,6 +26,7 @@ import type { Logger } from "../ports/system.ts";
 import type { Tickets } from "../ports/tickets.ts";
 import type { Engines } from "./engines.ts";
 import type { Tools } from "./overrides.ts";
+import type { RunningSessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
 
 /** The services that have REST routes and documentation. */
@@ -41,7 +43,7 @@ export const restServices = [
 export interface ApiParts {
   readonly store: Store;
   readonly engines: Engines;
-  readonly manager: SessionManager;
+  readonly sessions: RunningSessions;
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
   readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
@@ -56,7 +58,8 @@ export interface Api {
 
 /** Creates the services over the parts below them. */
 export function createApi(config: Config, secrets: Secrets, parts: ApiParts, tools: Tools): Api {
-  const { store, engines, manager, metrics } = parts;
+  const { store, engines, sessions, metrics } = parts;
+  const { manager } = sessions;
   const { clock, random, logger, drawQr } = tools;
   // Opening the store may have moved the clock on.
   const startedAtMs = clock.nowMs();
@@ -65,12 +68,14 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   const admits = createAuthentication(config, parts, tickets, logger);
   const warnings = new Warnings(logger);
   warnOfDeadEvents(secrets, warnings);
+  const streams = countStreams();
   const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
   const routes = createRoutes({
     manager,
     sessions: backend.sessions,
     log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random }),
+    allWebhooks: new AllWebhooks(backend),
     metrics,
     admits,
     warnings,
@@ -78,6 +83,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     clock,
     logger,
     showSecrets: config.showSecrets,
+    hasProxyPool: secrets.proxies.servers.length > 0,
     version: packageJson.version,
     engine: config.defaultEngine,
     browser: () => engines.browser(),
@@ -88,11 +94,34 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     tickets,
     serving,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
-    streamLimit: { maxOpen: config.maxStreams, onChange: createStreamRelief() },
+    streamLimit: { maxOpen: config.maxStreams, onChange: streams.onChange },
+    overview: {
+      current: () => currentOverview(backend),
+      engines: () => versionsOf(engines),
+      storms: () => sessions.storms(),
+      connectQueue: () => sessions.connectQueue(),
+      openStreams: () => streams.open(),
+      memory: processMemory,
+      lastBackup: store.lastBackup,
+    },
     reflection: config.reflection,
   });
   return { routes, admits, serving };
 }
+
+/** Counts open streams, and releases memory after many have ended. */
+function countStreams() {
+  const relieve = createStreamRelief();
+  let open = 0;
+  const onChange = (now: number) => {
+    open = now;
+    relieve(now);
+  };
+  return { onChange, open: () => open };
+}
+
+const versionsOf = ({ factories }: Engines) =>
+  factories.map(({ kind, clientVersions }) => ({ kind, clientVersion: clientVersions?.current ?? "" }));
 
 function createAuthentication(
   { openPaths }: Config,

@@ -3,12 +3,22 @@ import { sessionScope } from "../adapters/node/session-scope.ts";
 import { drawQrText } from "../adapters/qrcode/draw.ts";
 import { ConnectGate } from "../app/connect-gate.ts";
 import { printQrs } from "../app/qr-printer.ts";
+import { Reconnects, type Storm } from "../app/reconnects.ts";
 import { SessionManager } from "../app/session-manager.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { defaultPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Engines } from "./engines.ts";
 import type { Tools } from "./overrides.ts";
+
+/** All sessions, and facts about their connections. */
+export interface RunningSessions {
+  readonly manager: SessionManager;
+  /** Sessions that reconnect again and again, most first. */
+  storms(): readonly Storm[];
+  /** Number of sessions that wait for a slot to connect. */
+  connectQueue(): number;
+}
 
 /** Creates the manager of all sessions. None starts before its `boot`. */
 export function createSessions(
@@ -17,8 +27,10 @@ export function createSessions(
   config: Config,
   { proxies, globalWebhook }: Secrets,
   { clock, random, logger }: Tools,
-): SessionManager {
-  return new SessionManager({
+): RunningSessions {
+  const gate = new ConnectGate(clock, config.connects);
+  const reconnects = new Reconnects(clock);
+  const manager = new SessionManager({
     backend,
     engines: new Map(engines.factories.map((factory) => [factory.kind, factory])),
     clock,
@@ -31,9 +43,11 @@ export function createSessions(
     restart: config.restart,
     names: config.startSessions,
     bootDelayMs: config.autoStartDelayMs,
-    gate: new ConnectGate(clock, config.connects),
+    gate,
     scope: sessionScope,
+    onChange: (record) => reconnects.note(record),
   });
+  return { manager, storms: () => reconnects.storms(), connectQueue: () => gate.waiting };
 }
 
 /** Prints QR codes to the console. Returns the function that stops it. */

@@ -1,7 +1,9 @@
+import { readdir } from "node:fs/promises";
 import packageJson from "../../package.json" with { type: "json" };
 import { openLevelBackend } from "../adapters/level/backend.ts";
 import { explainError, prepareDirectory } from "../adapters/level/store/data-directory.ts";
 import { createSealer } from "../adapters/seal/aes-gcm.ts";
+import type { OverviewOptions } from "../api/overview.ts";
 import type { StoreServiceOptions } from "../api/store-service.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { SessionError } from "../domain/errors.ts";
@@ -14,6 +16,7 @@ export interface Store {
   /** Monotonic time of the last write of an earlier process; undefined for a new store. */
   readonly lastWrittenMs: number | undefined;
   readonly backUp: StoreServiceOptions["backUp"];
+  readonly lastBackup: OverviewOptions["lastBackup"];
 }
 
 /** Opens one kind of store in the data directory, which is created if needed. */
@@ -56,4 +59,16 @@ const storeOver = (directory: string, backend: Backend): Store => ({
     if (!backend.backups) throw new SessionError("STORE_UNAVAILABLE", "This store is backed up by tools of its own");
     return backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`);
   },
+  lastBackup: () => lastBackupIn(`${directory}/backups`),
 });
+
+/** Returns the latest of the backups that `backUp` wrote, by their names. */
+async function lastBackupIn(directory: string): Promise<{ directory: string; wallMs: number } | undefined> {
+  const names = await readdir(directory).catch(() => []);
+  const times = names.map((name) => ({ directory: `${directory}/${name}`, wallMs: timeOfName(name) }));
+  const finished = times.filter(({ wallMs }) => !Number.isNaN(wallMs));
+  return finished.sort((a, b) => b.wallMs - a.wallMs)[0];
+}
+
+/** Returns the Unix time (ms) that a backup is named after; NaN for any other name. */
+const timeOfName = (name: string): number => Date.parse(name.replace(/T(\d\d)-(\d\d)-(\d\d\.\d{3}Z)$/, "T$1:$2:$3"));

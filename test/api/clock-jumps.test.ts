@@ -11,6 +11,7 @@ import { qrCode } from "../../src/api/streams/qr-stream.ts";
 import { SessionError } from "../../src/domain/errors.ts";
 import { jumps } from "../support/clock-jumps.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { quietOverview } from "./quiet-overview.ts";
 
 /** A source that never yields. */
 async function* quiet(signal: AbortSignal): AsyncGenerator<number> {
@@ -75,6 +76,7 @@ for (const [name, jumpMs] of jumps) {
         workerId: "",
         startedAtMs: clock.nowMs(),
         pendingUnlinks: () => 0,
+        overview: quietOverview,
         serving: { current: async () => "serving" },
         clock,
       });

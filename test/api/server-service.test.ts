@@ -6,6 +6,7 @@ import { reporting } from "../../src/api/interceptors.ts";
 import { createServerService } from "../../src/api/server-service.ts";
 import type { Serving } from "../../src/api/serving-state.ts";
 import { epochMs, FakeClock } from "../support/fake-clock.ts";
+import { quietOverview } from "./quiet-overview.ts";
 
 function serve(state: Serving = "serving", browser?: string) {
   const clock = new FakeClock();
@@ -16,6 +17,7 @@ function serve(state: Serving = "serving", browser?: string) {
     workerId: "w1",
     startedAtMs: epochMs,
     pendingUnlinks: () => 0,
+    overview: quietOverview,
     serving: { current: async () => state },
     clock,
   });

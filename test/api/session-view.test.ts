@@ -14,7 +14,10 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 const atMs = 1_767_225_600_000;
 const view = (record: MessageInitShape<typeof SessionRecordSchema>, showSecrets = false) =>
-  toJson(SessionSchema, sessionView(create(SessionRecordSchema, record), { showSecrets, clock: new FakeClock() }));
+  toJson(
+    SessionSchema,
+    sessionView(create(SessionRecordSchema, record), { showSecrets, clock: new FakeClock(), hasProxyPool: false }),
+  );
 
 describe("a session in an answer", () => {
   it("has its configuration and no account while stopped", () => {
@@ -28,6 +31,8 @@ describe("a session in an answer", () => {
       engineState: "ENGINE_STATE_CLOSED",
       revision: 1,
       createdAt: "2026-01-01T00:00:00Z",
+      account: { id: "7911@c.us" },
+      statusSince: "2026-01-01T00:00:00Z",
     });
   });
 
@@ -57,6 +62,8 @@ describe("a session in an answer", () => {
       attempt: 3,
       nextAttemptAt: "2026-01-01T00:00:00Z",
       updatedAt: "2026-01-01T00:00:00Z",
+      account: { id: "7911@c.us", pushName: "Alice" },
+      remedy: "CHECK_NETWORK",
     });
   });
 

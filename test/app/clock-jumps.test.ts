@@ -35,7 +35,7 @@ async function advance({ clock }: Harness, ms: number): Promise<void> {
 }
 
 const session = async ({ manager, clock }: Harness) =>
-  sessionView(await manager.get("alice"), { showSecrets: false, clock });
+  sessionView(await manager.get("alice"), { showSecrets: false, hasProxyPool: false, clock });
 
 /** Returns the wait that callers see, by the wall clock. */
 async function shownWaitMs(harness: Harness): Promise<number> {

@@ -39,12 +39,12 @@ const refused = (error: unknown) =>
 
 describe("an engine that cannot be opened on this machine", () => {
   it("prevents the creation of sessions, started or not, and stores nothing", async (t) => {
-    const { manager, log } = harnessOf(t);
+    const { manager, backend, log } = harnessOf(t);
     for (const start of [true, false]) {
       await assert.rejects(manager.create({ name: "alice", engine: 0, config: undefined, start }), refused);
     }
     await assert.rejects(manager.startDeprecated("alice", undefined), refused);
-    assert.deepEqual(await manager.list({ all: true, metadata: {} }), []);
+    assert.deepEqual((await backend.sessions.list()).records, []);
     assert.deepEqual(log, []);
   });
 

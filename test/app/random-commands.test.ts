@@ -151,7 +151,7 @@ it(`${commandCount} commands on ${sessionCount} sessions: the last wins, no sess
   );
   for await (const { session, name, payload } of reading) {
     if (name === "session.deleted") statuses.delete(session);
-    if (payload.case !== "sessionStatus") continue;
+    if (name !== "session.status" || payload.case !== "sessionStatus") continue;
     const to = Status[payload.value.status] ?? "";
     const from = statuses.get(session) ?? "STOPPED";
     assert.ok(legalSteps[from]?.includes(to), `${session}: ${from} to ${to}`);

@@ -68,12 +68,12 @@ async function setUp(t: TestContext, outcome: AttemptOutcome, delaySeconds = 60)
     async delivery() {
       const [delivery] = await backend.outbox.deliveries("alice", { limit: 1 });
       assert.ok(delivery);
-      return deliveryView({ delivery, endpoint: undefined }, clock);
+      return deliveryView({ session: "alice", delivery, endpoint: undefined }, clock);
     },
     async endpoint() {
       const [endpoint] = await backend.outbox.endpoints("alice");
       assert.ok(endpoint);
-      return endpointView(endpoint, clock);
+      return endpointView("alice", endpoint, clock);
     },
   };
 }

@@ -34,10 +34,12 @@ const record = create(SessionRecordSchema, {
 });
 await backend.sessions.commit(lease, { record, events: [] });
 
+const itemContext = { clock, hasProxyPool: false };
 const handler = createHandler({
   routes: (router) =>
     router.service(SessionService, {
-      statusStream: (request, { signal }) => statusStream(backend, request, { policy, clock, signal }),
+      statusStream: (request, { signal }) =>
+        statusStream({ ...backend, itemContext }, request, { policy, clock, signal }),
     }),
   rest: (_req, res) => res.end(),
 });

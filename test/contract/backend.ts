@@ -4,6 +4,7 @@ import type { OpenBackend } from "./backend-fixtures.ts";
 import { engineDataContract } from "./engine-data-store.ts";
 import { logContract } from "./event-log.ts";
 import { consumersContract } from "./event-log-consumers.ts";
+import { latestContract } from "./event-log-latest.ts";
 import { claimsContract } from "./outbox-claims.ts";
 import { deliveriesContract } from "./outbox-deliveries.ts";
 import { healthContract } from "./outbox-health.ts";
@@ -18,6 +19,7 @@ export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: engine data`, () => engineDataContract(open));
   describe(`${name}: pending unlinks`, () => pendingUnlinksContract(open));
   describe(`${name}: event log`, () => logContract(open));
+  describe(`${name}: event log: latest events`, () => latestContract(open));
   describe(`${name}: event log: consumers`, () => consumersContract(open));
   describe(`${name}: outbox: claims`, () => claimsContract(open));
   describe(`${name}: outbox: retries`, () => retriesContract(open));

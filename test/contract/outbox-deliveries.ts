@@ -66,6 +66,24 @@ export function deliveriesContract(open: OpenBackend): void {
     assert.deepEqual(await backend.outbox.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
   });
 
+  it("the sessions with deliveries in a state are known", async (t) => {
+    const { backend, signal } = await openFixture(t, open);
+    for (const name of ["dora", "carol", "bob", "alice"]) await createSession(backend, name, ["one"], 2);
+    await createSession(backend, "none", ["one"]);
+    const reader = new Reader(backend.outbox.claims(signal));
+    for (const claim of await reader.take(4)) {
+      const { session } = claim.delivery.event ?? {};
+      if (session === "alice") await claim.done();
+      if (session === "bob") await claim.retry(60_000);
+      if (session === "carol") await claim.giveUp("answered 400");
+    }
+    const found = (state: State) => backend.outbox.sessionsWith(state);
+    assert.deepEqual(await found(State.PENDING), ["alice", "bob", "carol", "dora"]);
+    assert.deepEqual(await found(State.RETRYING), ["bob"]);
+    assert.deepEqual(await found(State.DELIVERED), ["alice"]);
+    assert.deepEqual(await found(State.FAILED), ["carol"]);
+  });
+
   it("a failed delivery is stored with its event and its reason", async (t) => {
     const { backend, clock, signal } = await openFixture(t, open);
     const { events } = await createSession(backend, "alice", ["one"], 2);

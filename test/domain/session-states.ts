@@ -27,7 +27,7 @@ export const inPhase = (phase: Phase, more: Partial<SessionRecord> = {}) => ({
 /** Applies an input to a session that has reported no messages. Wall clock and monotonic clock agree. */
 export const transit = (record: SessionRecord, input: SessionInput, atMs = nowMs, more = policy) =>
   transition({ record, messages: noMessages }, input, { nowMs: atMs, wallMs: atMs }, more);
-/** Applies an input and lists all effects of the transition: events, wipe and actions. */
+/** Applies an input and lists the effects of the transition: events that webhooks can receive, wipe and actions. */
 export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
   const next = transit(state, input, atMs);
   const announcements = {
@@ -36,7 +36,7 @@ export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
     message: "announce_message",
   } as const;
   const types = [
-    ...next.events.map((event) => announcements[event]),
+    ...next.events.filter((event) => event !== "session.updated").map((event) => announcements[event]),
     ...(next.wipe !== "none" ? (["wipe"] as const) : []),
     ...next.actions.map(({ type }) => type),
   ];

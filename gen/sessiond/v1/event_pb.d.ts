@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Engine_Kind, Me, Session_Health, Session_Status, Session_StatusReason } from "./session_pb.js";
+import type { Engine_Kind, Me, Session_Health, Session_Remedy, Session_Status, Session_StatusReason } from "./session_pb.js";
 
 /**
  * Describes the file sessiond/v1/event.proto.
@@ -81,7 +81,7 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
    */
   payload: {
     /**
-     * Content of "session.status".
+     * Content of "session.status" and "session.updated".
      *
      * @generated from field: sessiond.v1.SessionStatusPayload session_status = 9;
      */
@@ -121,7 +121,7 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
 export declare const EventSchema: GenMessage<Event>;
 
 /**
- * New status of a session, or a new code to scan.
+ * New status of a session, a new code to scan, or with "session.updated" another change.
  *
  * @generated from message sessiond.v1.SessionStatusPayload
  */
@@ -153,6 +153,55 @@ export declare type SessionStatusPayload = Message<"sessiond.v1.SessionStatusPay
    * @generated from field: sessiond.v1.Session.StatusReason status_reason = 4;
    */
   statusReason: Session_StatusReason;
+
+  /**
+   * One sentence about `status_reason`, without secrets.
+   *
+   * @generated from field: string status_message = 5;
+   */
+  statusMessage: string;
+
+  /**
+   * Number of failed attempts to connect since the last success.
+   *
+   * @generated from field: uint32 attempt = 6;
+   */
+  attempt: number;
+
+  /**
+   * Time of the next attempt to connect. During an attempt: the time at which it is given up.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt_at = 7;
+   */
+  nextAttemptAt?: Timestamp | undefined;
+
+  /**
+   * Health of the connection. Unset unless the status is WORKING.
+   *
+   * @generated from field: sessiond.v1.Session.Health health = 8;
+   */
+  health: Session_Health;
+
+  /**
+   * The account that the session was last paired with.
+   *
+   * @generated from field: sessiond.v1.Me account = 9;
+   */
+  account?: Me | undefined;
+
+  /**
+   * What the owner can do about `status_reason`.
+   *
+   * @generated from field: sessiond.v1.Session.Remedy remedy = 10;
+   */
+  remedy: Session_Remedy;
+
+  /**
+   * Parts that changed, with "session.updated": "attempt", "health", "config" or "account".
+   *
+   * @generated from field: repeated string changed = 11;
+   */
+  changed: string[];
 };
 
 /**

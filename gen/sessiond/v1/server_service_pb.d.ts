@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Engine_Kind, Session_Status, Session_StatusReason } from "./session_pb.js";
 
 /**
  * Describes the file sessiond/v1/server_service.proto.
@@ -236,6 +238,396 @@ export declare type GetServerStatusResponse_Worker = Message<"sessiond.v1.GetSer
 export declare const GetServerStatusResponse_WorkerSchema: GenMessage<GetServerStatusResponse_Worker>;
 
 /**
+ * Empty.
+ *
+ * @generated from message sessiond.v1.GetOverviewRequest
+ */
+export declare type GetOverviewRequest = Message<"sessiond.v1.GetOverviewRequest"> & {
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewRequest.
+ * Use `create(GetOverviewRequestSchema)` to create a new message.
+ */
+export declare const GetOverviewRequestSchema: GenMessage<GetOverviewRequest>;
+
+/**
+ * State of the whole server.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse
+ */
+export declare type GetOverviewResponse = Message<"sessiond.v1.GetOverviewResponse"> & {
+  /**
+   * Version of sessiond.
+   *
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * Time of the server.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Time of the server's start.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 3;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * Engines that the server can run.
+   *
+   * @generated from field: repeated sessiond.v1.GetOverviewResponse.EngineUse engines = 4;
+   */
+  engines: GetOverviewResponse_EngineUse[];
+
+  /**
+   * Sessions by state.
+   *
+   * @generated from field: sessiond.v1.GetOverviewResponse.Sessions sessions = 5;
+   */
+  sessions?: GetOverviewResponse_Sessions | undefined;
+
+  /**
+   * Number of sessions that wait for a slot to connect, so that not all connect at once.
+   *
+   * @generated from field: uint32 connect_queue = 6;
+   */
+  connectQueue: number;
+
+  /**
+   * Sessions with more than 5 reconnects within the last hour, most first; at most 100.
+   *
+   * @generated from field: repeated sessiond.v1.GetOverviewResponse.Storm storms = 7;
+   */
+  storms: GetOverviewResponse_Storm[];
+
+  /**
+   * Number of all such sessions.
+   *
+   * @generated from field: uint32 storm_count = 8;
+   */
+  stormCount: number;
+
+  /**
+   * Names of the sessions whose connection does not answer (HEALTH_SUSPECT); at most 100.
+   *
+   * @generated from field: repeated string suspects = 9;
+   */
+  suspects: string[];
+
+  /**
+   * Number of all such sessions.
+   *
+   * @generated from field: uint32 suspect_count = 10;
+   */
+  suspectCount: number;
+
+  /**
+   * Webhooks of all sessions.
+   *
+   * @generated from field: sessiond.v1.GetOverviewResponse.Webhooks webhooks = 11;
+   */
+  webhooks?: GetOverviewResponse_Webhooks | undefined;
+
+  /**
+   * Number of open streams.
+   *
+   * @generated from field: uint32 open_streams = 12;
+   */
+  openStreams: number;
+
+  /**
+   * Memory of the server's process.
+   *
+   * @generated from field: sessiond.v1.GetOverviewResponse.Memory memory = 13;
+   */
+  memory?: GetOverviewResponse_Memory | undefined;
+
+  /**
+   * The latest backup that the server has written. Unset if there is none.
+   *
+   * @generated from field: sessiond.v1.GetOverviewResponse.Backup last_backup = 14;
+   */
+  lastBackup?: GetOverviewResponse_Backup | undefined;
+
+  /**
+   * Number of devices of deleted or logged out sessions that are still to be unlinked at WhatsApp.
+   *
+   * @generated from field: uint32 pending_unlinks = 15;
+   */
+  pendingUnlinks: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.
+ * Use `create(GetOverviewResponseSchema)` to create a new message.
+ */
+export declare const GetOverviewResponseSchema: GenMessage<GetOverviewResponse>;
+
+/**
+ * Engine and the sessions that use it.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.EngineUse
+ */
+export declare type GetOverviewResponse_EngineUse = Message<"sessiond.v1.GetOverviewResponse.EngineUse"> & {
+  /**
+   * The engine.
+   *
+   * @generated from field: sessiond.v1.Engine.Kind engine = 1;
+   */
+  engine: Engine_Kind;
+
+  /**
+   * Number of sessions.
+   *
+   * @generated from field: uint32 sessions = 2;
+   */
+  sessions: number;
+
+  /**
+   * Client version that it presents to WhatsApp. Empty if it has none of its own.
+   *
+   * @generated from field: string client_version = 3;
+   */
+  clientVersion: string;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.EngineUse.
+ * Use `create(GetOverviewResponse_EngineUseSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_EngineUseSchema: GenMessage<GetOverviewResponse_EngineUse>;
+
+/**
+ * Number of sessions with a status.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.StatusCount
+ */
+export declare type GetOverviewResponse_StatusCount = Message<"sessiond.v1.GetOverviewResponse.StatusCount"> & {
+  /**
+   * The status.
+   *
+   * @generated from field: sessiond.v1.Session.Status status = 1;
+   */
+  status: Session_Status;
+
+  /**
+   * Number of sessions.
+   *
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.StatusCount.
+ * Use `create(GetOverviewResponse_StatusCountSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_StatusCountSchema: GenMessage<GetOverviewResponse_StatusCount>;
+
+/**
+ * Number of sessions with a reason.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.ReasonCount
+ */
+export declare type GetOverviewResponse_ReasonCount = Message<"sessiond.v1.GetOverviewResponse.ReasonCount"> & {
+  /**
+   * The reason.
+   *
+   * @generated from field: sessiond.v1.Session.StatusReason reason = 1;
+   */
+  reason: Session_StatusReason;
+
+  /**
+   * Number of sessions.
+   *
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.ReasonCount.
+ * Use `create(GetOverviewResponse_ReasonCountSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_ReasonCountSchema: GenMessage<GetOverviewResponse_ReasonCount>;
+
+/**
+ * Sessions by state.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.Sessions
+ */
+export declare type GetOverviewResponse_Sessions = Message<"sessiond.v1.GetOverviewResponse.Sessions"> & {
+  /**
+   * Number of all sessions.
+   *
+   * @generated from field: uint32 total = 1;
+   */
+  total: number;
+
+  /**
+   * Numbers by status, without zeros.
+   *
+   * @generated from field: repeated sessiond.v1.GetOverviewResponse.StatusCount by_status = 2;
+   */
+  byStatus: GetOverviewResponse_StatusCount[];
+
+  /**
+   * Numbers by reason, of the sessions that have one, without zeros.
+   *
+   * @generated from field: repeated sessiond.v1.GetOverviewResponse.ReasonCount by_reason = 3;
+   */
+  byReason: GetOverviewResponse_ReasonCount[];
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.Sessions.
+ * Use `create(GetOverviewResponse_SessionsSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_SessionsSchema: GenMessage<GetOverviewResponse_Sessions>;
+
+/**
+ * Session that reconnects again and again.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.Storm
+ */
+export declare type GetOverviewResponse_Storm = Message<"sessiond.v1.GetOverviewResponse.Storm"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Number of connections that it lost, or failed to get, within the last hour.
+   *
+   * @generated from field: uint32 reconnects = 2;
+   */
+  reconnects: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.Storm.
+ * Use `create(GetOverviewResponse_StormSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_StormSchema: GenMessage<GetOverviewResponse_Storm>;
+
+/**
+ * Webhooks of all sessions.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.Webhooks
+ */
+export declare type GetOverviewResponse_Webhooks = Message<"sessiond.v1.GetOverviewResponse.Webhooks"> & {
+  /**
+   * Number of deliveries never attempted.
+   *
+   * @generated from field: uint32 pending = 1;
+   */
+  pending: number;
+
+  /**
+   * Number of deliveries to be retried.
+   *
+   * @generated from field: uint32 retrying = 2;
+   */
+  retrying: number;
+
+  /**
+   * Time of the oldest event that waits for its first attempt, as far as it is known.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest_pending_at = 3;
+   */
+  oldestPendingAt?: Timestamp | undefined;
+
+  /**
+   * Number of endpoints.
+   *
+   * @generated from field: uint32 endpoints = 4;
+   */
+  endpoints: number;
+
+  /**
+   * Number of endpoints whose last attempt failed, without disabled ones.
+   *
+   * @generated from field: uint32 failing_endpoints = 5;
+   */
+  failingEndpoints: number;
+
+  /**
+   * Number of disabled endpoints.
+   *
+   * @generated from field: uint32 disabled_endpoints = 6;
+   */
+  disabledEndpoints: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.Webhooks.
+ * Use `create(GetOverviewResponse_WebhooksSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_WebhooksSchema: GenMessage<GetOverviewResponse_Webhooks>;
+
+/**
+ * Memory of the server's process.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.Memory
+ */
+export declare type GetOverviewResponse_Memory = Message<"sessiond.v1.GetOverviewResponse.Memory"> & {
+  /**
+   * Resident memory, bytes.
+   *
+   * @generated from field: double rss_bytes = 1;
+   */
+  rssBytes: number;
+
+  /**
+   * Objects on JavaScript's heap, bytes.
+   *
+   * @generated from field: double heap_used_bytes = 2;
+   */
+  heapUsedBytes: number;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.Memory.
+ * Use `create(GetOverviewResponse_MemorySchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_MemorySchema: GenMessage<GetOverviewResponse_Memory>;
+
+/**
+ * Backup of the store.
+ *
+ * @generated from message sessiond.v1.GetOverviewResponse.Backup
+ */
+export declare type GetOverviewResponse_Backup = Message<"sessiond.v1.GetOverviewResponse.Backup"> & {
+  /**
+   * Time at which it was begun.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Directory of the backup.
+   *
+   * @generated from field: string directory = 2;
+   */
+  directory: string;
+};
+
+/**
+ * Describes the message sessiond.v1.GetOverviewResponse.Backup.
+ * Use `create(GetOverviewResponse_BackupSchema)` to create a new message.
+ */
+export declare const GetOverviewResponse_BackupSchema: GenMessage<GetOverviewResponse_Backup>;
+
+/**
  * Reports on the server itself.
  *
  * @generated from service sessiond.v1.ServerService
@@ -280,6 +672,16 @@ export declare const ServerService: GenService<{
     methodKind: "unary";
     input: typeof GetServerStatusRequestSchema;
     output: typeof GetServerStatusResponseSchema;
+  },
+  /**
+   * Returns the state of the whole server at a glance: sessions, webhooks, memory and backups.
+   *
+   * @generated from rpc sessiond.v1.ServerService.GetOverview
+   */
+  getOverview: {
+    methodKind: "unary";
+    input: typeof GetOverviewRequestSchema;
+    output: typeof GetOverviewResponseSchema;
   },
 }>;
 

@@ -211,11 +211,40 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   remoteUnlinked?: Session_RemoteUnlinked | undefined;
 
   /**
+   * The account that the session was last paired with, also while `me` is unset because it is stopped or was logged out. Unset if it was
+   * never paired.
+   *
+   * @generated from field: sessiond.v1.Me account = 18;
+   */
+  account?: Me | undefined;
+
+  /**
+   * What the owner can do about `status_reason`.
+   *
+   * @generated from field: sessiond.v1.Session.Remedy remedy = 19;
+   */
+  remedy: Session_Remedy;
+
+  /**
    * Endpoints that receive no events because they answered 410 or failed for five days.
    *
    * @generated from field: repeated sessiond.v1.WebhookEndpoint disabled_webhooks = 20;
    */
   disabledWebhooks: WebhookEndpoint[];
+
+  /**
+   * Time at which `status` began.
+   *
+   * @generated from field: google.protobuf.Timestamp status_since = 21;
+   */
+  statusSince?: Timestamp | undefined;
+
+  /**
+   * Number of configured endpoints whose last attempt failed, disabled ones included.
+   *
+   * @generated from field: uint32 failing_webhooks = 22;
+   */
+  failingWebhooks: number;
 };
 
 /**
@@ -507,6 +536,128 @@ export enum Session_Health {
  * Describes the enum sessiond.v1.Session.Health.
  */
 export declare const Session_HealthSchema: GenEnum<Session_Health>;
+
+/**
+ * What the owner of a session can do about `status_reason`.
+ *
+ * @generated from enum sessiond.v1.Session.Remedy
+ */
+export enum Session_Remedy {
+  /**
+   * Nothing is wrong.
+   *
+   * @generated from enum value: REMEDY_UNSPECIFIED = 0;
+   */
+  REMEDY_UNSPECIFIED = 0,
+
+  /**
+   * Nothing: the server tries again by itself at `next_attempt_at`.
+   *
+   * @generated from enum value: WAIT = 1;
+   */
+  WAIT = 1,
+
+  /**
+   * Nothing before `next_attempt_at`: the account is banned for a limited time, and each attempt would prolong it.
+   *
+   * @generated from enum value: WAIT_UNTIL = 2;
+   */
+  WAIT_UNTIL = 2,
+
+  /**
+   * Restart the session, once.
+   *
+   * @generated from enum value: RESTART = 3;
+   */
+  RESTART = 3,
+
+  /**
+   * Restart the session and pair it with the phone again.
+   *
+   * @generated from enum value: PAIR_AGAIN = 4;
+   */
+  PAIR_AGAIN = 4,
+
+  /**
+   * Log the session out and pair it with the phone again.
+   *
+   * @generated from enum value: LOG_OUT_AND_PAIR = 5;
+   */
+  LOG_OUT_AND_PAIR = 5,
+
+  /**
+   * Update the server, or configure a newer client version.
+   *
+   * @generated from enum value: UPGRADE_CLIENT = 6;
+   */
+  UPGRADE_CLIENT = 6,
+
+  /**
+   * Call RestoreCredentials: the login that the session last connected with may be readable.
+   *
+   * @generated from enum value: RESTORE_LOGIN = 7;
+   */
+  RESTORE_LOGIN = 7,
+
+  /**
+   * Check the proxy of the session. The server goes on trying.
+   *
+   * @generated from enum value: CHECK_PROXY = 8;
+   */
+  CHECK_PROXY = 8,
+
+  /**
+   * Check the server's connection to the internet. The server goes on trying.
+   *
+   * @generated from enum value: CHECK_NETWORK = 9;
+   */
+  CHECK_NETWORK = 9,
+
+  /**
+   * Ask WhatsApp for a review of the ban, on the phone.
+   *
+   * @generated from enum value: REQUEST_REVIEW = 10;
+   */
+  REQUEST_REVIEW = 10,
+}
+
+/**
+ * Describes the enum sessiond.v1.Session.Remedy.
+ */
+export declare const Session_RemedySchema: GenEnum<Session_Remedy>;
+
+/**
+ * Amounts of detail in which a session is shown.
+ *
+ * @generated from enum sessiond.v1.Session.View
+ */
+export enum Session_View {
+  /**
+   * In a request: FULL.
+   *
+   * @generated from enum value: VIEW_UNSPECIFIED = 0;
+   */
+  VIEW_UNSPECIFIED = 0,
+
+  /**
+   * All fields.
+   *
+   * @generated from enum value: FULL = 1;
+   */
+  FULL = 1,
+
+  /**
+   * `config` has `metadata` only, and `disabled_webhooks` is empty.
+   *
+   * @generated from enum value: SUMMARY = 2;
+   */
+  SUMMARY = 2,
+}
+
+/**
+ * Describes the enum sessiond.v1.Session.View.
+ */
+export declare const Session_ViewSchema: GenEnum<Session_View>;
 
 /**
  * States of a session's device at WhatsApp after the session was logged out or deleted.

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Engine_Kind, Me, Session, Session_RemoteUnlinked, Session_Status, Session_StatusReason, SessionConfig } from "./session_pb.js";
+import type { Engine_Kind, Me, Session, Session_Health, Session_Remedy, Session_RemoteUnlinked, Session_Status, Session_StatusReason, Session_View, SessionConfig } from "./session_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 
@@ -14,7 +14,7 @@ import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 export declare const file_sessiond_v1_session_service: GenFile;
 
 /**
- * Filter of the sessions to list.
+ * Filter and page of the sessions to list. A session has to pass each filter that is set.
  *
  * @generated from message sessiond.v1.ListSessionsRequest
  */
@@ -32,6 +32,57 @@ export declare type ListSessionsRequest = Message<"sessiond.v1.ListSessionsReque
    * @generated from field: map<string, string> metadata = 2;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * Text to search for: each of its words has to occur in the name, the phone number or push name of the account, or a key or value of the
+   * metadata. Case does not matter.
+   *
+   * @generated from field: string query = 3;
+   */
+  query: string;
+
+  /**
+   * Statuses, one of which a session must have. With STOPPED among them, `all` is not needed. Empty: any.
+   *
+   * @generated from field: repeated sessiond.v1.Session.Status status = 4;
+   */
+  status: Session_Status[];
+
+  /**
+   * Reasons, one of which a session must have. Empty: any.
+   *
+   * @generated from field: repeated sessiond.v1.Session.StatusReason reason = 5;
+   */
+  reason: Session_StatusReason[];
+
+  /**
+   * Engines, one of which a session must have. Empty: any.
+   *
+   * @generated from field: repeated sessiond.v1.Engine.Kind engine = 6;
+   */
+  engine: Engine_Kind[];
+
+  /**
+   * Largest number of sessions in the answer, at most 1000. 0: all.
+   *
+   * @generated from field: uint32 page_size = 7;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before, with the same filters. Empty: the first page. Pages are stable: sessions that come or go
+   * meanwhile move no other one to another page.
+   *
+   * @generated from field: string page_token = 8;
+   */
+  pageToken: string;
+
+  /**
+   * Amount of detail. Default FULL.
+   *
+   * @generated from field: sessiond.v1.Session.View view = 9;
+   */
+  view: Session_View;
 };
 
 /**
@@ -52,6 +103,27 @@ export declare type ListSessionsResponse = Message<"sessiond.v1.ListSessionsResp
    * @generated from field: repeated sessiond.v1.Session sessions = 1;
    */
   sessions: Session[];
+
+  /**
+   * Token of the next page. Empty if there is none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Number of sessions that match the filter, over all pages.
+   *
+   * @generated from field: uint32 total_size = 3;
+   */
+  totalSize: number;
+
+  /**
+   * Position in the log up to which this page is true. A StatusStream with it as `after_seq` goes on from here.
+   *
+   * @generated from field: uint64 seq = 4;
+   */
+  seq: bigint;
 };
 
 /**
@@ -512,6 +584,137 @@ export declare type GetMeResponse = Message<"sessiond.v1.GetMeResponse"> & {
 export declare const GetMeResponseSchema: GenMessage<GetMeResponse>;
 
 /**
+ * Session whose statuses are listed, and the page.
+ *
+ * @generated from message sessiond.v1.ListStatusHistoryRequest
+ */
+export declare type ListStatusHistoryRequest = Message<"sessiond.v1.ListStatusHistoryRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Largest number of statuses in the answer, at most 500. Default 100.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before. Empty: the newest.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListStatusHistoryRequest.
+ * Use `create(ListStatusHistoryRequestSchema)` to create a new message.
+ */
+export declare const ListStatusHistoryRequestSchema: GenMessage<ListStatusHistoryRequest>;
+
+/**
+ * Page of a session's statuses.
+ *
+ * @generated from message sessiond.v1.ListStatusHistoryResponse
+ */
+export declare type ListStatusHistoryResponse = Message<"sessiond.v1.ListStatusHistoryResponse"> & {
+  /**
+   * Statuses, newest first.
+   *
+   * @generated from field: repeated sessiond.v1.ListStatusHistoryResponse.Transition transitions = 1;
+   */
+  transitions: ListStatusHistoryResponse_Transition[];
+
+  /**
+   * Token of the next page. Empty if there is none. A page can have fewer statuses than `page_size`, or none, and still be followed by
+   * another one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * True if older statuses were trimmed from the log. Set on the last page only.
+   *
+   * @generated from field: bool trimmed = 3;
+   */
+  trimmed: boolean;
+};
+
+/**
+ * Describes the message sessiond.v1.ListStatusHistoryResponse.
+ * Use `create(ListStatusHistoryResponseSchema)` to create a new message.
+ */
+export declare const ListStatusHistoryResponseSchema: GenMessage<ListStatusHistoryResponse>;
+
+/**
+ * Status that a session began to have.
+ *
+ * @generated from message sessiond.v1.ListStatusHistoryResponse.Transition
+ */
+export declare type ListStatusHistoryResponse_Transition = Message<"sessiond.v1.ListStatusHistoryResponse.Transition"> & {
+  /**
+   * Time at which it began.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * The status.
+   *
+   * @generated from field: sessiond.v1.Session.Status status = 2;
+   */
+  status: Session_Status;
+
+  /**
+   * Status before it. Unset for the first one.
+   *
+   * @generated from field: sessiond.v1.Session.Status previous_status = 3;
+   */
+  previousStatus: Session_Status;
+
+  /**
+   * Reason of the status, if there was a failure.
+   *
+   * @generated from field: sessiond.v1.Session.StatusReason reason = 4;
+   */
+  reason: Session_StatusReason;
+
+  /**
+   * One sentence about `reason`, without secrets.
+   *
+   * @generated from field: string message = 5;
+   */
+  message: string;
+
+  /**
+   * Number of failed attempts to connect since the last success.
+   *
+   * @generated from field: uint32 attempt = 6;
+   */
+  attempt: number;
+
+  /**
+   * Position of the status in the log.
+   *
+   * @generated from field: uint64 seq = 7;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message sessiond.v1.ListStatusHistoryResponse.Transition.
+ * Use `create(ListStatusHistoryResponse_TransitionSchema)` to create a new message.
+ */
+export declare const ListStatusHistoryResponse_TransitionSchema: GenMessage<ListStatusHistoryResponse_Transition>;
+
+/**
  * Session to take a picture of.
  *
  * @generated from message sessiond.v1.GetScreenshotRequest
@@ -571,6 +774,13 @@ export declare type StatusStreamRequest = Message<"sessiond.v1.StatusStreamReque
    * @generated from field: repeated sessiond.v1.Session.Status until = 5;
    */
   until: Session_Status[];
+
+  /**
+   * True to report changes of health, attempts, configuration and account, too. Default false.
+   *
+   * @generated from field: bool details = 6;
+   */
+  details: boolean;
 };
 
 /**
@@ -643,7 +853,8 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
   previousStatus: Session_Status;
 
   /**
-   * Names of the parts that changed: "status", or "qr" for a new code to scan.
+   * Names of the parts that changed: "status", or "qr" for a new code to scan; with `details` also "attempt", "health", "config" and
+   * "account".
    *
    * @generated from field: repeated string changed = 9;
    */
@@ -655,6 +866,69 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
    * @generated from field: bool coalesced = 10;
    */
   coalesced: boolean;
+
+  /**
+   * The session's metadata.
+   *
+   * @generated from field: map<string, string> metadata = 11;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Engine of the session.
+   *
+   * @generated from field: sessiond.v1.Engine.Kind engine = 12;
+   */
+  engine: Engine_Kind;
+
+  /**
+   * Number of failed attempts to connect since the last success.
+   *
+   * @generated from field: uint32 attempt = 13;
+   */
+  attempt: number;
+
+  /**
+   * Time of the next attempt to connect. During an attempt: the time at which it is given up.
+   *
+   * @generated from field: google.protobuf.Timestamp next_attempt_at = 14;
+   */
+  nextAttemptAt?: Timestamp | undefined;
+
+  /**
+   * Health of the connection. Unset unless the session is WORKING.
+   *
+   * @generated from field: sessiond.v1.Session.Health health = 15;
+   */
+  health: Session_Health;
+
+  /**
+   * The account that the session was last paired with, also while `me` is unset.
+   *
+   * @generated from field: sessiond.v1.Me account = 16;
+   */
+  account?: Me | undefined;
+
+  /**
+   * One sentence about `status_reason`, without secrets.
+   *
+   * @generated from field: string status_message = 17;
+   */
+  statusMessage: string;
+
+  /**
+   * What the owner can do about `status_reason`.
+   *
+   * @generated from field: sessiond.v1.Session.Remedy remedy = 18;
+   */
+  remedy: Session_Remedy;
+
+  /**
+   * Time at which `status` began.
+   *
+   * @generated from field: google.protobuf.Timestamp status_since = 19;
+   */
+  statusSince?: Timestamp | undefined;
 };
 
 /**
@@ -684,7 +958,7 @@ export enum StatusStreamResponse_Kind {
   SNAPSHOT = 1,
 
   /**
-   * Change of status, or a new code to scan.
+   * Change of status, or a new code to scan; with `details` another change, too.
    *
    * @generated from enum value: KIND_CHANGE = 2;
    */
@@ -873,7 +1147,9 @@ export declare const LogoutSessionDeprecatedResponseSchema: GenMessage<LogoutSes
  */
 export declare const SessionService: GenService<{
   /**
-   * Lists sessions, sorted by name. STOPPED sessions are left out unless `all` is set.
+   * Lists sessions, sorted by name. STOPPED sessions are left out unless `all` is set or `status` names them. `/api/sessions` answers with
+   * the list alone and has `next_page_token` and `total_size` in the headers `Next-Page-Token` and `Total-Size`, if a field other than
+   * `all` and `metadata` is set.
    *
    * @generated from rpc sessiond.v1.SessionService.ListSessions
    */
@@ -985,6 +1261,16 @@ export declare const SessionService: GenService<{
     methodKind: "unary";
     input: typeof GetMeRequestSchema;
     output: typeof GetMeResponseSchema;
+  },
+  /**
+   * Lists the statuses that a session has had, newest first, as far back as the log of events reaches.
+   *
+   * @generated from rpc sessiond.v1.SessionService.ListStatusHistory
+   */
+  listStatusHistory: {
+    methodKind: "unary";
+    input: typeof ListStatusHistoryRequestSchema;
+    output: typeof ListStatusHistoryResponseSchema;
   },
   /**
    * Returns a picture of the session: the page of WEBJS, or the QR code of NOWEB while it waits for a scan.

@@ -107,6 +107,13 @@ export declare type WebhookDelivery = Message<"sessiond.v1.WebhookDelivery"> & {
    * @generated from field: string reason = 13;
    */
   reason: string;
+
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 14;
+   */
+  session: string;
 };
 
 /**
@@ -294,6 +301,20 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
    * @generated from field: google.protobuf.Timestamp next_probe_at = 11;
    */
   nextProbeAt?: Timestamp | undefined;
+
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 12;
+   */
+  session: string;
+
+  /**
+   * Current state of the endpoint.
+   *
+   * @generated from field: sessiond.v1.WebhookEndpoint.State state = 13;
+   */
+  state: WebhookEndpoint_State;
 };
 
 /**
@@ -301,4 +322,44 @@ export declare type WebhookEndpoint = Message<"sessiond.v1.WebhookEndpoint"> & {
  * Use `create(WebhookEndpointSchema)` to create a new message.
  */
 export declare const WebhookEndpointSchema: GenMessage<WebhookEndpoint>;
+
+/**
+ * States of an endpoint.
+ *
+ * @generated from enum sessiond.v1.WebhookEndpoint.State
+ */
+export enum WebhookEndpoint_State {
+  /**
+   * In a request: any state. Never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * Its last attempt succeeded, or there was none yet.
+   *
+   * @generated from enum value: HEALTHY = 1;
+   */
+  HEALTHY = 1,
+
+  /**
+   * Its last attempt failed.
+   *
+   * @generated from enum value: FAILING = 2;
+   */
+  FAILING = 2,
+
+  /**
+   * It is disabled.
+   *
+   * @generated from enum value: DISABLED = 3;
+   */
+  DISABLED = 3,
+}
+
+/**
+ * Describes the enum sessiond.v1.WebhookEndpoint.State.
+ */
+export declare const WebhookEndpoint_StateSchema: GenEnum<WebhookEndpoint_State>;
 

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { WebhookDelivery, WebhookDelivery_State, WebhookEndpoint } from "./webhook_pb.js";
+import type { WebhookDelivery, WebhookDelivery_State, WebhookEndpoint, WebhookEndpoint_State } from "./webhook_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -19,7 +19,7 @@ export declare const file_sessiond_v1_webhook_service: GenFile;
  */
 export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesRequest"> & {
   /**
-   * Name of the session.
+   * Name of the session. Empty: all sessions.
    *
    * @generated from field: string session = 1;
    */
@@ -52,6 +52,20 @@ export declare type ListDeliveriesRequest = Message<"sessiond.v1.ListDeliveriesR
    * @generated from field: string page_token = 5;
    */
   pageToken: string;
+
+  /**
+   * Part of the endpoint's URL. Case does not matter. Empty: any.
+   *
+   * @generated from field: string url = 6;
+   */
+  url: string;
+
+  /**
+   * Earliest time of the event. Unset: any.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
 };
 
 /**
@@ -188,7 +202,7 @@ export declare const ResendDeliveryResponseSchema: GenMessage<ResendDeliveryResp
  */
 export declare type ResendFailedRequest = Message<"sessiond.v1.ResendFailedRequest"> & {
   /**
-   * Name of the session.
+   * Name of the session. Empty: all sessions.
    *
    * @generated from field: string session = 1;
    */
@@ -207,6 +221,13 @@ export declare type ResendFailedRequest = Message<"sessiond.v1.ResendFailedReque
    * @generated from field: string endpoint = 3;
    */
   endpoint: string;
+
+  /**
+   * Part of the endpoint's URL. Case does not matter. Empty: any.
+   *
+   * @generated from field: string url = 4;
+   */
+  url: string;
 };
 
 /**
@@ -283,17 +304,45 @@ export declare type SendTestEventResponse = Message<"sessiond.v1.SendTestEventRe
 export declare const SendTestEventResponseSchema: GenMessage<SendTestEventResponse>;
 
 /**
- * Session whose endpoints are listed.
+ * Filter and page of endpoints.
  *
  * @generated from message sessiond.v1.ListEndpointsRequest
  */
 export declare type ListEndpointsRequest = Message<"sessiond.v1.ListEndpointsRequest"> & {
   /**
-   * Name of the session.
+   * Name of the session. Empty: all sessions.
    *
    * @generated from field: string session = 1;
    */
   session: string;
+
+  /**
+   * Part of the endpoint's URL. Case does not matter. Empty: any.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * State of the endpoints. Unset: any.
+   *
+   * @generated from field: sessiond.v1.WebhookEndpoint.State state = 3;
+   */
+  state: WebhookEndpoint_State;
+
+  /**
+   * Largest number of endpoints in the answer, at most 1000. 0: all.
+   *
+   * @generated from field: uint32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before, with the same filters. Empty: the first page.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
 };
 
 /**
@@ -303,17 +352,31 @@ export declare type ListEndpointsRequest = Message<"sessiond.v1.ListEndpointsReq
 export declare const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest>;
 
 /**
- * Endpoints of a session.
+ * Page of endpoints.
  *
  * @generated from message sessiond.v1.ListEndpointsResponse
  */
 export declare type ListEndpointsResponse = Message<"sessiond.v1.ListEndpointsResponse"> & {
   /**
-   * Endpoints, in no particular order.
+   * Endpoints, sorted by the names of their sessions.
    *
    * @generated from field: repeated sessiond.v1.WebhookEndpoint endpoints = 1;
    */
   endpoints: WebhookEndpoint[];
+
+  /**
+   * Token of the next page. Empty if there is none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Number of endpoints that match the filter, over all pages.
+   *
+   * @generated from field: uint32 total_size = 3;
+   */
+  totalSize: number;
 };
 
 /**
@@ -376,7 +439,7 @@ export declare const EnableEndpointResponseSchema: GenMessage<EnableEndpointResp
  */
 export declare const WebhookService: GenService<{
   /**
-   * Lists a session's deliveries, newest event first.
+   * Lists the deliveries of a session, or of all, newest event first.
    *
    * @generated from rpc sessiond.v1.WebhookService.ListDeliveries
    */
@@ -406,7 +469,7 @@ export declare const WebhookService: GenService<{
     output: typeof ResendDeliveryResponseSchema;
   },
   /**
-   * Sends all failed deliveries of a session again, except those to removed or disabled endpoints.
+   * Sends the failed deliveries of a session, or of all, again, except those to removed or disabled endpoints.
    *
    * @generated from rpc sessiond.v1.WebhookService.ResendFailed
    */
@@ -426,7 +489,7 @@ export declare const WebhookService: GenService<{
     output: typeof SendTestEventResponseSchema;
   },
   /**
-   * Lists the endpoints of a session's webhooks: its own and the global one.
+   * Lists the endpoints of the webhooks of a session, or of all: its own and the global one.
    *
    * @generated from rpc sessiond.v1.WebhookService.ListEndpoints
    */

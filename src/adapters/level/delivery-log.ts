@@ -11,6 +11,7 @@ import { keyOfPending, retryAdditions, type SettledFamily } from "./delivery-sto
 import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, rangeOf } from "./store/key.ts";
+import { findNames } from "./store/names-in.ts";
 
 /** A settled delivery that can be sent again: its new entry, and the removal of its former one. */
 interface Resending {
@@ -18,6 +19,14 @@ interface Resending {
   readonly removal: Operation;
   readonly family: SettledFamily;
 }
+
+/** The family whose entries are the deliveries in a state, or their places. */
+const familyOf: Partial<Record<State, Family>> = {
+  [State.PENDING]: "firstAttempt",
+  [State.RETRYING]: "retryPlace",
+  [State.DELIVERED]: "delivered",
+  [State.FAILED]: "failed",
+};
 
 const settledFamilies = ["delivered", "failed"] as const satisfies readonly SettledFamily[];
 
@@ -41,6 +50,15 @@ export class DeliveryLog {
       wants(State.FAILED) ? this.#named("failed", session, query, snapshot) : [],
     ]);
     return found.flat().sort(newestFirst).slice(0, query.limit);
+  }
+
+  /** See Outbox.sessionsWith. */
+  async sessionsWith(state: State): Promise<string[]> {
+    const family = familyOf[state];
+    const sessions: string[] = [];
+    if (family === undefined) return sessions;
+    for await (const { name } of findNames(this.#database, family, 1)) sessions.push(...name);
+    return sessions;
   }
 
   /** See Outbox.delivery. */

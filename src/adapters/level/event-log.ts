@@ -29,6 +29,11 @@ export class LevelEventLog implements EventLog {
     });
   }
 
+  latest(session: string, beforeSeq: bigint, limit: number): Promise<Event[]> {
+    const endSeq = this.#journal.view.seq + 1n;
+    return this.#journal.events.latest(session, beforeSeq < endSeq ? beforeSeq : endSeq, limit);
+  }
+
   async lastSeq(): Promise<bigint> {
     return this.#journal.view.seq;
   }

@@ -1,5 +1,6 @@
 import type { Delivery, Endpoint, EndpointHealth } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import type { DeliveryName } from "../../domain/delivery.ts";
 import type { Claim, DeliveryQuery, NewEvent, Outbox, QueueStats } from "../../ports/outbox.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
@@ -47,6 +48,10 @@ export class LevelOutbox implements Outbox {
 
   deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]> {
     return readAtSnapshot(this.#store.database, (snapshot) => this.#deliveryLog.list(session, query, snapshot));
+  }
+
+  sessionsWith(state: State): Promise<string[]> {
+    return this.#deliveryLog.sessionsWith(state);
   }
 
   delivery(session: string, name: DeliveryName): Promise<Delivery | undefined> {

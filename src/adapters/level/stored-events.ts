@@ -60,6 +60,15 @@ export class StoredEvents {
     return { events, throughSeq: drained || last === undefined ? throughSeq : last, drained };
   }
 
+  /** See EventLog.latest. */
+  async latest(session: string, beforeSeq: bigint, limit: number): Promise<Event[]> {
+    const { gte } = rangeOf("sessionEvent", session);
+    const range = { gte, lt: keyOf("sessionEvent", session, beforeSeq), reverse: true, limit };
+    const keys = await this.#database.keys(range).all();
+    const values = await this.#valuesAt(keys.flatMap((key) => partsOf(key, 1).numbers));
+    return values.map((value) => fromBinary(EventSchema, value));
+  }
+
   #values(afterSeq: bigint, throughSeq: bigint): Promise<Uint8Array[]> {
     const range = { gt: keyOf("event", afterSeq), lte: keyOf("event", throughSeq) };
     return this.#database.values({ ...range, limit: pageSize }).all();

@@ -94,6 +94,12 @@ export class MemoryDeliveryStore implements DeliveryStore {
       .slice(0, limit);
   }
 
+  /** See Outbox.sessionsWith. */
+  sessionsWith(state: State): string[] {
+    const sessions = new Set([...this.#pending.keys(), ...this.#settled.keys()]);
+    return [...sessions].sort().filter((session) => this.#all(session).some((one) => stateOf(one) === state));
+  }
+
   /** See Outbox.delivery. */
   find(session: string, { seq, endpointId }: DeliveryName): Delivery | undefined {
     return this.#all(session).find((one) => seqOf(one) === seq && one.endpointId === endpointId);

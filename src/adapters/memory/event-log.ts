@@ -24,6 +24,11 @@ export class MemoryEventLog implements EventLog {
     });
   }
 
+  async latest(session: string, beforeSeq: bigint, limit: number): Promise<Event[]> {
+    const events = this.#journal.log.of(session).filter(({ seq }) => seq < beforeSeq);
+    return events.slice(-limit).reverse();
+  }
+
   async lastSeq(): Promise<bigint> {
     return this.#journal.lastSeq;
   }

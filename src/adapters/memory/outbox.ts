@@ -1,5 +1,6 @@
 import type { Delivery, Endpoint, EndpointHealth } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import type { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import type { DeliveryName } from "../../domain/delivery.ts";
 import type { Claim, DeliveryQuery, NewEvent, Outbox, QueueStats } from "../../ports/outbox.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
@@ -41,6 +42,10 @@ export class MemoryOutbox implements Outbox {
 
   async deliveries(session: string, query: DeliveryQuery): Promise<Delivery[]> {
     return this.#journal.deliveries.list(session, query);
+  }
+
+  async sessionsWith(state: State): Promise<string[]> {
+    return this.#journal.deliveries.sessionsWith(state);
   }
 
   async delivery(session: string, name: DeliveryName): Promise<Delivery | undefined> {

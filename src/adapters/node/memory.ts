@@ -35,6 +35,12 @@ function createCollector(): Collect {
   return runInNewContext("gc");
 }
 
+/** Returns the memory of this process. */
+export function processMemory(): { rssBytes: number; heapUsedBytes: number } {
+  const { rss: rssBytes, heapUsed: heapUsedBytes } = process.memoryUsage();
+  return { rssBytes, heapUsedBytes };
+}
+
 /** A peak of fewer streams is not worth a collection. */
 const minPeak = 1_000;
 /** Clients that were cut off have come back by then. */

@@ -9,6 +9,7 @@ import {
   StreamEventsResponseSchema,
 } from "../../../gen/sessiond/v1/event_service_pb.js";
 import { SessionError } from "../../domain/errors.ts";
+import { updatedEventName } from "../../domain/event.ts";
 import { type EventLog, LogTrimmed } from "../../ports/event-log.ts";
 import { endOf } from "../errors.ts";
 import {
@@ -103,7 +104,9 @@ class EventReader {
   }
 
   #isWanted(event: Event): boolean {
-    return (this.#names.size === 0 || this.#names.has(event.name)) && passesEvent(this.#filter, event);
+    // Asked for by name only: it is no event of WAHA's, and statuses announce most changes.
+    const isNamed = this.#names.size === 0 ? event.name !== updatedEventName : this.#names.has(event.name);
+    return isNamed && passesEvent(this.#filter, event);
   }
 
   #tooSlow(): SessionError {

@@ -1,8 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { Event, SessionStatusPayload } from "../../../gen/sessiond/v1/event_pb.js";
-import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
+import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import {
   StatusStreamResponse_Kind as Kind,
   type StatusStreamRequest,
@@ -10,8 +9,6 @@ import {
   StatusStreamResponseSchema,
 } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { sessionNotFound } from "../../domain/errors.ts";
-import { deletedEventName } from "../../domain/event.ts";
-import { meOf, statusOf } from "../../domain/session.ts";
 import { LogTrimmed } from "../../ports/event-log.ts";
 import type { Sessions } from "../../ports/sessions.ts";
 import { endOf } from "../errors.ts";
@@ -25,54 +22,13 @@ import {
   type StreamPolicy,
   sessionFilter,
 } from "./live-stream.ts";
-
-/** The state of a session when the log had come to `seq`. */
-export function snapshotItem(record: SessionRecord, seq: bigint, wallMs: number): StatusStreamResponse {
-  const me = meOf(record);
-  return create(StatusStreamResponseSchema, {
-    kind: Kind.SNAPSHOT,
-    seq,
-    time: timestampFromMs(wallMs),
-    name: record.name,
-    status: statusOf(record),
-    statusReason: record.reason,
-    ...(me && { me }),
-  });
-}
-
-/** Returns the change of status that an event announces; undefined if none. */
-export function changeItem(event: Event): StatusStreamResponse | undefined {
-  const { seq, time, session, me, payload } = event;
-  const about = { seq, ...(time && { time }), name: session };
-  if (event.name === deletedEventName) {
-    return create(StatusStreamResponseSchema, { ...about, kind: Kind.DELETED, status: Status.STOPPED });
-  }
-  if (payload.case !== "sessionStatus") return undefined;
-  const { status, statusReason } = payload.value;
-  return create(StatusStreamResponseSchema, {
-    ...about,
-    ...changeOf(payload.value, time),
-    kind: Kind.CHANGE,
-    status,
-    statusReason,
-    ...(me && { me }),
-  });
-}
-
-/** Returns the news of an announcement: the status, if it began at that time, and the code of a session that waits for a phone. */
-function changeOf({ status, statuses }: SessionStatusPayload, time: Timestamp | undefined) {
-  const [before, last] = statuses.slice(-2).length === 2 ? statuses.slice(-2) : [undefined, statuses.at(-1)];
-  const isNew = last?.time?.seconds === time?.seconds && last?.time?.nanos === time?.nanos;
-  return {
-    previousStatus: isNew ? (before?.status ?? Status.STATUS_UNSPECIFIED) : status,
-    changed: [...(isNew ? ["status"] : []), ...(status === Status.SCAN_QR_CODE ? ["qr"] : [])],
-  };
-}
+import { changeItem, coalesced, type ItemContext, snapshotItem } from "./status-items.ts";
 
 /** The ports that a stream of statuses reads. */
 export interface StatusSource {
   readonly sessions: Pick<Sessions, "list" | "get">;
   readonly log: LogSource;
+  readonly itemContext: ItemContext;
 }
 
 /** Options of a stream of statuses. */
@@ -169,8 +125,9 @@ class StatusReader {
     const { records, seq } = await this.#records();
     const wallMs = this.#options.clock.wallMs();
     // Only the last item has a place: a reader of a part of the snapshot is not there yet.
-    for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, wallMs);
-    for (const record of records.slice(-1)) yield snapshotItem(record, seq, wallMs);
+    const { itemContext } = this.#source;
+    for (const record of records.slice(0, -1)) yield snapshotItem(record, 0n, wallMs, itemContext);
+    for (const record of records.slice(-1)) yield snapshotItem(record, seq, wallMs, itemContext);
     this.#knownSeq = seq;
     return seq;
   }
@@ -205,7 +162,7 @@ class StatusReader {
   }
 
   #itemOf(event: Event): StatusStreamResponse | undefined {
-    return passesEvent(this.#filter, event) ? changeItem(event) : undefined;
+    return passesEvent(this.#filter, event) ? changeItem(event, this.#request.details) : undefined;
   }
 
   #gap(): StatusStreamResponse {
@@ -213,11 +170,3 @@ class StatusReader {
     return create(StatusStreamResponseSchema, { kind: Kind.GAP, time, name: this.#request.session });
   }
 }
-
-/** Returns a change from the status that the reader knew, with those between left out. */
-const coalesced = (item: StatusStreamResponse): StatusStreamResponse => ({
-  ...item,
-  previousStatus: Status.STATUS_UNSPECIFIED,
-  changed: [],
-  coalesced: true,
-});

@@ -28,6 +28,7 @@ export interface SchemaOptions {
 /** Schema, and the definition that it was made for. */
 interface Component {
   readonly owner: string;
+  readonly without: ReadonlySet<DescField>;
   schema: JsonObject;
 }
 
@@ -47,7 +48,7 @@ export class Schemas {
     const isInput = direction === "request" && this.#answered.has(desc) && this.#differs(desc);
     const missing = [...without].map(({ name }) => `without ${name}`);
     const owner = [desc.typeName, isInput ? "as input" : "", ...missing].join(" ");
-    return this.#refer(`${shortName(desc)}${isInput ? "Input" : ""}`, owner, () => {
+    const build = () => {
       const fields = desc.fields.filter((field) => !without.has(field)).toSorted((a, b) => a.number - b.number);
       const required = this.#requiredFields(fields, direction);
       const example = readExample(desc);
@@ -59,7 +60,12 @@ export class Schemas {
         properties: Object.fromEntries(fields.map((one) => [one.jsonName, this.field(one, direction)])),
         ...(example && { examples: [example] }),
       };
-    });
+    };
+    const name = `${shortName(desc)}${isInput ? "Input" : ""}`;
+    // Another route of the same RPC, with fewer variables in its path.
+    const added = [...(this.#components.get(name)?.without ?? [])].filter((f) => f.parent === desc && !without.has(f));
+    const suffix = added.map(({ jsonName }) => `With${jsonName.charAt(0).toUpperCase()}${jsonName.slice(1)}`).join("");
+    return this.#refer(name + suffix, owner, build, without);
   }
 
   /** Returns the schema of a field's value, with its description. */
@@ -83,14 +89,19 @@ export class Schemas {
     return Object.fromEntries(sorted.map(([name, { schema }]) => [name, schema]));
   }
 
-  #refer(name: string, owner: string, build: () => JsonObject): JsonObject {
+  #refer(
+    name: string,
+    owner: string,
+    build: () => JsonObject,
+    without: ReadonlySet<DescField> = new Set(),
+  ): JsonObject {
     const known = this.#components.get(name);
     if (known !== undefined && known.owner !== owner) {
       throw new Error(`${known.owner} and ${owner} would have the same schema "${name}"`);
     }
     if (known === undefined) {
       // Added before it is built, because it may contain itself.
-      const component: Component = { owner, schema: {} };
+      const component: Component = { owner, without, schema: {} };
       this.#components.set(name, component);
       component.schema = build();
     }

@@ -29,6 +29,8 @@ export const defaultCors: CorsOptions = {
     "Retry-After",
     "Idempotency-Replayed",
     "Sessiond-Warning",
+    "Next-Page-Token",
+    "Total-Size",
   ].join(),
   credentials: false,
   maxAgeSeconds: preflightMaxAgeSeconds,

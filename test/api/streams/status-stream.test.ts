@@ -11,7 +11,8 @@ import {
   StatusStreamResponseSchema,
 } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { defaultStreamPolicy } from "../../../src/api/streams/live-stream.ts";
-import { changeItem, snapshotItem, statusStream } from "../../../src/api/streams/status-stream.ts";
+import { changeItem, snapshotItem } from "../../../src/api/streams/status-items.ts";
+import { statusStream } from "../../../src/api/streams/status-stream.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
@@ -19,6 +20,7 @@ import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts"
 const atMs = 1_767_225_600_000;
 const time = "2026-01-01T00:00:00Z";
 const me = { id: "7911@c.us", pushName: "Alice" };
+const itemContext = { clock: new FakeClock(), hasProxyPool: false };
 const record = (name: string, phase = Phase.WORKING) => create(SessionRecordSchema, { name, phase, me });
 const event = (seq: bigint, more: MessageInitShape<typeof EventSchema>): Event =>
   create(EventSchema, { seq, time: timestampFromMs(atMs), name: "session.status", session: "alice", ...more });
@@ -27,13 +29,14 @@ const status = (status: Status, statusReason = Reason.STATUS_REASON_UNSPECIFIED)
 
 describe("an item of the status stream", () => {
   it("is the state and the position for a snapshot", () => {
-    assert.deepEqual(toJson(StatusStreamResponseSchema, snapshotItem(record("alice"), 7n, atMs)), {
+    assert.deepEqual(toJson(StatusStreamResponseSchema, snapshotItem(record("alice"), 7n, atMs, itemContext)), {
       kind: "KIND_SNAPSHOT",
       seq: "7",
       time,
       name: "alice",
       status: "WORKING",
       me,
+      account: me,
     });
   });
 
@@ -77,7 +80,11 @@ function open(source: LogSource, request: MessageInitShape<typeof StatusStreamRe
   const clock = new FakeClock();
   const controller = new AbortController();
   const options = { policy: { ...defaultStreamPolicy, maxLag }, clock, signal: controller.signal };
-  const items = statusStream(source, create(StatusStreamRequestSchema, request), options)[Symbol.asyncIterator]();
+  const items = statusStream(
+    { log: source, sessions: source.sessions, itemContext },
+    create(StatusStreamRequestSchema, request),
+    options,
+  )[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await items.next();
     if (done) return "the end";

@@ -32,6 +32,10 @@ const bodies: Readonly<Record<string, Json>> = {
 /** Invalid requests of calls without a session in their path. */
 const badRequests: Readonly<Record<string, DocumentedRequest>> = {
   listSessions: { query: { all: "maybe" } },
+  listSessions2: { query: { pageSize: "1001", status: "NOPE" } },
+  listDeliveries2: { query: { session: "a b" } },
+  listEndpoints2: { query: { state: "NOPE" } },
+  resendFailed2: { body: { session: "a b" } },
   createSession: { body: { name: "a b", config: { webhooks: [{ url: "nope", events: ["nope"] }] } } },
   getScreenshot: { query: { session: "a b" } },
   statusStream2: { query: { session: "a b" } },
@@ -47,6 +51,9 @@ const requestsForNobody: Readonly<Record<string, DocumentedRequest>> = {
   getScreenshot: { query: { session: "nobody" } },
   statusStream2: { query: { session: "nobody" } },
   stopSessionDeprecated: { body: { name: "nobody" } },
+  listDeliveries2: { query: { session: "nobody" } },
+  listEndpoints2: { query: { session: "nobody" } },
+  resendFailed2: { body: { session: "nobody" } },
 };
 
 const config = {
@@ -212,6 +219,9 @@ describe("every documented call is answered as documented", () => {
     await client.call("requestCode", 422, { body: bodies.requestCode ?? {} });
     await client.call("startSessionDeprecated", 422, { body: { name: "default", config } });
     await client.call("listSessions", 200, { query: { "metadata.user.id": "123" } });
+    await client.call("listSessions", 200, { query: { query: "alice", status: "WORKING", pageSize: "1" } });
+    await client.call("listSessions2", 200, { query: { all: "true", view: "SUMMARY" } });
+    await client.call("listStatusHistory", 200);
     await client.call("getSession", 200);
 
     const stale = { headers: { "if-match": '"1"' } };
@@ -270,6 +280,9 @@ describe("every documented call is answered as documented", () => {
     await client.call("resendDelivery", 201, ofDelivery);
     await firstFailed(path.session);
     await client.call("resendFailed", 201, { path, body: {} });
+    await client.call("listDeliveries2", 200, { query: { url: "127.0.0.1:9" } });
+    await client.call("listEndpoints2", 200, { query: { state: "FAILING" } });
+    await client.call("resendFailed2", 201, { body: { url: "127.0.0.1:9" } });
     await client.call("updateSession", 200, { path, body: { config: { webhooks: [] } } });
     await client.call("resendDelivery", 422, ofDelivery);
     await client.call("deleteSession", 200, { path });
@@ -282,7 +295,8 @@ describe("every documented call is answered as documented", () => {
   });
 
   it("about the server", async () => {
-    for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus"]) await client.call(id, 200);
+    for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus", "getOverview"])
+      await client.call(id, 200);
     await client.call("backup", 201);
   });
 

@@ -184,6 +184,13 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: string refused_client_version = 23;
    */
   refusedClientVersion: string;
+
+  /**
+   * The account that the session was last paired with. It outlives `me`. Unset in records of earlier versions: `me`.
+   *
+   * @generated from field: sessiond.v1.Me account = 24;
+   */
+  account?: Me | undefined;
 };
 
 /**

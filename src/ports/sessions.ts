@@ -46,7 +46,7 @@ export interface Snapshot {
 
 /** All sessions at one moment, with the place in the log up to which they are true. */
 export interface SessionList {
-  readonly records: SessionRecord[];
+  readonly records: readonly SessionRecord[];
   readonly seq: bigint;
 }
 
@@ -71,7 +71,10 @@ export interface Commit {
   readonly pairing?: Pairing | null;
 }
 
-/** The records of sessions, and the right to write them. */
+/**
+ * The records of sessions, and the right to write them. Records are shared: nobody changes one that was committed or read. Reads return
+ * committed state only, never older than a `seq` that was returned before.
+ */
 export interface Sessions {
   /** Returns all sessions by name, at one moment. */
   list(): Promise<SessionList>;

@@ -10,12 +10,14 @@ import { deliveriesContract } from "./outbox-deliveries.ts";
 import { healthContract } from "./outbox-health.ts";
 import { retriesContract } from "./outbox-retries.ts";
 import { pendingUnlinksContract } from "./pending-unlinks.ts";
+import { snapshotsContract } from "./session-snapshots.ts";
 import { sessionsContract } from "./sessions.ts";
 import { retentionContract } from "./upkeep-retention.ts";
 
 /** Runs the contract of each facet of a Backend on one implementation. */
 export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: sessions`, () => sessionsContract(open));
+  describe(`${name}: snapshots of sessions`, () => snapshotsContract(open));
   describe(`${name}: engine data`, () => engineDataContract(open));
   describe(`${name}: pending unlinks`, () => pendingUnlinksContract(open));
   describe(`${name}: event log`, () => logContract(open));

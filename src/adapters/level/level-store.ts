@@ -6,6 +6,8 @@ import type { StoreOptions } from "./store/opening.ts";
 /** Options for opening the LevelDB backend. */
 export interface LevelOptions extends StoreOptions {
   readonly clock: Clock;
+  /** Encoded size of the records that are held in memory, at most. Tests set it. */
+  readonly recordCapacity?: number;
 }
 
 /** The LevelDB backend, and the facts that only it has. */

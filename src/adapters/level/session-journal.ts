@@ -1,5 +1,4 @@
 import { toBinary } from "@bufbuild/protobuf";
-import type { SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Lease } from "../../ports/sessions.ts";
@@ -10,9 +9,10 @@ import { DeliveryQueues } from "../embedded/delivery-queues.ts";
 import { Ownership } from "../embedded/ownership.ts";
 import { Readers } from "../embedded/readers.ts";
 import { endpointAddition, firstAttemptAddition, LevelDeliveryStore } from "./delivery-store.ts";
+import { LevelRecords, type View } from "./level-records.ts";
 import type { LevelOptions } from "./level-store.ts";
 import { LevelRetention } from "./retention.ts";
-import type { DatabaseSnapshot, Operation } from "./store/database.ts";
+import type { Operation } from "./store/database.ts";
 import { createDurableWriter, type DurableWriter } from "./store/durable-writer.ts";
 import { type OpenStore, recordSeq, reload } from "./store/opening.ts";
 import { StoredEvents } from "./stored-events.ts";
@@ -27,12 +27,6 @@ export interface SessionWrite {
   readonly written: () => void;
 }
 
-/** The state that readers see: as of the last group written, so that record, pairing and seq belong together. */
-export interface View {
-  readonly snapshot: DatabaseSnapshot;
-  readonly seq: bigint;
-}
-
 const noBytes = new Uint8Array();
 
 /** Writes changes of sessions to the store, each under its lease, and publishes them to readers and delivery queues. */
@@ -44,14 +38,14 @@ export class SessionJournal {
   readonly deliveries: LevelDeliveryStore;
   readonly queues: DeliveryQueues;
   readonly readers = new Readers();
-  /** The record last written of each session: most commits add events and leave the record as it is. */
-  readonly records = new Map<string, SessionRecord>();
+  readonly records: LevelRecords;
   /** Idempotency keys of sessions; undefined until they are needed. */
   creationKeys: CreationKeys | undefined;
   readonly #store: OpenStore;
   /** The end of the log as the next write will find it. */
   #nextAfterSeq: bigint;
   #view: View;
+  #isClosed = false;
 
   constructor(store: OpenStore, options: LevelOptions) {
     this.#store = store;
@@ -59,6 +53,11 @@ export class SessionJournal {
     this.events = new StoredEvents(store.database, store.lastSeq);
     this.#nextAfterSeq = store.lastSeq;
     this.#view = { snapshot: store.database.snapshot(), seq: store.lastSeq };
+    this.records = new LevelRecords(
+      { database: store.database, view: () => this.view },
+      store.sessions,
+      options.recordCapacity,
+    );
     this.durable = createDurableWriter(store, {
       ...options,
       complete: (operations) => {
@@ -79,7 +78,9 @@ export class SessionJournal {
     this.queues = new DeliveryQueues(this.deliveries, options.clock);
   }
 
+  /** Throws once the store is closed. */
   get view(): View {
+    if (this.#isClosed) throw new Error("the store is closed");
     return this.#view;
   }
 
@@ -129,6 +130,7 @@ export class SessionJournal {
     this.readers.close();
     this.queues.close();
     await this.durable.close();
+    this.#isClosed = true;
   }
 
   #append(session: string, events: readonly NewEvent[], operations: Operation[]): Change {
@@ -164,7 +166,7 @@ export class SessionJournal {
 
   /** Undoes the changes that a failed write has made in memory. */
   async #restored(): Promise<void> {
-    this.records.clear();
+    this.records.undo();
     this.creationKeys = undefined;
     await reload(this.#store);
     this.#nextAfterSeq = this.#view.seq;

@@ -7,22 +7,22 @@ import {
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
-import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
+import type { Commit, Lease, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import { dataRemovals } from "./engine-data.ts";
+import type { StagedRecord } from "./level-records.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import type { Operation } from "./store/database.ts";
-import { keyOf, rangeOf } from "./store/key.ts";
+import { keyOf } from "./store/key.ts";
 import type { OpenStore } from "./store/opening.ts";
 
-/** Records of sessions in the store; their pairings are in memory. */
+/** Records of sessions in the store. */
 export class LevelSessions implements Sessions {
   readonly #store: OpenStore;
   readonly #journal: SessionJournal;
   readonly #pendingUnlinks: LevelPendingUnlinks;
-  readonly #pairings = new Map<string, Pairing>();
 
   constructor(store: OpenStore, journal: SessionJournal, pendingUnlinks: LevelPendingUnlinks) {
     this.#store = store;
@@ -30,17 +30,12 @@ export class LevelSessions implements Sessions {
     this.#pendingUnlinks = pendingUnlinks;
   }
 
-  async list(): Promise<SessionList> {
-    const { snapshot, seq } = this.#journal.view;
-    const values = await this.#store.database.values({ ...rangeOf("record"), snapshot }).all();
-    return { records: values.map((value) => fromBinary(SessionRecordSchema, value)), seq };
+  list(): Promise<SessionList> {
+    return this.#journal.records.list();
   }
 
-  async get(session: string): Promise<Snapshot> {
-    const { snapshot, seq } = this.#journal.view;
-    const pairing = this.#pairings.get(session);
-    const value: Uint8Array | undefined = await this.#store.database.get(keyOf("record", session), { snapshot });
-    return { record: value && fromBinary(SessionRecordSchema, value), pairing, seq };
+  get(session: string): Promise<Snapshot> {
+    return this.#journal.records.get(session);
   }
 
   async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {
@@ -75,18 +70,17 @@ export class LevelSessions implements Sessions {
     const { session } = lease;
     const { record } = commit;
     const { records } = this.#journal;
-    const isWritten = () => records.get(session) === record;
     const keys = record.creation && (await this.#creationKeys());
     const messages = commit.messages && toBinary(MessageLogSchema, commit.messages);
-    const value = isWritten() ? undefined : toBinary(SessionRecordSchema, record);
+    const value = records.isLatest(session, record) ? undefined : toBinary(SessionRecordSchema, record);
+    let staged: StagedRecord = { record, bytes: undefined };
     return this.#journal.write(lease, {
       operations: () => {
         const operations: Operation[] = [];
         if (messages) operations.push({ type: "put", key: keyOf("messages", session), value: messages });
-        if (isWritten()) return operations;
-        records.set(session, record);
-        const bytes = value ?? toBinary(SessionRecordSchema, record);
-        return [...operations, { type: "put", key: keyOf("record", session), value: bytes }];
+        const { operation, ...next } = records.stage(session, record, value);
+        ({ staged } = next);
+        return operation ? [...operations, operation] : operations;
       },
       change: (afterSeq) => {
         const change = changeBy(session, commit, this.#store.endpoints, afterSeq);
@@ -100,10 +94,7 @@ export class LevelSessions implements Sessions {
           ...(await dataRemovals(this.#store.database, session)),
         ],
       }),
-      written: () => {
-        if (commit.pairing) this.#pairings.set(session, commit.pairing);
-        else if (commit.pairing === null) this.#pairings.delete(session);
-      },
+      written: () => records.commit(session, staged, commit.pairing),
     });
   }
 
@@ -111,10 +102,7 @@ export class LevelSessions implements Sessions {
     const { session } = lease;
     const { records, events, retention } = this.#journal;
     return this.#journal.write(lease, {
-      operations: () => {
-        records.delete(session);
-        return (["record", "messages"] as const).map((family) => ({ type: "del", key: keyOf(family, session) }));
-      },
+      operations: () => [records.stageRemoval(session), { type: "del", key: keyOf("messages", session) }],
       change: (afterSeq) => {
         const change = changeByRemoval(session, last, this.#store.endpoints, afterSeq);
         this.#store.sessions.delete(session);
@@ -126,7 +114,7 @@ export class LevelSessions implements Sessions {
         ...(await retention.removals(session)),
       ],
       written: () => {
-        this.#pairings.delete(session);
+        records.remove(session);
         events.removed(session);
         retention.forget(session);
       },

@@ -1,16 +1,12 @@
 import { clone } from "@bufbuild/protobuf";
-import {
-  type MessageLog,
-  MessageLogSchema,
-  type SessionRecord,
-  SessionRecordSchema,
-} from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { MemoryEngineData } from "./engine-data.ts";
+import { deepFreeze } from "./frozen.ts";
 import type { MemoryJournal } from "./journal.ts";
 import type { MemoryPendingUnlinks } from "./pending-unlinks.ts";
 
@@ -38,18 +34,18 @@ export class MemorySessions implements Sessions {
     const { journal, records } = this.#context;
     journal.assertOpen();
     const names = [...records.keys()].sort();
-    return { records: names.flatMap((name) => this.#record(name) ?? []), seq: journal.lastSeq };
+    return { records: names.flatMap((name) => records.get(name) ?? []), seq: journal.lastSeq };
   }
 
   async get(session: string): Promise<Snapshot> {
-    const { journal } = this.#context;
+    const { journal, records } = this.#context;
     journal.assertOpen();
-    return { record: this.#record(session), pairing: this.#pairings.get(session), seq: journal.lastSeq };
+    return { record: records.get(session), pairing: this.#pairings.get(session), seq: journal.lastSeq };
   }
 
   async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {
     const session = this.#creationKeys.sessionOf(idempotencyKey);
-    const record = session === undefined ? undefined : this.#record(session);
+    const record = session === undefined ? undefined : this.#context.records.get(session);
     return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
   }
 
@@ -78,7 +74,7 @@ export class MemorySessions implements Sessions {
     const { session } = lease;
     const change = changeBy(session, commit, journal.endpoints, journal.lastSeq);
     this.#creationKeys.claim(commit.record, (name) => records.has(name));
-    records.set(session, clone(SessionRecordSchema, commit.record));
+    records.set(session, deepFreeze(commit.record));
     if (commit.messages) this.#messages.set(session, clone(MessageLogSchema, commit.messages));
     if (commit.pairing) this.#pairings.set(session, commit.pairing);
     else if (commit.pairing === null) this.#pairings.delete(session);
@@ -103,10 +99,5 @@ export class MemorySessions implements Sessions {
     journal.trimmed.forget(session);
     journal.deliveries.forget(session, () => true);
     return journal.apply(session, change);
-  }
-
-  #record(session: string): SessionRecord | undefined {
-    const record = this.#context.records.get(session);
-    return record && clone(SessionRecordSchema, record);
   }
 }

@@ -1,9 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { describe } from "node:test";
 import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
 import { backendContract } from "../../contract/backend.ts";
+import type { OpenBackend } from "../../contract/backend-fixtures.ts";
+import { snapshotsContract } from "../../contract/session-snapshots.ts";
+import { sessionsContract } from "../../contract/sessions.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 backendContract("level", async (t, clock) => (await storeDirectory(t)).open(clock));
+
+describe("level, records on disk: sessions", () => {
+  const open: OpenBackend = async (t, clock) => (await storeDirectory(t)).open(clock, { recordCapacity: 0 });
+  sessionsContract(open);
+  snapshotsContract(open);
+});
 
 const sealer = createSealer(randomBytes(32));
 backendContract("level, sealed", async (t, clock) => (await storeDirectory(t)).open(clock, { sealer }));

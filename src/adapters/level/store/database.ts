@@ -101,6 +101,11 @@ export class Database {
     return snapshot;
   }
 
+  /** Whether a snapshot belongs to this opening of the database. */
+  isReadable(snapshot: DatabaseSnapshot): boolean {
+    return this.#levelsBySnapshot.get(snapshot) === this.#level;
+  }
+
   /** Writes all operations or none. If `sync`, they are on disk when it resolves. */
   batch(operations: readonly Operation[], options: { sync: boolean }): Promise<void> {
     return this.batchRaw(

@@ -104,8 +104,18 @@ const remoteUnlinked = {
   unknown: RemoteUnlinked.UNKNOWN,
 } as const satisfies Record<UnlinkOutcome, RemoteUnlinked>;
 
-/** Converts a stored configuration to its API form. */
-export function configView({ config }: SessionRecord, { showSecrets }: ViewOptions): SessionConfig {
+const noConfig = create(SessionConfigSchema);
+/** API forms of stored configurations, which never change. A session's new states share its configuration. */
+const plainConfigs = new WeakMap<SessionConfig, SessionConfig>();
+const maskedConfigs = new WeakMap<SessionConfig, SessionConfig>();
+
+/** Converts a stored configuration to its API form. Callers share the result and must not change it. */
+export function configView({ config = noConfig }: SessionRecord, { showSecrets }: ViewOptions): SessionConfig {
+  const views = showSecrets ? plainConfigs : maskedConfigs;
+  const known = views.get(config);
+  if (known) return known;
   const shown = toShownConfig(config);
-  return showSecrets ? shown : maskSecrets(shown);
+  const view = showSecrets ? shown : maskSecrets(shown);
+  views.set(config, view);
+  return view;
 }

@@ -34,6 +34,7 @@ const maskHmac = (hmac: HmacConfig): HmacConfig => ({
  */
 export function toShownConfig(config: SessionConfig | undefined): SessionConfig {
   const stored = config ?? create(SessionConfigSchema);
+  if (!stored.noweb && stored.webhooks.length === 0) return stored;
   const shown = { ...stored, webhooks: stored.webhooks.map(showWebhook) };
   if (!shown.noweb) return shown;
   const { markOnline = true, store } = shown.noweb;
@@ -47,9 +48,10 @@ function showWebhook({ hmac, retries, ...rest }: WebhookConfig): WebhookConfig {
   return { ...rest, ...(hmac?.key && { hmac }), ...(retries && hasRetries && { retries }) };
 }
 
-/** Returns a copy with "***" for its keys, passwords and credentials. */
+/** Returns the configuration with "***" for its keys, passwords and credentials. */
 export function maskSecrets(config: SessionConfig): SessionConfig {
   const { proxy, webhooks } = config;
+  if (!proxy?.password && webhooks.length === 0) return config;
   return {
     ...config,
     ...(proxy?.password && { proxy: { ...proxy, password: mask } }),

@@ -7,6 +7,7 @@ import {
   Session_DesiredState as Desired,
   Engine_Kind,
   Session_StatusReason as Reason,
+  SessionConfigSchema,
   SessionSchema,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { sessionView } from "../../src/api/session-view.ts";
@@ -75,5 +76,23 @@ describe("a session in an answer", () => {
       typeof json === "object" && json !== null && "config" in json ? json.config : undefined;
     assert.deepEqual(configOf(view({ config })), shown("***"));
     assert.deepEqual(configOf(view({ config }, true)), shown("secret"));
+  });
+
+  it("shows a configuration as it is after each change, and the same one in all states", () => {
+    const clock = new FakeClock();
+    const record = create(SessionRecordSchema, {
+      name: "alice",
+      config: { webhooks: [{ url: "http://u:old@a.test" }] },
+    });
+    const configOf = (of: typeof record, showSecrets = false) => sessionView(of, { showSecrets, clock }).config;
+    const before = configOf(record);
+    assert.equal(configOf({ ...record, phase: Phase.WORKING, revision: 2 }), before);
+    const changed = { ...record, config: create(SessionConfigSchema, { webhooks: [{ url: "http://b.test" }] }) };
+    const urls = [record, changed].flatMap((each) => [configOf(each), configOf(each, true)]);
+    assert.deepEqual(
+      urls.map((config) => config?.webhooks[0]?.url),
+      ["http://u:***@a.test", "http://u:old@a.test", "http://b.test", "http://b.test"],
+    );
+    assert.equal(record.config?.webhooks[0]?.url, "http://u:old@a.test");
   });
 });

@@ -34,7 +34,7 @@ export interface StagedRecord {
   readonly bytes: number | undefined;
 }
 
-/** Encoded size of all records held in memory, at most: those of 10,000 sessions with large configurations. */
+/** Encoded size of the records held in memory, at most: more than those of 10,000 sessions. */
 const defaultCapacity = 16_777_216;
 
 /**

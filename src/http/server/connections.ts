@@ -62,7 +62,7 @@ export function createConnections(): Connections {
       if (state === undefined) return;
       state.answers += 1;
       if (isDraining) res.setHeader("Connection", "close");
-      res.once("close", () => {
+      res.on("close", () => {
         state.answers -= 1;
         if (isDraining && state.answers === 0) socket.destroySoon();
       });

@@ -8,18 +8,24 @@ import {
 } from "@connectrpc/connect-node";
 import { errorBody, ignoredNames, streamTicket } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
+import { collectUnaryRpcs, type UnaryRpcs } from "../unary-calls.ts";
 import { applyCors, type CorsOptions } from "./cors.ts";
 import { DirectCall, type Encoding, sendFirst, sendRest, takeOverStreams } from "./direct-stream.ts";
+import { createDirectUnary, type DirectUnary } from "./direct-unary.ts";
 import { keepMessageReadable } from "./grpc-message.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { moveQueryKey } from "./query-key.ts";
 import { assignRequestId } from "./request-id.ts";
+import { createAnswerWriter } from "./unary-answer.ts";
+import type { OtherBody } from "./unary-body.ts";
 
 /** Options for the handler of a port. */
 export interface HandlerOptions {
   /** Registers the services, for Connect, gRPC and gRPC-Web. */
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors?: Interceptor[] | undefined;
+  /** The unary RPCs that may be answered without Connect's pipeline. Default: those of `routes`. */
+  readonly unaryRpcs?: UnaryRpcs | undefined;
   /** Maximum size of a request message. Default 4 MiB. */
   readonly readMaxBytes?: number | undefined;
   /** Aborts the signals of all calls. */
@@ -41,9 +47,8 @@ export function createHandler(options: HandlerOptions): RequestListener {
     req.on("error", ignore);
     res.on("error", ignore);
     assignRequestId(req, res);
-    // Internal headers: clients must not set them.
-    delete req.headers[streamTicket.header];
-    delete req.headers[ignoredNames.header];
+    // Clients must not set internal headers. An unneeded delete is slow.
+    for (const name of internalHeaders) if (name in req.headers) delete req.headers[name];
     moveQueryKey(req);
     const fault = options.guard?.(req);
     if (fault !== undefined) {
@@ -51,18 +56,33 @@ export function createHandler(options: HandlerOptions): RequestListener {
       return;
     }
     if (options.cors !== undefined && applyCors(req, res, options.cors)) return;
-    const rpc = rpcs.get((req.url ?? "").split("?", 1)[0] ?? "");
+    const rpc = rpcs.get(pathOf(req.url ?? ""));
     if (rpc === undefined) options.rest(req, res);
-    else call(rpc, req, res);
+    else answer(rpc, req, res);
   };
+}
+
+const internalHeaders = [streamTicket.header, ignoredNames.header];
+
+function pathOf(url: string): string {
+  const mark = url.indexOf("?");
+  return mark === -1 ? url : url.slice(0, mark);
 }
 
 const acceptCompression = [compressionGzip, compressionBrotli];
 
-function rpcsByPath({ routes, readMaxBytes, shutdownSignal, interceptors = [] }: HandlerOptions) {
+/** An RPC with the ways to answer it. */
+interface Rpc {
+  readonly handler: UniversalHandler;
+  /** Answers plain unary calls; undefined for streams. */
+  readonly direct: DirectUnary | undefined;
+}
+
+function rpcsByPath(options: HandlerOptions): ReadonlyMap<string, Rpc> {
+  const { routes, readMaxBytes = 4 * 1024 * 1024, shutdownSignal, interceptors = [] } = options;
   const router = createConnectRouter({
     acceptCompression,
-    readMaxBytes: readMaxBytes ?? 4 * 1024 * 1024,
+    readMaxBytes,
     ...(shutdownSignal && { shutdownSignal }),
   });
   const outer: ConnectRouter = {
@@ -81,10 +101,22 @@ function rpcsByPath({ routes, readMaxBytes, shutdownSignal, interceptors = [] }:
     },
   };
   routes(outer);
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const unaryRpcs = options.unaryRpcs ?? collectUnaryRpcs(routes, interceptors);
+  const directOptions = { readMaxBytes, shutdownSignal, writeAnswer: createAnswerWriter(acceptCompression) };
+  return new Map(
+    router.handlers.map((handler) => {
+      const unary = unaryRpcs.get(handler.method);
+      return [handler.requestPath, { handler, direct: unary && createDirectUnary(unary, directOptions) }];
+    }),
+  );
 }
 
-function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void {
+function answer({ handler, direct }: Rpc, req: HttpRequest, res: HttpResponse): void {
+  const isAnswered = direct?.(req, res, (body) => callConnect(handler, req, res, body)) ?? false;
+  if (!isAnswered) callConnect(handler, req, res);
+}
+
+function callConnect(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse, begun?: OtherBody): void {
   const direct = new DirectCall();
   let request: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
@@ -94,7 +126,7 @@ function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void 
     send(req, res, jsonAnswer(400, errorBody(400, "Host is missing or malformed")));
     return;
   }
-  rpc(request)
+  rpc(begun === undefined ? request : { ...request, body: wholeBody(begun, req) })
     .then(async (answer): Promise<Encoding | undefined> => {
       if (direct.stream) return sendFirst(answer, res, acceptCompression);
       await universalResponseToNodeResponse(answer, res);
@@ -103,6 +135,11 @@ function call(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse): void 
     .then((encoding) => (direct.stream && encoding ? sendRest(direct.stream, encoding, res) : undefined))
     // The client has disconnected, or the answer is already incomplete.
     .catch(() => res.destroy());
+}
+
+async function* wholeBody({ read, isComplete }: OtherBody, req: HttpRequest): AsyncGenerator<Uint8Array> {
+  yield read;
+  if (!isComplete) yield* req;
 }
 
 function ignore(): void {}

@@ -7,7 +7,7 @@ export function measureRequests(
 ): RequestListener {
   return (req, res) => {
     const startMs = performance.now();
-    res.once("close", () => onEnd(req.method ?? "", res.statusCode, performance.now() - startMs));
+    res.on("close", () => onEnd(req.method ?? "", res.statusCode, performance.now() - startMs));
     listener(req, res);
   };
 }

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CallMetrics, WebhookMetrics } from "../../ports/metrics.ts";
+import { Durations } from "./durations.ts";
 
 /** Value of a gauge with its labels. */
 export interface Sample {
@@ -47,9 +48,9 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
     attempted: (result, durationMs) => webhooks.attempts.observe({ result }, durationMs / 1000),
     settled: (outcome) => webhooks.settled.inc({ outcome }),
     started: (lagMs) => webhooks.lag.observe(Math.max(0, lagMs) / 1000),
-    called: (method, code, durationMs) => calls.rpcs.observe({ method, code }, durationMs / 1000),
+    called: (method, code, durationMs) => calls.rpcs.record(method, code, durationMs / 1000),
     answered(method, status, durationMs) {
-      calls.http.observe({ method: httpMethods.has(method) ? method : "other", status }, durationMs / 1000);
+      calls.http.record(httpMethods.has(method) ? method : "other", status, durationMs / 1000);
     },
     async render() {
       states.update(await gauges());
@@ -60,14 +61,14 @@ export function createMetrics(gauges: () => Promise<Gauges>): Metrics {
 
 function createCallInstruments(registers: Registry[]) {
   return {
-    rpcs: new Histogram({
+    rpcs: new Durations({
       name: "sessiond_rpc_seconds",
       help: "Duration of RPCs over all protocols",
       buckets: callSeconds,
       labelNames: ["method", "code"],
       registers,
     }),
-    http: new Histogram({
+    http: new Durations({
       name: "sessiond_http_seconds",
       help: "Duration of HTTP requests",
       buckets: callSeconds,

@@ -26,8 +26,9 @@ export interface AuthenticationOptions {
 export function authentication({ verifyKey, open, keyOfTicket, logger }: AuthenticationOptions): Admits {
   if (!verifyKey) return () => true;
   const openMethods = new Set(open);
+  const isOpen = memoizeByMethod((method) => openMethods.has(method) || getOption(method, publicAccess));
   return (method, header) => {
-    if (method && (openMethods.has(method) || getOption(method, publicAccess))) return true;
+    if (method && isOpen(method)) return true;
     const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
     const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? readKey(header);
     if (key !== "" && verifyKey(key)) return true;
@@ -36,6 +37,18 @@ export function authentication({ verifyKey, open, keyOfTicket, logger }: Authent
       "call refused, no valid key",
     );
     return false;
+  };
+}
+
+/** Returns a function with its results stored. The methods of the services are few. */
+function memoizeByMethod<T>(compute: (method: DescMethod) => T): (method: DescMethod) => T {
+  const results = new Map<DescMethod, T>();
+  return (method) => {
+    const stored = results.get(method);
+    if (stored !== undefined) return stored;
+    const result = compute(method);
+    results.set(method, result);
+    return result;
   };
 }
 

@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { SessionError, StoreUnavailable } from "../domain/errors.ts";
 import { connectErrorOf } from "./errors.ts";
@@ -20,30 +21,46 @@ export interface ReportingOptions {
  * Unexpected errors are logged with their cause and reported as INTERNAL without it.
  */
 export function reporting({ logger, metrics, nowMs }: ReportingOptions): Interceptor {
+  const toConnectError = (error: unknown, req: Call): ConnectError => {
+    const known = knownError(error, req);
+    if (!known) logger.error({ err: error, method: nameOf(req.method) }, "call failed");
+    return known ?? new ConnectError("Internal server error", Code.Internal);
+  };
+  const recordEnd = (req: Call, code: string, startMs: number) => {
+    const method = nameOf(req.method);
+    const durationMs = nowMs() - startMs;
+    logger.debug({ method, code, durationMs }, "call");
+    metrics?.called(method, code, durationMs);
+  };
   return (next) => async (req) => {
     const startMs = nowMs();
-    const method = `${req.service.typeName}/${req.method.name}`;
-    const toConnectError = (error: unknown): ConnectError => {
-      const known = knownError(error, req.signal);
-      if (!known) logger.error({ err: error, method }, "call failed");
-      return known ?? new ConnectError("Internal server error", Code.Internal);
-    };
-    const recordEnd = (code: string) => {
-      const durationMs = nowMs() - startMs;
-      logger.debug({ method, code, durationMs }, "call");
-      metrics?.called(method, code, durationMs);
-    };
     try {
       const res = await next(req);
-      if (res.stream) return { ...res, message: reportStream(res.message, toConnectError, recordEnd) };
-      recordEnd("ok");
+      if (res.stream) {
+        const report = (error: unknown) => toConnectError(error, req);
+        return { ...res, message: reportStream(res.message, report, (code) => recordEnd(req, code, startMs)) };
+      }
+      recordEnd(req, "ok", startMs);
       return res;
     } catch (error) {
-      const failure = toConnectError(error);
-      recordEnd(Code[failure.code]);
+      const failure = toConnectError(error, req);
+      recordEnd(req, Code[failure.code], startMs);
       throw failure;
     }
   };
+}
+
+type Call = Parameters<ReturnType<Interceptor>>[0];
+
+const names = new WeakMap<DescMethod, string>();
+
+/** Returns the full name of a method. Stored, since every call asks for it. */
+function nameOf(method: DescMethod): string {
+  const stored = names.get(method);
+  if (stored !== undefined) return stored;
+  const name = `${method.parent.typeName}/${method.name}`;
+  names.set(method, name);
+  return name;
 }
 
 async function* reportStream<T>(
@@ -66,11 +83,12 @@ async function* reportStream<T>(
 }
 
 /** Returns the error for the caller, or undefined for an unexpected one. */
-function knownError(error: unknown, signal: AbortSignal): ConnectError | undefined {
+function knownError(error: unknown, req: Call): ConnectError | undefined {
   if (error instanceof SessionError) return connectErrorOf(error);
   if (error instanceof StoreUnavailable)
     return connectErrorOf(new SessionError("STORE_UNAVAILABLE", "The store takes no writes"));
   if (error instanceof ConnectError) return error;
+  const { signal } = req;
   // A call that its caller cancelled is no fault.
   const cut = error === signal.reason || (error instanceof Error && error.name === "AbortError");
   if (signal.aborted && cut) return ConnectError.from(signal.reason, Code.Canceled);

@@ -151,10 +151,10 @@ export const violationsOf = (message: Message): Violation[] => rules.get(message
 export const hasRule = (desc: DescMessage): boolean => rules.has(desc.typeName);
 
 /** Refuses requests that break a rule before they have any effect. */
-export const validation: Interceptor = (next) => async (req) => {
+export const validation: Interceptor = (next) => (req) => {
   if (req.stream) return next({ ...req, message: checkStream(req.message) });
-  check(req.message);
-  return next(req);
+  const violations = violationsOf(req.message);
+  return violations.length > 0 ? Promise.reject(invalidArgument(violations)) : next(req);
 };
 
 function check<T extends Message>(message: T): T {

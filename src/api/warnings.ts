@@ -48,16 +48,25 @@ export class Warnings {
  * once.
  */
 export function warning(warnings: Warnings): Interceptor {
-  return (next) => async (req) => {
-    const ignored = req.header.get(ignoredNamesHeader);
-    const found = ignored === null ? [] : ignored.split(",").map((name) => unknownName(decodeURIComponent(name)));
-    if (!req.stream) found.push(...warningsOf(req.message));
-    const res = await next(req.stream ? { ...req, message: collectWarnings(req.message, found) } : req);
-    if (found.length === 0) return res;
-    for (const { kind } of found) warnings.log(kind);
-    res.header.set(warningHeader, headerOf(found));
-    return res;
+  return (next) => {
+    const report: typeof next = async (req) => {
+      const found = unknownNames(req.header);
+      if (!req.stream) found.push(...warningsOf(req.message));
+      const res = await next(req.stream ? { ...req, message: collectWarnings(req.message, found) } : req);
+      if (found.length === 0) return res;
+      for (const { kind } of found) warnings.log(kind);
+      res.header.set(warningHeader, headerOf(found));
+      return res;
+    };
+    // Most messages have no part that could be without effect.
+    return (req) =>
+      req.stream || canWarn(req.message) || req.header.has(ignoredNamesHeader) ? report(req) : next(req);
   };
+}
+
+function unknownNames(header: Headers): Warning[] {
+  const ignored = header.get(ignoredNamesHeader);
+  return ignored === null ? [] : ignored.split(",").map((name) => unknownName(decodeURIComponent(name)));
 }
 
 async function* collectWarnings<T extends Message>(messages: AsyncIterable<T>, found: Warning[]): AsyncIterable<T> {
@@ -66,6 +75,17 @@ async function* collectWarnings<T extends Message>(messages: AsyncIterable<T>, f
     yield message;
   }
 }
+
+const typesWithWarnings: ReadonlySet<string> = new Set(
+  [
+    session.CreateSessionRequestSchema,
+    session.UpdateSessionRequestSchema,
+    session.StartSessionDeprecatedRequestSchema,
+    events.StreamEventsRequestSchema,
+  ].map(({ typeName }) => typeName),
+);
+
+const canWarn = (message: Message): boolean => typesWithWarnings.has(message.$typeName);
 
 const configOf = (message: Message): SessionConfig | undefined =>
   isMessage(message, session.CreateSessionRequestSchema) ||

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash as digest, randomBytes, timingSafeEqual } from "node:crypto";
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -20,7 +20,9 @@ export function createKeyVerifier(setting: string): (presented: string) => boole
   ];
   return (presented) => {
     const hash = sha512(Buffer.from(presented, "latin1"));
-    return hashes.map((expected) => timingSafeEqual(hash, expected)).includes(true);
+    let isValid = false;
+    for (const expected of hashes) isValid = timingSafeEqual(hash, expected) || isValid;
+    return isValid;
   };
 }
 
@@ -63,7 +65,7 @@ export async function loadOrCreateKey(path: string, { show, syncDirectory }: Key
   return { setting, isNew: false };
 }
 
-const sha512 = (data: Buffer): Buffer => createHash("sha512").update(data).digest();
+const sha512 = (data: Buffer): Buffer => digest("sha512", data, "buffer");
 
 /** Writes a text to a file and flushes it to disk. */
 async function writeDraft(path: string, text: string): Promise<void> {

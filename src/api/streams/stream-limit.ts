@@ -17,12 +17,17 @@ export function streamLimit({ maxOpen, onChange }: StreamLimitOptions): Intercep
     onChange?.(open);
   };
   const close = () => add(-1);
-  return (next) => async (req) => {
-    if (req.method.methodKind === "unary") return next(req);
+  // Throws if no more can be open. The signal aborts when the call ends, for whatever reason.
+  const enter = (signal: AbortSignal) => {
     if (open >= maxOpen) throw new SessionError("TOO_MANY_STREAMS", `No more than ${maxOpen} streams can be open`);
     add(1);
-    // The signal aborts when the call ends, for whatever reason.
-    req.signal.addEventListener("abort", close, { once: true });
-    return next(req);
+    signal.addEventListener("abort", close, { once: true });
+  };
+  return (next) => {
+    const limited: typeof next = async (req) => {
+      enter(req.signal);
+      return next(req);
+    };
+    return (req) => (req.stream ? limited(req) : next(req));
   };
 }

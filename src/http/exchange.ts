@@ -21,13 +21,20 @@ export interface Answer {
 
 /** Returns an answer with `value` as its JSON body. */
 export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
-  return { status, contentType: "application/json; charset=utf-8", body: JSON.stringify(value), headers };
+  return jsonTextAnswer(status, JSON.stringify(value), headers);
+}
+
+/** Returns an answer with a body that is JSON already. */
+export function jsonTextAnswer(status: number, body: string, headers?: Readonly<Record<string, string>>): Answer {
+  return { status, contentType: "application/json; charset=utf-8", body, ...(headers && { headers }) };
 }
 
 /** Sends an answer. Leaves out the body if the request is a HEAD. */
 export function send(req: HttpRequest, res: HttpResponse, answer: Answer): void {
-  const body = writeHead(res, answer);
-  if (req.method === "HEAD" || body.byteLength === 0) res.end();
+  const { body = "" } = answer;
+  // Node.js sends a text and its headers in one piece.
+  writeHead(res, answer, typeof body === "string" ? Buffer.byteLength(body) : body.byteLength);
+  if (req.method === "HEAD" || body.length === 0) res.end();
   else res.end(body);
 }
 
@@ -38,15 +45,17 @@ const lingerMs = 2_000;
  * it first discards input for at most 2 s: closing at once would reset the connection, and the client might lose the answer.
  */
 export function sendAndClose(req: HttpRequest, res: HttpResponse, answer: Answer): void {
+  const body = Buffer.from(answer.body ?? "");
   if ("stream" in res) {
     const { stream } = res;
-    const body = writeHead(res, answer);
+    writeHead(res, answer, body.byteLength);
     // NO_ERROR tells the client to stop sending and to read the answer (RFC 9113, section 8.1).
     res.end(body, () => stream.close());
     return;
   }
   res.setHeader("Connection", "close");
-  res.write(writeHead(res, answer));
+  writeHead(res, answer, body.byteLength);
+  res.write(body);
   const timer = setTimeout(finish, lingerMs).unref();
   function finish(): void {
     clearTimeout(timer);
@@ -57,14 +66,12 @@ export function sendAndClose(req: HttpRequest, res: HttpResponse, answer: Answer
   req.resume();
 }
 
-function writeHead(res: HttpResponse, answer: Answer): Uint8Array {
-  const body = typeof answer.body === "string" ? Buffer.from(answer.body) : (answer.body ?? new Uint8Array());
-  res.statusCode = answer.status;
-  if (answer.contentType !== undefined) res.setHeader("Content-Type", answer.contentType);
-  for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value);
+function writeHead(res: HttpResponse, { status, contentType, headers }: Answer, bodyBytes: number): void {
+  res.statusCode = status;
+  if (contentType !== undefined) res.setHeader("Content-Type", contentType);
+  for (const name in headers) res.setHeader(name, headers[name] ?? "");
   // A 204 has no Content-Length (RFC 9110, section 8.6).
-  if (answer.status !== 204) res.setHeader("Content-Length", String(body.byteLength));
-  return body;
+  if (status !== 204) res.setHeader("Content-Length", String(bodyBytes));
 }
 
 /** Sends an answer to a request that is rejected before its body is read. */

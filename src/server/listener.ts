@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { createRouterTransport } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.js";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { connectErrorOf } from "../api/errors.ts";
@@ -46,7 +45,8 @@ export function createListener(
   const rest = createRest({
     services: restServices,
     admits: api.admits,
-    transport: createRouterTransport(routes, { router: { shutdownSignal: stopping.signal } }),
+    routes,
+    shutdownSignal: stopping.signal,
     validate: violationsOf,
     strict: config.strictMode,
     maxBodyBytes: config.maxBodyBytes,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { createRouterTransport } from "@connectrpc/connect";
 import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { Warnings, warning } from "../../src/api/warnings.ts";
@@ -26,8 +25,7 @@ async function start(t: TestContext, strict = false) {
       })
       .service(EventService, { streamEvents: async function* () {} });
   };
-  const transport = createRouterTransport(routes, { router: { interceptors } });
-  const rest = createRest({ services: [SessionService, EventService], dialect, transport, strict });
+  const rest = createRest({ services: [SessionService, EventService], dialect, routes, interceptors, strict });
   const { url } = await startServer(t, createHandler({ routes, interceptors, rest }));
   return { url, logged };
 }

@@ -1,71 +1,85 @@
-import type { DescMethodServerStreaming, DescMethodUnary, JsonValue, Message } from "@bufbuild/protobuf";
+import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Transport } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
 import { picture, successStatus } from "../dialect.ts";
-import { type Answer, addVary, type HttpRequest, type HttpResponse, isGone, jsonAnswer, send } from "../exchange.ts";
+import {
+  type Answer,
+  addVary,
+  type HttpRequest,
+  type HttpResponse,
+  isGone,
+  jsonAnswer,
+  jsonTextAnswer,
+  send,
+} from "../exchange.ts";
 import { ClientGone } from "../problem.ts";
+import { signalOf, UnaryCall, type UnaryRpc } from "../unary-calls.ts";
 import { pictureForm } from "./accept.ts";
 import { toRestError } from "./error.ts";
-import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
+import { copyResponseHeaders } from "./forward-headers.ts";
 import type { HttpBinding } from "./http-rules.ts";
-import { isJsonObject } from "./json-read.ts";
-import { fieldToRestJson, isMostlyEmpty, toRestJson, type WriteContext } from "./json-write.ts";
+import { isMostlyEmpty, type JsonWriters } from "./json-write.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 import { createEventStream, type EventStream } from "./sse.ts";
 
-/** Options for calling RPCs. */
-export interface CallOptions extends WriteContext {
-  readonly transport: Transport;
-  /** Time between two comments on a quiet event stream. */
-  readonly heartbeatMs: number;
-  /** Time that an event stream waits for its first message, which may be an error, before it opens without one. */
-  readonly openStreamAfterMs: number;
-  /** Called with an error that ends an open stream. */
-  readonly onError: (error: unknown, req: HttpRequest) => void;
+/** A request whose message has been read. */
+export interface RestCall {
+  readonly req: HttpRequest;
+  readonly res: HttpResponse;
+  /** Headers that the RPC receives. */
+  readonly header: Headers;
+  readonly message: Message;
 }
 
 /** Calls an RPC and sends its response. Rejects with the RPC's error if nothing has been sent yet. */
-export async function callRpc(
-  binding: HttpBinding,
-  message: Message,
-  req: HttpRequest,
-  res: HttpResponse,
-  options: CallOptions,
-): Promise<void> {
-  if (isGone(res)) throw new ClientGone();
-  const controller = new AbortController();
-  res.once("close", () => controller.abort());
-  if (binding.rpc.methodKind === "unary") await callUnary(binding, binding.rpc, message, req, res, controller, options);
-  else {
-    resume(binding.rpc, message, req, options.dialect);
-    await callStream(binding, binding.rpc, message, req, res, controller, options);
-  }
+export type CallRpc = (call: RestCall) => Promise<void>;
+
+/** Options for unary calls. */
+export interface UnaryOptions {
+  readonly rpc: UnaryRpc;
+  readonly writers: JsonWriters;
+  /** Aborts the signals of all calls. */
+  readonly shutdownSignal: AbortSignal | undefined;
 }
 
-async function callUnary(
-  binding: HttpBinding,
-  rpc: DescMethodUnary,
-  message: Message,
-  req: HttpRequest,
-  res: HttpResponse,
-  { signal }: AbortController,
-  options: CallOptions,
-): Promise<void> {
-  const response = await options.transport.unary(rpc, signal, undefined, requestHeaders(req), message);
-  copyResponseHeaders(res, response.header, response.trailer);
-  const status = statusOf(req);
-  if (rpc.output.typeName === HttpBodySchema.typeName) {
-    send(req, res, httpBodyAnswer(status, response.message as HttpBody, req, res));
-  } else if (binding.responseField !== undefined) {
-    send(req, res, jsonAnswer(status, fieldToRestJson(binding.responseField, response.message, options)));
-  } else {
-    const body = toRestJson(rpc.output, response.message, options);
-    send(req, res, isMostlyEmpty(rpc.output) && isEmptyObject(body) ? { status } : jsonAnswer(status, body));
-  }
+/** Creates the caller of a unary RPC. */
+export function createUnaryCaller(binding: HttpBinding, { rpc, writers, shutdownSignal }: UnaryOptions): CallRpc {
+  const toAnswer = answerWriter(binding, rpc.method, writers);
+  const url = `https://in-memory/${rpc.method.parent.typeName}/${rpc.method.name}`;
+  return async ({ req, res, header, message }) => {
+    if (isGone(res)) throw new ClientGone();
+    const createSignal = () => signalOf(res, shutdownSignal);
+    const call = new UnaryCall(rpc.method, message, { protocolName: "connect", url, header, createSignal });
+    let response: Message;
+    try {
+      response = await rpc.run(call);
+    } finally {
+      if (!isGone(res)) copyResponseHeaders(res, call.presentHeader, call.presentTrailer);
+    }
+    if (isGone(res)) throw new ClientGone();
+    send(req, res, toAnswer(response, req, res));
+  };
 }
 
-const isEmptyObject = (value: JsonValue): boolean => isJsonObject(value) && Object.keys(value).length === 0;
+type ToAnswer = (response: Message, req: HttpRequest, res: HttpResponse) => Answer;
+
+function answerWriter({ responseField }: HttpBinding, { output }: DescMethodUnary, writers: JsonWriters): ToAnswer {
+  if (output.typeName === HttpBodySchema.typeName) {
+    return (response, req, res) => httpBodyAnswer(statusOf(req), response as HttpBody, req, res);
+  }
+  if (responseField !== undefined) {
+    const write = writers.ofField(responseField);
+    return (response, req) => jsonTextAnswer(statusOf(req), write(response));
+  }
+  const write = writers.ofMessage(output);
+  const mayBeEmpty = isMostlyEmpty(output);
+  return (response, req) => {
+    const status = statusOf(req);
+    const text = write(response);
+    return mayBeEmpty && text === "{}" ? { status } : jsonTextAnswer(status, text);
+  };
+}
 
 function statusOf(req: HttpRequest): number {
   return successStatus.get(req.method ?? "") ?? 200;
@@ -84,16 +98,43 @@ function httpBodyAnswer(status: number, { contentType, data }: HttpBody, req: Ht
   return { status, contentType: contentType === "" ? "application/octet-stream" : contentType, body: data, headers };
 }
 
-async function callStream(
+/** Options for calls of streams. */
+export interface StreamOptions {
+  /** In-process transport to the services. */
+  readonly transport: Transport;
+  readonly writers: JsonWriters;
+  readonly dialect: Dialect;
+  /** Time between two comments on a quiet event stream. */
+  readonly heartbeatMs: number;
+  /** Time that an event stream waits for its first message, which may be an error, before it opens without one. */
+  readonly openStreamAfterMs: number;
+  /** Called with an error that ends an open stream. */
+  readonly onError: (error: unknown, req: HttpRequest) => void;
+}
+
+/** Creates the caller of a server stream, whose messages become server-sent events. */
+export function createStreamCaller(
   binding: HttpBinding,
   rpc: DescMethodServerStreaming,
-  message: Message,
-  req: HttpRequest,
-  res: HttpResponse,
-  controller: AbortController,
-  options: CallOptions,
+  options: StreamOptions,
+): CallRpc {
+  const toEvent = eventWriter(binding, rpc, options);
+  return async (call) => {
+    const { req, res, message } = call;
+    if (isGone(res)) throw new ClientGone();
+    resume(rpc, message, req, options.dialect);
+    await callStream(rpc, call, toEvent, options);
+  };
+}
+
+async function callStream(
+  rpc: DescMethodServerStreaming,
+  { req, res, header, message }: RestCall,
+  toEvent: ToEvent,
+  options: StreamOptions,
 ): Promise<void> {
-  const { transport } = options;
+  const controller = new AbortController();
+  res.once("close", () => controller.abort());
   const events = createEventStream(res, statusOf(req), options.heartbeatMs);
   const openLater = setTimeout(() => start(), options.openStreamAfterMs);
   let started = false;
@@ -106,12 +147,12 @@ async function callStream(
   }
 
   try {
-    const response = await transport.stream(rpc, controller.signal, undefined, requestHeaders(req), one(message));
+    const response = await options.transport.stream(rpc, controller.signal, undefined, header, one(message));
     if (!res.headersSent) copyResponseHeaders(res, response.header);
     for await (const item of response.message) {
       start();
       if (controller.signal.aborted || isGone(res)) break;
-      await events.send(toEvent(binding, rpc, item, options));
+      await events.send(toEvent(item));
     }
     start();
   } catch (error) {
@@ -133,19 +174,24 @@ function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpReque
   reflect(rpc.input, message).set(field, BigInt(id));
 }
 
-function toEvent(binding: HttpBinding, rpc: DescMethodServerStreaming, message: Message, context: WriteContext) {
-  const json = toRestJson(rpc.output, message, context);
-  const field = binding.responseField;
-  const data = field === undefined ? json : fieldToRestJson(field, message, context);
-  const idField = rpc.output.fields.find((one) => context.dialect.streamIds.has(one));
-  const id = idField === undefined ? "" : String(fieldToRestJson(idField, message, context));
-  return id === "" || id === "0" ? { data } : { id, data };
+type ToEvent = (message: Message) => { id?: string; data: string };
+
+function eventWriter({ responseField }: HttpBinding, { output }: DescMethodServerStreaming, options: StreamOptions) {
+  const { writers, dialect } = options;
+  const write = responseField === undefined ? writers.ofMessage(output) : writers.ofField(responseField);
+  const idField = output.fields.find((one) => dialect.streamIds.has(one));
+  const toEvent: ToEvent = (message) => {
+    const data = write(message);
+    const id = idField === undefined ? "0" : String(reflect(output, message, false).get(idField));
+    return id === "0" ? { data } : { id, data };
+  };
+  return toEvent;
 }
 
-async function sendError(events: EventStream, error: unknown, req: HttpRequest, options: CallOptions): Promise<void> {
+async function sendError(events: EventStream, error: unknown, req: HttpRequest, options: StreamOptions): Promise<void> {
   const { status, body } = toRestError(error);
   if (status === 500) options.onError(error, req);
-  await events.send({ event: "error", data: body });
+  await events.send({ event: "error", data: JSON.stringify(body) });
 }
 
 async function* one<T>(value: T): AsyncGenerator<T> {

@@ -1,5 +1,6 @@
 import { streamTicket } from "../dialect.ts";
 import type { HttpRequest, HttpResponse } from "../exchange.ts";
+import { type IsVisible, RequestHeaders } from "../request-headers.ts";
 
 // Headers that belong to one connection (RFC 9110, section 7.6.1), to a body's encoding or to an RPC protocol.
 const ownHeaders = new Set([
@@ -27,15 +28,17 @@ const ownPrefixes = [":", "content-", "connect-", "grpc-"];
 
 /** Returns the headers of a request that its RPC receives. Moves a stream ticket from the query to its header. */
 export function requestHeaders(req: HttpRequest): Headers {
-  const named = new Set((req.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(req.headers)) {
-    if (value === undefined || !isForwarded(name) || named.has(name)) continue;
-    for (const item of Array.isArray(value) ? value : [value]) appendValid(headers, name, item);
-  }
+  const headers = new RequestHeaders(req.headers, visibleIn(req));
   const ticket = readTicket(req);
-  if (ticket !== undefined) appendValid(headers, streamTicket.header, ticket);
+  if (ticket !== undefined) setValid(headers, streamTicket.header, ticket);
   return headers;
+}
+
+/** Returns the test for the headers that are forwarded: not those that the Connection header names. */
+function visibleIn({ headers: { connection } }: HttpRequest): IsVisible {
+  if (connection === undefined || connection === "keep-alive" || connection === "close") return isForwarded;
+  const named = new Set(connection.split(",").map((name) => name.trim().toLowerCase()));
+  return (name) => isForwarded(name) && !named.has(name);
 }
 
 function readTicket({ url = "" }: HttpRequest): string | undefined {
@@ -44,9 +47,9 @@ function readTicket({ url = "" }: HttpRequest): string | undefined {
 }
 
 /** Copies an RPC's headers, trailers or error metadata to the response. */
-export function copyResponseHeaders(res: HttpResponse, ...sources: readonly Headers[]): void {
+export function copyResponseHeaders(res: HttpResponse, ...sources: readonly (Headers | undefined)[]): void {
   for (const source of sources) {
-    for (const [name, value] of source) {
+    for (const [name, value] of source ?? []) {
       if (isForwarded(name) && !name.startsWith("accept-")) res.setHeader(name, value);
     }
   }
@@ -56,10 +59,10 @@ function isForwarded(name: string): boolean {
   return !ownHeaders.has(name) && !ownPrefixes.some((prefix) => name.startsWith(prefix));
 }
 
-function appendValid(headers: Headers, name: string, value: string): void {
+function setValid(headers: Headers, name: string, value: string): void {
   try {
-    headers.append(name, value);
+    headers.set(name, value);
   } catch {
-    // Node.js accepts header values that the Fetch standard rejects. RPCs cannot receive them.
+    // A query can hold values that no header can.
   }
 }

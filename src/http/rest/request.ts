@@ -27,52 +27,67 @@ export interface RequestOptions {
 
 /**
  * Reads the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if there are unknown
- * names. Throws an HttpProblem: a 400 with all violations, or the refusal of the body.
+ * names. Throws or rejects with an HttpProblem: a 400 with all violations, or the refusal of the body.
  */
-export async function readRequest(
-  binding: HttpBinding,
-  req: HttpRequest,
-  path: readonly PathSegment[],
-  query: string,
-  options: RequestOptions,
-): Promise<Message> {
-  const message = reflect(binding.rpc.input, create(binding.rpc.input));
-  const violations = createViolations();
-  const { strict, registry, maxBodyBytes } = options;
-  const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
-  const isTicket = ([name]: readonly [name: string, value: string]) =>
-    name === streamTicket.parameter && binding.rpc.methodKind === "server_streaming";
-  const parameters = parseParameters(query, "query").filter((parameter) => !isTicket(parameter));
-  if (binding.body === undefined) refuseLargeBody(req, maxBodyBytes);
-  else {
-    const acceptsForms = options.dialect.formRequests.has(binding.rpc.input);
-    fillFromBody(binding.body, message, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }), context);
+export type ReadRequest = (req: HttpRequest, path: readonly PathSegment[], query: string) => Message | Promise<Message>;
+
+/** Creates the reader for the requests of a route. It returns at once unless the route takes a body. */
+export function createRequestReader(binding: HttpBinding, options: RequestOptions): ReadRequest {
+  const { rpc, body, variables } = binding;
+  const { maxBodyBytes, strict, registry } = options;
+  const acceptsForms = options.dialect.formRequests.has(rpc.input);
+  const takesTicket = rpc.methodKind === "server_streaming";
+  const bound = new Set<DescField | undefined>([body === "message" ? undefined : body]);
+  for (const { fields } of variables) bound.add(onlyOne(fields));
+  const isBound = (field: DescField) => bound.has(field);
+
+  function readParameters(query: string): Parameters {
+    if (query === "") return [];
+    const parameters = parseParameters(query, "query");
+    return takesTicket ? parameters.filter(([name]) => name !== streamTicket.parameter) : parameters;
   }
-  // If the body is the whole message, the query sets no fields.
-  if (binding.body !== "message") {
-    const bound = new Set<DescField | undefined>(binding.variables.map(({ fields }) => onlyOne(fields)));
-    bound.add(binding.body);
-    readQuery(message, parameters, (field) => bound.has(field), context);
+
+  function fill(
+    req: HttpRequest,
+    path: readonly PathSegment[],
+    parameters: Parameters,
+    sent: Body | undefined,
+  ): Message {
+    const message = reflect(rpc.input, create(rpc.input));
+    const violations = createViolations();
+    const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
+    if (sent !== undefined) fillFromBody(body, message, sent, context);
+    // If the body is the whole message, the query sets no fields.
+    if (body !== "message") readQuery(message, parameters, isBound, context);
+    for (const { variable, fields } of variables) {
+      readVariable(message, fields, variable.fieldPath, captureVariable(variable, path), context);
+    }
+    if (!violations.isEmpty) throw new HttpProblem(400, violations.messages(options.validate(message.message)));
+    if (context.ignored.length > 0) req.headers[ignoredNames.header] = encodeNames(context.ignored);
+    return message.message;
   }
-  for (const { variable, fields } of binding.variables) {
-    readVariable(message, fields, variable.fieldPath, captureVariable(variable, path), context);
+
+  if (body === undefined) {
+    return (req, path, query) => {
+      const parameters = readParameters(query);
+      refuseLargeBody(req, maxBodyBytes);
+      return fill(req, path, parameters, undefined);
+    };
   }
-  if (!violations.isEmpty) throw new HttpProblem(400, violations.messages(options.validate(message.message)));
-  if (context.ignored.length > 0) req.headers[ignoredNames.header] = encodeNames(context.ignored);
-  return message.message;
+  return async (req, path, query) => {
+    const parameters = readParameters(query);
+    return fill(req, path, parameters, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }));
+  };
 }
+
+type Parameters = readonly (readonly [name: string, value: string])[];
 
 function encodeNames(names: readonly string[]): string {
   return names.map((name) => encodeURIComponent(name.slice(0, ignoredNames.maxLength).toWellFormed())).join(",");
 }
 
-function fillFromBody(
-  body: "message" | DescField,
-  message: ReflectMessage,
-  sent: Body | undefined,
-  context: ReadContext,
-): void {
-  if (sent === undefined) return;
+function fillFromBody(body: HttpBinding["body"], message: ReflectMessage, sent: Body, context: ReadContext): void {
+  if (body === undefined) return;
   if ("form" in sent) readForm(message, sent.form, context);
   else fillFromJson(body, message, sent.json, context);
 }

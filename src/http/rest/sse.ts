@@ -1,11 +1,12 @@
 import type { Writable } from "node:stream";
 import { type HttpResponse, isGone, waitForDrain } from "../exchange.ts";
 
-/** A server-sent event (https://html.spec.whatwg.org/#server-sent-events). Its data is sent as one line of JSON. */
+/** A server-sent event (https://html.spec.whatwg.org/#server-sent-events). */
 export interface ServerSentEvent {
   readonly id?: string;
   readonly event?: string;
-  readonly data: unknown;
+  /** One line of JSON. */
+  readonly data: string;
 }
 
 /** Response that streams server-sent events. */
@@ -43,7 +44,7 @@ export function createEventStream(res: HttpResponse, status: number, heartbeatMs
     open,
     async send({ id, event, data }) {
       open();
-      const lines = [`data: ${JSON.stringify(data)}`];
+      const lines = [`data: ${data}`];
       if (event !== undefined) lines.unshift(`event: ${event}`);
       if (id !== undefined) lines.unshift(`id: ${id}`);
       if (isGone(res)) return;

@@ -1,5 +1,5 @@
 import { createRegistry, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
-import { ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createRouterTransport, type Interceptor } from "@connectrpc/connect";
 import { notFoundMessage } from "../dialect.ts";
 import {
   type HttpRequest,
@@ -11,12 +11,14 @@ import {
   send,
 } from "../exchange.ts";
 import { ClientGone, HttpProblem } from "../problem.ts";
-import { callRpc } from "./call.ts";
+import { collectUnaryRpcs } from "../unary-calls.ts";
+import { type CallRpc, createStreamCaller, createUnaryCaller } from "./call.ts";
 import { toRestError } from "./error.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
-import { readHttpBindings, rpcName } from "./http-rules.ts";
+import { type HttpBinding, readHttpBindings, rpcName } from "./http-rules.ts";
+import { createJsonWriters, type JsonWriters } from "./json-write.ts";
 import { captureVariable, type PathSegment, parsePathTemplate, splitPath } from "./path-template.ts";
-import { readRequest } from "./request.ts";
+import { createRequestReader } from "./request.ts";
 import { type Dialect, resolveDialect } from "./resolve-dialect.ts";
 import { createRouteTable } from "./route-table.ts";
 import type { FieldViolation } from "./violations.ts";
@@ -46,11 +48,18 @@ export interface RestOptions {
   readonly services: readonly DescService[];
   /** Dialect. Default: resolved from the protos of `services`, which must define everything that the dialect names. */
   readonly dialect?: Dialect | undefined;
-  /** In-process transport to the services. */
-  readonly transport: Transport;
+  /** Registers the services. REST calls them in process. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** Interceptors for services that are registered without any. */
+  readonly interceptors?: Interceptor[] | undefined;
+  /** Aborts the signals of all calls. */
+  readonly shutdownSignal?: AbortSignal | undefined;
   /** Validates a request beyond its types, so that one response reports all violations. */
   readonly validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
-  /** Returns whether a request may call an RPC, or be told that its path is unknown. Runs before the body is read. Default: true. */
+  /**
+   * Returns whether a request may open a stream, or be told that its path is unknown. Runs before the body is read. Default: true. Unary
+   * RPCs are guarded by the gate of their service.
+   */
   readonly admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
   /** Whether unknown properties and query parameters are refused with 400 instead of ignored. */
   readonly strict?: boolean | undefined;
@@ -67,14 +76,17 @@ export interface RestOptions {
 }
 
 interface Route {
-  /** RPC of the route; undefined for a plain route. */
-  readonly rpc: DescMethod | undefined;
-  readonly answer: (
-    req: HttpRequest,
-    res: HttpResponse,
-    url: RequestUrl,
-    segments: readonly PathSegment[],
-  ) => void | Promise<void>;
+  /** Throws or rejects if the request is not admitted, judged by its headers. */
+  readonly admit: (header: Headers) => void | Promise<void>;
+  readonly answer: (request: RoutedRequest) => void | Promise<void>;
+}
+
+interface RoutedRequest {
+  readonly req: HttpRequest;
+  readonly res: HttpResponse;
+  readonly header: Headers;
+  readonly url: RequestUrl;
+  readonly segments: readonly PathSegment[];
 }
 
 interface RequestUrl {
@@ -85,31 +97,41 @@ interface RequestUrl {
 /** Creates a listener that answers REST requests by calling RPCs. Throws an Error for an invalid annotation or a duplicate route. */
 export function createRest(options: RestOptions): RequestListener {
   const onError = options.onError ?? (() => {});
-  const routes = createRoutes(options, onError);
-  const admits = options.admits ?? (() => true);
+  const { admits = () => true } = options;
+  const routes = createRoutes({ ...options, admits, onError });
 
   async function serve(req: HttpRequest, res: HttpResponse): Promise<void> {
-    const url = splitUrl(req.url ?? "/");
-    const segments = splitPath(url.path);
-    const match = segments && routes.match(req.method ?? "", segments);
-    const isPlain = match !== undefined && match.target.rpc === undefined;
-    if (!isPlain && !admits(match?.target.rpc, requestHeaders(req))) {
-      throw new HttpProblem(401, "Unauthorized", { closes: true });
+    let isAdmitted = false;
+    try {
+      const url = splitUrl(req.url ?? "/");
+      const segments = splitPath(url.path);
+      const match = segments && routes.match(req.method ?? "", segments);
+      const header = requestHeaders(req);
+      const admission = match === undefined ? admitTo(undefined, header, admits) : match.target.admit(header);
+      if (admission !== undefined) await admission;
+      isAdmitted = true;
+      if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
+      if (match === undefined) throw new HttpProblem(404, notFoundMessage(req.method ?? "", req.url ?? ""));
+      await match.target.answer({ req, res, header, url, segments: match.path });
+    } catch (error) {
+      answerError(req, res, error, { isUnread: !isAdmitted, onError });
     }
-    if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
-    if (match === undefined) throw new HttpProblem(404, notFoundMessage(req.method ?? "", req.url ?? ""));
-    await match.target.answer(req, res, url, match.path);
   }
 
   return (req, res) => {
-    serve(req, res)
-      .catch((error: unknown) => answerError(req, res, error, onError))
-      // The error could not be sent.
-      .catch(() => res.destroy());
+    // The error could not be sent.
+    serve(req, res).catch(() => res.destroy());
   };
 }
 
-function createRoutes(options: RestOptions, onError: (error: unknown, req: HttpRequest) => void) {
+type Admits = NonNullable<RestOptions["admits"]>;
+type OnError = NonNullable<RestOptions["onError"]>;
+
+function admitTo(rpc: DescMethod | undefined, header: Headers, admits: Admits): void {
+  if (!admits(rpc, header)) throw new HttpProblem(401, "Unauthorized");
+}
+
+function createRoutes(options: RestOptions & { readonly admits: Admits; readonly onError: OnError }) {
   const routes = createRouteTable<Route>();
   const registry = createRegistry(...options.services.map((service) => service.file));
   const dialect = options.dialect ?? resolveDialect(options.services);
@@ -120,39 +142,71 @@ function createRoutes(options: RestOptions, onError: (error: unknown, req: HttpR
     registry,
     validate: options.validate ?? (() => []),
   };
-  const callOptions = {
-    dialect,
-    transport: options.transport,
-    registry,
-    heartbeatMs: options.heartbeatMs ?? 15_000,
-    openStreamAfterMs: options.openStreamAfterMs ?? 250,
-    onError,
-  };
+  const access = rpcAccess(options, dialect, createJsonWriters({ registry, dialect }));
   for (const binding of readHttpBindings(options.services)) {
-    const answer: Route["answer"] = async (req, res, url, segments) => {
-      const message = await readRequest(binding, req, segments, url.query, requestOptions);
-      await callRpc(binding, message, req, res, callOptions);
+    const { admit, call } = access(binding);
+    const readRequest = createRequestReader(binding, requestOptions);
+    const answer: Route["answer"] = async ({ req, res, header, url, segments }) => {
+      const message = readRequest(req, segments, url.query);
+      await call({ req, res, header, message: message instanceof Promise ? await message : message });
     };
     const label = `${rpcName(binding.rpc)} (${binding.httpMethod} ${binding.path})`;
-    routes.add(binding.httpMethod, binding.template, { rpc: binding.rpc, answer }, label);
+    routes.add(binding.httpMethod, binding.template, { admit, answer }, label);
   }
   for (const { method, path, handler } of options.extra ?? []) {
     const template = parsePathTemplate(path);
-    const answer: Route["answer"] = (req, res, url, segments) => {
+    const answer: Route["answer"] = ({ req, res, url, segments }) => {
       const variables = template.variables.map((one) => [one.fieldPath, captureVariable(one, segments)] as const);
       const query = new URLSearchParams(url.query);
       return handler({ req, res, path: url.path, query, variables: new Map(variables) });
     };
-    routes.add(method, template, { rpc: undefined, answer }, `${method} ${path}`);
+    routes.add(method, template, { admit: () => {}, answer }, `${method} ${path}`);
   }
   return routes;
+}
+
+/** Returns the function that finds how the RPC of a binding is guarded and called. */
+function rpcAccess(
+  options: RestOptions & { readonly admits: Admits; readonly onError: OnError },
+  dialect: Dialect,
+  writers: JsonWriters,
+): (binding: HttpBinding) => { admit: Route["admit"]; call: CallRpc } {
+  const { routes, interceptors = [], shutdownSignal, admits } = options;
+  const unaryRpcs = collectUnaryRpcs(routes, interceptors);
+  const streamOptions = {
+    dialect,
+    writers,
+    transport: createRouterTransport(routes, {
+      router: { interceptors, ...(shutdownSignal && { shutdownSignal }) },
+    }),
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    openStreamAfterMs: options.openStreamAfterMs ?? 250,
+    onError: options.onError,
+  };
+  return (binding) => {
+    const { rpc } = binding;
+    if (rpc.methodKind === "server_streaming") {
+      const admit: Route["admit"] = (header) => admitTo(rpc, header, admits);
+      return { admit, call: createStreamCaller(binding, rpc, streamOptions) };
+    }
+    const unary = unaryRpcs.get(rpc);
+    if (unary === undefined) return { admit: (header) => admitTo(rpc, header, admits), call: () => unimplemented(rpc) };
+    return {
+      admit: (header) => unary.gate({ method: rpc, requestHeader: header }),
+      call: createUnaryCaller(binding, { rpc: unary, writers, shutdownSignal }),
+    };
+  };
+}
+
+async function unimplemented(rpc: DescMethod): Promise<never> {
+  throw new ConnectError(`${rpcName(rpc)} is not implemented`, Code.Unimplemented);
 }
 
 function answerError(
   req: HttpRequest,
   res: HttpResponse,
   error: unknown,
-  onError: (error: unknown, req: HttpRequest) => void,
+  { isUnread, onError }: { isUnread: boolean; onError: OnError },
 ): void {
   if (error instanceof ClientGone || isGone(res)) return;
   const { status, body } = toRestError(error);
@@ -163,7 +217,7 @@ function answerError(
   }
   if (error instanceof ConnectError) copyResponseHeaders(res, error.metadata);
   const answer = jsonAnswer(status, body);
-  if (error instanceof HttpProblem && error.closes) refuse(req, res, answer);
+  if (isUnread || (error instanceof HttpProblem && error.closes)) refuse(req, res, answer);
   else send(req, res, answer);
 }
 

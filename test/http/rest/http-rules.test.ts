@@ -8,7 +8,6 @@ import {
   FileDescriptorSetSchema,
   MethodOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
-import { createRouterTransport } from "@connectrpc/connect";
 import { http } from "../../../gen/google/api/annotations_pb.js";
 import { HttpRuleSchema } from "../../../gen/google/api/http_pb.js";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
@@ -135,15 +134,14 @@ it("a client stream cannot be annotated", () => {
 
 it("two RPCs with the same route are refused, and both are named", () => {
   const service = books({ name: "One", rule: get("/v1/{id}") }, { name: "Two", rule: get("/v1/{book.id}") });
-  const transport = createRouterTransport(() => {});
   assert.throws(
-    () => createRest({ services: [service], dialect, transport }),
+    () => createRest({ services: [service], dialect, routes: (router) => router.service(service, {}) }),
     /test\.v1\.Books\.One \(GET \/v1\/\{id\}\) and test\.v1\.Books\.Two \(GET \/v1\/\{book\.id\}\) have the same route/,
   );
   const extra = [{ method: "GET", path: "/v1/{x}", handler: () => {} }];
   const lonely = books({ name: "One", rule: get("/v1/{id}") });
   assert.throws(
-    () => createRest({ services: [lonely], dialect, transport, extra }),
+    () => createRest({ services: [lonely], dialect, routes: (router) => router.service(lonely, {}), extra }),
     /Books\.One .* and GET \/v1\/\{x\} have/,
   );
 });

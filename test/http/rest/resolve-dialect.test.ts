@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRouterTransport } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { type DialectNames, dialectNames } from "../../../src/http/dialect.ts";
 import { readHttpBindings } from "../../../src/http/rest/http-rules.ts";
@@ -70,11 +70,13 @@ describe("the dialect", () => {
   });
 
   it("keeps REST from starting without the protos that it names", () => {
-    const transport = createRouterTransport(() => {});
+    const routes = (router: ConnectRouter) => {
+      for (const service of services) router.service(service, {});
+    };
     assert.throws(
-      () => createRest({ services: [SessionService], transport }),
+      () => createRest({ services: [SessionService], routes }),
       /there is no field sessiond\.v1\.ListDeliveriesResponse\.deliveries/,
     );
-    createRest({ services, transport });
+    createRest({ services, routes });
   });
 });

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { type ConnectRouter, createRouterTransport, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { WebhookService } from "../../../gen/sessiond/v1/webhook_service_pb.js";
+import { gate } from "../../../src/api/authentication.ts";
 import { resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
 import { createRest, type RestOptions } from "../../../src/http/rest/transcoder.ts";
 import type { CorsOptions } from "../../../src/http/server/cors.ts";
@@ -41,13 +42,13 @@ export const testTls = {
 
 /** Starts a server with faked services. It ends with the test. */
 export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promise<TestServer> {
-  const routes = (router: ConnectRouter) => {
-    router.service(SessionService, fakes.session ?? {});
-    router.service(AuthService, fakes.auth ?? {});
-  };
   const interceptors = fakes.interceptors ?? [];
-  const transport = createRouterTransport(routes, { router: { interceptors } });
-  const rest = createRest({ services: [SessionService, AuthService], dialect, transport, ...fakes.rest });
+  const rules = fakes.rest?.admits && { interceptors, requestGate: gate(fakes.rest.admits) };
+  const routes = (router: ConnectRouter) => {
+    router.service(SessionService, fakes.session ?? {}, rules);
+    router.service(AuthService, fakes.auth ?? {}, rules);
+  };
+  const rest = createRest({ services: [SessionService, AuthService], dialect, routes, interceptors, ...fakes.rest });
   return startServer(t, createHandler({ routes, interceptors, rest, cors: fakes.cors }), fakes);
 }
 

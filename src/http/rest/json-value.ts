@@ -1,74 +1,76 @@
 import { type DescEnum, type DescField, type DescMessage, type Registry, ScalarType, toJson } from "@bufbuild/protobuf";
 import { base64Encode } from "@bufbuild/protobuf/wire";
-import { hasCustomJsonRepresentation, isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { hasCustomJsonRepresentation, isWrapperDesc, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 
 /** Writes a value as JSON text. Throws an Error if the value does not have the type that the writer was made for. */
 export type WriteValue = (value: unknown) => string;
 
-/** Returns the writer for the values of a scalar or an enum field, also one of a list or a map. */
+/** Returns the writer for the values of a scalar or an enum field, also of one that is a list or a map. */
 export function scalarWriter(field: DescField): WriteValue {
   if (field.enum !== undefined) return enumWriter(field.enum, field);
-  const { isValid, write } = scalarRules[field.scalar ?? ScalarType.STRING];
+  switch (field.scalar ?? ScalarType.STRING) {
+    case ScalarType.STRING:
+      return textWriter(field);
+    case ScalarType.BOOL:
+      return boolWriter(field);
+    case ScalarType.BYTES:
+      return bytesWriter(field);
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return floatWriter(field);
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return int32Writer(field);
+    default:
+      return int64Writer(field);
+  }
+}
+
+function textWriter(field: DescField): WriteValue {
   return (value) => {
-    if (!isValid(value)) throw invalid(field, value);
-    return write(value);
+    if (typeof value !== "string") throw invalid(field, value);
+    return writeText(value);
   };
 }
 
-/** Returns the writer for messages of a type in a field, if their JSON is not an object of their fields; undefined for other types. */
-export function wellKnownWriter(field: DescField, message: DescMessage, registry: Registry): WriteValue | undefined {
-  // Protobuf-ES stores these two without their message.
-  if (message.typeName === "google.protobuf.Struct") return writeStruct;
-  const [wrapped] = message.fields;
-  if (isWrapperDesc(message) && field.fieldKind === "message" && field.oneof === undefined && wrapped !== undefined) {
-    return scalarWriter(wrapped);
-  }
-  if (!hasCustomJsonRepresentation(message)) return undefined;
-  return (value) => JSON.stringify(toJson(message, value as never, { registry }));
+function boolWriter(field: DescField): WriteValue {
+  return (value) => {
+    if (typeof value !== "boolean") throw invalid(field, value);
+    return value ? "true" : "false";
+  };
 }
 
-interface ScalarRule {
-  readonly isValid: (value: unknown) => boolean;
-  readonly write: WriteValue;
+function bytesWriter(field: DescField): WriteValue {
+  return (value) => {
+    if (!(value instanceof Uint8Array)) throw invalid(field, value);
+    return `"${base64Encode(value)}"`;
+  };
 }
 
-const text: ScalarRule = { isValid: (value) => typeof value === "string", write: writeText };
-const bool: ScalarRule = { isValid: (value) => typeof value === "boolean", write: String };
-const int32: ScalarRule = { isValid: (value) => typeof value === "number", write: JSON.stringify };
-const float: ScalarRule = {
-  isValid: (value) => typeof value === "number",
-  write: (value) => (Number.isFinite(value) ? JSON.stringify(value) : `"${value}"`),
-};
-const int64: ScalarRule = {
-  isValid: (value) => typeof value === "bigint" || typeof value === "string" || Number.isInteger(value),
-  write: (value) => (typeof value === "string" ? JSON.stringify(value) : `"${value}"`),
-};
-const bytes: ScalarRule = {
-  isValid: (value) => value instanceof Uint8Array,
-  write: (value) => `"${base64Encode(value as Uint8Array)}"`,
-};
+function floatWriter(field: DescField): WriteValue {
+  return (value) => {
+    if (typeof value !== "number") throw invalid(field, value);
+    return Number.isFinite(value) ? JSON.stringify(value) : `"${value}"`;
+  };
+}
 
-const scalarRules: Readonly<Record<ScalarType, ScalarRule>> = {
-  [ScalarType.STRING]: text,
-  [ScalarType.BOOL]: bool,
-  [ScalarType.BYTES]: bytes,
-  [ScalarType.DOUBLE]: float,
-  [ScalarType.FLOAT]: float,
-  [ScalarType.INT32]: int32,
-  [ScalarType.SINT32]: int32,
-  [ScalarType.SFIXED32]: int32,
-  [ScalarType.UINT32]: int32,
-  [ScalarType.FIXED32]: int32,
-  [ScalarType.INT64]: int64,
-  [ScalarType.SINT64]: int64,
-  [ScalarType.SFIXED64]: int64,
-  [ScalarType.UINT64]: int64,
-  [ScalarType.FIXED64]: int64,
-};
+function int32Writer(field: DescField): WriteValue {
+  return (value) => {
+    if (typeof value !== "number") throw invalid(field, value);
+    return JSON.stringify(value);
+  };
+}
 
-/** Writes a text as JSON. Malformed Unicode becomes U+FFFD, as in the encodings of the other protocols. */
-export function writeText(value: unknown): string {
-  return JSON.stringify(String(value).toWellFormed());
+function int64Writer(field: DescField): WriteValue {
+  return (value) => {
+    if (typeof value === "bigint" || Number.isInteger(value)) return `"${value}"`;
+    // The form of a field with the option `jstype = JS_STRING`.
+    if (typeof value === "string") return writeText(value);
+    throw invalid(field, value);
+  };
 }
 
 function enumWriter(desc: DescEnum, field: DescField): WriteValue {
@@ -84,6 +86,41 @@ function enumWriter(desc: DescEnum, field: DescField): WriteValue {
   };
 }
 
+function invalid(field: DescField, value: unknown): Error {
+  return new Error(`cannot write ${field} as JSON: it holds a ${typeof value}`);
+}
+
+/** Longest text that is checked here for characters to escape. JSON.stringify takes longer for short texts. */
+const maxPlainLength = 64;
+
+/** Writes a text as JSON. Malformed Unicode becomes U+FFFD, as in the encodings of the other protocols. */
+export function writeText(text: string): string {
+  return isPlain(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
+}
+
+/** Returns whether a text is short, and printable ASCII without quotation marks and backslashes, as most texts are. */
+function isPlain(text: string): boolean {
+  if (text.length > maxPlainLength) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
+  }
+  return true;
+}
+
+/** Returns the writer for messages of a type in a field, if their JSON is not an object of their fields; undefined for other types. */
+export function wellKnownWriter(field: DescField, message: DescMessage, registry: Registry): WriteValue | undefined {
+  // Protobuf-ES stores these two without their message.
+  if (message.typeName === "google.protobuf.Struct") return writeStruct;
+  const [wrapped] = message.fields;
+  if (isWrapperDesc(message) && field.fieldKind === "message" && field.oneof === undefined && wrapped !== undefined) {
+    return scalarWriter(wrapped);
+  }
+  if (message.typeName === TimestampSchema.typeName) return writeTimestamp;
+  if (!hasCustomJsonRepresentation(message)) return undefined;
+  return (value) => JSON.stringify(toJson(message, value as never, { registry }));
+}
+
 /** Writes a google.protobuf.Struct, which a field holds as a JSON object. */
 function writeStruct(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
@@ -95,6 +132,29 @@ function writeStruct(value: unknown): string {
   });
 }
 
-function invalid(field: DescField, value: unknown): Error {
-  return new Error(`cannot write ${field} as JSON: it holds a ${typeof value}`);
+const secondsOfDay = 86_400;
+/** The last day written, such as "2026-11-26T", by its number since 1970. Most answers show one day many times. */
+let lastDay = { number: 0, text: "1970-01-01T" };
+
+/** Writes a google.protobuf.Timestamp. */
+function writeTimestamp(value: unknown): string {
+  const { seconds, nanos } = value as Timestamp;
+  const second = Number(seconds);
+  // toJson words the error for a time that is out of range, and writes fractions other than milliseconds.
+  if (!(second >= 0 && second < 253_402_300_800 && nanos >= 0 && nanos < 1e9 && nanos % 1e6 === 0)) {
+    return JSON.stringify(toJson(TimestampSchema, value as Timestamp));
+  }
+  const number = Math.floor(second / secondsOfDay);
+  if (number !== lastDay.number) {
+    lastDay = { number, text: new Date(number * secondsOfDay * 1_000).toISOString().slice(0, 11) };
+  }
+  const time = second - number * secondsOfDay;
+  const hour = Math.floor(time / 3_600);
+  const minute = Math.floor(time / 60) % 60;
+  const fraction = nanos === 0 ? "" : `.${String(nanos / 1e6).padStart(3, "0")}`;
+  return `"${lastDay.text}${twoDigits(hour)}:${twoDigits(minute)}:${twoDigits(time % 60)}${fraction}Z"`;
 }
+
+const digitPairs = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, "0"));
+
+const twoDigits = (value: number): string => digitPairs[value] ?? "";

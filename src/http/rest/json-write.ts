@@ -1,5 +1,14 @@
-import { type DescField, type DescMessage, type Message, type Registry, ScalarType, toJson } from "@bufbuild/protobuf";
-import { hasCustomJsonRepresentation, FeatureSet_FieldPresence as Presence } from "@bufbuild/protobuf/wkt";
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type Message,
+  type Registry,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
+import { scalarZeroValue } from "@bufbuild/protobuf/reflect";
+import { Edition, hasCustomJsonRepresentation, FeatureSet_FieldPresence as Presence } from "@bufbuild/protobuf/wkt";
 import { scalarWriter, type WriteValue, wellKnownWriter, writeText } from "./json-value.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 
@@ -45,8 +54,10 @@ export function createJsonWriters({ registry, dialect }: { registry: Registry; d
 
   /** Returns the writer of a field's value after `prefix`. It writes an unset field as `unset`. */
   function fieldWriter(field: DescField, unset: string, prefix: string): WriteJson {
-    const write = valueWriter(field);
     const name = field.localName;
+    const write = elementWriter(field);
+    if (field.fieldKind === "list") return (message) => writeList(propertiesOf(message)[name], write, unset, prefix);
+    if (field.fieldKind === "map") return (message) => writeMap(propertiesOf(message)[name], write, unset, prefix);
     if (field.oneof !== undefined) {
       const oneof = field.oneof.localName;
       return (message) => {
@@ -54,27 +65,16 @@ export function createJsonWriters({ registry, dialect }: { registry: Registry; d
         return chosen.case === name ? prefix + write(chosen.value) : unset;
       };
     }
-    if (field.fieldKind === "list" || field.fieldKind === "map" || field.presence === Presence.IMPLICIT) {
-      const isDefault = defaultTest(field);
-      return (message) => {
-        const value = propertiesOf(message)[name];
-        return isDefault(value) ? unset : prefix + write(value);
-      };
-    }
+    if (field.presence === Presence.IMPLICIT) return implicitWriter(field, unset, prefix, write);
     const isRequired = field.presence === Presence.LEGACY_REQUIRED;
+    // Messages inherit the defaults of fields from their prototype, except in proto3.
+    const mayInherit = field.parent.file.edition !== Edition.EDITION_PROTO3;
     return (message) => {
-      // A default of proto2 is a property of the prototype.
-      const value = Object.hasOwn(message, name) ? propertiesOf(message)[name] : undefined;
-      if (value === undefined && isRequired) throw new Error(`cannot write ${field} as JSON: it is required and unset`);
-      return value === undefined ? unset : prefix + write(value);
+      const value = mayInherit && !Object.hasOwn(message, name) ? undefined : propertiesOf(message)[name];
+      if (value !== undefined) return prefix + write(value);
+      if (isRequired) throw new Error(`cannot write ${field} as JSON: it is required and unset`);
+      return unset;
     };
-  }
-
-  function valueWriter(field: DescField): WriteValue {
-    const write = elementWriter(field);
-    if (field.fieldKind === "list") return (value) => writeList(value as readonly unknown[], write);
-    if (field.fieldKind === "map") return (value) => writeMap(value as Readonly<Record<string, unknown>>, write);
-    return write;
   }
 
   function elementWriter(field: DescField): WriteValue {
@@ -101,57 +101,53 @@ function objectWriter(desc: DescMessage, members: readonly WriteJson[]): WriteJs
   };
 }
 
-function writeList(items: readonly unknown[], write: WriteValue): string {
-  let text = "[";
-  for (const [index, item] of items.entries()) text += index === 0 ? write(item) : `,${write(item)}`;
+function writeList(value: unknown, write: WriteValue, unset: string, prefix: string): string {
+  const items = value as readonly unknown[];
+  if (items.length === 0) return unset;
+  let text = `${prefix}[`;
+  for (let index = 0; index < items.length; index += 1)
+    text += index === 0 ? write(items[0]) : `,${write(items[index])}`;
   return `${text}]`;
 }
 
-function writeMap(entries: Readonly<Record<string, unknown>>, write: WriteValue): string {
-  let text = "{";
+function writeMap(value: unknown, write: WriteValue, unset: string, prefix: string): string {
+  const entries = value as Readonly<Record<string, unknown>>;
+  let text = "";
   for (const key of Object.keys(entries)) {
-    const member = `${writeText(key)}:${write(entries[key])}`;
-    text += text === "{" ? member : `,${member}`;
+    const entry = `${writeText(key)}:${write(entries[key])}`;
+    text += text === "" ? `${prefix}{${entry}` : `,${entry}`;
   }
-  return `${text}}`;
+  return text === "" ? unset : `${text}}`;
 }
 
 const byNumber = ({ fields }: DescMessage): DescField[] => fields.toSorted((a, b) => a.number - b.number);
 
 const propertiesOf = (message: Message) => message as unknown as Readonly<Record<string, unknown>>;
 
-/** Returns whether a field without presence, a list or a map has the value that is not written. */
-function defaultTest(field: DescField): (value: unknown) => boolean {
-  switch (field.fieldKind) {
-    case "list":
-      return (value) => (value as readonly unknown[]).length === 0;
-    case "map":
-      return (value) => Object.keys(value as object).length === 0;
-    case "enum":
-      return (value) => value === field.enum.values[0]?.number;
-    case "message":
-      return (value) => value === undefined;
-    case "scalar":
-      return defaultScalarTest(field.scalar);
+/** Returns the writer of a field that is unset if it has its type's zero value. */
+function implicitWriter(field: DescField, unset: string, prefix: string, write: WriteValue): WriteJson {
+  const name = field.localName;
+  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BYTES) {
+    return (message) => {
+      const value = propertiesOf(message)[name];
+      return value instanceof Uint8Array && value.byteLength === 0 ? unset : prefix + write(value);
+    };
   }
+  if (field.fieldKind === "scalar" && [ScalarType.DOUBLE, ScalarType.FLOAT].includes(field.scalar)) {
+    return (message) => {
+      const value = propertiesOf(message)[name];
+      // -0 is written.
+      return Object.is(value, 0) ? unset : prefix + write(value);
+    };
+  }
+  const zero = field.fieldKind === "scalar" ? scalarZeroValue(field.scalar, field.longAsString) : zeroOf(field.enum);
+  return (message) => {
+    const value = propertiesOf(message)[name];
+    return value === zero ? unset : prefix + write(value);
+  };
 }
 
-function defaultScalarTest(scalar: ScalarType): (value: unknown) => boolean {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return (value) => value === "";
-    case ScalarType.BOOL:
-      return (value) => value === false;
-    case ScalarType.BYTES:
-      return (value) => value instanceof Uint8Array && value.byteLength === 0;
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      // Writes -0.
-      return (value) => Object.is(value, 0);
-    default:
-      return (value) => value === 0 || value === 0n || value === "0";
-  }
-}
+const zeroOf = (desc: DescEnum | undefined): unknown => desc?.values[0]?.number;
 
 /** Returns the text that the dialect shows for an unset field; undefined if it leaves the field out. */
 function shownWhenUnset(field: DescField, dialect: Dialect): string | undefined {

@@ -12,7 +12,7 @@ import {
 } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import { SessionConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import { SessionConfigSchema, SessionSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { createJsonWriters } from "../../../src/http/rest/json-write.ts";
 import { type Dialect, resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
 import { restServices } from "../../../src/server/api.ts";
@@ -122,6 +122,36 @@ describe("the JSON of answers", () => {
 
   it("an answer that is a well-known type is written as by toJson", () =>
     compare(TimestampSchema, { registry, dialect: none }, 20));
+
+  for (const [seconds, nanos, text] of [
+    [0n, 0, "1970-01-01T00:00:00Z"],
+    [86_399n, 7_000_000, "1970-01-01T23:59:59.007Z"],
+    [86_400n, 1, "1970-01-02T00:00:00.000000001Z"],
+    [1_709_210_096n, 120_000_000, "2024-02-29T12:34:56.120Z"],
+    [1_709_210_096n, 120_000, "2024-02-29T12:34:56.000120Z"],
+    [-1n, 999_000_000, "1969-12-31T23:59:59.999Z"],
+    [-62_135_596_800n, 0, "0001-01-01T00:00:00Z"],
+    [253_402_300_799n, 0, "9999-12-31T23:59:59Z"],
+  ] as const) {
+    it(`a time is written as ${text}`, () => {
+      const write = createJsonWriters(api).ofMessage(SessionSchema);
+      const message = create(SessionSchema, { createdAt: { seconds, nanos } });
+      assert.equal(JSON.parse(write(message)).createdAt, text);
+      assert.deepEqual(toJson(TimestampSchema, create(TimestampSchema, { seconds, nanos })), text);
+    });
+  }
+
+  for (const [seconds, nanos] of [
+    [-62_135_596_801n, 0],
+    [253_402_300_800n, 0],
+    [0n, -1],
+    [0n, 1_000_000_000],
+  ] as const) {
+    it(`a time of ${seconds} s and ${nanos} ns is refused`, () => {
+      const write = createJsonWriters(api).ofMessage(SessionSchema);
+      assert.throws(() => write(create(SessionSchema, { createdAt: { seconds, nanos } })), /Timestamp/);
+    });
+  }
 
   it("scalars and enum values that toJson refuses are refused", () => {
     const write = createJsonWriters({ registry, dialect: none }).ofMessage(every);

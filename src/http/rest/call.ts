@@ -23,17 +23,15 @@ import { isMostlyEmpty, type JsonWriters } from "./json-write.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 import { createEventStream, type EventStream } from "./sse.ts";
 
-/** A request whose message has been read. */
+/** A request with the headers that its RPC receives. */
 export interface RestCall {
   readonly req: HttpRequest;
   readonly res: HttpResponse;
-  /** Headers that the RPC receives. */
   readonly header: Headers;
-  readonly message: Message;
 }
 
-/** Calls an RPC and sends its response. Rejects with the RPC's error if nothing has been sent yet. */
-export type CallRpc = (call: RestCall) => Promise<void>;
+/** Calls an RPC with a message and sends its response. Rejects with the RPC's error if nothing has been sent yet. */
+export type CallRpc = (call: RestCall, message: Message) => Promise<void>;
 
 /** Options for unary calls. */
 export interface UnaryOptions {
@@ -47,7 +45,7 @@ export interface UnaryOptions {
 export function createUnaryCaller(binding: HttpBinding, { rpc, writers, shutdownSignal }: UnaryOptions): CallRpc {
   const toAnswer = answerWriter(binding, rpc.method, writers);
   const url = `https://in-memory/${rpc.method.parent.typeName}/${rpc.method.name}`;
-  return async ({ req, res, header, message }) => {
+  return async ({ req, res, header }, message) => {
     if (isGone(res)) throw new ClientGone();
     const createSignal = () => signalOf(res, shutdownSignal);
     const call = new UnaryCall(rpc.method, message, { protocolName: "connect", url, header, createSignal });
@@ -119,17 +117,17 @@ export function createStreamCaller(
   options: StreamOptions,
 ): CallRpc {
   const toEvent = eventWriter(binding, rpc, options);
-  return async (call) => {
-    const { req, res, message } = call;
-    if (isGone(res)) throw new ClientGone();
-    resume(rpc, message, req, options.dialect);
-    await callStream(rpc, call, toEvent, options);
+  return async (call, message) => {
+    if (isGone(call.res)) throw new ClientGone();
+    resume(rpc, message, call.req, options.dialect);
+    await callStream(rpc, call, message, toEvent, options);
   };
 }
 
 async function callStream(
   rpc: DescMethodServerStreaming,
-  { req, res, header, message }: RestCall,
+  { req, res, header }: RestCall,
+  message: Message,
   toEvent: ToEvent,
   options: StreamOptions,
 ): Promise<void> {

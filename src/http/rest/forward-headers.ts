@@ -24,7 +24,7 @@ const ownHeaders = new Set([
   "x-user-agent",
   streamTicket.header,
 ]);
-const ownPrefixes = [":", "content-", "connect-", "grpc-"];
+const ownPrefix = /^(?::|content-|connect-|grpc-)/;
 
 /** Returns the headers of a request that its RPC receives. Moves a stream ticket from the query to its header. */
 export function requestHeaders(req: HttpRequest): Headers {
@@ -56,7 +56,7 @@ export function copyResponseHeaders(res: HttpResponse, ...sources: readonly (Hea
 }
 
 function isForwarded(name: string): boolean {
-  return !ownHeaders.has(name) && !ownPrefixes.some((prefix) => name.startsWith(prefix));
+  return !ownHeaders.has(name) && !ownPrefix.test(name);
 }
 
 function setValid(headers: Headers, name: string, value: string): void {

@@ -87,7 +87,7 @@ export function splitPath(path: string): PathSegment[] | undefined {
   const trimmed = path.endsWith("/") ? path.slice(1, -1) : path.slice(1);
   if (trimmed === "") return [];
   try {
-    return trimmed.split("/").map((raw) => ({ raw, text: decodeURIComponent(raw) }));
+    return trimmed.split("/").map((raw) => ({ raw, text: raw.includes("%") ? decodeURIComponent(raw) : raw }));
   } catch {
     return undefined;
   }

@@ -12,7 +12,7 @@ import { captureVariable, type PathSegment } from "./path-template.ts";
 import { parseParameters, readQuery } from "./query.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 import { elementType, readText } from "./values.ts";
-import { createViolations, type FieldViolation } from "./violations.ts";
+import { type FieldViolation, Violations } from "./violations.ts";
 
 /** Options for reading requests. */
 export interface RequestOptions {
@@ -54,7 +54,7 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
     sent: Body | undefined,
   ): Message {
     const message = reflect(rpc.input, create(rpc.input));
-    const violations = createViolations();
+    const violations = new Violations();
     const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
     if (sent !== undefined) fillFromBody(body, message, sent, context);
     // If the body is the whole message, the query sets no fields.

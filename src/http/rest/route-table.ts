@@ -43,10 +43,10 @@ export function createRouteTable<T>(): RouteTable<T> {
       const raw = last.raw.slice(0, colon);
       const shorter = [...path.slice(0, -1), { raw, text: decodeURIComponent(raw) }];
       const leaf = verb === "" ? undefined : descend(root, shorter, 0, verb);
-      if (leaf !== undefined) return { ...leaf, path: shorter };
+      if (leaf !== undefined) return { target: leaf.target, template: leaf.template, path: shorter };
     }
     const leaf = descend(root, path, 0, "");
-    return leaf === undefined ? undefined : { ...leaf, path };
+    return leaf === undefined ? undefined : { target: leaf.target, template: leaf.template, path };
   }
 
   return {

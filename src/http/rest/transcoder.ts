@@ -146,9 +146,9 @@ function createRoutes(options: RestOptions & { readonly admits: Admits; readonly
   for (const binding of readHttpBindings(options.services)) {
     const { admit, call } = access(binding);
     const readRequest = createRequestReader(binding, requestOptions);
-    const answer: Route["answer"] = async ({ req, res, header, url, segments }) => {
-      const message = readRequest(req, segments, url.query);
-      await call({ req, res, header, message: message instanceof Promise ? await message : message });
+    const answer: Route["answer"] = (request) => {
+      const message = readRequest(request.req, request.segments, request.url.query);
+      return message instanceof Promise ? message.then((read) => call(request, read)) : call(request, message);
     };
     const label = `${rpcName(binding.rpc)} (${binding.httpMethod} ${binding.path})`;
     routes.add(binding.httpMethod, binding.template, { admit, answer }, label);
@@ -223,9 +223,11 @@ function answerError(
 
 /** Splits a request's target into path and query. The target may be in absolute form (RFC 9112, section 3.2.2). */
 function splitUrl(url: string): RequestUrl {
-  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? "";
-  const [target = ""] = url.slice(origin.length).split("#", 1);
+  const target = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?#]*/i, "");
+  const hash = target.indexOf("#");
+  const end = hash === -1 ? target.length : hash;
   const mark = target.indexOf("?");
-  const path = mark === -1 ? target : target.slice(0, mark);
-  return { path: path.startsWith("/") ? path : `/${path}`, query: mark === -1 ? "" : target.slice(mark + 1) };
+  const isQuery = mark !== -1 && mark < end;
+  const path = target.slice(0, isQuery ? mark : end);
+  return { path: path.startsWith("/") ? path : `/${path}`, query: isQuery ? target.slice(mark + 1, end) : "" };
 }

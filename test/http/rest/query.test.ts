@@ -7,10 +7,10 @@ import { WebhookConfigSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { CreateSessionRequestSchema } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { type ReadContext, readJsonObject } from "../../../src/http/rest/json-read.ts";
 import { parseParameters, readQuery } from "../../../src/http/rest/query.ts";
-import { createViolations } from "../../../src/http/rest/violations.ts";
+import { Violations } from "../../../src/http/rest/violations.ts";
 
 function strictContext(): ReadContext {
-  return { strict: true, violations: createViolations(), ignored: [], registry: createRegistry(EventSchema), depth: 0 };
+  return { strict: true, violations: new Violations(), ignored: [], registry: createRegistry(EventSchema), depth: 0 };
 }
 
 /** Returns the message read from a query, or its violations. */

@@ -16,6 +16,7 @@ import { createHandler } from "../http/server/handler.ts";
 import { measureRequests } from "../http/server/measure-requests.ts";
 import { createServer as createHttpServer } from "../http/server/server.ts";
 import { createDocsRoutes } from "../http/static-files/docs.ts";
+import { collectUnaryRpcs } from "../http/unary-calls.ts";
 import type { Logger } from "../ports/system.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { type Api, restServices } from "./api.ts";
@@ -42,10 +43,12 @@ export function createListener(
 ): Listener {
   const stopping = new AbortController();
   const { routes } = api;
+  const unaryRpcs = collectUnaryRpcs(routes);
   const rest = createRest({
     services: restServices,
     admits: api.admits,
     routes,
+    unaryRpcs,
     shutdownSignal: stopping.signal,
     validate: violationsOf,
     strict: config.strictMode,
@@ -54,7 +57,7 @@ export function createListener(
     extra: pagesOf(config, secrets, api, metrics),
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
-  const handler = createHandler({ routes, rest, guard: hostGuard, shutdownSignal: stopping.signal, cors });
+  const handler = createHandler({ routes, unaryRpcs, rest, guard: hostGuard, shutdownSignal: stopping.signal, cors });
   const server = createHttpServer({
     host: config.host,
     port: config.port,

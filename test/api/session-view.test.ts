@@ -84,7 +84,8 @@ describe("a session in an answer", () => {
       name: "alice",
       config: { webhooks: [{ url: "http://u:old@a.test" }] },
     });
-    const configOf = (of: typeof record, showSecrets = false) => sessionView(of, { showSecrets, clock }).config;
+    const configOf = (of: typeof record, showSecrets = false) =>
+      sessionView(of, { showSecrets, hasProxyPool: false, clock }).config;
     const before = configOf(record);
     assert.equal(configOf({ ...record, phase: Phase.WORKING, revision: 2 }), before);
     const changed = { ...record, config: create(SessionConfigSchema, { webhooks: [{ url: "http://b.test" }] }) };

@@ -11,7 +11,7 @@ import {
   send,
 } from "../exchange.ts";
 import { ClientGone, HttpProblem } from "../problem.ts";
-import { collectUnaryRpcs } from "../unary-calls.ts";
+import { collectUnaryRpcs, type UnaryRpcs } from "../unary-calls.ts";
 import { type CallRpc, createStreamCaller, createUnaryCaller } from "./call.ts";
 import { toRestError } from "./error.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
@@ -52,6 +52,8 @@ export interface RestOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** Interceptors for services that are registered without any. */
   readonly interceptors?: Interceptor[] | undefined;
+  /** The unary RPCs of `routes`. Default: collected from them. */
+  readonly unaryRpcs?: UnaryRpcs | undefined;
   /** Aborts the signals of all calls. */
   readonly shutdownSignal?: AbortSignal | undefined;
   /** Validates a request beyond its types, so that one response reports all violations. */
@@ -172,7 +174,7 @@ function rpcAccess(
   writers: JsonWriters,
 ): (binding: HttpBinding) => { admit: Route["admit"]; call: CallRpc } {
   const { routes, interceptors = [], shutdownSignal, admits } = options;
-  const unaryRpcs = collectUnaryRpcs(routes, interceptors);
+  const unaryRpcs = options.unaryRpcs ?? collectUnaryRpcs(routes, interceptors);
   const streamOptions = {
     dialect,
     writers,

@@ -11,6 +11,7 @@ import {
 import type { SessionConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Clock, Logger } from "../../ports/system.ts";
 import type { AuthStore } from "./auth-state.ts";
+import { boundPairCache, cachesOf } from "./caches.ts";
 import { versionParts } from "./client-version.ts";
 import { baileysLogger } from "./logger.ts";
 import type { SessionProxy } from "./proxy.ts";
@@ -70,12 +71,14 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
     emitOwnEvents: false,
     enableRecentMessageCache: false,
+    ...cachesOf(settings.clock),
     markOnlineOnConnect: noweb?.markOnline ?? true,
     syncFullHistory: noweb?.store?.fullSync ?? false,
     shouldSyncHistoryMessage: () => noweb?.store?.enabled ?? false,
     ...(findMessage && { getMessage: findMessage }),
   };
   const socket = route.connect(() => makeWASocket(socketConfig));
+  boundPairCache(socket, settings.clock);
   boundClose(socket.ws, settings.clock, closeLimitMs);
   return socket;
 }

@@ -8,8 +8,8 @@ import type { Baileys } from "./library.ts";
 import { type BaileysOptions, settingsOf } from "./settings.ts";
 
 /**
- * Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys, which is loaded for the first of them. Changes libsignal
- * and Node's connection timeout for the whole process.
+ * Makes NOWEB engines: WhatsApp's multi-device protocol, spoken by Baileys, which is loaded for the first of them. Changes libsignal,
+ * Node's connection timeout and its buffer pool for the whole process.
  */
 export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   silenceConsole();

@@ -77,24 +77,24 @@ const vitalEvents = new Set(["message", "open", "close", "error", "CB:success", 
 const isVital = (event: string | symbol) =>
   vitalEvents.has(String(event)) || /pair-(device|success)$/.test(String(event));
 
-/** Catches errors of Baileys' own listeners, which would become unhandled rejections, and passes them to `onFailure`. */
+/** Catches errors of listeners, which would become unhandled rejections, and passes them to `onFailure`. The other listeners still run. */
 export function catchListenerErrors(
   client: WebSocketClient,
   onFailure: (error: unknown, isVital: boolean) => void,
 ): void {
-  for (const event of client.eventNames()) {
+  const emit = client.emit.bind(client);
+  client.emit = (event: string | symbol, ...args: unknown[]) => {
+    // Without a listener, an "error" throws.
+    if (client.listenerCount(event) === 0) return emit(event, ...args);
     const fail = (error: unknown) => onFailure(error, isVital(event));
-    const listeners = client.listeners(event);
-    client.removeAllListeners(event);
-    for (const listener of listeners) {
-      client.on(event, (...args: unknown[]) => {
-        try {
-          const result: unknown = Reflect.apply(listener, client, args);
-          if (result instanceof Promise) result.catch(fail);
-        } catch (error) {
-          fail(error);
-        }
-      });
+    for (const listener of client.rawListeners(event)) {
+      try {
+        const result: unknown = Reflect.apply(listener, client, args);
+        if (result instanceof Promise) result.catch(fail);
+      } catch (error) {
+        fail(error);
+      }
     }
-  }
+    return true;
+  };
 }

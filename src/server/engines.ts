@@ -1,5 +1,6 @@
 import { createBaileysFactory } from "../adapters/baileys/factory.ts";
 import { NowebVersions } from "../adapters/baileys/noweb-versions.ts";
+import { createConnectRelief } from "../adapters/node/memory.ts";
 import { createWwebjsFactory } from "../adapters/wwebjs/factory.ts";
 import type { Config } from "../config/config.ts";
 import type { EngineFactory } from "../ports/engine.ts";
@@ -23,10 +24,12 @@ export async function createEngines(
   overrides: Overrides,
   watchdog: Watchdog,
 ): Promise<Engines> {
+  const noteConnection = createConnectRelief();
   const watched = (factory: EngineFactory): EngineFactory => ({
     ...factory,
     open(options) {
       watchdog.start();
+      noteConnection();
       return factory.open(options);
     },
   });

@@ -12,9 +12,9 @@ import {
 } from "@whiskeysockets/baileys";
 import { pino } from "pino";
 
-const [, , url = "", file = "", count = "1", patched = ""] = process.argv;
-// Pairing is not measured.
-if (patched) (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
+const [, , url = "", file = "", count = "1", curve = ""] = process.argv;
+// As sessiond signs. Also for pairing, which is not measured.
+if (curve === "fast-curve") (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
 // libsignal would print keys.
 console.info = () => {};
 console.warn = () => {};

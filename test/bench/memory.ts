@@ -16,3 +16,14 @@ export async function restingRssKb(pid: number, seconds = 5): Promise<number> {
   }
   return least;
 }
+
+/** Clock ticks per second in `/proc` (Linux, USER_HZ). */
+const ticksPerSecond = 100;
+
+/** Returns the CPU time that a process has used, s. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The second field, a name in parentheses, can hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}

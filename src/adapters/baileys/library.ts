@@ -12,8 +12,18 @@ export interface Baileys {
   restoreFormerLogin: FormerLogins["restore"];
 }
 
-/** Prepares Baileys for the engines. Changes libsignal for the whole process. An import of this file loads the library. */
+/**
+ * Size of the slabs that Node cuts small buffers from, 64 KB by default. Each idle session holds some small buffers (its keys, the rest
+ * of its last frame), and each of them keeps its whole slab.
+ */
+const bufferSlabBytes = 1_024;
+
+/**
+ * Prepares Baileys for the engines. Changes libsignal and Node's buffer pool for the whole process. An import of this file loads the
+ * library.
+ */
 export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys {
+  Buffer.poolSize = bufferSlabBytes;
   installSignalJobs();
   if (fastCurve) installFastCurve();
   return { open: (options) => new BaileysEngine(settings, options), hasLogin, restoreFormerLogin };

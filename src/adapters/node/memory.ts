@@ -66,3 +66,39 @@ export function createStreamRelief(heap: Heap = processHeap): (open: number) => 
     heap.schedule(reliefDelayMs, relieve);
   };
 }
+
+/** Fewer connections leave too little behind for a collection. */
+const minConnections = 10;
+/** Time without a new connection after which a burst counts as over. */
+const burstEndMs = 3_000;
+
+/**
+ * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
+ * keep until the heap grows again. So memory is released once after each burst.
+ */
+export function createConnectRelief(heap: Heap = processHeap): () => void {
+  let connections = 0;
+  let isRecent = false;
+  let isScheduled = false;
+  const relieve = () => {
+    if (isRecent) {
+      wait();
+      return;
+    }
+    isScheduled = false;
+    if (connections < minConnections) return;
+    connections = 0;
+    heap.release();
+  };
+  const wait = () => {
+    isRecent = false;
+    heap.schedule(burstEndMs, relieve);
+  };
+  return () => {
+    connections += 1;
+    isRecent = true;
+    if (isScheduled) return;
+    isScheduled = true;
+    wait();
+  };
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createConnectRelief } from "../../../src/adapters/node/memory.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+
+function openRelief() {
+  const clock = new FakeClock();
+  let releases = 0;
+  const note = createConnectRelief({
+    release: () => {
+      releases += 1;
+    },
+    schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
+  });
+  const connect = (count: number) => {
+    for (let n = 0; n < count; n += 1) note();
+  };
+  return { clock, connect, releases: () => releases };
+}
+
+describe("memory after connections", () => {
+  it("is released once when a burst is over", () => {
+    const { clock, connect, releases } = openRelief();
+    connect(200);
+    clock.advance(60_000);
+    assert.equal(releases(), 1);
+  });
+
+  it("is not released while sessions go on connecting", () => {
+    const { clock, connect, releases } = openRelief();
+    for (let n = 0; n < 50; n += 1) {
+      connect(20);
+      clock.advance(1_000);
+    }
+    assert.equal(releases(), 0);
+    clock.advance(10_000);
+    assert.equal(releases(), 1);
+  });
+
+  it("is not released after a few connections, until they have become many", () => {
+    const { clock, connect, releases } = openRelief();
+    connect(3);
+    clock.advance(60_000);
+    assert.equal(releases(), 0);
+    connect(7);
+    clock.advance(60_000);
+    assert.equal(releases(), 1);
+  });
+
+  it("is released again after the next burst", () => {
+    const { clock, connect, releases } = openRelief();
+    for (let n = 0; n < 3; n += 1) {
+      connect(20);
+      clock.advance(60_000);
+    }
+    assert.equal(releases(), 3);
+    assert.equal(clock.pending, 0);
+  });
+});

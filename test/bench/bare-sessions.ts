@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { startWhatsApp, type WhatsApp } from "../emulator/whatsapp.ts";
+import { cpuSeconds } from "./memory.ts";
+
+const program = new URL("./bare-baileys.ts", import.meta.url).pathname;
+
+/** A start of bare Baileys with saved logins, up to the last open connection. */
+export interface BareRun {
+  readonly pid: number;
+  readonly seconds: number;
+  readonly cpu: number;
+  end(): Promise<void>;
+}
+
+/** Sessions on bare Baileys with keys in SQLite, with an emulated WhatsApp of their own. The caller must declare it with `await using`. */
+export class BareSessions {
+  readonly #whatsapp: WhatsApp;
+  readonly #directory: string;
+
+  private constructor(whatsapp: WhatsApp, directory: string) {
+    this.#whatsapp = whatsapp;
+    this.#directory = directory;
+  }
+
+  /** Pairs this many sessions. */
+  static async pair(count: number): Promise<BareSessions> {
+    const sessions = new BareSessions(await startWhatsApp(), await mkdtemp(join(tmpdir(), "sessiond-bench-")));
+    const run = await sessions.start(count, {}, "fast-curve");
+    await run.end();
+    return sessions;
+  }
+
+  /** Starts this many of the sessions; resolves when all are open. With "fast-curve", they sign as sessiond does. */
+  async start(count: number, env: Record<string, string>, curve?: "fast-curve"): Promise<BareRun> {
+    const startedAt = performance.now();
+    const args = [program, this.#whatsapp.url, join(this.#directory, "keys.sqlite"), String(count)];
+    const child = spawn(process.execPath, [...args, ...(curve ? [curve] : [])], {
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exited = once(child, "exit");
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [word, , ...text] = line.split(" ");
+      if (word === "qr") void this.#whatsapp.phone().scan(text.join(" "));
+      if (word === "open") break;
+    }
+    const pid = child.pid ?? 0;
+    return {
+      pid,
+      seconds: (performance.now() - startedAt) / 1_000,
+      cpu: await cpuSeconds(pid),
+      end: async () => {
+        child.kill("SIGKILL");
+        await exited;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#whatsapp.close();
+    await rm(this.#directory, { recursive: true });
+  }
+}

@@ -1,0 +1,16 @@
+/** Settings of the processes that are measured. */
+export const settings: Readonly<Record<string, Record<string, string>>> = {
+  default: {},
+  semi: { NODE_OPTIONS: "--max-semi-space-size=2" },
+  arena: { MALLOC_ARENA_MAX: "1" },
+  jemalloc: { LD_PRELOAD: "libjemalloc.so.2" },
+  // The settings of the image.
+  tuned: { NODE_OPTIONS: "--max-semi-space-size=2", MALLOC_ARENA_MAX: "1" },
+};
+
+/** Prints a figure beside its goal. A missed goal lets the process exit with 1. */
+export function print(what: string, value: number, goal: number): void {
+  const isMet = value <= goal;
+  if (!isMet) process.exitCode = 1;
+  console.log(`${what}: ${value.toPrecision(3)} (goal: at most ${goal}; ${isMet ? "met" : "missed"})`);
+}

@@ -6,16 +6,20 @@ import { FakeClock } from "../../support/fake-clock.ts";
 function openRelief() {
   const clock = new FakeClock();
   let releases = 0;
+  let limits = 0;
   const note = createConnectRelief({
     release: () => {
       releases += 1;
+    },
+    limitGrowth: () => {
+      limits += 1;
     },
     schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
   });
   const connect = (count: number) => {
     for (let n = 0; n < count; n += 1) note();
   };
-  return { clock, connect, releases: () => releases };
+  return { clock, connect, releases: () => releases, limits: () => limits };
 }
 
 describe("memory after connections", () => {
@@ -55,5 +59,12 @@ describe("memory after connections", () => {
     }
     assert.equal(releases(), 3);
     assert.equal(clock.pending, 0);
+  });
+
+  it("grows less from the first connection on", () => {
+    const { connect, limits } = openRelief();
+    assert.equal(limits(), 0);
+    connect(20);
+    assert.equal(limits(), 1);
   });
 });

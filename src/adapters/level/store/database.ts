@@ -26,7 +26,7 @@ export type DatabaseSnapshot = ReturnType<RawDatabase["snapshot"]>;
 
 const mebibyte = 1_048_576;
 /** Size at which LevelDB moves its log into a table. Opening the database again may write as much at once. */
-export const writeBufferBytes = 8 * mebibyte;
+export const writeBufferBytes = 4 * mebibyte;
 
 /** LevelDB that seals values when it writes them and opens them when it reads them, given a sealer. Reads wait while it reopens. */
 export class Database {
@@ -222,7 +222,7 @@ export async function openRaw(directory: string): Promise<RawDatabase> {
     keyEncoding: "view",
     valueEncoding: "view",
     writeBufferSize: writeBufferBytes,
-    cacheSize: 8 * mebibyte,
+    cacheSize: 2 * mebibyte,
     // Open tables are mapped into memory: at most 64 of 1 MiB.
     maxOpenFiles: 64,
     maxFileSize: mebibyte,

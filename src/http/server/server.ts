@@ -48,7 +48,8 @@ export interface HttpServer {
 }
 
 const defaultLimits: ServerLimits = {
-  firstByteTimeoutMs: 5_000,
+  // Clients open connections ahead of their requests. A busy one needs seconds until it sends the first byte.
+  firstByteTimeoutMs: 15_000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 300_000,
   // Load balancers keep connections for at most 600 s. A server that closes first resets their next request.

@@ -10,15 +10,8 @@ import { meOf, statusOf } from "../domain/session.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
-import {
-  configView,
-  remoteUnlinkedOf,
-  sessionSummary,
-  sessionView,
-  stillLinked,
-  transitionView,
-  type ViewOptions,
-} from "./session-view.ts";
+import { configView, remoteUnlinkedOf, stillLinked, transitionView, type ViewOptions } from "./session-view.ts";
+import { SessionViews } from "./session-views.ts";
 import type { LogSource } from "./streams/live-stream.ts";
 import { statusStream } from "./streams/status-stream.ts";
 import type { Streams } from "./streams/streams.ts";
@@ -43,8 +36,10 @@ const defaultName = "default";
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
   const { manager, sessions, log, webhookLog, drawQr, streams } = options;
   const source = { sessions, log, itemContext: options };
-  const view = async (record: SessionRecord, show = sessionView) =>
-    show(record, options, await webhookLog.failingEndpoints(record.name));
+  const views = new SessionViews(options);
+  const view = async (record: SessionRecord) => views.full(record, await webhookLog.failingEndpoints(record.name));
+  const summary = async (record: SessionRecord) =>
+    views.summary(record, await webhookLog.failingEndpoints(record.name));
   const shown = async (record: SessionRecord) => ({ session: await view(record) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
@@ -53,8 +48,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
   return {
     async listSessions(request, { responseHeader }) {
       const { items, nextPageToken, totalSize, seq } = await findSessions(sessions, request, request);
-      const show = request.view === View.SUMMARY ? sessionSummary : sessionView;
-      const shownSessions = await Promise.all(items.map((record) => view(record, show)));
+      const shownSessions = await Promise.all(items.map(request.view === View.SUMMARY ? summary : view));
       if (isSearch(request)) {
         responseHeader.set("total-size", String(totalSize));
         if (nextPageToken !== "") responseHeader.set("next-page-token", nextPageToken);

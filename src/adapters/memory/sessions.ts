@@ -1,12 +1,12 @@
 import { clone } from "@bufbuild/protobuf";
 import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import { deepFreeze } from "../../domain/deep-freeze.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, Pairing, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { MemoryEngineData } from "./engine-data.ts";
-import { deepFreeze } from "./frozen.ts";
 import type { MemoryJournal } from "./journal.ts";
 import type { MemoryPendingUnlinks } from "./pending-unlinks.ts";
 

@@ -89,15 +89,25 @@ export function createJsonWriters({ registry, dialect }: { registry: Registry; d
   };
 }
 
+/** Shorter texts are written about as fast as they are found. */
+const minRememberedLength = 256;
+
 function objectWriter(desc: DescMessage, members: readonly WriteJson[]): WriteJson {
+  // Texts of frozen messages, which are frozen throughout and written again and again.
+  const texts = new WeakMap<Message, string>();
   return (message) => {
+    const isFrozen = Object.isFrozen(message);
+    const known = isFrozen ? texts.get(message) : undefined;
+    if (known !== undefined) return known;
     if (message.$typeName !== desc.typeName) throw new Error(`cannot write ${message.$typeName} as ${desc.typeName}`);
     let text = "";
     for (const write of members) {
       const member = write(message);
       if (member !== "") text += text === "" ? `{${member}` : `,${member}`;
     }
-    return text === "" ? "{}" : `${text}}`;
+    text = text === "" ? "{}" : `${text}}`;
+    if (isFrozen && text.length >= minRememberedLength) texts.set(message, text);
+    return text;
   };
 }
 

@@ -13,6 +13,7 @@ import {
 import { hasCustomJsonRepresentation, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { SessionConfigSchema, SessionSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import { deepFreeze } from "../../../src/domain/deep-freeze.ts";
 import { createJsonWriters } from "../../../src/http/rest/json-write.ts";
 import { type Dialect, resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
 import { restServices } from "../../../src/server/api.ts";
@@ -175,6 +176,17 @@ describe("the JSON of answers", () => {
     const write = createJsonWriters(api).ofMessage(SessionConfigSchema);
     const message = create(SessionConfigSchema, { metadata: { "a\ud800": "\udc00b" } });
     assert.deepEqual(JSON.parse(write(message)).metadata, { "a\ufffd": "\ufffdb" });
+  });
+
+  it("a message that changes is written anew, unless it is frozen and cannot change", () => {
+    const write = createJsonWriters(api).ofMessage(SessionConfigSchema);
+    const long = "x".repeat(1_000);
+    const message = create(SessionConfigSchema, { metadata: { a: long } });
+    const before = write(message);
+    Object.assign(message.metadata, { b: long });
+    const after = write(message);
+    assert.notEqual(after, before);
+    assert.deepEqual([write(deepFreeze(message)), write(message)], [after, after]);
   });
 
   it("a number in a google.protobuf.Struct must be finite", () => {

@@ -1,4 +1,4 @@
-/** Makes a message and all that it holds unchangeable, so that a caller who changes a shared record fails in its test. */
+/** Makes a message and all that it holds unchangeable. A frozen message counts as frozen throughout. */
 export function deepFreeze<T extends object>(message: T): T {
   if (Object.isFrozen(message) || ArrayBuffer.isView(message)) return message;
   Object.freeze(message);

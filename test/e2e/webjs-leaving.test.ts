@@ -41,9 +41,11 @@ describe("leaving a session on WEBJS", () => {
       const { whatsapp, rest } = harness;
       for (const call of ["delete", "logout"]) {
         const phone = whatsapp.phone();
-        const scanned = phone.scan(await codeOf(harness, call)).catch(() => {});
+        // "logout" itself is no name for a session.
+        const name = `by-${call}`;
+        const scanned = phone.scan(await codeOf(harness, name)).catch(() => {});
         await delay(afterMs);
-        const path = `/api/sessions/${call}`;
+        const path = `/api/sessions/${name}`;
         const { body } = await (call === "delete" ? rest.delete(path) : rest.post(`${path}/logout`));
         await scanned;
         if (body.remoteUnlinked === "PENDING") await untilUnlinked(harness, phone);

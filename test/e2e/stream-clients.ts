@@ -41,5 +41,5 @@ export async function toggle(
   }
 }
 
-/** Whether an item is a change, not information about the stream itself. */
+/** Returns whether an item is a change, not information about the stream itself. */
 export const isChange = ({ kind }: StatusStreamResponse): boolean => kind === Kind.CHANGE || kind === Kind.DELETED;

@@ -34,7 +34,7 @@ export function sign(privateKey: Uint8Array, message: Uint8Array): Uint8Array {
   return calculateSignature(privateKey, message);
 }
 
-/** Whether `signature` is a valid XEdDSA signature of `message`. */
+/** Returns whether `signature` is a valid XEdDSA signature of `message`. */
 export function isSignedBy(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   try {
     return verifySignature(signalKey(publicKey), message, signature);

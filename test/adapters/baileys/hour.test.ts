@@ -107,7 +107,7 @@ const settings = { keepAliveIntervalMs: 59_000, probeTimeoutMs: 20 };
 
 describe("an hour in which WhatsApp", { concurrency: true }, () => {
   for (const { what, begin, again, status, reason, atLeast } of troubles) {
-    it(`${what} costs at most twenty attempts, and shows its reason`, async (t) => {
+    it(`${what} costs at most 20 attempts, with a reason`, async (t) => {
       const it = await openNowebHarness(t, (clock) => ({ ...settings, clock }));
       const { clock, whatsapp, manager, working } = it;
       const device = await working("alice");

@@ -194,6 +194,28 @@ describe("what WhatsApp sends to a NOWEB engine", () => {
     await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt");
   });
 
+  it("is reported once sent again if it could not be decrypted, also after a crash in between", async () => {
+    const session = tracked(new EngineSession(factory()));
+    const engine = await working(session);
+    await whatsapp.waitForLogin(device());
+    await bob.sendTextTo(phone, "before");
+    const rest = engine.until("closed");
+    await whatsapp.until(() => device().stored.size === 0, "the receipt");
+    await engine.engine.close();
+    await rest;
+    const { values } = session.credentials;
+    for (const key of values.keys()) if (key.startsWith("session:")) values.delete(key);
+    // Encrypted for the session that the device has lost. The retry comes to the next engine.
+    const id = await bob.sendTextTo(phone, "hello");
+    session.open();
+    await whatsapp.until(() => device().ledger.receipts.get(id)?.includes("retry") === true, "the retry receipt");
+    const next = tracked(afterCrash(session, factory())).open();
+    const { message } = await next.until("message");
+    assert.deepEqual([message.body, message.id.endsWith(id)], ["hello", true]);
+    void next.rest();
+    await whatsapp.until(() => device().ledger.acknowledged(id), "the receipt of the second copy");
+  });
+
   it("does not delay a logout, even if the reader of the events waits for it", async () => {
     const session = tracked(new EngineSession(factory()));
     const engine = await working(session);

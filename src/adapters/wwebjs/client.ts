@@ -16,9 +16,10 @@ import {
 } from "./page-script.ts";
 
 declare module "whatsapp-web.js" {
-  // The library does not declare this method.
+  // The library does not declare these methods.
   interface Client {
     inject(): Promise<void>;
+    attachEventListeners(): Promise<void>;
   }
 }
 
@@ -66,6 +67,8 @@ export class WebClient extends wwebjs.Client {
   readonly #seen = new Set<string>();
   #entering: Promise<void> = Promise.resolve();
   #documents = 0;
+  /** Whether the library hears the messages of the current document. */
+  #isListening = false;
   /** Send time of the newest reported message (Unix s); null: all messages that the page already has are history. */
   #reportedUntilS: number | null;
   /** Messages that the library has reported before the page's earlier messages were taken; undefined afterwards. */
@@ -96,6 +99,12 @@ export class WebClient extends wwebjs.Client {
 
   /** Does nothing: the library's own method would close the browser. */
   override async destroy(): Promise<void> {}
+
+  /** Called by the library in each document. */
+  override async attachEventListeners(): Promise<void> {
+    await super.attachEventListeners();
+    this.#isListening = true;
+  }
 
   /** Asks the page for its state and account. */
   status(): Promise<PageStatus> {
@@ -162,6 +171,7 @@ export class WebClient extends wwebjs.Client {
       try {
         if (await this.#page.evaluate(isEntered)) return;
         this.#held ??= [];
+        this.#isListening = false;
         await super.inject();
         await this.#page.evaluate(holdEarlyMessages);
         await this.#page.evaluate(watchPage);
@@ -187,7 +197,10 @@ export class WebClient extends wwebjs.Client {
       // When a phone takes the code, the page has no ref any more, and the library reports it as undefined.
       if (!/^(undefined|null)?,/.test(value)) this.#reports.qr(value);
     });
-    this.on("ready", () => void this.#becomeReady());
+    this.on("ready", () => {
+      // If the page synchronises twice at once, the library also reports this before it listens.
+      if (this.#isListening) void this.#becomeReady();
+    });
     this.on("message_create", (message) => this.#hear(message.rawData));
   }
 

@@ -42,6 +42,7 @@ describe("a WEBJS engine in trouble", () => {
     fixture.whatsapp.pageAnswer = "page";
     fixture.whatsapp.refusesSockets = false;
     fixture.whatsapp.earlySync = false;
+    fixture.whatsapp.syncsTwice = false;
   });
   after(() => fixture.close());
 
@@ -113,6 +114,15 @@ describe("a WEBJS engine in trouble", () => {
     const engine = shared.open();
     await engine.until("opened");
     assert.equal((await engine.until("message")).message.body, "early");
+    await engine.engine.close();
+  });
+
+  it("reports a message that comes as soon as it is open, although the page synchronises twice", async () => {
+    fixture.whatsapp.syncsTwice = true;
+    const engine = shared.open();
+    await engine.until("opened");
+    await fixture.whatsapp.phone().sendTextTo(shared.phone, "at once");
+    assert.equal((await engine.until("message")).message.body, "at once");
     await engine.engine.close();
   });
 

@@ -46,7 +46,7 @@ export class PageLink {
     return this.#hello?.staticKey ?? "";
   }
 
-  /** Whether a code's keys are this page's. */
+  /** Returns whether a code's keys are this page's. */
   shows([ref = "", staticKey, identityKey, advSecret]: readonly string[]): boolean {
     const hello = this.#hello;
     return (
@@ -138,8 +138,8 @@ export class PageLink {
     this.device = device;
     device.page = this;
     const { jid, lid, name } = device.owner;
-    const { syncMs } = this.#whatsapp;
-    this.#send({ type: "login", me: jid, lid, name, syncMs, offline: [...device.waiting.values()] });
+    const { syncMs, syncsTwice } = this.#whatsapp;
+    this.#send({ type: "login", me: jid, lid, name, syncMs, syncsTwice, offline: [...device.waiting.values()] });
   }
 
   #giveLinkCode(phone: string): string {

@@ -64,6 +64,8 @@ export class WhatsAppWeb {
   refusesSockets = false;
   /** Lets the page complete its synchronisation before a client can inspect it. */
   earlySync = false;
+  /** Lets pages synchronise again while the client enters them. */
+  syncsTwice = false;
   /** Text of the error with which requests for a pairing code are refused while it is set. */
   linkCodeRefusal: string | undefined;
   /** Requests of browsers, as "GET /path". */

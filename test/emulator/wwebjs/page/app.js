@@ -121,7 +121,17 @@ function receive(message) {
   received = received.then(taken).catch(() => {});
 }
 
-async function logIn({ me, lid, name, syncMs, offline }) {
+/** Synchronises again at the moment when the client's utilities come into the page. */
+function syncAgainOnEntry() {
+  const set = (value) => {
+    Object.defineProperty(window, "WWebJS", { value, writable: true });
+    handlers.sync_again();
+  };
+  Object.defineProperty(window, "WWebJS", { set, configurable: true });
+}
+
+async function logIn({ me, lid, name, syncMs, syncsTwice, offline }) {
+  if (syncsTwice) syncAgainOnEntry();
   Conn.set("pushname", name);
   Conn.set("platform", "android");
   Conn.set("wid", new Wid(me));

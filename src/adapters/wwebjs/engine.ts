@@ -108,7 +108,7 @@ export class WwebjsEngine implements Engine {
     if (signal.aborted) return;
     await watchBrowser(this.#chrome, (closed) => void this.#life.end(closed));
     if (signal.aborted) return;
-    this.#life.setDeadline(pageTimeoutMs + graceMs, () => notConnected);
+    this.#setPageDeadline();
     const { deviceName, browserName } = this.#settings;
     // The messages of a page that was just linked are its account's history.
     const reportedUntilMs = this.#profile.login.state === "paired" ? this.#options.reportedUntilMs : undefined;
@@ -119,6 +119,10 @@ export class WwebjsEngine implements Engine {
     startHeartbeat(this.#life, this.#settings, this.#client, (status) => this.#compare(status));
   }
 
+  #setPageDeadline(): void {
+    this.#life.setDeadline(this.#settings.pageTimeoutMs + graceMs, () => notConnected);
+  }
+
   async #release(isLoggedOut: boolean): Promise<void> {
     await this.#profile?.tidy();
     if (isLoggedOut && this.#profile?.login.state === "paired") await this.#profile.retire();
@@ -126,7 +130,11 @@ export class WwebjsEngine implements Engine {
 
   #reports(): PageReports {
     return {
-      loaded: () => this.#pageUp.resolve(),
+      loaded: () => {
+        this.#pageUp.resolve();
+        // From here on the library has the same time to find WhatsApp Web in the page; its error tells more.
+        this.#setPageDeadline();
+      },
       heard: () => {
         this.#heardAtMs = this.#settings.clock.nowMs();
       },

@@ -15,9 +15,11 @@ export interface WebMessage {
   readonly author?: string | undefined;
   /** LID and number that the page learns to be one account's. */
   readonly pair?: readonly [lid: string, number: string] | undefined;
+  /** Whether the page cannot decrypt it. It is confirmed all the same, and sent again later. */
+  readonly isUndecrypted?: boolean;
 }
 
-/** Deviations from the usual addressing, which is by number. */
+/** Deviations from the usual text, which is addressed by number, sent now, and can be decrypted. */
 export interface WebAddressing {
   /** Id by which the sender is named, the number by default. */
   readonly by?: "lid" | "number";
@@ -25,6 +27,10 @@ export interface WebAddressing {
   readonly tellsPair?: boolean;
   /** Group that the text is sent to. */
   readonly group?: string;
+  /** Send time (Unix s), now by default. */
+  readonly t?: number;
+  /** Whether the recipient cannot decrypt the text until `sendAgain`. */
+  readonly isUndecrypted?: boolean;
 }
 
 /** A browser linked to an account. */
@@ -46,6 +52,8 @@ export class WebPhone {
   readonly name: string;
   readonly #whatsapp: WhatsAppWeb;
   readonly #devices = new Map<string, WebDevice>();
+  /** Sends the texts again that recipients could not decrypt, by message id. */
+  readonly #undecrypted = new Map<string, () => void>();
   #nextDeviceId = 1;
 
   constructor(whatsapp: WhatsAppWeb, number: string, name: string) {
@@ -106,22 +114,29 @@ export class WebPhone {
   /** Sends a text and returns its message id. Offline devices get it at their next login. */
   async sendTextTo(to: WebPhone | string, text: string, addressing: WebAddressing = {}): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
-    const { by = "number", tellsPair, group } = addressing;
+    const { by = "number", tellsPair, group, t = Math.floor(Date.now() / 1_000), isUndecrypted } = addressing;
     const sender = by === "lid" ? this.lid : this.jid;
     const common = {
       id: `3EB0${randomBytes(9).toString("hex").toUpperCase()}`,
       from: this.jid,
       to: recipient.jid,
       body: text,
-      t: Math.floor(Date.now() / 1000),
+      t,
     };
     const chat = by === "lid" ? recipient.lid : recipient.jid;
     const pairOf = (one: WebPhone) => (tellsPair ? ([one.lid, one.jid] as const) : undefined);
     this.#deliver({ ...common, to: chat, fromMe: true, chat, pair: pairOf(recipient) });
     const inGroup = group === undefined ? {} : { from: group, chat: group, author: sender };
     const received = { ...common, fromMe: false, from: sender, chat: sender, ...inGroup, pair: pairOf(this) };
-    if (recipient !== this) recipient.#deliver(received);
+    if (isUndecrypted) this.#undecrypted.set(common.id, () => recipient.#deliver(received));
+    if (recipient !== this) recipient.#deliver(isUndecrypted ? { ...received, body: "", isUndecrypted } : received);
     return common.id;
+  }
+
+  /** Sends a text again that the recipient could not decrypt. */
+  sendAgain(id: string): void {
+    this.#undecrypted.get(id)?.();
+    this.#undecrypted.delete(id);
   }
 
   /** Returns the device with this id if the key is its own. Called for pages. */

@@ -59,7 +59,9 @@ const modules = {
   WAWebLaunchSocketUtils: { refreshQR: () => Cmd.refreshQR() },
   WAWebWidFactory: { createWid: (text) => new Wid(text) },
   WAWebMsgKey: MsgKey,
+  WAWebNonMessageDataRequestPlaceholderMessageResendUtils: { handlePlaceholderMsgsSeen() {} },
 };
+Msg.getMessagesById = async (ids) => ({ messages: ids.flatMap((id) => Msg.get(id) ?? []) });
 
 window.require = (name) => {
   if (!(name in modules)) throw new Error(`Requiring unknown module "${name}"`);
@@ -94,6 +96,7 @@ async function leave() {
   setTimeout(() => location.assign("/?post_logout=1"), 50);
 }
 
+/** Adds a message to the collection; decrypts the one that is there if `data` has what it lacks. */
 function addMessage(data, isNewMsg) {
   const author = data.author && new Wid(data.author);
   const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id, participant: author });
@@ -102,23 +105,42 @@ function addMessage(data, isNewMsg) {
     numbers.set(lid, new Wid(number));
     lids.set(number, new Wid(lid));
   }
-  if (Msg.get(id)) return;
+  const { body, t, isUndecrypted } = data;
+  const known = Msg.get(id);
+  if (known) {
+    if (isUndecrypted || known.type !== "ciphertext") return;
+    known.body = body;
+    return known.set("type", "chat");
+  }
   const [from, to] = [data.from, data.to].map((text) => new Wid(text));
-  const { body, t } = data;
-  Msg.add(new Model({ id, body, type: "chat", t, from, to, author, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
+  const type = isUndecrypted ? "ciphertext" : "chat";
+  Msg.add(new Model({ id, body, type, t, from, to, author, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
 }
 
-let received = Promise.resolve();
+/** Everything that is done with messages, in its order. */
+let messagesDone = Promise.resolve();
+let hasEarlierMessages = false;
+
+/** Adds the messages of earlier documents, once. Afterwards, all messages in the store were added when they came. */
+function addEarlierMessages() {
+  messagesDone = messagesDone.then(async () => {
+    if (hasEarlierMessages) return;
+    hasEarlierMessages = true;
+    for (const message of await loadMessages()) addMessage(message, false);
+  });
+}
 
 /** Stores a message, then confirms it, then shows it. After a kill, the client has to look for it in the store. */
 function receive(message) {
-  const taken = async () => {
+  messagesDone = messagesDone.then(async () => {
     await saveMessage(message);
-    link.send({ type: "received", id: message.id });
+    try {
+      link.send({ type: "received", id: message.id });
+    } catch {
+      // The link was lost. The message is sent again.
+    }
     addMessage(message, true);
-  };
-  // A message whose confirmation failed with the link is sent again.
-  received = received.then(taken).catch(() => {});
+  });
 }
 
 /** Synchronises again at the moment when the client's utilities come into the page. */
@@ -137,9 +159,9 @@ async function logIn({ me, lid, name, syncMs, syncsTwice, offline }) {
   Conn.set("wid", new Wid(me));
   Conn.set("lid", new Wid(lid));
   Socket.set("state", "CONNECTED");
-  for (const message of await loadMessages()) addMessage(message, false);
+  addEarlierMessages();
   for (const message of offline) receive(message);
-  await received;
+  await messagesDone;
   for (progress of [0, 50, 100]) {
     Cmd.trigger("offline_progress_update_from_bridge");
     await new Promise((resolve) => setTimeout(resolve, syncMs / 3));

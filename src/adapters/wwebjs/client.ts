@@ -2,6 +2,7 @@ import type { Browser, Frame, Page } from "puppeteer";
 import wwebjs from "whatsapp-web.js";
 import { EngineEnd } from "../engine/close-cause.ts";
 import { closedByStatus } from "./close-cause.ts";
+import { isUndecrypted, pageIdOf } from "./message.ts";
 import {
   catchUpWithSync,
   holdEarlyMessages,
@@ -11,6 +12,7 @@ import {
   pageStatus,
   refreshQr,
   takeEarlyMessages,
+  takeMessages,
   unlinkDevice,
   watchPage,
 } from "./page-script.ts";
@@ -35,6 +37,8 @@ export interface PageReports {
   ready(): void;
   /** A message in the library's form. */
   message(data: object): void;
+  /** A message that the page cannot decrypt yet. If it can later, `message` follows. */
+  undecrypted(id: string): void;
   /** The login was ended, here or on the phone. */
   loggedOut(): void;
   failed(error: unknown): void;
@@ -49,6 +53,8 @@ export interface PageOptions {
   readonly pageTimeoutMs: number;
   /** Messages sent before this time (Unix ms) are history. Unset: all messages that the page already has are. */
   readonly reportedUntilMs: number | undefined;
+  /** Ids of messages that earlier pages could not decrypt yet. */
+  readonly undecrypted: readonly string[];
 }
 
 const address = "https://web.whatsapp.com/";
@@ -65,6 +71,7 @@ export class WebClient extends wwebjs.Client {
   readonly #options: PageOptions;
   readonly #reports: PageReports;
   readonly #seen = new Set<string>();
+  readonly #undecrypted: Set<string>;
   #entering: Promise<void> = Promise.resolve();
   #documents = 0;
   /** Whether the library hears the messages of the current document. */
@@ -86,6 +93,7 @@ export class WebClient extends wwebjs.Client {
     this.#page = page;
     this.#options = options;
     this.#reports = reports;
+    this.#undecrypted = new Set(options.undecrypted);
     this.#reportedUntilS = options.reportedUntilMs === undefined ? null : Math.floor(options.reportedUntilMs / 1_000);
     this.pupBrowser = browser;
     this.pupPage = page;
@@ -202,17 +210,20 @@ export class WebClient extends wwebjs.Client {
       if (this.#isListening) void this.#becomeReady();
     });
     this.on("message_create", (message) => this.#hear(message.rawData));
+    this.on("message_ciphertext", (message) => this.#hear(message.rawData));
   }
 
   async #becomeReady(): Promise<void> {
     try {
       this.#reports.ready();
-      for (const message of await this.#page.evaluate(takeEarlyMessages, this.#reportedUntilS)) {
-        this.#report(message);
-      }
+      const early = await this.#page.evaluate(takeEarlyMessages, this.#reportedUntilS);
       const held = this.#held ?? [];
       this.#held = undefined;
-      for (const message of held) this.#report(message);
+      for (const message of [...early, ...held]) this.#report(message);
+      if (this.#undecrypted.size === 0) return;
+      // Without an answer, the next page is asked for them again.
+      const found = await this.#page.evaluate(takeMessages, [...this.#undecrypted]).catch(() => []);
+      for (const message of found) this.#report(message);
     } catch (error) {
       this.#reports.failed(error);
     }
@@ -231,10 +242,15 @@ export class WebClient extends wwebjs.Client {
 
   /** Reports a message once, although the library and the search for early messages may both find it. */
   #report(data: object): void {
-    const id = "id" in data && typeof data.id === "object" && data.id !== null ? data.id : {};
-    const key = "_serialized" in id ? String(id._serialized) : "";
-    if (this.#seen.has(key)) return;
-    this.#seen.add(key);
+    const id = pageIdOf(data);
+    if (this.#seen.has(id)) return;
+    if (isUndecrypted(data)) {
+      this.#undecrypted.add(id);
+      this.#reports.undecrypted(id);
+      return;
+    }
+    this.#undecrypted.delete(id);
+    this.#seen.add(id);
     for (const oldest of this.#seen) {
       if (this.#seen.size <= rememberedMessages) break;
       this.#seen.delete(oldest);

@@ -8,6 +8,7 @@ import type { PageReports, WebClient } from "./client.ts";
 import { closedByError, closedByState, linkLost, notConnected, notLoggedIn } from "./close-cause.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { graceMs, launchChrome, watchBrowser } from "./launch.ts";
+import { pageIdOf } from "./message.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
 import { pairingCodesOf } from "./pairing.ts";
@@ -16,6 +17,7 @@ import { browserProxy } from "./proxy.ts";
 import { readyChrome } from "./ready-chrome.ts";
 import { screenshotsOf } from "./screenshots.ts";
 import type { Settings } from "./settings.ts";
+import { Undecrypted } from "./undecrypted.ts";
 import { unlinkDevice } from "./unlink.ts";
 
 /** A WEBJS engine: WhatsApp Web in a browser of its own. */
@@ -38,6 +40,7 @@ export class WwebjsEngine implements Engine {
   #isHealthy = true;
   #heardAtMs: number | undefined;
   #me: Me | undefined;
+  #undecrypted: Undecrypted | undefined;
   #profile: Profile | undefined;
   #chrome: Chrome | undefined;
   #client: WebClient | undefined;
@@ -112,7 +115,9 @@ export class WwebjsEngine implements Engine {
     const { deviceName, browserName } = this.#settings;
     // The messages of a page that was just linked are its account's history.
     const reportedUntilMs = this.#profile.login.state === "paired" ? this.#options.reportedUntilMs : undefined;
-    const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs, reportedUntilMs };
+    this.#undecrypted = await Undecrypted.open(credentials);
+    const earlier = { reportedUntilMs, undecrypted: this.#undecrypted.ids };
+    const options = { proxyLogin: proxy?.login, deviceName, browserName, pageTimeoutMs, ...earlier };
     this.#client = await WebClient.attach(this.#chrome.browser, options, this.#reports());
     await this.#client.enter();
     if (this.#stage === "connecting") this.#life.setDeadline(loginTimeoutMs, () => notLoggedIn);
@@ -142,6 +147,7 @@ export class WwebjsEngine implements Engine {
       state: (state) => this.#enterState(state),
       ready: () => this.#life.enqueue(() => this.#becomeReady()),
       message: (data) => this.#life.enqueue(() => this.#reportMessage(data)),
+      undecrypted: (id) => this.#life.enqueue(() => this.#undecrypted?.add(id)),
       loggedOut: () => this.#leaveLogin(),
       failed: (error) => this.#life.fail(error),
     };
@@ -242,7 +248,9 @@ export class WwebjsEngine implements Engine {
     // Messages must not come before `opened`.
     if (!this.#me) return this.#reader.hold(data);
     const message = await this.#reader.read(data);
-    if (message) this.#life.report({ type: "message", message });
+    const forget = () => this.#undecrypted?.remove(pageIdOf(data));
+    if (!message) await forget();
+    else this.#life.report({ type: "message", message }, () => this.#life.enqueue(forget));
   }
 
   async #otherIds(ids: readonly string[]): Promise<readonly (string | null)[]> {

@@ -73,6 +73,15 @@ export function messagePayload(data: object, me: Person): MessagePayload | undef
   });
 }
 
+/** Returns the message's id in the page; empty if it has none. */
+export function pageIdOf(data: object): string {
+  const id = "id" in data && typeof data.id === "object" && data.id !== null ? data.id : {};
+  return "_serialized" in id ? String(id._serialized) : "";
+}
+
+/** Returns whether the page cannot decrypt the message yet. */
+export const isUndecrypted = (data: object): boolean => "type" in data && data.type === "ciphertext";
+
 type Json = JsonObject[string];
 
 const objectOf = (value: Json | undefined): JsonObject =>

@@ -24,7 +24,11 @@ interface Modules {
     () => { user: string; server: string } | undefined
   >;
   WAWebCollections: {
-    Msg: Emitter & { getModelsArray?(): PageMessage[] };
+    Msg: Emitter & {
+      getModelsArray?(): PageMessage[];
+      /** Also finds messages that the page has on disk only. */
+      getMessagesById?(ids: readonly string[]): Promise<{ readonly messages?: readonly PageMessage[] } | undefined>;
+    };
     Contact?: { get(id: string): { readonly phoneNumber?: Wid | null } | undefined };
   };
   WAWebWidFactory: { createWid(text: string): Wid };
@@ -92,7 +96,7 @@ export function holdEarlyMessages(): void {
 
 /**
  * Returns the held messages and those that the page already had, sent at `sinceS` (Unix s) or later, oldest first. A page that was
- * killed may have confirmed the latter to WhatsApp without reporting them. Reports a message that is not decrypted yet when it is.
+ * killed may have confirmed the latter to WhatsApp without reporting them. One that is not decrypted yet is reported again when it is.
  */
 export function takeEarlyMessages(sinceS: number | null): object[] {
   const early = window.sessiondEarly ?? [];
@@ -105,13 +109,25 @@ export function takeEarlyMessages(sinceS: number | null): object[] {
   return inOrder.flatMap((message) => {
     if (message.type === "ciphertext") {
       message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
-      return [];
     }
     try {
       return [WWebJS.getMessageModel(message)];
     } catch {
       return [];
     }
+  });
+}
+
+/** Returns the messages with these ids, as far as the page has them. One that is not decrypted yet is reported again when it is. */
+export async function takeMessages(ids: readonly string[]): Promise<object[]> {
+  const { WWebJS } = window;
+  const found = await window.require("WAWebCollections").Msg.getMessagesById?.(ids);
+  return (found?.messages ?? []).flatMap((message) => {
+    if (!WWebJS) return [];
+    if (message.type === "ciphertext") {
+      message.once("change:type", () => void window.sessiondReport("message", WWebJS.getMessageModel(message)));
+    }
+    return [WWebJS.getMessageModel(message)];
   });
 }
 

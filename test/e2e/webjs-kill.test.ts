@@ -25,7 +25,7 @@ type Harness = Awaited<ReturnType<typeof openWebjsHarness>>;
 
 /** Brings a new session to a status. Resolves with the status to which it must return by itself. */
 const statuses = {
-  "STARTING for the first time": async ({ rest }: Harness, session: string) => {
+  "the first STARTING": async ({ rest }: Harness, session: string) => {
     await rest.post("/api/sessions", { name: session });
     await delay(Math.random() * startMs);
     return "SCAN_QR_CODE";
@@ -93,7 +93,7 @@ async function untilUnlinked({ rest }: Harness): Promise<void> {
 describe("WEBJS sessions come back", () => {
   for (const [victim, strike] of Object.entries(victims)) {
     for (const [status, reach] of Object.entries(statuses)) {
-      it(`when ${victim} is killed at ${status}, and nothing is left behind`, async () => {
+      it(`with nothing left when ${victim} is killed at ${status}`, async () => {
         await using harness = await openWebjsHarness();
         const { rest, browsers } = harness;
         for (let round = 0; round < rounds; round++) {

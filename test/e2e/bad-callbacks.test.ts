@@ -18,10 +18,10 @@ async function openWorking(more: Record<string, string> = {}) {
   return { ...harness, bad, good, phoneOf, loginsOf, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-/** Waits for the log line with this message. */
-async function lineOf(log: readonly string[], message: string): Promise<Record<string, unknown>> {
+/** Waits for the log line with this message and this text anywhere in it. */
+async function lineOf(log: readonly string[], message: string, text = ""): Promise<Record<string, unknown>> {
   for (;;) {
-    const line = log.find((one) => one.includes(`"msg":"${message}"`));
+    const line = log.find((one) => one.includes(`"msg":"${message}"`) && one.includes(text));
     if (line) return JSON.parse(line);
     await delay(20);
   }
@@ -57,9 +57,10 @@ describe("a faulty callback of a library in one session", { concurrency: true },
     await using harness = await openWorking({ SESSIOND_BLOCKED_LIMIT_SECONDS: "10" });
     const { whatsapp, hook, server, bad, good, phoneOf } = harness;
     const sent = await whatsapp.phone(undefined, { name: "Looper" }).sendTextTo(phoneOf(bad), "and again");
-    const { session, stack } = await lineOf(server.log, "the event loop is blocked");
+    // On a busy machine the server also blocks for a while by itself.
+    const { session, stack } = await lineOf(server.log, "the event loop is blocked", "loopForEver");
     assert.equal(session, bad);
-    assert.match(String(stack), /loopForEver/);
+    assert.match(String(stack), /at loopForEver/);
     assert.equal(await server.ended(), "SIGKILL");
     assert.match(server.log.at(-1) ?? "", /blocked for good/);
     await server.restart();

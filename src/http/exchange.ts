@@ -32,10 +32,12 @@ export function jsonTextAnswer(status: number, body: string, headers?: Readonly<
 /** Sends an answer. Leaves out the body if the request is a HEAD. */
 export function send(req: HttpRequest, res: HttpResponse, answer: Answer): void {
   const { body = "" } = answer;
-  // Node.js sends a text and its headers in one piece.
-  writeHead(res, answer, typeof body === "string" ? Buffer.byteLength(body) : body.byteLength);
-  if (req.method === "HEAD" || body.length === 0) res.end();
-  else res.end(body);
+  const byteLength = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
+  writeHead(res, answer, byteLength);
+  if (req.method === "HEAD" || byteLength === 0) res.end();
+  else if (typeof body !== "string") res.end(body);
+  // Node.js sends a text and its headers in one piece. For a text of ASCII alone, Latin-1 is the same and several times faster.
+  else res.end(body, byteLength === body.length ? "latin1" : "utf8");
 }
 
 const lingerMs = 2_000;

@@ -56,7 +56,10 @@ export function createJsonWriters({ registry, dialect }: { registry: Registry; d
   function fieldWriter(field: DescField, unset: string, prefix: string): WriteJson {
     const name = field.localName;
     const write = elementWriter(field);
-    if (field.fieldKind === "list") return (message) => writeList(propertiesOf(message)[name], write, unset, prefix);
+    if (field.fieldKind === "list") {
+      const writeItems = listWriter(write, unset, prefix);
+      return (message) => writeItems(propertiesOf(message)[name] as readonly unknown[]);
+    }
     if (field.fieldKind === "map") return (message) => writeMap(propertiesOf(message)[name], write, unset, prefix);
     if (field.oneof !== undefined) {
       const oneof = field.oneof.localName;
@@ -111,9 +114,29 @@ function objectWriter(desc: DescMessage, members: readonly WriteJson[]): WriteJs
   };
 }
 
-function writeList(value: unknown, write: WriteValue, unset: string, prefix: string): string {
-  const items = value as readonly unknown[];
-  if (items.length === 0) return unset;
+/** Longer lists are not remembered. */
+const maxRememberedLength = 65_536;
+
+function listWriter(write: WriteValue, unset: string, prefix: string): (items: readonly unknown[]) => string {
+  // The last list of frozen messages: lists are asked for again and again while nothing changes.
+  let last: readonly unknown[] = [];
+  let lastText = "";
+  return (items) => {
+    if (items.length === 0) return unset;
+    if (items.length === last.length && items.every((item, index) => item === last[index])) return lastText;
+    const text = writeList(items, write, prefix);
+    if (
+      text.length <= maxRememberedLength &&
+      items.every((item) => typeof item === "object" && Object.isFrozen(item))
+    ) {
+      last = [...items];
+      lastText = text;
+    }
+    return text;
+  };
+}
+
+function writeList(items: readonly unknown[], write: WriteValue, prefix: string): string {
   let text = `${prefix}[`;
   for (let index = 0; index < items.length; index += 1)
     text += index === 0 ? write(items[0]) : `,${write(items[index])}`;

@@ -12,7 +12,8 @@ import {
 } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
-import { SessionConfigSchema, SessionSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import { type Session, SessionConfigSchema, SessionSchema } from "../../../gen/sessiond/v1/session_pb.js";
+import { ListSessionsResponseSchema } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { deepFreeze } from "../../../src/domain/deep-freeze.ts";
 import { createJsonWriters } from "../../../src/http/rest/json-write.ts";
 import { type Dialect, resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
@@ -187,6 +188,20 @@ describe("the JSON of answers", () => {
     const after = write(message);
     assert.notEqual(after, before);
     assert.deepEqual([write(deepFreeze(message)), write(message)], [after, after]);
+  });
+
+  it("a list of frozen messages is written anew when one of them is another", () => {
+    const write = createJsonWriters(api).ofMessage(ListSessionsResponseSchema);
+    const named = (name: string): Session => deepFreeze(create(SessionSchema, { name }));
+    const [alice, bob, carol] = [named("alice"), named("bob"), named("carol")];
+    for (const sessions of [[alice, bob], [alice, bob], [alice, carol], [alice], []]) {
+      const text = write(create(ListSessionsResponseSchema, { sessions }));
+      const names = [...text.matchAll(/"name":"(\w+)"/g)].map(([, name]) => name);
+      assert.deepEqual(
+        names,
+        sessions.map(({ name }) => name),
+      );
+    }
   });
 
   it("a number in a google.protobuf.Struct must be finite", () => {

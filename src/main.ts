@@ -1,18 +1,20 @@
 import "./compile-cache.js";
 import "./config/process-environment.ts";
+import "./server/node-http.ts";
 import { readFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
-import { checkHealth } from "./commands/health.ts";
-import { restore } from "./commands/restore.ts";
 import { ConfigError, readConfig } from "./config/config.ts";
+
+const flushIntervalMs = 5_000;
 
 /** Runs the server until SIGTERM or SIGINT. */
 async function run(): Promise<void> {
   const { config, secrets } = await settings();
   const { createServer } = await import("./server.ts");
   const server = await createServer(config, secrets);
-  // A process that is killed would not write it.
+  // A process that is killed would not write what it has compiled, libraries that are loaded later included.
   flushCompileCache();
+  setInterval(flushCompileCache, flushIntervalMs).unref();
   const end = () =>
     server.stop().then(
       // Libraries leave timers of up to a minute behind, and everything is closed and written by now.
@@ -26,18 +28,21 @@ async function run(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
 }
 
+async function restore(args: readonly string[]): Promise<void> {
+  const { config } = await settings();
+  const { restore: restoreBackup } = await import("./commands/restore.ts");
+  await restoreBackup(config, args);
+}
+
 async function health(): Promise<void> {
   const { config, secrets } = await settings();
+  const { checkHealth } = await import("./commands/health.ts");
   process.exit((await checkHealth(config, secrets)) ? 0 : 1);
 }
 
 const settings = () => readConfig((path) => readFile(path, "utf8"));
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  run,
-  restore: async (args) => restore((await settings()).config, args),
-  health,
-};
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { run, restore, health };
 
 try {
   const [name = "run", ...args] = process.argv.slice(2);

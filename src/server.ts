@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { chooseDirectory } from "./adapters/level/store/data-directory.ts";
-import { createMetrics } from "./adapters/prometheus/metrics.ts";
 import { currentGauges } from "./app/metrics.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { accessRulesOf } from "./server/access-rules.ts";
@@ -9,6 +8,7 @@ import { createApi } from "./server/api.ts";
 import { openApiKey } from "./server/api-key.ts";
 import { createEngines } from "./server/engines.ts";
 import { createListener } from "./server/listener.ts";
+import { openMetrics } from "./server/metrics.ts";
 import { createTools, type Overrides } from "./server/overrides.ts";
 import { handleProcessFailures } from "./server/process-failures.ts";
 import { createSessions, startQrPrinter } from "./server/sessions.ts";
@@ -60,7 +60,7 @@ export async function createServer(
   const { manager } = sessions;
   ignoreFailures = handleProcessFailures(overrides.processEvents ?? process, manager, logger);
   stack.defer(() => manager.close());
-  const metrics = createMetrics(() => currentGauges(backend, manager, clock.wallMs()));
+  const metrics = await openMetrics(config, () => currentGauges(backend, manager, clock.wallMs()));
   const webhooks = await createWebhooks(store, rules, engines, metrics, tools);
   stack.defer(() => webhooks.stop(stopGraceMs));
 

@@ -111,7 +111,13 @@ const layers: readonly Layer[] = [
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
   layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/),
   layer("server.ts", /^src\/server(\.ts$|\/)/, /./),
-  layer("main.ts", /^src\/main\.ts$/, /^src\/(config|commands)\//, /^src\/(compile-cache\.js|server\.ts)$/, /^node:/),
+  layer(
+    "main.ts",
+    /^src\/main\.ts$/,
+    /^src\/(config|commands)\//,
+    /^src\/(compile-cache\.js|server\.ts|server\/node-http\.ts)$/,
+    /^node:/,
+  ),
   layer("compile-cache.js", /^src\/compile-cache\.js$/, /^node:/),
   ...Array.from(adapterNames, adapterLayer),
 ];

@@ -15,7 +15,7 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   /** The last header created: nearly all streams have the same key. */
-  #last = { key: "", header: new Headers() };
+  #last: { readonly key: string; readonly header: Headers } | undefined;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
@@ -34,7 +34,7 @@ export class Streams {
   }
 
   #headerWith(key: string): Headers {
-    if (this.#last.key !== key) this.#last = { key, header: new Headers({ "x-api-key": key }) };
+    if (this.#last?.key !== key) this.#last = { key, header: new Headers({ "x-api-key": key }) };
     return this.#last.header;
   }
 }

@@ -121,10 +121,9 @@ export function onDecryption({ signalRepository }: WASocket, begins: () => void,
 }
 
 /** Creates the dispatcher only when Baileys asks for it, since most sessions never download anything. */
-const downloadsThrough = (proxy: SessionProxy): RequestInit => ({
+const downloadsThrough = (proxy: SessionProxy): RequestInit & Pick<SessionProxy, "dispatcher"> => ({
   get dispatcher() {
-    // Baileys passes it to Node's own fetch, whose undici has types of its own for the same interface.
-    return proxy.dispatcher as unknown as NonNullable<RequestInit["dispatcher"]>;
+    return proxy.dispatcher;
   },
 });
 

@@ -108,8 +108,19 @@ const layers: readonly Layer[] = [
     /^package\.json$/,
     /^src\/http\/openapi\//,
   ),
+  // A client in a browser: it knows the API and nothing of the server.
+  layer(
+    "dashboard",
+    /^src\/dashboard\//,
+    generated,
+    protobuf,
+    /^@connectrpc\/connect(-web)?$/,
+    /^(preact(\/hooks)?|htm\/preact|@preact\/signals)$/,
+    /^src\/dashboard\//,
+  ),
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
-  layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/),
+  // esbuild bundles the dashboard while gen is made.
+  layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/, /^esbuild$/),
   layer("server.ts", /^src\/server(\.ts$|\/)/, /./),
   layer(
     "main.ts",

@@ -1,0 +1,20 @@
+import { h, html } from "htm/preact";
+import { loginOptions, logOut } from "../api/access.ts";
+import { ThemeSwitch } from "../ui/theme.ts";
+
+const links = [{ view: "sessions", label: "Sessions" }] as const;
+
+/** Navigation, colours and logout. */
+export const Header = ({ view }: { view: string }) => html`
+  <header>
+    <strong class="brand">sessiond</strong>
+    <nav aria-label="Views">
+      ${links.map(
+        (link) =>
+          html`<a href=${`#/${link.view}`} aria-current=${link.view === view ? "page" : undefined}>${link.label}</a>`,
+      )}
+    </nav>
+    ${loginOptions.value.readonly && html`<span class="note">Read only</span>`} ${h(ThemeSwitch, {})}
+    ${loginOptions.value.required && html`<button type="button" onClick=${() => void logOut().catch(() => {})}>Log out</button>`}
+  </header>
+`;

@@ -15,6 +15,7 @@ import { createRest, type PlainRoute } from "../http/rest/transcoder.ts";
 import { createHandler } from "../http/server/handler.ts";
 import { measureRequests } from "../http/server/measure-requests.ts";
 import { createServer as createHttpServer } from "../http/server/server.ts";
+import { createDashboardRoutes } from "../http/static-files/dashboard.ts";
 import { createDocsRoutes } from "../http/static-files/docs.ts";
 import { collectUnaryRpcs } from "../http/unary-calls.ts";
 import type { Logger } from "../ports/system.ts";
@@ -23,6 +24,7 @@ import { type Api, restServices } from "./api.ts";
 
 const documentFile = new URL("../../gen/openapi.json", import.meta.url);
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
+const dashboardDirectory = fileURLToPath(new URL("../../gen/dashboard", import.meta.url));
 
 /** One port that speaks all protocols. */
 export interface Listener {
@@ -86,11 +88,13 @@ export function createListener(
 /** Loads the OpenAPI document. */
 const loadDocument = async (): Promise<JsonObject> => JSON.parse(await readFile(documentFile, "utf8"));
 
-/** Routes that are not RPCs: the documentation and the metrics, where they are wanted. */
+/** Routes that are not RPCs: the dashboard, the documentation and the metrics, where they are wanted. */
 function pagesOf(config: Config, { docsLogin: login }: Secrets, { admits }: Api, { render }: Metrics): PlainRoute[] {
   const services = [...restServices, Health];
+  const docs = { document: loadDocument, services, assetDirectory, login, isAtRoot: false };
   return [
-    ...(config.docs ? createDocsRoutes({ document: loadDocument, services, assetDirectory, login }) : []),
+    ...createDashboardRoutes({ directory: dashboardDirectory }),
+    ...(config.docs ? createDocsRoutes(docs) : []),
     ...(config.metrics ? [createMetricsRoute(render, (header) => admits(undefined, header))] : []),
   ];
 }

@@ -21,6 +21,8 @@ export interface DocsOptions {
   readonly assetDirectory: string;
   /** Required login. undefined: the documentation is public. */
   readonly login?: Login | undefined;
+  /** Whether Swagger UI is at /, too. Default true. */
+  readonly isAtRoot?: boolean | undefined;
 }
 
 /** File of the documentation, ready to be sent. */
@@ -55,9 +57,10 @@ const securityPolicy = [
 
 /**
  * Returns the routes of the documentation: the document at /openapi.json and, as OpenAPI 3.0, at /openapi-3.0.json, the protos at
- * /descriptor.binpb, and Swagger UI at / and /docs. Links begin with X-Forwarded-Prefix, for a proxy that removes it from the path.
+ * /descriptor.binpb, and Swagger UI at /docs. Links begin with X-Forwarded-Prefix, for a proxy that removes it from the path.
  */
-export function createDocsRoutes({ document, services, assetDirectory, login }: DocsOptions): PlainRoute[] {
+export function createDocsRoutes(options: DocsOptions): PlainRoute[] {
+  const { document, services, assetDirectory, login, isAtRoot = true } = options;
   const isAllowed = login === undefined ? () => true : createLoginVerifier(login);
   const read = (name: string, isOwn: boolean | undefined) => readFile(join(isOwn ? uiDirectory : assetDirectory, name));
   const html = once(async () => (await read("page.html", true)).toString());
@@ -100,7 +103,7 @@ export function createDocsRoutes({ document, services, assetDirectory, login }: 
   });
 
   return [
-    route("/", () => page),
+    ...(isAtRoot ? [route("/", () => page)] : []),
     route("/docs", () => page),
     route("/docs/{file}", ({ variables }) => files.get((variables.get("file") ?? "").toLowerCase())),
     route("/openapi.json", () => async (prefix) => (prefix === "" ? unprefixed() : json(await document(), prefix))),

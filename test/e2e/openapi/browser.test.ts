@@ -116,29 +116,27 @@ describe("Swagger UI in a browser", () => {
   after(() => stack.disposeAsync());
 
   it("asks for the login", async () => {
-    assert.equal((await page.goto(server.baseUrl))?.status(), 401);
+    assert.equal((await page.goto(`${server.baseUrl}/docs`))?.status(), 401);
     await page.authenticate(login);
-    assert.equal((await page.goto(server.baseUrl))?.status(), 200);
+    assert.equal((await page.goto(`${server.baseUrl}/docs`))?.status(), 200);
   });
 
-  it("shows every call at / and at /docs, without errors in the document", async () => {
-    for (const path of ["/docs", "/"]) {
-      await page.goto(server.baseUrl + path);
-      await page.waitForSelector(".opblock");
-      const shown = await page.$$eval(".opblock-summary", (found) =>
-        found.map((summary) => {
-          const [method, at] = [
-            ".opblock-summary-method",
-            ".opblock-summary-path, .opblock-summary-path__deprecated",
-          ].map((part) => summary.querySelector(part)?.textContent ?? "");
-          // Swagger UI puts break marks into long paths.
-          return `${method} ${at?.replaceAll("\u200b", "")}`;
-        }),
-      );
-      const documented = [...operations.values()].map((operation) => `${operation.method} ${operation.path}`);
-      assert.deepEqual(shown.toSorted(), documented.toSorted());
-      assert.equal(await page.$(".errors-wrapper .error"), null);
-    }
+  it("shows every call, without errors in the document", async () => {
+    await page.goto(`${server.baseUrl}/docs`);
+    await page.waitForSelector(".opblock");
+    const shown = await page.$$eval(".opblock-summary", (found) =>
+      found.map((summary) => {
+        const [method, at] = [
+          ".opblock-summary-method",
+          ".opblock-summary-path, .opblock-summary-path__deprecated",
+        ].map((part) => summary.querySelector(part)?.textContent ?? "");
+        // Swagger UI puts break marks into long paths.
+        return `${method} ${at?.replaceAll("\u200b", "")}`;
+      }),
+    );
+    const documented = [...operations.values()].map((operation) => `${operation.method} ${operation.path}`);
+    assert.deepEqual(shown.toSorted(), documented.toSorted());
+    assert.equal(await page.$(".errors-wrapper .error"), null);
   });
 
   it("tries GET /ping without a key, and other calls with one", async () => {

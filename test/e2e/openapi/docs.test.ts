@@ -125,7 +125,7 @@ describe("the server", () => {
 
   it("has no documentation if it is switched off", async () => {
     await using server = await ServerProcess.start({ WHATSAPP_SWAGGER_ENABLED: "false" });
-    for (const path of ["/", "/docs", "/docs/initializer.js", "/openapi.json"]) {
+    for (const path of ["/docs", "/docs/initializer.js", "/openapi.json"]) {
       assert.equal((await fetch(server.baseUrl + path)).status, 404, path);
     }
   });

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
+
+const axe = await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+
+/** Violations that axe-core finds in the page as it is now. */
+async function violationsIn({ page }: DashboardPage): Promise<string[]> {
+  await page.evaluate(axe);
+  const found = (await page.evaluate("axe.run()")) as { violations: { id: string; nodes: { html: string }[] }[] };
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+const views = {
+  "the table of sessions": ["", ".scroller tr[data-session]"],
+  "an empty result": ["#/sessions?q=nothing", ".empty"],
+  "the status of a session": ["#/sessions?session=failing", ".facts"],
+  "a pairing": ["#/sessions?session=pairing&tab=pair", ".qr img"],
+  "a stopped session": ["#/sessions?session=stopped&tab=pair", ".drawer-body button"],
+} as const;
+
+const screens = {
+  light: { width: 1280, height: 800 },
+  dark: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+} as const;
+
+describe("axe-core", () => {
+  let harness: Awaited<ReturnType<typeof openDashboardHarness>>;
+  before(async () => {
+    harness = await openDashboardHarness();
+    const { rest } = harness;
+    await rest.post("/api/sessions", { name: "stopped", start: false, config: { metadata: { team: "red" } } });
+    await rest.post("/api/sessions", { name: "failing", config: { proxy: { server: "127.0.0.1:1" } } });
+    await rest.post("/api/sessions", { name: "pairing" });
+    await harness.qrValue("pairing");
+  });
+  afterEach(() => harness.closeTabs());
+  after(() => harness[Symbol.asyncDispose]());
+
+  for (const [view, [fragment, selector]] of Object.entries(views)) {
+    for (const [screen, viewport] of Object.entries(screens)) {
+      it(`finds nothing wrong with ${view} (${screen})`, async () => {
+        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
+        const dashboard = await harness.open(fragment, (page) => page.emulateMediaFeatures([scheme]));
+        await dashboard.page.setViewport(viewport);
+        await dashboard.page.waitForSelector(selector);
+        assert.deepEqual(await violationsIn(dashboard), []);
+        dashboard.assertFaultless();
+      });
+    }
+  }
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { openDashboardHarness } from "./dashboard-page.ts";
+
+const statusStream = "/sessiond.v1.SessionService/StatusStream";
+
+describe("the connection of the dashboard", () => {
+  it("is said to be lost, and catches up by itself", async () => {
+    await using harness = await openDashboardHarness();
+    await harness.rest.post("/api/sessions", { name: "before", start: false });
+    const dashboard = await harness.open();
+    await dashboard.waitForSessions(["before"]);
+    const { port } = new URL(harness.server.baseUrl);
+    await harness.server.kill("SIGKILL");
+    await dashboard.waitForText(".banner", /Connection lost/);
+    await harness.server.restart({ PORT: port });
+    await harness.rest.post("/api/sessions", { name: "after", start: false });
+    await dashboard.waitForSessions(["after", "before"]);
+    await dashboard.waitUntilGone(".banner");
+  });
+
+  it("is one stream for eight tabs, and a button still answers", async () => {
+    await using harness = await openDashboardHarness();
+    await harness.rest.post("/api/sessions", { name: "one", start: false });
+    const tabs = [];
+    for (let count = 0; count < 8; count += 1) tabs.push(await harness.open("#/sessions?session=one"));
+    for (const tab of tabs) await tab.waitForSessions(["one"]);
+    const streams = tabs.flatMap((tab) => tab.requests).filter((path) => path === statusStream);
+    assert.equal(streams.length, 1);
+    await tabs.at(-1)?.press("Start");
+    for (const tab of tabs) await tab.waitForText(".drawer-head", /Scan QR code/);
+  });
+
+  it("passes to another tab when the one that holds it is closed", async () => {
+    await using harness = await openDashboardHarness();
+    const [first, second] = [await harness.open(), await harness.open()];
+    for (const tab of [first, second]) await tab.waitForText(".empty", /no sessions yet/);
+    const taken = second.page.waitForRequest((request) => request.url().endsWith(statusStream));
+    await first.page.close();
+    await taken;
+    await harness.rest.post("/api/sessions", { name: "later", start: false });
+    await second.waitForSessions(["later"]);
+  });
+
+  it("is closed in a background tab, which catches up when it comes back", async () => {
+    await using harness = await openDashboardHarness();
+    const dashboard = await harness.open();
+    await dashboard.waitForText(".empty", /no sessions yet/);
+    const closed = new Promise((resolve) => dashboard.page.once("requestfailed", resolve));
+    await dashboard.setHidden(true);
+    await closed;
+    await harness.rest.post("/api/sessions", { name: "meanwhile", start: false });
+    await dashboard.setHidden(false);
+    await dashboard.waitForSessions(["meanwhile"]);
+    // It resumes: nothing is listed again.
+    assert.equal(dashboard.requests.filter((path) => path.endsWith("/ListSessions")).length, 1);
+  });
+});

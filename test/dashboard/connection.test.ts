@@ -46,6 +46,9 @@ describe("the connection of the dashboard", () => {
     await using harness = await openDashboardHarness();
     const dashboard = await harness.open();
     await dashboard.waitForText(".empty", /no sessions yet/);
+    if (!dashboard.requests.includes(statusStream)) {
+      await dashboard.page.waitForRequest((request) => request.url().endsWith(statusStream));
+    }
     const closed = new Promise((resolve) => dashboard.page.once("requestfailed", resolve));
     await dashboard.setHidden(true);
     await closed;

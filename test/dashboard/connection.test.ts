@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openDashboardHarness } from "./dashboard-page.ts";
+import { type DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
 
 const statusStream = "/sessiond.v1.SessionService/StatusStream";
 
@@ -57,5 +57,29 @@ describe("the connection of the dashboard", () => {
     await dashboard.waitForSessions(["meanwhile"]);
     // It resumes: nothing is listed again.
     assert.equal(dashboard.requests.filter((path) => path.endsWith("/ListSessions")).length, 1);
+  });
+});
+
+describe("the codes of seven sessions in seven tabs", () => {
+  const qrStream = "/sessiond.v1.AuthService/QrStream";
+
+  it("leave connections for calls, and the next tab has its turn when one closes", async () => {
+    await using harness = await openDashboardHarness();
+    const names = Array.from({ length: 7 }, (_, index) => `pairing-${index}`);
+    for (const name of names) await harness.rest.post("/api/sessions", { name });
+    const tabs: DashboardPage[] = [];
+    for (const name of names) tabs.push(await harness.open(`#/sessions?session=${name}&tab=pair`));
+    const [first, last] = [tabs.at(0), tabs.at(-1)];
+    await first?.waitForText(".serial", /^Code \d of 6/);
+    await last?.waitForText(".qr", /Close one of them/);
+    assert.equal(tabs.flatMap((tab) => tab.requests).filter((path) => path === qrStream).length, 3);
+    await last?.page.goto(`${harness.server.baseUrl}/dashboard#/sessions?session=pairing-6&tab=status`);
+    await last?.press("Stop");
+    await last?.waitForText(".drawer-head", /Stopped/);
+    await first?.page.close();
+    const shown = () => Promise.all(tabs.slice(1, 6).map((tab) => tab.showsCode()));
+    while ((await shown()).filter(Boolean).length < 3) {
+      await last?.page.evaluate(() => new Promise(requestAnimationFrame));
+    }
   });
 });

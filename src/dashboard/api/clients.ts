@@ -3,7 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { baseUrl } from "../base-url.ts";
-import { isLoggedIn } from "./access.ts";
+import { noteExpiry } from "./access.ts";
 import { noteServerTime } from "./server-clock.ts";
 
 /** Shows the login as soon as a call is refused for the lack of one, and learns the server's time from each answer. */
@@ -12,12 +12,25 @@ const watchAnswers: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
     noteServerTime(response.header.get("date"), sentAtMs, Date.now());
-    return response;
+    return response.stream ? { ...response, message: watchItems(response.message) } : response;
   } catch (error) {
-    if (ConnectError.from(error).code === Code.Unauthenticated) isLoggedIn.value = false;
-    throw error;
+    throw noteRefusal(error);
   }
 };
+
+/** Streams tell their errors at their end. */
+async function* watchItems<T>(items: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw noteRefusal(error);
+  }
+}
+
+function noteRefusal(error: unknown): unknown {
+  if (ConnectError.from(error).code === Code.Unauthenticated) noteExpiry();
+  return error;
+}
 
 /** The browser adds the login's cookie to each call: pages and calls have the same origin. */
 const transport = createConnectTransport({

@@ -9,11 +9,12 @@ import {
 } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { serverNowMs } from "../api/server-clock.ts";
 import { pause } from "../live/signals.ts";
+import { withStreamSlot } from "../live/stream-slots.ts";
 import { whileVisible } from "../live/visibility.ts";
 
 /** What a person who pairs a phone sees. Only "code" has a code, and only while it is valid. */
 export type PairingState =
-  | { readonly kind: "waiting" | "hidden" | "expired" | "stopped" | "lost" }
+  | { readonly kind: "waiting" | "crowded" | "hidden" | "expired" | "stopped" | "refused" | "lost" }
   | ShownCode
   | { readonly kind: "outcome"; readonly outcome: Outcome };
 
@@ -31,6 +32,13 @@ export interface ShownCode {
 
 /** Opens the stream of a session's codes. */
 export type OpenQrStream = (signal: AbortSignal) => AsyncIterable<QrStreamResponse>;
+
+/** Errors that no later attempt mends. */
+const ends: ReadonlyMap<Code, "stopped" | "refused"> = new Map([
+  [Code.NotFound, "stopped"],
+  [Code.Unauthenticated, "refused"],
+  [Code.PermissionDenied, "refused"],
+]);
 
 const retryMs = 1_000;
 const reopenMs = 300;
@@ -60,8 +68,14 @@ export class PairingFeed {
     const ended = new AbortController();
     try {
       await whileVisible(AbortSignal.any([signal, ended.signal]), async (visible) => {
-        if (await this.#followUntilEnd(visible)) ended.abort();
-        else this.#show({ kind: "hidden" });
+        await withStreamSlot(
+          visible,
+          () => this.#show({ kind: "crowded" }),
+          async (held) => {
+            if (await this.#followUntilEnd(held)) ended.abort();
+          },
+        );
+        if (!ended.signal.aborted) this.#show({ kind: "hidden" });
       });
     } finally {
       if (this.#state.peek().kind === "code") this.#show({ kind: "waiting" });
@@ -83,8 +97,9 @@ export class PairingFeed {
         await pause(reopenMs, signal);
       } catch (error) {
         if (signal.aborted) return false;
-        if (ConnectError.from(error).code === Code.NotFound) {
-          this.#show({ kind: "stopped" });
+        const end = ends.get(ConnectError.from(error).code);
+        if (end) {
+          this.#show({ kind: end });
           return true;
         }
         // A code on the screen stays valid without the stream, until it expires.
@@ -121,7 +136,7 @@ export class PairingFeed {
     clearTimeout(this.#expiry);
     const before = this.#state.peek();
     if (before.kind === "code") URL.revokeObjectURL(before.picture);
-    if (["outcome", "stopped", "hidden"].includes(state.kind)) this.#pairingCode.value = undefined;
+    if (["outcome", "stopped", "refused", "hidden"].includes(state.kind)) this.#pairingCode.value = undefined;
     this.#state.value = state;
   }
 }

@@ -27,7 +27,7 @@ export const PairingPanel = ({ session, calls }: { session: string; calls: Pairi
   }, [feed]);
   const state = feed.state.value;
   useEffect(() => announce(textOf(state)), [state]);
-  const isOpen = state.kind !== "outcome" && state.kind !== "stopped";
+  const isOpen = !["outcome", "stopped", "refused"].includes(state.kind);
   return html`
     <div class="pairing">
       ${state.kind === "code" ? h(Code, { code: state }) : html`<div class="qr placeholder" data-kind=${state.kind}>${textOf(state)}</div>`}
@@ -55,6 +55,10 @@ function textOf(state: PairingState): string {
       return "Waiting for a code …";
     case "expired":
       return "This code has expired. Waiting for the next one …";
+    case "crowded":
+      return "Other tabs show as many codes as the browser can follow. Close one of them.";
+    case "refused":
+      return "You may not see this code any more.";
     case "hidden":
       return "Hidden while this tab is in the background.";
     case "lost":

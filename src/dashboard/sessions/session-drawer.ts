@@ -1,12 +1,18 @@
 import { h, html } from "htm/preact";
 import { useEffect, useRef } from "preact/hooks";
+import { ConfigTab } from "../config/config-tab.ts";
 import { PairTab } from "../pairing/pair-tab.ts";
 import { route, routeWith } from "../route.ts";
+import { RestrictionBadge } from "../ui/restriction-badge.ts";
 import { StatusBadge } from "../ui/status-badge.ts";
 import type { SessionStore } from "./session-store.ts";
 import { StatusTab } from "./status-tab.ts";
 
-const tabs = { status: { label: "Status", view: StatusTab }, pair: { label: "Pair", view: PairTab } } as const;
+const tabs = {
+  status: { label: "Status", view: StatusTab },
+  pair: { label: "Pair", view: PairTab },
+  config: { label: "Config", view: ConfigTab },
+} as const;
 
 const isTab = (name: string | null): name is keyof typeof tabs => name !== null && Object.hasOwn(tabs, name);
 
@@ -30,7 +36,7 @@ export const SessionDrawer = ({ name, store, onClose }: Props) => {
     <aside class="drawer" aria-labelledby="drawer-title" onKeyDown=${(event: KeyboardEvent) => event.key === "Escape" && onClose()}>
       <div class="drawer-head">
         <h2 id="drawer-title" ref=${title} tabindex="-1">${name}</h2>
-        ${row && h(StatusBadge, { status: row.status })}
+        ${row && h(StatusBadge, { status: row.status })} ${row && h(RestrictionBadge, { row })}
         <button type="button" class="close" aria-label="Close" onClick=${onClose}>✕</button>
       </div>
       <nav class="tabs" aria-label=${`Details of ${name}`}>

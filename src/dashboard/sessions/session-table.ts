@@ -1,6 +1,9 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { h, html } from "htm/preact";
+import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { loginOptions } from "../api/access.ts";
+import { markedSessions, markSessions } from "../bulk/marked-sessions.ts";
 import type { SessionFeed } from "../live/session-feed.ts";
 import { go, route, routeWith } from "../route.ts";
 import { isNarrow } from "../ui/media.ts";
@@ -28,13 +31,12 @@ export const SessionTable = ({ selection, opened, feed, store }: Props) => {
   const { first, end } = range(rows.length);
   const height = rows.length * rowHeight.value;
   return html`
-    <p class="total" role="status">${totalText(rows.length, store, feed)}</p>
     <div class="scroller" ref=${scroller} tabindex="0" role="region" aria-label="Table of sessions" onKeyDown=${moveFocus}>
       <div class="runway" style=${{ minHeight: `${height}px` }}>
         <table aria-rowcount=${rows.length + 1} style=${{ marginTop: `${first * rowHeight.value}px` }}>
           <thead>
             <tr aria-rowindex="1">
-              ${h(SortHeader, { sort: "name", label: "Session" })}
+              ${h(SortHeader, { sort: "name", label: "Session" }, h(MarkAll, { rows }))}
               ${h(SortHeader, { sort: "status", label: "Status" })}
               <th scope="col">Account</th>
               <th scope="col">Metadata</th>
@@ -55,13 +57,6 @@ export const SessionTable = ({ selection, opened, feed, store }: Props) => {
   `;
 };
 
-function totalText(shown: number, store: SessionStore, feed: SessionFeed): string {
-  const total = feed.total.value;
-  if (feed.state.value === "loading" && total !== undefined && store.size < total)
-    return `Loading ${store.size} of ${total} …`;
-  return shown === store.size ? `${store.size} sessions` : `${shown} of ${store.size} sessions`;
-}
-
 /** Says why there are no rows. */
 const EmptyTable = ({ feed, store }: Pick<Props, "feed" | "store">) => {
   if (feed.state.value === "loading") return html`<p class="empty">Loading the sessions …</p>`;
@@ -75,16 +70,34 @@ const EmptyTable = ({ feed, store }: Pick<Props, "feed" | "store">) => {
   `;
 };
 
-const SortHeader = ({ sort, label }: { sort: SortKey; label: string }) => {
+const SortHeader = ({ sort, label, children }: { sort: SortKey; label: string; children?: ComponentChildren }) => {
   const filter = readFilter(route.value.params);
   const isSorted = filter.sort === sort;
   const next = isSorted && !filter.isDescending ? `-${sort}` : sort;
   return html`
     <th scope="col" aria-sort=${isSorted ? (filter.isDescending ? "descending" : "ascending") : "none"}>
+      ${children}
       <button type="button" class="sort" onClick=${() => go(routeWith(route.value, { sort: next === "name" ? "" : next }), { replace: true })}>
         ${label}<span aria-hidden="true">${isSorted ? (filter.isDescending ? " ↓" : " ↑") : ""}</span>
       </button>
     </th>
+  `;
+};
+
+/** Selects all sessions that pass the filter, also those that are not painted. */
+const MarkAll = ({ rows }: { rows: Selection["rows"] }) => {
+  if (loginOptions.value.readonly || rows.length === 0) return html``;
+  const names = rows.map((row) => row.peek().name);
+  const count = names.filter((name) => markedSessions.value.has(name)).length;
+  const isAll = count === names.length;
+  return html`
+    <input
+      type="checkbox"
+      aria-label=${`Select all ${names.length} sessions`}
+      checked=${isAll}
+      indeterminate=${count > 0 && !isAll}
+      onChange=${() => markSessions(names, !isAll)}
+    />
   `;
 };
 

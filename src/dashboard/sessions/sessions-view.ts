@@ -1,9 +1,12 @@
 import { useComputed } from "@preact/signals";
 import { h, html } from "htm/preact";
 import { useEffect } from "preact/hooks";
+import { currentRun } from "../bulk/bulk-actions.ts";
+import { BulkDialog } from "../bulk/bulk-dialog.ts";
 import type { SessionFeed } from "../live/session-feed.ts";
 import { go, route, routeWith } from "../route.ts";
 import { FilterBar } from "./filter-bar.ts";
+import { ListToolbar } from "./list-toolbar.ts";
 import { SessionDrawer } from "./session-drawer.ts";
 import { readFilter } from "./session-filter.ts";
 import type { SessionStore } from "./session-store.ts";
@@ -27,8 +30,10 @@ export const SessionsView = ({ store, feed }: Props) => {
       <h1 class="visually-hidden">Sessions</h1>
       <section class="list" aria-label="Sessions">
         ${h(FilterBar, { selection })}
+        ${h(ListToolbar, { selection, feed, store })}
         ${h(SessionTable, { selection, opened, feed, store })}
       </section>
+      ${currentRun.value && h(BulkDialog, { key: currentRun.value.run, ...currentRun.value })}
       ${opened && h(SessionDrawer, { key: opened, name: opened, store, onClose: close })}
     </main>
   `;

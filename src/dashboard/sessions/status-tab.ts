@@ -24,7 +24,7 @@ export const StatusTab = ({ row }: { row: SessionRow }) => {
       html`<div class="actions">
         ${isStopped ? button("Start", "start", "primary") : button("Stop", "stop")}
         ${!isStopped && button("Restart", "restart")} ${button("Log out", "logout")}
-        ${h(DeleteSession, { name: row.name, onFault: setFault })}
+        ${h(DeleteSession, { name: row.name })}
       </div>`
     }
     ${h(Facts, { row })}

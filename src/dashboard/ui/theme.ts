@@ -24,7 +24,7 @@ effect(() => {
   } catch {}
 });
 
-const labels: Readonly<Record<Theme, string>> = { auto: "Colours of the system", light: "Light", dark: "Dark" };
+const labels: Readonly<Record<Theme, string>> = { auto: "Auto", light: "Light", dark: "Dark" };
 
 /** Chooses between light and dark colours. */
 export const ThemeSwitch = () => html`

@@ -6,6 +6,7 @@ import type { Config, Secrets } from "./config/config.ts";
 import { accessRulesOf } from "./server/access-rules.ts";
 import { createApi } from "./server/api.ts";
 import { openApiKey } from "./server/api-key.ts";
+import { createDashboardLogins } from "./server/dashboard-logins.ts";
 import { createEngines } from "./server/engines.ts";
 import { createListener } from "./server/listener.ts";
 import { openMetrics } from "./server/metrics.ts";
@@ -66,7 +67,8 @@ export async function createServer(
 
   const own = createApi(config, secrets, { store, engines, sessions, metrics, verifyKey }, tools);
   const api = { ...own, ...(overrides.routes && { routes: overrides.routes }) };
-  const listener = createListener(config, secrets, rules, api, metrics, logger);
+  const logins = createDashboardLogins(config, secrets, { verifyKey, logins: own.logins }, tools);
+  const listener = createListener(config, secrets, rules, api, metrics, logger, logins);
   webhooks.start();
   stack.defer(startRetention(store, config, tools));
   await manager.boot();

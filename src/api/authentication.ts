@@ -1,15 +1,17 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { public_access as publicAccess } from "../../gen/sessiond/api/v1/annotations_pb.js";
+import { public_access as publicAccess, read_only as readOnly } from "../../gen/sessiond/api/v1/annotations_pb.js";
 import { SessionError } from "../domain/errors.ts";
+import type { Logins } from "../ports/logins.ts";
+import type { Credential, Tickets } from "../ports/tickets.ts";
 import { connectErrorOf } from "./errors.ts";
 import type { CallLogger } from "./interceptors.ts";
 
 /** Header with a ticket. The REST transcoder fills it from a stream's URL. */
 export const ticketHeader = "x-stream-ticket";
 
-/** Whether a call with these headers is allowed. `method` is undefined for a path without a method. */
-export type Admits = (method: DescMethod | undefined, header: Headers) => boolean;
+/** Header with the secret of a dashboard login. The port fills it from the cookie of a page of its own. */
+export const loginHeader = "x-dashboard-login";
 
 /** Rules for access to the API. */
 export interface AuthenticationOptions {
@@ -17,28 +19,95 @@ export interface AuthenticationOptions {
   readonly verifyKey: ((presented: string) => boolean) | undefined;
   /** RPCs that need no key, besides those with the option `public_access`. */
   readonly open: Iterable<DescMethod>;
-  /** Returns the key behind a ticket. A ticket opens streams only. */
-  readonly keyOfTicket?: (ticket: string) => string | undefined;
+  /** A ticket opens streams only. */
+  readonly tickets?: Pick<Tickets, "credentialOf">;
+  /** Logins of the dashboard. `readOnly` limits them to RPCs with the option `read_only`. */
+  readonly dashboard?: { readonly logins: Logins; readonly readOnly: boolean } | undefined;
   readonly logger: Pick<CallLogger, "debug">;
 }
 
-/** Creates the check that all protocols share. REST also runs it before it reads a body. */
-export function authentication({ verifyKey, open, keyOfTicket, logger }: AuthenticationOptions): Admits {
-  if (!verifyKey) return () => true;
-  const openMethods = new Set(open);
-  const isOpen = memoizeByMethod((method) => openMethods.has(method) || getOption(method, publicAccess));
-  return (method, header) => {
-    if (method && isOpen(method)) return true;
-    const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
-    const key = (ticket === null ? undefined : keyOfTicket?.(ticket)) ?? readKey(header);
-    if (key !== "" && verifyKey(key)) return true;
-    logger.debug(
-      { ...(method && { method: `${method.parent.typeName}/${method.name}` }) },
-      "call refused, no valid key",
-    );
-    return false;
-  };
+/** The caller who reads a stream, after its admission. */
+export interface Reader {
+  /** Throws once the caller would no longer be admitted. Does not count as use of a login. */
+  check(): void;
+  /**
+   * Calls `callback` once when the caller's rights are ended at once. The function returned cancels it. Undefined for rights that end
+   * only by `check`.
+   */
+  readonly onEnd?: (callback: (reason: SessionError) => void) => () => void;
 }
+
+/** Decides for all protocols who may call. REST also asks before it reads a body. */
+export class Authentication {
+  readonly #options: AuthenticationOptions;
+  readonly #isOpen: (method: DescMethod) => boolean;
+  readonly #isReadOnly = memoizeByMethod((method) => getOption(method, readOnly));
+  /** The last key that opened a stream: nearly all streams have the same one. */
+  #lastKey: Credential = noKey;
+
+  constructor(options: AuthenticationOptions) {
+    this.#options = options;
+    const openMethods = new Set(options.open);
+    this.#isOpen = memoizeByMethod((method) => openMethods.has(method) || getOption(method, publicAccess));
+  }
+
+  /** Returns why a call is refused; undefined if it is admitted. `method` is undefined for a path without a method. */
+  refusal(method: DescMethod | undefined, header: Headers): SessionError | undefined {
+    if (this.#options.verifyKey === undefined || (method && this.#isOpen(method))) return undefined;
+    const credential = this.#credentialOf(method, header);
+    const refusal = this.#refusalOf(method, credential);
+    if (refusal === undefined) {
+      if (credential.kind === "login") this.#options.dashboard?.logins.use(credential.secret);
+      return undefined;
+    }
+    const name = method && `${method.parent.typeName}/${method.name}`;
+    this.#options.logger.debug({ ...(name && { method: name }), reason: refusal.reason }, "call refused");
+    return refusal;
+  }
+
+  /** Throws the error for a caller who is refused. */
+  admit(method: DescMethod | undefined, header: Headers): void {
+    const refusal = this.refusal(method, header);
+    if (refusal !== undefined) throw connectErrorOf(refusal);
+  }
+
+  /** Returns the reader of a stream that has been admitted. A ticket opens a stream; from then on its credential counts. */
+  readerOf(method: DescMethod, header: Headers): Reader {
+    if (this.#options.verifyKey === undefined || this.#isOpen(method)) return anyReader;
+    const credential = this.#credentialOf(method, header);
+    const shared = credential.kind === "key" ? this.#sharedKey(credential) : credential;
+    const check = () => {
+      const refusal = this.#refusalOf(method, shared);
+      if (refusal !== undefined) throw refusal;
+    };
+    const logins = this.#options.dashboard?.logins;
+    if (shared.kind !== "login" || logins === undefined) return { check };
+    return { check, onEnd: (callback) => logins.onEnd(shared.secret, () => callback(keyRequired())) };
+  }
+
+  #credentialOf(method: DescMethod | undefined, header: Headers): Credential {
+    const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
+    return (ticket === null ? undefined : this.#options.tickets?.credentialOf(ticket)) ?? readCredential(header);
+  }
+
+  #refusalOf(method: DescMethod | undefined, credential: Credential): SessionError | undefined {
+    const { verifyKey, dashboard } = this.#options;
+    if (credential.kind === "key") {
+      return credential.key !== "" && verifyKey?.(credential.key) ? undefined : keyRequired();
+    }
+    if (!dashboard?.logins.isOpen(credential.secret)) return keyRequired();
+    return dashboard.readOnly && method && !this.#isReadOnly(method) ? onlyReads() : undefined;
+  }
+
+  #sharedKey(credential: Credential & { readonly kind: "key" }): Credential {
+    const last = this.#lastKey;
+    if (last.kind !== "key" || last.key !== credential.key) this.#lastKey = credential;
+    return this.#lastKey;
+  }
+}
+
+const noKey: Credential = { kind: "key", key: "" };
+const anyReader: Reader = { check() {} };
 
 /** Returns a function with its results stored. The methods of the services are few. */
 function memoizeByMethod<T>(compute: (method: DescMethod) => T): (method: DescMethod) => T {
@@ -52,19 +121,27 @@ function memoizeByMethod<T>(compute: (method: DescMethod) => T): (method: DescMe
   };
 }
 
-/** Creates connect's `requestGate`, which refuses calls without a valid key before it reads any of their messages. */
-export function gate(admits: Admits): (context: Pick<HandlerContext, "method" | "requestHeader">) => void {
-  return ({ method, requestHeader }) => {
-    if (admits(method, requestHeader)) return;
-    throw connectErrorOf(keyRequired());
-  };
+/** Creates connect's `requestGate`, which refuses calls before it reads any of their messages. */
+export function gate(
+  authentication: Pick<Authentication, "admit">,
+): (context: Pick<HandlerContext, "method" | "requestHeader">) => void {
+  return ({ method, requestHeader }) => authentication.admit(method, requestHeader);
 }
 
 /** Creates the error for a missing or wrong key. The two look alike, since the caller knows which one it sent. */
 export const keyRequired = () =>
   new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer");
 
-/** Returns the key of a call, or "". An empty X-Api-Key counts as absent. */
-export function readKey(header: Headers): string {
-  return header.get("x-api-key") || (/^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "");
+const onlyReads = () =>
+  new SessionError(
+    "READ_ONLY",
+    "The dashboard of this server only reads (SESSIOND_DASHBOARD=readonly): use the API key",
+  );
+
+/** Returns the credential in a call's headers. A key, even a wrong one, excludes the login. */
+export function readCredential(header: Headers): Credential {
+  const key = header.get("x-api-key") || (/^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "");
+  const secret = key === "" ? header.get(loginHeader) : null;
+  if (secret !== null) return { kind: "login", secret };
+  return key === "" ? noKey : { kind: "key", key };
 }

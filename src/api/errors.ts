@@ -23,6 +23,7 @@ const codes = {
   ENDPOINT_NOT_FOUND: Code.NotFound,
   ENDPOINT_DISABLED: Code.FailedPrecondition,
   API_KEY_REQUIRED: Code.Unauthenticated,
+  READ_ONLY: Code.PermissionDenied,
   READER_TOO_SLOW: Code.ResourceExhausted,
   TOO_MANY_STREAMS: Code.ResourceExhausted,
   STREAM_TOO_OLD: Code.Unavailable,

@@ -4,7 +4,7 @@ import type { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { invalidArgument } from "../domain/errors.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Tickets } from "../ports/tickets.ts";
-import { readKey } from "./authentication.ts";
+import { readCredential } from "./authentication.ts";
 import { eventStream } from "./streams/event-stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
@@ -28,7 +28,7 @@ export function createEventService(options: EventServiceOptions): ServiceImpl<ty
     },
     createStreamTicket(_request, { requestHeader, responseHeader }: HandlerContext) {
       responseHeader.set("cache-control", "no-store");
-      const { ticket, expiresAtMs } = tickets.issue(readKey(requestHeader));
+      const { ticket, expiresAtMs } = tickets.issue(readCredential(requestHeader));
       return { ticket, expiresAt: timestampFromMs(expiresAtMs) };
     },
   };

@@ -15,7 +15,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import type { Tickets } from "../ports/tickets.ts";
 import { createAuthService } from "./auth-service.ts";
-import { type Admits, gate } from "./authentication.ts";
+import { type Authentication, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
@@ -43,7 +43,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly metrics?: NonNullable<ReportingOptions["metrics"]>;
   readonly drawQr: DrawQr;
   /** Judges every call before anything of it is read. */
-  readonly admits: Admits;
+  readonly authentication: Authentication;
   readonly warnings: Warnings;
   readonly tickets: Tickets;
   readonly streamPolicy: StreamPolicy;
@@ -66,9 +66,9 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     warning(options.warnings),
     validation,
   ];
-  const rules = { requestGate: gate(options.admits), interceptors };
-  const { clock, admits, tickets, streamPolicy: policy } = options;
-  const streams = new Streams({ policy, clock, admits, tickets });
+  const rules = { requestGate: gate(options.authentication), interceptors };
+  const { clock, authentication, tickets, streamPolicy: policy } = options;
+  const streams = new Streams({ policy, clock, authentication });
   const services = [...apiServices, Health, ...(options.reflection ? reflectionServices : [])];
   const names = services.map(({ typeName }) => typeName);
   const reflection = createReflectionServices(services);

@@ -65,6 +65,8 @@ export interface Config {
   readonly chromePath: string | undefined;
   readonly chromeArgs: readonly string[];
   readonly searchPath: string | undefined;
+  /** Whether the dashboard is served, and whether it may change anything. */
+  readonly dashboard: "on" | "readonly" | "off";
   /** Whether Swagger UI and the OpenAPI document are served. */
   readonly docs: boolean;
   /** Whether /metrics is served, behind the API key if there is one. */
@@ -117,11 +119,15 @@ export async function readConfig(
     logFormat: read.get("WAHA_LOG_FORMAT"),
     blockedLimitMs: read.get("SESSIOND_BLOCKED_LIMIT_SECONDS"),
     reflection: read.get("SESSIOND_REFLECTION") ?? isLoopback(host),
+    dashboard: read.get("WAHA_DASHBOARD_ENABLED") ? read.get("SESSIOND_DASHBOARD") : "off",
     docs: read.get("WHATSAPP_SWAGGER_ENABLED"),
     metrics: read.get("SESSIOND_METRICS") ?? (access === "key" || access === "generated_key"),
     webhooks: webhooksOf(read, host),
   } as const;
   const secrets = await readSecrets(read, apiKey, readFile);
+  if (secrets.dashboardLogin !== undefined && (access === "this_machine" || access === "everybody")) {
+    read.warn("WAHA_DASHBOARD_PASSWORD", "has no effect without an API key: set WAHA_API_KEY");
+  }
   return { config: { ...config, warnings: read.warnings() }, secrets };
 }
 

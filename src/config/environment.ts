@@ -1,5 +1,6 @@
 import { unknownVariables } from "./unknown-variables.ts";
-import { type ValueOf, type Variable, type VariableName, variables } from "./variables.ts";
+import type { Variable } from "./variable.ts";
+import { type ValueOf, type VariableName, variables } from "./variables.ts";
 
 /** Variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;

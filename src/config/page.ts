@@ -1,4 +1,5 @@
-import { sections, type Variable } from "./variables.ts";
+import type { Variable } from "./variable.ts";
+import { sections } from "./variables.ts";
 
 const introduction = `# Configuration
 

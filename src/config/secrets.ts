@@ -12,6 +12,8 @@ export interface Secrets {
   readonly apiKey: string | undefined;
   /** Login for the documentation; undefined if it is open to everybody. */
   readonly docsLogin: { readonly username: string; readonly password: string } | undefined;
+  /** Login for the dashboard beside the API key; undefined for the key alone. */
+  readonly dashboardLogin: { readonly username: string; readonly password: string } | undefined;
   /** Keys that seal the store, 32 bytes each. Only the current one seals; undefined for a store that is not sealed. */
   readonly sealKeys: { readonly current: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined;
   /** PEM texts for TLS; undefined for cleartext. */
@@ -32,6 +34,7 @@ export async function readSecrets(read: Reader, apiKey: string | undefined, read
   return {
     apiKey,
     docsLogin: docsLoginOf(read),
+    dashboardLogin: dashboardLoginOf(read),
     sealKeys: await sealKeysOf(read, readFile),
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
@@ -48,6 +51,22 @@ function docsLoginOf(read: Reader): Secrets["docsLogin"] {
     throw new ConfigError("WHATSAPP_SWAGGER_USERNAME and WHATSAPP_SWAGGER_PASSWORD go together: set both or none");
   }
   return { username, password };
+}
+
+/** The user name of WAHA's dashboard unless another is set. */
+const defaultDashboardUsername = "admin";
+
+function dashboardLoginOf(read: Reader): Secrets["dashboardLogin"] {
+  const username = read.get("WAHA_DASHBOARD_USERNAME");
+  const password = read.get("WAHA_DASHBOARD_PASSWORD");
+  if (password !== undefined) return { username: username ?? defaultDashboardUsername, password };
+  if (username !== undefined) {
+    read.warn(
+      "WAHA_DASHBOARD_USERNAME",
+      "has no effect without WAHA_DASHBOARD_PASSWORD: set both, or log in with the key",
+    );
+  }
+  return undefined;
 }
 
 async function sealKeysOf(read: Reader, readFile: ReadFile): Promise<Secrets["sealKeys"]> {

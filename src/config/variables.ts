@@ -1,6 +1,6 @@
 import { maxRetries, maxRetryDelaySeconds } from "../domain/config-violations.ts";
 import { retryPolicies } from "../domain/delivery.ts";
-import { days, flag, type Kind, list, number, oneOf, path, seconds, text, trimmed, url, wholeNumber } from "./kinds.ts";
+import { days, flag, list, number, oneOf, path, seconds, text, trimmed, url, wholeNumber } from "./kinds.ts";
 import {
   apiKey,
   browserArguments,
@@ -13,38 +13,7 @@ import {
   sessionProxies,
   sessionProxy,
 } from "./special-kinds.ts";
-
-/** Documentation of a variable. */
-interface Facts {
-  /** Full sentences, in Markdown. */
-  readonly description: string;
-  /** The default in words, where it is not one value. */
-  readonly shownDefault?: string;
-  /** The value must not be logged or answered. */
-  readonly isSecret?: true;
-  /** The variable that this one is another name for. The documentation shows both in one row. */
-  readonly aliasOf?: string;
-  /** Left out of the documentation. */
-  readonly isHidden?: true;
-  /** A library or Node reads the variable by itself. */
-  readonly isReadElsewhere?: true;
-}
-
-/** One variable of the environment. */
-export interface Variable<T> extends Facts {
-  readonly kind: Kind<T>;
-  /** The value if the variable is unset. */
-  readonly fallback: T;
-}
-
-function variable<T>(kind: Kind<T>, facts: Facts & { readonly default: T & {} }): Variable<T>;
-function variable<T>(kind: Kind<T>, facts: Facts): Variable<T | undefined>;
-function variable<T>(kind: Kind<T>, facts: Facts & { readonly default?: T & {} }): Variable<T | undefined> {
-  return { ...facts, kind, fallback: facts.default };
-}
-
-const alias = <T>(kind: Kind<T>, aliasOf: string, facts: Partial<Facts> = {}): Variable<T | undefined> =>
-  variable(kind, { description: "", aliasOf, ...facts });
+import { alias, variable } from "./variable.ts";
 
 const access = {
   PORT: variable(port, { description: "Port to listen on.", shownDefault: "3000" }),
@@ -311,6 +280,24 @@ const limits = {
   SESSIOND_SHOW_SECRETS: variable(flag, { description: "Answers with secrets in clear, not `***`.", default: false }),
 };
 
+const dashboard = {
+  SESSIOND_DASHBOARD: variable(oneOf("on", "readonly", "off"), {
+    description:
+      "Serves the dashboard at `/dashboard`, and `/pair` for the owners of phones. With `readonly` it shows everything but codes, and " +
+      "changes nothing.",
+    default: "on",
+  }),
+  WAHA_DASHBOARD_ENABLED: variable(flag, { description: "`false` is `SESSIOND_DASHBOARD=off`.", default: true }),
+  WAHA_DASHBOARD_USERNAME: variable(text, {
+    description: "User name for a login without the API key.",
+    shownDefault: "admin",
+  }),
+  WAHA_DASHBOARD_PASSWORD: variable(text, {
+    description: "Password for a login without the API key. Without it, only the key logs in.",
+    isSecret: true,
+  }),
+};
+
 const observation = {
   WAHA_LOG_LEVEL: variable(oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"), {
     description: "Lowest level of log lines.",
@@ -362,6 +349,7 @@ export const sections = {
   "Delivery of webhooks": delivery,
   "Retention of logs": retention,
   "Connections and requests": limits,
+  Dashboard: dashboard,
   "Logs, documentation and metrics": observation,
 } as const;
 
@@ -377,6 +365,7 @@ export const variables = {
   ...delivery,
   ...retention,
   ...limits,
+  ...dashboard,
   ...observation,
 };
 

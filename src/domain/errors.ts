@@ -19,6 +19,7 @@ export type ErrorReason =
   | "ENDPOINT_NOT_FOUND"
   | "ENDPOINT_DISABLED"
   | "API_KEY_REQUIRED"
+  | "READ_ONLY"
   | "READER_TOO_SLOW"
   | "TOO_MANY_STREAMS"
   | "STREAM_TOO_OLD"

@@ -175,5 +175,8 @@ export const ignoredNames = { header: "x-ignored-names", maxLength: 100 } as con
 /** Query parameter for the API key (WAHA 2026), in any letter case, and the header that it is moved to. */
 export const apiKey = { parameter: "x-api-key", header: "x-api-key" } as const;
 
+/** Header that passes the secret of a dashboard login to the RPC. It is moved there from the cookie. */
+export const loginSecret = { header: "x-dashboard-login" } as const;
+
 /** Query parameter for the ticket of a stream, and the header that passes it to the RPC. */
 export const streamTicket = { parameter: "ticket", header: "x-stream-ticket" } as const;

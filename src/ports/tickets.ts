@@ -1,3 +1,8 @@
+/** Proof of a caller's rights: an API key, "" for a caller that needs none, or the secret of a dashboard login. */
+export type Credential =
+  | { readonly kind: "key"; readonly key: string }
+  | { readonly kind: "login"; readonly secret: string };
+
 /** A ticket that was issued. */
 export interface Ticket {
   readonly ticket: string;
@@ -6,12 +11,12 @@ export interface Ticket {
 }
 
 /**
- * Short-lived stand-ins for API keys, for clients that cannot send a header with a stream. Every node that clients may reach must
+ * Short-lived stand-ins for credentials, for clients that cannot send a header with a stream. Every node that clients may reach must
  * accept a ticket: the tickets of one process are in its memory, those of several carry a signature.
  */
 export interface Tickets {
-  /** Issues a ticket for a key; "" is the key of a caller that needs none. */
-  issue(key: string): Ticket;
-  /** Returns the key that a ticket stands for; undefined if it has expired or was never issued. */
-  keyOf(ticket: string): string | undefined;
+  /** Issues a ticket for a credential. */
+  issue(credential: Credential): Ticket;
+  /** Returns the credential that a ticket stands for; undefined if it has expired or was never issued. */
+  credentialOf(ticket: string): Credential | undefined;
 }

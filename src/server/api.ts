@@ -10,8 +10,9 @@ import packageJson from "../../package.json" with { type: "json" };
 import { ProcessTickets } from "../adapters/embedded/process-tickets.ts";
 import type { createKeyVerifier } from "../adapters/node/api-key.ts";
 import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
+import { ProcessLogins } from "../adapters/node/process-logins.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
-import { type Admits, authentication } from "../api/authentication.ts";
+import { Authentication, type AuthenticationOptions } from "../api/authentication.ts";
 import { createRoutes } from "../api/routes.ts";
 import { ServingState } from "../api/serving-state.ts";
 import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
@@ -22,8 +23,8 @@ import { WebhookLog } from "../app/webhook-log.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { eventsThatNeverFire } from "../domain/config-violations.ts";
 import { rpcsAt } from "../http/rest/rpcs-at.ts";
+import type { Logins } from "../ports/logins.ts";
 import type { Logger } from "../ports/system.ts";
-import type { Tickets } from "../ports/tickets.ts";
 import type { Engines } from "./engines.ts";
 import type { Tools } from "./overrides.ts";
 import type { RunningSessions } from "./sessions.ts";
@@ -52,7 +53,8 @@ export interface ApiParts {
 /** All services, for whichever protocols the port speaks. */
 export interface Api {
   readonly routes: (router: ConnectRouter) => void;
-  readonly admits: Admits;
+  readonly authentication: Authentication;
+  readonly logins: Logins;
   readonly serving: ServingState;
 }
 
@@ -65,7 +67,8 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   const startedAtMs = clock.nowMs();
   const { backend, backUp } = store;
   const tickets = new ProcessTickets({ clock, random });
-  const admits = createAuthentication(config, parts, tickets, logger);
+  const logins = new ProcessLogins({ clock, random });
+  const authentication = createAuthentication(config, { verifyKey: parts.verifyKey, tickets, logger }, logins);
   const warnings = new Warnings(logger);
   warnOfDeadEvents(secrets, warnings);
   const streams = countStreams();
@@ -77,7 +80,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     webhookLog: new WebhookLog({ backend, clock, random }),
     allWebhooks: new AllWebhooks(backend),
     metrics,
-    admits,
+    authentication,
     warnings,
     drawQr,
     clock,
@@ -106,7 +109,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     },
     reflection: config.reflection,
   });
-  return { routes, admits, serving };
+  return { routes, authentication, logins, serving };
 }
 
 /** Counts open streams, and releases memory after many have ended. */
@@ -124,17 +127,21 @@ const versionsOf = ({ factories }: Engines) =>
   factories.map(({ kind, clientVersions }) => ({ kind, clientVersion: clientVersions?.current ?? "" }));
 
 function createAuthentication(
-  { openPaths }: Config,
-  { verifyKey }: ApiParts,
-  tickets: Tickets,
-  logger: Logger,
-): Admits {
+  { openPaths, dashboard }: Config,
+  options: Pick<AuthenticationOptions, "verifyKey" | "tickets"> & { readonly logger: Logger },
+  logins: Logins,
+): Authentication {
   const open = rpcsAt(restServices, openPaths);
   for (const path of open.unknown)
-    logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that REST does not have");
+    options.logger.warn({ path }, "WAHA_API_KEY_EXCLUDE_PATH has a path that REST does not have");
   // Probes have no key.
   const keyless = [...open.rpcs, ...Health.methods];
-  return authentication({ verifyKey, open: keyless, keyOfTicket: (ticket) => tickets.keyOf(ticket), logger });
+  const readOnly = dashboard === "readonly";
+  return new Authentication({
+    ...options,
+    open: keyless,
+    ...(dashboard !== "off" && { dashboard: { logins, readOnly } }),
+  });
 }
 
 function warnOfDeadEvents({ globalWebhook }: Secrets, warnings: Warnings): void {

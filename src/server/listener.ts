@@ -10,6 +10,7 @@ import { violationsOf } from "../api/validation.ts";
 import { urlOf } from "../config/address.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { shuttingDown } from "../domain/errors.ts";
+import { createLoginRoutes, type DashboardLogins } from "../http/dashboard-login/routes.ts";
 import { createMetricsRoute } from "../http/metrics-route.ts";
 import { createRest, type PlainRoute } from "../http/rest/transcoder.ts";
 import { createHandler } from "../http/server/handler.ts";
@@ -42,13 +43,14 @@ export function createListener(
   api: Api,
   metrics: Metrics,
   logger: Logger,
+  logins?: DashboardLogins,
 ): Listener {
   const stopping = new AbortController();
   const { routes } = api;
   const unaryRpcs = collectUnaryRpcs(routes);
   const rest = createRest({
     services: restServices,
-    admits: api.admits,
+    admit: (rpc, header) => api.authentication.admit(rpc, header),
     routes,
     unaryRpcs,
     shutdownSignal: stopping.signal,
@@ -56,7 +58,7 @@ export function createListener(
     strict: config.strictMode,
     maxBodyBytes: config.maxBodyBytes,
     heartbeatMs: config.streams.heartbeatMs,
-    extra: pagesOf(config, secrets, api, metrics),
+    extra: pagesOf(config, secrets, api, metrics, logins),
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
   const handler = createHandler({ routes, unaryRpcs, rest, guard: hostGuard, shutdownSignal: stopping.signal, cors });
@@ -89,13 +91,20 @@ export function createListener(
 const loadDocument = async (): Promise<JsonObject> => JSON.parse(await readFile(documentFile, "utf8"));
 
 /** Routes that are not RPCs: the dashboard, the documentation and the metrics, where they are wanted. */
-function pagesOf(config: Config, { docsLogin: login }: Secrets, { admits }: Api, { render }: Metrics): PlainRoute[] {
+function pagesOf(
+  config: Config,
+  { docsLogin: login }: Secrets,
+  { authentication }: Api,
+  { render }: Metrics,
+  logins: DashboardLogins | undefined,
+): PlainRoute[] {
+  const isAdmitted = (header: Headers) => authentication.refusal(undefined, header) === undefined;
   const services = [...restServices, Health];
-  const docs = { document: loadDocument, services, assetDirectory, login, isAtRoot: false };
+  const docs = { document: loadDocument, services, assetDirectory, login, isAtRoot: logins === undefined };
   return [
-    ...createDashboardRoutes({ directory: dashboardDirectory }),
+    ...(logins ? [...createDashboardRoutes({ directory: dashboardDirectory }), ...createLoginRoutes(logins)] : []),
     ...(config.docs ? createDocsRoutes(docs) : []),
-    ...(config.metrics ? [createMetricsRoute(render, (header) => admits(undefined, header))] : []),
+    ...(config.metrics ? [createMetricsRoute(render, isAdmitted)] : []),
   ];
 }
 

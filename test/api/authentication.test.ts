@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient, createRouterTransport } from "@connec
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
-import { type AuthenticationOptions, authentication, gate } from "../../src/api/authentication.ts";
+import { Authentication, type AuthenticationOptions, gate } from "../../src/api/authentication.ts";
 import { validation } from "../../src/api/validation.ts";
 
 const key = "the right key";
@@ -17,12 +17,12 @@ function serve(options: Partial<AuthenticationOptions> = {}) {
   const lines: unknown[][] = [];
   const logger = { debug: (...line: unknown[]) => void lines.push(line) };
   const verifyKey = (presented: string) => presented === key;
-  const admits = authentication({ verifyKey, open: [], logger, ...options });
+  const authentication = new Authentication({ verifyKey, open: [], logger, ...options });
   const called = (name: string) => {
     calls.push(name);
     return {};
   };
-  const rules = { requestGate: gate(admits), interceptors: [validation] };
+  const rules = { requestGate: gate(authentication), interceptors: [validation] };
   const transport = createRouterTransport((router) => {
     router.service(
       SessionService,
@@ -49,7 +49,7 @@ function serve(options: Partial<AuthenticationOptions> = {}) {
   return {
     calls,
     lines,
-    admits,
+    authentication,
     server,
     unary: (headers: HeadersInit = {}, session = "alice") => sessions.deleteSession({ session }, { headers }),
     stream: async (headers: HeadersInit = {}, session = "alice") => {
@@ -114,7 +114,10 @@ describe("a server with a key", () => {
       assert.deepEqual(harness.calls, []);
       assert.deepEqual(
         harness.lines.map(([fields]) => fields),
-        ["DeleteSession", "StatusStream"].map((name) => ({ method: `sessiond.v1.SessionService/${name}` })),
+        ["DeleteSession", "StatusStream"].map((name) => ({
+          method: `sessiond.v1.SessionService/${name}`,
+          reason: "API_KEY_REQUIRED",
+        })),
       );
       assert.doesNotMatch(JSON.stringify(harness.lines), /right|wrong/);
     });
@@ -138,9 +141,9 @@ describe("a server with a key", () => {
   });
 
   it("refuses unknown paths without a key", () => {
-    const { admits } = serve();
-    assert.equal(admits(undefined, new Headers()), false);
-    assert.equal(admits(undefined, new Headers({ "x-api-key": key })), true);
+    const { authentication } = serve();
+    assert.equal(authentication.refusal(undefined, new Headers())?.reason, "API_KEY_REQUIRED");
+    assert.equal(authentication.refusal(undefined, new Headers({ "x-api-key": key })), undefined);
   });
 });
 
@@ -148,5 +151,5 @@ it("admits everyone if it has no key", async () => {
   const harness = serve({ verifyKey: undefined });
   await harness.unary();
   await harness.stream({ "x-api-key": "whatever" });
-  assert.equal(harness.admits(undefined, new Headers()), true);
+  assert.equal(harness.authentication.refusal(undefined, new Headers()), undefined);
 });

@@ -24,14 +24,15 @@ for (const [name, jumpMs] of jumps) {
     it("accepts a stream ticket for a minute", () => {
       const clock = new FakeClock();
       const tickets = new ProcessTickets({ clock, random: systemRandom });
-      const { ticket } = tickets.issue("key");
+      const credential = { kind: "key", key: "k" } as const;
+      const { ticket } = tickets.issue(credential);
       clock.jumpWall(jumpMs);
       clock.advance(59_999);
-      assert.equal(tickets.keyOf(ticket), "key");
-      const next = tickets.issue("key");
+      assert.equal(tickets.credentialOf(ticket), credential);
+      const next = tickets.issue(credential);
       assert.equal(next.expiresAtMs, clock.wallMs() + 60_000);
       clock.advance(1);
-      assert.equal(tickets.keyOf(ticket), undefined);
+      assert.equal(tickets.credentialOf(ticket), undefined);
     });
 
     it("sends heartbeats on time with the wall clock's time, and ends streams at their limit", async () => {

@@ -31,6 +31,7 @@ const codes = {
   ENDPOINT_NOT_FOUND: "NotFound",
   ENDPOINT_DISABLED: "FailedPrecondition",
   API_KEY_REQUIRED: "Unauthenticated",
+  READ_ONLY: "PermissionDenied",
   STORE_UNAVAILABLE: "Unavailable",
   READER_TOO_SLOW: "ResourceExhausted",
   TOO_MANY_STREAMS: "ResourceExhausted",

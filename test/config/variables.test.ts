@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { readConfig } from "../../src/config/config.ts";
 import { configurationPage } from "../../src/config/page.ts";
-import { type Variable, variables } from "../../src/config/variables.ts";
+import type { Variable } from "../../src/config/variable.ts";
+import { variables } from "../../src/config/variables.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const table: readonly (readonly [name: string, variable: Variable<unknown>])[] = Object.entries(variables);

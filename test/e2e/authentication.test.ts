@@ -147,7 +147,7 @@ describe("every call in every protocol", () => {
     }
 
     const lines = server.log.join("\n");
-    assert.match(lines, /"msg":"call refused, no valid key"/);
+    assert.match(lines, /"reason":"API_KEY_REQUIRED","msg":"call refused"/);
     for (const secret of [key, wrongKey, hash]) {
       assert.equal(lines.includes(secret), false, "no log line shows a key");
       assert.equal(shown.join("\n").includes(secret), false, "no answer shows a key");

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../ports/system.ts";
-import type { Ticket, Tickets } from "../../ports/tickets.ts";
+import type { Credential, Ticket, Tickets } from "../../ports/tickets.ts";
 
 /** The clock and the random numbers that tickets are made with. */
 export interface ProcessTicketsOptions {
@@ -17,24 +17,24 @@ const maxTickets = 10_000;
 export class ProcessTickets implements Tickets {
   readonly #options: ProcessTicketsOptions;
   /** In the order in which they expire. */
-  readonly #tickets = new Map<string, { readonly key: string; readonly expiresAtMs: number }>();
+  readonly #tickets = new Map<string, { readonly credential: Credential; readonly expiresAtMs: number }>();
 
   constructor(options: ProcessTicketsOptions) {
     this.#options = options;
   }
 
-  issue(key: string): Ticket {
+  issue(credential: Credential): Ticket {
     this.#removeExpired();
     const ticket = this.#options.random.hex(ticketBytes);
     const { clock } = this.#options;
     const expiresAtMs = clock.nowMs() + lifetimeMs;
-    this.#tickets.set(ticket, { key, expiresAtMs });
+    this.#tickets.set(ticket, { credential, expiresAtMs });
     return { ticket, expiresAtMs: clock.wallMsAt(expiresAtMs) };
   }
 
-  keyOf(ticket: string): string | undefined {
+  credentialOf(ticket: string): Credential | undefined {
     this.#removeExpired();
-    return this.#tickets.get(ticket)?.key;
+    return this.#tickets.get(ticket)?.credential;
   }
 
   #removeExpired(): void {

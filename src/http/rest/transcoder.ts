@@ -59,10 +59,10 @@ export interface RestOptions {
   /** Validates a request beyond its types, so that one response reports all violations. */
   readonly validate?: ((message: Message) => readonly FieldViolation[]) | undefined;
   /**
-   * Returns whether a request may open a stream, or be told that its path is unknown. Runs before the body is read. Default: true. Unary
-   * RPCs are guarded by the gate of their service.
+   * Throws the error for a request that may not open a stream, or be told that its path is unknown. Runs before the body is read.
+   * Default: all may. Unary RPCs are guarded by the gate of their service.
    */
-  readonly admits?: ((rpc: DescMethod | undefined, header: Headers) => boolean) | undefined;
+  readonly admit?: ((rpc: DescMethod | undefined, header: Headers) => void) | undefined;
   /** Whether unknown properties and query parameters are refused with 400 instead of ignored. */
   readonly strict?: boolean | undefined;
   /** Maximum size of a body. Default 10 MiB. */
@@ -99,8 +99,8 @@ interface RequestUrl {
 /** Creates a listener that answers REST requests by calling RPCs. Throws an Error for an invalid annotation or a duplicate route. */
 export function createRest(options: RestOptions): RequestListener {
   const onError = options.onError ?? (() => {});
-  const { admits = () => true } = options;
-  const routes = createRoutes({ ...options, admits, onError });
+  const { admit = () => {} } = options;
+  const routes = createRoutes({ ...options, admit, onError });
 
   async function serve(req: HttpRequest, res: HttpResponse): Promise<void> {
     let isAdmitted = false;
@@ -109,7 +109,7 @@ export function createRest(options: RestOptions): RequestListener {
       const segments = splitPath(url.path);
       const match = segments && routes.match(req.method ?? "", segments);
       const header = requestHeaders(req);
-      const admission = match === undefined ? admitTo(undefined, header, admits) : match.target.admit(header);
+      const admission = match === undefined ? admit(undefined, header) : match.target.admit(header);
       if (admission !== undefined) await admission;
       isAdmitted = true;
       if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
@@ -126,14 +126,10 @@ export function createRest(options: RestOptions): RequestListener {
   };
 }
 
-type Admits = NonNullable<RestOptions["admits"]>;
+type Admit = NonNullable<RestOptions["admit"]>;
 type OnError = NonNullable<RestOptions["onError"]>;
 
-function admitTo(rpc: DescMethod | undefined, header: Headers, admits: Admits): void {
-  if (!admits(rpc, header)) throw new HttpProblem(401, "Unauthorized");
-}
-
-function createRoutes(options: RestOptions & { readonly admits: Admits; readonly onError: OnError }) {
+function createRoutes(options: RestOptions & { readonly admit: Admit; readonly onError: OnError }) {
   const routes = createRouteTable<Route>();
   const registry = createRegistry(...options.services.map((service) => service.file));
   const dialect = options.dialect ?? resolveDialect(options.services);
@@ -169,11 +165,11 @@ function createRoutes(options: RestOptions & { readonly admits: Admits; readonly
 
 /** Returns the function that finds how the RPC of a binding is guarded and called. */
 function rpcAccess(
-  options: RestOptions & { readonly admits: Admits; readonly onError: OnError },
+  options: RestOptions & { readonly admit: Admit; readonly onError: OnError },
   dialect: Dialect,
   writers: JsonWriters,
 ): (binding: HttpBinding) => { admit: Route["admit"]; call: CallRpc } {
-  const { routes, interceptors = [], shutdownSignal, admits } = options;
+  const { routes, interceptors = [], shutdownSignal } = options;
   const unaryRpcs = options.unaryRpcs ?? collectUnaryRpcs(routes, interceptors);
   const streamOptions = {
     dialect,
@@ -188,11 +184,11 @@ function rpcAccess(
   return (binding) => {
     const { rpc } = binding;
     if (rpc.methodKind === "server_streaming") {
-      const admit: Route["admit"] = (header) => admitTo(rpc, header, admits);
+      const admit: Route["admit"] = (header) => options.admit(rpc, header);
       return { admit, call: createStreamCaller(binding, rpc, streamOptions) };
     }
     const unary = unaryRpcs.get(rpc);
-    if (unary === undefined) return { admit: (header) => admitTo(rpc, header, admits), call: () => unimplemented(rpc) };
+    if (unary === undefined) return { admit: (header) => options.admit(rpc, header), call: () => unimplemented(rpc) };
     return {
       admit: (header) => unary.gate({ method: rpc, requestHeader: header }),
       call: createUnaryCaller(binding, { rpc: unary, writers, shutdownSignal }),

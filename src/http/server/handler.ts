@@ -6,7 +6,8 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { errorBody, ignoredNames, streamTicket } from "../dialect.ts";
+import { moveLoginCookie } from "../dashboard-login/cookie.ts";
+import { errorBody, ignoredNames, loginSecret, streamTicket } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
 import { collectUnaryRpcs, type UnaryRpcs } from "../unary-calls.ts";
 import { applyCors, type CorsOptions } from "./cors.ts";
@@ -50,6 +51,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
     // Clients must not set internal headers. An unneeded delete is slow.
     for (const name of internalHeaders) if (name in req.headers) delete req.headers[name];
     moveQueryKey(req);
+    moveLoginCookie(req);
     const fault = options.guard?.(req);
     if (fault !== undefined) {
       refuse(req, res, jsonAnswer(403, errorBody(403, fault)));
@@ -62,7 +64,7 @@ export function createHandler(options: HandlerOptions): RequestListener {
   };
 }
 
-const internalHeaders = [streamTicket.header, ignoredNames.header];
+const internalHeaders = [streamTicket.header, ignoredNames.header, loginSecret.header];
 
 function pathOf(url: string): string {
   const mark = url.indexOf("?");

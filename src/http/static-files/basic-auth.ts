@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** User name and password of the documentation. */
+/** User name and password of a person. */
 export interface Login {
   readonly username: string;
   readonly password: string;
@@ -15,6 +15,16 @@ export function createLoginVerifier(login: Login): (authorization: string | unde
   return (authorization) => {
     const [, encoded] = /^Basic +([\w+/-]*={0,2}) *$/i.exec(authorization ?? "") ?? [];
     return encoded !== undefined && timingSafeEqual(digest(Buffer.from(encoded, "base64")), expected);
+  };
+}
+
+/** Returns a function that checks a user name and a password, in the same time for all. */
+export function createPasswordVerifier(login: Login): (presented: Login) => boolean {
+  const username = digest(Buffer.from(login.username));
+  const password = digest(Buffer.from(login.password));
+  return (presented) => {
+    const isUser = timingSafeEqual(digest(Buffer.from(presented.username)), username);
+    return timingSafeEqual(digest(Buffer.from(presented.password)), password) && isUser;
   };
 }
 

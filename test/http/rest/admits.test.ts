@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { openSocket } from "../server/raw-socket.ts";
 import { sendJson, startRestServer } from "./server.ts";
@@ -17,15 +18,17 @@ async function start(t: TestContext) {
       getMe: () => ({}),
     },
     rest: {
-      admits: (rpc, header) => {
+      admit(rpc, header) {
         asked.push(rpc?.name);
-        return rpc === SessionService.method.getMe || header.get("x-api-key") === "k";
+        if (rpc !== SessionService.method.getMe && header.get("x-api-key") !== "k") throw refusal();
       },
       extra: [{ method: "GET", path: "/docs/**", handler: ({ res }) => void res.end("page") }],
     },
   });
   return { url, port, calls, asked };
 }
+
+const refusal = () => new ConnectError("no key", Code.Unauthenticated);
 
 const unauthorized = { message: "Unauthorized", statusCode: 401 };
 

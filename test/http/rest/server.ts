@@ -43,7 +43,8 @@ export const testTls = {
 /** Starts a server with faked services. It ends with the test. */
 export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promise<TestServer> {
   const interceptors = fakes.interceptors ?? [];
-  const rules = fakes.rest?.admits && { interceptors, requestGate: gate(fakes.rest.admits) };
+  const admit = fakes.rest?.admit;
+  const rules = admit && { interceptors, requestGate: gate({ admit }) };
   const routes = (router: ConnectRouter) => {
     router.service(SessionService, fakes.session ?? {}, rules);
     router.service(AuthService, fakes.auth ?? {}, rules);

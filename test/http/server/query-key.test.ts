@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
 import { describe, it, type TestContext } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { HttpRequest } from "../../../src/http/exchange.ts";
 import { moveQueryKey } from "../../../src/http/server/query-key.ts";
 import { startRestServer } from "../rest/server.ts";
@@ -42,7 +43,12 @@ describe("an API key in the query", () => {
   const start = (t: TestContext) =>
     startRestServer(t, {
       session: { listSessions: () => ({}), statusStream: async function* () {} },
-      rest: { strict: true, admits: (_rpc, header) => header.get("x-api-key") === key },
+      rest: {
+        strict: true,
+        admit(_rpc, header) {
+          if (header.get("x-api-key") !== key) throw new ConnectError("no key", Code.Unauthenticated);
+        },
+      },
     });
 
   it("authorizes calls and streams, also in strict mode", async (t) => {

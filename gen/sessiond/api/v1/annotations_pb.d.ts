@@ -4,7 +4,8 @@
 
 // Options that describe the API where types do not: errors, access, headers, media types, and rules for values.
 //
-// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access`.
+// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access` and
+// `read_only`.
 //
 // For authors of protos:
 // - A comment is Markdown for users of REST, gRPC and Connect alike. The first sentence of an RPC's comment is its summary.
@@ -221,6 +222,13 @@ export declare const header: GenExtension<MethodOptions, RequestHeader[]>;
  * @generated from extension: repeated sessiond.api.v1.MediaType produces = 50104;
  */
 export declare const produces: GenExtension<MethodOptions, MediaType[]>;
+
+/**
+ * True if the RPC changes nothing and shows no code that pairs a phone. A dashboard that only reads may call no others.
+ *
+ * @generated from extension: bool read_only = 50105;
+ */
+export declare const read_only: GenExtension<MethodOptions, boolean>;
 
 /**
  * Example of the message as JSON.

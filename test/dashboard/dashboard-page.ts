@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Browser, Page } from "puppeteer";
+import type { Browser, BrowserContext, Page } from "puppeteer";
 import { openChromium } from "../e2e/browser/chromium.ts";
 import { openHarness } from "../e2e/harness.ts";
 
@@ -18,8 +18,8 @@ export class DashboardPage {
     page.setDefaultTimeout(timeoutMs);
     page.on("pageerror", (error) => this.faults.push(String(error)));
     page.on("console", (message) => {
-      // The browser logs each failed request, also those that a test causes.
-      const isAnswer = /Failed to load resource|net::ERR_/.test(message.text());
+      // The browser logs each failed request, also those that a test causes, and headers that need TLS.
+      const isAnswer = /Failed to load resource|net::ERR_|Opener-Policy header has been ignored/.test(message.text());
       if (message.type() === "error" && !isAnswer) this.faults.push(message.text());
     });
     page.on("request", (request) => {
@@ -31,16 +31,17 @@ export class DashboardPage {
 
   /** Opens a new tab. `prepare` runs before the page loads. */
   static async open(
-    browser: Browser,
+    browser: Browser | BrowserContext,
     serverUrl: () => string,
     fragment = "",
     prepare: (page: Page) => Promise<unknown> = async () => {},
+    path = "dashboard",
   ): Promise<DashboardPage> {
     const page = await browser.newPage();
     await page.setViewport({ width: 1280, height: 800 });
     await prepare(page);
     const dashboard = new DashboardPage(page, serverUrl);
-    await page.goto(`${serverUrl()}/dashboard${fragment}`);
+    await page.goto(`${serverUrl()}/${path}${fragment}`);
     return dashboard;
   }
 
@@ -123,11 +124,11 @@ export class DashboardPage {
   }
 }
 
-/** Starts a server with an emulated WhatsApp, and a browser. */
-export async function openDashboardHarness(env: Record<string, string> = {}) {
+/** Starts a server with an emulated WhatsApp, and a browser with these arguments. */
+export async function openDashboardHarness(env: Record<string, string> = {}, browserArguments: readonly string[] = []) {
   await using stack = new AsyncDisposableStack();
   const harness = stack.use(await openHarness(env));
-  const { browser } = stack.use(await openChromium());
+  const { browser } = stack.use(await openChromium(browserArguments));
   const opened = stack.move();
   return {
     ...harness,

@@ -11,7 +11,7 @@ export async function openHarness(env: Record<string, string> = {}) {
   stack.defer(() => whatsapp.close());
   const hook = stack.use(await WebhookInbox.open());
   const server = stack.use(await ServerProcess.start({ SESSIOND_NOWEB_URL: whatsapp.url, ...env }));
-  const rest = new RestClient(() => server.baseUrl);
+  const rest = new RestClient(() => server.baseUrl, env.WAHA_API_KEY ? { "x-api-key": env.WAHA_API_KEY } : {});
   const config = { webhooks: [{ url: hook.url, events: ["session.status", "message", "message.any"] }] };
   const opened = stack.move();
   return { whatsapp, hook, server, rest, config, [Symbol.asyncDispose]: () => opened.disposeAsync() };

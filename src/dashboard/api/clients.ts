@@ -1,4 +1,4 @@
-import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
@@ -6,12 +6,18 @@ import { baseUrl } from "../base-url.ts";
 import { noteExpiry } from "./access.ts";
 import { noteServerTime } from "./server-clock.ts";
 
-/** Shows the login as soon as a call is refused for the lack of one, and learns the server's time from each answer. */
-const watchAnswers: Interceptor = (next) => async (request) => {
+/** Learns the server's time from each answer. */
+const learnTime: Interceptor = (next) => async (request) => {
   const sentAtMs = Date.now();
+  const response = await next(request);
+  noteServerTime(response.header.get("date"), sentAtMs, Date.now());
+  return response;
+};
+
+/** Shows the login as soon as a call is refused for the lack of one. */
+const noticeRefusal: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
-    noteServerTime(response.header.get("date"), sentAtMs, Date.now());
     return response.stream ? { ...response, message: watchItems(response.message) } : response;
   } catch (error) {
     throw noteRefusal(error);
@@ -32,12 +38,23 @@ function noteRefusal(error: unknown): unknown {
   return error;
 }
 
+const options = { baseUrl: baseUrl.replace(/\/$/, ""), useBinaryFormat: true };
+
 /** The browser adds the login's cookie to each call: pages and calls have the same origin. */
-const transport = createConnectTransport({
-  baseUrl: baseUrl.replace(/\/$/, ""),
-  useBinaryFormat: true,
-  interceptors: [watchAnswers],
-});
+const transport = createConnectTransport({ ...options, interceptors: [learnTime, noticeRefusal] });
 
 export const sessionClient = createClient(SessionService, transport);
 export const authClient = createClient(AuthService, transport);
+
+/** Returns a client with the rights of a pairing link, and without those of a login that the browser may have. */
+export function createPairingClient(token: string): Client<typeof AuthService> {
+  const addToken: Interceptor = (next) => (request) => {
+    request.header.set("x-pairing-token", token);
+    return next(request);
+  };
+  const withoutCookies: typeof fetch = (input, init) => fetch(input, { ...init, credentials: "omit" });
+  return createClient(
+    AuthService,
+    createConnectTransport({ ...options, fetch: withoutCookies, interceptors: [addToken, learnTime] }),
+  );
+}

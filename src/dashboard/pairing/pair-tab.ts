@@ -12,6 +12,7 @@ import { type PairingCalls, PairingPanel } from "./pairing-panel.ts";
 const calls: PairingCalls = {
   openQrStream: (session, signal) => authClient.qrStream({ session }, { signal }),
   requestCode: async (session, phoneNumber) => (await authClient.requestCode({ session, phoneNumber })).code,
+  refusal: "You may not see this code.",
 };
 
 /** Pairs a session with a phone, or offers the call that begins a pairing. */
@@ -32,5 +33,6 @@ export const PairTab = ({ row }: { row: SessionRow }) => {
     const account = [phoneOf(row) ?? row.account?.id, row.account?.pushName].filter(Boolean).join(" · ");
     return html`<p class="paired" role="status">Paired with ${account}.</p>`;
   }
+  if (loginOptions.value.readonly) return html`<p>The dashboard is read only. It shows no codes.</p>`;
   return h(PairingPanel, { session: name, calls });
 };

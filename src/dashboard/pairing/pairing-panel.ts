@@ -15,6 +15,8 @@ import { PairingFeed, type PairingState, type ShownCode } from "./pairing-feed.t
 export interface PairingCalls {
   readonly openQrStream: (session: string, signal: AbortSignal) => AsyncIterable<QrStreamResponse>;
   readonly requestCode: (session: string, phoneNumber: string) => Promise<string>;
+  /** What to say when the server no longer shows the code. */
+  readonly refusal: string;
 }
 
 /** Shows the code to scan, its time and number, the pairing code as an alternative, and the outcome. */
@@ -26,11 +28,11 @@ export const PairingPanel = ({ session, calls }: { session: string; calls: Pairi
     return () => closed.abort();
   }, [feed]);
   const state = feed.state.value;
-  useEffect(() => announce(textOf(state)), [state]);
+  useEffect(() => announce(textOf(state, calls.refusal)), [state]);
   const isOpen = !["outcome", "stopped", "refused"].includes(state.kind);
   return html`
     <div class="pairing">
-      ${state.kind === "code" ? h(Code, { code: state }) : html`<div class="qr placeholder" data-kind=${state.kind}>${textOf(state)}</div>`}
+      ${state.kind === "code" ? h(Code, { code: state }) : html`<div class="qr placeholder" data-kind=${state.kind}>${textOf(state, calls.refusal)}</div>`}
       ${isOpen && h(PairingCodeForm, { code: feed.pairingCode, request: (phone: string) => calls.requestCode(session, phone) })}
     </div>
   `;
@@ -47,7 +49,7 @@ const Code = ({ code }: { code: ShownCode }) => {
   `;
 };
 
-function textOf(state: PairingState): string {
+function textOf(state: PairingState, refusal: string): string {
   switch (state.kind) {
     case "code":
       return `Code ${state.serial} of ${state.total}`;
@@ -58,7 +60,7 @@ function textOf(state: PairingState): string {
     case "crowded":
       return "Other tabs show as many codes as the browser can follow. Close one of them.";
     case "refused":
-      return "You may not see this code any more.";
+      return refusal;
     case "hidden":
       return "Hidden while this tab is in the background.";
     case "lost":

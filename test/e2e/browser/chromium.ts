@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { launch } from "puppeteer";
 import { findChrome, sandboxObstacle } from "../../../src/adapters/wwebjs/chrome.ts";
 
-/** Starts WEBJS's Chromium with a temporary profile. */
-export async function openChromium() {
+/** Starts WEBJS's Chromium with a temporary profile, and with these arguments. */
+export async function openChromium(extraArguments: readonly string[] = []) {
   const chrome = await findChrome({ searchPath: process.env.PATH });
   if (chrome === undefined) throw new Error("no Chromium found; install the browser that WEBJS uses");
   await chrome.ready();
@@ -16,7 +16,7 @@ export async function openChromium() {
     env: { ...process.env, ...chrome.env },
     headless: "shell",
     userDataDir,
-    args,
+    args: [...args, ...extraArguments],
   });
   return {
     browser,

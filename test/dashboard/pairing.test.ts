@@ -39,6 +39,18 @@ describe("pairing in the dashboard", () => {
     dashboard.assertFaultless();
   });
 
+  it("shows a push name as text, whatever is in it", async () => {
+    const { dashboard, value } = await openPairing("hostile");
+    await dashboard.waitForText(".serial", /^Code 1/);
+    const pushName = `<img src=x onerror="document.title='broken'">\u202Eevil`;
+    await harness.whatsapp.phone("15550100007", { biz: pushName }).scan(value);
+    await dashboard.waitForText(".drawer-body", /Paired with \+15550100007 · <img src=x onerror=/);
+    await dashboard.waitForText('tr[data-session="hostile"] .push-name', /<img src=x onerror=/);
+    assert.equal(await dashboard.page.$("main img"), null);
+    assert.notEqual(await dashboard.page.title(), "broken");
+    dashboard.assertFaultless();
+  });
+
   it("pairs by a code that is typed into the phone", async () => {
     const { dashboard } = await openPairing("by-code");
     await dashboard.waitForText(".serial", /^Code 1/);

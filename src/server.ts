@@ -71,6 +71,7 @@ export async function createServer(
   const listener = createListener(config, secrets, rules, api, metrics, logger, logins);
   webhooks.start();
   stack.defer(startRetention(store, config, tools));
+  await sessions.pairingLinks.load();
   await manager.boot();
   stack.defer(() => listener.close(stopGraceMs));
   const { url, address, port } = await listener.listen();

@@ -1,10 +1,13 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
+import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type AuthService, QrTextSchema } from "../../gen/sessiond/v1/auth_service_pb.js";
+import type { PairingLinks } from "../app/pairing-links.ts";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sessions } from "../ports/sessions.ts";
+import type { Authentication } from "./authentication.ts";
 import { pngBody } from "./picture.ts";
 import { liveStream } from "./streams/live-stream.ts";
 import { type QrView, qrCode, qrStream } from "./streams/qr-stream.ts";
@@ -15,11 +18,18 @@ export interface AuthServiceOptions extends QrView {
   readonly manager: Pick<SessionManager, "get" | "pairing" | "requestCode">;
   readonly sessions: Pick<Sessions, "watch">;
   readonly streams: Streams;
+  readonly authentication: Pick<Authentication, "linkOf">;
+  /** Undefined without a page for links. */
+  readonly pairingLinks: Pick<PairingLinks, "create" | "list" | "revoke"> | undefined;
 }
+
+/** Lifetime of a pairing link, unless the request says otherwise. */
+const defaultLinkMs = 15 * 60_000;
 
 /** Creates AuthService on top of a session manager. */
 export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
-  const { manager, sessions, drawQr, streams } = options;
+  const { manager, sessions, drawQr, streams, authentication, pairingLinks, clock } = options;
+  const shown = (atMs: number) => timestampFromMs(clock.wallMsAt(atMs));
   return {
     getQr: async ({ session }, { signal }) => ({
       qr: await qrCode(await manager.pairing(session, signal), options),
@@ -46,5 +56,39 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
     },
     qrStream: (request, context) =>
       liveStream((signal) => qrStream(sessions, request, options, signal), streams.optionsFor(context)),
+    async createPairingLink({ session, ttl }, { responseHeader }) {
+      responseHeader.set("cache-control", "no-store");
+      await manager.get(session);
+      const links = requireLinks(pairingLinks);
+      const { id, token, expiresAtMs } = await links.create(session, ttl ? durationMs(ttl) : defaultLinkMs);
+      return { id, url: `/pair#${token}`, expiresAt: shown(expiresAtMs) };
+    },
+    async listPairingLinks({ session }) {
+      await manager.get(session);
+      const links = (await pairingLinks?.list(session)) ?? [];
+      return {
+        links: links.map(({ id, expiresAt }) => ({
+          id,
+          ...(expiresAt && { expiresAt: shown(timestampMs(expiresAt)) }),
+        })),
+      };
+    },
+    async revokePairingLink({ session, id }) {
+      await manager.get(session);
+      await pairingLinks?.revoke(session, id);
+      return {};
+    },
+    getPairingLink(_request, { requestHeader, responseHeader }) {
+      responseHeader.set("cache-control", "no-store");
+      const link = authentication.linkOf(requestHeader);
+      if (link === undefined)
+        throw invalidArgument([{ field: "x-pairing-token", description: "header should be sent" }]);
+      return { session: link.session, expiresAt: shown(link.expiresAtMs) };
+    },
   };
+}
+
+function requireLinks<T>(links: T | undefined): T {
+  if (links !== undefined) return links;
+  throw new SessionError("DASHBOARD_OFF", "Pairing links need the dashboard: set SESSIOND_DASHBOARD=on");
 }

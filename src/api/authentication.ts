@@ -1,6 +1,11 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { public_access as publicAccess, read_only as readOnly } from "../../gen/sessiond/api/v1/annotations_pb.js";
+import {
+  pairing_link as pairingLink,
+  public_access as publicAccess,
+  read_only as readOnly,
+} from "../../gen/sessiond/api/v1/annotations_pb.js";
+import type { OpenLink, PairingLinks } from "../app/pairing-links.ts";
 import { SessionError } from "../domain/errors.ts";
 import type { Logins } from "../ports/logins.ts";
 import type { Credential, Tickets } from "../ports/tickets.ts";
@@ -13,6 +18,9 @@ export const ticketHeader = "x-stream-ticket";
 /** Header with the secret of a dashboard login. The port fills it from the cookie of a page of its own. */
 export const loginHeader = "x-dashboard-login";
 
+/** Header with the token of a pairing link. A call with it has the rights of the link and no others. */
+export const pairingHeader = "x-pairing-token";
+
 /** Rules for access to the API. */
 export interface AuthenticationOptions {
   /** Checks a presented key. Without it, no call needs a key. */
@@ -23,6 +31,8 @@ export interface AuthenticationOptions {
   readonly tickets?: Pick<Tickets, "credentialOf">;
   /** Logins of the dashboard. `readOnly` limits them to RPCs with the option `read_only`. */
   readonly dashboard?: { readonly logins: Logins; readonly readOnly: boolean } | undefined;
+  /** A pairing link opens RPCs with the option `pairing_link`, for its own session. */
+  readonly pairingLinks?: Pick<PairingLinks, "find"> | undefined;
   readonly logger: Pick<CallLogger, "debug">;
 }
 
@@ -41,6 +51,7 @@ export interface Reader {
 export class Authentication {
   readonly #options: AuthenticationOptions;
   readonly #isOpen: (method: DescMethod) => boolean;
+  readonly #isForLinks = memoizeByMethod((method) => getOption(method, pairingLink));
   readonly #isReadOnly = memoizeByMethod((method) => getOption(method, readOnly));
   /** The last key that opened a stream: nearly all streams have the same one. */
   #lastKey: Credential = noKey;
@@ -53,7 +64,7 @@ export class Authentication {
 
   /** Returns why a call is refused; undefined if it is admitted. `method` is undefined for a path without a method. */
   refusal(method: DescMethod | undefined, header: Headers): SessionError | undefined {
-    if (this.#options.verifyKey === undefined || (method && this.#isOpen(method))) return undefined;
+    if ((method && this.#isOpen(method)) || this.#isFreeOfKeys(header)) return undefined;
     const credential = this.#credentialOf(method, header);
     const refusal = this.#refusalOf(method, credential);
     if (refusal === undefined) {
@@ -73,8 +84,9 @@ export class Authentication {
 
   /** Returns the reader of a stream that has been admitted. A ticket opens a stream; from then on its credential counts. */
   readerOf(method: DescMethod, header: Headers): Reader {
-    if (this.#options.verifyKey === undefined || this.#isOpen(method)) return anyReader;
+    if (this.#isOpen(method) || this.#isFreeOfKeys(header)) return anyReader;
     const credential = this.#credentialOf(method, header);
+    if (credential.kind === "pairing_link") return linkReader(this.#options.pairingLinks?.find(credential.token));
     const shared = credential.kind === "key" ? this.#sharedKey(credential) : credential;
     const check = () => {
       const refusal = this.#refusalOf(method, shared);
@@ -85,13 +97,31 @@ export class Authentication {
     return { check, onEnd: (callback) => logins.onEnd(shared.secret, () => callback(keyRequired())) };
   }
 
+  /** Returns the pairing link that a call is made with; undefined for calls without one. Throws if the link has ended. */
+  linkOf(header: Headers): OpenLink | undefined {
+    const token = header.get(pairingHeader);
+    if (token === null) return undefined;
+    const link = this.#options.pairingLinks?.find(token);
+    if (link === undefined) throw pairingLinkEnded();
+    return link;
+  }
+
+  /** Returns true if the server needs no key, and the caller has not chosen the rights of a pairing link. */
+  #isFreeOfKeys(header: Headers): boolean {
+    return this.#options.verifyKey === undefined && !header.has(pairingHeader);
+  }
+
   #credentialOf(method: DescMethod | undefined, header: Headers): Credential {
     const ticket = method?.methodKind === "server_streaming" ? header.get(ticketHeader) : null;
     return (ticket === null ? undefined : this.#options.tickets?.credentialOf(ticket)) ?? readCredential(header);
   }
 
   #refusalOf(method: DescMethod | undefined, credential: Credential): SessionError | undefined {
-    const { verifyKey, dashboard } = this.#options;
+    const { verifyKey, dashboard, pairingLinks } = this.#options;
+    if (credential.kind === "pairing_link") {
+      const isAdmitted = method && this.#isForLinks(method) && pairingLinks?.find(credential.token) !== undefined;
+      return isAdmitted ? undefined : pairingLinkEnded();
+    }
     if (credential.kind === "key") {
       return credential.key !== "" && verifyKey?.(credential.key) ? undefined : keyRequired();
     }
@@ -108,6 +138,19 @@ export class Authentication {
 
 const noKey: Credential = { kind: "key", key: "" };
 const anyReader: Reader = { check() {} };
+
+/** Limit of open streams of one link, which may be in anybody's hands. */
+const maxLinkReaders = 8;
+
+function linkReader(link: OpenLink | undefined): Reader {
+  if (link && link.readers >= maxLinkReaders) {
+    throw new SessionError("TOO_MANY_STREAMS", `No more than ${maxLinkReaders} streams of a pairing link can be open`);
+  }
+  const check = () => {
+    if (link === undefined || link.hasEnded()) throw pairingLinkEnded();
+  };
+  return { check, ...(link && { onEnd: (callback) => link.onEnd(() => callback(pairingLinkEnded())) }) };
+}
 
 /** Returns a function with its results stored. The methods of the services are few. */
 function memoizeByMethod<T>(compute: (method: DescMethod) => T): (method: DescMethod) => T {
@@ -132,14 +175,20 @@ export function gate(
 export const keyRequired = () =>
   new SessionError("API_KEY_REQUIRED", "A valid API key is required, as x-api-key or Bearer");
 
+/** Creates the error for a pairing link that opens nothing, or not the call that was made with it. */
+export const pairingLinkEnded = () =>
+  new SessionError("PAIRING_LINK_INVALID", "The pairing link has expired, was used or was revoked: ask for a new one");
+
 const onlyReads = () =>
   new SessionError(
     "READ_ONLY",
     "The dashboard of this server only reads (SESSIOND_DASHBOARD=readonly): use the API key",
   );
 
-/** Returns the credential in a call's headers. A key, even a wrong one, excludes the login. */
+/** Returns the credential in a call's headers. A pairing link excludes all others; a key, even a wrong one, excludes the login. */
 export function readCredential(header: Headers): Credential {
+  const token = header.get(pairingHeader);
+  if (token !== null) return { kind: "pairing_link", token };
   const key = header.get("x-api-key") || (/^Bearer +(\S.*)$/i.exec(header.get("authorization") ?? "")?.[1] ?? "");
   const secret = key === "" ? header.get(loginHeader) : null;
   if (secret !== null) return { kind: "login", secret };

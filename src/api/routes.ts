@@ -14,11 +14,12 @@ import type { WebhookLog } from "../app/webhook-log.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import type { Tickets } from "../ports/tickets.ts";
-import { createAuthService } from "./auth-service.ts";
+import { type AuthServiceOptions, createAuthService } from "./auth-service.ts";
 import { type Authentication, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
+import { pairingScope } from "./pairing-scope.ts";
 import type { DrawQr } from "./picture.ts";
 import { createReflectionServices } from "./reflection-service.ts";
 import { createServerService, type ServerServiceOptions } from "./server-service.ts";
@@ -45,6 +46,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   /** Judges every call before anything of it is read. */
   readonly authentication: Authentication;
   readonly warnings: Warnings;
+  readonly pairingLinks: AuthServiceOptions["pairingLinks"];
   readonly tickets: Tickets;
   readonly streamPolicy: StreamPolicy;
   readonly streamLimit: StreamLimitOptions;
@@ -63,6 +65,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   const interceptors = [
     reporting({ logger: options.logger, nowMs, ...(options.metrics && { metrics: options.metrics }) }),
     streamLimit(options.streamLimit),
+    pairingScope(options.authentication),
     warning(options.warnings),
     validation,
   ];

@@ -1,4 +1,5 @@
 import { type DescMessage, isMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
 import * as events from "../../gen/sessiond/v1/event_service_pb.js";
@@ -25,6 +26,8 @@ const qrFormats = ["image", "raw"];
 /** Entries of logs on a page, at most, and sessions or endpoints. */
 const maxEntries = 500;
 const maxItems = 1000;
+/** Lifetime of a pairing link, at most. */
+const maxLinkMs = 24 * 3_600_000;
 /** Characters of a search, at most. */
 const maxQuery = 500;
 
@@ -120,6 +123,12 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
   rule(auth.RequestCodeRequestSchema, (message) => [...named(message), ...phoneViolations(message.phoneNumber)]),
   rule(auth.AuthorizeCodeRequestSchema, (message) => [...named(message), ...codeViolations(message.code)]),
   rule(auth.QrStreamRequestSchema, named),
+  rule(auth.CreatePairingLinkRequestSchema, (message) => [...named(message), ...ttlViolations(message.ttl)]),
+  rule(auth.ListPairingLinksRequestSchema, named),
+  rule(auth.RevokePairingLinkRequestSchema, (message) => [
+    ...named(message),
+    ...(message.id === "" ? [{ field: "id", description: "should not be empty" }] : []),
+  ]),
   rule(events.StreamEventsRequestSchema, (message) => [
     ...streamedNames(message),
     ...message.names.flatMap(eventNameViolations),
@@ -175,6 +184,11 @@ function formatViolations(format: string): Violation[] {
 function phoneViolations(text: string): Violation[] {
   const number = phoneNumber(text);
   return typeof number === "string" ? [] : [number];
+}
+
+function ttlViolations(ttl: Duration | undefined): Violation[] {
+  const ms = ttl ? durationMs(ttl) : 1_000;
+  return ms >= 1_000 && ms <= maxLinkMs ? [] : [{ field: "ttl", description: 'must be from "1s" to "86400s"' }];
 }
 
 const codeViolations = (code: string): Violation[] =>

@@ -133,6 +133,11 @@ export class SessionManager {
     return this.#unlinker.count;
   }
 
+  /** Adds or revokes a pairing link. */
+  changeLinks(session: string, command: SessionCommand): Promise<SessionRecord> {
+    return this.#dispatch(session, command);
+  }
+
   /** Restores the login that the session last connected with. The present one is stored in its place. */
   restoreCredentials(session: string): Promise<SessionRecord> {
     return this.#run(session, (runner) => runner.restoreCredentials());

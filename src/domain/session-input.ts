@@ -1,3 +1,4 @@
+import type { PairingLink } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
 
@@ -40,6 +41,9 @@ export type SessionInput =
   | { type: "postponed"; untilMs: number }
   /** A former login was put in place of the present one; no engine is open. */
   | { type: "restored" }
+  /** The caller has made sure that there is room for it. */
+  | { type: "link_added"; link: PairingLink }
+  | { type: "link_revoked"; id: string }
   | { type: "qr" }
   | { type: "paired"; me: Me }
   | { type: "opened"; me: Me }

@@ -32,6 +32,7 @@ import {
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
+import { addLink, revokeLink, withoutUsedLinks } from "./pairing-links.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import { type ChangedPart, changedParts, withAccount } from "./session-changes.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
@@ -149,7 +150,8 @@ export function transition(
   if (input.type === "message") return reported(record, messages, input.message);
   const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
   if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
-  const state = next.state === record ? record : withAccount(withLimits(next.state, nowMs, policy), record);
+  const state =
+    next.state === record ? record : withoutUsedLinks(withAccount(withLimits(next.state, nowMs, policy), record));
   const log = next.state === record ? messages : logAfter(input, messages, record, nowMs);
   return {
     ...next,
@@ -224,6 +226,10 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
       return postponed(state, input.untilMs);
     case "restored":
       return restored(state, nowMs);
+    case "link_added":
+      return addLink(state, input.link, nowMs);
+    case "link_revoked":
+      return revokeLink(state, input.id);
     case "qr":
       return isRunning(state) ? announce({ ...withFailureCleared(state), phase: Phase.PAIRING }) : to(state);
     case "paired":

@@ -105,6 +105,7 @@ export const dialectNames: DialectNames = {
     "sessiond.v1.Me.id",
     "sessiond.v1.Me.push_name",
     "sessiond.v1.RequestCodeResponse.code",
+    "sessiond.v1.ListPairingLinksResponse.links",
     "sessiond.v1.StartSessionDeprecatedResponse.name",
     "sessiond.v1.StartSessionDeprecatedResponse.config",
     "sessiond.v1.ListSessionsResponse.sessions",

@@ -1,7 +1,8 @@
-/** Proof of a caller's rights: an API key, "" for a caller that needs none, or the secret of a dashboard login. */
+/** Proof of a caller's rights: an API key, "" for a caller that needs none, the secret of a dashboard login, or a pairing link's token. */
 export type Credential =
   | { readonly kind: "key"; readonly key: string }
-  | { readonly kind: "login"; readonly secret: string };
+  | { readonly kind: "login"; readonly secret: string }
+  | { readonly kind: "pairing_link"; readonly token: string };
 
 /** A ticket that was issued. */
 export interface Ticket {

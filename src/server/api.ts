@@ -67,8 +67,13 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   const startedAtMs = clock.nowMs();
   const { backend, backUp } = store;
   const tickets = new ProcessTickets({ clock, random });
+  const pairingLinks = config.dashboard === "off" ? undefined : sessions.pairingLinks;
   const logins = new ProcessLogins({ clock, random });
-  const authentication = createAuthentication(config, { verifyKey: parts.verifyKey, tickets, logger }, logins);
+  const authentication = createAuthentication(
+    config,
+    { verifyKey: parts.verifyKey, tickets, pairingLinks, logger },
+    logins,
+  );
   const warnings = new Warnings(logger);
   warnOfDeadEvents(secrets, warnings);
   const streams = countStreams();
@@ -81,6 +86,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     allWebhooks: new AllWebhooks(backend),
     metrics,
     authentication,
+    pairingLinks,
     warnings,
     drawQr,
     clock,
@@ -128,7 +134,7 @@ const versionsOf = ({ factories }: Engines) =>
 
 function createAuthentication(
   { openPaths, dashboard }: Config,
-  options: Pick<AuthenticationOptions, "verifyKey" | "tickets"> & { readonly logger: Logger },
+  options: Pick<AuthenticationOptions, "verifyKey" | "tickets" | "pairingLinks"> & { readonly logger: Logger },
   logins: Logins,
 ): Authentication {
   const open = rpcsAt(restServices, openPaths);

@@ -1,7 +1,9 @@
 import { Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
+import { hashSecret } from "../adapters/node/secret-hash.ts";
 import { sessionScope } from "../adapters/node/session-scope.ts";
 import { drawQrText } from "../adapters/qrcode/draw.ts";
 import { ConnectGate } from "../app/connect-gate.ts";
+import { PairingLinks } from "../app/pairing-links.ts";
 import { printQrs } from "../app/qr-printer.ts";
 import { Reconnects, type Storm } from "../app/reconnects.ts";
 import { SessionManager } from "../app/session-manager.ts";
@@ -14,6 +16,7 @@ import type { Tools } from "./overrides.ts";
 /** All sessions, and facts about their connections. */
 export interface RunningSessions {
   readonly manager: SessionManager;
+  readonly pairingLinks: PairingLinks;
   /** Sessions that reconnect again and again, most first. */
   storms(): readonly Storm[];
   /** Number of sessions that wait for a slot to connect. */
@@ -30,6 +33,13 @@ export function createSessions(
 ): RunningSessions {
   const gate = new ConnectGate(clock, config.connects);
   const reconnects = new Reconnects(clock);
+  const pairingLinks = new PairingLinks({
+    sessions: backend.sessions,
+    manager: () => manager,
+    clock,
+    random,
+    hash: hashSecret,
+  });
   const manager = new SessionManager({
     backend,
     engines: new Map(engines.factories.map((factory) => [factory.kind, factory])),
@@ -45,9 +55,12 @@ export function createSessions(
     bootDelayMs: config.autoStartDelayMs,
     gate,
     scope: sessionScope,
-    onChange: (record) => reconnects.note(record),
+    onChange(record) {
+      reconnects.note(record);
+      pairingLinks.note(record);
+    },
   });
-  return { manager, storms: () => reconnects.storms(), connectQueue: () => gate.waiting };
+  return { manager, pairingLinks, storms: () => reconnects.storms(), connectQueue: () => gate.waiting };
 }
 
 /** Prints QR codes to the console. Returns the function that stops it. */

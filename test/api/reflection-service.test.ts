@@ -79,7 +79,7 @@ for (const [version, client] of Object.entries(clients)) {
       assert.equal(filesOf(file)[0]?.name, "google/api/annotations.proto");
       assert.ok(numbers?.case === "allExtensionNumbersResponse");
       // google.api.http, then the options of sessiond/api/v1/annotations.proto.
-      assert.deepEqual(numbers.value.extensionNumber, [72295728, 50101, 50102, 50103, 50104, 50105]);
+      assert.deepEqual(numbers.value.extensionNumber, [72295728, 50101, 50102, 50103, 50104, 50105, 50106]);
     });
 
     it("reports unknown names", async () => {

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Me, Session_StatusReason } from "./session_pb.js";
 import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
 
@@ -12,6 +12,216 @@ import type { HttpBodySchema } from "../../google/api/httpbody_pb.js";
  * Describes the file sessiond/v1/auth_service.proto.
  */
 export declare const file_sessiond_v1_auth_service: GenFile;
+
+/**
+ * Session to pair, and how long the link works.
+ *
+ * @generated from message sessiond.v1.CreatePairingLinkRequest
+ */
+export declare type CreatePairingLinkRequest = Message<"sessiond.v1.CreatePairingLinkRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Time until the link expires: 1 s to 24 h. Default 15 min.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 2;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.CreatePairingLinkRequest.
+ * Use `create(CreatePairingLinkRequestSchema)` to create a new message.
+ */
+export declare const CreatePairingLinkRequestSchema: GenMessage<CreatePairingLinkRequest>;
+
+/**
+ * The link.
+ *
+ * @generated from message sessiond.v1.CreatePairingLinkResponse
+ */
+export declare type CreatePairingLinkResponse = Message<"sessiond.v1.CreatePairingLinkResponse"> & {
+  /**
+   * Id of the link, to revoke it.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * URL of the page, relative to the server: "/pair#" and the token. A secret: it lets its bearer pair the session.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Time at which the link expires.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 3;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.CreatePairingLinkResponse.
+ * Use `create(CreatePairingLinkResponseSchema)` to create a new message.
+ */
+export declare const CreatePairingLinkResponseSchema: GenMessage<CreatePairingLinkResponse>;
+
+/**
+ * Session whose links are listed.
+ *
+ * @generated from message sessiond.v1.ListPairingLinksRequest
+ */
+export declare type ListPairingLinksRequest = Message<"sessiond.v1.ListPairingLinksRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksRequest.
+ * Use `create(ListPairingLinksRequestSchema)` to create a new message.
+ */
+export declare const ListPairingLinksRequestSchema: GenMessage<ListPairingLinksRequest>;
+
+/**
+ * The open links, oldest first.
+ *
+ * @generated from message sessiond.v1.ListPairingLinksResponse
+ */
+export declare type ListPairingLinksResponse = Message<"sessiond.v1.ListPairingLinksResponse"> & {
+  /**
+   * The links.
+   *
+   * @generated from field: repeated sessiond.v1.ListPairingLinksResponse.Link links = 1;
+   */
+  links: ListPairingLinksResponse_Link[];
+};
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksResponse.
+ * Use `create(ListPairingLinksResponseSchema)` to create a new message.
+ */
+export declare const ListPairingLinksResponseSchema: GenMessage<ListPairingLinksResponse>;
+
+/**
+ * Link without its token.
+ *
+ * @generated from message sessiond.v1.ListPairingLinksResponse.Link
+ */
+export declare type ListPairingLinksResponse_Link = Message<"sessiond.v1.ListPairingLinksResponse.Link"> & {
+  /**
+   * Id of the link.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Time at which the link expires.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksResponse.Link.
+ * Use `create(ListPairingLinksResponse_LinkSchema)` to create a new message.
+ */
+export declare const ListPairingLinksResponse_LinkSchema: GenMessage<ListPairingLinksResponse_Link>;
+
+/**
+ * Link to revoke.
+ *
+ * @generated from message sessiond.v1.RevokePairingLinkRequest
+ */
+export declare type RevokePairingLinkRequest = Message<"sessiond.v1.RevokePairingLinkRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Id of the link.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sessiond.v1.RevokePairingLinkRequest.
+ * Use `create(RevokePairingLinkRequestSchema)` to create a new message.
+ */
+export declare const RevokePairingLinkRequestSchema: GenMessage<RevokePairingLinkRequest>;
+
+/**
+ * Empty.
+ *
+ * @generated from message sessiond.v1.RevokePairingLinkResponse
+ */
+export declare type RevokePairingLinkResponse = Message<"sessiond.v1.RevokePairingLinkResponse"> & {
+};
+
+/**
+ * Describes the message sessiond.v1.RevokePairingLinkResponse.
+ * Use `create(RevokePairingLinkResponseSchema)` to create a new message.
+ */
+export declare const RevokePairingLinkResponseSchema: GenMessage<RevokePairingLinkResponse>;
+
+/**
+ * Empty: the link is named by its token.
+ *
+ * @generated from message sessiond.v1.GetPairingLinkRequest
+ */
+export declare type GetPairingLinkRequest = Message<"sessiond.v1.GetPairingLinkRequest"> & {
+};
+
+/**
+ * Describes the message sessiond.v1.GetPairingLinkRequest.
+ * Use `create(GetPairingLinkRequestSchema)` to create a new message.
+ */
+export declare const GetPairingLinkRequestSchema: GenMessage<GetPairingLinkRequest>;
+
+/**
+ * The link's session.
+ *
+ * @generated from message sessiond.v1.GetPairingLinkResponse
+ */
+export declare type GetPairingLinkResponse = Message<"sessiond.v1.GetPairingLinkResponse"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Time at which the link expires.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.GetPairingLinkResponse.
+ * Use `create(GetPairingLinkResponseSchema)` to create a new message.
+ */
+export declare const GetPairingLinkResponseSchema: GenMessage<GetPairingLinkResponse>;
 
 /**
  * QR code of WhatsApp, valid for a short time.
@@ -467,6 +677,48 @@ export declare const AuthService: GenService<{
     methodKind: "server_streaming";
     input: typeof QrStreamRequestSchema;
     output: typeof QrStreamResponseSchema;
+  },
+  /**
+   * Creates a link to a page where the owner of a phone pairs the session, without access to anything else. It works until the session is
+   * paired, at most once, or until it expires or is revoked. The token in the link is shown only here.
+   *
+   * @generated from rpc sessiond.v1.AuthService.CreatePairingLink
+   */
+  createPairingLink: {
+    methodKind: "unary";
+    input: typeof CreatePairingLinkRequestSchema;
+    output: typeof CreatePairingLinkResponseSchema;
+  },
+  /**
+   * Lists the open pairing links of a session, without their tokens.
+   *
+   * @generated from rpc sessiond.v1.AuthService.ListPairingLinks
+   */
+  listPairingLinks: {
+    methodKind: "unary";
+    input: typeof ListPairingLinksRequestSchema;
+    output: typeof ListPairingLinksResponseSchema;
+  },
+  /**
+   * Revokes a pairing link. The page that shows its code loses it at once. Idempotent.
+   *
+   * @generated from rpc sessiond.v1.AuthService.RevokePairingLink
+   */
+  revokePairingLink: {
+    methodKind: "unary";
+    input: typeof RevokePairingLinkRequestSchema;
+    output: typeof RevokePairingLinkResponseSchema;
+  },
+  /**
+   * Returns the session of the pairing link whose token is in `X-Pairing-Token`. With that header, a caller needs no key, and can call only
+   * this, QrStream and RequestCode, for that session.
+   *
+   * @generated from rpc sessiond.v1.AuthService.GetPairingLink
+   */
+  getPairingLink: {
+    methodKind: "unary";
+    input: typeof GetPairingLinkRequestSchema;
+    output: typeof GetPairingLinkResponseSchema;
   },
 }>;
 

@@ -5,7 +5,7 @@
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.js";
 import { file_google_api_httpbody } from "../../google/api/httpbody_pb.js";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_sessiond_api_v1_annotations } from "../api/v1/annotations_pb.js";
 import { file_sessiond_v1_session } from "./session_pb.js";
 
@@ -13,97 +13,160 @@ import { file_sessiond_v1_session } from "./session_pb.js";
  * Describes the file sessiond/v1/auth_service.proto.
  */
 export const file_sessiond_v1_auth_service = /*@__PURE__*/
-  fileDesc("Ch5zZXNzaW9uZC92MS9hdXRoX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIqYBCgZRckNvZGUSDQoFdmFsdWUYASABKAkSCwoDcG5nGAIgASgMEi0KCWlzc3VlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2VyaWFsGAUgASgNEhEKCXJlbWFpbmluZxgGIAEoDSIfCgxHZXRRclJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCSIwCg1HZXRRclJlc3BvbnNlEh8KAnFyGAEgASgLMhMuc2Vzc2lvbmQudjEuUXJDb2RlIlsKEEdldFFyQm9keVJlcXVlc3QSHgoHc2Vzc2lvbhgBIAEoCUINqrsYCRoHZGVmYXVsdBInCgZmb3JtYXQYAiABKAlCF6q7GBMSBWltYWdlKgVpbWFnZSoDcmF3ImAKBlFyVGV4dBIVCgV2YWx1ZRgBIAEoCUIGqrsYAggBOj+quxg7eyJ2YWx1ZSI6ICJ2YWx1ZS10aGF0LXlvdS1uZWVkLXRvLXVzZS10by1nZW5lcmF0ZS1xci1jb2RlIn0ingEKElJlcXVlc3RDb2RlUmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0EhwKDHBob25lX251bWJlchgCIAEoCUIGqrsYAggBEhsKBm1ldGhvZBgDIAEoCUIGqrsYAjgASACIAQE6Iqq7GB57InBob25lTnVtYmVyIjogIjEyMTMyMTMyMTMwIn1CCQoHX21ldGhvZCI+ChNSZXF1ZXN0Q29kZVJlc3BvbnNlEgwKBGNvZGUYASABKAk6Gaq7GBV7ImNvZGUiOiAiQUJDRC1BQkNEIn0iZgoUQXV0aG9yaXplQ29kZVJlcXVlc3QSHgoHc2Vzc2lvbhgBIAEoCUINqrsYCRoHZGVmYXVsdBIWCgRjb2RlGAIgASgJQgiquxgECAEwAToWqrsYEnsiY29kZSI6ICIxMjM0NTYifSIXChVBdXRob3JpemVDb2RlUmVzcG9uc2UiRAoPUXJTdHJlYW1SZXF1ZXN0Eh4KB3Nlc3Npb24YASABKAlCDaq7GAkaB2RlZmF1bHQSEQoJYWZ0ZXJfc2VxGAIgASgEIqoDChBRclN0cmVhbVJlc3BvbnNlEiEKAnFyGAEgASgLMhMuc2Vzc2lvbmQudjEuUXJDb2RlSAASOAoHb3V0Y29tZRgCIAEoCzIlLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVzcG9uc2UuT3V0Y29tZUgAEhYKDHBhaXJpbmdfY29kZRgDIAEoCUgAEgsKA3NlcRgEIAEoBBqLAgoHT3V0Y29tZRI8CgZyZXN1bHQYASABKA4yLC5zZXNzaW9uZC52MS5RclN0cmVhbVJlc3BvbnNlLk91dGNvbWUuUmVzdWx0EhsKAm1lGAIgASgLMg8uc2Vzc2lvbmQudjEuTWUSMQoGcmVhc29uGAMgASgOMiEuc2Vzc2lvbmQudjEuU2Vzc2lvbi5TdGF0dXNSZWFzb24icgoGUmVzdWx0EhYKElJFU1VMVF9VTlNQRUNJRklFRBAAEhEKDVJFU1VMVF9QQUlSRUQQARIUChBSRVNVTFRfVElNRURfT1VUEAISFAoQUkVTVUxUX0NBTkNFTExFRBADEhEKDVJFU1VMVF9GQUlMRUQQBEIGCgRpdGVtMt8KCgtBdXRoU2VydmljZRK7AQoFR2V0UXISGS5zZXNzaW9uZC52MS5HZXRRclJlcXVlc3QaGi5zZXNzaW9uZC52MS5HZXRRclJlc3BvbnNlInuquxgvCAUiK05vIHNlc3Npb24gaGFzIHRoaXMgbmFtZSwgb3IgaXQgaXMgU1RPUFBFRC6quxhECAkSGVNFU1NJT05fU1RBVFVTX1VORVhQRUNURUQiJVRoZSBzZXNzaW9uIGRvZXMgbm90IHdhaXQgZm9yIGEgc2Nhbi4SrwIKCUdldFFyQm9keRIdLnNlc3Npb25kLnYxLkdldFFyQm9keVJlcXVlc3QaFC5nb29nbGUuYXBpLkh0dHBCb2R5IuwBqrsYLwgFIitObyBzZXNzaW9uIGhhcyB0aGlzIG5hbWUsIG9yIGl0IGlzIFNUT1BQRUQuqrsYRAgJEhlTRVNTSU9OX1NUQVRVU19VTkVYUEVDVEVEIiVUaGUgc2Vzc2lvbiBkb2VzIG5vdCB3YWl0IGZvciBhIHNjYW4uwrsYCwoJaW1hZ2UvcG5nwrsYJgoQYXBwbGljYXRpb24vanNvbhISc2Vzc2lvbmQudjEuUXJUZXh0gtPkkwIyWhgiFi9hcGkve3Nlc3Npb259L2F1dGgvcXISFi9hcGkve3Nlc3Npb259L2F1dGgvcXISswMKC1JlcXVlc3RDb2RlEh8uc2Vzc2lvbmQudjEuUmVxdWVzdENvZGVSZXF1ZXN0GiAuc2Vzc2lvbmQudjEuUmVxdWVzdENvZGVSZXNwb25zZSLgAqq7GC8IBSIrTm8gc2Vzc2lvbiBoYXMgdGhpcyBuYW1lLCBvciBpdCBpcyBTVE9QUEVELqq7GIIBCAkaS0NhbiByZXF1ZXN0IGNvZGUgb25seSBpbiBTQ0FOX1FSX0NPREUgc3RhdHVzLiBUaGUgY3VycmVudCBzdGF0dXMgaXMgV09SS0lORyIxVGhlIHNlc3Npb24gaGFzIGFub3RoZXIgc3RhdHVzIHRoYW4gU0NBTl9RUl9DT0RFLqq7GCEICSIdV2hhdHNBcHAgcmVmdXNlcyB0aGUgcmVxdWVzdC6quxhSCAwaPEEgbWV0aG9kIG9mIHNlbmRpbmcgdGhlIGNvZGUgaXMgbm90IHN1cHBvcnRlZDogbGVhdmUgaXQgb3V0LiIQYG1ldGhvZGAgaXMgc2V0LoLT5JMCJToBKiIgL2FwaS97c2Vzc2lvbn0vYXV0aC9yZXF1ZXN0LWNvZGUSgwIKDUF1dGhvcml6ZUNvZGUSIS5zZXNzaW9uZC52MS5BdXRob3JpemVDb2RlUmVxdWVzdBoiLnNlc3Npb25kLnYxLkF1dGhvcml6ZUNvZGVSZXNwb25zZSKqAaq7GDAIBRoRU2Vzc2lvbiBub3QgZm91bmQiGU5vIHNlc3Npb24gaGFzIHRoaXMgbmFtZS6quxhFCAwaLFRoZSBtZXRob2QgaXMgbm90IGltcGxlbWVudGVkIGJ5IHRoZSBlbmdpbmUuIhNUaGUgc2Vzc2lvbiBleGlzdHMugtPkkwInOgEqIiIvYXBpL3tzZXNzaW9ufS9hdXRoL2F1dGhvcml6ZS1jb2RlEqMBCghRclN0cmVhbRIcLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVxdWVzdBodLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVzcG9uc2UiWKq7GC8IBSIrTm8gc2Vzc2lvbiBoYXMgdGhpcyBuYW1lLCBvciBpdCBpcyBTVE9QUEVELoLT5JMCHxIdL2FwaS97c2Vzc2lvbn0vYXV0aC9xci1zdHJlYW0wAWIGcHJvdG8z", [file_google_api_annotations, file_google_api_httpbody, file_google_protobuf_timestamp, file_sessiond_api_v1_annotations, file_sessiond_v1_session]);
+  fileDesc("Ch5zZXNzaW9uZC92MS9hdXRoX3NlcnZpY2UucHJvdG8SC3Nlc3Npb25kLnYxIncKGENyZWF0ZVBhaXJpbmdMaW5rUmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0EiYKA3R0bBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjoTqrsYD3sidHRsIjogIjkwMHMifSJkChlDcmVhdGVQYWlyaW5nTGlua1Jlc3BvbnNlEgoKAmlkGAEgASgJEgsKA3VybBgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI5ChdMaXN0UGFpcmluZ0xpbmtzUmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0IpkBChhMaXN0UGFpcmluZ0xpbmtzUmVzcG9uc2USOQoFbGlua3MYASADKAsyKi5zZXNzaW9uZC52MS5MaXN0UGFpcmluZ0xpbmtzUmVzcG9uc2UuTGluaxpCCgRMaW5rEgoKAmlkGAEgASgJEi4KCmV4cGlyZXNfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKGFJldm9rZVBhaXJpbmdMaW5rUmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0EhQKAmlkGAIgASgJQgiquxgECAEwASIbChlSZXZva2VQYWlyaW5nTGlua1Jlc3BvbnNlIhcKFUdldFBhaXJpbmdMaW5rUmVxdWVzdCJZChZHZXRQYWlyaW5nTGlua1Jlc3BvbnNlEg8KB3Nlc3Npb24YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAipgEKBlFyQ29kZRINCgV2YWx1ZRgBIAEoCRILCgNwbmcYAiABKAwSLQoJaXNzdWVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzZXJpYWwYBSABKA0SEQoJcmVtYWluaW5nGAYgASgNIh8KDEdldFFyUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIjAKDUdldFFyUmVzcG9uc2USHwoCcXIYASABKAsyEy5zZXNzaW9uZC52MS5RckNvZGUiWwoQR2V0UXJCb2R5UmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0EicKBmZvcm1hdBgCIAEoCUIXqrsYExIFaW1hZ2UqBWltYWdlKgNyYXciYAoGUXJUZXh0EhUKBXZhbHVlGAEgASgJQgaquxgCCAE6P6q7GDt7InZhbHVlIjogInZhbHVlLXRoYXQteW91LW5lZWQtdG8tdXNlLXRvLWdlbmVyYXRlLXFyLWNvZGUifSKeAQoSUmVxdWVzdENvZGVSZXF1ZXN0Eh4KB3Nlc3Npb24YASABKAlCDaq7GAkaB2RlZmF1bHQSHAoMcGhvbmVfbnVtYmVyGAIgASgJQgaquxgCCAESGwoGbWV0aG9kGAMgASgJQgaquxgCOABIAIgBAToiqrsYHnsicGhvbmVOdW1iZXIiOiAiMTIxMzIxMzIxMzAifUIJCgdfbWV0aG9kIj4KE1JlcXVlc3RDb2RlUmVzcG9uc2USDAoEY29kZRgBIAEoCToZqrsYFXsiY29kZSI6ICJBQkNELUFCQ0QifSJmChRBdXRob3JpemVDb2RlUmVxdWVzdBIeCgdzZXNzaW9uGAEgASgJQg2quxgJGgdkZWZhdWx0EhYKBGNvZGUYAiABKAlCCKq7GAQIATABOhaquxgSeyJjb2RlIjogIjEyMzQ1NiJ9IhcKFUF1dGhvcml6ZUNvZGVSZXNwb25zZSJECg9RclN0cmVhbVJlcXVlc3QSHgoHc2Vzc2lvbhgBIAEoCUINqrsYCRoHZGVmYXVsdBIRCglhZnRlcl9zZXEYAiABKAQiqgMKEFFyU3RyZWFtUmVzcG9uc2USIQoCcXIYASABKAsyEy5zZXNzaW9uZC52MS5RckNvZGVIABI4CgdvdXRjb21lGAIgASgLMiUuc2Vzc2lvbmQudjEuUXJTdHJlYW1SZXNwb25zZS5PdXRjb21lSAASFgoMcGFpcmluZ19jb2RlGAMgASgJSAASCwoDc2VxGAQgASgEGosCCgdPdXRjb21lEjwKBnJlc3VsdBgBIAEoDjIsLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVzcG9uc2UuT3V0Y29tZS5SZXN1bHQSGwoCbWUYAiABKAsyDy5zZXNzaW9uZC52MS5NZRIxCgZyZWFzb24YAyABKA4yIS5zZXNzaW9uZC52MS5TZXNzaW9uLlN0YXR1c1JlYXNvbiJyCgZSZXN1bHQSFgoSUkVTVUxUX1VOU1BFQ0lGSUVEEAASEQoNUkVTVUxUX1BBSVJFRBABEhQKEFJFU1VMVF9USU1FRF9PVVQQAhIUChBSRVNVTFRfQ0FOQ0VMTEVEEAMSEQoNUkVTVUxUX0ZBSUxFRBAEQgYKBGl0ZW0y9REKC0F1dGhTZXJ2aWNlErsBCgVHZXRRchIZLnNlc3Npb25kLnYxLkdldFFyUmVxdWVzdBoaLnNlc3Npb25kLnYxLkdldFFyUmVzcG9uc2Uie6q7GC8IBSIrTm8gc2Vzc2lvbiBoYXMgdGhpcyBuYW1lLCBvciBpdCBpcyBTVE9QUEVELqq7GEQICRIZU0VTU0lPTl9TVEFUVVNfVU5FWFBFQ1RFRCIlVGhlIHNlc3Npb24gZG9lcyBub3Qgd2FpdCBmb3IgYSBzY2FuLhKvAgoJR2V0UXJCb2R5Eh0uc2Vzc2lvbmQudjEuR2V0UXJCb2R5UmVxdWVzdBoULmdvb2dsZS5hcGkuSHR0cEJvZHki7AGquxgvCAUiK05vIHNlc3Npb24gaGFzIHRoaXMgbmFtZSwgb3IgaXQgaXMgU1RPUFBFRC6quxhECAkSGVNFU1NJT05fU1RBVFVTX1VORVhQRUNURUQiJVRoZSBzZXNzaW9uIGRvZXMgbm90IHdhaXQgZm9yIGEgc2Nhbi7CuxgLCglpbWFnZS9wbmfCuxgmChBhcHBsaWNhdGlvbi9qc29uEhJzZXNzaW9uZC52MS5RclRleHSC0+STAjJaGCIWL2FwaS97c2Vzc2lvbn0vYXV0aC9xchIWL2FwaS97c2Vzc2lvbn0vYXV0aC9xchK3AwoLUmVxdWVzdENvZGUSHy5zZXNzaW9uZC52MS5SZXF1ZXN0Q29kZVJlcXVlc3QaIC5zZXNzaW9uZC52MS5SZXF1ZXN0Q29kZVJlc3BvbnNlIuQCqrsYLwgFIitObyBzZXNzaW9uIGhhcyB0aGlzIG5hbWUsIG9yIGl0IGlzIFNUT1BQRUQuqrsYggEICRpLQ2FuIHJlcXVlc3QgY29kZSBvbmx5IGluIFNDQU5fUVJfQ09ERSBzdGF0dXMuIFRoZSBjdXJyZW50IHN0YXR1cyBpcyBXT1JLSU5HIjFUaGUgc2Vzc2lvbiBoYXMgYW5vdGhlciBzdGF0dXMgdGhhbiBTQ0FOX1FSX0NPREUuqrsYIQgJIh1XaGF0c0FwcCByZWZ1c2VzIHRoZSByZXF1ZXN0Lqq7GFIIDBo8QSBtZXRob2Qgb2Ygc2VuZGluZyB0aGUgY29kZSBpcyBub3Qgc3VwcG9ydGVkOiBsZWF2ZSBpdCBvdXQuIhBgbWV0aG9kYCBpcyBzZXQu0LsYAYLT5JMCJToBKiIgL2FwaS97c2Vzc2lvbn0vYXV0aC9yZXF1ZXN0LWNvZGUSgwIKDUF1dGhvcml6ZUNvZGUSIS5zZXNzaW9uZC52MS5BdXRob3JpemVDb2RlUmVxdWVzdBoiLnNlc3Npb25kLnYxLkF1dGhvcml6ZUNvZGVSZXNwb25zZSKqAaq7GDAIBRoRU2Vzc2lvbiBub3QgZm91bmQiGU5vIHNlc3Npb24gaGFzIHRoaXMgbmFtZS6quxhFCAwaLFRoZSBtZXRob2QgaXMgbm90IGltcGxlbWVudGVkIGJ5IHRoZSBlbmdpbmUuIhNUaGUgc2Vzc2lvbiBleGlzdHMugtPkkwInOgEqIiIvYXBpL3tzZXNzaW9ufS9hdXRoL2F1dGhvcml6ZS1jb2RlEqcBCghRclN0cmVhbRIcLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVxdWVzdBodLnNlc3Npb25kLnYxLlFyU3RyZWFtUmVzcG9uc2UiXKq7GC8IBSIrTm8gc2Vzc2lvbiBoYXMgdGhpcyBuYW1lLCBvciBpdCBpcyBTVE9QUEVELtC7GAGC0+STAh8SHS9hcGkve3Nlc3Npb259L2F1dGgvcXItc3RyZWFtMAEStgIKEUNyZWF0ZVBhaXJpbmdMaW5rEiUuc2Vzc2lvbmQudjEuQ3JlYXRlUGFpcmluZ0xpbmtSZXF1ZXN0GiYuc2Vzc2lvbmQudjEuQ3JlYXRlUGFpcmluZ0xpbmtSZXNwb25zZSLRAaq7GDAIBRoRU2Vzc2lvbiBub3QgZm91bmQiGU5vIHNlc3Npb24gaGFzIHRoaXMgbmFtZS6quxhHCAkiQ1RoZSBzZXNzaW9uIGlzIHBhaXJlZCB3aXRoIGEgcGhvbmUsIG9yIHRoZSBzZXJ2ZXIgaGFzIG5vIGRhc2hib2FyZC6quxgiCAgiHlRoZSBzZXNzaW9uIGhhcyAxMCBvcGVuIGxpbmtzLoLT5JMCJjoBKiIhL2FwaS97c2Vzc2lvbn0vYXV0aC9wYWlyaW5nLWxpbmtzEsIBChBMaXN0UGFpcmluZ0xpbmtzEiQuc2Vzc2lvbmQudjEuTGlzdFBhaXJpbmdMaW5rc1JlcXVlc3QaJS5zZXNzaW9uZC52MS5MaXN0UGFpcmluZ0xpbmtzUmVzcG9uc2UiYaq7GDAIBRoRU2Vzc2lvbiBub3QgZm91bmQiGU5vIHNlc3Npb24gaGFzIHRoaXMgbmFtZS7IuxgBgtPkkwIjEiEvYXBpL3tzZXNzaW9ufS9hdXRoL3BhaXJpbmctbGlua3MSxgEKEVJldm9rZVBhaXJpbmdMaW5rEiUuc2Vzc2lvbmQudjEuUmV2b2tlUGFpcmluZ0xpbmtSZXF1ZXN0GiYuc2Vzc2lvbmQudjEuUmV2b2tlUGFpcmluZ0xpbmtSZXNwb25zZSJiqrsYMAgFGhFTZXNzaW9uIG5vdCBmb3VuZCIZTm8gc2Vzc2lvbiBoYXMgdGhpcyBuYW1lLoLT5JMCKComL2FwaS97c2Vzc2lvbn0vYXV0aC9wYWlyaW5nLWxpbmtzL3tpZH0SxAEKDkdldFBhaXJpbmdMaW5rEiIuc2Vzc2lvbmQudjEuR2V0UGFpcmluZ0xpbmtSZXF1ZXN0GiMuc2Vzc2lvbmQudjEuR2V0UGFpcmluZ0xpbmtSZXNwb25zZSJpursYRAoPWC1QYWlyaW5nLVRva2VuEjFUb2tlbiBvZiB0aGUgbGluazogdGhlIHBhcnQgb2YgaXRzIFVSTCBhZnRlciBgI2AuyLsYAdC7GAGC0+STAhMSES9hcGkvcGFpcmluZy1saW5rYgZwcm90bzM", [file_google_api_annotations, file_google_api_httpbody, file_google_protobuf_duration, file_google_protobuf_timestamp, file_sessiond_api_v1_annotations, file_sessiond_v1_session]);
+
+/**
+ * Describes the message sessiond.v1.CreatePairingLinkRequest.
+ * Use `create(CreatePairingLinkRequestSchema)` to create a new message.
+ */
+export const CreatePairingLinkRequestSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 0);
+
+/**
+ * Describes the message sessiond.v1.CreatePairingLinkResponse.
+ * Use `create(CreatePairingLinkResponseSchema)` to create a new message.
+ */
+export const CreatePairingLinkResponseSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 1);
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksRequest.
+ * Use `create(ListPairingLinksRequestSchema)` to create a new message.
+ */
+export const ListPairingLinksRequestSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 2);
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksResponse.
+ * Use `create(ListPairingLinksResponseSchema)` to create a new message.
+ */
+export const ListPairingLinksResponseSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 3);
+
+/**
+ * Describes the message sessiond.v1.ListPairingLinksResponse.Link.
+ * Use `create(ListPairingLinksResponse_LinkSchema)` to create a new message.
+ */
+export const ListPairingLinksResponse_LinkSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 3, 0);
+
+/**
+ * Describes the message sessiond.v1.RevokePairingLinkRequest.
+ * Use `create(RevokePairingLinkRequestSchema)` to create a new message.
+ */
+export const RevokePairingLinkRequestSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 4);
+
+/**
+ * Describes the message sessiond.v1.RevokePairingLinkResponse.
+ * Use `create(RevokePairingLinkResponseSchema)` to create a new message.
+ */
+export const RevokePairingLinkResponseSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 5);
+
+/**
+ * Describes the message sessiond.v1.GetPairingLinkRequest.
+ * Use `create(GetPairingLinkRequestSchema)` to create a new message.
+ */
+export const GetPairingLinkRequestSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 6);
+
+/**
+ * Describes the message sessiond.v1.GetPairingLinkResponse.
+ * Use `create(GetPairingLinkResponseSchema)` to create a new message.
+ */
+export const GetPairingLinkResponseSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_v1_auth_service, 7);
 
 /**
  * Describes the message sessiond.v1.QrCode.
  * Use `create(QrCodeSchema)` to create a new message.
  */
 export const QrCodeSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 0);
+  messageDesc(file_sessiond_v1_auth_service, 8);
 
 /**
  * Describes the message sessiond.v1.GetQrRequest.
  * Use `create(GetQrRequestSchema)` to create a new message.
  */
 export const GetQrRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 1);
+  messageDesc(file_sessiond_v1_auth_service, 9);
 
 /**
  * Describes the message sessiond.v1.GetQrResponse.
  * Use `create(GetQrResponseSchema)` to create a new message.
  */
 export const GetQrResponseSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 2);
+  messageDesc(file_sessiond_v1_auth_service, 10);
 
 /**
  * Describes the message sessiond.v1.GetQrBodyRequest.
  * Use `create(GetQrBodyRequestSchema)` to create a new message.
  */
 export const GetQrBodyRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 3);
+  messageDesc(file_sessiond_v1_auth_service, 11);
 
 /**
  * Describes the message sessiond.v1.QrText.
  * Use `create(QrTextSchema)` to create a new message.
  */
 export const QrTextSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 4);
+  messageDesc(file_sessiond_v1_auth_service, 12);
 
 /**
  * Describes the message sessiond.v1.RequestCodeRequest.
  * Use `create(RequestCodeRequestSchema)` to create a new message.
  */
 export const RequestCodeRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 5);
+  messageDesc(file_sessiond_v1_auth_service, 13);
 
 /**
  * Describes the message sessiond.v1.RequestCodeResponse.
  * Use `create(RequestCodeResponseSchema)` to create a new message.
  */
 export const RequestCodeResponseSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 6);
+  messageDesc(file_sessiond_v1_auth_service, 14);
 
 /**
  * Describes the message sessiond.v1.AuthorizeCodeRequest.
  * Use `create(AuthorizeCodeRequestSchema)` to create a new message.
  */
 export const AuthorizeCodeRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 7);
+  messageDesc(file_sessiond_v1_auth_service, 15);
 
 /**
  * Describes the message sessiond.v1.AuthorizeCodeResponse.
  * Use `create(AuthorizeCodeResponseSchema)` to create a new message.
  */
 export const AuthorizeCodeResponseSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 8);
+  messageDesc(file_sessiond_v1_auth_service, 16);
 
 /**
  * Describes the message sessiond.v1.QrStreamRequest.
  * Use `create(QrStreamRequestSchema)` to create a new message.
  */
 export const QrStreamRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 9);
+  messageDesc(file_sessiond_v1_auth_service, 17);
 
 /**
  * Describes the message sessiond.v1.QrStreamResponse.
  * Use `create(QrStreamResponseSchema)` to create a new message.
  */
 export const QrStreamResponseSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 10);
+  messageDesc(file_sessiond_v1_auth_service, 18);
 
 /**
  * Describes the message sessiond.v1.QrStreamResponse.Outcome.
  * Use `create(QrStreamResponse_OutcomeSchema)` to create a new message.
  */
 export const QrStreamResponse_OutcomeSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_v1_auth_service, 10, 0);
+  messageDesc(file_sessiond_v1_auth_service, 18, 0);
 
 /**
  * Describes the enum sessiond.v1.QrStreamResponse.Outcome.Result.
  */
 export const QrStreamResponse_Outcome_ResultSchema = /*@__PURE__*/
-  enumDesc(file_sessiond_v1_auth_service, 10, 0, 0);
+  enumDesc(file_sessiond_v1_auth_service, 18, 0, 0);
 
 /**
  * Results of a pairing.

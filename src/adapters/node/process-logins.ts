@@ -1,6 +1,6 @@
-import { hash } from "node:crypto";
 import type { Logins } from "../../ports/logins.ts";
 import type { Clock, Random } from "../../ports/system.ts";
+import { hashSecret } from "./secret-hash.ts";
 
 /** The clock and the random numbers that logins are made with. */
 export interface ProcessLoginsOptions {
@@ -34,16 +34,16 @@ export class ProcessLogins implements Logins {
     this.#removeIdle();
     const secret = this.#options.random.hex(secretBytes);
     const nowMs = this.#options.clock.nowMs();
-    this.#logins.set(hashOf(secret), { openedAtMs: nowMs, usedAtMs: nowMs, onEnd: new Set() });
+    this.#logins.set(hashSecret(secret), { openedAtMs: nowMs, usedAtMs: nowMs, onEnd: new Set() });
     return secret;
   }
 
   isOpen(secret: string): boolean {
-    return this.#find(hashOf(secret)) !== undefined;
+    return this.#find(hashSecret(secret)) !== undefined;
   }
 
   use(secret: string): boolean {
-    const key = hashOf(secret);
+    const key = hashSecret(secret);
     const login = this.#find(key);
     if (login === undefined) return false;
     login.usedAtMs = this.#options.clock.nowMs();
@@ -53,11 +53,11 @@ export class ProcessLogins implements Logins {
   }
 
   end(secret: string): void {
-    this.#remove(hashOf(secret));
+    this.#remove(hashSecret(secret));
   }
 
   onEnd(secret: string, callback: () => void): () => void {
-    const callbacks = this.#find(hashOf(secret))?.onEnd;
+    const callbacks = this.#find(hashSecret(secret))?.onEnd;
     callbacks?.add(callback);
     return () => void callbacks?.delete(callback);
   }
@@ -88,5 +88,3 @@ export class ProcessLogins implements Logins {
     }
   }
 }
-
-const hashOf = (secret: string): string => hash("sha256", secret, "base64url");

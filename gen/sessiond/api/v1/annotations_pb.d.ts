@@ -4,8 +4,8 @@
 
 // Options that describe the API where types do not: errors, access, headers, media types, and rules for values.
 //
-// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access` and
-// `read_only`.
+// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access`,
+// `read_only` and `pairing_link`.
 //
 // For authors of protos:
 // - A comment is Markdown for users of REST, gRPC and Connect alike. The first sentence of an RPC's comment is its summary.
@@ -229,6 +229,13 @@ export declare const produces: GenExtension<MethodOptions, MediaType[]>;
  * @generated from extension: bool read_only = 50105;
  */
 export declare const read_only: GenExtension<MethodOptions, boolean>;
+
+/**
+ * True if a pairing link opens the RPC, for the session of the link alone.
+ *
+ * @generated from extension: bool pairing_link = 50106;
+ */
+export declare const pairing_link: GenExtension<MethodOptions, boolean>;
 
 /**
  * Example of the message as JSON.

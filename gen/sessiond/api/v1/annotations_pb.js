@@ -4,8 +4,8 @@
 
 // Options that describe the API where types do not: errors, access, headers, media types, and rules for values.
 //
-// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access` and
-// `read_only`.
+// They are the source of the OpenAPI document (gen/openapi.json) together with the comments, and the server reads `public_access`,
+// `read_only` and `pairing_link`.
 //
 // For authors of protos:
 // - A comment is Markdown for users of REST, gRPC and Connect alike. The first sentence of an RPC's comment is its summary.
@@ -22,7 +22,7 @@ import { file_google_rpc_code } from "../../../google/rpc/code_pb.js";
  * Describes the file sessiond/api/v1/annotations.proto.
  */
 export const file_sessiond_api_v1_annotations = /*@__PURE__*/
-  fileDesc("CiFzZXNzaW9uZC9hcGkvdjEvYW5ub3RhdGlvbnMucHJvdG8SD3Nlc3Npb25kLmFwaS52MSJZCghScGNFcnJvchIeCgRjb2RlGAEgASgOMhAuZ29vZ2xlLnJwYy5Db2RlEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBHdoZW4YBCABKAkiMgoNUmVxdWVzdEhlYWRlchIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJIioKCU1lZGlhVHlwZRIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkilwIKCkZpZWxkUnVsZXMSEAoIcmVxdWlyZWQYASABKAgSFAoHZGVmYXVsdBgCIAEoCUgAiAEBEhQKB2V4YW1wbGUYAyABKAlIAYgBARIPCgdwYXR0ZXJuGAQgASgJEg4KBm9uZV9vZhgFIAMoCRIXCgptaW5fbGVuZ3RoGAYgASgNSAKIAQESFwoKbWF4X2xlbmd0aBgHIAEoDUgDiAEBEhQKB21pbmltdW0YCCABKAFIBIgBARIUCgdtYXhpbXVtGAkgASgBSAWIAQFCCgoIX2RlZmF1bHRCCgoIX2V4YW1wbGVCDQoLX21pbl9sZW5ndGhCDQoLX21heF9sZW5ndGhCCgoIX21pbmltdW1CCgoIX21heGltdW06UQoFZXJyb3ISHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgAygLMhkuc2Vzc2lvbmQuYXBpLnYxLlJwY0Vycm9yUgVlcnJvcjpFCg1wdWJsaWNfYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoCFIMcHVibGljQWNjZXNzOlgKBmhlYWRlchIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLeHAyADKAsyHi5zZXNzaW9uZC5hcGkudjEuUmVxdWVzdEhlYWRlclIGaGVhZGVyOlgKCHByb2R1Y2VzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYuIcDIAMoCzIaLnNlc3Npb25kLmFwaS52MS5NZWRpYVR5cGVSCHByb2R1Y2VzOj0KCXJlYWRfb25seRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLmHAyABKAhSCHJlYWRPbmx5OjsKB2V4YW1wbGUSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYtYcDIAEoCVIHZXhhbXBsZTpSCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYtYcDIAEoCzIbLnNlc3Npb25kLmFwaS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_rpc_code]);
+  fileDesc("CiFzZXNzaW9uZC9hcGkvdjEvYW5ub3RhdGlvbnMucHJvdG8SD3Nlc3Npb25kLmFwaS52MSJZCghScGNFcnJvchIeCgRjb2RlGAEgASgOMhAuZ29vZ2xlLnJwYy5Db2RlEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBHdoZW4YBCABKAkiMgoNUmVxdWVzdEhlYWRlchIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJIioKCU1lZGlhVHlwZRIMCgRuYW1lGAEgASgJEg8KB21lc3NhZ2UYAiABKAkilwIKCkZpZWxkUnVsZXMSEAoIcmVxdWlyZWQYASABKAgSFAoHZGVmYXVsdBgCIAEoCUgAiAEBEhQKB2V4YW1wbGUYAyABKAlIAYgBARIPCgdwYXR0ZXJuGAQgASgJEg4KBm9uZV9vZhgFIAMoCRIXCgptaW5fbGVuZ3RoGAYgASgNSAKIAQESFwoKbWF4X2xlbmd0aBgHIAEoDUgDiAEBEhQKB21pbmltdW0YCCABKAFIBIgBARIUCgdtYXhpbXVtGAkgASgBSAWIAQFCCgoIX2RlZmF1bHRCCgoIX2V4YW1wbGVCDQoLX21pbl9sZW5ndGhCDQoLX21heF9sZW5ndGhCCgoIX21pbmltdW1CCgoIX21heGltdW06UQoFZXJyb3ISHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgAygLMhkuc2Vzc2lvbmQuYXBpLnYxLlJwY0Vycm9yUgVlcnJvcjpFCg1wdWJsaWNfYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtocDIAEoCFIMcHVibGljQWNjZXNzOlgKBmhlYWRlchIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLeHAyADKAsyHi5zZXNzaW9uZC5hcGkudjEuUmVxdWVzdEhlYWRlclIGaGVhZGVyOlgKCHByb2R1Y2VzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYuIcDIAMoCzIaLnNlc3Npb25kLmFwaS52MS5NZWRpYVR5cGVSCHByb2R1Y2VzOj0KCXJlYWRfb25seRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLmHAyABKAhSCHJlYWRPbmx5OkMKDHBhaXJpbmdfbGluaxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLqHAyABKAhSC3BhaXJpbmdMaW5rOjsKB2V4YW1wbGUSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYtYcDIAEoCVIHZXhhbXBsZTpSCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYtYcDIAEoCzIbLnNlc3Npb25kLmFwaS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_rpc_code]);
 
 /**
  * Describes the message sessiond.api.v1.RpcError.
@@ -93,12 +93,20 @@ export const read_only = /*@__PURE__*/
   extDesc(file_sessiond_api_v1_annotations, 4);
 
 /**
+ * True if a pairing link opens the RPC, for the session of the link alone.
+ *
+ * @generated from extension: bool pairing_link = 50106;
+ */
+export const pairing_link = /*@__PURE__*/
+  extDesc(file_sessiond_api_v1_annotations, 5);
+
+/**
  * Example of the message as JSON.
  *
  * @generated from extension: string example = 50101;
  */
 export const example = /*@__PURE__*/
-  extDesc(file_sessiond_api_v1_annotations, 5);
+  extDesc(file_sessiond_api_v1_annotations, 6);
 
 /**
  * Rules for the field's value.
@@ -106,5 +114,5 @@ export const example = /*@__PURE__*/
  * @generated from extension: sessiond.api.v1.FieldRules field = 50101;
  */
 export const field = /*@__PURE__*/
-  extDesc(file_sessiond_api_v1_annotations, 6);
+  extDesc(file_sessiond_api_v1_annotations, 7);
 

@@ -191,6 +191,13 @@ export declare type SessionRecord = Message<"sessiond.store.v1.SessionRecord"> &
    * @generated from field: sessiond.v1.Me account = 24;
    */
   account?: Me | undefined;
+
+  /**
+   * Open pairing links, oldest first. Some may have expired. A paired session has none.
+   *
+   * @generated from field: repeated sessiond.store.v1.PairingLink pairing_links = 25;
+   */
+  pairingLinks: PairingLink[];
 };
 
 /**
@@ -273,6 +280,40 @@ export enum SessionRecord_Phase {
  * Describes the enum sessiond.store.v1.SessionRecord.Phase.
  */
 export declare const SessionRecord_PhaseSchema: GenEnum<SessionRecord_Phase>;
+
+/**
+ * Link that lets the owner of a phone pair one session.
+ *
+ * @generated from message sessiond.store.v1.PairingLink
+ */
+export declare type PairingLink = Message<"sessiond.store.v1.PairingLink"> & {
+  /**
+   * Id of the link within its session.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * SHA-256 of the link's token, as base64url.
+   *
+   * @generated from field: string token_hash = 2;
+   */
+  tokenHash: string;
+
+  /**
+   * Time at which the link expires (monotonic).
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 3;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.store.v1.PairingLink.
+ * Use `create(PairingLinkSchema)` to create a new message.
+ */
+export declare const PairingLinkSchema: GenMessage<PairingLink>;
 
 /**
  * The messages that a session has reported. Written with their events.

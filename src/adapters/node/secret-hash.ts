@@ -1,0 +1,4 @@
+import { hash } from "node:crypto";
+
+/** Returns the hash that is stored in the place of a random secret. Too short a secret could be guessed from it: a password needs more. */
+export const hashSecret = (secret: string): string => hash("sha256", secret, "base64url");

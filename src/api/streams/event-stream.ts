@@ -8,6 +8,7 @@ import {
   StreamEventsResponse_GapSchema,
   StreamEventsResponseSchema,
 } from "../../../gen/sessiond/v1/event_service_pb.js";
+import { deepFreeze } from "../../domain/deep-freeze.ts";
 import { SessionError } from "../../domain/errors.ts";
 import { updatedEventName } from "../../domain/event.ts";
 import { type EventLog, LogTrimmed } from "../../ports/event-log.ts";
@@ -96,9 +97,7 @@ class EventReader {
     const historySeq = await this.#source.lastSeq();
     for await (const event of this.#source.events(this.#filter.topic, this.#knownSeq, signal)) {
       if (event.seq > historySeq && (await this.#source.lastSeq()) - event.seq > this.#maxLag) throw this.#tooSlow();
-      if (this.#isWanted(event)) {
-        yield create(StreamEventsResponseSchema, { seq: event.seq, item: { case: "event", value: event } });
-      }
+      if (this.#isWanted(event)) yield itemOf(event);
       this.#knownSeq = event.seq;
     }
   }
@@ -113,6 +112,17 @@ class EventReader {
     const cursor = String(this.#knownSeq);
     return new SessionError("READER_TOO_SLOW", `The reader is too slow: go on from cursor ${cursor}`, { cursor });
   }
+}
+
+/** Items by event: all streams send the same one. They are frozen, so that each is encoded once. */
+const items = new WeakMap<Event, StreamEventsResponse>();
+
+function itemOf(event: Event): StreamEventsResponse {
+  const known = items.get(event);
+  if (known) return known;
+  const item = create(StreamEventsResponseSchema, { seq: event.seq, item: { case: "event", value: event } });
+  items.set(event, deepFreeze(item));
+  return item;
 }
 
 const gap = (init: Partial<Pick<StreamEventsResponse_Gap, "oldestSeq">> = {}) =>

@@ -44,14 +44,13 @@ export async function* liveStream<T>(
   const end = () => ending.abort(signal.reason);
   if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });
-  const next = new NextItem(open(ending.signal)[Symbol.asyncIterator]());
+  const next = new NextItem(open(ending.signal)[Symbol.asyncIterator](), clock);
   const endMs = clock.nowMs() + policy.maxAgeMs;
   let checkMs = clock.nowMs() + policy.heartbeatMs;
   let beatMs = clock.nowMs() + Math.min(firstBeatMs, policy.heartbeatMs);
   try {
     for (;;) {
-      const dueMs = Math.min(beatMs, checkMs, endMs) - clock.nowMs();
-      const isThere = await next.within((wake) => clock.schedule(Math.max(dueMs, 0), wake));
+      const isThere = await next.isThereBy(Math.min(beatMs, checkMs, endMs));
       const nowMs = clock.nowMs();
       if (nowMs >= endMs) throw tooOld();
       if (!isThere || nowMs >= checkMs) {
@@ -81,25 +80,29 @@ type Settled<T> = { readonly result: IteratorResult<T> } | { readonly error: unk
 /** The next item of an iterator, requested once and awaited repeatedly. Racing one promise many times would leak its reactions. */
 class NextItem<T> {
   readonly #iterator: AsyncIterator<T>;
+  readonly #clock: MonotonicClock;
   #settled: Settled<T> | undefined;
   #asked = false;
   #wake = () => {};
+  /** The time of the timer. It outlives items, as setting one for each item of a thousand streams is slow. */
+  #timerMs = Number.POSITIVE_INFINITY;
+  #cancelTimer = () => {};
 
-  constructor(iterator: AsyncIterator<T>) {
+  constructor(iterator: AsyncIterator<T>, clock: MonotonicClock) {
     this.#iterator = iterator;
+    this.#clock = clock;
   }
 
-  /** Whether an item is there before `schedule` calls back. */
-  async within(schedule: (wake: () => void) => () => void): Promise<boolean> {
+  /** Resolves to true once an item is there, or to false at `limitMs`. */
+  async isThereBy(limitMs: number): Promise<boolean> {
     this.#ask();
-    // An item that is there already needs no timer.
-    await Promise.resolve();
-    if (this.#settled) return true;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    const cancel = schedule(resolve);
-    await promise;
-    cancel();
+    do {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      this.#wakeBy(limitMs);
+      await promise;
+      // The timer may have been set for an earlier limit.
+    } while (!this.#settled && this.#clock.nowMs() < limitMs);
     return this.#settled !== undefined;
   }
 
@@ -114,20 +117,33 @@ class NextItem<T> {
 
   /** Ends the iterator; later items and errors are dropped. */
   close(): void {
+    this.#cancelTimer();
     this.#iterator.return?.().catch(() => {});
   }
 
   #ask(): void {
     if (this.#asked) return;
     this.#asked = true;
-    const settle = (settled: Settled<T>) => {
-      this.#settled = settled;
+    this.#iterator.next().then(this.#keepResult, this.#keepError);
+  }
+
+  readonly #keepResult = (result: IteratorResult<T>) => this.#settle({ result });
+  readonly #keepError = (error: unknown) => this.#settle({ error });
+
+  #settle(settled: Settled<T>): void {
+    this.#settled = settled;
+    this.#wake();
+  }
+
+  /** Sets the timer, unless it is due earlier. */
+  #wakeBy(limitMs: number): void {
+    if (this.#timerMs <= limitMs) return;
+    this.#cancelTimer();
+    this.#timerMs = limitMs;
+    this.#cancelTimer = this.#clock.schedule(Math.max(limitMs - this.#clock.nowMs(), 0), () => {
+      this.#timerMs = Number.POSITIVE_INFINITY;
       this.#wake();
-    };
-    this.#iterator.next().then(
-      (result) => settle({ result }),
-      (error: unknown) => settle({ error }),
-    );
+    });
   }
 }
 

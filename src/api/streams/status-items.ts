@@ -9,6 +9,7 @@ import {
   StatusStreamResponseSchema,
 } from "../../../gen/sessiond/v1/session_service_pb.js";
 import type { Clock } from "../../app/shown-time.ts";
+import { deepFreeze } from "../../domain/deep-freeze.ts";
 import { deletedEventName, updatedEventName } from "../../domain/event.ts";
 import { type RemedyContext, remedyOf } from "../../domain/remedy.ts";
 import { accountOf, failedAttemptsOf, meOf, nextAttemptAtMs, statusOf, statusSince } from "../../domain/session.ts";
@@ -50,7 +51,7 @@ export function snapshotItem(
   });
 }
 
-/** Items by event: all streams send the same one. */
+/** Items by event: all streams send the same one. They are frozen, so that each is encoded once. */
 const items = new WeakMap<Event, StatusStreamResponse>();
 
 /** Returns the change that an event announces; undefined if none. With `details` that is any change, else one of status or code. */
@@ -59,7 +60,7 @@ export function changeItem(event: Event, details = false): StatusStreamResponse 
   const known = items.get(event);
   if (known) return known;
   const item = itemOf(event);
-  if (item) items.set(event, item);
+  if (item) items.set(event, deepFreeze(item));
   return item;
 }
 

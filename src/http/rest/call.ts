@@ -21,7 +21,7 @@ import { copyResponseHeaders } from "./forward-headers.ts";
 import type { HttpBinding } from "./http-rules.ts";
 import { isMostlyEmpty, type JsonWriters } from "./json-write.ts";
 import type { Dialect } from "./resolve-dialect.ts";
-import { createEventStream, type EventStream } from "./sse.ts";
+import { createEventStream, type EventStream, type ServerSentEvent } from "./sse.ts";
 
 /** A request with the headers that its RPC receives. */
 export interface RestCall {
@@ -172,16 +172,26 @@ function resume(rpc: DescMethodServerStreaming, message: Message, req: HttpReque
   reflect(rpc.input, message).set(field, BigInt(id));
 }
 
-type ToEvent = (message: Message) => { id?: string; data: string };
+type ToEvent = (message: Message) => ServerSentEvent;
 
 function eventWriter({ responseField }: HttpBinding, { output }: DescMethodServerStreaming, options: StreamOptions) {
   const { writers, dialect } = options;
   const write = responseField === undefined ? writers.ofMessage(output) : writers.ofField(responseField);
   const idField = output.fields.find((one) => dialect.streamIds.has(one));
-  const toEvent: ToEvent = (message) => {
+  const makeEvent: ToEvent = (message) => {
     const data = write(message);
     const id = idField === undefined ? "0" : String(reflect(output, message, false).get(idField));
     return id === "0" ? { data } : { id, data };
+  };
+  // Events of frozen messages, which are frozen throughout and sent to many streams.
+  const events = new WeakMap<Message, ServerSentEvent>();
+  const toEvent: ToEvent = (message) => {
+    if (!Object.isFrozen(message)) return makeEvent(message);
+    const known = events.get(message);
+    if (known !== undefined) return known;
+    const event = makeEvent(message);
+    events.set(message, event);
+    return event;
   };
   return toEvent;
 }

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { type DescMessage, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -9,16 +9,12 @@ import {
   type Interceptor,
   type StreamResponse,
 } from "@connectrpc/connect";
-import {
-  type Compression,
-  encodeEnvelope,
-  envelopeCompress,
-  type UniversalServerResponse,
-} from "@connectrpc/connect/protocol";
+import { type Compression, encodeEnvelope, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { endStreamFlag, endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { type HttpResponse, isGone, waitForDrain } from "../exchange.ts";
+import { createFramer, type Encoding } from "./stream-frames.ts";
 
 // Connect passes each message of a stream through ten generators and holds them while the stream is open. Here Connect negotiates a
 // stream and sends its first message; the rest is written directly. An open stream then takes three quarters of the memory, and a
@@ -61,12 +57,6 @@ async function* firstOf({ message, method, trailer }: StreamResponse, call: Dire
   yield first.value;
 }
 
-/** Content type and compression that Connect has negotiated with the client. */
-export interface Encoding {
-  readonly contentType: string;
-  readonly compression: Compression | null;
-}
-
 /** Sends Connect's answer up to the first message. A function of its own, so that Connect's objects can be collected afterwards. */
 export async function sendFirst(
   { status, header = new Headers(), body }: UniversalServerResponse,
@@ -87,27 +77,18 @@ export async function sendFirst(
 /** Sends the remaining messages of a stream and its final status. */
 export async function sendRest(stream: BegunStream, encoding: Encoding, res: HttpResponse): Promise<void> {
   const { messages, output, trailer } = stream;
+  const frameOf = createFramer(output, encoding);
   let error: ConnectError | undefined;
   try {
     for (let next = await messages.next(); !next.done && !isGone(res); next = await messages.next()) {
-      await write(res, await frame(next.value, output, encoding));
+      const frame = frameOf(next.value);
+      await write(res, frame instanceof Promise ? await frame : frame);
     }
   } catch (thrown) {
     error = thrown instanceof ConnectError ? thrown : new ConnectError("internal error", Code.Internal);
   }
   messages.return?.()?.catch(() => {});
   if (!isGone(res)) end(res, encoding.contentType, trailer, error);
-}
-
-/** Smaller messages are sent uncompressed, as by Connect. */
-const compressMinBytes = 1024;
-
-async function frame(message: Message, output: DescMessage, { contentType, compression }: Encoding) {
-  const isJson = contentType.endsWith("+json");
-  const data = isJson ? new TextEncoder().encode(toJsonString(output, message)) : toBinary(output, message);
-  if (!compression || data.byteLength < compressMinBytes) return encodeEnvelope(0, data);
-  const compressed = await envelopeCompress({ flags: 0, data }, compression, compressMinBytes);
-  return encodeEnvelope(compressed.flags, compressed.data);
 }
 
 function end(res: HttpResponse, contentType: string, trailer: Headers, error: ConnectError | undefined): void {

@@ -11,12 +11,13 @@ import { errorBody, ignoredNames, loginSecret, streamTicket } from "../dialect.t
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
 import { collectUnaryRpcs, type UnaryRpcs } from "../unary-calls.ts";
 import { applyCors, type CorsOptions } from "./cors.ts";
-import { DirectCall, type Encoding, sendFirst, sendRest, takeOverStreams } from "./direct-stream.ts";
+import { DirectCall, sendFirst, sendRest, takeOverStreams } from "./direct-stream.ts";
 import { createDirectUnary, type DirectUnary } from "./direct-unary.ts";
 import { keepMessageReadable } from "./grpc-message.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { moveQueryKey } from "./query-key.ts";
 import { assignRequestId } from "./request-id.ts";
+import type { Encoding } from "./stream-frames.ts";
 import { createAnswerWriter } from "./unary-answer.ts";
 import type { OtherBody } from "./unary-body.ts";
 

@@ -6,7 +6,7 @@ import { eventStream } from "../../../src/api/streams/event-stream.ts";
 import { defaultStreamPolicy } from "../../../src/api/streams/live-stream.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
+import { allRead, deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
 
 function open(source: LogSource, request: MessageInitShape<typeof StreamEventsRequestSchema>, maxLag = 10) {
   const clock = new FakeClock();
@@ -121,7 +121,7 @@ describe("a stream of events", () => {
     const stream = open(source, { cursor: 0n, names: ["message"] });
     assert.equal(await stream.next(), "2 message bob");
     const beat = stream.next();
-    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    await allRead();
     stream.clock.advance(15_000);
     assert.equal(await beat, "heartbeat 4");
     await stream.leave();

@@ -40,7 +40,7 @@ function start(more: { check?: () => void; isLast?: (item: string) => boolean } 
   /** Asks for the next item and advances time until it arrives. */
   const after = async (ms: number) => {
     const next = stream.next();
-    while (clock.pending === 0) await new Promise(setImmediate);
+    await new Promise(setImmediate);
     clock.advance(ms);
     return (await next).value;
   };

@@ -27,6 +27,9 @@ export const messageEvent = (seq: bigint, session: string): Event =>
 export const deletion = (seq: bigint, session: string): Event =>
   create(EventSchema, { seq, session, name: deletedEventName, time: timestampFromMs(epochMs) });
 
+/** Resolves when every stream of a LogSource has read all there is: a LogSource answers without I/O. */
+export const allRead = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** In-memory log that a test writes and trims, with its sessions. */
 export class LogSource {
   /** Metadata by session. */

@@ -15,7 +15,7 @@ import { changeItem, snapshotItem } from "../../../src/api/streams/status-items.
 import { statusStream } from "../../../src/api/streams/status-stream.ts";
 import { SessionError } from "../../../src/domain/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
-import { deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
+import { allRead, deletion, LogSource, messageEvent, statusEvent } from "./log-source.ts";
 
 const atMs = 1_767_225_600_000;
 const time = "2026-01-01T00:00:00Z";
@@ -208,7 +208,7 @@ describe("the status stream", () => {
     await stream.next();
     source.add(messageEvent(6n, "alice"));
     const beat = stream.next();
-    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    await allRead();
     stream.clock.advance(15_000);
     assert.equal(await beat, "HEARTBEAT 6");
     await stream.leave();
@@ -241,7 +241,7 @@ describe("the status stream", () => {
     source.metadata.set("alice", { team: "b" });
     const stream = open(source, { session: "alice", metadata: { team: "a" } });
     const first = stream.next();
-    while (stream.clock.pending === 0) await new Promise(setImmediate);
+    await allRead();
     for (const [seq, team] of [
       [6n, "b"],
       [7n, "a"],

@@ -1,12 +1,13 @@
 import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 
 /** Growth of the heap over what was in use after the last collection, at which V8 collects again. */
 const growthPercent = 50;
+/** More than the 64 MB of memory outside of the heap at which V8 begins a collection. */
+const pressureBytes = 65 * 1_048_576;
 
 /** The heap of a process, and a timer. */
 export interface Heap {
-  /** Returns unused memory to the system. */
+  /** Begins to return unused memory to the system. */
   release(): void;
   /** Collects earlier from now on, so that less garbage lies in memory. */
   limitGrowth(): void;
@@ -14,17 +15,24 @@ export interface Heap {
   schedule(delayMs: number, callback: () => void): void;
 }
 
-type Collect = (options: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
-
 /** The heap of this process. */
 export const processHeap: Heap = {
   /**
-   * V8 does not return memory by itself while the process is quiet: it keeps the pages of collected objects. Blocks for a full
-   * collection, some tenths of a second after hundreds of megabytes.
+   * V8 does not collect while the process is quiet, and keeps the pages of collected objects. It begins a collection when memory outside
+   * of the heap passes its limit, and returns pages while it optimizes for size. It marks beside the program and in short steps, whereas
+   * its `gc()` would block for seconds with a thousand sessions.
    */
   release() {
-    collect ??= createCollector();
-    collect({ type: "major", execution: "sync", flavor: "last-resort" });
+    setFlagsFromString("--optimize-for-size");
+    try {
+      // Nothing touches it, so it takes no memory. The collection that it causes removes it.
+      new ArrayBuffer(pressureBytes);
+    } catch (error) {
+      // The system has no room for it. V8 collects for itself then.
+      if (!(error instanceof RangeError)) throw error;
+    } finally {
+      setFlagsFromString("--no-optimize-for-size");
+    }
   },
 
   /** V8 by default lets a small heap grow to four times of what was in use after the last collection. This costs 2 % of the CPU time. */
@@ -36,14 +44,6 @@ export const processHeap: Heap = {
     setTimeout(callback, delayMs).unref();
   },
 };
-
-let collect: Collect | undefined;
-
-function createCollector(): Collect {
-  // Node has no other way to call the collector. The flag takes effect in contexts that are created afterwards.
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
-}
 
 /** Returns the memory of this process. */
 export function processMemory(): { rssBytes: number; heapUsedBytes: number } {
@@ -80,11 +80,12 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 /** Fewer connections leave too little behind for a collection. */
 const minConnections = 10;
 /** Time without a new connection after which a burst counts as over. */
-const burstEndMs = 3_000;
+const burstEndMs = 1_000;
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
- * keep until the heap grows again. So growth is limited from the first engine on, and memory is released once after each burst.
+ * keep until the heap grows again. So memory is released once after each burst. Growth is limited soon after the first engine: earlier, the
+ * flag would keep Node from using the cached code of Baileys.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isLimited = false;
@@ -92,6 +93,8 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isRecent = false;
   let isScheduled = false;
   const relieve = () => {
+    if (!isLimited) heap.limitGrowth();
+    isLimited = true;
     if (isRecent) {
       wait();
       return;
@@ -106,8 +109,6 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     heap.schedule(burstEndMs, relieve);
   };
   return () => {
-    if (!isLimited) heap.limitGrowth();
-    isLimited = true;
     connections += 1;
     isRecent = true;
     if (isScheduled) return;

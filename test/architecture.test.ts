@@ -120,7 +120,7 @@ const layers: readonly Layer[] = [
   ),
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
   // esbuild bundles the dashboard while gen is made.
-  layer("commands", /^src\/commands\//, /^src\/(adapters|config)\//, /^node:/, /^esbuild$/),
+  layer("commands", /^src\/commands\//, /^src\/(adapters|commands|config)\//, protobuf, /^node:/, /^esbuild$/),
   layer("server.ts", /^src\/server(\.ts$|\/)/, /./),
   layer(
     "main.ts",

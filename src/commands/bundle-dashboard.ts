@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { slimDescriptors } from "./slim-descriptors.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const source = join(root, "src/dashboard");
@@ -25,6 +26,7 @@ async function bundle(file: string): Promise<Uint8Array> {
     charset: "utf8",
     write: false,
     logLevel: "warning",
+    plugins: [slimDescriptors],
   });
   const [output] = outputFiles;
   if (output === undefined) throw new Error(`esbuild made nothing of ${file}`);

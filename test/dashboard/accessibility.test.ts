@@ -1,17 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { type DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
-
-const axe = await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-
-/** Violations that axe-core finds in the page as it is now. */
-async function violationsIn({ page }: DashboardPage): Promise<string[]> {
-  await page.evaluate(axe);
-  const found = (await page.evaluate("axe.run()")) as { violations: { id: string; nodes: { html: string }[] }[] };
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
+import { violationsIn } from "./axe.ts";
+import { openDashboardHarness } from "./dashboard-page.ts";
 
 const views = {
   "the table of sessions": ["", ".scroller tr[data-session]"],

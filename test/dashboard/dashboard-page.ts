@@ -50,8 +50,10 @@ export class DashboardPage {
     await this.page.locator(`::-p-aria([name="${name}"])`).click();
   }
 
+  /** Types into the field with this label. Links in the header can have the same name. */
   async type(label: string, text: string): Promise<void> {
-    await this.page.locator(`::-p-aria([name="${label}"])`).fill(text);
+    const named = `::-p-aria([name="${label}"])`;
+    await this.page.locator(`main ${named}, dialog ${named}`).fill(text);
   }
 
   /** Waits until an element's text matches. */

@@ -1,7 +1,11 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
+import { EventService } from "../../../gen/sessiond/v1/event_service_pb.js";
+import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
+import { StoreService } from "../../../gen/sessiond/v1/store_service_pb.js";
+import { WebhookService } from "../../../gen/sessiond/v1/webhook_service_pb.js";
 import { baseUrl } from "../base-url.ts";
 import { noteExpiry } from "./access.ts";
 import { noteServerTime } from "./server-clock.ts";
@@ -45,6 +49,10 @@ const transport = createConnectTransport({ ...options, interceptors: [learnTime,
 
 export const sessionClient = createClient(SessionService, transport);
 export const authClient = createClient(AuthService, transport);
+export const webhookClient = createClient(WebhookService, transport);
+export const eventClient = createClient(EventService, transport);
+export const serverClient = createClient(ServerService, transport);
+export const storeClient = createClient(StoreService, transport);
 
 /** Returns a client with the rights of a pairing link, and without those of a login that the browser may have. */
 export function createPairingClient(token: string): Client<typeof AuthService> {

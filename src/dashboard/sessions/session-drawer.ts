@@ -1,10 +1,13 @@
 import { h, html } from "htm/preact";
 import { useEffect, useRef } from "preact/hooks";
 import { ConfigTab } from "../config/config-tab.ts";
+import { EventsTab } from "../events/events-tab.ts";
+import { HistoryTab } from "../history/history-tab.ts";
 import { PairTab } from "../pairing/pair-tab.ts";
 import { route, routeWith } from "../route.ts";
 import { RestrictionBadge } from "../ui/restriction-badge.ts";
 import { StatusBadge } from "../ui/status-badge.ts";
+import { WebhooksTab } from "../webhooks/webhooks-tab.ts";
 import type { SessionStore } from "./session-store.ts";
 import { StatusTab } from "./status-tab.ts";
 
@@ -12,6 +15,9 @@ const tabs = {
   status: { label: "Status", view: StatusTab },
   pair: { label: "Pair", view: PairTab },
   config: { label: "Config", view: ConfigTab },
+  webhooks: { label: "Webhooks", view: WebhooksTab },
+  events: { label: "Events", view: EventsTab },
+  history: { label: "History", view: HistoryTab },
 } as const;
 
 const isTab = (name: string | null): name is keyof typeof tabs => name !== null && Object.hasOwn(tabs, name);

@@ -1,17 +1,33 @@
 import { h, html } from "htm/preact";
+import type { FunctionComponent } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { isLoggedIn } from "../api/access.ts";
+import { EventsView } from "../events/events-view.ts";
 import { SessionFeed } from "../live/session-feed.ts";
+import { OverviewView } from "../overview/overview-view.ts";
 import { go, route } from "../route.ts";
+import { ServerView } from "../server/server-view.ts";
 import { SessionStore } from "../sessions/session-store.ts";
 import { SessionsView } from "../sessions/sessions-view.ts";
 import { Announcer } from "../ui/announcer.ts";
+import { WebhooksView } from "../webhooks/webhooks-view.ts";
 import { ConnectionBanner } from "./connection-banner.ts";
 import { Header } from "./header.ts";
 import { LoginForm } from "./login-form.ts";
 import { Welcome } from "./welcome.ts";
 
-const views = { sessions: SessionsView } as const;
+interface ViewProps {
+  readonly store: SessionStore;
+  readonly feed: SessionFeed;
+}
+
+const views = {
+  overview: OverviewView,
+  sessions: SessionsView,
+  webhooks: WebhooksView,
+  events: EventsView,
+  server: ServerView,
+} as const satisfies Readonly<Record<string, FunctionComponent<ViewProps>>>;
 const firstView = "sessions";
 
 const isView = (name: string): name is keyof typeof views => Object.hasOwn(views, name);
@@ -39,6 +55,6 @@ const Dashboard = () => {
   return html`
     ${h(Header, { view })}
     ${h(ConnectionBanner, { state: feed.state })}
-    ${h(views[isView(view) ? view : firstView], { store, feed })}
+    ${h<ViewProps>(views[isView(view) ? view : firstView], { store, feed })}
   `;
 };

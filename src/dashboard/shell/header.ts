@@ -2,7 +2,13 @@ import { h, html } from "htm/preact";
 import { loginOptions, logOut } from "../api/access.ts";
 import { ThemeSwitch } from "../ui/theme.ts";
 
-const links = [{ view: "sessions", label: "Sessions" }] as const;
+const links = [
+  { view: "overview", label: "Overview" },
+  { view: "sessions", label: "Sessions" },
+  { view: "webhooks", label: "Webhooks" },
+  { view: "events", label: "Events" },
+  { view: "server", label: "Server" },
+] as const;
 
 /** Navigation, colours and logout. */
 export const Header = ({ view }: { view: string }) => html`

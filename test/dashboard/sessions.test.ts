@@ -135,4 +135,17 @@ describe("a failed session in the dashboard", () => {
     await dashboard.press("Pair again");
     await dashboard.waitForText(".serial", /^Code 1 of 6/);
   });
+
+  it("says for how long WhatsApp restricts the account", async () => {
+    await using harness = await openDashboardHarness();
+    await harness.rest.post("/api/sessions", { name: "restricted" });
+    const phone = harness.whatsapp.phone("15550100010");
+    await phone.scan(await harness.qrValue("restricted"));
+    await harness.rest.untilStatus("restricted", "WORKING");
+    phone.ban(402, { code: "101", expire: "3600" });
+    const dashboard = await harness.open("#/sessions?session=restricted");
+    await dashboard.waitForText('tr[data-session="restricted"] .badge', /^Restricted for (1 h|59 min)$/);
+    await dashboard.waitForText(".drawer-head .badge", /^Restricted for/);
+    await dashboard.waitForText(".remedy", /does not connect before it/);
+  });
 });

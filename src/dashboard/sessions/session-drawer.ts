@@ -5,6 +5,7 @@ import { EventsTab } from "../events/events-tab.ts";
 import { HistoryTab } from "../history/history-tab.ts";
 import { PairTab } from "../pairing/pair-tab.ts";
 import { route, routeWith } from "../route.ts";
+import { isTyping } from "../ui/keyboard.ts";
 import { RestrictionBadge } from "../ui/restriction-badge.ts";
 import { StatusBadge } from "../ui/status-badge.ts";
 import { WebhooksTab } from "../webhooks/webhooks-tab.ts";
@@ -35,11 +36,19 @@ export const SessionDrawer = ({ name, store, onClose }: Props) => {
     title.current?.focus();
     return () => document.querySelector<HTMLElement>(`tr[data-session="${CSS.escape(name)}"] a.open`)?.focus();
   }, [name]);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const isInDrawer = event.target instanceof Element && event.target.closest(".drawer") !== null;
+      if (event.key === "Escape" && (isInDrawer || !isTyping(event))) onClose();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [onClose]);
   const requested = route.value.params.get("tab");
   const tab = isTab(requested) ? requested : "status";
   const row = store.get(name);
   return html`
-    <aside class="drawer" aria-labelledby="drawer-title" onKeyDown=${(event: KeyboardEvent) => event.key === "Escape" && onClose()}>
+    <aside class="drawer" aria-labelledby="drawer-title">
       <div class="drawer-head">
         <h2 id="drawer-title" ref=${title} tabindex="-1">${name}</h2>
         ${row && h(StatusBadge, { status: row.status })} ${row && h(RestrictionBadge, { row })}

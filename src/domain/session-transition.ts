@@ -71,3 +71,12 @@ export function withFailureCleared(state: SessionState): SessionState {
   const { wakeAt: _, ...rest } = state;
   return { ...rest, reason: Reason.STATUS_REASON_UNSPECIFIED, reasonMessage: "", refusedClientVersion: "" };
 }
+
+/** Returns the events of a transition, with one that announces a change of these parts if no new status does. */
+export function withChanges(
+  { events }: Transition,
+  changed: readonly ChangedPart[],
+): Pick<Transition, "events" | "changed"> {
+  if (changed.length === 0 || events.includes("session.status")) return { events };
+  return { events: [...events, "session.updated"], changed };
+}

@@ -34,7 +34,7 @@ import {
 import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
 import { addLink, revokeLink, withoutUsedLinks } from "./pairing-links.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
-import { type ChangedPart, changedParts, withAccount } from "./session-changes.ts";
+import { changedParts, withAccount } from "./session-changes.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
 import { isBanned, logout, remove, stepLeaving } from "./session-leaving.ts";
 import { canUseVersion, isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
@@ -44,6 +44,7 @@ import {
   type SessionAction,
   type Transition,
   to,
+  withChanges,
   withFailureCleared,
   withRequest,
 } from "./session-transition.ts";
@@ -150,21 +151,15 @@ export function transition(
   if (input.type === "message") return reported(record, messages, input.message);
   const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
   if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
-  const state =
-    next.state === record ? record : withoutUsedLinks(withAccount(withLimits(next.state, nowMs, policy), record));
+  const limited = withLimits(next.state, nowMs, policy);
+  const state = next.state === record ? record : withoutUsedLinks(withAccount(limited, record));
   const log = next.state === record ? messages : logAfter(input, messages, record, nowMs);
   return {
     ...next,
-    ...updated(next, changedParts(record, state)),
+    ...withChanges(next, changedParts(record, state)),
     state: stamped(state, next, wallMs),
     ...(log !== messages && { messages: log }),
   };
-}
-
-/** Announces a change that comes without a new status. */
-function updated({ events }: Transition, changed: readonly ChangedPart[]): Pick<Transition, "events" | "changed"> {
-  if (changed.length === 0 || events.includes("session.status")) return { events };
-  return { events: [...events, "session.updated"], changed };
 }
 
 /** Returns the log of messages after a report about the login. */

@@ -242,6 +242,11 @@ describe("the events in the dashboard", () => {
     await update("other", "y");
     await update("drawn", "z");
     await waitForLines(dashboard, 2);
+    await dashboard.page.locator("button.event").click();
+    await dashboard.page.locator(".event-details pre").click();
+    await dashboard.page.keyboard.press("Escape");
+    await dashboard.waitUntilGone(".event-details");
+    assert.notEqual(await dashboard.page.$(".drawer"), null);
     dashboard.assertFaultless();
   });
 });

@@ -16,8 +16,14 @@ export const EventDetails = ({ event, onClose }: Props) => {
   const [fault, setFault] = useState("");
   const json = useMemo(() => formatEvent(event), [event]);
   const { session, name } = event;
+  const onKey = (pressed: KeyboardEvent) => {
+    if (pressed.key !== "Escape") return;
+    // The drawer around it stays open.
+    pressed.stopPropagation();
+    onClose();
+  };
   return html`
-    <section class="event-details" aria-label=${`Content of ${name}`} onKeyDown=${({ key }: KeyboardEvent) => key === "Escape" && onClose()}>
+    <section class="event-details" aria-label=${`Content of ${name}`} onKeyDown=${onKey}>
       <div class="actions">
         ${h(ActionButton, { label: "Copy", action: () => copyText(json), onFault: setFault })}
         <a class="button" href=${formatRoute("sessions", new URLSearchParams({ session }))}>Open ${session}</a>

@@ -28,8 +28,8 @@ var F,pa,Sr,je,yr,Zn,fa,Vn,ha,Er,vr,Nd,Jt=Symbol.for("pv"),Fn={},$n=[],Ad=/^m(i|
 ${e.event.session}
 ${e.event.id}
 ${e.summary}`.toLowerCase();return t.every(o=>n.includes(o))}var Vc=e=>JSON.stringify(Sn(Ls,e),null,2);function kc(e){return e.flatMap(n=>n.kind==="event"?[n.event]:[]).reverse().map(n=>`${yo(Ls,n)}
-`).join("")}var Zc=({event:e,onClose:t})=>{let[n,o]=E(""),r=P(()=>Vc(e),[e]),{session:s,name:a}=e;return d`
-    <section class="event-details" aria-label=${`Content of ${a}`} onKeyDown=${({key:i})=>i==="Escape"&&t()}>
+`).join("")}var Zc=({event:e,onClose:t})=>{let[n,o]=E(""),r=P(()=>Vc(e),[e]),{session:s,name:a}=e,i=l=>{l.key==="Escape"&&(l.stopPropagation(),t())};return d`
+    <section class="event-details" aria-label=${`Content of ${a}`} onKeyDown=${i}>
       <div class="actions">
         ${f(ne,{label:"Copy",action:()=>Ic(r),onFault:o})}
         <a class="button" href=${_e("sessions",new URLSearchParams({session:s}))}>Open ${s}</a>

@@ -11,7 +11,8 @@ ENV NODE_ENV=production \
     SESSIOND_FORMER_BASE_DIR=/data \
     WAHA_LOG_FORMAT=JSON \
     WAHA_PRINT_QR=false \
-    MALLOC_ARENA_MAX=1
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072
 WORKDIR /app
 COPY --from=modules /app/node_modules node_modules
 COPY package.json ./

@@ -96,19 +96,52 @@ class Reader {
 }
 
 /** Stops and starts the session until told to end, and waits while the server is down. */
-async function write(server: ServerProcess, ended: AbortSignal): Promise<void> {
-  for (let n = 0; !ended.aborted; ) {
-    using clients = connectGrpc(server.baseUrl);
-    const { sessions } = clients;
-    try {
-      for (; !ended.aborted; n += 1) {
-        await (n % 2 === 0 ? sessions.stopSession({ session }) : sessions.startSession({ session }));
+class Writer {
+  readonly #server: ServerProcess;
+  readonly #ending = new AbortController();
+  readonly #done: Promise<void>;
+  #changes = 0;
+  #changed = () => {};
+
+  constructor(server: ServerProcess) {
+    this.#server = server;
+    this.#done = this.#write();
+  }
+
+  async #write(): Promise<void> {
+    const ended = this.#ending.signal;
+    while (!ended.aborted) {
+      using clients = connectGrpc(this.#server.baseUrl);
+      const { sessions } = clients;
+      try {
+        while (!ended.aborted) {
+          await (this.#changes % 2 === 0 ? sessions.stopSession({ session }) : sessions.startSession({ session }));
+          this.#changes += 1;
+          this.#changed();
+        }
+      } catch {
+        await pause(20);
       }
-    } catch {
-      await pause(20);
     }
   }
+
+  /** Resolves after `count` further changes. */
+  async makes(count: number): Promise<void> {
+    for (const end = this.#changes + count; this.#changes < end; ) {
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+  }
+
+  end(): Promise<void> {
+    this.#ending.abort();
+    return this.#done;
+  }
 }
+
+/** Most changes between two disturbances. */
+const maxChanges = 6;
 
 it(`readers of all streams miss no change and see none twice over ${cuts} random cuts`, async (t) => {
   const random = randomFrom(seed);
@@ -125,10 +158,9 @@ it(`readers of all streams miss no change and see none twice over ${cuts} random
     name,
     reader: new Reader(follow, proxy.url, beginSeq),
   }));
-  const stop = new AbortController();
-  const writer = write(server, stop.signal);
+  const writer = new Writer(server);
   for (let n = 0; n < cuts; n += 1) {
-    await pause(random() * 150);
+    await writer.makes(1 + Math.floor(random() * maxChanges));
     const kind = random();
     if (kind < 0.1) {
       await server.kill(random() < 0.5 ? "SIGKILL" : "SIGTERM");
@@ -140,8 +172,7 @@ it(`readers of all streams miss no change and see none twice over ${cuts} random
       process.kill(server.pid, "SIGCONT");
     } else proxy.cut();
   }
-  stop.abort();
-  await writer;
+  await writer.end();
   using clients = control();
   await clients.sessions.restartSession({ session });
   let lastSeq = 0n;

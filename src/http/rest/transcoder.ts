@@ -1,5 +1,12 @@
 import { createRegistry, type DescMethod, type DescService, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, createRouterTransport, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createRouterTransport,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
 import { notFoundMessage } from "../dialect.ts";
 import {
   type HttpRequest,
@@ -12,7 +19,7 @@ import {
 } from "../exchange.ts";
 import { ClientGone, HttpProblem } from "../problem.ts";
 import { collectUnaryRpcs, type UnaryRpcs } from "../unary-calls.ts";
-import { type CallRpc, createStreamCaller, createUnaryCaller } from "./call.ts";
+import { type CallRpc, createStreamCaller, createUnaryCaller, type StreamOptions } from "./call.ts";
 import { toRestError } from "./error.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import { type HttpBinding, readHttpBindings, rpcName } from "./http-rules.ts";
@@ -171,12 +178,16 @@ function rpcAccess(
 ): (binding: HttpBinding) => { admit: Route["admit"]; call: CallRpc } {
   const { routes, interceptors = [], shutdownSignal } = options;
   const unaryRpcs = options.unaryRpcs ?? collectUnaryRpcs(routes, interceptors);
-  const streamOptions = {
+  const router = { interceptors, ...(shutdownSignal && { shutdownSignal }) };
+  let transport: Transport | undefined;
+  const streamOptions: StreamOptions = {
     dialect,
     writers,
-    transport: createRouterTransport(routes, {
-      router: { interceptors, ...(shutdownSignal && { shutdownSignal }) },
-    }),
+    // A server that never streams over REST does not need it.
+    get transport() {
+      transport ??= createRouterTransport(routes, { router });
+      return transport;
+    },
     heartbeatMs: options.heartbeatMs ?? 15_000,
     openStreamAfterMs: options.openStreamAfterMs ?? 250,
     onError: options.onError,

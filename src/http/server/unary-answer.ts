@@ -127,11 +127,14 @@ function grpcHeader({ header }: UnaryOutcome, { contentType }: UnaryFormat, comp
   return fields;
 }
 
-const successTrailer = new Headers({ "grpc-status": grpcStatusOk });
+/** Created for the first answer, since the first Headers object loads Node's undici. */
+let successTrailer: Headers | undefined;
 
 function grpcTrailer({ result, trailer }: UnaryOutcome): Headers {
-  if (result instanceof Uint8Array)
+  if (result instanceof Uint8Array) {
+    successTrailer ??= new Headers({ "grpc-status": grpcStatusOk });
     return trailer === undefined ? successTrailer : setTrailerStatus(trailer, undefined);
+  }
   const status = setTrailerStatus(trailer ?? new Headers(), result);
   status.set("grpc-message", encodeMessage(result.rawMessage));
   return status;

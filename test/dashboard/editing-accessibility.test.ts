@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import type { Page } from "puppeteer";
 import { violationsIn } from "./axe.ts";
-import { type DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
+import { DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
 
 const screens = {
   light: { width: 1280, height: 800 },
@@ -93,6 +94,26 @@ describe("axe-core, before the login", () => {
       await dashboard.press("Log in");
       await dashboard.waitForText(".fault", /wrong/);
       assert.deepEqual(await violationsIn(dashboard), [], screen);
+    }
+  });
+});
+
+describe("axe-core, on the page of a pairing link", () => {
+  it("finds nothing wrong with the code, nor with a link that is not valid", async () => {
+    await using harness = await openDashboardHarness();
+    await harness.rest.post("/api/sessions", { name: "one" });
+    await harness.qrValue("one");
+    const { url } = (await harness.rest.post("/api/one/auth/pairing-links", {})).body;
+    const links = { valid: new URL(String(url), harness.server.baseUrl).hash, invalid: "#none" };
+    for (const [screen, viewport] of Object.entries(screens)) {
+      for (const [link, fragment] of Object.entries(links)) {
+        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
+        const prepare = (page: Page) => page.emulateMediaFeatures([scheme]);
+        const page = await DashboardPage.open(harness.browser, () => harness.server.baseUrl, fragment, prepare, "pair");
+        await page.page.setViewport(viewport);
+        await page.page.waitForSelector(link === "valid" ? ".qr img" : "[role=alert]");
+        assert.deepEqual(await violationsIn(page), [], `${link}, ${screen}`);
+      }
     }
   });
 });

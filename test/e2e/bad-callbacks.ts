@@ -16,10 +16,14 @@ const failures: Record<string, () => void> = {
   },
 };
 
-const { emit } = EventEmitter.prototype;
-EventEmitter.prototype.emit = function withFailures(this: EventEmitter, event, ...args: readonly unknown[]) {
-  if (event === "CB:message") failOnce(senderOf(args[0]));
-  return Reflect.apply(emit, this, [event, ...args]);
+const { on } = EventEmitter.prototype;
+EventEmitter.prototype.on = function withFailures(this: EventEmitter, event, listener) {
+  if (event !== "CB:message") return Reflect.apply(on, this, [event, listener]);
+  const failing = (...args: readonly unknown[]) => {
+    failOnce(senderOf(args[0]));
+    return Reflect.apply(listener, this, args);
+  };
+  return Reflect.apply(on, this, [event, failing]);
 };
 
 function failOnce(sender: string): void {

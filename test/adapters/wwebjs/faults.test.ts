@@ -31,6 +31,10 @@ describe("a WEBJS engine in trouble", () => {
   /** A session that is paired once, for all tests that need a login. */
   let shared: WebjsSession;
 
+  /** Waits until the page has confirmed all messages. Others are sent to the next page again. */
+  const untilConfirmed = () =>
+    fixture.whatsapp.until(() => shared.phone.devices.every(({ waiting }) => waiting.size === 0));
+
   const causeOf = async (engine: OpenEngine) => (await engine.until("closed")).cause;
 
   before(async () => {
@@ -114,6 +118,7 @@ describe("a WEBJS engine in trouble", () => {
     const engine = shared.open();
     await engine.until("opened");
     assert.equal((await engine.until("message")).message.body, "early");
+    await untilConfirmed();
     await engine.engine.close();
   });
 
@@ -123,6 +128,7 @@ describe("a WEBJS engine in trouble", () => {
     await engine.until("opened");
     await fixture.whatsapp.phone().sendTextTo(shared.phone, "at once");
     assert.equal((await engine.until("message")).message.body, "at once");
+    await untilConfirmed();
     await engine.engine.close();
   });
 
@@ -151,7 +157,7 @@ describe("a WEBJS engine in trouble", () => {
     await killed.until("opened");
     for (const text of ["told", "told too", "not told"]) {
       await bob.sendTextTo(shared.phone, text);
-      await fixture.whatsapp.until(() => shared.phone.devices.every(({ waiting }) => waiting.size === 0));
+      await untilConfirmed();
     }
     await killed.until("message");
     const last = await killed.until("message");

@@ -1,8 +1,11 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type PairingLink, SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionError } from "./errors.ts";
+import type { SessionInput } from "./session-input.ts";
 import { isLeaving, type SessionState } from "./session-state.ts";
 import { type Transition, to } from "./session-transition.ts";
+
+type LinkInput = Extract<SessionInput, { type: "link_added" | "link_revoked" }>;
 
 /** Limit of a session's open links. */
 const maxLinks = 10;
@@ -26,13 +29,10 @@ export function requireRoomForLink(state: SessionState, nowMs: number): void {
   throw new SessionError("TOO_MANY_PAIRING_LINKS", message, { session });
 }
 
-/** Adds a link, and removes those that have expired. */
-export const addLink = (state: SessionState, link: PairingLink, nowMs: number): Transition =>
-  to({ ...state, pairingLinks: [...openLinks(state, nowMs), link] });
-
-/** Revokes a link. */
-export function revokeLink(state: SessionState, id: string): Transition {
-  const pairingLinks = state.pairingLinks.filter((link) => link.id !== id);
+/** Adds a link and removes those that have expired, or revokes one. */
+export function changeLinks(state: SessionState, input: LinkInput, nowMs: number): Transition {
+  if (input.type === "link_added") return to({ ...state, pairingLinks: [...openLinks(state, nowMs), input.link] });
+  const pairingLinks = state.pairingLinks.filter(({ id }) => id !== input.id);
   return pairingLinks.length === state.pairingLinks.length ? to(state) : to({ ...state, pairingLinks });
 }
 

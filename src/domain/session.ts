@@ -32,7 +32,7 @@ import {
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
-import { addLink, revokeLink, withoutUsedLinks } from "./pairing-links.ts";
+import { changeLinks, withoutUsedLinks } from "./pairing-links.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import { changedParts, withAccount } from "./session-changes.ts";
 import type { CloseCause, SessionInput } from "./session-input.ts";
@@ -222,9 +222,8 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "restored":
       return restored(state, nowMs);
     case "link_added":
-      return addLink(state, input.link, nowMs);
     case "link_revoked":
-      return revokeLink(state, input.id);
+      return changeLinks(state, input, nowMs);
     case "qr":
       return isRunning(state) ? announce({ ...withFailureCleared(state), phase: Phase.PAIRING }) : to(state);
     case "paired":

@@ -369,6 +369,13 @@ describe("a server without a key on loopback", () => {
   });
 });
 
+it("a dashboard that is on is at / and /dashboard, with /pair beside it", async (t) => {
+  const { browser } = await open(t);
+  const root = await browser.get("/");
+  assert.deepEqual([root.status, root.headers.get("location")], [302, "dashboard"]);
+  for (const path of ["/dashboard", "/pair", "/docs"]) assert.equal((await browser.get(path)).status, 200, path);
+});
+
 describe("a dashboard that is off", () => {
   for (const env of [{ SESSIOND_DASHBOARD: "off" }, { WAHA_DASHBOARD_ENABLED: "false" }]) {
     it(`has no login, and no cookie counts, with ${JSON.stringify(env)}`, async (t) => {
@@ -378,6 +385,10 @@ describe("a dashboard that is off", () => {
       assert.equal((await fetch(`${url}/dashboard/login`, { headers })).status, 404);
       assert.equal((await browser.post("/dashboard/login", { key }, headers)).status, 404);
       assert.equal((await browser.post("/dashboard/logout", {}, headers)).status, 404);
+      for (const path of ["/dashboard", "/dashboard/", "/pair"]) {
+        assert.equal((await fetch(url + path, { headers })).status, 404, path);
+      }
+      for (const path of ["/", "/docs"]) assert.match(await (await browser.get(path)).text(), /swagger-ui/, path);
       browser.cookie = `sessiond=${"5e".repeat(32)}`;
       assert.equal(await browser.call(list), 401);
     });

@@ -288,6 +288,25 @@ describe("every documented call is answered as documented", () => {
     await client.call("deleteSession", 200, { path });
   });
 
+  it("pairing links", async () => {
+    const path = { session: "linked" };
+    await client.call("createSession", 201, { body: { name: path.session, start: false } });
+    const { body } = await client.call("createPairingLink", 201, { path, body: { ttl: "60s" } });
+    const link = isObject(body) ? body : {};
+    await client.call("listPairingLinks", 200, { path });
+    const headers = { "x-pairing-token": String(link.url).replace("/pair#", "") };
+    await stranger.call("getPairingLink", 200, { headers });
+    for (let open = 1; open < 10; open += 1) await client.call("createPairingLink", 201, { path, body: {} });
+    await client.call("createPairingLink", 429, { path, body: {} });
+    await client.call("revokePairingLink", 200, { path: { ...path, id: String(link.id) } });
+    await stranger.call("getPairingLink", 401, { headers });
+    await client.call("startSession", 201, { path });
+    await pair(whatsapp.phone(), path.session);
+    await client.call("createPairingLink", 422, { path, body: {} });
+    await client.call("deleteSession", 200, { path });
+    for (const seen of stranger.seen) client.seen.add(seen);
+  });
+
   it("the deprecated calls", async () => {
     await client.call("startSessionDeprecated", 201, { body: { name: "old", config } });
     await client.call("stopSessionDeprecated", 201, { body: { name: "old" } });

@@ -13,7 +13,7 @@ interface SourceFile {
   readonly text: string;
   /** Without comments; what stands in quotes is left out too. */
   readonly code: string;
-  /** What it imports: paths from the root for files, names for packages. */
+  /** Imports: paths from the root for files, names for packages. */
   readonly imports: readonly string[];
 }
 
@@ -75,7 +75,7 @@ function adapterLayer(name: string): Layer {
   const folder = `src/adapters/${name}/`;
   const own = new RegExp(`^${folder}`);
   const open = [generated, library, /^src\/(domain|ports)\//, own];
-  // What the two embedded backends have in common is a room of its own, free of any technology.
+  // Code shared by the two embedded backends is a room of its own, free of any technology.
   // So is what the two engines have in common.
   if (["embedded", "engine"].includes(name)) return layer(folder, own, ...pure, /^src\/ports\//, own);
   return layer(folder, own, ...open, ...(sharedRooms[name] ?? []));

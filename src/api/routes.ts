@@ -52,7 +52,7 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly streamLimit: StreamLimitOptions;
   readonly logger: ReportingOptions["logger"];
   readonly serving: ServingState;
-  /** Whether clients can ask for the protos. */
+  /** True if clients can ask for the protos. */
   readonly reflection: boolean;
 }
 

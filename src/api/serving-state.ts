@@ -1,6 +1,6 @@
 import { awaitWithin } from "../app/time-box.ts";
 
-/** Whether the server can do its work, and the reason if it cannot. */
+/** State of the server: able to do its work, or the reason why it is not. */
 export type Serving = "serving" | "store_unavailable" | "draining";
 
 /** The parts that the state depends on. */

@@ -156,7 +156,7 @@ const rules: ReadonlyMap<string, Rule[1]> = new Map([
 /** Returns each broken rule of a request. Messages without rules break none. */
 export const violationsOf = (message: Message): Violation[] => rules.get(message.$typeName)?.(message) ?? [];
 
-/** Whether this message type has rules. */
+/** Returns true if this message type has rules. */
 export const hasRule = (desc: DescMessage): boolean => rules.has(desc.typeName);
 
 /** Refuses requests that break a rule before they have any effect. */

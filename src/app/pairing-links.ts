@@ -22,7 +22,7 @@ export interface OpenLink {
   readonly expiresAtMs: number;
   /** Number of callbacks of `onEnd`: one for each open stream. */
   readonly readers: number;
-  /** Whether it has expired or was revoked. A link that is used up has not: its stream still tells how the pairing ended. */
+  /** Returns true if it has expired or was revoked. A link that is used up has not: its stream still tells how the pairing ended. */
   hasEnded(): boolean;
   /** Calls `callback` once when the link expires or is revoked. The function returned cancels it. */
   onEnd(callback: () => void): () => void;

@@ -48,7 +48,7 @@ export class SessionRunner {
     lease.lost.addEventListener("abort", () => void this.#lose(), { once: true });
   }
 
-  /** Whether the session was removed. */
+  /** Returns true if the session was removed. */
   get removed(): boolean {
     return this.#state === "removed";
   }

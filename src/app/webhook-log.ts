@@ -13,7 +13,7 @@ import { testEvent } from "../domain/event.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Random, WallClock } from "../ports/system.ts";
 
-/** What a webhook log reads and writes. */
+/** Dependencies of a webhook log. */
 export interface WebhookLogOptions {
   readonly backend: Pick<Backend, "sessions" | "outbox">;
   readonly clock: WallClock;

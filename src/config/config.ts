@@ -23,7 +23,7 @@ export interface Config {
   readonly baseDirectory: string;
   /** Base directory of an earlier image, used while only it holds a store. Unset unless the base directory is the default. */
   readonly formerBaseDirectory: string | undefined;
-  /** Whether a store that is a copy may be opened. */
+  /** True if a store that is a copy may be opened. */
   readonly adoptStore: boolean;
   readonly defaultEngine: EngineName;
   readonly restart: "wanted" | "all" | "none";
@@ -45,7 +45,7 @@ export interface Config {
   readonly maxStreamsPerConnection: number;
   /** Time until idle connections are closed (0 for no limit), and the interval of HTTP/2 pings. */
   readonly keepAlive: { readonly http1Ms: number; readonly http2Ms: number; readonly pingMs: number };
-  /** Whether gRPC server reflection is served. */
+  /** True if gRPC server reflection is served. */
   readonly reflection: boolean;
   /** Origins that browsers may call from. */
   readonly corsOrigins: "*" | readonly string[];
@@ -57,7 +57,7 @@ export interface Config {
   readonly nowebVersion: string | undefined;
   /** Address to look it up at, in place of the usual one. */
   readonly nowebVersionUrl: string | undefined;
-  /** Whether signatures are made with WebAssembly in place of libsignal's JavaScript. */
+  /** True if signatures are made with WebAssembly in place of libsignal's JavaScript. */
   readonly nowebFastCurve: boolean;
   readonly deviceName: string | undefined;
   readonly browserName: string | undefined;
@@ -65,11 +65,11 @@ export interface Config {
   readonly chromePath: string | undefined;
   readonly chromeArgs: readonly string[];
   readonly searchPath: string | undefined;
-  /** Whether the dashboard is served, and whether it may change anything. */
+  /** Mode of the dashboard: off, read-only, or on. */
   readonly dashboard: "on" | "readonly" | "off";
-  /** Whether Swagger UI and the OpenAPI document are served. */
+  /** True if Swagger UI and the OpenAPI document are served. */
   readonly docs: boolean;
-  /** Whether /metrics is served, behind the API key if there is one. */
+  /** True if /metrics is served, behind the API key if there is one. */
   readonly metrics: boolean;
   readonly webhooks: WebhookSettings;
   /** The kind of store. */
@@ -80,7 +80,7 @@ export interface Config {
 
 /** Settings of the delivery of webhooks, and of the logs about it. */
 export interface WebhookSettings {
-  /** Whether webhooks to private addresses are refused. */
+  /** True if webhooks to private addresses are refused. */
   readonly guard: boolean;
   /** CIDR blocks, addresses and hosts that the guard allows. */
   readonly allow: readonly string[];

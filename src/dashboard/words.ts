@@ -48,7 +48,7 @@ export const healthWords: Readonly<Record<Health, string>> = {
   [Health.SUSPECT]: "No answer from WhatsApp",
 };
 
-/** What a person can do about a status: advice, and the name of the call behind the button, if a call helps. */
+/** Remedy for a status: advice, and the name of the call behind the button, if a call helps. */
 export interface RemedyWords {
   readonly advice: string;
   readonly button?: { readonly label: string; readonly action: RemedyAction };

@@ -3,7 +3,7 @@ export class HttpProblem extends Error {
   readonly status: number;
   /** One sentence, or one per violation. */
   readonly detail: string | readonly string[];
-  /** Whether the rest of the request is left unread, so that its connection cannot serve another request. */
+  /** True if the rest of the request is left unread, so that its connection cannot serve another request. */
   readonly closes: boolean;
 
   constructor(status: number, detail: string | readonly string[], options: { closes?: boolean } = {}) {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Whether a header can be seen; its name is in lower case. */
+/** Returns true if a header can be seen; its name is in lower case. */
 export type IsVisible = (name: string) => boolean;
 
 /**

@@ -37,7 +37,7 @@ export class FakeEngine implements Engine {
   /** Events that the reader has asked for so far. */
   asked = 0;
   closed = false;
-  /** Whether it was told to close. */
+  /** True if it was told to close. */
   closing = false;
   readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];

@@ -15,7 +15,7 @@ export interface RawAnswer {
   readonly body: Uint8Array;
 }
 
-/** What a bare server answers. */
+/** Answers of a bare server. */
 export type BareAnswers =
   | { readonly kind: "node:http"; readonly answers: ReadonlyMap<string, RawAnswer> }
   | { readonly kind: "connect-node, HTTP/1.1" | "connect-node, h2c"; readonly message: Uint8Array };

@@ -6,7 +6,7 @@ const noFile = () => Promise.reject(new Error("no file"));
 const configOf = async (env: Record<string, string>) => (await readConfig(noFile, env)).config;
 const dayMs = 86_400_000;
 
-/** Whether webhooks are kept out of the network inside, and metrics are served. */
+/** True if webhooks are kept out of the network inside, and metrics are served. */
 const cases: [Record<string, string>, { guard: boolean; metrics: boolean }][] = [
   [{}, { guard: false, metrics: false }],
   [{ SESSIOND_HOST: "::1" }, { guard: false, metrics: false }],

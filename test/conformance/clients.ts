@@ -23,7 +23,7 @@ export type Wire = "HTTP/1.1" | "h2c" | "TLS, HTTP/1.1" | "TLS, HTTP/2";
 export interface Subject {
   readonly name: string;
   readonly isTls: boolean;
-  /** Whether both sides can send many messages at the same time. */
+  /** True if both sides can send many messages at the same time. */
   readonly isDuplex: boolean;
   connect(url: string): { transport: Transport; close(): void | Promise<void> };
 }

@@ -115,7 +115,7 @@ export function sessionsContract(open: OpenBackend): void {
     const [first, second, third] = await before;
     assert.equal(first.status, "fulfilled");
     assert.equal(third.status, "fulfilled");
-    // Whether the commit was in time or not, the new owner has seen the final state.
+    // The new owner has seen the final state, even if the commit was late.
     assert.equal(second.status === "fulfilled", seen.record !== undefined);
     assert.deepEqual((await backend.sessions.get("alice")).record, seen.record);
     const [next] = await backend.sessions.commit(later, { record: recordOf("alice"), events: [newEvent("alice")] });

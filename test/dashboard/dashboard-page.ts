@@ -89,12 +89,12 @@ export class DashboardPage {
     );
   }
 
-  /** Whether the picture of a code is shown. */
+  /** Returns true if the picture of a code is shown. */
   async showsCode(): Promise<boolean> {
     return (await this.page.$(".qr img")) !== null;
   }
 
-  /** Whether the shown code looks like this PNG, pixel by pixel. */
+  /** Returns true if the shown code looks like this PNG, pixel by pixel. */
   shows(png: Uint8Array): Promise<boolean> {
     return this.page.evaluate(async (expected) => {
       const pixelsOf = async (url: string) => {

@@ -117,7 +117,7 @@ describe("every call in every protocol", () => {
       for (const [protocol, calls] of ways) {
         await t.test(`${what}, ${protocol}`, async () => {
           for (const { rpc, label, call } of calls) {
-            // Whether the session exists must make no difference.
+            // An existing session and a missing one are answered alike.
             for (const name of ["kept", "nobody"]) {
               const { code, answer } = told(await call({ request: requestAbout(rpc, name), headers }));
               if (openCalls.has(rpc.name)) assert.equal(code, "ok", label);

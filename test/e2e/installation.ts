@@ -17,13 +17,13 @@ const reportLoads = `
   process.once("SIGTERM", () => console.log(JSON.stringify({ loaded: [...urls, ...process.moduleLoadList] })));
 `;
 
-/** What a process has loaded. */
+/** Modules that a process has loaded. */
 export interface Loads {
-  /** Whether a file of this npm package was loaded. */
+  /** Returns true if a file of this npm package was loaded. */
   has(packageName: string): boolean;
-  /** Whether the types of some file were stripped. */
+  /** True if the types of some file were stripped. */
   readonly strippedTypes: boolean;
-  /** Whether Node's own undici was loaded. */
+  /** True if Node's own undici was loaded. */
   readonly nodeUndici: boolean;
 }
 

@@ -58,7 +58,7 @@ export class Connection {
     });
   }
 
-  /** Whether stanzas still reach the client. */
+  /** Returns true if stanzas still reach the client. */
   get isOpen(): boolean {
     return this.#state === "open";
   }

@@ -33,7 +33,7 @@ export class LinkedDevice {
   readonly stored = new Map<string, StoredMessage>();
   /** Connection of the login, if the device is online. */
   connection: Connection | undefined;
-  /** Whether the offline queue was flushed on this connection, so that new messages go out at once. */
+  /** True if the offline queue was flushed on this connection, so that new messages go out at once. */
   active = false;
   /** False after the phone unlinked it or it logged out. */
   linked = true;
@@ -56,7 +56,7 @@ export class LinkedDevice {
     return `${this.phone.lidUser}:${this.id}@lid`;
   }
 
-  /** Whether the device is logged in and has received its offline queue. */
+  /** Returns true if the device is logged in and has received its offline queue. */
   get online(): boolean {
     return this.active && this.connection?.isOpen === true;
   }

@@ -13,7 +13,7 @@ export class Ledger {
   /** Errors of the `<ack>`s, by message id; "" for none. */
   readonly acks = new Map<string, string>();
 
-  /** Whether the device has confirmed this message, so that the server will not deliver it again. */
+  /** Returns true if the device has confirmed this message, so that the server will not deliver it again. */
   acknowledged(messageId: string): boolean {
     const receipts = this.receipts.get(messageId) ?? [];
     return this.acks.get(messageId) === "" || receipts.some((type) => type !== "retry");

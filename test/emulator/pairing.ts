@@ -17,7 +17,7 @@ export interface Candidate {
   readonly keys: DeviceKeys;
   /** QR refs of the client and the end of each one's validity, Unix ms. */
   readonly refs: ReadonlyMap<string, number>;
-  /** Whether a phone has begun to link it. */
+  /** True if a phone has begun to link it. */
   taken: boolean;
 }
 

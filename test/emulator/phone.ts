@@ -37,7 +37,7 @@ export class Phone {
   readonly signal: SignalPeer;
   /** Raw id in the identities of this account's devices. */
   readonly rawId = randomInt(2 ** 31);
-  /** Whether a device's first login is followed by an app state key share and a history sync, as with a real phone. */
+  /** True if a device's first login is followed by an app state key share and a history sync, as with a real phone. */
   sendsHistory = false;
   /** Refusal of every login while it is set: a banned account. */
   loginRefusal: LoginRefusal | undefined;

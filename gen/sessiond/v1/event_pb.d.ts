@@ -190,7 +190,7 @@ export declare type SessionStatusPayload = Message<"sessiond.v1.SessionStatusPay
   account?: Me | undefined;
 
   /**
-   * What the owner can do about `status_reason`.
+   * Remedy for `status_reason`, for the owner of the session.
    *
    * @generated from field: sessiond.v1.Session.Remedy remedy = 10;
    */

@@ -219,7 +219,7 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
   account?: Me | undefined;
 
   /**
-   * What the owner can do about `status_reason`.
+   * Remedy for `status_reason`, for the owner of the session.
    *
    * @generated from field: sessiond.v1.Session.Remedy remedy = 19;
    */
@@ -538,7 +538,7 @@ export enum Session_Health {
 export declare const Session_HealthSchema: GenEnum<Session_Health>;
 
 /**
- * What the owner of a session can do about `status_reason`.
+ * Remedy for `status_reason`, for the owner of the session.
  *
  * @generated from enum sessiond.v1.Session.Remedy
  */

@@ -125,7 +125,7 @@ export const Session_RemedySchema = /*@__PURE__*/
   enumDesc(file_sessiond_v1_session, 2, 5);
 
 /**
- * What the owner of a session can do about `status_reason`.
+ * Remedy for `status_reason`, for the owner of the session.
  *
  * @generated from enum sessiond.v1.Session.Remedy
  */

@@ -917,7 +917,7 @@ export declare type StatusStreamResponse = Message<"sessiond.v1.StatusStreamResp
   statusMessage: string;
 
   /**
-   * What the owner can do about `status_reason`.
+   * Remedy for `status_reason`, for the owner of the session.
    *
    * @generated from field: sessiond.v1.Session.Remedy remedy = 18;
    */

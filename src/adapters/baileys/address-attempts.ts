@@ -19,7 +19,7 @@ export class AddressAttempts {
   #failures = new Map<string, string>();
   #connected = false;
 
-  /** Whether the last followed socket has connected. */
+  /** Returns true if the last followed socket has connected. */
   get connected(): boolean {
     return this.#connected;
   }

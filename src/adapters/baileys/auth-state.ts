@@ -66,7 +66,7 @@ export class AuthStore {
     return store;
   }
 
-  /** Whether all changes are on disk. */
+  /** Returns true if all changes are on disk. */
   get isDurable(): boolean {
     return !this.#ratchet && this.#held.size === 0 && !this.#credsChanged && !this.#next && this.#writing.size === 0;
   }

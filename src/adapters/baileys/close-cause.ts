@@ -36,7 +36,7 @@ const firstDateSeconds = 1_000_000_000;
 
 /** The circumstances under which a socket ended. */
 export interface Circumstances {
-  /** Whether WhatsApp has sent anything on it. */
+  /** True if WhatsApp has sent anything on it. */
   readonly connected: boolean;
   /** Times of the monotonic clock and of the wall clock. */
   readonly nowMs: number;

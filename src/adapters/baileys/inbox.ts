@@ -43,7 +43,7 @@ export class Inbox {
     return { inbox: new Inbox(first, next), left };
   }
 
-  /** Whether all messages are committed. */
+  /** Returns true if all messages are committed. */
   get isEmpty(): boolean {
     return this.#first === this.#next;
   }

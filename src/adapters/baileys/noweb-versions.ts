@@ -11,7 +11,7 @@ export interface VersionOptions {
   readonly setting: string | undefined;
   /** Replaces the address of the place to look up. */
   readonly url?: string | undefined;
-  /** Whether versions are looked up when `setting` is unset. */
+  /** True if versions are looked up when `setting` is unset. */
   readonly unasked: boolean;
   /** File with the version looked up last, for a start without a network. */
   readonly file: string;
@@ -59,7 +59,7 @@ export class NowebVersions implements NowebVersion {
   #current: string;
   #retryMs = firstRetryMs;
   #isLookingUp = false;
-  /** Whether the last look-up is less than the shortest wait ago. */
+  /** True if the last look-up is less than the shortest wait ago. */
   #hasJustLookedUp = false;
   #cancelNext = () => {};
   #cancelJust = () => {};

@@ -17,7 +17,7 @@ export interface SessionProxy {
   readonly dispatcher: Dispatcher;
   /** The proxy's addresses at which the last connection was tried. */
   readonly attempts: AddressAttempts;
-  /** Whether the proxy is being asked for a tunnel. */
+  /** True if the proxy is being asked for a tunnel. */
   readonly isAsked: boolean;
   /** Gives up connections to the proxy that are not through. */
   close(): void;

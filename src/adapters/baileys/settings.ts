@@ -8,7 +8,7 @@ export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & 
   readonly clock: Clock;
   /** The client version to log in with; Baileys' default if left out. */
   readonly versions?: NowebVersion;
-  /** Whether libsignal signs and verifies in WebAssembly; true if left out. */
+  /** True if libsignal signs and verifies in WebAssembly. Default: true. */
   readonly fastCurve?: boolean;
 }
 

@@ -26,7 +26,7 @@ export const dueMsOf = (delivery: Delivery): number => (delivery.dueAt ? timesta
 export const isRetry = (delivery: Delivery): boolean => delivery.dueAt !== undefined;
 
 /**
- * What is pending for one endpoint, of which it holds a few in memory. First attempts go one at a time, in order of `seq`;
+ * Pending deliveries of one endpoint, of which it holds a few in memory. First attempts go one at a time, in order of `seq`;
  * retries when they are due, beside them.
  */
 export class DeliveryQueue {
@@ -95,7 +95,7 @@ export class DeliveryQueue {
     this.#retriesFromMs = Math.min(this.#retriesFromMs, retryAtMs);
   }
 
-  /** Whether `take()` or `load()` has something to do. */
+  /** Returns true if `take()` or `load()` has something to do. */
   isReady(nowMs: number): boolean {
     if (this.#isPaused(nowMs)) return false;
     const takes =
@@ -116,7 +116,7 @@ export class DeliveryQueue {
     return time && timestampMs(time);
   }
 
-  /** Whether the store has none of its deliveries. */
+  /** Returns true if the store has none of its deliveries. */
   get isEmpty(): boolean {
     return (
       !this.#loading &&

@@ -45,7 +45,7 @@ export class EventWindow {
     this.#keep((event) => event.session !== session || event.seq > seq);
   }
 
-  /** Whether it has all that follows `afterSeq`. */
+  /** Returns true if it has all that follows `afterSeq`. */
   covers(afterSeq: bigint): boolean {
     return afterSeq >= this.#afterSeq;
   }

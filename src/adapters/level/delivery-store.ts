@@ -21,7 +21,7 @@ import { type Family, type KeyRange, keyOf, rangeOf } from "./store/key.ts";
 export interface SettlingContext {
   /** Something of this endpoint is pending. */
   isPending(name: EndpointName): boolean;
-  /** Whether the session exists; only then is its settled delivery stored. */
+  /** Returns true if the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
   /** Adds to the log, within a write. */
   append(session: string, events: readonly NewEvent[], operations: Operation[]): Change;

@@ -4,7 +4,7 @@ import type { Database, Operation } from "./store/database.ts";
 import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, rangeOf } from "./store/key.ts";
 
-/** Whether a write is synced. Chats can be fetched again; a login cannot. */
+/** True if a write is synced. Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
 
 /**

@@ -110,7 +110,7 @@ export class LevelRecords {
     return { type: "del", key: keyOf("record", session) };
   }
 
-  /** Whether a record is the one last written, or about to be. Most commits add events and leave the record as it is. */
+  /** Returns true if a record is the one last written, or about to be. Most commits add events and leave the record as it is. */
   isLatest(session: string, record: SessionRecord): boolean {
     const latest = this.#staged.has(session) ? this.#staged.get(session) : this.#committed.get(session)?.record;
     return latest === record;
@@ -156,7 +156,7 @@ export class LevelRecords {
   }
 
   /**
-   * Whether a read at a view may have found a write that is not complete: the snapshot went when the database was opened again, and
+   * Returns true if a read at a view may have found a write that is not complete: the snapshot went when the database was opened again, and
    * writes go on since then.
    */
   #isOutdated(view: View): boolean {

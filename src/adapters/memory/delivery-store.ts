@@ -10,7 +10,7 @@ import { dueAgain, type Settlement } from "../embedded/settlement.ts";
 
 /** Callbacks into the backend used while settling a delivery. */
 export interface SettlingContext {
-  /** Whether the session exists; only then is its settled delivery stored. */
+  /** Returns true if the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
   append(session: string, events: readonly NewEvent[]): void;
 }

@@ -103,7 +103,7 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     if (connections < minConnections) return;
     connections = 0;
     heap.release();
-    // What is left lies on fewer pages after the second collection.
+    // Live objects lie on fewer pages after the second collection.
     heap.schedule(burstEndMs, heap.release);
   };
   const wait = () => {

@@ -74,7 +74,7 @@ export class WebClient extends wwebjs.Client {
   readonly #undecrypted: Set<string>;
   #entering: Promise<void> = Promise.resolve();
   #documents = 0;
-  /** Whether the library hears the messages of the current document. */
+  /** True if the library hears the messages of the current document. */
   #isListening = false;
   /** Send time of the newest reported message (Unix s); null: all messages that the page already has are history. */
   #reportedUntilS: number | null;

@@ -88,7 +88,7 @@ export class WwebjsEngine implements Engine {
     return this.#life.end(closedOnRequest);
   }
 
-  /** Whether the page is known to have a login. */
+  /** Returns true if the page is known to have a login. */
   get #hasLogin(): boolean {
     return this.#profile?.login.state === "paired" || this.#stage === "paired" || this.#stage === "open";
   }

@@ -54,7 +54,7 @@ export class Login {
     return this.#marker.state;
   }
 
-  /** Whether the profile holds a login, or may hold one because a phone was linking it when its last browser ended. */
+  /** Returns true if the profile holds a login, or may hold one because a phone was linking it when its last browser ended. */
   get mayExist(): boolean {
     const { state, linking } = this.#marker;
     return state === "paired" || (state === "unpaired" && linking === true);

@@ -28,7 +28,7 @@ export interface LiveStreamOptions<T> {
   readonly beat?: (wallMs: number) => T;
   /** Throws when the reader's key is no longer valid. Called once per heartbeat interval, also on busy streams. */
   check?(): void;
-  /** Whether the stream ends with this item. */
+  /** Returns true if the stream ends with this item. */
   readonly isLast?: (item: T) => boolean;
 }
 
@@ -171,7 +171,7 @@ export function sessionFilter(
   };
 }
 
-/** Whether a session of this name and metadata passes. */
+/** Returns true if a session of this name and metadata passes. */
 export function passes(filter: SessionFilter, name: string, metadata: Readonly<Record<string, string>> = {}): boolean {
   return (
     (filter.topic === undefined || filter.topic === name) &&
@@ -180,6 +180,6 @@ export function passes(filter: SessionFilter, name: string, metadata: Readonly<R
   );
 }
 
-/** Whether an event of the log passes. */
+/** Returns true if an event of the log passes. */
 export const passesEvent = (filter: SessionFilter, { session, metadata }: Event): boolean =>
   passes(filter, session, metadata);

@@ -108,7 +108,7 @@ class StatusReader {
     }
   }
 
-  /** Whether the reader can resume: the session exists, or the log still has events of it. */
+  /** Returns true if the reader can resume: the session exists, or the log still has events of it. */
   async #canResume(signal: AbortSignal): Promise<boolean> {
     const { session, afterSeq } = this.#request;
     if (session === "" || (await this.#source.sessions.get(session)).record) return true;

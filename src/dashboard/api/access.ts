@@ -1,14 +1,14 @@
 import { signal } from "@preact/signals";
 import { baseUrl } from "../base-url.ts";
 
-/** What the server says about logins before there is one. */
+/** Answer of the server about logins, before there is one. */
 export interface LoginOptions {
   /** False on a server without an API key. */
   readonly required: boolean;
   readonly loggedIn: boolean;
-  /** Whether a user name and a password are accepted in place of the key. */
+  /** True if a user name and a password are accepted in place of the key. */
   readonly password: boolean;
-  /** Whether the dashboard may change anything. */
+  /** True if the dashboard may change anything. */
   readonly readonly: boolean;
 }
 
@@ -26,7 +26,7 @@ export type LoginOutcome =
 /** Undefined until the server has said it. Any call that is refused for the lack of a login sets it to false. */
 export const isLoggedIn = signal<boolean | undefined>(undefined);
 
-/** Whether the last login has ended by itself, and not by a logout. */
+/** Returns true if the last login has ended by itself, and not by a logout. */
 export const hasExpired = signal(false);
 
 export const loginOptions = signal<LoginOptions>({

@@ -9,7 +9,7 @@ export class ConfigDraft {
   readonly #json = signal<JsonObject>({});
   readonly #fault = signal("");
   readonly #loads = signal(0);
-  /** What the server refused, by paths such as "config.webhooks.0.url". */
+  /** Violations that the server reported, by paths such as "config.webhooks.0.url". */
   readonly violations = signal<readonly FieldViolation[]>([]);
 
   get json(): ReadonlySignal<JsonObject> {

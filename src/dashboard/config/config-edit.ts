@@ -12,7 +12,7 @@ interface Version {
   readonly revision: number;
 }
 
-/** What was changed by others since the draft was loaded. */
+/** Changes by others since the draft was loaded. */
 export interface Conflict {
   readonly theirs: Version;
   readonly changes: readonly JsonChange[];
@@ -46,7 +46,7 @@ export class ConfigEdit {
     return this.#conflict;
   }
 
-  /** Whether the draft differs from what was loaded. */
+  /** Returns true if the draft differs from what was loaded. */
   get isChanged(): boolean {
     return this.draft.fault.value !== "" || changesBetween(this.#base.value.json, this.draft.json.value).length > 0;
   }

@@ -52,7 +52,7 @@ async function raceForSlot(signal: AbortSignal, work: (held: AbortSignal) => Pro
   );
 }
 
-/** Whether the page came by HTTP/2 or 3, whose connections carry many streams. */
+/** Returns true if the page came by HTTP/2 or 3, whose connections carry many streams. */
 function isMultiplexed(): boolean {
   const [page] = performance.getEntriesByType("navigation");
   return page instanceof PerformanceNavigationTiming && /^h[23]/.test(page.nextHopProtocol);

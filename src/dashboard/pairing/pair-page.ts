@@ -10,7 +10,7 @@ import { Announcer } from "../ui/announcer.ts";
 import { currentMs, formatTime } from "../ui/time.ts";
 import { type PairingCalls, PairingPanel } from "./pairing-panel.ts";
 
-/** What the server says about a link. */
+/** Answer of the server about a link. */
 type LinkState =
   | { readonly kind: "loading" }
   | { readonly kind: "invalid" }

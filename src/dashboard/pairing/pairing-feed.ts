@@ -12,7 +12,7 @@ import { pause } from "../live/signals.ts";
 import { withStreamSlot } from "../live/stream-slots.ts";
 import { whileVisible } from "../live/visibility.ts";
 
-/** What a person who pairs a phone sees. Only "code" has a code, and only while it is valid. */
+/** State of a pairing as the page shows it. Only "code" has a code, and only while it is valid. */
 export type PairingState =
   | { readonly kind: "waiting" | "crowded" | "hidden" | "expired" | "stopped" | "refused" | "lost" }
   | ShownCode

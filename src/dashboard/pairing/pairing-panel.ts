@@ -15,7 +15,7 @@ import { PairingFeed, type PairingState, type ShownCode } from "./pairing-feed.t
 export interface PairingCalls {
   readonly openQrStream: (session: string, signal: AbortSignal) => AsyncIterable<QrStreamResponse>;
   readonly requestCode: (session: string, phoneNumber: string) => Promise<string>;
-  /** What to say when the server no longer shows the code. */
+  /** Text for the time when the server no longer shows the code. */
   readonly refusal: string;
 }
 

@@ -14,11 +14,11 @@ export type LoginProof =
 
 /** Logins of the dashboard. */
 export interface DashboardLogins {
-  /** Whether the dashboard may change nothing. */
+  /** True if the dashboard may change nothing. */
   readonly isReadOnly: boolean;
-  /** Whether a user name and a password are accepted in place of the key. */
+  /** True if a user name and a password are accepted in place of the key. */
   readonly acceptsPassword: boolean;
-  /** Whether a proof is right; undefined if no login is needed. Takes the same time for every proof of a kind. */
+  /** Returns true if a proof is right; undefined if no login is needed. Takes the same time for every proof of a kind. */
   readonly verify: ((proof: LoginProof) => boolean) | undefined;
   /** Opens a login and returns its secret. */
   open(): string;

@@ -23,7 +23,7 @@ export type Body = { json: JsonValue } | { form: string };
 /** Options for reading a body. */
 export interface BodyOptions {
   readonly maxBytes: number;
-  /** Whether urlencoded forms are accepted besides JSON. */
+  /** True if urlencoded forms are accepted besides JSON. */
   readonly acceptsForms: boolean;
 }
 

@@ -7,7 +7,7 @@ import type { Violations } from "./violations.ts";
 
 /** State shared while a request is read. */
 export interface ReadContext {
-  /** Whether unknown names are violations instead of being ignored. */
+  /** True if unknown names are violations instead of being ignored. */
   readonly strict: boolean;
   readonly violations: Violations;
   /** Ignored unknown names as dotted paths, at most 20. */

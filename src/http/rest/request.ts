@@ -16,7 +16,7 @@ import { type FieldViolation, Violations } from "./violations.ts";
 
 /** Options for reading requests. */
 export interface RequestOptions {
-  /** Whether unknown properties are violations instead of being ignored. */
+  /** True if unknown properties are violations instead of being ignored. */
   readonly strict: boolean;
   readonly maxBodyBytes: number;
   readonly registry: Registry;

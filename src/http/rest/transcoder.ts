@@ -70,7 +70,7 @@ export interface RestOptions {
    * Default: all may. Unary RPCs are guarded by the gate of their service.
    */
   readonly admit?: ((rpc: DescMethod | undefined, header: Headers) => void) | undefined;
-  /** Whether unknown properties and query parameters are refused with 400 instead of ignored. */
+  /** True if unknown properties and query parameters are refused with 400 instead of ignored. */
   readonly strict?: boolean | undefined;
   /** Maximum size of a body. Default 10 MiB. */
   readonly maxBodyBytes?: number | undefined;

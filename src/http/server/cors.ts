@@ -10,7 +10,7 @@ export interface CorsOptions {
   readonly requestHeaders?: readonly string[] | undefined;
   /** Names of the response headers that pages can read, separated by commas. */
   readonly exposedHeaders: string;
-  /** Whether pages may send cookies and HTTP authentication. Requires a list of origins. */
+  /** True if pages may send cookies and HTTP authentication. Requires a list of origins. */
   readonly credentials: boolean;
   readonly maxAgeSeconds?: number | undefined;
 }

@@ -46,7 +46,7 @@ const refusal = (header: string, value: string, remedy: string) =>
 export interface HostPattern {
   /** Host name in the canonical form of URLs. */
   readonly hostname: string;
-  /** Whether its subdomains are allowed as well. */
+  /** True if its subdomains are allowed as well. */
   readonly hasSubdomains: boolean;
 }
 

@@ -5,13 +5,13 @@ import type { HttpRequest } from "../exchange.ts";
 export interface OtherBody {
   /** The bytes that have been read. */
   readonly read: Uint8Array;
-  /** Whether they are the whole body. */
+  /** True if they are the whole body. */
   readonly isComplete: boolean;
 }
 
 /** The messages that `readMessage` reads. */
 export interface MessageRules {
-  /** Whether a message has a prefix of five bytes: its flags and its length. */
+  /** True if a message has a prefix of five bytes: its flags and its length. */
   readonly isEnveloped: boolean;
   readonly maxBytes: number;
 }

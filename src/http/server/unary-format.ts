@@ -4,7 +4,7 @@ import type { HttpRequest } from "../exchange.ts";
 export interface UnaryFormat {
   readonly protocolName: "connect" | "grpc" | "grpc-web";
   readonly isBinary: boolean;
-  /** Whether messages have a prefix of five bytes: flags and length. */
+  /** True if messages have a prefix of five bytes: flags and length. */
   readonly isEnveloped: boolean;
   /** Content type of the answer. */
   readonly contentType: string;

@@ -21,7 +21,7 @@ export interface DocsOptions {
   readonly assetDirectory: string;
   /** Required login. undefined: the documentation is public. */
   readonly login?: Login | undefined;
-  /** Whether Swagger UI is at /, too. Default true. */
+  /** True if Swagger UI is at /, too. Default true. */
   readonly isAtRoot?: boolean | undefined;
 }
 

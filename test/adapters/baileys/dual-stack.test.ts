@@ -35,7 +35,7 @@ async function slowListener(t: TestContext, target: number): Promise<number> {
   const [{ port }] = (await once(child, "message")) as [AddressInfo];
   child.send(700);
   await once(child, "message");
-  // What its backlog takes; the next SYN is dropped, and sent again after a second.
+  // Connections that fill its backlog; the next SYN is dropped, and sent again after a second.
   for (let i = 0; i < 2; i++) await once(connect(port, first).unref(), "connect");
   return port;
 }

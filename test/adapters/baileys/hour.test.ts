@@ -14,7 +14,7 @@ interface Trouble {
   readonly what: string;
   /** From now on, for the whole hour. */
   begin(whatsapp: WhatsApp, device: LinkedDevice): void | Promise<void>;
-  /** What a connection gets that comes up in spite of it. */
+  /** Answer to a connection that comes up in spite of it. */
   readonly again?: (whatsapp: WhatsApp, device: LinkedDevice) => void;
   readonly status: Status;
   readonly reason: Reason;
@@ -120,7 +120,7 @@ describe("an hour in which WhatsApp", { concurrency: true }, () => {
       while (clock.nowMs() - startedAtMs < hourMs) {
         await quiet(it);
         const nextMs = clock.nextAtMs;
-        // What will happen by itself happens at its time; time itself is all that is missing now.
+        // Only time is missing now: all that follows happens by timers.
         clock.advance(
           Math.min((nextMs ?? Number.POSITIVE_INFINITY) - clock.nowMs(), startedAtMs + hourMs - clock.nowMs()),
         );

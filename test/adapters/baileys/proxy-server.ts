@@ -10,7 +10,7 @@ export interface TestProxy {
   close(): Promise<void>;
 }
 
-/** What a proxy lets in. */
+/** Access rules of a proxy. */
 export const proxyUser = { username: "proxy user", password: "p@ss:word" };
 
 /** A proxy that speaks HTTP CONNECT with Basic authentication (RFC 9110, 9.3.6). `onlyPort`: where on loopback all tunnels lead. */

@@ -15,7 +15,7 @@ export interface WebMessage {
   readonly author?: string | undefined;
   /** LID and number that the page learns to be one account's. */
   readonly pair?: readonly [lid: string, number: string] | undefined;
-  /** Whether the page cannot decrypt it. It is confirmed all the same, and sent again later. */
+  /** True if the page cannot decrypt it. It is confirmed all the same, and sent again later. */
   readonly isUndecrypted?: boolean;
 }
 
@@ -23,13 +23,13 @@ export interface WebMessage {
 export interface WebAddressing {
   /** Id by which the sender is named, the number by default. */
   readonly by?: "lid" | "number";
-  /** Whether the page learns that the two ids belong to one account. */
+  /** True if the page learns that the two ids belong to one account. */
   readonly tellsPair?: boolean;
   /** Group that the text is sent to. */
   readonly group?: string;
   /** Send time (Unix s), now by default. */
   readonly t?: number;
-  /** Whether the recipient cannot decrypt the text until `sendAgain`. */
+  /** True if the recipient cannot decrypt the text until `sendAgain`. */
   readonly isUndecrypted?: boolean;
 }
 

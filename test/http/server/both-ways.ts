@@ -15,11 +15,11 @@ import { createHandler } from "../../../src/http/server/handler.ts";
 import { UnaryCall } from "../../../src/http/unary-calls.ts";
 import { startServer } from "../rest/server.ts";
 
-/** What a service and its interceptors saw of the calls to a server. */
+/** Calls to a server, as the service and its interceptors saw them. */
 export interface Seen {
   /** Each call: its URL, headers and message. */
   readonly calls: object[];
-  /** Whether the last call came without Connect's pipeline. */
+  /** True if the last call came without Connect's pipeline. */
   isDirect: boolean | undefined;
 }
 

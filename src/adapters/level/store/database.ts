@@ -101,7 +101,7 @@ export class Database {
     return snapshot;
   }
 
-  /** Whether a snapshot belongs to this opening of the database. */
+  /** Returns true if a snapshot belongs to this opening of the database. */
   isReadable(snapshot: DatabaseSnapshot): boolean {
     return this.#levelsBySnapshot.get(snapshot) === this.#level;
   }

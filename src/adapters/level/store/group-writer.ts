@@ -3,7 +3,7 @@ import type { Operation } from "./database.ts";
 
 /** An atomic write. */
 export interface Write<T> {
-  /** Whether the write is on disk when it resolves. Otherwise a power failure may lose it. */
+  /** True if the write is on disk when it resolves. Otherwise a power failure may lose it. */
   readonly sync: boolean;
   /** Reads the data that the write depends on. Runs after all earlier writes are done. */
   prepare?(): Promise<void>;

@@ -25,7 +25,7 @@ export const seqKey = keyOf("meta", "seq");
 
 /** A queue with pending deliveries. */
 export interface PendingQueue extends EndpointName {
-  /** Whether it has deliveries not attempted yet. */
+  /** True if it has deliveries not attempted yet. */
   readonly firsts: boolean;
   /** Due time of its first retry on the monotonic clock, ms; Infinity for none. */
   readonly retriesFromMs: number;
@@ -36,7 +36,7 @@ export interface OpenStore {
   readonly database: Database;
   readonly lock: DirectoryLock;
   readonly generation: GenerationCount;
-  /** Whether some values may not be sealed with the present key. */
+  /** True if some values may not be sealed with the present key. */
   readonly hasOutdatedSeals: boolean;
   readonly lastSeq: bigint;
   /** Monotonic time of the last write, ms; undefined for an empty store. */
@@ -55,7 +55,7 @@ export interface StoreOptions {
   readonly directory: string;
   /** Sealer of values; undefined to store them unsealed. */
   readonly sealer?: Sealer | undefined;
-  /** Whether to open the store even if it is a copy. */
+  /** True to open the store even if it is a copy. */
   readonly adopt?: boolean | undefined;
   /** This program's version. Tests set the format to stand for another program. */
   readonly program?: { readonly version: string; readonly format?: bigint } | undefined;

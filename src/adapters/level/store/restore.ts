@@ -15,7 +15,7 @@ export interface RestoreOptions {
   readonly backup: string;
   /** Directory of the store: with the present store, empty, or missing. No process may have it open. */
   readonly directory: string;
-  /** Whether to replace a different store, or one that has used its ratchets since. */
+  /** True to replace a different store, or one that has used its ratchets since. */
   readonly force: boolean;
 }
 

@@ -10,7 +10,7 @@ const proof = Buffer.from("sessiond");
 export interface SealKeys {
   /** Operations that record the present key; empty if it is recorded. */
   readonly additions: readonly Operation[];
-  /** Whether some values may not be sealed with the present key. */
+  /** True if some values may not be sealed with the present key. */
   readonly isOutdated: boolean;
 }
 

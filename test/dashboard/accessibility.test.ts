@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { violationsIn } from "./axe.ts";
+import { screens, violationsIn } from "./axe.ts";
 import { openDashboardHarness } from "./dashboard-page.ts";
 
 const views = {
@@ -9,12 +9,6 @@ const views = {
   "the status of a session": ["#/sessions?session=failing", ".facts"],
   "a pairing": ["#/sessions?session=pairing&tab=pair", ".qr img"],
   "a stopped session": ["#/sessions?session=stopped&tab=pair", ".drawer-body button"],
-} as const;
-
-const screens = {
-  light: { width: 1280, height: 800 },
-  dark: { width: 1280, height: 800 },
-  phone: { width: 390, height: 844 },
 } as const;
 
 describe("axe-core", () => {
@@ -31,11 +25,9 @@ describe("axe-core", () => {
   after(() => harness[Symbol.asyncDispose]());
 
   for (const [view, [fragment, selector]] of Object.entries(views)) {
-    for (const [screen, viewport] of Object.entries(screens)) {
-      it(`finds nothing wrong with ${view} (${screen})`, async () => {
-        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
-        const dashboard = await harness.open(fragment, (page) => page.emulateMediaFeatures([scheme]));
-        await dashboard.page.setViewport(viewport);
+    for (const screen of screens) {
+      it(`finds nothing wrong with ${view} (${screen.name})`, async () => {
+        const dashboard = await harness.open(fragment, screen.apply);
         await dashboard.page.waitForSelector(selector);
         assert.deepEqual(await violationsIn(dashboard), []);
         dashboard.assertFaultless();

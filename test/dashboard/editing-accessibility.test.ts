@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import type { Page } from "puppeteer";
-import { violationsIn } from "./axe.ts";
+import { screens, violationsIn } from "./axe.ts";
 import { DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
-
-const screens = {
-  light: { width: 1280, height: 800 },
-  dark: { width: 1280, height: 800 },
-  phone: { width: 390, height: 844 },
-} as const;
 
 async function mark(dashboard: DashboardPage): Promise<void> {
   await dashboard.press("Select one");
@@ -70,11 +63,9 @@ describe("axe-core, where sessions are changed", () => {
   after(() => harness[Symbol.asyncDispose]());
 
   for (const [state, { fragment = "", reach }] of Object.entries(states)) {
-    for (const [screen, viewport] of Object.entries(screens)) {
-      it(`finds nothing wrong with ${state} (${screen})`, async () => {
-        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
-        const dashboard = await harness.open(fragment, (page) => page.emulateMediaFeatures([scheme]));
-        await dashboard.page.setViewport(viewport);
+    for (const screen of screens) {
+      it(`finds nothing wrong with ${state} (${screen.name})`, async () => {
+        const dashboard = await harness.open(fragment, screen.apply);
         await reach(dashboard);
         assert.deepEqual(await violationsIn(dashboard), []);
         dashboard.assertFaultless();
@@ -86,14 +77,12 @@ describe("axe-core, where sessions are changed", () => {
 describe("axe-core, before the login", () => {
   it("finds nothing wrong with the form and its faults", async () => {
     await using harness = await openDashboardHarness({ WAHA_API_KEY: "k", WAHA_DASHBOARD_PASSWORD: "p" });
-    for (const [screen, viewport] of Object.entries(screens)) {
-      const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
-      const dashboard = await harness.open("", (page) => page.emulateMediaFeatures([scheme]));
-      await dashboard.page.setViewport(viewport);
+    for (const screen of screens) {
+      const dashboard = await harness.open("", screen.apply);
       await dashboard.type("API key", "wrong");
       await dashboard.press("Log in");
       await dashboard.waitForText(".fault", /wrong/);
-      assert.deepEqual(await violationsIn(dashboard), [], screen);
+      assert.deepEqual(await violationsIn(dashboard), [], screen.name);
     }
   });
 });
@@ -105,14 +94,12 @@ describe("axe-core, on the page of a pairing link", () => {
     await harness.qrValue("one");
     const { url } = (await harness.rest.post("/api/one/auth/pairing-links", {})).body;
     const links = { valid: new URL(String(url), harness.server.baseUrl).hash, invalid: "#none" };
-    for (const [screen, viewport] of Object.entries(screens)) {
+    for (const screen of screens) {
       for (const [link, fragment] of Object.entries(links)) {
-        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
-        const prepare = (page: Page) => page.emulateMediaFeatures([scheme]);
-        const page = await DashboardPage.open(harness.browser, () => harness.server.baseUrl, fragment, prepare, "pair");
-        await page.page.setViewport(viewport);
+        const serverUrl = () => harness.server.baseUrl;
+        const page = await DashboardPage.open(harness.browser, serverUrl, fragment, screen.apply, "pair");
         await page.page.waitForSelector(link === "valid" ? ".qr img" : "[role=alert]");
-        assert.deepEqual(await violationsIn(page), [], `${link}, ${screen}`);
+        assert.deepEqual(await violationsIn(page), [], `${link}, ${screen.name}`);
       }
     }
   });

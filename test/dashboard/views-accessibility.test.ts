@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { violationsIn } from "./axe.ts";
+import { screens, violationsIn } from "./axe.ts";
 import { type DashboardPage, openDashboardHarness } from "./dashboard-page.ts";
 
 interface View {
@@ -43,12 +43,6 @@ const views: Readonly<Record<string, View>> = {
   "the history of a session": { fragment: "#/sessions?session=pairing&tab=history", selector: ".history tbody tr" },
 };
 
-const screens = {
-  light: { width: 1280, height: 800 },
-  dark: { width: 1280, height: 800 },
-  phone: { width: 390, height: 844 },
-} as const;
-
 describe("axe-core, in the views of the server", () => {
   let harness: Awaited<ReturnType<typeof openDashboardHarness>>;
   before(async () => {
@@ -67,11 +61,9 @@ describe("axe-core, in the views of the server", () => {
   after(() => harness[Symbol.asyncDispose]());
 
   for (const [view, { fragment, selector, prepare }] of Object.entries(views)) {
-    for (const [screen, viewport] of Object.entries(screens)) {
-      it(`finds nothing wrong with ${view} (${screen})`, async () => {
-        const scheme = { name: "prefers-color-scheme", value: screen === "dark" ? "dark" : "light" };
-        const dashboard = await harness.open(fragment, (page) => page.emulateMediaFeatures([scheme]));
-        await dashboard.page.setViewport(viewport);
+    for (const screen of screens) {
+      it(`finds nothing wrong with ${view} (${screen.name})`, async () => {
+        const dashboard = await harness.open(fragment, screen.apply);
         await dashboard.page.waitForSelector(selector);
         await prepare?.(dashboard);
         assert.deepEqual(await violationsIn(dashboard), []);

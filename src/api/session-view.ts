@@ -77,7 +77,8 @@ export function sessionSummary(
 ): Session {
   const metadata = record.config?.metadata ?? {};
   const summary = { ...record, config: create(SessionConfigSchema, { metadata }) };
-  return { ...sessionView(summary, options, failing), disabledWebhooks: [] };
+  // The remedy depends on the whole configuration.
+  return { ...sessionView(summary, options, failing), remedy: remedyOf(record, options), disabledWebhooks: [] };
 }
 
 /** Converts the event that announced a status to an entry of the session's history. */

@@ -11,6 +11,9 @@ import {
 import {
   Session_DesiredState as Desired,
   Engine_Kind,
+  Session_StatusReason as Reason,
+  Session_Remedy as Remedy,
+  SessionConfigSchema,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionViews } from "../../src/api/session-views.ts";
@@ -54,6 +57,14 @@ describe("the views of sessions", () => {
     const before = views.full(record, []).nextAttemptAt?.seconds ?? 0n;
     clock.jumpWall(3_600_000);
     assert.equal((views.full(record, []).nextAttemptAt?.seconds ?? 0n) - before, 3_600n);
+  });
+
+  it("offer the same remedy in a list, although its configuration is left out", () => {
+    const views = viewsAt();
+    const config = create(SessionConfigSchema, { proxy: { server: "127.0.0.1:1" } });
+    const record = { ...stopped(), desiredState: Desired.RUNNING, reason: Reason.UNREACHABLE, config };
+    const remedies = [views.summary(record, []), views.full(record, [])].map(({ remedy }) => remedy);
+    assert.deepEqual(remedies, [Remedy.CHECK_PROXY, Remedy.CHECK_PROXY]);
   });
 
   it("are those of a list or of one session, whichever is asked for", () => {

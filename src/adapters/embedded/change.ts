@@ -64,3 +64,16 @@ function logged(session: string, added: readonly NewEvent[], open: ReadonlySet<s
   }
   return { events, deliveries };
 }
+
+/** Returns a change that was numbered from 1 as it stands in the log, after `afterSeq`. */
+export function numberChange(change: Change, afterSeq: bigint): Change {
+  const events = change.events.map((event) => ({ ...event, seq: afterSeq + event.seq }));
+  const bySeq = new Map(events.map((event) => [event.seq, event]));
+  const deliveries = change.deliveries.map((delivery) => {
+    const event = bySeq.get(afterSeq + (delivery.event?.seq ?? 0n));
+    if (!event) return delivery;
+    const id = deliveryId(event.id, { seq: event.seq, endpointId: delivery.endpointId });
+    return { ...delivery, id, event };
+  });
+  return { ...change, events, deliveries };
+}

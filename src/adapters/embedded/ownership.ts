@@ -61,6 +61,13 @@ export class Ownership {
     this.#owners.get(session)?.handles.clear();
   }
 
+  /** Takes all sessions from their owners: another process writes them from now on. */
+  fence(): void {
+    const owners = [...this.#owners];
+    this.#owners.clear();
+    for (const [session, { loss }] of owners) loss.abort(leaseLost(session));
+  }
+
   #find(lease: Lease): Owner | undefined {
     const owner = this.#owners.get(lease.session);
     return owner?.epoch === lease.epoch ? owner : undefined;

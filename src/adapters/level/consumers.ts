@@ -1,15 +1,15 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConsumerSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Database } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf } from "./store/key.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** Named readers of the log, and how far each has come. */
 export class LevelConsumers {
   readonly #database: Database;
-  readonly #writer: GroupWriter;
+  readonly #writer: StoreWriter;
 
-  constructor(database: Database, writer: GroupWriter) {
+  constructor(database: Database, writer: StoreWriter) {
     this.#database = database;
     this.#writer = writer;
   }

@@ -9,9 +9,9 @@ import type { Endpoints } from "../embedded/endpoints.ts";
 import { dueAgain } from "../embedded/settlement.ts";
 import { keyOfPending, retryAdditions, type SettledFamily } from "./delivery-store.ts";
 import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, rangeOf } from "./store/key.ts";
 import { findNames } from "./store/names-in.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** A settled delivery that can be sent again: its new entry, and the removal of its former one. */
 interface Resending {
@@ -79,7 +79,7 @@ export class DeliveryLog {
     session: string,
     names: readonly DeliveryName[],
     nowMs: number,
-    writer: GroupWriter,
+    writer: StoreWriter,
     written: (deliveries: Delivery[], families: readonly SettledFamily[]) => void,
   ): Promise<Delivery[]> {
     let resendings: readonly Resending[] = [];

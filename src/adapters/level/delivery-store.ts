@@ -14,8 +14,8 @@ import type { DeliveryStore } from "../embedded/delivery-queues.ts";
 import type { EndpointName, Endpoints } from "../embedded/endpoints.ts";
 import type { Settlement } from "../embedded/settlement.ts";
 import type { Database, Operation } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, type KeyRange, keyOf, rangeOf } from "./store/key.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** Callbacks into the backend used while settling a delivery. */
 export interface SettlingContext {
@@ -37,11 +37,11 @@ export type SettledFamily = Extract<Family, "delivered" | "failed">;
 /** Pending deliveries and their endpoints. */
 export class LevelDeliveryStore implements DeliveryStore {
   readonly #database: Database;
-  readonly #writer: GroupWriter;
+  readonly #writer: StoreWriter;
   readonly #endpoints: Endpoints;
   readonly #context: SettlingContext;
 
-  constructor(database: Database, writer: GroupWriter, endpoints: Endpoints, context: SettlingContext) {
+  constructor(database: Database, writer: StoreWriter, endpoints: Endpoints, context: SettlingContext) {
     this.#database = database;
     this.#writer = writer;
     this.#endpoints = endpoints;

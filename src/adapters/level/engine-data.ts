@@ -1,8 +1,8 @@
 import type { DataStore } from "../embedded/guarded-data.ts";
 import type { DataKind } from "../embedded/ownership.ts";
 import type { Database, Operation } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, rangeOf } from "./store/key.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** True if a write is synced. Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
@@ -11,7 +11,7 @@ const synced = { credentials: true, chats: false } as const satisfies Record<Dat
  * Returns one session's engine data of one kind. Blocks while the store is read-only: failing instead would make the engine drop its
  * login.
  */
-export const levelData = (database: Database, writer: GroupWriter, session: string, kind: DataKind): DataStore => ({
+export const levelData = (database: Database, writer: StoreWriter, session: string, kind: DataKind): DataStore => ({
   read: (keys) => writer.retryUntilAvailable(() => database.getMany(keys.map((key) => keyOf(kind, session, key)))),
   async write(changes, guard) {
     const operations = changes.map(([name, value]): Operation => {

@@ -1,7 +1,5 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { Pairing, SessionList, Snapshot } from "../../ports/sessions.ts";
-import type { Database, DatabaseSnapshot, Operation } from "./store/database.ts";
+import { Records } from "../embedded/records.ts";
+import type { Database, DatabaseSnapshot } from "./store/database.ts";
 import { keyOf, partsOf, rangeOf } from "./store/key.ts";
 
 /** The state that readers see: as of the last group written, so that record, pairing and seq belong together. */
@@ -11,227 +9,45 @@ export interface View {
 }
 
 /** Source of the records and of the moment that they belong to. */
-export interface RecordSource {
+export interface LevelRecordSource {
   readonly database: Pick<Database, "get" | "entries" | "isReadable">;
   /** Throws once the store is closed. */
   view(): View;
 }
 
-/** A session on disk, as of its last commit. The next commit replaces it. */
-interface Committed {
-  readonly session: string;
-  readonly pairing: Pairing | undefined;
-  /** Undefined while it is on disk only. */
-  record: SessionRecord | undefined;
-  /** Encoded size of `record`, or of the one that will be read. */
-  bytes: number;
+/** Returns the records of a LevelDB, each read at the view of that moment. Parameters as in Records. */
+export function levelRecords(source: LevelRecordSource, sessions: Iterable<string>, capacity?: number): Records {
+  const { database } = source;
+  return new Records(
+    {
+      seq: () => source.view().seq,
+      async read(names) {
+        const view = source.view();
+        const { snapshot } = view;
+        const [name] = names;
+        const values =
+          name !== undefined && names.length === 1
+            ? await readOne(database, name, snapshot)
+            : new Map((await database.entries({ ...rangeOf("record"), snapshot })).map(entryOf));
+        // The snapshot went when the database was opened again, and writes go on since then.
+        return source.view() !== view && !database.isReadable(snapshot) ? undefined : values;
+      },
+    },
+    sessions,
+    capacity,
+  );
 }
 
-/** A record on its way to the disk. */
-export interface StagedRecord {
-  readonly record: SessionRecord;
-  /** Undefined if the record on disk is the same one. */
-  readonly bytes: number | undefined;
+async function readOne(
+  database: Pick<Database, "get">,
+  name: string,
+  snapshot: DatabaseSnapshot,
+): Promise<Map<string, Uint8Array>> {
+  const value = await database.get(keyOf("record", name), { snapshot });
+  return new Map(value ? [[name, value]] : []);
 }
 
-/** Encoded size of the records held in memory, at most: more than those of 10,000 sessions. */
-const defaultCapacity = 16_777_216;
-
-/**
- * Records of all sessions as of the last group written. They are answered from memory; beyond the capacity, from the disk. Records are
- * shared with their readers and writers, none of whom changes one.
- */
-export class LevelRecords {
-  readonly #source: RecordSource;
-  readonly #capacity: number;
-  readonly #committed = new Map<string, Committed>();
-  /** Those with a record in memory, the one committed longest ago first. */
-  readonly #inMemory = new Set<Committed>();
-  #bytes = 0;
-  /** Records that are built into the group being written; undefined for a removal. */
-  readonly #staged = new Map<string, SessionRecord | undefined>();
-  /** Names of all sessions in their order; undefined after a change. */
-  #names: readonly string[] | undefined;
-  /** All records; undefined after a change. */
-  #list: readonly SessionRecord[] | undefined;
-  /** The read of all records that is under way. */
-  #reading: Promise<ReadonlyMap<Committed, SessionRecord>> | undefined;
-
-  /** `sessions`: the names of all sessions on disk. `capacity`: encoded size of the records in memory. */
-  constructor(source: RecordSource, sessions: Iterable<string>, capacity = defaultCapacity) {
-    this.#source = source;
-    this.#capacity = capacity;
-    for (const session of sessions) {
-      this.#committed.set(session, { session, pairing: undefined, record: undefined, bytes: 0 });
-    }
-  }
-
-  /** See Sessions.get. */
-  async get(session: string): Promise<Snapshot> {
-    for (;;) {
-      const { seq } = this.#source.view();
-      const committed = this.#committed.get(session);
-      if (!committed) return { record: undefined, pairing: undefined, seq };
-      const { record, pairing } = committed;
-      if (record) return { record, pairing, seq };
-      const read = await this.#read(committed);
-      if (read && this.#isCurrent(committed)) return { record: read, pairing, seq: this.#source.view().seq };
-    }
-  }
-
-  /** See Sessions.list. */
-  async list(): Promise<SessionList> {
-    let read: ReadonlyMap<Committed, SessionRecord> = new Map();
-    for (;;) {
-      const { seq } = this.#source.view();
-      const records = this.#all(read);
-      if (records) return { records, seq };
-      this.#reading ??= this.#readAll().finally(() => {
-        this.#reading = undefined;
-      });
-      read = await this.#reading;
-    }
-  }
-
-  /** Returns the operation that writes a record, with its size. Must be followed by `commit` or `undo`. */
-  stage(session: string, record: SessionRecord, encoded?: Uint8Array): { staged: StagedRecord; operation?: Operation } {
-    if (this.isLatest(session, record)) return { staged: { record, bytes: undefined } };
-    const value = encoded ?? toBinary(SessionRecordSchema, record);
-    this.#staged.set(session, record);
-    return {
-      staged: { record, bytes: value.byteLength },
-      operation: { type: "put", key: keyOf("record", session), value },
-    };
-  }
-
-  /** Returns the operation that removes a record. Must be followed by `remove` or `undo`. */
-  stageRemoval(session: string): Operation {
-    this.#staged.set(session, undefined);
-    return { type: "del", key: keyOf("record", session) };
-  }
-
-  /** Returns true if a record is the one last written, or about to be. Most commits add events and leave the record as it is. */
-  isLatest(session: string, record: SessionRecord): boolean {
-    const latest = this.#staged.has(session) ? this.#staged.get(session) : this.#committed.get(session)?.record;
-    return latest === record;
-  }
-
-  /** A staged record is written. `pairing` as in Commit. */
-  commit(session: string, { record, bytes }: StagedRecord, pairing: Pairing | null | undefined): void {
-    const former = this.#committed.get(session);
-    if (this.#staged.get(session) === record) this.#staged.delete(session);
-    if (former) this.#evict(former);
-    else this.#names = undefined;
-    const committed: Committed = {
-      session,
-      pairing: pairing === undefined ? former?.pairing : (pairing ?? undefined),
-      record: undefined,
-      bytes: bytes ?? former?.bytes ?? 0,
-    };
-    this.#committed.set(session, committed);
-    this.#hold(committed, record);
-    for (const oldest of this.#inMemory) {
-      if (this.#bytes <= this.#capacity) break;
-      this.#evict(oldest);
-    }
-  }
-
-  /** A staged removal is written. */
-  remove(session: string): void {
-    this.#staged.delete(session);
-    const former = this.#committed.get(session);
-    if (!former) return;
-    this.#evict(former);
-    this.#committed.delete(session);
-    this.#names = undefined;
-  }
-
-  /** Forgets the staged records: their group has failed. */
-  undo(): void {
-    this.#staged.clear();
-  }
-
-  #isCurrent(committed: Committed): boolean {
-    return this.#committed.get(committed.session) === committed;
-  }
-
-  /**
-   * Returns true if a read at a view may have found a write that is not complete: the snapshot went when the database was opened again, and
-   * writes go on since then.
-   */
-  #isOutdated(view: View): boolean {
-    return this.#source.view() !== view && !this.#source.database.isReadable(view.snapshot);
-  }
-
-  /** Returns all records by name, from memory or from `read`. Undefined if one is in neither. */
-  #all(read: ReadonlyMap<Committed, SessionRecord>): readonly SessionRecord[] | undefined {
-    if (this.#list) return this.#list;
-    this.#names ??= [...this.#committed.keys()].sort();
-    const records: SessionRecord[] = [];
-    for (const name of this.#names) {
-      const committed = this.#committed.get(name);
-      const record = committed && (committed.record ?? read.get(committed));
-      if (!record) return undefined;
-      records.push(record);
-    }
-    if (this.#inMemory.size === this.#committed.size) this.#list = records;
-    return records;
-  }
-
-  /** Returns the record of a session; undefined if it has to be read again. */
-  async #read(committed: Committed): Promise<SessionRecord | undefined> {
-    const view = this.#source.view();
-    const { snapshot } = view;
-    const value = await this.#source.database.get(keyOf("record", committed.session), { snapshot });
-    if (this.#isOutdated(view)) return undefined;
-    if (!value) throw recordMissing(committed.session);
-    return this.#fill(committed, value);
-  }
-
-  /** Returns all records of the present moment, of which it reads those that are not in memory. Empty if they have to be read again. */
-  async #readAll(): Promise<ReadonlyMap<Committed, SessionRecord>> {
-    const view = this.#source.view();
-    const { snapshot } = view;
-    const records = new Map<Committed, SessionRecord>();
-    const missing = new Map<string, Committed>();
-    for (const committed of this.#committed.values()) {
-      if (committed.record) records.set(committed, committed.record);
-      else missing.set(committed.session, committed);
-    }
-    const entries = await this.#source.database.entries({ ...rangeOf("record"), snapshot });
-    if (this.#isOutdated(view)) return new Map();
-    for (const [key, value] of entries) {
-      const [name = ""] = partsOf(key, 1).texts;
-      const committed = missing.get(name);
-      if (committed) records.set(committed, this.#fill(committed, value));
-      missing.delete(name);
-    }
-    for (const name of missing.keys()) throw recordMissing(name);
-    return records;
-  }
-
-  /** Takes a record that was read into memory, if there is room and it is still the present one. */
-  #fill(committed: Committed, value: Uint8Array): SessionRecord {
-    if (committed.record) return committed.record;
-    const record = fromBinary(SessionRecordSchema, value);
-    committed.bytes = value.byteLength;
-    if (this.#isCurrent(committed) && this.#bytes + committed.bytes <= this.#capacity) this.#hold(committed, record);
-    return record;
-  }
-
-  #hold(committed: Committed, record: SessionRecord): void {
-    committed.record = record;
-    this.#inMemory.add(committed);
-    this.#bytes += committed.bytes;
-    this.#list = undefined;
-  }
-
-  #evict(committed: Committed): void {
-    if (!this.#inMemory.delete(committed)) return;
-    committed.record = undefined;
-    this.#bytes -= committed.bytes;
-    this.#list = undefined;
-  }
-}
-
-const recordMissing = (session: string) => new Error(`the store has lost the record of session "${session}"`);
+const entryOf = ([key, value]: [Uint8Array, Uint8Array]): [string, Uint8Array] => [
+  partsOf(key, 1).texts[0] ?? "",
+  value,
+];

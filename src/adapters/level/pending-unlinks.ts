@@ -4,16 +4,16 @@ import type { PendingUnlinks } from "../../ports/pending-unlinks.ts";
 import type { Ownership } from "../embedded/ownership.ts";
 import { dataRemovals } from "./engine-data.ts";
 import type { Database, Operation } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { keyOf, partsOf, rangeOf } from "./store/key.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** Pending unlinks in the store. Their credentials are in the same family as those of sessions. */
 export class LevelPendingUnlinks implements PendingUnlinks {
   readonly #database: Database;
-  readonly #writer: GroupWriter;
+  readonly #writer: StoreWriter;
   readonly #ownership: Ownership;
 
-  constructor(database: Database, writer: GroupWriter, ownership: Ownership) {
+  constructor(database: Database, writer: StoreWriter, ownership: Ownership) {
     this.#database = database;
     this.#writer = writer;
     this.#ownership = ownership;

@@ -5,9 +5,9 @@ import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Limits, Retention } from "../../ports/upkeep.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
 import type { Database, Operation } from "./store/database.ts";
-import type { GroupWriter } from "./store/group-writer.ts";
 import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./store/key.ts";
 import { findNames } from "./store/names-in.ts";
+import type { StoreWriter } from "./store/store-writer.ts";
 
 /** Families with keys of session and seq that are trimmed. */
 type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;
@@ -18,7 +18,7 @@ const batchSize = 128;
 /** Trims events and settled deliveries. */
 export class LevelRetention {
   readonly #database: Database;
-  readonly #writer: GroupWriter;
+  readonly #writer: StoreWriter;
   readonly #trimmed: Trimmed;
   /** How many entries a session has at most: counted when it is first met, and from then on as they are added. */
   readonly #counts: Readonly<Record<TrimmedFamily, Map<string, number>>> = {
@@ -27,7 +27,7 @@ export class LevelRetention {
     failed: new Map(),
   };
 
-  constructor(database: Database, writer: GroupWriter, trimmed: Trimmed) {
+  constructor(database: Database, writer: StoreWriter, trimmed: Trimmed) {
     this.#database = database;
     this.#writer = writer;
     this.#trimmed = trimmed;

@@ -8,8 +8,9 @@ import { seqOf } from "../embedded/delivery-queue.ts";
 import { DeliveryQueues } from "../embedded/delivery-queues.ts";
 import { Ownership } from "../embedded/ownership.ts";
 import { Readers } from "../embedded/readers.ts";
+import type { Records } from "../embedded/records.ts";
 import { endpointAddition, firstAttemptAddition, LevelDeliveryStore } from "./delivery-store.ts";
-import { LevelRecords, type View } from "./level-records.ts";
+import { levelRecords, type View } from "./level-records.ts";
 import type { LevelOptions } from "./level-store.ts";
 import { LevelRetention } from "./retention.ts";
 import type { Operation } from "./store/database.ts";
@@ -38,7 +39,7 @@ export class SessionJournal {
   readonly deliveries: LevelDeliveryStore;
   readonly queues: DeliveryQueues;
   readonly readers = new Readers();
-  readonly records: LevelRecords;
+  readonly records: Records;
   /** Idempotency keys of sessions; undefined until they are needed. */
   creationKeys: CreationKeys | undefined;
   readonly #store: OpenStore;
@@ -53,7 +54,7 @@ export class SessionJournal {
     this.events = new StoredEvents(store.database, store.lastSeq);
     this.#nextAfterSeq = store.lastSeq;
     this.#view = { snapshot: store.database.snapshot(), seq: store.lastSeq };
-    this.records = new LevelRecords(
+    this.records = levelRecords(
       { database: store.database, view: () => this.view },
       store.sessions,
       options.recordCapacity,

@@ -10,8 +10,8 @@ import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
+import type { StagedRecord } from "../embedded/records.ts";
 import { dataRemovals } from "./engine-data.ts";
-import type { StagedRecord } from "./level-records.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import type { Operation } from "./store/database.ts";
@@ -73,14 +73,14 @@ export class LevelSessions implements Sessions {
     const keys = record.creation && (await this.#creationKeys());
     const messages = commit.messages && toBinary(MessageLogSchema, commit.messages);
     const value = records.isLatest(session, record) ? undefined : toBinary(SessionRecordSchema, record);
-    let staged: StagedRecord = { record, bytes: undefined };
+    let staged: StagedRecord = { record, bytes: undefined, value: undefined };
     return this.#journal.write(lease, {
       operations: () => {
         const operations: Operation[] = [];
         if (messages) operations.push({ type: "put", key: keyOf("messages", session), value: messages });
-        const { operation, ...next } = records.stage(session, record, value);
-        ({ staged } = next);
-        return operation ? [...operations, operation] : operations;
+        staged = records.stage(session, record, value);
+        if (staged.value) operations.push({ type: "put", key: keyOf("record", session), value: staged.value });
+        return operations;
       },
       change: (afterSeq) => {
         const change = changeBy(session, commit, this.#store.endpoints, afterSeq);
@@ -102,7 +102,13 @@ export class LevelSessions implements Sessions {
     const { session } = lease;
     const { records, events, retention } = this.#journal;
     return this.#journal.write(lease, {
-      operations: () => [records.stageRemoval(session), { type: "del", key: keyOf("messages", session) }],
+      operations: () => {
+        records.stageRemoval(session);
+        return [
+          { type: "del", key: keyOf("record", session) },
+          { type: "del", key: keyOf("messages", session) },
+        ];
+      },
       change: (afterSeq) => {
         const change = changeByRemoval(session, last, this.#store.endpoints, afterSeq);
         this.#store.sessions.delete(session);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { GroupWriter } from "../../../src/adapters/embedded/group-writer.ts";
 import type { Operation } from "../../../src/adapters/level/store/database.ts";
-import { GroupWriter } from "../../../src/adapters/level/store/group-writer.ts";
 import { StoreUnavailable } from "../../../src/domain/errors.ts";
 
 const operation = (name: string): Operation => ({ type: "put", key: Buffer.from(name), value: Buffer.of() });
@@ -13,7 +13,7 @@ class Disk {
   readonly groups: { names: string[]; sync: boolean }[] = [];
   readonly #writes: PromiseWithResolvers<void>[] = [];
   #arrived = Promise.withResolvers<void>();
-  readonly writer = new GroupWriter({
+  readonly writer = new GroupWriter<Operation>({
     batch: (operations, { sync }) => {
       const write = Promise.withResolvers<void>();
       this.groups.push({ names: named(operations), sync });

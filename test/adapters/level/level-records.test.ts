@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { toBinary } from "@bufbuild/protobuf";
 import { type SessionRecord, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import { LevelRecords } from "../../../src/adapters/level/level-records.ts";
+import { levelRecords } from "../../../src/adapters/level/level-records.ts";
 import { Database } from "../../../src/adapters/level/store/database.ts";
 import { keyOf } from "../../../src/adapters/level/store/key.ts";
 import { recordOf } from "../../contract/backend-fixtures.ts";
@@ -32,18 +32,18 @@ async function opened(t: TestContext, names: readonly string[], capacity?: numbe
     },
     isReadable: (...args: Parameters<Database["isReadable"]>) => database.isReadable(...args),
   };
-  const records = new LevelRecords({ database: source, view: () => view }, names, capacity);
+  const records = levelRecords({ database: source, view: () => view }, names, capacity);
   const renewView = (seq = view.seq) => {
     view = { snapshot: database.snapshot(), seq };
   };
   /** Writes a record; returns a function that publishes it, as a group writer does. */
   const write = async (record: SessionRecord) => {
-    const { staged, operation } = records.stage(record.name, record);
-    if (operation) await database.batch([operation], { sync: false });
+    const staged = records.stage(record.name, record);
+    if (staged.value) await database.batch([put(record)], { sync: false });
     return () => {
       renewView(view.seq + 1n);
       records.commit(record.name, staged, undefined);
-      return operation !== undefined;
+      return staged.value !== undefined;
     };
   };
   const commit = async (record: SessionRecord) => (await write(record))();
@@ -163,7 +163,7 @@ describe("records of the LevelDB backend", () => {
 
   it("that are missing on disk are reported", async (t) => {
     const { database, records, reads } = await opened(t, ["alice"]);
-    const lost = new LevelRecords({ database, view: () => ({ snapshot: database.snapshot(), seq: 0n }) }, [
+    const lost = levelRecords({ database, view: () => ({ snapshot: database.snapshot(), seq: 0n }) }, [
       "alice",
       "ghost",
     ]);

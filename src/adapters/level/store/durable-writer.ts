@@ -1,12 +1,13 @@
 import type { Sealer } from "../../../ports/sealer.ts";
 import type { Clock, Logger } from "../../../ports/system.ts";
+import { GroupWriter } from "../../embedded/group-writer.ts";
 import { recordClock } from "./clock-mark.ts";
 import type { Operation } from "./database.ts";
 import { Generation } from "./generation.ts";
-import { GroupWriter } from "./group-writer.ts";
 import type { OpenStore } from "./opening.ts";
 import { Recovery } from "./recovery.ts";
 import { resealAll } from "./resealing.ts";
+import type { StoreWriter } from "./store-writer.ts";
 
 /** Options for a store's writer. */
 export interface WriterOptions {
@@ -23,7 +24,7 @@ export interface WriterOptions {
 
 /** A store's writer with its background work. */
 export interface DurableWriter {
-  readonly writer: GroupWriter;
+  readonly writer: StoreWriter;
   /** Resolves when every value is sealed with the present key, or the store is closed. Never rejects. */
   readonly resealed: Promise<void>;
   /** Finishes accepted writes, then closes the store and unlocks its directory. */
@@ -42,7 +43,7 @@ export function createDurableWriter(store: OpenStore, options: WriterOptions): D
   const verify = () => lock.verify();
   const restored = () => options.restored();
   const recovery = new Recovery({ database, generation, clock, logger, verify, restored });
-  const writer = new GroupWriter({
+  const writer: StoreWriter = new GroupWriter({
     async batch(operations, { sync }) {
       await verify();
       await database.batch(operations, { sync });

@@ -1,8 +1,8 @@
 import type { Sealer } from "../../../ports/sealer.ts";
 import type { Database, Operation, Range } from "./database.ts";
-import type { GroupWriter } from "./group-writer.ts";
 import { isSecret, rangeOf } from "./key.ts";
 import { completeResealing } from "./seal-keys.ts";
+import type { StoreWriter } from "./store-writer.ts";
 
 /** Number of entries checked at a time. Other writes run in between. */
 const pageSize = 128;
@@ -14,7 +14,7 @@ const last = Buffer.of(0xff);
  */
 export async function resealAll(
   database: Database,
-  writer: GroupWriter,
+  writer: StoreWriter,
   sealer: Sealer,
   signal: AbortSignal,
 ): Promise<number> {
@@ -41,7 +41,7 @@ export async function resealAll(
 }
 
 /** Writes values again, which seals them. Values are read after all earlier writes, and later writes in the group override them. */
-async function rewrite(database: Database, writer: GroupWriter, keys: readonly Uint8Array[]): Promise<void> {
+async function rewrite(database: Database, writer: StoreWriter, keys: readonly Uint8Array[]): Promise<void> {
   let rewritten: Operation[] = [];
   await writer.write({
     sync: false,

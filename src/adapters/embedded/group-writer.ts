@@ -1,8 +1,7 @@
-import { StoreUnavailable } from "../../../domain/errors.ts";
-import type { Operation } from "./database.ts";
+import { StoreUnavailable } from "../../domain/errors.ts";
 
 /** An atomic write. */
-export interface Write<T> {
+export interface Write<Operation, T> {
   /** True if the write is on disk when it resolves. Otherwise a power failure may lose it. */
   readonly sync: boolean;
   /** Reads the data that the write depends on. Runs after all earlier writes are done. */
@@ -14,18 +13,20 @@ export interface Write<T> {
 }
 
 /** Destination of a writer's groups. */
-export interface GroupTarget {
+export interface GroupTarget<Operation> {
   /** Writes all operations or none. If `sync`, they are on disk when it resolves. */
   batch(operations: Operation[], options: { sync: boolean }): Promise<void>;
   /** Appends the per-group entries, such as the last seq and the generation. */
   complete(operations: Operation[]): void;
   /** Called once the group is written, before `written` of its writes. */
   written(): void;
+  /** Whether a group is full. Left out: at 1,024 operations. */
+  isFull?(operations: readonly Operation[]): boolean;
   /** Undoes a failed group. Resolves when writes can go on; rejects if they never can. */
   recover(operations: readonly Operation[], cause: unknown): Promise<void>;
 }
 
-interface Job {
+interface Job<Operation> {
   readonly sync: boolean;
   readonly prepare: (() => Promise<void>) | undefined;
   readonly build: (operations: Operation[]) => void;
@@ -38,25 +39,28 @@ const maxGroupSize = 1024;
 const maxOperations = 1024;
 
 /**
- * The only writer of the database. Writes that arrive while a group is written form the next group and share one fsync; each write is
- * atomic, and their order is preserved. After a failed group, writes reject with StoreUnavailable until the target has recovered.
+ * Writes groups of operations to a database. Writes that arrive while a group is written form the next group and share one sync; each
+ * write is atomic, and their order is preserved. After a failed group, writes reject with StoreUnavailable until the target has
+ * recovered.
  */
-export class GroupWriter {
-  readonly #target: GroupTarget;
-  #queue: Job[] = [];
+export class GroupWriter<Operation> {
+  readonly #target: GroupTarget<Operation>;
+  #queue: Job<Operation>[] = [];
   #running: Promise<void> | undefined;
   #group: Promise<void> | undefined;
   #failure: StoreUnavailable | undefined;
   #recovering: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(target: GroupTarget) {
+  constructor(target: GroupTarget<Operation>) {
     this.#target = target;
   }
 
   /** Resolves with the result of `build` once written. */
-  write<T>(write: Write<T>): Promise<T> {
+  write<T>(write: Write<Operation, T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(new Error("the store is closed"));
+    // While suspended, the queue may stand still.
+    if (this.#failure && this.#group) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let finish = () => {};
     this.#queue.push({
@@ -89,6 +93,22 @@ export class GroupWriter {
     }
   }
 
+  /**
+   * Rejects the writes that wait, and new ones, with StoreUnavailable until the function returned is called. The group being written
+   * goes on. `retryUntilAvailable` waits meanwhile.
+   */
+  suspend(cause: unknown): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const failure = new StoreUnavailable(cause);
+    this.#failure = failure;
+    this.#recovering = promise;
+    for (const job of this.#queue.splice(0)) job.reject(failure);
+    return () => {
+      if (this.#failure === failure) this.#failure = undefined;
+      resolve();
+    };
+  }
+
   /** Resolves when the group being written has succeeded or failed. */
   async flushed(): Promise<void> {
     await this.#group?.catch(() => {});
@@ -106,7 +126,7 @@ export class GroupWriter {
   }
 
   /** Takes the next group off the queue. A write with `prepare` starts a group, so that it reads the writes before it. */
-  async #takeGroup(): Promise<Job[]> {
+  async #takeGroup(): Promise<Job<Operation>[]> {
     const [first] = this.#queue;
     try {
       if (this.#failure) throw this.#failure;
@@ -120,12 +140,12 @@ export class GroupWriter {
     return this.#queue.splice(0, Math.min(next < 0 ? this.#queue.length : next, maxGroupSize));
   }
 
-  async #writeGroup(jobs: readonly Job[]): Promise<void> {
+  async #writeGroup(jobs: readonly Job<Operation>[]): Promise<void> {
     const operations: Operation[] = [];
-    const accepted: Job[] = [];
+    const accepted: Job<Operation>[] = [];
     let taken = 0;
     for (const job of jobs) {
-      if (operations.length >= maxOperations) break;
+      if (this.#isFull(operations)) break;
       taken += 1;
       if (this.#build(job, operations)) accepted.push(job);
     }
@@ -147,6 +167,10 @@ export class GroupWriter {
     for (const job of accepted) job.written();
   }
 
+  #isFull(operations: readonly Operation[]): boolean {
+    return this.#target.isFull?.(operations) ?? operations.length >= maxOperations;
+  }
+
   #fail(operations: readonly Operation[], cause: unknown): void {
     this.#failure = new StoreUnavailable(cause);
     this.#recovering = this.#target.recover(operations, cause).then(() => {
@@ -156,7 +180,7 @@ export class GroupWriter {
     this.#recovering.catch(() => {});
   }
 
-  #build(job: Job, operations: Operation[]): boolean {
+  #build(job: Job<Operation>, operations: Operation[]): boolean {
     const before = operations.length;
     try {
       if (this.#failure) throw this.#failure;

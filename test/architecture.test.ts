@@ -67,6 +67,7 @@ const engineRoom = [/^src\/adapters\/engine\//];
 const sharedRooms: Readonly<Record<string, readonly RegExp[]>> = {
   level: embeddedRoom,
   memory: embeddedRoom,
+  postgres: embeddedRoom,
   baileys: engineRoom,
   wwebjs: engineRoom,
 };

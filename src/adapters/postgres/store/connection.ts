@@ -1,0 +1,110 @@
+import { Client, type ClientConfig, type QueryResultRow } from "pg";
+import { endsConnection } from "./failures.ts";
+import { parserOf } from "./parsers.ts";
+
+/** A value that a statement can take. */
+export type Parameter = string | number | bigint | boolean | null | Uint8Array | readonly string[] | readonly bigint[];
+
+/** The server, database and login. */
+export interface Target {
+  readonly url: string;
+}
+
+/** Options of a connection. */
+export interface ConnectionOptions {
+  readonly target: Target;
+  /** Time after which a statement counts as failed, ms. */
+  readonly timeoutMs: number;
+}
+
+/** Name under which PostgreSQL lists the connections. */
+export const applicationName = "sessiond";
+
+const connectTimeoutMs = 5_000;
+/** Time that an orderly end may take, ms. */
+const endTimeoutMs = 1_000;
+/** The server notices within 25 s that a machine is gone, and frees its locks. */
+const serverOptions = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+
+/** One connection, made when it is needed and again after a failure. Statements run one after another. */
+export class Connection {
+  readonly #config: ClientConfig;
+  #client: Promise<Client> | undefined;
+  #isClosed = false;
+
+  constructor({ target, timeoutMs }: ConnectionOptions) {
+    this.#config = {
+      connectionString: target.url,
+      application_name: applicationName,
+      connectionTimeoutMillis: connectTimeoutMs,
+      statement_timeout: timeoutMs,
+      query_timeout: timeoutMs + 1_000,
+      keepAlive: true,
+      options: serverOptions,
+      // As text: in pg 8.23 the binary format reads bytes as UTF-8, which changes them.
+      types: { getTypeParser: (oid: number) => parserOf(oid) },
+    };
+  }
+
+  /**
+   * Runs a statement and returns its rows. Rejects with the error of PostgreSQL or of the connection. Calls `sending` first if it is
+   * connected: until then, nothing can have been carried out.
+   */
+  async query<Row extends QueryResultRow>(
+    text: string,
+    values: readonly Parameter[] = [],
+    sending?: () => void,
+  ): Promise<Row[]> {
+    if (this.#isClosed) throw new Error("the store is closed");
+    this.#client ??= this.#connect();
+    const connecting = this.#client;
+    try {
+      const client = await connecting;
+      sending?.();
+      const { rows } = await client.query<Row>({ text, values: [...values] });
+      return rows;
+    } catch (error) {
+      if (endsConnection(error)) this.#drop(connecting);
+      throw error;
+    }
+  }
+
+  /** Ends the connection, after the statements under way. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const client = await this.#client?.catch(() => undefined);
+    this.#client = undefined;
+    if (!client) return;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, endTimeoutMs);
+    await Promise.race([client.end().catch(() => {}), late]);
+    clearTimeout(timer);
+    destroy(client);
+  }
+
+  async #connect(): Promise<Client> {
+    const client = new Client(this.#config);
+    // A failure between two statements. The next one connects again.
+    client.on("error", () => this.#drop(connecting));
+    const connecting = client.connect().then(
+      () => client,
+      (error: unknown) => {
+        destroy(client);
+        throw error;
+      },
+    );
+    return connecting;
+  }
+
+  #drop(connecting: Promise<Client>): void {
+    if (this.#client === connecting) this.#client = undefined;
+    connecting.then(destroy, () => {});
+  }
+}
+
+/** Closes the socket at once: a client that has timed out may never answer. */
+function destroy(client: Client): void {
+  client.removeAllListeners("error");
+  client.on("error", () => {});
+  client.connection?.stream.destroy();
+}

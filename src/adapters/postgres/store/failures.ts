@@ -1,0 +1,31 @@
+/** PostgreSQL refused a write because another process has taken over this node. */
+export const takenOver = "SD001";
+
+/** Returns the SQLSTATE of an error that PostgreSQL has sent. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = codeOf(error);
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Returns the code of an error: PostgreSQL's, or the system's. */
+export function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+// Connection lost; resources short; server stopping, starting or statement cancelled; disk failed; conflict with another transaction.
+const transient = /^(08|53|57|58|40)/;
+/** Also: read-only, as a standby is before its promotion; a lock that is not available. */
+const transientCodes = new Set(["25006", "55P03"]);
+
+/** Whether the same statement can succeed later. An error that PostgreSQL has not sent leaves open if it was carried out. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === undefined || transient.test(state) || transientCodes.has(state);
+}
+
+/** Whether a connection is of no use after an error. */
+export function endsConnection(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === undefined || /^(08|57P)/.test(state) || state === "25006";
+}

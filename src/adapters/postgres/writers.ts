@@ -1,0 +1,119 @@
+import { LeaseLost } from "../../ports/sessions.ts";
+import type { MonotonicClock } from "../../ports/system.ts";
+import { GroupWriter } from "../embedded/group-writer.ts";
+import { isTransient, sqlStateOf, takenOver } from "./store/failures.ts";
+import { encodeGroup } from "./store/group.ts";
+import { GroupSize } from "./store/group-size.ts";
+import { Lane } from "./store/lane.ts";
+import type { OpenStore } from "./store/opening.ts";
+import type { Operation } from "./store/operation.ts";
+
+/** Options of a store's writers. */
+export interface WritersOptions {
+  readonly store: OpenStore;
+  readonly clock: MonotonicClock;
+  /** Called once a group of the log is written, with the log's end, before `written` of its writes. */
+  logged(lastSeq: bigint | undefined): void;
+  /** Reloads the state in memory after a group of the log that was not written. */
+  restored(): Promise<void>;
+  /** Called when another process has taken over the node: nothing can be written any more. */
+  fenced(): void;
+}
+
+/**
+ * The writers of a store: one for the log and what belongs to it, one for engine data, so that keys never wait for the lock on the
+ * log. A group of the log that wipes engine data waits for the other writer, and the other writer for it.
+ */
+export class Writers {
+  readonly log: GroupWriter<Operation>;
+  readonly data: GroupWriter<Operation>;
+  readonly #options: WritersOptions;
+  #wipe: Promise<void> | undefined;
+  #lastSeq: bigint | undefined;
+
+  constructor(options: WritersOptions) {
+    this.#options = options;
+    const { store, clock } = options;
+    const { connections, life, outage, values } = store;
+    const laneOf = (name: "log" | "data"): Lane =>
+      new Lane({
+        connection: connections[name],
+        name,
+        life,
+        clock,
+        outage,
+        suspend: (cause) => this[name].suspend(cause),
+      });
+    const [logLane, dataLane] = [laneOf("log"), laneOf("data")];
+    const [logSize, dataSize] = [new GroupSize(), new GroupSize()];
+    this.log = new GroupWriter({
+      batch: (operations, { sync }) =>
+        this.#apartFromData(operations, async () => {
+          this.#number(operations, await logLane.commit(encodeGroup(operations, values), sync));
+        }),
+      complete: () => {},
+      isFull: (operations) => logSize.isFull(operations),
+      written: () => options.logged(this.#lastSeq),
+      recover: (_, cause) => this.#recover(cause, () => options.restored()),
+    });
+    this.data = new GroupWriter({
+      async batch(operations, { sync }) {
+        await dataLane.commit(encodeGroup(operations, values), sync);
+      },
+      complete: () => {},
+      isFull: (operations) => dataSize.isFull(operations),
+      written: () => {},
+      recover: (_, cause) => this.#recover(cause, async () => void (await store.reads.query("SELECT 1"))),
+    });
+  }
+
+  /** Resolves when no engine data is being wiped. Handles made meanwhile are on the data after the wipe. */
+  async wiped(): Promise<void> {
+    while (this.#wipe) await this.#wipe;
+  }
+
+  /** Refuses further writes, and resolves when the accepted ones are done. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all([this.log.close(), this.data.close()]);
+  }
+
+  /** Writes a group while no engine data is written, if the group wipes some. */
+  async #apartFromData(operations: readonly Operation[], write: () => Promise<void>): Promise<void> {
+    if (!operations.some(({ type }) => type === "wipe")) return write();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wipe = promise;
+    try {
+      await this.data.flushed();
+      await write();
+    } finally {
+      this.#wipe = undefined;
+      resolve();
+    }
+  }
+
+  #number(operations: readonly Operation[], afterSeq: bigint | null): void {
+    if (afterSeq === null) return;
+    this.#lastSeq = afterSeq;
+    for (const operation of operations) {
+      if (operation.type !== "event") continue;
+      this.#lastSeq += 1n;
+      operation.seq = this.#lastSeq;
+    }
+  }
+
+  async #recover(cause: unknown, restore: () => Promise<void>): Promise<void> {
+    const { outage } = this.#options.store;
+    if (sqlStateOf(cause) === takenOver) {
+      this.#options.fenced();
+      throw new LeaseLost("another process has taken over this node");
+    }
+    for (let failures = 0; ; failures += 1) {
+      await outage.pause(failures, cause);
+      try {
+        return await restore();
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+      }
+    }
+  }
+}

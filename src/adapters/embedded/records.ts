@@ -104,7 +104,7 @@ export class Records {
     this.#staged.set(session, undefined);
   }
 
-  /** Whether a record or a removal of a session is being written. */
+  /** Returns true if a record or a removal of a session is being written. */
   isStaged(session: string): boolean {
     return this.#staged.has(session);
   }

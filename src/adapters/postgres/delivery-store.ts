@@ -24,7 +24,7 @@ import { toStoredText } from "./store/text.ts";
 export interface SettlingContext {
   /** Something of this endpoint is pending. */
   isPending(name: EndpointName): boolean;
-  /** Whether the session exists; only then is its settled delivery stored. */
+  /** Returns true if the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
   /** Adds to the log, within a write. */
   append(session: string, events: readonly NewEvent[], operations: Operation[]): StagedChange;

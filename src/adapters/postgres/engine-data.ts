@@ -5,7 +5,7 @@ import type { OpenStore } from "./store/opening.ts";
 import { fromStoredText, toStoredText } from "./store/text.ts";
 import type { Writers } from "./writers.ts";
 
-/** Whether a write is synced. Chats can be fetched again; a login cannot. */
+/** True if a write is synced. Chats can be fetched again; a login cannot. */
 const synced = { credentials: true, chats: false } as const satisfies Record<DataKind, boolean>;
 const tables = { credentials: "credential", chats: "chat" } as const satisfies Record<DataKind, string>;
 

@@ -16,7 +16,7 @@ export class Outage {
     this.#logger = logger;
   }
 
-  /** Whether it lasts longer than callers should wait. */
+  /** Returns true if it lasts longer than callers should wait. */
   get isLong(): boolean {
     return this.#sinceMs !== undefined && performance.now() - this.#sinceMs > patienceMs;
   }

@@ -1,4 +1,5 @@
 import type { Backups } from "./backups.ts";
+import type { Cluster } from "./cluster.ts";
 import type { EngineDataStore } from "./engine-data.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Outbox } from "./outbox.ts";
@@ -19,4 +20,6 @@ export interface Backend {
   readonly upkeep: Upkeep;
   /** Left out by backends that are backed up by tools of their own. */
   readonly backups?: Backups;
+  /** Left out by backends that only one process can use. */
+  readonly cluster?: Cluster;
 }

@@ -19,6 +19,18 @@ export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
 
+/** Another node owns the session, so it cannot be acquired here. */
+export class OwnedElsewhere extends Error {
+  override readonly name = "OwnedElsewhere";
+  /** Name of the node that owns it. */
+  readonly node: string;
+
+  constructor(session: string, node: string) {
+    super(`node "${node}" owns session "${session}"`);
+    this.node = node;
+  }
+}
+
 /** A commit would give a session the idempotency key that another session was created with. Nothing was written. */
 export class CreationKeyTaken extends Error {
   override readonly name = "CreationKeyTaken";
@@ -87,7 +99,10 @@ export interface Sessions {
   /** Yields the session now, then whenever it has changed; states in between may be skipped. Ends by `signal`, or with the backend. */
   watch(session: string, signal: AbortSignal): AsyncIterable<Snapshot>;
 
-  /** Takes the right to write a session, existing or not, from its present owner. */
+  /**
+   * Takes the right to write a session, existing or not, from its present owner in this process. Rejects with OwnedElsewhere while
+   * another node owns it.
+   */
   acquire(session: string): Promise<Lease>;
   /** Gives a lease back. Idempotent; does nothing for a lease that is lost. */
   release(lease: Lease): Promise<void>;

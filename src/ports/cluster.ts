@@ -1,0 +1,66 @@
+import type { Lease } from "./sessions.ts";
+
+/** A node of the cluster, as all nodes see it in the store. */
+export interface ClusterNode {
+  /** Unique, and the same after a restart. */
+  readonly name: string;
+  /** Base URL at which other nodes reach it. */
+  readonly url: string;
+  /** Version of the program. */
+  readonly version: string;
+  /** Grows with each start of the node. */
+  readonly epoch: bigint;
+  /** True until it has been silent for so long that others take its sessions. */
+  readonly isAlive: boolean;
+  /** True once it takes no more sessions, and gives away those it has. */
+  readonly isDraining: boolean;
+  /** Sum of the weights of sessions that it should run at most, and of those that it runs. */
+  readonly capacity: number;
+  readonly load: number;
+}
+
+/** Place of a session: this node, another node, or none, in which case any node may acquire the session. */
+export type Owner =
+  | { readonly kind: "here" }
+  | { readonly kind: "node"; readonly node: ClusterNode }
+  | { readonly kind: "none" };
+
+/** Decides which node runs a session. */
+export interface Placement {
+  /** Name of this node. */
+  readonly self: string;
+  /**
+   * Returns the owner of a session. What is known of other nodes may be some seconds old: the node that is named refuses a call for a
+   * session that it does not own.
+   */
+  ownerOf(session: string): Promise<Owner>;
+  /** Returns all nodes by name, this one included. */
+  nodes(): Promise<readonly ClusterNode[]>;
+  /**
+   * Yields the names of sessions that this node has just been given without a call: at the start, after the failure of another node, or
+   * by a hand-over. The caller acquires and runs each. Ends by `signal`.
+   */
+  arrivals(signal: AbortSignal): AsyncIterable<string>;
+  /** Takes no more sessions from now on, and lets the other nodes know. Idempotent. */
+  drain(): Promise<void>;
+  /** Releases a lease to a node that acquires the session at once; undefined: to the node that has most room. */
+  handOver(lease: Lease, to?: string): Promise<void>;
+}
+
+/**
+ * This node's standing. A node that cannot reach the store freezes before another node may take its sessions: it sends and acknowledges
+ * nothing, and opens no connection, until it has reached the store again.
+ */
+export interface Standing {
+  readonly isFrozen: boolean;
+  /** Resolves once the node is not frozen. Rejects with LeaseLost if its sessions were taken meanwhile, or the backend is closed. */
+  thawed(): Promise<void>;
+}
+
+/** The part of a backend that several nodes share. */
+export interface Cluster {
+  readonly placement: Placement;
+  readonly standing: Standing;
+  /** Secret of the whole cluster, made with it: 32 bytes, from which tokens between nodes and of clients are derived. */
+  readonly secret: Uint8Array;
+}

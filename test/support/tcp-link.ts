@@ -1,0 +1,127 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/** One way through a link: to the server, or back to the client. */
+export type Direction = "forth" | "back";
+
+/** A TCP proxy on a loopback port whose traffic a test can hold or cut. */
+export interface TcpLink {
+  readonly port: number;
+  /** Number of connections open now. */
+  readonly open: number;
+  /** Keeps the bytes of one direction, or of both, until `pass`. Connections stay open, and new ones are accepted. */
+  hold(direction?: Direction): void;
+  /** Lets bytes through again, those that were held first. */
+  pass(): void;
+  /** Closes all connections with a reset, and refuses new ones until `pass`. */
+  cut(): void;
+  /** Resets a connection after `bytes` more bytes in one direction, over all connections; the rest of that chunk is lost. Once. */
+  cutAfter(bytes: number, direction: Direction): void;
+  close(): Promise<void>;
+}
+
+/** Opens a link to a loopback port. The caller closes it. */
+export async function openLink(target: number): Promise<TcpLink> {
+  const gates: Record<Direction, Gate> = { forth: new Gate(), back: new Gate() };
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  let limit: { left: number; readonly direction: Direction } | undefined;
+
+  const add = (socket: Socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const forward = async (from: Socket, to: Socket, direction: Direction) => {
+    try {
+      for await (const chunk of from) {
+        let bytes: Buffer = chunk;
+        if (limit?.direction === direction) {
+          limit.left -= bytes.length;
+          if (limit.left < 0) {
+            bytes = bytes.subarray(0, bytes.length + limit.left);
+            limit = undefined;
+            to.write(bytes, () => {
+              from.resetAndDestroy();
+              to.resetAndDestroy();
+            });
+            return;
+          }
+        }
+        await gates[direction].passed();
+        if (!to.write(bytes)) await Promise.race([once(to, "drain"), once(to, "close")]);
+      }
+      await gates[direction].passed();
+      to.end();
+    } catch {
+      to.resetAndDestroy();
+    }
+  };
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (isCut) return client.resetAndDestroy();
+    const upstream = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    add(client);
+    add(upstream);
+    client.on("close", () => upstream.destroy());
+    upstream.on("close", () => client.destroy());
+    void forward(client, upstream, "forth");
+    void forward(upstream, client, "back");
+    return undefined;
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const reset = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  return {
+    port,
+    get open() {
+      return sockets.size / 2;
+    },
+    hold(direction) {
+      for (const one of direction ? [direction] : (["forth", "back"] as const)) gates[one].shut();
+    },
+    pass() {
+      isCut = false;
+      for (const gate of Object.values(gates)) gate.open();
+    },
+    cut() {
+      isCut = true;
+      reset();
+    },
+    cutAfter(bytes, direction) {
+      limit = { left: bytes, direction };
+    },
+    async close() {
+      isCut = true;
+      reset();
+      for (const gate of Object.values(gates)) gate.open();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Stops those that pass while it is shut. */
+class Gate {
+  #opened = Promise.resolve();
+  #open: (() => void) | undefined;
+
+  shut(): void {
+    if (this.#open) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#opened = promise;
+    this.#open = resolve;
+  }
+
+  open(): void {
+    this.#open?.();
+    this.#open = undefined;
+  }
+
+  passed(): Promise<void> {
+    return this.#opened;
+  }
+}

@@ -18,12 +18,40 @@ export function createKeyVerifier(setting: string): (presented: string) => boole
     ...(setting.startsWith(hashPrefix) ? [] : [sha512(Buffer.from(setting))]),
     ...(bareHash.test(digits) ? [Buffer.from(digits, "hex")] : []),
   ];
+  const lastValid = new LastKey();
   return (presented) => {
+    if (lastValid.matches(presented)) return true;
     const hash = sha512(Buffer.from(presented, "latin1"));
     let isValid = false;
     for (const expected of hashes) isValid = timingSafeEqual(hash, expected) || isValid;
+    if (isValid) lastValid.set(presented);
     return isValid;
   };
+}
+
+/** Longer keys are hashed each time. */
+const maxRememberedBytes = 256;
+
+/**
+ * The last valid key, which nearly all calls present. Comparing with it takes a sixth of the time of hashing. All 256 bytes are always
+ * compared, and another key is hashed as before: the time of an answer tells neither the key nor its length.
+ */
+class LastKey {
+  readonly #key = Buffer.alloc(maxRememberedBytes);
+  readonly #presented = Buffer.alloc(maxRememberedBytes);
+  #length: number | undefined;
+
+  matches(presented: string): boolean {
+    this.#presented.fill(0).write(presented, "latin1");
+    // Zeros at the end of a key look like those that fill the buffer.
+    return timingSafeEqual(this.#presented, this.#key) && presented.length === this.#length;
+  }
+
+  set(key: string): void {
+    if (key.length > maxRememberedBytes) return;
+    this.#key.fill(0).write(key, "latin1");
+    this.#length = key.length;
+  }
 }
 
 /** Callbacks for the creation of a key. */

@@ -27,6 +27,36 @@ describe("an API key", () => {
     });
   }
 
+  for (const [kind, key] of [
+    ["short", "k"],
+    ["other than ASCII", Buffer.from("schlüssel").toString("latin1")],
+    ["of 256 bytes", "k".repeat(256)],
+    ["longer", "k".repeat(257)],
+  ] as const) {
+    it(`that is ${kind} stays the only valid one after it was presented`, () => {
+      const verify = createKeyVerifier(Buffer.from(key, "latin1").toString());
+      const wrongKeys = [
+        "",
+        "\0",
+        `${key}\0`,
+        `${key}k`,
+        key.slice(1),
+        key.slice(0, -1),
+        key.toUpperCase(),
+        `x${key.slice(1)}`,
+      ];
+      for (let time = 0; time < 2; time += 1) {
+        for (const wrong of wrongKeys) assert.equal(verify(wrong), false, wrong);
+        assert.equal(verify(key), true);
+      }
+    });
+  }
+
+  it("that is a hash is accepted both as it is and as what it is the hash of, in turns", () => {
+    const verify = createKeyVerifier(example.hash);
+    for (const key of [example.key, example.hash, example.key, example.hash]) assert.equal(verify(key), true, key);
+  });
+
   it("may have other characters than ASCII, as the bytes of its header", () => {
     const verify = createKeyVerifier("schlüssel");
     assert.equal(verify(Buffer.from("schlüssel").toString("latin1")), true);

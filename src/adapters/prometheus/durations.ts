@@ -14,9 +14,15 @@ export interface DurationsOptions<First extends string, Second extends string> {
 interface Observations {
   readonly labels: object;
   /** Number of observations by the upper bound of their bucket. */
-  readonly bucketValues: Record<number, number>;
+  readonly bucketValues: Record<string, number>;
   sum: number;
   count: number;
+}
+
+/** A bucket with the key of its number of observations. */
+interface Bucket {
+  readonly bound: number;
+  readonly key: string;
 }
 
 /**
@@ -27,13 +33,14 @@ export class Durations<First extends string, Second extends string> extends Hist
   /** Where prom-client stores observations. */
   declare private readonly hashMap: Readonly<Record<string, Observations>>;
   readonly #labelNames: readonly [First, Second];
-  readonly #buckets: readonly number[];
+  readonly #buckets: readonly Bucket[];
   readonly #found = new Map<string, Map<string | number, Observations>>();
 
   constructor(options: DurationsOptions<First, Second>) {
     super({ ...options, labelNames: [...options.labelNames], buckets: [...options.buckets] });
     this.#labelNames = options.labelNames;
-    this.#buckets = options.buckets;
+    // A text of the bound for each observation would take longer than all else.
+    this.#buckets = options.buckets.map((bound) => ({ bound, key: String(bound) }));
   }
 
   /** Records a duration under the values of the two labels. */
@@ -41,8 +48,8 @@ export class Durations<First extends string, Second extends string> extends Hist
     const observations = this.#found.get(first)?.get(second) ?? this.#find(first, second);
     observations.sum += seconds;
     observations.count += 1;
-    const bucket = this.#buckets.find((bound) => seconds <= bound);
-    if (bucket !== undefined) observations.bucketValues[bucket] = (observations.bucketValues[bucket] ?? 0) + 1;
+    const key = this.#buckets.find(({ bound }) => seconds <= bound)?.key;
+    if (key !== undefined) observations.bucketValues[key] = (observations.bucketValues[key] ?? 0) + 1;
   }
 
   #find(first: string, second: string | number): Observations {

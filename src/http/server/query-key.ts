@@ -8,7 +8,7 @@ import type { HttpRequest } from "../exchange.ts";
 export function moveQueryKey(req: HttpRequest): void {
   const url = req.url ?? "";
   const mark = url.indexOf("?");
-  if (mark === -1) return;
+  if (mark === -1 || !mayHoldKey.test(url)) return;
   const parts = url.slice(mark + 1).split("&");
   const kept = parts.filter((part) => !isKey(part));
   if (kept.length === parts.length) return;
@@ -17,6 +17,9 @@ export function moveQueryKey(req: HttpRequest): void {
   const key = parts.filter(isKey).map(readKey).find(Boolean);
   if (!hasHeader && key !== undefined) req.headers[apiKey.header] = key;
 }
+
+/** Matches each URL in which `isKey` could find a key, however it is written. Most queries need no closer look. */
+const mayHoldKey = new RegExp(`${apiKey.parameter}|%`, "i");
 
 function isKey(part: string): boolean {
   const [name = ""] = part.split("=", 1);

@@ -38,20 +38,23 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
   const source = { sessions, log, itemContext: options };
   const views = new SessionViews(options);
   const view = async (record: SessionRecord) => views.full(record, await webhookLog.failingEndpoints(record.name));
-  const summary = async (record: SessionRecord) =>
-    views.summary(record, await webhookLog.failingEndpoints(record.name));
   const shown = async (record: SessionRecord) => ({ session: await view(record) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
     return shown(record);
   };
   return {
-    async listSessions(request, { responseHeader }) {
+    async listSessions(request, context) {
       const { items, nextPageToken, totalSize, seq } = await findSessions(sessions, request, request);
-      const shownSessions = await Promise.all(items.map(request.view === View.SUMMARY ? summary : view));
+      const failing = await Promise.all(items.map(({ name }) => webhookLog.failingEndpoints(name)));
+      const isSummary = request.view === View.SUMMARY;
+      const shownSessions = items.map((record, index) => {
+        const endpoints = failing[index] ?? [];
+        return isSummary ? views.summary(record, endpoints) : views.full(record, endpoints);
+      });
       if (isSearch(request)) {
-        responseHeader.set("total-size", String(totalSize));
-        if (nextPageToken !== "") responseHeader.set("next-page-token", nextPageToken);
+        context.responseHeader.set("total-size", String(totalSize));
+        if (nextPageToken !== "") context.responseHeader.set("next-page-token", nextPageToken);
       }
       return { sessions: shownSessions, nextPageToken, totalSize, seq };
     },

@@ -63,7 +63,7 @@ function textMatcher(query: string): (record: SessionRecord) => boolean {
   };
 }
 
-const wordsOf = (query: string): string[] => fold(query).split(/\s+/).filter(Boolean);
+const wordsOf = (query: string): string[] => (query === "" ? [] : fold(query).split(/\s+/).filter(Boolean));
 
 /** Texts by record: a record is never changed, and a search reads all of them. */
 const texts = new WeakMap<SessionRecord, string>();

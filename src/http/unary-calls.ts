@@ -12,6 +12,7 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { type HttpResponse, isGone } from "./exchange.ts";
+import { ResponseHeaders } from "./response-headers.ts";
 
 // REST, gRPC, gRPC-Web and Connect enter a unary RPC here: the same gate, interceptors and implementation for all of them, without a
 // second trip through bytes. Each part that most calls do not need, such as the signal or the trailers, is created when it is read.
@@ -79,12 +80,12 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
   }
 
   get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers();
+    this.#responseHeader ??= new ResponseHeaders();
     return this.#responseHeader;
   }
 
   get responseTrailer(): Headers {
-    this.#responseTrailer ??= new Headers();
+    this.#responseTrailer ??= new ResponseHeaders();
     return this.#responseTrailer;
   }
 

@@ -26,10 +26,10 @@ const ownHeaders = new Set([
 ]);
 const ownPrefix = /^(?::|content-|connect-|grpc-)/;
 
-/** Returns the headers of a request that its RPC receives. Moves a stream ticket from the query to its header. */
-export function requestHeaders(req: HttpRequest): Headers {
+/** Returns the headers of a request that its RPC receives. With `takesTicket`, moves a stream ticket from the query to its header. */
+export function requestHeaders(req: HttpRequest, takesTicket = false): Headers {
   const headers = new RequestHeaders(req.headers, visibleIn(req));
-  const ticket = readTicket(req);
+  const ticket = takesTicket ? readTicket(req) : undefined;
   if (ticket !== undefined) setValid(headers, streamTicket.header, ticket);
   return headers;
 }

@@ -10,6 +10,7 @@ import type { HttpBinding } from "./http-rules.ts";
 import { isJsonObject, type ReadContext, readJsonField, readJsonObject } from "./json-read.ts";
 import { captureVariable, type PathSegment } from "./path-template.ts";
 import { parseParameters, readQuery } from "./query.ts";
+import type { RequestTarget } from "./request-target.ts";
 import type { Dialect } from "./resolve-dialect.ts";
 import { elementType, readText } from "./values.ts";
 import { type FieldViolation, Violations } from "./violations.ts";
@@ -29,9 +30,16 @@ export interface RequestOptions {
  * Reads the request message of an RPC from path, query and body, and adds the header `ignoredNames` to `req` if there are unknown
  * names. Throws or rejects with an HttpProblem: a 400 with all violations, or the refusal of the body.
  */
-export type ReadRequest = (req: HttpRequest, path: readonly PathSegment[], query: string) => Message | Promise<Message>;
+export type ReadRequest = (
+  req: HttpRequest,
+  path: readonly PathSegment[],
+  target: Pick<RequestTarget<unknown>, "query" | "message">,
+) => Message | Promise<Message>;
 
-/** Creates the reader for the requests of a route. It returns at once unless the route takes a body. */
+/**
+ * Creates the reader for the requests of a route. It returns at once unless the route takes a body. The message of a call that is unary
+ * and has no body is frozen, and left in the target for the next request.
+ */
 export function createRequestReader(binding: HttpBinding, options: RequestOptions): ReadRequest {
   const { rpc, body, variables } = binding;
   const { maxBodyBytes, strict, registry } = options;
@@ -68,13 +76,18 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
   }
 
   if (body === undefined) {
-    return (req, path, query) => {
-      const parameters = readParameters(query);
+    return (req, path, target) => {
+      const parameters = target.message === undefined ? readParameters(target.query) : [];
       refuseLargeBody(req, maxBodyBytes);
-      return fill(req, path, parameters, undefined);
+      if (target.message !== undefined) return target.message;
+      const message = fill(req, path, parameters, undefined);
+      if (rpc.methodKind === "unary" && req.headers[ignoredNames.header] === undefined) {
+        target.message = Object.freeze(message);
+      }
+      return message;
     };
   }
-  return async (req, path, query) => {
+  return async (req, path, { query }) => {
     const parameters = readParameters(query);
     return fill(req, path, parameters, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }));
   };

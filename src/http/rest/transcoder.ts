@@ -24,8 +24,9 @@ import { toRestError } from "./error.ts";
 import { copyResponseHeaders, requestHeaders } from "./forward-headers.ts";
 import { type HttpBinding, readHttpBindings, rpcName } from "./http-rules.ts";
 import { createJsonWriters, type JsonWriters } from "./json-write.ts";
-import { captureVariable, type PathSegment, parsePathTemplate, splitPath } from "./path-template.ts";
+import { captureVariable, type PathSegment, parsePathTemplate } from "./path-template.ts";
 import { createRequestReader } from "./request.ts";
+import { type RequestTarget, RequestTargets } from "./request-target.ts";
 import { type Dialect, resolveDialect } from "./resolve-dialect.ts";
 import { createRouteTable } from "./route-table.ts";
 import type { FieldViolation } from "./violations.ts";
@@ -85,6 +86,8 @@ export interface RestOptions {
 }
 
 interface Route {
+  /** Kind of its RPC; "plain" for a PlainRoute. */
+  readonly kind: "unary" | "stream" | "plain";
   /** Throws or rejects if the request is not admitted, judged by its headers. */
   readonly admit: (header: Headers) => void | Promise<void>;
   readonly answer: (request: RoutedRequest) => void | Promise<void>;
@@ -94,13 +97,9 @@ interface RoutedRequest {
   readonly req: HttpRequest;
   readonly res: HttpResponse;
   readonly header: Headers;
-  readonly url: RequestUrl;
-  readonly segments: readonly PathSegment[];
-}
-
-interface RequestUrl {
-  readonly path: string;
-  readonly query: string;
+  readonly target: RequestTarget<Route>;
+  /** Segments of the path as its route takes them. */
+  readonly path: readonly PathSegment[];
 }
 
 /** Creates a listener that answers REST requests by calling RPCs. Throws an Error for an invalid annotation or a duplicate route. */
@@ -108,20 +107,23 @@ export function createRest(options: RestOptions): RequestListener {
   const onError = options.onError ?? (() => {});
   const { admit = () => {} } = options;
   const routes = createRoutes({ ...options, admit, onError });
+  const targets = new RequestTargets(routes.match);
 
   async function serve(req: HttpRequest, res: HttpResponse): Promise<void> {
     let isAdmitted = false;
     try {
-      const url = splitUrl(req.url ?? "/");
-      const segments = splitPath(url.path);
-      const match = segments && routes.match(req.method ?? "", segments);
-      const header = requestHeaders(req);
+      const { method = "", url = "/" } = req;
+      const target = targets.resolve(method, url);
+      const { match } = target;
+      const header = requestHeaders(req, match?.target.kind === "stream");
       const admission = match === undefined ? admit(undefined, header) : match.target.admit(header);
       if (admission !== undefined) await admission;
       isAdmitted = true;
-      if (segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
-      if (match === undefined) throw new HttpProblem(404, notFoundMessage(req.method ?? "", req.url ?? ""));
-      await match.target.answer({ req, res, header, url, segments: match.path });
+      if (target.segments === undefined) throw new HttpProblem(400, "Malformed percent-encoding in the path");
+      if (match === undefined) throw new HttpProblem(404, notFoundMessage(method, req.url ?? ""));
+      // The query of a stream may hold a ticket.
+      if (match.target.kind === "unary") targets.keep(method, url, target);
+      await match.target.answer({ req, res, header, target, path: match.path });
     } catch (error) {
       answerError(req, res, error, { isUnread: !isAdmitted, onError });
     }
@@ -152,20 +154,21 @@ function createRoutes(options: RestOptions & { readonly admit: Admit; readonly o
     const { admit, call } = access(binding);
     const readRequest = createRequestReader(binding, requestOptions);
     const answer: Route["answer"] = (request) => {
-      const message = readRequest(request.req, request.segments, request.url.query);
+      const message = readRequest(request.req, request.path, request.target);
       return message instanceof Promise ? message.then((read) => call(request, read)) : call(request, message);
     };
     const label = `${rpcName(binding.rpc)} (${binding.httpMethod} ${binding.path})`;
-    routes.add(binding.httpMethod, binding.template, { admit, answer }, label);
+    const kind = binding.rpc.methodKind === "server_streaming" ? "stream" : "unary";
+    routes.add(binding.httpMethod, binding.template, { kind, admit, answer }, label);
   }
   for (const { method, path, handler } of options.extra ?? []) {
     const template = parsePathTemplate(path);
-    const answer: Route["answer"] = ({ req, res, url, segments }) => {
+    const answer: Route["answer"] = ({ req, res, target, path: segments }) => {
       const variables = template.variables.map((one) => [one.fieldPath, captureVariable(one, segments)] as const);
-      const query = new URLSearchParams(url.query);
-      return handler({ req, res, path: url.path, query, variables: new Map(variables) });
+      const query = new URLSearchParams(target.query);
+      return handler({ req, res, path: target.path, query, variables: new Map(variables) });
     };
-    routes.add(method, template, { admit: () => {}, answer }, `${method} ${path}`);
+    routes.add(method, template, { kind: "plain", admit: () => {}, answer }, `${method} ${path}`);
   }
   return routes;
 }
@@ -228,15 +231,4 @@ function answerError(
   const answer = jsonAnswer(status, body);
   if (isUnread || (error instanceof HttpProblem && error.closes)) refuse(req, res, answer);
   else send(req, res, answer);
-}
-
-/** Splits a request's target into path and query. The target may be in absolute form (RFC 9112, section 3.2.2). */
-function splitUrl(url: string): RequestUrl {
-  const target = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?#]*/i, "");
-  const hash = target.indexOf("#");
-  const end = hash === -1 ? target.length : hash;
-  const mark = target.indexOf("?");
-  const isQuery = mark !== -1 && mark < end;
-  const path = target.slice(0, isQuery ? mark : end);
-  return { path: path.startsWith("/") ? path : `/${path}`, query: isQuery ? target.slice(mark + 1, end) : "" };
 }

@@ -62,7 +62,7 @@ export interface Api {
 export function createApi(config: Config, secrets: Secrets, parts: ApiParts, tools: Tools): Api {
   const { store, engines, sessions, metrics } = parts;
   const { manager } = sessions;
-  const { clock, random, logger, drawQr } = tools;
+  const { clock, random, logger, callLogger, drawQr } = tools;
   // Opening the store may have moved the clock on.
   const startedAtMs = clock.nowMs();
   const { backend, backUp } = store;
@@ -90,7 +90,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     warnings,
     drawQr,
     clock,
-    logger,
+    logger: callLogger,
     showSecrets: config.showSecrets,
     hasProxyPool: secrets.proxies.servers.length > 0,
     version: packageJson.version,

@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { systemClock, systemRandom } from "../adapters/node/system.ts";
-import { createLogger } from "../adapters/pino/logger.ts";
+import { createLogger, type ProcessLogger } from "../adapters/pino/logger.ts";
 import { drawQr } from "../adapters/qrcode/draw.ts";
 import type { DrawQr } from "../api/picture.ts";
 import type { Config } from "../config/config.ts";
@@ -30,6 +30,8 @@ export interface Tools {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Logs each call at its end. */
+  readonly callLogger: Logger;
   readonly drawQr: DrawQr;
 }
 
@@ -38,7 +40,12 @@ export function createTools({ logLevel, logFormat }: Config, overrides: Override
   return {
     clock: overrides.clock ?? systemClock,
     random: overrides.random ?? systemRandom,
-    logger: overrides.logger ?? createLogger({ level: logLevel, format: logFormat }),
+    ...loggersOf(overrides.logger ?? createLogger({ level: logLevel, format: logFormat })),
     drawQr: overrides.drawQr ?? drawQr,
   };
 }
+
+const loggersOf = (logger: Logger | ProcessLogger): Pick<Tools, "logger" | "callLogger"> => ({
+  logger,
+  callLogger: "calls" in logger ? logger.calls : logger,
+});

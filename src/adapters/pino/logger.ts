@@ -1,6 +1,7 @@
-import { type DestinationStream, type LevelWithSilent, type Logger as PinoLogger, pino, stdTimeFunctions } from "pino";
+import { type DestinationStream, type LevelWithSilent, type Logger as PinoLogger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import type { Logger } from "../../ports/system.ts";
+import { LineWriter } from "./line-writer.ts";
 
 /** Format of log lines (WAHA_LOG_FORMAT): readable text, or one JSON object per line. */
 export type LogFormat = "PRETTY" | "JSON";
@@ -14,30 +15,52 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream;
 }
 
+/** A logger with a second one for the lines of calls. */
+export interface ProcessLogger extends Logger {
+  /** Writes its lines together at the end of the event loop's turn: there may be one for each of ten thousand calls a second. */
+  readonly calls: Logger;
+}
+
 /** Creates a logger that writes synchronously, so that a crash loses no line. */
 export function createLogger({
   level,
   format,
   destination = pino.destination({ fd: 1, sync: true }),
-}: LoggerOptions): Logger {
+}: LoggerOptions): ProcessLogger {
   const options = {
     level,
     base: null,
-    timestamp: stdTimeFunctions.isoTime,
+    timestamp: createTimestamp(),
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return port(pino(options, destinations[format](destination)));
+  const formatted = formats[format]();
+  const lines = new LineWriter(destination);
+  return {
+    ...port(pino(options, { write: (line) => lines.write(formatted(line)) })),
+    calls: port(pino(options, { write: (line) => lines.writeLater(formatted(line)) })),
+  };
 }
 
-const destinations = {
-  JSON: (destination) => destination,
-  PRETTY: pretty,
-} as const satisfies Record<LogFormat, (destination: DestinationStream) => DestinationStream>;
+type Format = (line: string) => string;
 
-// pino-pretty's stream writes later, and loses lines if the process dies. Its formatting function is synchronous.
-function pretty(destination: DestinationStream): DestinationStream {
-  const format = prettyFactory({ colorize: process.stdout.isTTY === true, singleLine: true });
-  return { write: (line) => destination.write(format(line)) };
+const formats: Readonly<Record<LogFormat, () => Format>> = {
+  JSON: () => (line) => line,
+  // pino-pretty's stream writes later, and loses lines if the process dies. Its formatting function is synchronous.
+  PRETTY: () => prettyFactory({ colorize: process.stdout.isTTY === true, singleLine: true }),
+};
+
+/** Returns pino's function for times in ISO 8601. The text of a millisecond is made once for all its lines. */
+function createTimestamp(): () => string {
+  let lastMs = Number.NaN;
+  let text = "";
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs !== lastMs) {
+      lastMs = nowMs;
+      text = `,"time":"${new Date(nowMs).toISOString()}"`;
+    }
+    return text;
+  };
 }
 
 const port = (logger: PinoLogger): Logger => ({

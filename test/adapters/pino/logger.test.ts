@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { it } from "node:test";
+import { spawnSync } from "node:child_process";
+import { describe, it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createLogger, type LogFormat, type LoggerOptions } from "../../../src/adapters/pino/logger.ts";
 
 function capture(format: LogFormat, level: LoggerOptions["level"]) {
@@ -71,16 +72,59 @@ it("an error is logged with its message, stack and cause", () => {
   assert.match(err.stack, /caused by: Error: inner/);
 });
 
-it("lines reach standard output even if the process exits at once", () => {
-  const module = new URL("../../../src/adapters/pino/logger.ts", import.meta.url).href;
-  const script = `const { createLogger } = await import(${JSON.stringify(module)});
-    createLogger({ format: "PRETTY", level: "info" }).info({}, "last words");
-    process.kill(process.pid, "SIGKILL");`;
-  let output = "";
-  try {
-    execFileSync(process.execPath, ["--input-type=module", "-e", script], { stdio: "pipe" });
-  } catch (error) {
-    output = String((error as { stdout: Buffer }).stdout);
+describe("the lines of calls", () => {
+  for (const format of ["JSON", "PRETTY"] as const) {
+    it(`are written together at the end of the turn (${format})`, async () => {
+      const { lines, logger } = capture(format, "debug");
+      for (const code of ["one", "two", "three"]) logger.calls.debug({ code }, "call");
+      assert.deepEqual(lines, []);
+      await nextTurn();
+      assert.equal(lines.length, 1);
+      assert.match(lines[0] ?? "", /one.*\n.*two.*\n.*three.*\n$/);
+    });
   }
+
+  it("come before a later line, which does not wait", () => {
+    const { lines, logger } = capture("JSON", "debug");
+    logger.calls.debug({}, "a");
+    logger.info({}, "b");
+    logger.calls.debug({}, "c");
+    const written = lines.join("").trimEnd().split("\n");
+    assert.deepEqual(
+      written.map((line) => JSON.parse(line).msg),
+      ["a", "b"],
+    );
+  });
+
+  it("do not wait in any number", () => {
+    const { lines, logger } = capture("JSON", "debug");
+    for (let n = 0; n < 200; n += 1) logger.calls.debug({ n, padding: "x".repeat(100) }, "call");
+    assert.ok(lines.length > 0);
+  });
+
+  it("are left out below the level", async () => {
+    const { lines, logger } = capture("JSON", "info");
+    logger.calls.debug({}, "call");
+    await nextTurn();
+    assert.deepEqual(lines, []);
+  });
+
+  it("reach standard output if the process exits, by itself or by an error", () => {
+    for (const end of ["process.exit()", 'throw new Error("end")', ""]) {
+      assert.match(outputOf(`logger.calls.debug({}, "last words"); ${end}`), /last words/, end);
+    }
+  });
+});
+
+it("lines reach standard output even if the process is killed at once", () => {
+  const output = outputOf(`logger.info({}, "last words"); process.kill(process.pid, "SIGKILL");`);
   assert.match(output, /last words/);
 });
+
+/** Returns the standard output of a process that runs a script with a logger. */
+function outputOf(script: string): string {
+  const module = new URL("../../../src/adapters/pino/logger.ts", import.meta.url).href;
+  const head = `const { createLogger } = await import(${JSON.stringify(module)});
+    const logger = createLogger({ format: "PRETTY", level: "debug" });`;
+  return spawnSync(process.execPath, ["--input-type=module", "-e", head + script], { encoding: "utf8" }).stdout;
+}

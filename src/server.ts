@@ -75,7 +75,7 @@ export async function createServer(
   await manager.boot();
   stack.defer(() => listener.close(stopGraceMs));
   const { url, address, port } = await listener.listen();
-  const facts = { url, address, port, store: directory, engine: config.defaultEngine, version: packageJson.version };
+  const facts = { url, address, port, store: store.place, engine: config.defaultEngine, version: packageJson.version };
   logger.info(facts, "listening");
   if (config.printQr) stack.defer(startQrPrinter(backend));
 

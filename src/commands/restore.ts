@@ -15,6 +15,12 @@ export async function restore(config: Config, args: readonly string[]): Promise<
   if (backup === undefined || more.length > 0) {
     throw new ConfigError("usage: restore [--force] <directory of a backup>");
   }
+  if (config.store !== "level") {
+    throw new ConfigError(
+      "SESSIOND_STORE is set, and backups of a store in a data directory cannot be restored to PostgreSQL: unset it to restore one, or " +
+        "restore the database by PostgreSQL's own tools",
+    );
+  }
   const base = await chooseDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
   await prepareDirectory(base);
   const directory = `${base}/store`;

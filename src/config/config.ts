@@ -73,7 +73,7 @@ export interface Config {
   readonly metrics: boolean;
   readonly webhooks: WebhookSettings;
   /** The kind of store. */
-  readonly store: "level";
+  readonly store: "level" | "postgres";
   /** Notes about the environment for the log. */
   readonly warnings: readonly Warning[];
 }
@@ -107,7 +107,7 @@ export async function readConfig(
     publicHost: publicHostOf(read, host),
     port: portOf(read),
     access,
-    store: "level",
+    store: read.has("SESSIOND_STORE") ? "postgres" : "level",
     ...storageOf(read),
     ...sessionsOf(read),
     ...enginesOf(read),

@@ -16,6 +16,8 @@ export interface Secrets {
   readonly dashboardLogin: { readonly username: string; readonly password: string } | undefined;
   /** Keys that seal the store, 32 bytes each. Only the current one seals; undefined for a store that is not sealed. */
   readonly sealKeys: { readonly current: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined;
+  /** URL of the database that holds the store, with its login; undefined for a store in the data directory. */
+  readonly postgresUrl: string | undefined;
   /** PEM texts for TLS; undefined for cleartext. */
   readonly tls: { readonly key: string; readonly cert: string } | undefined;
   /** Webhook of every session. */
@@ -36,6 +38,7 @@ export async function readSecrets(read: Reader, apiKey: string | undefined, read
     docsLogin: docsLoginOf(read),
     dashboardLogin: dashboardLoginOf(read),
     sealKeys: await sealKeysOf(read, readFile),
+    postgresUrl: read.get("SESSIOND_STORE"),
     tls: await tlsOf(read, readFile),
     globalWebhook: globalWebhookOf(read),
     proxies: proxiesOf(read),

@@ -1,6 +1,7 @@
 import { maxRetries, maxRetryDelaySeconds } from "../domain/config-violations.ts";
 import { retryPolicies } from "../domain/delivery.ts";
 import { days, flag, list, number, oneOf, path, seconds, text, trimmed, url, wholeNumber } from "./kinds.ts";
+import { postgresUrl } from "./postgres-url.ts";
 import {
   apiKey,
   browserArguments,
@@ -65,6 +66,13 @@ const access = {
 };
 
 const storage = {
+  SESSIOND_STORE: variable(postgresUrl, {
+    description:
+      "Database that holds the store, in PostgreSQL 14 or later: `postgres://user:password@host:port/database`. " +
+      "The base directory then has profiles of browsers only.",
+    shownDefault: "LevelDB in the base directory",
+    isSecret: true,
+  }),
   WAHA_LOCAL_STORE_BASE_DIR: variable(path, {
     description: "Base directory: the store, logins, backups.",
     shownDefault: "./.sessions; in the image /app/.sessions",

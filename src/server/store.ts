@@ -1,29 +1,33 @@
 import { readdir } from "node:fs/promises";
 import packageJson from "../../package.json" with { type: "json" };
 import { openLevelBackend } from "../adapters/level/backend.ts";
-import { explainError, prepareDirectory } from "../adapters/level/store/data-directory.ts";
+import { DirectoryUnusable, explainError, prepareDirectory } from "../adapters/level/store/data-directory.ts";
+import { holdsSessions } from "../adapters/level/store/unused-store.ts";
 import { createSealer } from "../adapters/seal/aes-gcm.ts";
 import type { OverviewOptions } from "../api/overview.ts";
 import type { StoreServiceOptions } from "../api/store-service.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { SessionError } from "../domain/errors.ts";
 import type { Backend } from "../ports/backend.ts";
+import type { Logger } from "../ports/system.ts";
 import type { Overrides, Tools } from "./overrides.ts";
 
 /** An open store. */
 export interface Store {
   readonly backend: Backend;
+  /** Its directory or its database, for the log. */
+  readonly place: string;
   /** Monotonic time of the last write of an earlier process; undefined for a new store. */
   readonly lastWrittenMs: number | undefined;
   readonly backUp: StoreServiceOptions["backUp"];
   readonly lastBackup: OverviewOptions["lastBackup"];
 }
 
-/** Opens one kind of store in the data directory, which is created if needed. */
+/** Opens one kind of store. The data directory is created if needed. */
 type OpenStore = (directory: string, config: Config, secrets: Secrets, tools: Tools) => Promise<Store>;
 
 /** Every store that a configuration can name. */
-const stores: Readonly<Record<Config["store"], OpenStore>> = { level: openLevelStore };
+const stores: Readonly<Record<Config["store"], OpenStore>> = { level: openLevelStore, postgres: openPostgresStore };
 
 /** Opens the store that the configuration names, unless a test brings one. */
 export async function openStore(
@@ -43,7 +47,7 @@ async function openLevelStore(
   { clock, logger }: Tools,
 ): Promise<Store> {
   await prepareDirectory(directory);
-  const sealer = sealKeys && createSealer(sealKeys.current, sealKeys.previous);
+  const sealer = sealerOf(sealKeys);
   const program = { version: packageJson.version };
   const open = openLevelBackend({ directory: `${directory}/store`, clock, logger, sealer, adopt, program });
   const backend = await open.catch((error: unknown) => {
@@ -52,15 +56,59 @@ async function openLevelStore(
   return { ...storeOver(directory, backend), lastWrittenMs: backend.lastWrittenMs };
 }
 
+async function openPostgresStore(directory: string, config: Config, secrets: Secrets, tools: Tools): Promise<Store> {
+  const { postgresUrl: url = "", sealKeys } = secrets;
+  const { clock, logger } = tools;
+  await prepareBesideDatabase(directory, config, logger);
+  // Servers on LevelDB do without its libraries.
+  const { openPostgresBackend, placeOf } = await import("../adapters/postgres/backend.ts");
+  const backend = await openPostgresBackend({
+    url,
+    clock,
+    logger,
+    sealer: sealerOf(sealKeys),
+    adopt: config.adoptStore,
+  });
+  return {
+    ...storeOver(directory, backend),
+    place: `PostgreSQL at ${placeOf(url)}`,
+    lastWrittenMs: backend.lastWrittenMs,
+    lastBackup: async () => undefined,
+  };
+}
+
+/** Prepares the data directory for what is not in the database: profiles of browsers, and a key that the server makes. */
+async function prepareBesideDatabase(directory: string, { access }: Config, logger: Logger): Promise<void> {
+  try {
+    await prepareDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof DirectoryUnusable) || access === "generated_key") throw error;
+    logger.warn({}, `${error.message}. No WEBJS session can run until then`);
+    return;
+  }
+  if (!(await holdsSessions(`${directory}/store`))) return;
+  logger.warn(
+    { directory: `${directory}/store` },
+    "SESSIOND_STORE is set, so the sessions of the store in the data directory are not used. To take them along, stop this server " +
+      "and run npm run move; to go on with them, unset SESSIOND_STORE",
+  );
+}
+
+const sealerOf = (keys: Secrets["sealKeys"]) => keys && createSealer(keys.current, keys.previous);
+
 const storeOver = (directory: string, backend: Backend): Store => ({
   backend,
+  place: directory,
   lastWrittenMs: undefined,
   async backUp(wallMs) {
-    if (!backend.backups) throw new SessionError("STORE_UNAVAILABLE", "This store is backed up by tools of its own");
+    if (!backend.backups) throw new SessionError("STORE_UNAVAILABLE", backedUpElsewhere);
     return backend.backups.write(`${directory}/backups/${new Date(wallMs).toISOString().replaceAll(":", "-")}`);
   },
   lastBackup: () => lastBackupIn(`${directory}/backups`),
 });
+
+const backedUpElsewhere =
+  "This store is backed up by tools of its own: for PostgreSQL, pg_dump or a copy of the server";
 
 /** Returns the latest of the backups that `backUp` wrote, by their names. */
 async function lastBackupIn(directory: string): Promise<{ directory: string; wallMs: number } | undefined> {

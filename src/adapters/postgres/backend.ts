@@ -13,6 +13,8 @@ import { SessionJournal } from "./session-journal.ts";
 import { PostgresSessions } from "./sessions.ts";
 import { type OpenStore, openStore } from "./store/opening.ts";
 
+export { placeOf } from "./store/start-errors.ts";
+
 /**
  * Opens the PostgreSQL backend on a database of its own. Rejects, naming server and database but never the password, if it cannot be
  * reached, is in use, unknown, a copy, or sealed with another key.

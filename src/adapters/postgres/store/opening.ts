@@ -13,7 +13,7 @@ import { checkUnused } from "./occupancy.ts";
 import { Outage } from "./outage.ts";
 import { Reads } from "./reads.ts";
 import { checkSealKeys } from "./seal-keys.ts";
-import { placeOf, refusalOf } from "./start-errors.ts";
+import { placeOf, reasonOf } from "./start-errors.ts";
 import { fromStoredText, toStoredText } from "./text.ts";
 import { Values } from "./values.ts";
 
@@ -79,8 +79,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     return await readStore(target, connections, options);
   } catch (cause) {
     await closeAll(connections);
-    const reason = refusalOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
-    throw new Error(`the store in PostgreSQL at ${placeOf(options.url)} cannot be used: ${reason}`, { cause });
+    throw new Error(`the store in PostgreSQL at ${placeOf(options.url)} cannot be used: ${reasonOf(cause)}`, { cause });
   }
 }
 

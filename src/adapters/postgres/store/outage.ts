@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../../../ports/system.ts";
+import { reasonOf } from "./start-errors.ts";
 
 const firstPauseMs = 50;
 const maxPauseMs = 1_000;
@@ -34,7 +35,7 @@ export class Outage {
     if (this.#closed.signal.aborted) throw cause;
     if (this.#sinceMs === undefined) {
       this.#sinceMs = performance.now();
-      this.#logger?.error({ err: cause }, "PostgreSQL does not answer; trying until it does");
+      this.#logger?.error({ reason: reasonOf(cause) }, "PostgreSQL does not answer; trying until it does");
     }
     const pauseMs = Math.min(firstPauseMs * 2 ** failures, maxPauseMs);
     await pause(pauseMs, undefined, { signal: this.#closed.signal }).catch(() => {

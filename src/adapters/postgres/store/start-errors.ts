@@ -3,12 +3,16 @@ import { codeOf, sqlStateOf } from "./failures.ts";
 /** Returns where a URL leads, without its login: "host:port/database". */
 export function placeOf(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url);
-  const host = hostname || searchParams.get("host") || "localhost";
-  return `${host}:${port || "5432"}${pathname}`;
+  const host = searchParams.get("host") || hostname || "localhost";
+  return `${host}:${port || searchParams.get("port") || "5432"}${pathname}`;
 }
 
-/** Returns the reason why PostgreSQL cannot be used, and what to do, as the rest of a sentence; undefined for any other error. */
-export function refusalOf(error: unknown): string | undefined {
+/** Returns the reason why PostgreSQL cannot be used, and what to do if that is known, as the rest of a sentence. Never names the login. */
+export const reasonOf = (error: unknown): string =>
+  refusalOf(error) ?? (error instanceof Error ? error.message : String(error));
+
+function refusalOf(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : "";
   const code = codeOf(error);
   const state = sqlStateOf(error);
   switch (state) {
@@ -18,7 +22,10 @@ export function refusalOf(error: unknown): string | undefined {
     case "3D000":
       return "the database does not exist: create it (CREATE DATABASE), or correct its name in SESSIOND_STORE";
     case "42501":
-      return "the user lacks a right: let it create schemas in the database (GRANT CREATE ON DATABASE … TO …)";
+      return (
+        `the user lacks a right (${message}): grant CONNECT and CREATE on the database, and make the user the owner of the schema ` +
+        "sessiond if that exists"
+      );
     case "53300":
       return "it has no connection left: raise max_connections, as sessiond needs four";
     case "57P03":
@@ -27,11 +34,16 @@ export function refusalOf(error: unknown): string | undefined {
       return "it is read-only: SESSIOND_STORE must lead to the primary";
   }
   if (state !== undefined) return undefined;
+  if (/client password/.test(message)) return "it asks for a password: add it to SESSIOND_STORE";
+  if (/does not support SSL/i.test(message))
+    return "it does not speak TLS: remove sslmode from SESSIOND_STORE, or set up TLS there";
+  if (code === "ENOENT" && /^ENOENT.*open/.test(message))
+    return `a file named in SESSIOND_STORE cannot be read (${message})`;
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its host is unknown: check the host in SESSIOND_STORE";
   if (code !== undefined && /^(E[A-Z]+|ERR_TLS\w*|\w*CERT\w*)$/.test(code)) {
     return `it cannot be reached (${code}): check the host and the port in SESSIOND_STORE, and that PostgreSQL is running`;
   }
-  if (error instanceof Error && /timeout|terminated/i.test(error.message)) {
+  if (/timeout|terminated/i.test(message)) {
     return "it does not answer: check the host and the port in SESSIOND_STORE, and that PostgreSQL is running";
   }
   return undefined;

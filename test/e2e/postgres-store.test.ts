@@ -81,3 +81,17 @@ describe("a server whose store is in PostgreSQL", () => {
     assert.match(output, /SESSIOND_STORE is set.*unset it/);
   });
 });
+
+describe("a server whose database cannot be used", () => {
+  it("ends with code 1 and one line that says what to do", async (t) => {
+    const url = Object.assign(new URL(await postgres.createDatabase()), { password: "hunter2" }).href;
+    const env = { SESSIOND_STORE: url, WAHA_LOCAL_STORE_BASE_DIR: await temporaryDirectory(t) };
+    const { code, output, listens } = await startMain(env);
+    assert.deepEqual([code, listens], [1, false]);
+    assert.match(
+      output,
+      /^sessiond: the store in PostgreSQL at 127\.0\.0\.1:\d+\/\w+ cannot be used: .*SESSIOND_STORE$/m,
+    );
+    assert.ok(!output.includes("hunter2"));
+  });
+});

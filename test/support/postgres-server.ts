@@ -30,6 +30,8 @@ export interface PostgresServer {
   kill(): Promise<void>;
   /** Stops it in order. */
   halt(): Promise<void>;
+  /** Starts a standby that follows this server without being waited for. The caller closes it. */
+  startStandby(): Promise<PostgresServer>;
   /** Stops it and removes its files. */
   close(): Promise<void>;
 }
@@ -53,14 +55,18 @@ const supervisor = '"$@" & pid=$!; read -r line; kill -INT "$pid" 2>/dev/null; w
 const nobody = 65_534;
 const owner = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
 
-/** Starts a server with an empty cluster. The caller closes it; it also ends with this process. */
-export async function startPostgres(): Promise<PostgresServer> {
-  const directory = await mkdtemp(join(tmpdir(), "sessiond-postgres-"));
-  const data = join(directory, "data");
-  const binaries = await prepareBinaries(directory);
+/** The files of a server. */
+interface Files {
+  readonly directory: string;
+  readonly data: string;
+  readonly binaries: Awaited<ReturnType<typeof prepareBinaries>>;
+}
+
+/** Starts a server with an empty cluster. The caller closes it; it also ends with this process. Later settings win. */
+export async function startPostgres(more: readonly string[] = []): Promise<PostgresServer> {
+  const files = await makeFiles();
+  const { directory, data, binaries } = files;
   await writeFile(join(directory, "password"), password);
-  await mkdir(data, { mode: 0o700 });
-  if (owner.uid !== undefined) for (const path of [directory, data]) await chown(path, owner.uid, owner.gid);
   await run(
     binaries.initdb,
     [
@@ -80,8 +86,22 @@ export async function startPostgres(): Promise<PostgresServer> {
     ],
     { ...owner, env: binaries.env },
   );
+  return serve(files, more);
+}
+
+async function makeFiles(): Promise<Files> {
+  const directory = await mkdtemp(join(tmpdir(), "sessiond-postgres-"));
+  const data = join(directory, "data");
+  const binaries = await prepareBinaries(directory);
+  await mkdir(data, { mode: 0o700 });
+  if (owner.uid !== undefined) for (const path of [directory, data]) await chown(path, owner.uid, owner.gid);
+  return { directory, data, binaries };
+}
+
+async function serve({ directory, data, binaries }: Files, more: readonly string[] = []): Promise<PostgresServer> {
   const port = await freePort();
-  const args = [binaries.postgres, "-D", data, "-p", String(port), ...settings.flatMap((one) => ["-c", one])];
+  const options = [...settings, ...more].flatMap((one) => ["-c", one]);
+  const args = [binaries.postgres, "-D", data, "-p", String(port), ...options];
   let child: ChildProcess | undefined;
   let databases = 0;
 
@@ -129,6 +149,16 @@ export async function startPostgres(): Promise<PostgresServer> {
       // The other processes notice that the first one is gone, and end.
       process.kill(pid, "SIGKILL");
       await halt();
+    },
+    async startStandby() {
+      const files = await makeFiles();
+      await halt();
+      // As the owner, whose files they must be.
+      await run("cp", ["-R", `${data}/.`, files.data], owner);
+      await start();
+      await run("touch", [join(files.data, "standby.signal")], owner);
+      const primary = `host=127.0.0.1 port=${port} user=${user} password='${password}'`;
+      return serve(files, [`primary_conninfo=${primary}`]);
     },
     async close() {
       await halt();

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import type { Logger } from "../../../ports/system.ts";
 import type { Connection, Target } from "./connection.ts";
+import { sqlStateOf } from "./failures.ts";
 
 const directory = fileURLToPath(new URL("../migrations", import.meta.url));
 const schema = "sessiond";
@@ -31,6 +32,8 @@ export async function migrate(target: Target, connection: Connection, logger: Lo
       log: () => {},
     });
     logger?.info({ migrations: run.map(({ name }) => name) }, "PostgreSQL schema migrated");
+  } catch (error) {
+    throw alreadyThere.has(sqlStateOf(error) ?? "") ? new Error(halfDone, { cause: error }) : error;
   } finally {
     await dbClient.end();
   }
@@ -63,6 +66,9 @@ async function migrationsIn(connection: Connection): Promise<string[] | undefine
 
 const halfDone =
   "its schema sessiond is half done: a copy of it was interrupted. Restore the database, or drop the schema to begin anew";
+
+/** A table, a function or an index that a migration makes. */
+const alreadyThere: ReadonlySet<string> = new Set(["42P07", "42723", "42710"]);
 
 /** Whether all migrations are done. Throws if the database has others, or lacks what its migrations have made. */
 function isComplete(known: readonly string[], done: readonly string[] | undefined): boolean {

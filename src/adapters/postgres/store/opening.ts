@@ -6,6 +6,7 @@ import { type EndpointName, Endpoints } from "../../embedded/endpoints.ts";
 import { Trimmed } from "../../embedded/trimmed.ts";
 import type { PendingQueue } from "../pending-queue.ts";
 import { Connection, type Target } from "./connection.ts";
+import { checkDurability } from "./durability.ts";
 import { checkIdentity } from "./identity.ts";
 import type { NodeLife } from "./lane.ts";
 import { migrate } from "./migrations.ts";
@@ -95,6 +96,7 @@ async function readStore(
 ): Promise<OpenStore> {
   const { upkeep } = connections;
   await checkServer(upkeep);
+  await checkDurability(upkeep, logger);
   await migrate(target, upkeep, logger);
   await checkUnused(upkeep);
   const storeId = await checkIdentity(upkeep, adopt);

@@ -30,6 +30,10 @@ function refusalOf(error: unknown): string | undefined {
       return "it has no connection left: raise max_connections, as sessiond needs four";
     case "57P03":
       return "it is starting or stopping: start sessiond again when it is ready";
+    case "42P01":
+    case "42703":
+    case "42883":
+      return `its schema sessiond is incomplete (${message}): restore the database, or drop the schema to begin anew`;
     case "25006":
       return "it is read-only: SESSIOND_STORE must lead to the primary";
   }

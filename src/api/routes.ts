@@ -14,11 +14,13 @@ import type { WebhookLog } from "../app/webhook-log.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import type { Tickets } from "../ports/tickets.ts";
+import type { Upkeep } from "../ports/upkeep.ts";
 import { type AuthServiceOptions, createAuthService } from "./auth-service.ts";
 import { type Authentication, gate } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
+import { outageLimit } from "./outage-limit.ts";
 import { pairingScope } from "./pairing-scope.ts";
 import type { DrawQr } from "./picture.ts";
 import { createReflectionServices } from "./reflection-service.ts";
@@ -52,6 +54,8 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly streamLimit: StreamLimitOptions;
   readonly logger: ReportingOptions["logger"];
   readonly serving: ServingState;
+  /** Undefined for a store that answers or fails at once. */
+  readonly onOutage: Upkeep["onOutage"] | undefined;
   /** True if clients can ask for the protos. */
   readonly reflection: boolean;
 }
@@ -68,6 +72,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     pairingScope(options.authentication),
     warning(options.warnings),
     validation,
+    ...(options.onOutage ? [outageLimit(options.onOutage)] : []),
   ];
   const rules = { requestGate: gate(options.authentication), interceptors };
   const { clock, authentication, tickets, streamPolicy: policy } = options;

@@ -20,6 +20,11 @@ export interface Upkeep {
   trim(retention: Retention, nowMs: number, signal: AbortSignal): Promise<number>;
   /** Resolves if a write reaches the disk. */
   check(): Promise<void>;
+  /**
+   * Calls back once the store has not answered for so long that callers should not wait for it; soon, if that is so already. What they
+   * wait for may still be done. Returns the function that cancels this. Left out by stores that answer or fail at once.
+   */
+  onOutage?(callback: () => void): () => void;
   /** Ends all iterables and closes the backend. Idempotent. */
   close(): Promise<void>;
 }

@@ -102,6 +102,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     backUp,
     tickets,
     serving,
+    onOutage: backend.upkeep.onOutage,
     streamPolicy: { ...defaultStreamPolicy, ...config.streams },
     streamLimit: { maxOpen: config.maxStreams, onChange: streams.onChange },
     overview: {

@@ -5,15 +5,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { it } from "node:test";
+import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deliveryNameOf } from "../../src/domain/delivery.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
 
 const writer = fileURLToPath(new URL("webhook-writer.ts", import.meta.url));
 const sessions = ["alice", "bob", "carol", "dave", "eve"];
 /** Set KILLS=1000 for the long run. */
-const kills = Number(process.env.KILLS ?? 20);
+const wanted = process.env.KILLS;
 
 /** Webhooks that the receiver got, and those that it must have got. */
 class Ledger {
@@ -58,8 +59,8 @@ class Ledger {
 }
 
 /** Runs the writer once: it is killed at a random moment after its first commit, or ends by itself. */
-async function live(directory: string, origin: string, ledger: Ledger, mode: "load" | "drain"): Promise<void> {
-  const child = spawn(process.execPath, [writer, directory, origin, mode, ...sessions], {
+async function live(place: string, origin: string, ledger: Ledger, mode: "load" | "drain"): Promise<void> {
+  const child = spawn(process.execPath, [writer, place, origin, mode, ...sessions], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
@@ -75,29 +76,52 @@ async function live(directory: string, origin: string, ledger: Ledger, mode: "lo
   ledger.kill();
 }
 
-it(`delivers every committed event in order over ${kills} kills, and repeats only those in flight`, {
-  timeout: kills * 10_000,
-}, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), "sessiond-kill-"));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  const ledger = new Ledger();
-  let fault: unknown;
-  await using receiver = await openReceiver((response, { path, headers }) => {
-    const name = deliveryNameOf(String(headers["x-webhook-request-id"]));
-    try {
-      ledger.arrive(path.slice(1), name?.seq ?? 0n);
-    } catch (error) {
-      fault ??= error;
+type Opening = (t: TestContext) => Promise<{ readonly place: string; readonly postgres?: PostgresServer }>;
+
+/** Returns where a store can be: a directory, or a database. Removed after the test. */
+const places: Readonly<Record<string, Opening>> = {
+  async level(t) {
+    const directory = await mkdtemp(join(tmpdir(), "sessiond-kill-"));
+    t.after(() => rm(directory, { recursive: true, force: true }));
+    return { place: join(directory, "store") };
+  },
+  async postgres(t) {
+    const postgres = await startPostgres();
+    t.after(() => postgres.close());
+    return { place: await postgres.createDatabase(), postgres };
+  },
+};
+
+for (const [name, open] of Object.entries(places)) {
+  const kills = Number(wanted ?? (name === "level" ? 20 : 8));
+  it(`delivers every committed event in order over ${kills} kills, and repeats only those in flight (${name})`, {
+    timeout: kills * 10_000,
+  }, async (t) => {
+    const { place, postgres } = await open(t);
+    const ledger = new Ledger();
+    let fault: unknown;
+    await using receiver = await openReceiver((response, { path, headers }) => {
+      const delivery = deliveryNameOf(String(headers["x-webhook-request-id"]));
+      try {
+        ledger.arrive(path.slice(1), delivery?.seq ?? 0n);
+      } catch (error) {
+        fault ??= error;
+      }
+      response.end();
+    });
+    for (let n = 0; n < kills; n += 1) {
+      await live(place, receiver.origin, ledger, "load");
+      if (n % 4 !== 1) continue;
+      await postgres?.kill();
+      await postgres?.start();
     }
-    response.end();
+    await live(place, receiver.origin, ledger, "drain");
+    if (fault) throw fault;
+    ledger.check();
+    const committed = [...ledger.committed.values()].reduce((sum, seqs) => sum + seqs.size, 0);
+    t.diagnostic(
+      `${committed} committed, ${ledger.arrivals} arrivals, ${ledger.duplicates} sent again over ${kills} kills`,
+    );
+    assert.ok(committed > kills);
   });
-  for (let n = 0; n < kills; n += 1) await live(join(directory, "store"), receiver.origin, ledger, "load");
-  await live(join(directory, "store"), receiver.origin, ledger, "drain");
-  if (fault) throw fault;
-  ledger.check();
-  const committed = [...ledger.committed.values()].reduce((sum, seqs) => sum + seqs.size, 0);
-  t.diagnostic(
-    `${committed} committed, ${ledger.arrivals} arrivals, ${ledger.duplicates} sent again over ${kills} kills`,
-  );
-  assert.ok(committed > kills);
-});
+}

@@ -7,15 +7,18 @@ import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { nodeSigner } from "../../src/adapters/node/signer.ts";
 import { systemClock as clock, systemRandom as random } from "../../src/adapters/node/system.ts";
 import { createLogger } from "../../src/adapters/pino/logger.ts";
+import { openPostgresBackend } from "../../src/adapters/postgres/backend.ts";
 import { createWebhookSender } from "../../src/adapters/undici/webhook.ts";
 import { WebhookDispatcher } from "../../src/app/webhook-dispatcher.ts";
 import { endpointsOf } from "../../src/domain/delivery.ts";
 
 // Commits events to several sessions at once, as fast as the disk takes them, and posts them, until it is killed. Each
 // output line confirms an event on disk: "c <session> <seq>". With "drain" it commits nothing, and ends when no
-// delivery is pending.
-const [directory = "", origin = "", mode = "", ...sessions] = process.argv.slice(2);
-const backend = await openLevelBackend({ directory, clock });
+// delivery is pending. The store is in a directory, or in a database by its URL.
+const [place = "", origin = "", mode = "", ...sessions] = process.argv.slice(2);
+const backend = place.startsWith("postgres://")
+  ? await openPostgresBackend({ url: place, clock })
+  : await openLevelBackend({ directory: place, clock });
 const logger = createLogger({ level: "error", format: "JSON" });
 const sender = createWebhookSender({ clock });
 const environment = { version: "0.0.0", tier: "PLUS", browser: null };

@@ -9,6 +9,8 @@ export interface TcpLink {
   readonly port: number;
   /** Number of connections open now. */
   readonly open: number;
+  /** Number of connections accepted so far. */
+  readonly accepted: number;
   /** Keeps the bytes of one direction, or of both, until `pass`. Connections stay open, and new ones are accepted. */
   hold(direction?: Direction): void;
   /** Lets bytes through again, those that were held first. */
@@ -25,6 +27,7 @@ export async function openLink(target: number): Promise<TcpLink> {
   const gates: Record<Direction, Gate> = { forth: new Gate(), back: new Gate() };
   const sockets = new Set<Socket>();
   let isCut = false;
+  let accepted = 0;
   let limit: { left: number; readonly direction: Direction } | undefined;
 
   const add = (socket: Socket) => {
@@ -60,6 +63,7 @@ export async function openLink(target: number): Promise<TcpLink> {
   };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (isCut) return client.resetAndDestroy();
+    accepted += 1;
     const upstream = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
     add(client);
     add(upstream);
@@ -79,6 +83,9 @@ export async function openLink(target: number): Promise<TcpLink> {
     port,
     get open() {
       return sockets.size / 2;
+    },
+    get accepted() {
+      return accepted;
     },
     hold(direction) {
       for (const one of direction ? [direction] : (["forth", "back"] as const)) gates[one].shut();

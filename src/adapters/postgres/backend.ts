@@ -35,7 +35,7 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
     engineData: engineDataOf(store, journal),
     outbox: new PostgresOutbox(store, journal, options.clock),
     pendingUnlinks,
-    upkeep: upkeepOf(journal),
+    upkeep: upkeepOf(journal, store),
     lastWrittenMs: store.lastWrittenMs,
     resealed: Promise.resolve(),
   };
@@ -49,12 +49,13 @@ function engineDataOf(store: OpenStore, { ownership, writers }: SessionJournal):
   return { credentials: handle("credentials"), chats: handle("chats") };
 }
 
-function upkeepOf(journal: SessionJournal): Upkeep {
+function upkeepOf(journal: SessionJournal, { outage }: OpenStore): Upkeep {
   let closed: Promise<void> | undefined;
   return {
     trim: (retention, nowMs, signal) => journal.retention.trim(retention, nowMs, signal),
     // A group without changes is an entry in the journal.
     check: () => journal.writers.log.write({ sync: true, build: () => {} }),
+    onOutage: (callback) => outage.onLong(callback),
     close() {
       closed ??= journal.close();
       return closed;

@@ -2,7 +2,7 @@ import type { MonotonicClock } from "../../../ports/system.ts";
 import type { Connection } from "./connection.ts";
 import { isTransient } from "./failures.ts";
 import type { EncodedGroup } from "./group.ts";
-import { type Outage, patienceMs } from "./outage.ts";
+import type { Outage } from "./outage.ts";
 
 /** The node that writes, and its present life. */
 export interface NodeLife {
@@ -42,7 +42,11 @@ export class Lane {
     this.#group += 1n;
     const group = this.#group;
     const startMs = performance.now();
-    let waiting: Waiting | undefined;
+    let resume = () => {};
+    let failure: unknown = new Error("PostgreSQL does not answer");
+    const unwatch = outage.watch(() => {
+      resume = this.#options.suspend(failure);
+    });
     let isSent = false;
     try {
       for (let failures = 0; ; failures += 1) {
@@ -56,30 +60,14 @@ export class Lane {
         } catch (error) {
           // The next try begins with the journal: this group may be written.
           if (!isTransient(error)) throw error;
-          if (!isSent && performance.now() - startMs > patienceMs) throw error;
-          waiting ??= new Waiting(() => this.#options.suspend(error));
+          if (!isSent && performance.now() - startMs > outage.patienceMs) throw error;
+          failure = error;
           await outage.pause(failures, error);
         }
       }
     } finally {
-      waiting?.end();
+      unwatch();
+      resume();
     }
-  }
-}
-
-/** Suspends later writes while one waits for long. */
-class Waiting {
-  #resume: (() => void) | undefined;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(suspend: () => () => void) {
-    this.#timer = setTimeout(() => {
-      this.#resume = suspend();
-    }, patienceMs);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-    this.#resume?.();
   }
 }

@@ -21,8 +21,8 @@ import { Values } from "./values.ts";
 /** Number of epochs reserved for each life of the process. */
 const epochsPerLife = 1n << 32n;
 const oldestServer = 140_000;
-const writeTimeoutMs = 5_000;
-const readTimeoutMs = 30_000;
+const timeoutMs = 5_000;
+const upkeepTimeoutMs = 60_000;
 
 /** Options for opening a store. */
 export interface StoreOptions {
@@ -33,6 +33,8 @@ export interface StoreOptions {
   /** Whether to open the store even if it is a copy. */
   readonly adopt?: boolean | undefined;
   readonly logger?: Logger | undefined;
+  /** Time for which callers wait while PostgreSQL does not answer, ms. Tests set it. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** The connections of a node: each has one purpose, so that none waits for another. */
@@ -69,12 +71,12 @@ export interface OpenStore {
 /** Opens the store in a database, whose schema it creates or brings up to date. Rejects with a message that says what to do. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const target: Target = { url: options.url };
-  const connectionOf = (timeoutMs: number) => new Connection({ target, timeoutMs });
+  const connectionOf = (limitMs: number) => new Connection({ target, timeoutMs: limitMs });
   const connections: Connections = {
-    log: connectionOf(writeTimeoutMs),
-    data: connectionOf(writeTimeoutMs),
-    reads: connectionOf(readTimeoutMs),
-    upkeep: connectionOf(readTimeoutMs),
+    log: connectionOf(timeoutMs),
+    data: connectionOf(timeoutMs),
+    reads: connectionOf(timeoutMs),
+    upkeep: connectionOf(upkeepTimeoutMs),
   };
   try {
     return await readStore(target, connections, options);
@@ -92,7 +94,7 @@ export async function closeAll(connections: Connections): Promise<void> {
 async function readStore(
   target: Target,
   connections: Connections,
-  { sealer, adopt = false, logger }: StoreOptions,
+  { sealer, adopt = false, logger, patienceMs }: StoreOptions,
 ): Promise<OpenStore> {
   const { upkeep } = connections;
   await checkServer(upkeep);
@@ -110,15 +112,17 @@ async function readStore(
   );
   await seals.record();
   await beginJournal(upkeep, life, marks?.clock ?? null);
-  const outage = new Outage(logger);
+  const outage = new Outage(logger, patienceMs);
   const reads = new Reads(connections.reads, outage);
+  // Reads much at once, for which the other connection would not wait.
+  const upkeepReads = new Reads(upkeep, outage);
   const pending = await pendingQueues(upkeep);
-  const endpoints = await readEndpoints(reads, values);
+  const endpoints = await readEndpoints(upkeepReads, values);
   await removeOrphans(upkeep, endpoints, pending);
   return {
     connections,
     reads,
-    upkeep: new Reads(upkeep, outage),
+    upkeep: upkeepReads,
     outage,
     values,
     life,
@@ -127,15 +131,15 @@ async function readStore(
     afterEpoch: life.epoch * epochsPerLife,
     endpoints: endpoints.all,
     pending,
-    sessions: await readSessions(reads),
-    trimmed: await readTrimmed(reads),
+    sessions: await readSessions(upkeepReads),
+    trimmed: await readTrimmed(upkeepReads),
     hasOutdatedSeals: seals.isOutdated,
   };
 }
 
 /** Replaces the endpoints and session names in memory with those in the database. */
-export async function reload({ reads, values, endpoints, sessions }: OpenStore): Promise<void> {
-  const [found, names] = await Promise.all([readEndpoints(reads, values), readSessions(reads)]);
+export async function reload({ upkeep, values, endpoints, sessions }: OpenStore): Promise<void> {
+  const [found, names] = await Promise.all([readEndpoints(upkeep, values), readSessions(upkeep)]);
   endpoints.replaceWith(found.all);
   sessions.clear();
   for (const name of names) sessions.add(name);

@@ -8,6 +8,7 @@ import type { Outage } from "./outage.ts";
 export class Reads {
   readonly #connection: Connection;
   readonly #outage: Outage;
+  #probing: Promise<void> | undefined;
 
   constructor(connection: Connection, outage: Outage) {
     this.#connection = connection;
@@ -24,7 +25,28 @@ export class Reads {
       } catch (error) {
         if (!isTransient(error)) throw error;
         await this.#outage.pause(failures, error);
-        if (this.#outage.isLong) throw new StoreUnavailable(error);
+        if (!this.#outage.isLong) continue;
+        this.#probing ??= this.#probe(error).finally(() => {
+          this.#probing = undefined;
+        });
+        throw new StoreUnavailable(error);
+      }
+    }
+  }
+
+  /** Finds out when PostgreSQL answers again, though nobody may ask meanwhile. Never rejects. */
+  async #probe(cause: unknown): Promise<void> {
+    for (let failures = 1, error = cause; ; failures += 1) {
+      try {
+        await this.#outage.pause(failures, error);
+      } catch {
+        return;
+      }
+      try {
+        await this.#connection.query("SELECT 1");
+        return this.#outage.ended();
+      } catch (failure) {
+        error = failure;
       }
     }
   }

@@ -12,6 +12,7 @@ import type { PostgresOptions, PostgresStore } from "./postgres-store.ts";
 import { SessionJournal } from "./session-journal.ts";
 import { PostgresSessions } from "./sessions.ts";
 import { type OpenStore, openStore } from "./store/opening.ts";
+import { resealAll } from "./store/resealing.ts";
 
 export { placeOf } from "./store/start-errors.ts";
 
@@ -29,15 +30,16 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
     queues.restore(queue, { firsts: queue.firsts > 0, retriesFromMs: queue.retriesFromMs });
     queues.restored(queue.firsts, queue.retries);
   }
+  const resealing = new AbortController();
   return {
     sessions: new PostgresSessions(store, journal, pendingUnlinks),
     log: new PostgresEventLog(store, journal, new PostgresConsumers(store.reads, writers.log)),
     engineData: engineDataOf(store, journal),
     outbox: new PostgresOutbox(store, journal, options.clock),
     pendingUnlinks,
-    upkeep: upkeepOf(journal, store),
+    upkeep: upkeepOf(journal, store, resealing),
     lastWrittenMs: store.lastWrittenMs,
-    resealed: Promise.resolve(),
+    resealed: reseal(store, options.logger, resealing.signal),
   };
 }
 
@@ -49,7 +51,24 @@ function engineDataOf(store: OpenStore, { ownership, writers }: SessionJournal):
   return { credentials: handle("credentials"), chats: handle("chats") };
 }
 
-function upkeepOf(journal: SessionJournal, { outage }: OpenStore): Upkeep {
+/** Seals values with the present key that are not. Never rejects. */
+async function reseal(
+  { upkeep, values, hasOutdatedSeals }: OpenStore,
+  logger: PostgresOptions["logger"],
+  signal: AbortSignal,
+): Promise<void> {
+  const { sealer } = values;
+  if (!sealer || !hasOutdatedSeals) return;
+  try {
+    const sealed = await resealAll(upkeep, values, sealer, signal);
+    if (!signal.aborted && sealed > 0)
+      logger?.info({ values: sealed, keyId: sealer.keyId }, "store sealed with the present key");
+  } catch (error) {
+    if (!signal.aborted) logger?.error({ err: error }, "values could not be sealed anew; the next start goes on");
+  }
+}
+
+function upkeepOf(journal: SessionJournal, { outage }: OpenStore, resealing: AbortController): Upkeep {
   let closed: Promise<void> | undefined;
   return {
     trim: (retention, nowMs, signal) => journal.retention.trim(retention, nowMs, signal),
@@ -57,6 +76,7 @@ function upkeepOf(journal: SessionJournal, { outage }: OpenStore): Upkeep {
     check: () => journal.writers.log.write({ sync: true, build: () => {} }),
     onOutage: (callback) => outage.onLong(callback),
     close() {
+      resealing.abort();
       closed ??= journal.close();
       return closed;
     },

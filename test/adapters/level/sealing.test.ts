@@ -3,69 +3,23 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { it } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { EndpointSchema, SessionRecordSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
-import { MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { openRaw } from "../../../src/adapters/level/store/database.ts";
 import { keyOf, rangeOf } from "../../../src/adapters/level/store/key.ts";
 import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
 import type { Backend } from "../../../src/ports/backend.ts";
 import { SealBroken, type Sealer } from "../../../src/ports/sealer.ts";
-import { createSession, eventOf, history, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
+import { createSession, history, newEvent, recordOf } from "../../contract/backend-fixtures.ts";
+import { assertPlanted, plant, planted } from "../../contract/planted-secrets.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { type StoreDirectory, storeDirectory } from "./store-directory.ts";
 
 const clock = new FakeClock();
 const [before, now] = [randomBytes(32), randomBytes(32)];
-const secret = () => randomBytes(12).toString("hex");
-const planted = {
-  hmacKey: secret(),
-  header: secret(),
-  userinfo: secret(),
-  proxyPassword: secret(),
-  metadata: secret(),
-  text: secret(),
-  credentials: secret(),
-  chat: secret(),
-};
-
-/** Stores each secret. The delivery stays pending. */
-async function plant(backend: Backend): Promise<void> {
-  const lease = await backend.sessions.acquire("alice");
-  const hook = {
-    url: `http://user:${planted.userinfo}@receiver.test/hook`,
-    hmac: { key: planted.hmacKey },
-    customHeaders: [{ name: "X-Token", value: planted.header }],
-  };
-  const proxy = { server: "proxy.test:1", password: planted.proxyPassword };
-  const config = { proxy, webhooks: [hook], metadata: { owner: planted.metadata } };
-  const message = { case: "message", value: create(MessagePayloadSchema, { body: planted.text }) } as const;
-  await backend.sessions.commit(lease, {
-    record: create(SessionRecordSchema, { name: "alice", config }),
-    events: [{ event: { ...eventOf("alice"), payload: message }, endpointIds: ["one"] }],
-    endpoints: [create(EndpointSchema, { id: "one", config: hook })],
-  });
-  await backend.engineData.credentials(lease).write(new Map([["creds", Buffer.from(planted.credentials)]]));
-  await backend.engineData.chats(lease).write(new Map([["chat", Buffer.from(planted.chat)]]));
-}
-
 /** Secrets found in clear text in the files of a directory. */
 async function found(directory: string): Promise<string[]> {
   const names = await readdir(directory);
   const files = await Promise.all(names.map((name) => readFile(join(directory, name)).catch(() => Buffer.of())));
   return Object.entries(planted).flatMap(([name, text]) => (files.some((file) => file.includes(text)) ? [name] : []));
-}
-
-async function assertPlanted(backend: Backend): Promise<void> {
-  const { record } = await backend.sessions.get("alice");
-  assert.equal(record?.config?.proxy?.password, planted.proxyPassword);
-  const lease = await backend.sessions.acquire("alice");
-  assert.deepEqual(await backend.engineData.credentials(lease).read(["creds"]), [Buffer.from(planted.credentials)]);
-  assert.deepEqual(await backend.engineData.chats(lease).read(["chat"]), [Buffer.from(planted.chat)]);
-  const [event] = await history(backend, "alice");
-  assert.equal(event?.payload.case === "message" && event.payload.value.body, planted.text);
-  const { endpoint } = await new Reader(backend.outbox.claims(new AbortController().signal)).next();
-  assert.equal(endpoint.config?.hmac?.key, planted.hmacKey);
 }
 
 /** Opens a store, runs `use` and closes it. */

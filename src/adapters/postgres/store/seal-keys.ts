@@ -35,7 +35,7 @@ export async function checkSealKeys(connection: Connection, { sealer }: Values):
 }
 
 /** Records that every value is sealed with the present key. */
-export async function completeSealing(connection: Connection, { keyId }: Sealer): Promise<void> {
+export async function completeSealing(connection: Pick<Connection, "query">, { keyId }: Sealer): Promise<void> {
   await connection.query(
     "WITH former AS (DELETE FROM sessiond.seal WHERE key_id <> $1) UPDATE sessiond.seal SET is_complete = true WHERE key_id = $1",
     [keyId],

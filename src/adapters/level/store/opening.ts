@@ -12,6 +12,7 @@ import { currentFormat, prepareFormat, readFormat } from "./format.ts";
 import { type GenerationCount, generationKey, generationOf } from "./generation.ts";
 import { checkIdentity } from "./identity.ts";
 import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./key.ts";
+import { moveKey, refuseMove } from "./move-mark.ts";
 import { findNames } from "./names-in.ts";
 import { checkSealKeys } from "./seal-keys.ts";
 
@@ -91,6 +92,7 @@ export const recordSeq = (seq: bigint): Operation => ({ type: "put", key: seqKey
 
 async function readStore(database: Database, lock: DirectoryLock, options: StoreOptions): Promise<OpenStore> {
   const program = { version: "of unknown version", format: currentFormat, ...options.program };
+  refuseMove(await database.get(moveKey));
   const format = await readFormat(database, program);
   const [life = 0n, lastSeq = 0n] = await numbersAt(database, [lifeKey, seqKey]);
   const seals = await checkSealKeys(database, options.sealer);
@@ -159,7 +161,8 @@ async function readEndpoints(database: Database, pending: readonly EndpointName[
   return { endpoints, orphans };
 }
 
-async function pendingQueues(database: Database): Promise<PendingQueue[]> {
+/** Finds the queues with pending deliveries. */
+export async function pendingQueues(database: Database): Promise<PendingQueue[]> {
   const queues = new Map<string, PendingQueue>();
   for await (const { name } of findNames(database, "firstAttempt", 2)) {
     const [session = "", endpointId = ""] = name;

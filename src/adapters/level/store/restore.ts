@@ -7,6 +7,7 @@ import { formatKey } from "./format.ts";
 import { type GenerationCount, generationBytes, generationKey, generationOf } from "./generation.ts";
 import { homeKey, storeIdKey } from "./identity.ts";
 import { numberBytes, numberOf } from "./key.ts";
+import { moveKey, refuseMove } from "./move-mark.ts";
 import { lifeKey, seqKey } from "./opening.ts";
 
 /** Options for a restore. */
@@ -36,6 +37,8 @@ interface Facts {
   readonly life: bigint;
   readonly seq: bigint;
   readonly generation: GenerationCount;
+  /** Note about a move. */
+  readonly move: Uint8Array | undefined;
 }
 
 /**
@@ -49,6 +52,7 @@ export async function restoreStore({ backup, directory, force }: RestoreOptions)
   try {
     await rm(staging, { recursive: true, force: true });
     const live = (await holdsStore(directory)) ? await openAndReadFacts(directory) : undefined;
+    if (live) refuseMoved(`the store in ${directory}`, live);
     await copyFiles(backup, staging);
     const generation = await prepare(staging, live, force);
     const replaced = await freeName(`${directory}.replaced`);
@@ -68,6 +72,7 @@ async function prepare(directory: string, live: Facts | undefined, force: boolea
   const level = await openRaw(directory);
   try {
     const facts = await readFacts(level);
+    refuseMoved("the backup", facts);
     if (live && !force) check(facts, live);
     const after = live ?? facts;
     const generation = {
@@ -111,16 +116,26 @@ async function openAndReadFacts(directory: string): Promise<Facts> {
 }
 
 async function readFacts(level: RawDatabase): Promise<Facts> {
-  const keys = [formatKey, storeIdKey, lifeKey, seqKey, generationKey];
+  const keys = [formatKey, storeIdKey, lifeKey, seqKey, generationKey, moveKey];
   const values: (Uint8Array | undefined)[] = await level.getMany(keys);
-  const [format, storeId, life, seq, generation] = values;
+  const [format, storeId, life, seq, generation, move] = values;
   if (!format) throw new Error("it was not made by sessiond");
   return {
     storeId,
     life: life ? numberOf(life) : 0n,
     seq: seq ? numberOf(seq) : 0n,
     generation: generationOf(generation),
+    move,
   };
+}
+
+/** Throws for a store that goes on elsewhere, or that a move has begun to fill: sessions would run twice. No force overrides it. */
+function refuseMoved(name: string, { move }: Facts): void {
+  try {
+    refuseMove(move);
+  } catch (cause) {
+    throw new Error(`${name} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 /** Copies a backup's files. The backup is not opened, since opening would change it. */
@@ -132,7 +147,8 @@ async function copyFiles(from: string, to: string): Promise<void> {
   }
 }
 
-async function freeName(name: string): Promise<string> {
+/** Returns the first of the names "name-1", "name-2" … that no file has. */
+export async function freeName(name: string): Promise<string> {
   for (let n = 1; ; n += 1) if (!(await exists(`${name}-${n}`))) return `${name}-${n}`;
 }
 

@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { EndpointSchema } from "../../../../gen/sessiond/store/v1/store_pb.js";
 import type { Sealer } from "../../../ports/sealer.ts";
 import type { Logger } from "../../../ports/system.ts";
+import type { StoreMove } from "../../../ports/transfer.ts";
 import { type EndpointName, Endpoints } from "../../embedded/endpoints.ts";
 import { Trimmed } from "../../embedded/trimmed.ts";
 import type { PendingQueue } from "../pending-queue.ts";
@@ -10,10 +11,11 @@ import { checkDurability } from "./durability.ts";
 import { checkIdentity } from "./identity.ts";
 import type { NodeLife } from "./lane.ts";
 import { migrate } from "./migrations.ts";
+import { readMove, refuseMove } from "./move-mark.ts";
 import { checkUnused } from "./occupancy.ts";
 import { Outage } from "./outage.ts";
 import { Reads } from "./reads.ts";
-import { checkSealKeys } from "./seal-keys.ts";
+import { checkSealKeys, type SealKeys } from "./seal-keys.ts";
 import { placeOf, reasonOf } from "./start-errors.ts";
 import { fromStoredText, toStoredText } from "./text.ts";
 import { Values } from "./values.ts";
@@ -79,40 +81,53 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     upkeep: connectionOf(upkeepTimeoutMs),
   };
   try {
-    return await readStore(target, connections, options);
+    return await readStore(connections, options);
   } catch (cause) {
     await closeAll(connections);
-    throw new Error(`the store in PostgreSQL at ${placeOf(options.url)} cannot be used: ${reasonOf(cause)}`, { cause });
+    throw unusable(options.url, reasonOf(cause), cause);
   }
 }
+
+/** Returns the error of a store that cannot be opened. It names server and database, but not the login. */
+export const unusable = (url: string, reason: string, cause: unknown): Error =>
+  new Error(`the store in PostgreSQL at ${placeOf(url)} cannot be used: ${reason}`, { cause });
 
 /** Closes all connections of a store. Idempotent. */
 export async function closeAll(connections: Connections): Promise<void> {
   await Promise.all(Object.values(connections).map((connection: Connection) => connection.close()));
 }
 
-async function readStore(
-  target: Target,
-  connections: Connections,
-  { sealer, adopt = false, logger, patienceMs }: StoreOptions,
-): Promise<OpenStore> {
+/** A store that this process alone may use, and whose keys it has. */
+interface EnteredStore {
+  readonly storeId: string;
+  readonly values: Values;
+  readonly seals: SealKeys;
+}
+
+/** Checks that a store on a server that was checked can be used, and brings its schema up to date. `admit` throws for a note against it. */
+export async function enterStore(
+  connection: Connection,
+  { url, sealer, adopt = false, logger }: StoreOptions,
+  admit: (move: StoreMove | undefined) => void,
+): Promise<EnteredStore> {
+  await migrate({ url }, connection, logger);
+  await checkUnused(connection);
+  admit(await readMove(connection));
+  const storeId = await checkIdentity(connection, adopt);
+  const values = new Values(sealer, storeId);
+  return { storeId, values, seals: await checkSealKeys(connection, values) };
+}
+
+async function readStore(connections: Connections, options: StoreOptions): Promise<OpenStore> {
   const { upkeep } = connections;
   await checkServer(upkeep);
-  await checkDurability(upkeep, logger);
-  await migrate(target, upkeep, logger);
-  await checkUnused(upkeep);
-  const storeId = await checkIdentity(upkeep, adopt);
-  const values = new Values(sealer, storeId);
-  const seals = await checkSealKeys(upkeep, values);
+  await checkDurability(upkeep, options.logger);
+  const { values, seals } = await enterStore(upkeep, options, refuseMove);
   const life = await takeNode(upkeep);
-  const [marks] = await upkeep.query<{ last_seq: bigint; clock: bigint | null }>(
-    `SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) AS last_seq,
-      (SELECT max(clock) FROM sessiond.journal) AS clock
-    FROM sessiond.log_head`,
-  );
+  const marks = await readMarks(upkeep);
   await seals.record();
-  await beginJournal(upkeep, life, marks?.clock ?? null);
-  const outage = new Outage(logger, patienceMs);
+  await beginJournal(upkeep, life, marks.clock);
+  const outage = new Outage(options.logger, options.patienceMs);
   const reads = new Reads(connections.reads, outage);
   // Reads much at once, for which the other connection would not wait.
   const upkeepReads = new Reads(upkeep, outage);
@@ -126,8 +141,8 @@ async function readStore(
     outage,
     values,
     life,
-    lastSeq: marks?.last_seq ?? 0n,
-    lastWrittenMs: marks?.clock === undefined || marks.clock === null ? undefined : Number(marks.clock),
+    lastSeq: marks.lastSeq,
+    lastWrittenMs: marks.clock === null ? undefined : Number(marks.clock),
     afterEpoch: life.epoch * epochsPerLife,
     endpoints: endpoints.all,
     pending,
@@ -145,7 +160,8 @@ export async function reload({ upkeep, values, endpoints, sessions }: OpenStore)
   for (const name of names) sessions.add(name);
 }
 
-async function checkServer(connection: Connection): Promise<void> {
+/** Checks version, encoding and role of a server. */
+export async function checkServer(connection: Connection): Promise<void> {
   const [server] = await connection.query<{ version: string; number: number; encoding: string; standby: boolean }>(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::integer AS number,
       current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`,
@@ -158,10 +174,24 @@ async function checkServer(connection: Connection): Promise<void> {
   if (server.standby) throw new Error("it is a standby: SESSIOND_STORE must lead to the primary");
 }
 
-async function takeNode(connection: Connection): Promise<NodeLife> {
+/** Returns the log's end, and the monotonic time of the last write. */
+export async function readMarks(connection: Connection): Promise<{ lastSeq: bigint; clock: bigint | null }> {
+  const [marks] = await connection.query<{ last_seq: bigint; clock: bigint | null }>(
+    `SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) AS last_seq,
+      (SELECT max(clock) FROM sessiond.journal) AS clock
+    FROM sessiond.log_head`,
+  );
+  return { lastSeq: marks?.last_seq ?? 0n, clock: marks?.clock ?? null };
+}
+
+/** Name of the one node. */
+export const nodeName = "main";
+
+/** Begins a life of the node. Writes of an earlier one are refused from then on. */
+export async function takeNode(connection: Connection): Promise<NodeLife> {
   const [life] = await connection.query<{ node: number; epoch: bigint }>(
     "SELECT node, epoch FROM sessiond.take_node_v1($1)",
-    ["main"],
+    [nodeName],
   );
   if (!life) throw new Error("the node could not be taken");
   return life;

@@ -34,6 +34,12 @@ async function restore(args: readonly string[]): Promise<void> {
   await restoreBackup(config, args);
 }
 
+async function move(args: readonly string[]): Promise<void> {
+  const { config, secrets } = await settings();
+  const { move: moveStore } = await import("./commands/move.ts");
+  await moveStore(config, secrets, args);
+}
+
 async function health(): Promise<void> {
   const { config, secrets } = await settings();
   const { checkHealth } = await import("./commands/health.ts");
@@ -42,7 +48,7 @@ async function health(): Promise<void> {
 
 const settings = () => readConfig((path) => readFile(path, "utf8"));
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { run, restore, health };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { run, restore, move, health };
 
 try {
   const [name = "run", ...args] = process.argv.slice(2);

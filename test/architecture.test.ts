@@ -121,7 +121,15 @@ const layers: readonly Layer[] = [
   ),
   layer("config", /^src\/config\//, ...pure, /^node:(crypto|net|os)$/, /^src\/config\//),
   // esbuild bundles the dashboard while gen is made.
-  layer("commands", /^src\/commands\//, /^src\/(adapters|commands|config)\//, protobuf, /^node:/, /^esbuild$/),
+  layer(
+    "commands",
+    /^src\/commands\//,
+    /^src\/(adapters|commands|config|ports)\//,
+    protobuf,
+    /^node:/,
+    /^esbuild$/,
+    /^package\.json$/,
+  ),
   layer("server.ts", /^src\/server(\.ts$|\/)/, /./),
   layer(
     "main.ts",

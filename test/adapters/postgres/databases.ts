@@ -43,6 +43,9 @@ export async function emptyDatabase(t: TestContext): Promise<StoreDatabase> {
 
 const clean = `
   DO $$ DECLARE name text; BEGIN
+    IF to_regnamespace('sessiond') IS NULL THEN
+      RETURN;
+    END IF;
     FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'sessiond'::regnamespace AND relkind = 'r'
       AND relname NOT IN ('migration', 'log_head', 'node') LOOP
       EXECUTE format('DELETE FROM sessiond.%I', name);

@@ -10,17 +10,20 @@ import { openPostgresSource } from "../adapters/postgres/transfer/source.ts";
 import { openPostgresTarget } from "../adapters/postgres/transfer/target.ts";
 import { createSealer } from "../adapters/seal/aes-gcm.ts";
 import { type Config, ConfigError, type Secrets } from "../config/config.ts";
+import { postgresUrl } from "../config/postgres-url.ts";
 import type { Sealer } from "../ports/sealer.ts";
 import type { StoreSource, StoreTarget } from "../ports/transfer.ts";
 import { type MoveCommands, moveStore } from "./move/move-store.ts";
 import { reportTo } from "./move/report.ts";
 
 const usage =
-  "usage: move --to postgres://user@host/database (from the data directory to PostgreSQL), or " +
-  "move --from postgres://user@host/database (back to the data directory)";
+  "usage: move --to <database> (from the data directory to PostgreSQL), or move --from <database> (back to the data directory), " +
+  "where <database> is postgres, for the one in SESSIOND_STORE, or a URL that begins with postgres://";
 
 /** The word for the store in the data directory. */
 const level = "level";
+/** The word for the database in SESSIOND_STORE: other users of a machine can read a command line, and a password in it. */
+const configured = "postgres";
 
 /** One move: the database, and the direction. */
 interface Way {
@@ -37,8 +40,12 @@ interface Place {
 }
 
 /** `move --to <url>` or `move --from <url>`: moves the store between the data directory and PostgreSQL while no server runs on it. */
-export async function move(config: Config, { sealKeys }: Secrets, args: readonly string[]): Promise<void> {
-  const way = wayOf(args);
+export async function move(
+  config: Config,
+  { sealKeys, postgresUrl: storeUrl }: Secrets,
+  args: readonly string[],
+): Promise<void> {
+  const way = wayOf(args, storeUrl);
   const base = await chooseDirectory(resolve(config.baseDirectory), config.formerBaseDirectory);
   const sealer = sealKeys && createSealer(sealKeys.current, sealKeys.previous);
   const place = { base, directory: `${base}/store`, sealer, adopt: config.adoptStore };
@@ -106,7 +113,7 @@ function run(source: StoreSource, target: StoreTarget, commands: MoveCommands): 
   return moveStore(source, target, commands, progress);
 }
 
-function wayOf(args: readonly string[]): Way {
+function wayOf(args: readonly string[], storeUrl: string | undefined): Way {
   const { values } = parseArgs({
     args: [...args],
     options: { from: { type: "string", default: level }, to: { type: "string", default: level } },
@@ -114,10 +121,13 @@ function wayOf(args: readonly string[]): Way {
   const { from, to } = values;
   if ((from === level) === (to === level)) throw new ConfigError(usage);
   const isToPostgres = from === level;
-  const url = isToPostgres ? to : from;
-  // Not repeated: it may hold a password.
-  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? "")) throw new ConfigError(usage);
-  return { url, isToPostgres };
+  return { url: urlOf(isToPostgres ? to : from, isToPostgres ? "--to" : "--from", storeUrl), isToPostgres };
+}
+
+function urlOf(text: string, option: string, storeUrl: string | undefined): string {
+  if (text !== configured) return postgresUrl.parse(text, option);
+  if (storeUrl === undefined) throw new ConfigError(`${option} is ${configured}, but SESSIOND_STORE is not set`);
+  return storeUrl;
 }
 
 /** Returns the commands of a move and of its undoing. The login is left out. */

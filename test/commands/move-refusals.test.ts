@@ -42,6 +42,8 @@ describe("a move that cannot be made", () => {
     ["--from", "level"],
     ["--to", "mysql://user:swordfish@host/db"],
     ["--to", "swordfish"],
+    ["--to", "postgres://user:sword/fish:swordfish@host/db"],
+    ["--to", "postgres"],
     ["--to", "postgres://a/b", "--from", "postgres://user:swordfish@c/d"],
     ["--to", "postgres://a/b", "more"],
     ["--too", "postgres://a/b"],
@@ -49,7 +51,10 @@ describe("a move that cannot be made", () => {
   for (const args of usages) {
     it(`is refused for arguments that say nothing clear: ${args.join(" ").replaceAll("swordfish", "…")}`, async (t) => {
       const message = await refusal(runMove(t, "/nonexistent", args));
-      assert.match(message, /usage: move|Unexpected argument|Unknown option/);
+      assert.match(
+        message,
+        /usage: move|Unexpected argument|Unknown option|--to must be a URL like|SESSIOND_STORE is not set/,
+      );
       assert.ok(!message.includes("swordfish"), "no password is repeated");
     });
   }
@@ -161,7 +166,7 @@ describe("a move that cannot be made", () => {
       message,
       /^the store in PostgreSQL at 127\.0\.0\.1:1\/db cannot be used: it cannot be reached \(ECONNREFUSED\)/,
     );
-    assert.match(message, /check the host and the port in the URL/);
+    assert.match(message, /check the host and the port in the database's URL/);
     const level = await openLevelBackend({ directory: store, clock, sealer });
     await level.upkeep.close();
   });

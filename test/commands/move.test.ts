@@ -10,7 +10,7 @@ import type { StoreSource } from "../../src/ports/transfer.ts";
 import { emptyDatabase } from "../adapters/postgres/databases.ts";
 import { createSession } from "../contract/backend-fixtures.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { contentsOf, dataDirectory, makeStore, runMove, sealer } from "./moving-store.ts";
+import { contentsOf, dataDirectory, makeStore, runMove, sealer, secretKey } from "./moving-store.ts";
 
 const levelOptions = (directory: string) => ({ directory, sealer, adopt: false, version: "1" });
 
@@ -69,6 +69,13 @@ describe("npm run move", () => {
     assert.ok(back.epoch > there.epoch, "no epoch is used again");
     assert.equal((await createSession(again, "later", [], 1)).events[0]?.seq, lastSeq + 2n);
     await again.upkeep.close();
+  });
+
+  it("takes the database from SESSIOND_STORE, so that no password is in a command line", async (t) => {
+    const { base, url } = await openPair(t);
+    const env = { SESSIOND_SECRET_KEY: secretKey, SESSIOND_STORE: url };
+    assert.ok((await runMove(t, base, ["--to", "postgres"], env)).some((line) => line.startsWith("Moved")));
+    assert.ok((await runMove(t, base, ["--from", "postgres"], env)).some((line) => line.startsWith("Moved")));
   });
 
   it("tells what it does, and what to do next, without the password", async (t) => {

@@ -1,6 +1,6 @@
 /**
- * `npm run sandbox [-- --engine WEBJS]`: the server, as `npm start` runs it, against an emulated WhatsApp on this
- * machine.
+ * `npm run sandbox [-- --engine WEBJS] [--postgres]`: the server, as `npm start` runs it, against an emulated WhatsApp on this
+ * machine, with its store in a real PostgreSQL if asked for.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { startPostgres } from "../support/postgres-server.ts";
 import { startControl } from "./control.ts";
 import { startWhatsApp } from "./whatsapp.ts";
 import { startWhatsAppWeb } from "./wwebjs/whatsapp-web.ts";
@@ -15,7 +16,9 @@ import { startWhatsAppWeb } from "./wwebjs/whatsapp-web.ts";
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 const apiPort = process.env.PORT ?? process.env.WHATSAPP_API_PORT ?? "3000";
 
-const { engine } = parseArgs({ options: { engine: { type: "string", default: "NOWEB" } } }).values;
+const { engine, postgres: hasPostgres } = parseArgs({
+  options: { engine: { type: "string", default: "NOWEB" }, postgres: { type: "boolean", default: false } },
+}).values;
 if (engine !== "NOWEB" && engine !== "WEBJS") throw new Error("--engine must be NOWEB or WEBJS");
 
 async function openNoweb() {
@@ -31,6 +34,8 @@ async function openWebjs() {
 }
 
 const { whatsapp, serverEnv, place } = engine === "NOWEB" ? await openNoweb() : await openWebjs();
+const postgres = hasPostgres ? await startPostgres() : undefined;
+const store = await postgres?.createDatabase();
 const keyName = ["WAHA_API_KEY", "WHATSAPP_API_KEY"].find((name) => process.env[name]);
 const curl = keyName ? `curl -H "X-Api-Key: $${keyName}"` : "curl";
 const control = await startControl(whatsapp, { port: Number(process.env.SANDBOX_PORT ?? 3001) });
@@ -44,17 +49,20 @@ An emulated WhatsApp is at ${place}; control its phones at ${control.url}
 
 More calls (pairing code, message, unlinking): curl ${control.url}
 `);
+if (store !== undefined)
+  console.log(`The store is in PostgreSQL, until this ends: psql '${store}' -c '\\dt sessiond.*'\n`);
 
 // The emulator forgets its devices when it ends, so their logins are useless afterwards.
 const directory = await mkdtemp(join(tmpdir(), "sessiond-sandbox-"));
 const server = spawn(process.execPath, [main], {
-  env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv },
+  env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv, ...(store && { SESSIOND_STORE: store }) },
   stdio: "inherit",
 });
 // The terminal sends Ctrl-C to the server too; this process only has to outlive it.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => server.kill("SIGTERM"));
 const [code] = await once(server, "exit");
+await postgres?.close();
 await rm(directory, { recursive: true, force: true });
 await control.close();
 await whatsapp.close();

@@ -121,6 +121,8 @@ async function serve({ directory, data, binaries }: Files, more: readonly string
       ...owner,
       env: binaries.env,
       stdio: ["pipe", "ignore", "ignore"],
+      // Ctrl-C in a terminal ends the programs that use it first.
+      detached: true,
     });
     await until(() => execute("postgres", "SELECT 1"));
   };

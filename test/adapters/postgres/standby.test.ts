@@ -11,15 +11,24 @@ const url = await primary.createDatabase();
 const standby = await primary.startStandby();
 after(() => standby.close());
 
-const isFollowed = `DO $$ BEGIN
-  WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE state = 'streaming') LOOP
-    PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
-  END LOOP;
-END $$`;
+/** Waits until a standby is in a state. Each look is a statement of its own: within one, PostgreSQL does not read its settings again. */
+async function untilStandby(condition: string): Promise<void> {
+  const look = `DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_stat_replication WHERE ${condition}) THEN RAISE EXCEPTION 'not yet'; END IF;
+  END $$`;
+  for (;;) {
+    const isThere = await primary.execute("postgres", look).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
 
 describe("a start on PostgreSQL with a standby", () => {
   it("refuses a standby that is not waited for", async () => {
-    await primary.execute("postgres", isFollowed);
+    await untilStandby("state = 'streaming'");
     await assert.rejects(
       openPostgresBackend({ url, clock }),
       /standbys are asynchronous.*Name a standby in synchronous_standby_names/,
@@ -32,12 +41,8 @@ describe("a start on PostgreSQL with a standby", () => {
   });
 
   it("refuses a standby that is waited for by no commit", async () => {
-    await primary.execute(
-      "postgres",
-      "ALTER SYSTEM SET synchronous_standby_names = '*'",
-      "SELECT pg_reload_conf()",
-      isWaited,
-    );
+    await primary.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()");
+    await untilStandby("sync_state = 'sync'");
     await primary.execute(
       "postgres",
       `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = local`,
@@ -52,5 +57,3 @@ describe("a start on PostgreSQL with a standby", () => {
     await backend.upkeep.close();
   });
 });
-
-const isWaited = isFollowed.replace("state = 'streaming'", "sync_state = 'sync'");

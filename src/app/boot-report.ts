@@ -30,6 +30,16 @@ export class BootReport {
     this.#writeIfDone();
   }
 
+  /** True once the line is written, so that sessions that come later need another report. */
+  get isWritten(): boolean {
+    return this.#written;
+  }
+
+  /** Adds a session that should run, with the number of attempts that have failed so far. */
+  expect(session: string, attempt: number): void {
+    this.#waiting.set(session, attempt);
+  }
+
   /** A session has changed. */
   note(record: SessionRecord): void {
     const attempt = this.#waiting.get(record.name);

@@ -28,6 +28,25 @@ export interface BootPlan {
   run(actions: BootActions, report: BootReport, logger: Logger): Promise<void>;
 }
 
+/** The sessions that a node of a cluster starts, whether or not it is given them. */
+export interface ForcedStarts {
+  /** Names of stopped sessions. */
+  readonly stopped: readonly string[];
+  /** Names of sessions to create. */
+  readonly missing: readonly string[];
+}
+
+/** Returns the sessions that a node of a cluster starts itself. Those that should run already come to the nodes by their placement. */
+export function forcedStarts(records: readonly SessionRecord[], { restart, names }: BootChoice): ForcedStarts {
+  const known = new Set(records.map((record) => record.name));
+  const isForced = ({ name, phase, desiredState }: SessionRecord) =>
+    (restart === "all" || names.includes(name)) && desiredState !== Desired.RUNNING && phase !== Phase.DELETING;
+  return {
+    stopped: records.filter(isForced).map(({ name }) => name),
+    missing: names.filter((name) => !known.has(name)),
+  };
+}
+
 /** Plans the steps that bring the sessions to their desired state. */
 export function planBoot(records: readonly SessionRecord[], { restart, names }: BootChoice): BootPlan {
   const known = new Set(records.map((record) => record.name));

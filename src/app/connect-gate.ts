@@ -1,3 +1,4 @@
+import type { Standing } from "../ports/cluster.ts";
 import type { Clock } from "../ports/system.ts";
 
 /** Limits for engines that connect to WhatsApp, over all sessions. */
@@ -14,10 +15,18 @@ export const defaultConnectLimits: ConnectLimits = { perSecond: 20, maxConnectin
 /** Time after which a connecting engine no longer takes up a slot. */
 const maxHoldMs = 5_000;
 
-/**
- * Answer of the gate: the session may connect and calls `leave` when it has, or asks again at `atMs` with this slot.
- */
-export type Slot = { readonly leave: () => void } | { readonly atMs: number };
+/** How long a frozen node's sessions wait until they ask again. */
+const frozenRetryMs = 1_000;
+
+/** A time at which to ask again, with it. */
+export interface Turn {
+  readonly atMs: number;
+  /** True if the gate is kept free for it then. */
+  readonly isReserved: boolean;
+}
+
+/** Answer of the gate: the session may connect and calls `leave` when it has, or asks again. */
+export type Slot = { readonly leave: () => void } | Turn;
 
 /**
  * Spaces out the connections of engines. It has no queue: a session that must wait is told when to ask again, so that a
@@ -25,13 +34,20 @@ export type Slot = { readonly leave: () => void } | { readonly atMs: number };
  */
 export class ConnectGate {
   readonly #clock: Clock;
+  readonly #standing: Pick<Standing, "isFrozen"> | undefined;
   readonly #intervalMs: number;
   readonly #maxConnecting: number;
   #nextFreeMs = 0;
   #connecting = 0;
 
-  constructor(clock: Clock, limits: ConnectLimits = defaultConnectLimits) {
+  /** Admits no engine while the node is frozen. */
+  constructor(
+    clock: Clock,
+    limits: ConnectLimits = defaultConnectLimits,
+    standing: Pick<Standing, "isFrozen"> | undefined = undefined,
+  ) {
     this.#clock = clock;
+    this.#standing = standing;
     this.#intervalMs = 1000 / limits.perSecond;
     this.#maxConnecting = limits.maxConnecting;
   }
@@ -47,12 +63,16 @@ export class ConnectGate {
   }
 
   /** Admits the engine or returns the time to ask again. `slot` is the gate's last answer to the same session. */
-  enter(slot?: { readonly atMs: number }): Slot {
+  enter(slot?: Turn): Slot {
     const nowMs = this.#clock.nowMs();
     if (slot && nowMs < slot.atMs) return slot;
-    const isFree = slot !== undefined || this.#nextFreeMs <= nowMs;
-    if (!isFree || this.#connecting >= this.#maxConnecting) return { atMs: this.#reserve(nowMs + this.#intervalMs) };
-    if (!slot) this.#reserve(nowMs);
+    if (this.#standing?.isFrozen) return { atMs: nowMs + frozenRetryMs, isReserved: false };
+    const isReserved = slot?.isReserved ?? false;
+    const isFree = isReserved || this.#nextFreeMs <= nowMs;
+    if (!isFree || this.#connecting >= this.#maxConnecting) {
+      return { atMs: this.#reserve(nowMs + this.#intervalMs), isReserved: true };
+    }
+    if (!isReserved) this.#reserve(nowMs);
     return { leave: this.#admit() };
   }
 

@@ -3,6 +3,7 @@ import type { SessionInput, StoredSession, UnlinkOutcome } from "../domain/sessi
 import type { Engine, EngineEvent } from "../ports/engine.ts";
 import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
+import type { Turn } from "./connect-gate.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import { openEngine } from "./open-engine.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
@@ -24,8 +25,6 @@ export interface EngineOwner {
   record(event: EngineEvent): Promise<void>;
   /** Resolves when a command waits for the current step. */
   commandWaits(): Promise<void>;
-  /** Called when a write was refused because another process owns the session. Closes the engine. */
-  leaseLost(): void;
 }
 
 /** Opens, reads, unlinks and closes the engines of one session, at most one at a time. */
@@ -36,7 +35,7 @@ export class EngineHost {
   readonly #owner: EngineOwner;
   #engine: Engine | undefined;
   /** The session's slot at the connect gate while it waits there. */
-  #slot: { readonly atMs: number } | undefined;
+  #slot: Turn | undefined;
   #leaveGate = () => {};
   /** Cancels an unlinking under way. */
   #cutUnlinking = () => {};
@@ -158,8 +157,8 @@ export class EngineHost {
       try {
         return await this.#owner.enqueue(() => this.#record(engine, event));
       } catch (error) {
-        if (error instanceof LeaseLost) return this.#owner.leaseLost();
-        if (error instanceof SessionError) return;
+        // The owner knows, and has closed the engine.
+        if (error instanceof LeaseLost || error instanceof SessionError) return;
         this.#logger.error(
           { err: error, event: event.type },
           "could not record what the engine reported; trying again",

@@ -28,6 +28,7 @@ export function openEngine(
       chats: backend.engineData.chats(lease),
       logger: config.debug ? logger.child({}, "debug") : logger,
       reportedUntilMs: newestAt ? timestampMs(newestAt) : sinceMs,
+      standing: backend.cluster?.standing,
     });
   return scope ? scope(name, open) : open();
 }

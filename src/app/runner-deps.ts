@@ -1,4 +1,4 @@
-import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Engine_Kind, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import type { ProxyPool } from "../domain/proxy.ts";
 import type { SessionPolicy } from "../domain/session.ts";
@@ -9,7 +9,7 @@ import type { ConnectGate } from "./connect-gate.ts";
 
 /** Dependencies of runners, the same for all of them. */
 export interface RunnerDeps {
-  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks">;
+  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks" | "cluster">;
   readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
   readonly clock: Clock;
   readonly random: Random;
@@ -35,3 +35,7 @@ export interface RunnerDeps {
  */
 export const discardOutside = async ({ engines }: RunnerDeps, { engine, name }: SessionRecord): Promise<void> =>
   engines.get(engine)?.files?.discard(name);
+
+/** Returns true if the session's engine has files on this machine, or is about to make them. */
+export const isBound = ({ engines }: Pick<RunnerDeps, "engines">, { engine, phase, me }: SessionRecord): boolean =>
+  engines.get(engine)?.files !== undefined && (phase !== Phase.STOPPED || me !== undefined);

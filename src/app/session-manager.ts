@@ -7,12 +7,22 @@ import {
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
 import { restoreSecrets } from "../domain/config.ts";
-import { isNotFound, SessionError, sessionNotFound, sessionNotStarted, shuttingDown } from "../domain/errors.ts";
+import {
+  isNotFound,
+  ownedElsewhere,
+  SessionError,
+  sessionMoved,
+  sessionNotFound,
+  sessionNotStarted,
+  shuttingDown,
+} from "../domain/errors.ts";
 import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
-import type { Lease, Pairing } from "../ports/sessions.ts";
+import { type Lease, LeaseLost, OwnedElsewhere, type Pairing } from "../ports/sessions.ts";
 import { type BootChoice, planBoot } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
+import { ClusterMember, type Drain, type MemberCounts } from "./cluster-member.ts";
 import { type Created, Creations } from "./creations.ts";
+import { unlessFrozen } from "./frozen.ts";
 import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
 import { waitForPairing, waitUntilPairable } from "./pairing.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
@@ -25,6 +35,7 @@ import {
   startCommand,
 } from "./session-commands.ts";
 import { SessionRunner } from "./session-runner.ts";
+import { awaitWithin } from "./time-box.ts";
 import { Unlinker } from "./unlinker.ts";
 
 export interface SessionManagerOptions extends RunnerDeps, BootChoice {
@@ -33,6 +44,9 @@ export interface SessionManagerOptions extends RunnerDeps, BootChoice {
   /** How long to wait at boot before sessions connect. */
   readonly bootDelayMs?: number;
 }
+
+/** Time limit of closing a node of a cluster, whose store may be out of reach. */
+const closeLimitMs = 10_000;
 
 /** A session to be created. */
 export interface NewSession {
@@ -53,11 +67,13 @@ export class SessionManager {
   readonly #creations: Creations;
   readonly #outdated: OutdatedSessions;
   readonly #unlinker: Unlinker;
+  readonly #member: ClusterMember | undefined;
   #report: BootReport | undefined;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
     this.#unlinker = new Unlinker(options);
+    this.#member = this.#join();
     this.#creations = new Creations(options.backend.sessions);
     this.#outdated = new OutdatedSessions(options.engines, (change, session) => this.#retry(change, session));
   }
@@ -71,7 +87,7 @@ export class SessionManager {
 
   /** Creates a session and, with `start`, starts it, in one write. */
   create(request: NewSession): Promise<Created> {
-    return this.#creations.once(request, () => this.#create(request));
+    return unlessFrozen(this.#standing, () => this.#creations.once(request, () => this.#create(request)));
   }
 
   async #create(request: NewSession): Promise<SessionRecord> {
@@ -85,9 +101,13 @@ export class SessionManager {
     if ((known && !known.removed) || this.#runners.has(name)) throw exists;
     let saved: SessionRecord | undefined;
     await this.#load(name, async () => {
-      if ((await this.#options.backend.sessions.get(name)).record) throw exists;
+      if (await this.#isKnown(name)) throw exists;
       const config = request.config ? restoreSecrets(request.config, undefined) : create(SessionConfigSchema);
-      const runner = await this.#runnerFor(name, newRecord(name, engine, config, this.#options.clock.wallMs()));
+      const made = newRecord(name, engine, config, this.#options.clock.wallMs());
+      const runner = await this.#runnerFor(name, (written) => {
+        if (written) throw exists;
+        return made;
+      });
       saved = await runner.create(request.start, request.idempotencyKey);
       return runner;
     });
@@ -103,7 +123,7 @@ export class SessionManager {
   /** Removes a session with its data; returns the result of unlinking its device. Idempotent. */
   async delete(session: string, expectedRevision?: number): Promise<UnlinkOutcome> {
     try {
-      const { outcome } = await this.#run(session, (runner) => runner.leave(deleteCommand(expectedRevision)));
+      const { outcome } = await this.#command(session, (runner) => runner.leave(deleteCommand(expectedRevision)));
       return outcome;
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -125,7 +145,7 @@ export class SessionManager {
 
   /** Logs out; also returns the result of unlinking the device. */
   logout(session: string): Promise<{ record: SessionRecord; outcome: UnlinkOutcome }> {
-    return this.#run(session, (runner) => runner.leave({ type: "logout" }));
+    return this.#command(session, (runner) => runner.leave({ type: "logout" }));
   }
 
   /** Number of devices that were logged out or deleted and are still to be unlinked at WhatsApp. */
@@ -140,7 +160,7 @@ export class SessionManager {
 
   /** Restores the login that the session last connected with. The present one is stored in its place. */
   restoreCredentials(session: string): Promise<SessionRecord> {
-    return this.#run(session, (runner) => runner.restoreCredentials());
+    return this.#command(session, (runner) => runner.restoreCredentials());
   }
 
   /** Creates or updates a session and starts it; one that runs already is refused. */
@@ -170,7 +190,7 @@ export class SessionManager {
   /** A pairing code for a phone (7 to 15 digits), "ABCD-ABCD", once WhatsApp has accepted the request. */
   async requestCode(session: string, phoneNumber: string, signal: AbortSignal): Promise<string> {
     await waitUntilPairable(this.#pairingDeps, session, signal);
-    return (await this.#runner(session)).requestCode(phoneNumber);
+    return this.#command(session, (runner) => runner.requestCode(phoneNumber));
   }
 
   /** Returns a picture of the session's page, or the QR value to draw for an engine without a page. */
@@ -203,16 +223,27 @@ export class SessionManager {
   async boot(): Promise<void> {
     const { backend, logger, clock, gate, bootDelayMs = 0 } = this.#options;
     if (bootDelayMs > 0) gate?.holdUntil(clock.nowMs() + bootDelayMs);
+    if (this.#member) return this.#member.start();
     const { records } = await backend.sessions.list();
     await this.#unlinker.start();
     const plan = planBoot(records, this.#options);
     this.#report = new BootReport(clock, logger, plan.expected);
     const restore = async (name: string, start: boolean) => {
       await this.#runner(name);
-      return start ? this.#dispatch(name, { type: "start" }) : this.get(name);
+      return start ? this.#run(name, (runner) => runner.dispatch({ type: "start" })) : this.get(name);
     };
     const create = (name: string) => this.create(startedSession(name, undefined));
     await plan.run({ restore, create }, this.#report, logger);
+  }
+
+  /** Takes on no more sessions, and gives those that run here to the other nodes of the cluster. To be followed by `close`. */
+  async drain(mode: Drain): Promise<void> {
+    await this.#member?.drain(mode);
+  }
+
+  /** Counts of this node; undefined outside of a cluster. */
+  get memberCounts(): MemberCounts | undefined {
+    return this.#member?.counts;
   }
 
   /** Replaces a session's engine after an uncaught failure in it. Never rejects. */
@@ -228,19 +259,52 @@ export class SessionManager {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#report?.close();
-    const closed = [...this.#runners.values()].map(async (loading) => (await loading.catch(() => undefined))?.close());
-    await Promise.all(closed);
-    await this.#unlinker.close();
+    const close = async () => {
+      const options = { keepsLease: this.#member?.keepsLeases ?? false };
+      const closed = Array.from(this.#runners.values(), async (loading) =>
+        (await loading.catch(() => undefined))?.close(options),
+      );
+      await Promise.all([...closed, this.#member?.stop()]);
+      await this.#unlinker.close();
+    };
+    // A store that cannot be reached holds no node back: the others claim its sessions.
+    if (this.#standing) await awaitWithin(this.#options.clock, closeLimitMs, close());
+    else await close();
+  }
+
+  get #standing() {
+    return this.#options.backend.cluster?.standing;
+  }
+
+  #join(): ClusterMember | undefined {
+    const { sessions, cluster } = this.#options.backend;
+    if (!cluster) return undefined;
+    return new ClusterMember(
+      { ...this.#options, sessions, cluster },
+      {
+        resume: (session) => this.#runner(session),
+        takeUnlink: (id) => this.#unlinker.arrive(id),
+        start: (session) => this.start(session),
+        create: (session) => this.create(startedSession(session, undefined)),
+        runners: () => [...this.#runners.values()],
+      },
+    );
   }
 
   #dispatch(session: string, input: SessionCommand): Promise<SessionRecord> {
-    return this.#run(session, (runner) => runner.dispatch(input));
+    return this.#command(session, (runner) => runner.dispatch(input));
+  }
+
+  #command<T>(session: string, command: (runner: SessionRunner) => Promise<T>): Promise<T> {
+    return unlessFrozen(this.#standing, () => this.#run(session, command));
   }
 
   async #run<T>(session: string, command: (runner: SessionRunner) => Promise<T>): Promise<T> {
     const runner = await this.#runner(session);
     try {
       return await command(runner);
+    } catch (error) {
+      throw error instanceof LeaseLost ? sessionMoved(session) : error;
     } finally {
       if (runner.removed) this.#runners.delete(session);
     }
@@ -249,8 +313,12 @@ export class SessionManager {
   /** The session's runner. A session met for the first time in this process has no engine, whatever its record says: that is mended first. */
   #runner(session: string): Promise<SessionRunner> {
     const open = async () => {
-      const record = await this.get(session);
-      const runner = await this.#runnerFor(session, record);
+      if (!(await this.#isKnown(session))) throw sessionNotFound(session);
+      const runner = await this.#runnerFor(session, (written) => {
+        if (!written) throw sessionNotFound(session);
+        return written;
+      });
+      const record = runner.record;
       const resume = { type: "resume", clientVersion: this.#outdated.versionFor(record) } as const;
       this.#outdated.note(await runner.dispatch(this.#options.restart === "none" ? { type: "stop" } : resume));
       if (runner.removed) throw sessionNotFound(session);
@@ -264,29 +332,52 @@ export class SessionManager {
     if (this.#closing.signal.aborted) throw shuttingDown();
     const loading = open();
     this.#runners.set(session, loading);
-    loading.catch(() => this.#runners.delete(session));
+    const forget = () => {
+      if (this.#runners.get(session) === loading) this.#runners.delete(session);
+    };
+    // In a cluster it can come back, under another lease.
+    loading.then((runner) => this.#member && runner.onLost(forget), forget);
     return loading;
   }
 
-  async #runnerFor(session: string, record: SessionRecord): Promise<SessionRunner> {
+  async #isKnown(session: string): Promise<boolean> {
+    return (await this.#options.backend.sessions.get(session)).record !== undefined;
+  }
+
+  /** Acquires a session and returns its runner. `recordOf` makes the record from the written one, if there is one, or throws. */
+  async #runnerFor(
+    session: string,
+    recordOf: (written: SessionRecord | undefined) => SessionRecord,
+  ): Promise<SessionRunner> {
     const { sessions } = this.#options.backend;
-    const lease: Lease = await sessions.acquire(session);
+    const lease: Lease = await sessions.acquire(session).catch((error: unknown) => {
+      throw error instanceof OwnedElsewhere ? ownedElsewhere(session, error.node, error.isBound) : error;
+    });
+    if (this.#member) lease.lost.addEventListener("abort", () => this.#member?.noteLoss(), { once: true });
     const deps: RunnerDeps = {
       ...this.#options,
       onChange: (changed) => {
         this.#report?.note(changed);
+        this.#member?.note(changed);
         this.#outdated.note(changed);
         this.#options.onChange?.(changed);
       },
       onSetAside: (id) => this.#unlinker.add(id),
     };
-    return new SessionRunner(deps, lease, record, await sessions.messages(session));
+    try {
+      // Not earlier: another node may have written it until then.
+      const record = recordOf((await sessions.get(session)).record);
+      return new SessionRunner(deps, lease, record, await sessions.messages(session));
+    } catch (error) {
+      await sessions.release(lease);
+      throw error;
+    }
   }
 
   /** Applies a change of the client version to a session, or to all that have been loaded. Never throws. */
   #retry(change: VersionChange, session?: string): void {
     for (const name of session === undefined ? this.#runners.keys() : [session]) {
-      this.#dispatch(name, change).catch((error: unknown) => {
+      this.#run(name, (runner) => runner.dispatch(change)).catch((error: unknown) => {
         if (error instanceof SessionError) return;
         this.#options.logger.error({ err: error, session: name }, "could not try another client version");
       });

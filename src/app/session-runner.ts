@@ -1,6 +1,6 @@
 import type { MessageLog, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
-import { SessionError, sessionNotFound, shuttingDown } from "../domain/errors.ts";
+import { SessionError, sessionMoved, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
   type SessionAction,
   type SessionInput,
@@ -9,8 +9,9 @@ import {
   type UnlinkOutcome,
   wakeAtMs,
 } from "../domain/session.ts";
+import type { Placement } from "../ports/cluster.ts";
 import { type Engine, type EngineEvent, PairingCodeRefused } from "../ports/engine.ts";
-import type { Lease, Pairing } from "../ports/sessions.ts";
+import { type Lease, LeaseLost, type Pairing } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
@@ -31,7 +32,8 @@ export class SessionRunner {
   /** Number of commands that wait for the present step. */
   #waiting = 0;
   #commandWaits = Promise.withResolvers<void>();
-  #state: "running" | "removed" | "closed" = "running";
+  #state: "running" | "removed" | "closed" | "lost" = "running";
+  #onLost = () => {};
 
   constructor(deps: RunnerDeps, lease: Lease, record: SessionRecord, messages: MessageLog | undefined) {
     this.#deps = deps;
@@ -43,14 +45,25 @@ export class SessionRunner {
       enqueue: (step) => this.#enqueue(step),
       record: (event) => this.#recordEvent(event),
       commandWaits: () => this.#commandWaits.promise,
-      leaseLost: () => void this.#lose(),
     });
     lease.lost.addEventListener("abort", () => void this.#lose(), { once: true });
+    if (lease.lost.aborted) void this.#lose();
+  }
+
+  /** Calls `listener` once the session is taken away or handed over; at once if it is gone already. */
+  onLost(listener: () => void): void {
+    this.#onLost = listener;
+    if (this.#state === "lost") listener();
   }
 
   /** Returns true if the session was removed. */
   get removed(): boolean {
     return this.#state === "removed";
+  }
+
+  /** The session's record as it was last written. */
+  get record(): SessionRecord {
+    return this.#session.record;
   }
 
   /** The open engine, if there is one. */
@@ -62,37 +75,37 @@ export class SessionRunner {
   create(start: boolean, idempotencyKey: string | undefined): Promise<SessionRecord> {
     return this.#enqueue(async () => {
       const moment = this.#session.moment();
-      const next = start ? this.#session.next({ type: "start" }, moment) : unstarted(this.#record);
+      const next = start ? this.#session.next({ type: "start" }, moment) : unstarted(this.record);
       const state = idempotencyKey === undefined ? next.state : createdWith(idempotencyKey, next.state);
       await this.#advance({ ...next, state }, { moment });
-      return this.#record;
+      return this.record;
     });
   }
 
   /** Applies an input after all earlier ones. Resolves with the record once its actions are done too. */
   dispatch(input: SessionCommand): Promise<SessionRecord> {
     return this.#command(async () => {
-      await this.#apply(typeof input === "function" ? await input(this.#record) : input);
-      return this.#record;
+      await this.#apply(typeof input === "function" ? await input(this.record) : input);
+      return this.record;
     });
   }
 
   /** Logs out or deletes; also returns the result of unlinking the device at WhatsApp. */
   leave(input: SessionCommand): Promise<{ record: SessionRecord; outcome: UnlinkOutcome }> {
     return this.#command(async () => {
-      const outcome = await this.#apply(typeof input === "function" ? await input(this.#record) : input);
-      return { record: this.#record, outcome: outcome ?? "not_linked" };
+      const outcome = await this.#apply(typeof input === "function" ? await input(this.record) : input);
+      return { record: this.record, outcome: outcome ?? "not_linked" };
     });
   }
 
   /** Restores the login that the session last connected with. */
   restoreCredentials(): Promise<SessionRecord> {
     return this.#command(async () => {
-      const formerLogins = formerLoginsOf(this.#deps, this.#record.engine);
+      const formerLogins = formerLoginsOf(this.#deps, this.record.engine);
       await this.#host.close();
       if (await formerLogins.restore(this.#deps.backend.engineData.credentials(this.#lease))) {
         await this.#apply({ type: "restored" });
-        return this.#record;
+        return this.record;
       }
       await this.#apply({ type: "resume" });
       throw new SessionError("CREDENTIALS_NOT_KEPT", "No former login of the session is kept");
@@ -126,10 +139,26 @@ export class SessionRunner {
     });
   }
 
-  /** Closes the engine and releases the lease; the stored session stays as it is. Idempotent. */
-  async close(): Promise<void> {
+  /** Closes the engine and releases the lease, or leaves it to this node's next start; the stored session stays as it is. Idempotent. */
+  async close({ keepsLease = false } = {}): Promise<void> {
     if (this.#state !== "running") return;
-    this.#state = "closed";
+    await this.#finish("closed");
+    if (!keepsLease) await this.#deps.backend.sessions.release(this.#lease);
+  }
+
+  /** Closes the engine, then gives the lease to another node. Returns false if the session does not run here, or can run nowhere else. */
+  async handOver(placement: Pick<Placement, "handOver">): Promise<boolean> {
+    if (this.#state !== "running" || this.#session.isBound) return false;
+    const finished = this.#finish("lost");
+    this.#onLost();
+    await finished;
+    await placement.handOver(this.#lease);
+    return true;
+  }
+
+  /** Takes no more steps, and resolves when the engine is closed and the step under way is done. */
+  async #finish(state: "closed" | "lost"): Promise<void> {
+    this.#state = state;
     this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
@@ -137,7 +166,6 @@ export class SessionRunner {
     await settled;
     // A step under way may have opened one more.
     await this.#host.close();
-    await this.#deps.backend.sessions.release(this.#lease);
   }
 
   /** Queues a step for which the present one hurries. */
@@ -153,8 +181,9 @@ export class SessionRunner {
 
   #enqueue<T>(step: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => {
-      if (this.#state === "removed") throw sessionNotFound(this.#record.name);
+      if (this.#state === "removed") throw sessionNotFound(this.record.name);
       if (this.#state === "closed") throw shuttingDown();
+      if (this.#state === "lost") throw sessionMoved(this.record.name);
       return step();
     });
     this.#tail = result.catch(() => {});
@@ -175,9 +204,9 @@ export class SessionRunner {
   /** Writes a transition, then performs its actions. */
   async #advance(next: Transition, context: WriteContext): Promise<UnlinkOutcome | undefined> {
     const { events, wipe, actions } = next;
-    const asideId = await this.#session.write(next, context);
+    const asideId = await this.#written(this.#session.write(next, context));
     if (events.includes("session.status")) {
-      this.#logger.info({ status: Status[statusOf(this.#record)] }, "session status");
+      this.#logger.info({ status: Status[statusOf(this.record)] }, "session status");
     }
     this.#scheduleWake();
     if (asideId !== undefined) {
@@ -186,13 +215,16 @@ export class SessionRunner {
     }
     const outcome = await this.#performAll(actions);
     // An engine's data outside of the store is removed with that inside.
-    if (!this.#host.engine && wipe !== "none") await discardOutside(this.#deps, this.#record);
+    if (!this.#host.engine && wipe !== "none") await discardOutside(this.#deps, this.record);
     return outcome ?? (asideId === undefined ? undefined : "pending");
   }
 
   async #performAll(actions: readonly SessionAction[]): Promise<UnlinkOutcome | undefined> {
     let outcome: UnlinkOutcome | undefined;
-    for (const action of actions) outcome = (await this.#perform(action)) ?? outcome;
+    for (const action of actions) {
+      if (this.#state === "lost") throw sessionMoved(this.record.name);
+      outcome = (await this.#perform(action)) ?? outcome;
+    }
     return outcome;
   }
 
@@ -226,31 +258,38 @@ export class SessionRunner {
   }
 
   async #remove(): Promise<void> {
-    await discardOutside(this.#deps, this.#record);
-    await this.#session.remove();
+    await discardOutside(this.#deps, this.record);
+    await this.#written(this.#session.remove());
     this.#state = "removed";
     this.#wakeTimer.set(undefined);
     await this.#deps.backend.sessions.release(this.#lease);
   }
 
-  /** Stops the engine at once: another process owns the session. Idempotent. */
+  /** Resolves like a write. One that is refused for its lease ends the session here. */
+  async #written<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      if (error instanceof LeaseLost) void this.#lose();
+      throw error;
+    }
+  }
+
+  /** Stops the engine at once: another process may own the session. Idempotent. */
   async #lose(): Promise<void> {
     if (this.#state !== "running") return;
-    this.#state = "closed";
+    this.#state = "lost";
     this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     // The first step of closing an engine is synchronous.
     const closed = this.#host.close();
-    this.#logger.warn({}, "another process runs this session now");
+    this.#onLost();
+    this.#logger.warn({}, "another process may run this session now; its engine here is closed");
     await closed.catch((error: unknown) => this.#logger.error({ err: error }, "engine did not close"));
   }
 
-  get #record(): SessionRecord {
-    return this.#session.record;
-  }
-
   #scheduleWake(): void {
-    this.#wakeTimer.set(this.#state === "running" ? wakeAtMs(this.#record) : undefined);
+    this.#wakeTimer.set(this.#state === "running" ? wakeAtMs(this.record) : undefined);
   }
 }
 

@@ -7,7 +7,7 @@ import { carriedOver } from "../domain/message-log.ts";
 import { setAside } from "../domain/pending-unlink.ts";
 import { type Moment, type SessionInput, type StoredSession, type Transition, transition } from "../domain/session.ts";
 import type { Commit, Lease, Pairing } from "../ports/sessions.ts";
-import type { RunnerDeps } from "./runner-deps.ts";
+import { isBound, type RunnerDeps } from "./runner-deps.ts";
 
 /** Parts of a write that do not follow from the transition. */
 export interface WriteContext {
@@ -49,6 +49,11 @@ export class SessionWriter {
   /** The code that a phone can scan or type now. */
   get pairing(): Pairing | undefined {
     return this.#pairing;
+  }
+
+  /** True if the session has files on this machine, so that it can run on no other node. */
+  get isBound(): boolean {
+    return isBound(this.#deps, this.record);
   }
 
   /** Reads both clocks. */
@@ -104,6 +109,7 @@ export class SessionWriter {
       ...(messages !== this.#writtenMessages && { messages }),
       ...(endpoints !== this.#endpoints && { endpoints }),
       isReconfigured: record.config !== this.record.config,
+      ...(this.#deps.backend.cluster && { isBound: isBound(this.#deps, record) }),
     });
     this.#writtenMessages = messages;
     this.#endpoints = endpoints;

@@ -4,7 +4,7 @@ import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import { leftMs, waitMs, withFailedAttempt } from "../domain/pending-unlink.ts";
 import { proxyFor } from "../domain/proxy.ts";
 import type { Engine, EngineFactory } from "../ports/engine.ts";
-import type { Lease } from "../ports/sessions.ts";
+import { type Lease, OwnedElsewhere } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
@@ -23,6 +23,8 @@ export class Unlinker {
   readonly #waiting = new Map<string, () => void>();
   readonly #due: PendingUnlink[] = [];
   readonly #running = new Map<string, Promise<void>>();
+  /** Leases of this node of a cluster. */
+  readonly #held = new Map<string, Lease>();
   readonly #closing = new AbortController();
 
   constructor(deps: RunnerDeps) {
@@ -41,10 +43,17 @@ export class Unlinker {
 
   /** Schedules a login that has just been set aside. Does nothing if the session had none. No engine of the session may be open. */
   async add(id: string): Promise<void> {
-    const pending = (await this.#deps.backend.pendingUnlinks.list()).find((one) => one.id === id);
+    const pending = await this.#find(id);
     if (!pending) return;
     this.#loggerOf(pending).info({}, "the device could not be unlinked at WhatsApp yet; that is tried for a day");
     await this.#takeOn(pending);
+  }
+
+  /** Schedules a pending unlink that this node was given. Returns false if there is none with this id. */
+  async arrive(id: string): Promise<boolean> {
+    const pending = await this.#find(id);
+    if (pending) await this.#takeOn(pending);
+    return pending !== undefined;
   }
 
   /** Cancels all attempts. Pending unlinks stay pending. Idempotent. */
@@ -54,9 +63,16 @@ export class Unlinker {
     this.#waiting.clear();
     this.#due.length = 0;
     await Promise.all(this.#running.values());
+    await Promise.all(Array.from(this.#held.values(), (lease) => this.#deps.backend.sessions.release(lease)));
+  }
+
+  async #find(id: string): Promise<PendingUnlink | undefined> {
+    return (await this.#deps.backend.pendingUnlinks.list()).find((one) => one.id === id);
   }
 
   async #takeOn(pending: PendingUnlink): Promise<void> {
+    const { id } = pending;
+    if (this.#waiting.has(id) || this.#running.has(id) || this.#due.some((one) => one.id === id)) return;
     await this.#moveOutside(pending);
     this.#wait(pending, waitMs(pending, this.#deps.clock.nowMs(), this.#policy()));
   }
@@ -70,6 +86,7 @@ export class Unlinker {
         files.setAside(pending.session, pending.id, this.#deps.backend.engineData.credentials(lease)),
       );
     } catch (error) {
+      if (error instanceof OwnedElsewhere) return;
       this.#loggerOf(pending).error({ err: error }, "the login could not be set aside");
     }
   }
@@ -118,7 +135,7 @@ export class Unlinker {
       await backend.pendingUnlinks.save(next);
       return { pending: next, delayMs: waitMs(next, clock.nowMs(), this.#policy()) };
     } catch (error) {
-      if (this.#closing.signal.aborted) return undefined;
+      if (this.#closing.signal.aborted || error instanceof OwnedElsewhere) return undefined;
       logger.error({ err: error }, "could not unlink a device; trying again");
       return { pending, delayMs: storeRetryMs };
     }
@@ -156,6 +173,7 @@ export class Unlinker {
         credentials: backend.engineData.credentials(lease),
         chats: backend.engineData.chats(lease),
         logger: config.debug ? logger.child({}, "debug") : logger,
+        standing: backend.cluster?.standing,
       });
     return scope ? scope(id, open) : open();
   }
@@ -164,15 +182,18 @@ export class Unlinker {
     // Before its record is removed, so that after a crash the next process finishes the work.
     await this.#deps.engines.get(pending.engine)?.files?.discard(pending.id);
     await this.#deps.backend.pendingUnlinks.finish(pending.id);
+    this.#held.delete(pending.id);
   }
 
   async #withLease<T>({ id }: PendingUnlink, work: (lease: Lease) => Promise<T>): Promise<T> {
     const { backend } = this.#deps;
     const lease = await backend.sessions.acquire(id);
+    // In a cluster this node goes on with it, so that its attempts keep their distances.
+    if (backend.cluster) this.#held.set(id, lease);
     try {
       return await work(lease);
     } finally {
-      await backend.sessions.release(lease);
+      if (!backend.cluster) await backend.sessions.release(lease);
     }
   }
 

@@ -29,6 +29,8 @@ export type ErrorReason =
   | "STREAM_TOO_OLD"
   | "STORE_UNAVAILABLE"
   | "BACKUP_RUNNING"
+  | "OWNED_ELSEWHERE"
+  | "SESSION_MOVED"
   | "SHUTTING_DOWN";
 
 /**
@@ -91,6 +93,24 @@ export const sessionNotStarted = (session: string) =>
 
 /** Creates the error for calls that the server refuses or ends while it shuts down. */
 export const shuttingDown = () => new SessionError("SHUTTING_DOWN", "The server is shutting down");
+
+/** Creates the error for a command that this node cannot carry out, as the session belongs to another node. */
+export const ownedElsewhere = (session: string, node: string, isBound: boolean) =>
+  new SessionError(
+    "OWNED_ELSEWHERE",
+    isBound
+      ? `Session '${session}' has its browser profile on node '${node}', and only that node can run it: start the node if it is down`
+      : `Session '${session}' runs on node '${node}'; try again`,
+    { session, node, bound: String(isBound) },
+  );
+
+/** Creates the error for a command that met a session on its way to another node, or to this node again. */
+export const sessionMoved = (session: string) =>
+  new SessionError("SESSION_MOVED", `Session '${session}' is being moved to another node; try again`, { session });
+
+/** Creates the error for a command to a node that cannot reach its store, and so does nothing. */
+export const nodeFrozen = () =>
+  new SessionError("STORE_UNAVAILABLE", "This node cannot reach the store now; try again, or on another node");
 
 /** Creates the error for a request that breaks these rules. Nothing of the request has been done. */
 export const invalidArgument = (violations: readonly Violation[]) =>

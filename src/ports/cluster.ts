@@ -41,8 +41,11 @@ export interface Placement {
    * by a hand-over. The caller acquires and runs each. Ends by `signal`.
    */
   arrivals(signal: AbortSignal): AsyncIterable<string>;
-  /** Takes no more sessions from now on, and lets the other nodes know. Idempotent. */
-  drain(): Promise<void>;
+  /**
+   * Takes no more sessions from now on, and lets the other nodes know. With `returns`, this node is back soon under its name: for 60 s
+   * no other node takes the sessions that it still holds. Idempotent.
+   */
+  drain(options?: { readonly returns: boolean }): Promise<void>;
   /** Releases a lease to a node that acquires the session at once; undefined: to the node that has most room. */
   handOver(lease: Lease, to?: string): Promise<void>;
 }
@@ -53,6 +56,8 @@ export interface Placement {
  */
 export interface Standing {
   readonly isFrozen: boolean;
+  /** Calls `listener` at each freeze. The function returned cancels it and may be called at any time. */
+  onFreeze(listener: () => void): () => void;
   /** Resolves once the node is not frozen. Rejects with LeaseLost if its sessions were taken meanwhile, or the backend is closed. */
   thawed(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
 import type { CloseCause } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
+import type { Standing } from "./cluster.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -103,6 +104,8 @@ export interface EngineOptions {
    * newer again. Unset before the pairing.
    */
   readonly reportedUntilMs?: number | undefined;
+  /** While the node is frozen, an engine that can sends nothing but keepalives, and acknowledges nothing. */
+  readonly standing?: Standing | undefined;
 }
 
 /** Makes engines of one kind. */

@@ -19,15 +19,18 @@ export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
 
-/** Another node owns the session, so it cannot be acquired here. */
+/** Another node owns the session, or holds its files, so it cannot be acquired here. */
 export class OwnedElsewhere extends Error {
   override readonly name = "OwnedElsewhere";
   /** Name of the node that owns it. */
   readonly node: string;
+  /** True if the session has files on that node's machine, so that no other node can run it even if that one is gone. */
+  readonly isBound: boolean;
 
-  constructor(session: string, node: string) {
-    super(`node "${node}" owns session "${session}"`);
+  constructor(session: string, node: string, isBound = false) {
+    super(isBound ? `session "${session}" is bound to node "${node}"` : `node "${node}" owns session "${session}"`);
     this.node = node;
+    this.isBound = isBound;
   }
 }
 
@@ -79,6 +82,11 @@ export interface Commit {
    * values that cannot be read. Only together with `wipe`.
    */
   readonly setAside?: PendingUnlink;
+  /**
+   * True if the session's engine has files on this machine, such as a browser's profile: from now on no other node can acquire the
+   * session, nor the pending unlink of `setAside`. False ends that. Left out: unchanged.
+   */
+  readonly isBound?: boolean;
   /** The code to offer from now on; null for none; left out: unchanged. In memory only, but seen together with the record. */
   readonly pairing?: Pairing | null;
 }

@@ -41,6 +41,8 @@ const codes = {
   TOO_MANY_STREAMS: "ResourceExhausted",
   STREAM_TOO_OLD: "Unavailable",
   BACKUP_RUNNING: "ResourceExhausted",
+  OWNED_ELSEWHERE: "Unavailable",
+  SESSION_MOVED: "Unavailable",
   SHUTTING_DOWN: "Unavailable",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;
 

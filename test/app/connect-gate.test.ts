@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ConnectGate, type Slot } from "../../src/app/connect-gate.ts";
+import { ConnectGate, defaultConnectLimits, type Slot, type Turn } from "../../src/app/connect-gate.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const isIn = (slot: Slot): slot is Extract<Slot, { leave: unknown }> => "leave" in slot;
@@ -11,7 +11,7 @@ const isIn = (slot: Slot): slot is Extract<Slot, { leave: unknown }> => "leave" 
 function letAllIn(clock: FakeClock, gate: ConnectGate, count: number, onIn: (leave: () => void) => void) {
   const startedAtMs = clock.nowMs();
   const cameIn: number[] = [];
-  const ask = (slot?: { atMs: number }) => {
+  const ask = (slot?: Turn) => {
     const answer = gate.enter(slot);
     if (isIn(answer)) {
       cameIn.push(clock.nowMs() - startedAtMs);
@@ -85,5 +85,23 @@ describe("the connect gate", () => {
     const slot = gate.enter();
     assert.ok(!isIn(slot));
     assert.equal(slot.atMs, clock.nowMs() + 30_000);
+  });
+
+  it("admits nobody while the node is frozen", () => {
+    const gate = new ConnectGate(new FakeClock(), defaultConnectLimits, { isFrozen: true });
+    assert.ok(!isIn(gate.enter()));
+  });
+
+  it("admits the first within a second after a freeze, and not all that have waited at once", () => {
+    const clock = new FakeClock();
+    const standing = { isFrozen: true };
+    clock.schedule(30_000, () => {
+      standing.isFrozen = false;
+    });
+    const gate = new ConnectGate(clock, defaultConnectLimits, standing);
+    const cameIn = letAllIn(clock, gate, 100, (leave) => leave());
+    assert.ok((cameIn[0] ?? 0) <= 31_000);
+    for (let i = 20; i < cameIn.length; i++) assert.ok((cameIn[i] ?? 0) - (cameIn[i - 20] ?? 0) >= 1_000);
+    assert.ok((cameIn.at(-1) ?? 0) <= 36_000);
   });
 });

@@ -102,6 +102,7 @@ export function openHarness(
   t: TestContext,
   options: Partial<SessionManagerOptions> = {},
   clock: FakeClock = new FakeClock(),
+  hasFiles = true,
 ) {
   const backend = openMemoryBackend({ clock });
   const engines: FakeEngine[] = [];
@@ -135,10 +136,12 @@ export function openHarness(
       return engine;
     },
     hasLogin: (credentials) => fixture.hasLogin(credentials),
-    files: {
-      discard: (session) => fixture.discard(session),
-      setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
-    },
+    ...(hasFiles && {
+      files: {
+        discard: (session) => fixture.discard(session),
+        setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
+      },
+    }),
     formerLogins: { restore: (credentials) => fixture.restore(credentials) },
   };
   const managerOptions: SessionManagerOptions = {

@@ -1,0 +1,151 @@
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { Session_DesiredState as Desired } from "../../gen/sessiond/v1/session_pb.js";
+import { SessionError } from "../domain/errors.ts";
+import type { Cluster } from "../ports/cluster.ts";
+import type { Sessions } from "../ports/sessions.ts";
+import type { Clock, Logger } from "../ports/system.ts";
+import { Arrivals } from "./arrivals.ts";
+import { type BootChoice, forcedStarts } from "./boot.ts";
+import { BootReport } from "./boot-report.ts";
+import { handOverAll } from "./hand-over.ts";
+import type { SessionRunner } from "./session-runner.ts";
+
+/** The sessions of this node, as far as the cluster is concerned with them. */
+export interface MemberSessions {
+  /** Acquires a session and brings it to its desired state. */
+  resume(session: string): Promise<unknown>;
+  /** Schedules a pending unlink; false if there is none with this id. */
+  takeUnlink(id: string): Promise<boolean>;
+  start(session: string): Promise<unknown>;
+  /** Creates a session and starts it. */
+  create(session: string): Promise<unknown>;
+  /** The sessions that run here. */
+  runners(): readonly Promise<SessionRunner>[];
+}
+
+/** Dependencies of a member. */
+export interface MemberOptions extends BootChoice {
+  readonly cluster: Cluster;
+  readonly sessions: Pick<Sessions, "get" | "list" | "acquire">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What a node of a cluster does at its end: gives its sessions to other nodes, or leaves them to its own next start. */
+export type Drain = "handoff" | "return";
+
+/** Counts of a node since its start, and its state now. */
+export interface MemberCounts {
+  readonly owned: number;
+  readonly isFrozen: boolean;
+  /** Number of sessions that the node was given without a call. */
+  readonly given: number;
+  /** Number of sessions that were taken from it. */
+  readonly lost: number;
+  readonly handedOver: number;
+}
+
+/** This process as a node of a cluster: takes on sessions, and gives them away when it stops. */
+export class ClusterMember {
+  readonly #options: MemberOptions;
+  readonly #own: MemberSessions;
+  readonly #arrivals: Arrivals;
+  #lost = 0;
+  #handedOver = 0;
+  #keepsLeases = false;
+  #report: BootReport | undefined;
+
+  constructor(options: MemberOptions, own: MemberSessions) {
+    this.#options = options;
+    this.#own = own;
+    const { placement } = options.cluster;
+    this.#arrivals = new Arrivals({ ...options, placement, take: (session) => this.#take(session) });
+  }
+
+  /** True if the leases of this node wait for its next start. */
+  get keepsLeases(): boolean {
+    return this.#keepsLeases;
+  }
+
+  get counts(): MemberCounts {
+    return {
+      owned: this.#own.runners().length,
+      isFrozen: this.#options.cluster.standing.isFrozen,
+      given: this.#arrivals.count,
+      lost: this.#lost,
+      handedOver: this.#handedOver,
+    };
+  }
+
+  /** Begins to take on sessions, and starts those that the configuration names. Never rejects for a single one of them. */
+  async start(): Promise<void> {
+    const { sessions, logger } = this.#options;
+    this.#arrivals.start();
+    const { stopped, missing } = forcedStarts((await sessions.list()).records, this.#options);
+    const attempt = async (session: string, start: () => Promise<unknown>) => {
+      await start().catch((error: unknown) => {
+        // Another node runs it, has created it first, or deletes it.
+        if (error instanceof SessionError) logger.debug({ session, reason: error.reason }, "session not started here");
+        else logger.error({ err: error, session }, "a session could not be started");
+      });
+    };
+    await Promise.all([
+      ...stopped.map((name) => attempt(name, () => this.#own.start(name))),
+      ...missing.map((name) => attempt(name, () => this.#own.create(name))),
+    ]);
+  }
+
+  /** A session's record was written. */
+  note(record: SessionRecord): void {
+    this.#report?.note(record);
+  }
+
+  /** A session was taken from this node. */
+  noteLoss(): void {
+    this.#lost += 1;
+  }
+
+  /** Takes on no more sessions, and gives away those that can run elsewhere, at 20 a second. To be followed by the end of the node. */
+  async drain(mode: Drain): Promise<void> {
+    const { cluster, logger } = this.#options;
+    const { placement, standing } = cluster;
+    void this.#arrivals.stop();
+    // The others claim what a node that cannot reach the store leaves behind.
+    if (standing.isFrozen) return;
+    this.#keepsLeases = mode === "return";
+    await placement.drain({ returns: mode === "return" });
+    const nodes = (await placement.nodes()).filter(({ name, isAlive, isDraining }) => {
+      return name !== placement.self && isAlive && !isDraining;
+    });
+    if (mode === "return" || nodes.length === 0) return;
+    const runners = this.#own.runners();
+    logger.info({ sessions: runners.length, nodes: nodes.map(({ name }) => name) }, "handing over sessions");
+    this.#handedOver = await handOverAll(runners, { ...this.#options, placement });
+    logger.info({ sessions: this.#handedOver }, "sessions handed over");
+  }
+
+  /** Takes on no more sessions. Idempotent. */
+  async stop(): Promise<void> {
+    this.#report?.close();
+    await this.#arrivals.stop();
+  }
+
+  /** Takes on a session, a pending unlink, or the last deliveries of a removed session. */
+  async #take(session: string): Promise<void> {
+    const { sessions } = this.#options;
+    const { record } = await sessions.get(session);
+    if (record) {
+      this.#expect(record);
+      await this.#own.resume(session);
+      const { record: resumed } = await sessions.get(session);
+      if (resumed) this.note(resumed);
+    } else if (!(await this.#own.takeUnlink(session))) await sessions.acquire(session);
+  }
+
+  #expect({ name, attempt, desiredState }: SessionRecord): void {
+    const { clock, logger, restart } = this.#options;
+    if (desiredState !== Desired.RUNNING || restart === "none") return;
+    if (this.#report && !this.#report.isWritten) this.#report.expect(name, attempt);
+    else this.#report = new BootReport(clock, logger, [[name, attempt]]);
+  }
+}

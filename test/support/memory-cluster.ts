@@ -1,0 +1,175 @@
+import { EventEmitter, on } from "node:events";
+import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
+import type { Backend } from "../../src/ports/backend.ts";
+import type { ClusterNode, Placement, Standing } from "../../src/ports/cluster.ts";
+import { type Lease, LeaseLost, OwnedElsewhere, type Sessions } from "../../src/ports/sessions.ts";
+import type { Clock } from "../../src/ports/system.ts";
+
+/** A standing that a test sets. */
+export class FakeStanding implements Standing {
+  #freeze: PromiseWithResolvers<void> | undefined;
+  readonly #listeners = new Set<() => void>();
+
+  get isFrozen(): boolean {
+    return this.#freeze !== undefined;
+  }
+
+  onFreeze(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async thawed(): Promise<void> {
+    await this.#freeze?.promise;
+  }
+
+  freeze(): void {
+    if (this.#freeze) return;
+    this.#freeze = Promise.withResolvers();
+    this.#freeze.promise.catch(() => {});
+    for (const listener of this.#listeners) listener();
+  }
+
+  thaw(): void {
+    this.#freeze?.resolve();
+    this.#freeze = undefined;
+  }
+
+  /** Ends a freeze in which the node's sessions were taken. */
+  lose(): void {
+    this.#freeze?.reject(new LeaseLost("the node was silent for too long"));
+    this.#freeze = undefined;
+  }
+}
+
+/** One node: a backend over the store that all nodes share. */
+export class MemoryNode {
+  readonly name: string;
+  readonly standing = new FakeStanding();
+  readonly backend: Backend;
+  /** Names of sessions that it was given, for the one reader of its arrivals. */
+  readonly given = new EventEmitter();
+  isAlive = true;
+  isDraining = false;
+  /** Set by a drain. */
+  returns = false;
+
+  constructor(name: string, cluster: MemoryCluster) {
+    this.name = name;
+    const { store } = cluster;
+    this.backend = {
+      ...store,
+      sessions: sessionsOf(this, cluster),
+      cluster: { placement: placementOf(this, cluster), standing: this.standing, secret: new Uint8Array(32) },
+    };
+  }
+}
+
+/** Nodes over one store in memory. Ownership is exact, and a frozen node's writes wait, as those of a node without its database do. */
+export class MemoryCluster {
+  readonly store: Backend;
+  readonly nodes: readonly MemoryNode[];
+  /** Name of the owner by session. */
+  readonly owners = new Map<string, string>();
+  /** Sessions that only one node can run. */
+  readonly bound = new Map<string, string>();
+  /** Hand-overs in order, "alice → b". */
+  readonly handOvers: string[] = [];
+
+  constructor(clock: Clock, ...names: readonly string[]) {
+    this.store = openMemoryBackend({ clock });
+    this.nodes = names.map((name) => new MemoryNode(name, this));
+  }
+
+  node(name: string): MemoryNode {
+    const node = this.nodes.find((one) => one.name === name);
+    if (!node) throw new Error(`there is no node ${name}`);
+    return node;
+  }
+
+  /** Takes a session from its owner and gives it to a node, as after the failure of the owner. */
+  async take(session: string, to: string): Promise<void> {
+    this.owners.delete(session);
+    await this.store.sessions.release(await this.store.sessions.acquire(session));
+    this.give(session, to);
+  }
+
+  /** Gives a session to a node, which has to acquire it. */
+  give(session: string, to: string): void {
+    this.owners.set(session, to);
+    this.node(to).given.emit("session", session);
+  }
+}
+
+function sessionsOf(node: MemoryNode, { store, owners, bound }: MemoryCluster): Sessions {
+  const { sessions } = store;
+  const checkOwner = (session: string) => {
+    const home = bound.get(session);
+    if (home !== undefined && home !== node.name) throw new OwnedElsewhere(session, home, true);
+    const owner = owners.get(session);
+    if (owner !== undefined && owner !== node.name) throw new OwnedElsewhere(session, owner);
+  };
+  return {
+    list: () => sessions.list(),
+    get: (session) => sessions.get(session),
+    createdWith: (key) => sessions.createdWith(key),
+    messages: (session) => sessions.messages(session),
+    watch: (session, signal) => sessions.watch(session, signal),
+    async acquire(session) {
+      checkOwner(session);
+      owners.set(session, node.name);
+      return sessions.acquire(session);
+    },
+    async release(lease) {
+      if (lease.lost.aborted) return;
+      owners.delete(lease.session);
+      await sessions.release(lease);
+    },
+    async commit(lease, commit) {
+      await node.standing.thawed();
+      const events = await sessions.commit(lease, commit);
+      if (commit.isBound === true) bound.set(lease.session, node.name);
+      if (commit.isBound === false) bound.delete(lease.session);
+      return events;
+    },
+    async remove(lease, last) {
+      await node.standing.thawed();
+      return sessions.remove(lease, last);
+    },
+  };
+}
+
+function placementOf(node: MemoryNode, cluster: MemoryCluster): Placement {
+  const described = ({ name, isAlive, isDraining }: MemoryNode): ClusterNode => {
+    const facts = { url: `http://${name}.invalid`, version: "1.0.0", epoch: 1n, capacity: 2_000, load: 0 };
+    return { name, isAlive, isDraining, ...facts };
+  };
+  return {
+    self: node.name,
+    async ownerOf(session) {
+      const owner = cluster.owners.get(session);
+      if (owner === undefined) return { kind: "none" };
+      return owner === node.name ? { kind: "here" } : { kind: "node", node: described(cluster.node(owner)) };
+    },
+    nodes: async () => cluster.nodes.map(described),
+    async *arrivals(signal) {
+      try {
+        for await (const [session] of on(node.given, "session", { signal })) yield session;
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    },
+    async drain(options) {
+      node.isDraining = true;
+      node.returns = options?.returns ?? false;
+    },
+    async handOver(lease: Lease, to) {
+      if (lease.lost.aborted) return;
+      const target = to ?? cluster.nodes.find((one) => one !== node && one.isAlive && !one.isDraining)?.name;
+      cluster.owners.delete(lease.session);
+      await cluster.store.sessions.release(lease);
+      cluster.handOvers.push(`${lease.session} → ${target}`);
+      if (target !== undefined) cluster.give(lease.session, target);
+    },
+  };
+}

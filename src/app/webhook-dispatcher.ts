@@ -11,11 +11,13 @@ import {
   isProbeDue,
   type MadeAttempt,
 } from "../domain/endpoint-health.ts";
+import type { Standing } from "../ports/cluster.ts";
 import type { WebhookMetrics } from "../ports/metrics.ts";
 import type { AttemptReport, Claim, NewEvent, Outbox } from "../ports/outbox.ts";
 import { LeaseLost } from "../ports/sessions.ts";
 import type { Clock, Logger, Random } from "../ports/system.ts";
 import type { WebhookSender } from "../ports/webhook.ts";
+import { isThawed } from "./frozen.ts";
 import { toWallHealth } from "./shown-time.ts";
 import { createDisabledEvent, isDisabling, toAttemptLog } from "./webhook-report.ts";
 import { type Attempt, type RequestContext, webhookRequest } from "./webhook-request.ts";
@@ -28,6 +30,8 @@ export interface DispatcherOptions extends RequestContext {
   readonly random: Pick<Random, "unit" | "ulid">;
   readonly logger: Logger;
   readonly metrics?: WebhookMetrics;
+  /** Nothing is sent while the node is frozen: another one may take its sessions. */
+  readonly standing?: Standing | undefined;
   /** When endpoints are spared and switched off. */
   readonly health?: HealthPolicy;
   /** Attempts at a time. */
@@ -144,6 +148,8 @@ export class WebhookDispatcher {
     if (!event || !config) {
       return this.#settle(claim, { type: "give_up", reason: "the stored delivery is incomplete" }, {});
     }
+    // Left as it is, it is due again here after the stop, or at the new owner.
+    if (this.#options.standing?.isFrozen && !(await isThawed(this.#options.standing, this.#claiming.signal))) return;
     const attempt = delivery.attempts + 1;
     const wasDisabled = endpoint.health?.disabledAt !== undefined;
     const startMs = clock.nowMs();

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
+import type { Standing } from "../../src/ports/cluster.ts";
 import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { MemoryEngineData } from "./engine-data.ts";
@@ -63,6 +64,8 @@ export class EngineSession {
   readonly config = create(SessionConfigSchema);
   /** See EngineOptions. */
   reportedUntilMs: number | undefined;
+  /** See EngineOptions. */
+  standing: Standing | undefined;
   /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
@@ -73,9 +76,9 @@ export class EngineSession {
   }
 
   open(factory = this.#factory): OpenEngine {
-    const { credentials, chats, config, reportedUntilMs } = this;
+    const { credentials, chats, config, reportedUntilMs, standing } = this;
     const logger = this.#logger();
-    const engine = factory.open({ session: "alice", config, credentials, chats, logger, reportedUntilMs });
+    const engine = factory.open({ session: "alice", config, credentials, chats, logger, reportedUntilMs, standing });
     this.#engines.push(engine);
     return new OpenEngine(engine);
   }

@@ -28,6 +28,10 @@ export interface ConnectionListener {
 export class Connection {
   /** Device logged in here; undefined before the login and while pairing. */
   device: LinkedDevice | undefined;
+  /** Called with each stanza of the client. */
+  onStanza: (node: BinaryNode) => void = () => {};
+  /** Number of pings of the WebSocket itself. */
+  webSocketPings = 0;
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
   readonly #webSocket: WebSocket;
@@ -49,6 +53,9 @@ export class Connection {
     this.#listener = listener;
     this.#handshake = new Handshake(identity);
     webSocket.on("message", (data) => this.#read(data as Buffer));
+    webSocket.on("ping", () => {
+      this.webSocketPings += 1;
+    });
     webSocket.on("error", () => webSocket.terminate());
     this.ended = new Promise((resolve) => {
       webSocket.on("close", () => {
@@ -170,6 +177,7 @@ export class Connection {
 
   #handle(node: BinaryNode): void {
     if (this.#state === "muted") return;
+    this.onStanza(node);
     const { id = "", type } = node.attrs;
     const request = this.#requests.get(id);
     if (node.tag === "iq" && request && (type === "result" || type === "error")) {

@@ -11,6 +11,7 @@ import { AuthStore } from "./auth-state.ts";
 import { ChatRecorder } from "./chat-store.ts";
 import { hangUp, onDecryption, onMessages, openSocket, ping } from "./client.ts";
 import { closedBy, ends, upgradeRefusedBy } from "./close-cause.ts";
+import { FrameGate } from "./frame-gate.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
 import { followNames, peopleOf } from "./names.ts";
@@ -20,7 +21,7 @@ import { Route } from "./route.ts";
 import type { Settings } from "./settings.ts";
 import { isSameMe, meOf, messagesIn, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
-import { catchListenerErrors, holdFrames } from "./web-socket.ts";
+import { catchListenerErrors } from "./web-socket.ts";
 
 /** Number of committed messages after which the inbox is written, even if it is not empty. Less than a session remembers of its messages. */
 const inboxWriteInterval = 20;
@@ -122,7 +123,6 @@ export class BaileysEngine implements Engine {
     honourShownSecret(socket);
     uploadFirstPreKeys(socket, warn);
     ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => this.#round.expect(refsIn(stanza)));
-    holdFrames(ws, () => this.#beforeSending(auth));
     onDecryption(
       socket,
       () => auth.expectMessage(),
@@ -132,7 +132,7 @@ export class BaileysEngine implements Engine {
     followNames(socket, auth, people);
     ws.on("open", () => {
       this.#life.setDeadline(this.#settings.loginTimeoutMs, () => ends.noLogin);
-      this.#heartbeat = this.#startHeartbeat(socket);
+      this.#heartbeat = this.#startHeartbeat(socket, gate);
     });
     ws.on("frame", () => this.#heartbeat?.heard());
     // Baileys listens too, but only passes the event on; because it listens, `ws` does not close the connection itself.
@@ -140,6 +140,13 @@ export class BaileysEngine implements Engine {
       void this.#life.end(upgradeRefusedBy(response.statusCode ?? 0));
     });
     catchListenerErrors(ws, (error, isVital) => (isVital ? this.#lose(error) : warn(error)));
+    const gate = new FrameGate(ws, {
+      allWritten: () => this.#beforeSending(auth),
+      standing: this.#options.standing,
+      isShut: () => this.#life.closed !== undefined,
+      onHeard: () => this.#heartbeat?.heard(),
+      onLost: (error) => this.#life.fail(error),
+    });
     ev.process((events) => {
       try {
         this.#handle(events, socket, auth);
@@ -237,9 +244,10 @@ export class BaileysEngine implements Engine {
     });
   }
 
-  #startHeartbeat(socket: WASocket): Heartbeat {
+  #startHeartbeat(socket: WASocket, gate: FrameGate): Heartbeat {
     return new Heartbeat(this.#settings.clock, this.#settings, {
-      ping: (limitMs) => ping(socket, limitMs),
+      ping: (limitMs) => gate.keepAlive(() => ping(socket, limitMs)),
+      isFrozen: () => this.#options.standing?.isFrozen ?? false,
       onHealth: (healthy) => {
         if (this.#stage === "open") this.#life.enqueueReport({ type: "health", healthy });
       },

@@ -14,6 +14,8 @@ export interface HeartbeatSettings {
 export interface HeartbeatParts {
   /** Pings WhatsApp; resolves with whether it answered in time. Never rejects. */
   readonly ping: (limitMs: number) => Promise<boolean>;
+  /** Returns true while WhatsApp's answers wait to be read, so that their lack means nothing. */
+  readonly isFrozen: () => boolean;
   readonly onHealth: (healthy: boolean) => void;
   /** Called when the second probe in a row was not answered. */
   readonly onDeaf: () => void;
@@ -61,14 +63,15 @@ export class Heartbeat {
     const nowMs = this.#clock.nowMs();
     const silentMs = nowMs - this.#heardAtMs;
     const toPingMs = Math.max(this.#heardAtMs, this.#pingedAtMs) + keepAliveIntervalMs - nowMs;
-    const delayMs = Math.max(0, Math.min(toPingMs, probeAfterMs - silentMs));
+    const toProbeMs = this.#parts.isFrozen() ? toPingMs : probeAfterMs - silentMs;
+    const delayMs = Math.max(0, Math.min(toPingMs, toProbeMs));
     this.#cancel = this.#clock.schedule(delayMs, () => void this.#beat());
   }
 
   async #beat(): Promise<void> {
     const { keepAliveIntervalMs, probeAfterMs, probeTimeoutMs } = this.#settings;
     const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#heardAtMs >= probeAfterMs) {
+    if (nowMs - this.#heardAtMs >= probeAfterMs && !this.#parts.isFrozen()) {
       await this.#probe();
     } else if (nowMs - Math.max(this.#heardAtMs, this.#pingedAtMs) >= keepAliveIntervalMs) {
       this.#pingedAtMs = nowMs;
@@ -93,7 +96,7 @@ export class Heartbeat {
     const before = this.#heardAtMs;
     const answered = await ask();
     if (answered) this.heard();
-    return answered || this.#heardAtMs > before || this.#stopped;
+    return answered || this.#heardAtMs > before || this.#stopped || this.#parts.isFrozen();
   }
 
   #report(healthy: boolean): void {

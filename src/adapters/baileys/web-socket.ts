@@ -10,11 +10,15 @@ interface WebSocket {
   send(data: Uint8Array, onSent?: (error?: Error) => void): void;
   close(): void;
   terminate(): void;
+  ping(): void;
+  /** Reads no more from the connection until `resume`. */
+  pause(): void;
+  resume(): void;
   once(event: "close", listener: () => void): void;
 }
 
 // RFC 6455's states, numbered as in `ws`.
-const openState = 1;
+export const openState = 1;
 const closedState = 3;
 
 /**
@@ -33,37 +37,8 @@ export function boundClose(client: WebSocketClient, clock: Clock, limitMs: numbe
   };
 }
 
-/**
- * Holds each frame, and those after it, until the promise of `pending` resolves. A frame leaves at once if `pending` returns
- * undefined and no other frame waits. Baileys is told at once that the frame was sent, because the wait may depend on its next step.
- * After a rejected wait nothing leaves any more.
- */
-export function holdFrames(client: WebSocketClient, pending: () => Promise<void> | undefined): void {
-  const socket = webSocketOf(client);
-  const send = socket.send.bind(socket);
-  let last: Promise<void> | undefined;
-  const sendAfter = async (before: Promise<void> | undefined, wait: Promise<void> | undefined, data: Uint8Array) => {
-    await Promise.all([before, wait]);
-    if (socket.readyState === openState) send(data);
-  };
-  socket.send = (data, onSent) => {
-    const wait = pending();
-    if (!last && !wait) return send(data, onSent);
-    const sent = sendAfter(last, wait, data);
-    last = sent;
-    sent.then(
-      () => {
-        if (last === sent) last = undefined;
-      },
-      // All later frames wait for this one, so nothing leaves.
-      () => {},
-    );
-    onSent?.();
-  };
-}
-
 /** Baileys declares the field protected, and has no public way to cut a connection. */
-function webSocketOf(client: WebSocketClient): WebSocket {
+export function webSocketOf(client: WebSocketClient): WebSocket {
   const socket: unknown = Reflect.get(client, "socket");
   if (!isWebSocket(socket)) throw new Error("Baileys' WebSocket client has no WebSocket");
   return socket;

@@ -12,8 +12,9 @@ function start(answers: boolean) {
   const startedAtMs = clock.nowMs();
   const log: string[] = [];
   const note = (what: string) => log.push(`${(clock.nowMs() - startedAtMs) / 1000} ${what}`);
-  const parts = { answers };
+  const parts = { answers, isFrozen: false };
   const heartbeat = new Heartbeat(clock, settings, {
+    isFrozen: () => parts.isFrozen,
     ping: async (limitMs) => {
       note("ping");
       if (parts.answers) {
@@ -82,6 +83,33 @@ describe("the heartbeat of a connection", () => {
     parts.answers = true;
     await pass(60);
     assert.ok(!log.some((line) => line.includes("deaf")));
+    heartbeat.stop();
+  });
+
+  it("goes on pinging while the node is frozen, and gives up nothing", async () => {
+    const { heartbeat, log, parts, pass } = start(false);
+    parts.isFrozen = true;
+    await pass(200);
+    assert.deepEqual(log, ["30 ping", "60 ping", "90 ping", "120 ping", "150 ping", "180 ping"]);
+    heartbeat.stop();
+  });
+
+  it("gives up nothing if the node freezes while it waits for an answer", async () => {
+    const { heartbeat, log, parts, pass } = start(false);
+    await pass(65);
+    parts.isFrozen = true;
+    await pass(60);
+    assert.deepEqual(log, ["30 ping", "60 ping", "70 ping", "100 ping"]);
+    heartbeat.stop();
+  });
+
+  it("asks whether the connection has outlasted a freeze", async () => {
+    const { heartbeat, log, parts, pass } = start(false);
+    parts.isFrozen = true;
+    await pass(100);
+    parts.isFrozen = false;
+    await pass(60);
+    assert.deepEqual(log.slice(3), ["120 ping", "130 suspect", "130 ping", "140 deaf"]);
     heartbeat.stop();
   });
 

@@ -8,7 +8,7 @@ import { createApi } from "./server/api.ts";
 import { openApiKey } from "./server/api-key.ts";
 import { createDashboardLogins } from "./server/dashboard-logins.ts";
 import { createEngines } from "./server/engines.ts";
-import { createListener } from "./server/listener.ts";
+import { createListener, nodeAddressOf } from "./server/listener.ts";
 import { openMetrics } from "./server/metrics.ts";
 import { createTools, type Overrides } from "./server/overrides.ts";
 import { handleProcessFailures } from "./server/process-failures.ts";
@@ -77,12 +77,20 @@ export async function createServer(
   const { url, address, port } = await listener.listen();
   const facts = { url, address, port, store: store.place, engine: config.defaultEngine, version: packageJson.version };
   logger.info(facts, "listening");
+  await backend.cluster?.announce(nodeAddressOf(config, secrets, port));
   if (config.printQr) stack.defer(startQrPrinter(backend));
 
   const opened = stack.move();
   let stopped: Promise<void> | undefined;
+  /** Gives the sessions to other nodes, while this one still answers calls. */
+  const leaveCluster = async () => {
+    if (!backend.cluster) return;
+    api.serving.drain();
+    await manager.drain(config.drain).catch((error: unknown) => logger.error({ err: error }, "drain failed"));
+  };
   const stop = async () => {
     logger.info({}, "stopping");
+    await leaveCluster();
     // Webhooks stop beside the listener, so that both have the same grace period.
     await Promise.all([opened.disposeAsync(), webhooks.stop(stopGraceMs)]);
     logger.info({}, "stopped");

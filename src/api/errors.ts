@@ -33,8 +33,8 @@ const codes = {
   STREAM_TOO_OLD: Code.Unavailable,
   STORE_UNAVAILABLE: Code.Unavailable,
   BACKUP_RUNNING: Code.ResourceExhausted,
-  OWNED_ELSEWHERE: Code.Unavailable,
-  SESSION_MOVED: Code.Unavailable,
+  OWNED_ELSEWHERE: Code.FailedPrecondition,
+  SESSION_MOVING: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
 } as const satisfies Record<ErrorReason, Code>;
 

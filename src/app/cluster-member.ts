@@ -9,6 +9,10 @@ import { type BootChoice, forcedStarts } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { handOverAll } from "./hand-over.ts";
 import type { SessionRunner } from "./session-runner.ts";
+import { awaitWithin } from "./time-box.ts";
+
+/** Time for the store to take the news that a node stops. */
+const announceLimitMs = 5_000;
 
 /** The sessions of this node, as far as the cluster is concerned with them. */
 export interface MemberSessions {
@@ -54,6 +58,7 @@ export class ClusterMember {
   #handedOver = 0;
   #keepsLeases = false;
   #report: BootReport | undefined;
+  #stopWatching = () => {};
 
   constructor(options: MemberOptions, own: MemberSessions) {
     this.#options = options;
@@ -81,6 +86,7 @@ export class ClusterMember {
   async start(): Promise<void> {
     const { sessions, logger } = this.#options;
     this.#arrivals.start();
+    this.#stopWatching = this.#options.cluster.standing.onFreeze(() => void this.#logFreeze());
     const { stopped, missing } = forcedStarts((await sessions.list()).records, this.#options);
     const attempt = async (session: string, start: () => Promise<unknown>) => {
       await start().catch((error: unknown) => {
@@ -107,13 +113,17 @@ export class ClusterMember {
 
   /** Takes on no more sessions, and gives away those that can run elsewhere, at 20 a second. To be followed by the end of the node. */
   async drain(mode: Drain): Promise<void> {
-    const { cluster, logger } = this.#options;
+    const { cluster, clock, logger } = this.#options;
     const { placement, standing } = cluster;
     void this.#arrivals.stop();
     // The others claim what a node that cannot reach the store leaves behind.
     if (standing.isFrozen) return;
     this.#keepsLeases = mode === "return";
-    await placement.drain({ returns: mode === "return" });
+    const announced = placement.drain({ returns: mode === "return" }).then(() => true);
+    if (!(await awaitWithin(clock, announceLimitMs, announced))) {
+      logger.warn({}, "the other nodes could not be told that this one stops: they claim its sessions later");
+      return;
+    }
     const nodes = (await placement.nodes()).filter(({ name, isAlive, isDraining }) => {
       return name !== placement.self && isAlive && !isDraining;
     });
@@ -127,7 +137,23 @@ export class ClusterMember {
   /** Takes on no more sessions. Idempotent. */
   async stop(): Promise<void> {
     this.#report?.close();
+    this.#stopWatching();
     await this.#arrivals.stop();
+  }
+
+  /** Tells people why the node stands still, and how that ended. Never rejects. */
+  async #logFreeze(): Promise<void> {
+    const { cluster, clock, logger } = this.#options;
+    const { standing } = cluster;
+    const startedAtMs = clock.nowMs();
+    const sessions = this.#own.runners().length;
+    logger.warn({ sessions }, "the store does not answer: this node sends and acknowledges nothing until it does");
+    try {
+      await standing.thawed();
+      logger.info({ sessions, ms: clock.nowMs() - startedAtMs }, "the store answers again: this node goes on");
+    } catch {
+      logger.error({ sessions }, "the store did not answer in time: this node has given up its sessions");
+    }
   }
 
   /** Takes on a session, a pending unlink, or the last deliveries of a removed session. */

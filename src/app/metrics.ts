@@ -9,7 +9,7 @@ import type { SessionManager } from "./session-manager.ts";
  */
 export async function currentGauges(
   backend: Pick<Backend, "sessions" | "outbox">,
-  manager: Pick<SessionManager, "lastInbound" | "pendingUnlinks">,
+  manager: Pick<SessionManager, "lastInbound" | "pendingUnlinks" | "memberCounts">,
   nowMs: number,
 ) {
   const { records } = await backend.sessions.list();
@@ -29,6 +29,7 @@ export async function currentGauges(
       { labels: { state: "retrying" }, value: retrying },
     ],
     pendingUnlinks: manager.pendingUnlinks,
+    node: manager.memberCounts,
     oldestPendingMs: oldestMs === undefined ? 0 : Math.max(0, nowMs - oldestMs),
   };
 }

@@ -11,7 +11,7 @@ import {
   isNotFound,
   ownedElsewhere,
   SessionError,
-  sessionMoved,
+  sessionMoving,
   sessionNotFound,
   sessionNotStarted,
   shuttingDown,
@@ -304,7 +304,7 @@ export class SessionManager {
     try {
       return await command(runner);
     } catch (error) {
-      throw error instanceof LeaseLost ? sessionMoved(session) : error;
+      throw error instanceof LeaseLost ? sessionMoving(session) : error;
     } finally {
       if (runner.removed) this.#runners.delete(session);
     }

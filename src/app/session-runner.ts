@@ -1,6 +1,6 @@
 import type { MessageLog, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
-import { SessionError, sessionMoved, sessionNotFound, shuttingDown } from "../domain/errors.ts";
+import { SessionError, sessionMoving, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
   type SessionAction,
   type SessionInput,
@@ -183,7 +183,7 @@ export class SessionRunner {
     const result = this.#tail.then(() => {
       if (this.#state === "removed") throw sessionNotFound(this.record.name);
       if (this.#state === "closed") throw shuttingDown();
-      if (this.#state === "lost") throw sessionMoved(this.record.name);
+      if (this.#state === "lost") throw sessionMoving(this.record.name);
       return step();
     });
     this.#tail = result.catch(() => {});
@@ -222,7 +222,7 @@ export class SessionRunner {
   async #performAll(actions: readonly SessionAction[]): Promise<UnlinkOutcome | undefined> {
     let outcome: UnlinkOutcome | undefined;
     for (const action of actions) {
-      if (this.#state === "lost") throw sessionMoved(this.record.name);
+      if (this.#state === "lost") throw sessionMoving(this.record.name);
       outcome = (await this.#perform(action)) ?? outcome;
     }
     return outcome;

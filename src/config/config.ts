@@ -30,6 +30,12 @@ export interface Config {
   readonly startSessions: readonly string[];
   readonly autoStartDelayMs: number;
   readonly workerId: string;
+  /** Name of this node in a cluster; undefined for the name of its host. */
+  readonly nodeName: string | undefined;
+  /** Base URL at which other nodes reach this one; undefined for the address from which it reaches the store. */
+  readonly nodeUrl: string | undefined;
+  /** Gives sessions to other nodes at a stop, or leaves them to the next start. */
+  readonly drain: "handoff" | "return";
   /** Time for which the event loop may stand still until the process is killed; 0 for no watchdog. */
   readonly blockedLimitMs: number;
   readonly printQr: boolean;
@@ -152,6 +158,9 @@ function sessionsOf(read: Reader) {
       maxConnecting: read.get("SESSIOND_MAX_CONNECTING"),
     },
     workerId: read.get("WAHA_WORKER_ID"),
+    nodeName: read.get("SESSIOND_NODE"),
+    nodeUrl: read.get("SESSIOND_NODE_URL"),
+    drain: read.get("SESSIOND_DRAIN"),
     printQr: read.get("WAHA_PRINT_QR"),
   } as const;
 }

@@ -135,6 +135,19 @@ const sessions = {
     description: "Name of this server, shown by `/api/server/status`.",
     default: "",
   }),
+  SESSIOND_NODE: variable(trimmed, {
+    description: "Name of this node among those that share a database: unique, and the same after a restart.",
+    shownDefault: "the host's name",
+  }),
+  SESSIOND_NODE_URL: variable(url("http:", "https:"), {
+    description: "Base URL at which the other nodes reach this one.",
+    shownDefault: "the address from which it reaches the database",
+  }),
+  SESSIOND_DRAIN: variable(oneOf("handoff", "return"), {
+    description:
+      "Sessions of a node that stops: `handoff` gives them to the other nodes, `return` leaves them to its next start for 60 s.",
+    default: "handoff",
+  }),
 };
 
 const proxies = {

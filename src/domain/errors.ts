@@ -30,7 +30,7 @@ export type ErrorReason =
   | "STORE_UNAVAILABLE"
   | "BACKUP_RUNNING"
   | "OWNED_ELSEWHERE"
-  | "SESSION_MOVED"
+  | "SESSION_MOVING"
   | "SHUTTING_DOWN";
 
 /**
@@ -105,8 +105,8 @@ export const ownedElsewhere = (session: string, node: string, isBound: boolean) 
   );
 
 /** Creates the error for a command that met a session on its way to another node, or to this node again. */
-export const sessionMoved = (session: string) =>
-  new SessionError("SESSION_MOVED", `Session '${session}' is being moved to another node; try again`, { session });
+export const sessionMoving = (session: string) =>
+  new SessionError("SESSION_MOVING", `Session '${session}' is being moved to another node; try again`, { session });
 
 /** Creates the error for a command to a node that cannot reach its store, and so does nothing. */
 export const nodeFrozen = () =>

@@ -62,10 +62,15 @@ export interface Standing {
   thawed(): Promise<void>;
 }
 
+/** Place where a node listens: its base URL, or a port of the address from which it reaches the store. */
+export type NodeAddress = { readonly url: string } | { readonly scheme: "http" | "https"; readonly port: number };
+
 /** The part of a backend that several nodes share. */
 export interface Cluster {
   readonly placement: Placement;
   readonly standing: Standing;
   /** Secret of the whole cluster, made with it: 32 bytes, from which tokens between nodes and of clients are derived. */
   readonly secret: Uint8Array;
+  /** Lets the other nodes know where this one listens. */
+  announce(address: NodeAddress): Promise<void>;
 }

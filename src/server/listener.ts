@@ -19,6 +19,7 @@ import { createServer as createHttpServer } from "../http/server/server.ts";
 import { createDashboardRoutes } from "../http/static-files/dashboard.ts";
 import { createDocsRoutes } from "../http/static-files/docs.ts";
 import { collectUnaryRpcs } from "../http/unary-calls.ts";
+import type { NodeAddress } from "../ports/cluster.ts";
 import type { Logger } from "../ports/system.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { type Api, restServices } from "./api.ts";
@@ -86,6 +87,10 @@ export function createListener(
     },
   };
 }
+
+/** Returns where other nodes reach this one. */
+export const nodeAddressOf = ({ nodeUrl: url }: Config, { tls }: Secrets, port: number): NodeAddress =>
+  url === undefined ? { scheme: tls ? "https" : "http", port } : { url };
 
 /** Loads the OpenAPI document. */
 const loadDocument = async (): Promise<JsonObject> => JSON.parse(await readFile(documentFile, "utf8"));

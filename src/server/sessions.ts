@@ -31,7 +31,7 @@ export function createSessions(
   { proxies, globalWebhook }: Secrets,
   { clock, random, logger }: Tools,
 ): RunningSessions {
-  const gate = new ConnectGate(clock, config.connects);
+  const gate = new ConnectGate(clock, config.connects, backend.cluster?.standing);
   const reconnects = new Reconnects(clock);
   const pairingLinks = new PairingLinks({
     sessions: backend.sessions,

@@ -28,7 +28,8 @@ export async function createWebhooks(
   const { webhookProxies: proxies, webhookAllowList: allow } = rules;
   const sender = createLazySender({ clock, proxies, ...(allow && { guard: { allow } }) });
   const environment = { version: packageJson.version, tier: "PLUS", browser: (await engines.browser()) ?? null };
-  const sending = { outbox: backend.outbox, sender, clock, random, logger, metrics };
+  const standing = backend.cluster?.standing;
+  const sending = { outbox: backend.outbox, sender, clock, random, logger, metrics, standing };
   const dispatcher = new WebhookDispatcher({ ...sending, signer: nodeSigner, environment });
   let stopped: Promise<void> | undefined;
   return {

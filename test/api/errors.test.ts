@@ -41,8 +41,8 @@ const codes = {
   TOO_MANY_STREAMS: "ResourceExhausted",
   STREAM_TOO_OLD: "Unavailable",
   BACKUP_RUNNING: "ResourceExhausted",
-  OWNED_ELSEWHERE: "Unavailable",
-  SESSION_MOVED: "Unavailable",
+  OWNED_ELSEWHERE: "FailedPrecondition",
+  SESSION_MOVING: "Unavailable",
   SHUTTING_DOWN: "Unavailable",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;
 

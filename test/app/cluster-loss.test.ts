@@ -78,7 +78,7 @@ describe("a session that is taken from its node", () => {
     a.backend.sessions.commit = async () => {
       throw new LeaseLost("refused");
     };
-    await assert.rejects(a.manager.stop("alice"), { reason: "SESSION_MOVED" });
+    await assert.rejects(a.manager.stop("alice"), { reason: "SESSION_MOVING" });
     assert.ok(a.engine().closing);
   });
 
@@ -131,7 +131,7 @@ describe("a session that is taken from its node", () => {
     it(`tells the caller of a "${name}" that was under way to try again`, async (t) => {
       const { a, cluster } = await working(t);
       const release = holdCommits(a);
-      const answer = assert.rejects(command(a.manager), { reason: "SESSION_MOVED" });
+      const answer = assert.rejects(command(a.manager), { reason: "SESSION_MOVING" });
       await settle();
       await cluster.take("alice", "c");
       release();

@@ -1,7 +1,7 @@
 import { EventEmitter, on } from "node:events";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import type { Backend } from "../../src/ports/backend.ts";
-import type { ClusterNode, Placement } from "../../src/ports/cluster.ts";
+import type { ClusterNode, NodeAddress, Placement } from "../../src/ports/cluster.ts";
 import { type Lease, OwnedElsewhere, type Sessions } from "../../src/ports/sessions.ts";
 import type { Clock } from "../../src/ports/system.ts";
 import { FakeStanding } from "./fake-standing.ts";
@@ -13,6 +13,8 @@ export class MemoryNode {
   readonly backend: Backend;
   /** Names of sessions that it was given, for the one reader of its arrivals. */
   readonly given = new EventEmitter();
+  /** As announced. */
+  address: NodeAddress | undefined;
   isAlive = true;
   isDraining = false;
   /** Set by a drain. */
@@ -24,7 +26,16 @@ export class MemoryNode {
     this.backend = {
       ...store,
       sessions: sessionsOf(this, cluster),
-      cluster: { placement: placementOf(this, cluster), standing: this.standing, secret: new Uint8Array(32) },
+      // The store outlives its nodes.
+      upkeep: { ...store.upkeep, close: async () => {} },
+      cluster: {
+        placement: placementOf(this, cluster),
+        standing: this.standing,
+        secret: new Uint8Array(32),
+        announce: async (address) => {
+          this.address = address;
+        },
+      },
     };
   }
 }

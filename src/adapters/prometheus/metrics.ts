@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CallMetrics, WebhookMetrics } from "../../ports/metrics.ts";
 import { Durations } from "./durations.ts";
+import { createNodeInstruments, type NodeFacts } from "./node-instruments.ts";
 
 /** Value of a gauge with its labels. */
 export interface Sample {
@@ -20,6 +21,8 @@ export interface Gauges {
   readonly pendingUnlinks: number;
   /** Wait of the oldest event for its first attempt. */
   readonly oldestPendingMs: number;
+  /** Left out by a server that is alone. */
+  readonly node?: NodeFacts | undefined;
 }
 
 /** Metrics of the server. */
@@ -117,6 +120,7 @@ function createStateInstruments(registers: Registry[]) {
     "sessiond_pending_unlinks",
     "Devices of sessions logged out or deleted that remain to be unlinked at WhatsApp",
   );
+  let node: ReturnType<typeof createNodeInstruments> | undefined;
   const oldest = gauge("sessiond_webhook_oldest_pending_seconds", "Wait of the oldest event for its first attempt");
   return {
     update(now: Gauges): void {
@@ -127,6 +131,9 @@ function createStateInstruments(registers: Registry[]) {
       for (const { labels, value } of now.pendingDeliveries) pending.set({ ...labels }, value);
       unlinks.set(now.pendingUnlinks);
       oldest.set(now.oldestPendingMs / 1000);
+      if (!now.node) return;
+      node ??= createNodeInstruments(registers);
+      node.update(now.node);
     },
   };
 }

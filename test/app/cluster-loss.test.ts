@@ -141,6 +141,49 @@ describe("a session that is taken from its node", () => {
     });
   }
 
+  it("opens no engine if it is taken while it is loaded", async (t) => {
+    const { b, cluster } = await working(t);
+    b.backend.sessions.messages = async () => {
+      await cluster.take("alice", "c");
+      return undefined;
+    };
+    await cluster.take("alice", "b");
+    await settle();
+    assert.equal(b.engines.length, 0);
+  });
+
+  it("is not kept in memory if it is taken while it is loaded, though it has nothing to write", async (t) => {
+    const { a, b, cluster } = await working(t);
+    await a.manager.stop("alice");
+    b.backend.sessions.messages = async () => {
+      await cluster.take("alice", "c");
+      return undefined;
+    };
+    cluster.owners.delete("alice");
+    await assert.rejects(b.manager.stop("alice"), { reason: "SESSION_MOVING" });
+    assert.equal(b.manager.memberCounts?.owned, 0);
+  });
+
+  it("keeps its files if it is taken at the moment in which its login was discarded", async (t) => {
+    const { cluster, boot } = openCluster(t);
+    const a = await boot("a", {}, true);
+    await a.create();
+    await settle();
+    a.engine().report({ type: "closed", cause: "logged_out", message: "unlinked" });
+    await settle();
+    const discarded: string[] = [];
+    a.fixture.discard = async (session) => void discarded.push(session);
+    const { commit } = a.backend.sessions;
+    a.backend.sessions.commit = async (...args) => {
+      const events = await commit(...args);
+      await cluster.take("alice", "c");
+      return events;
+    };
+    await assert.rejects(a.manager.start("alice"), { reason: "SESSION_MOVING" });
+    assert.deepEqual(discarded, []);
+    assert.equal(a.engines.length, 1);
+  });
+
   it("opens no engine on the former node as time passes", async (t) => {
     const { a, cluster, clock } = await working(t);
     a.engine().report({ type: "closed", cause: "unreachable", message: "lost" });

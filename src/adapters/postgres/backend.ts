@@ -26,10 +26,8 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
   const journal = new SessionJournal(store, options);
   const { writers, queues } = journal;
   const pendingUnlinks = new PostgresPendingUnlinks(store, writers, journal.ownership);
-  for (const queue of store.pending) {
-    queues.restore(queue, { firsts: queue.firsts > 0, retriesFromMs: queue.retriesFromMs });
-    queues.restored(queue.firsts, queue.retries);
-  }
+  for (const queue of store.pending.queues) queues.restore(queue, queue);
+  queues.restored(store.pending.firsts, store.pending.retries);
   const resealing = new AbortController();
   return {
     sessions: new PostgresSessions(store, journal, pendingUnlinks),

@@ -5,7 +5,6 @@ import type { Logger } from "../../../ports/system.ts";
 import type { StoreMove } from "../../../ports/transfer.ts";
 import { type EndpointName, Endpoints } from "../../embedded/endpoints.ts";
 import { Trimmed } from "../../embedded/trimmed.ts";
-import type { PendingQueue } from "../pending-queue.ts";
 import { Connection, type Target } from "./connection.ts";
 import { checkDurability } from "./durability.ts";
 import { checkIdentity } from "./identity.ts";
@@ -14,6 +13,7 @@ import { migrate } from "./migrations.ts";
 import { readMove, refuseMove } from "./move-mark.ts";
 import { checkUnused } from "./occupancy.ts";
 import { Outage } from "./outage.ts";
+import { type Pending, readPending } from "./pending.ts";
 import { Reads } from "./reads.ts";
 import { checkSealKeys, type SealKeys } from "./seal-keys.ts";
 import { placeOf, reasonOf } from "./start-errors.ts";
@@ -62,7 +62,7 @@ export interface OpenStore {
   /** Greatest epoch that a lease of an earlier life can have. */
   readonly afterEpoch: bigint;
   readonly endpoints: Endpoints;
-  readonly pending: readonly PendingQueue[];
+  readonly pending: Pending;
   /** Names of all sessions. */
   readonly sessions: Set<string>;
   readonly trimmed: Trimmed;
@@ -131,9 +131,9 @@ async function readStore(connections: Connections, options: StoreOptions): Promi
   const reads = new Reads(connections.reads, outage);
   // Reads much at once, for which the other connection would not wait.
   const upkeepReads = new Reads(upkeep, outage);
-  const pending = await pendingQueues(upkeep);
+  const pending = await readPending(upkeep);
   const endpoints = await readEndpoints(upkeepReads, values);
-  await removeOrphans(upkeep, endpoints, pending);
+  await removeOrphans(upkeep, endpoints, pending.queues);
   return {
     connections,
     reads,
@@ -205,26 +205,6 @@ async function beginJournal(connection: Connection, { node, epoch }: NodeLife, c
     INSERT INTO sessiond.journal (node, lane, epoch, grp, clock) VALUES ($1, 'log', $2, 0, $3)`,
     [node, epoch, clock],
   );
-}
-
-async function pendingQueues(connection: Connection): Promise<PendingQueue[]> {
-  const rows = await connection.query<{
-    session: string;
-    endpoint: string;
-    firsts: bigint;
-    retries: bigint;
-    due: bigint | null;
-  }>(
-    `SELECT session, endpoint, count(*) FILTER (WHERE due IS NULL) AS firsts, count(due) AS retries, min(due) AS due
-    FROM sessiond.delivery GROUP BY session, endpoint`,
-  );
-  return rows.map(({ session, endpoint, firsts, retries, due }) => ({
-    session: fromStoredText(session),
-    endpointId: fromStoredText(endpoint),
-    firsts: Number(firsts),
-    retries: Number(retries),
-    retriesFromMs: due === null ? Number.POSITIVE_INFINITY : Number(due),
-  }));
 }
 
 /** Removes endpoints whose last delivery was settled just before the process ended. */

@@ -10,6 +10,7 @@ import { createDashboardLogins } from "./server/dashboard-logins.ts";
 import { createEngines } from "./server/engines.ts";
 import { createListener, nodeAddressOf } from "./server/listener.ts";
 import { openMetrics } from "./server/metrics.ts";
+import { createAccess, createNodes } from "./server/nodes.ts";
 import { createTools, type Overrides } from "./server/overrides.ts";
 import { handleProcessFailures } from "./server/process-failures.ts";
 import { createSessions, startQrPrinter } from "./server/sessions.ts";
@@ -53,7 +54,7 @@ export async function createServer(
   const store = await openStore(directory, config, secrets, tools, overrides);
   const { backend } = store;
   stack.defer(() => backend.upkeep.close());
-  const verifyKey = await openApiKey(directory, config, secrets, logger);
+  const accessKey = await openApiKey(directory, config, secrets, logger, backend.cluster);
 
   const engines = await createEngines(directory, config, tools, overrides, watchdog);
   stack.defer(() => engines.close());
@@ -65,16 +66,21 @@ export async function createServer(
   const webhooks = await createWebhooks(store, rules, engines, metrics, tools);
   stack.defer(() => webhooks.stop(stopGraceMs));
 
-  const own = createApi(config, secrets, { store, engines, sessions, metrics, verifyKey }, tools);
+  const nodes = createNodes(backend, secrets);
+  stack.defer(() => nodes?.peers.close());
+  const access = createAccess(nodes, accessKey?.setting, secrets, tools);
+  const verifyKey = accessKey?.verify;
+  const own = createApi(config, secrets, { store, engines, sessions, metrics, verifyKey, nodes, access }, tools);
   const api = { ...own, ...(overrides.routes && { routes: overrides.routes }) };
   const logins = createDashboardLogins(config, secrets, { verifyKey, logins: own.logins }, tools);
-  const listener = createListener(config, secrets, rules, api, metrics, logger, logins);
+  const listener = createListener(config, secrets, rules, api, metrics, logger, { logins, nodes });
   webhooks.start();
   stack.defer(startRetention(store, config, tools));
   await sessions.pairingLinks.load();
   await manager.boot();
   stack.defer(() => listener.close(stopGraceMs));
   const { url, address, port } = await listener.listen();
+  stack.defer(access.followNews());
   const facts = { url, address, port, store: store.place, engine: config.defaultEngine, version: packageJson.version };
   logger.info(facts, "listening");
   await backend.cluster?.announce(nodeAddressOf(config, secrets, port));

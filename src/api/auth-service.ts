@@ -1,13 +1,19 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type AuthService, QrTextSchema } from "../../gen/sessiond/v1/auth_service_pb.js";
+import {
+  AuthService,
+  type QrStreamRequest,
+  type QrStreamResponse,
+  QrTextSchema,
+} from "../../gen/sessiond/v1/auth_service_pb.js";
 import type { PairingLinks } from "../app/pairing-links.ts";
 import type { SessionManager } from "../app/session-manager.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import type { Authentication } from "./authentication.ts";
+import type { Forwarding } from "./nodes/forwarding.ts";
 import { pngBody } from "./picture.ts";
 import { liveStream } from "./streams/live-stream.ts";
 import { type QrView, qrCode, qrStream } from "./streams/qr-stream.ts";
@@ -21,6 +27,8 @@ export interface AuthServiceOptions extends QrView {
   readonly authentication: Pick<Authentication, "linkOf">;
   /** Undefined without a page for links. */
   readonly pairingLinks: Pick<PairingLinks, "create" | "list" | "revoke"> | undefined;
+  /** Finds the owner of a stream; undefined if this node answers it. */
+  readonly forwarding?: Pick<Forwarding, "follow"> | undefined;
 }
 
 /** Lifetime of a pairing link, unless the request says otherwise. */
@@ -28,7 +36,7 @@ const defaultLinkMs = 15 * 60_000;
 
 /** Creates AuthService on top of a session manager. */
 export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
-  const { manager, sessions, drawQr, streams, authentication, pairingLinks, clock } = options;
+  const { manager, sessions, drawQr, streams, authentication, pairingLinks, clock, forwarding } = options;
   const shown = (atMs: number) => timestampFromMs(clock.wallMsAt(atMs));
   return {
     getQr: async ({ session }, { signal }) => ({
@@ -54,8 +62,21 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
       await manager.get(session);
       throw new SessionError("METHOD_NOT_SUPPORTED", "The method is not implemented by the engine.", { session });
     },
-    qrStream: (request, context) =>
-      liveStream((signal) => qrStream(sessions, request, options, signal), streams.optionsFor(context)),
+    qrStream(request, context) {
+      const local = (asked: QrStreamRequest, signal: AbortSignal) => qrStream(sessions, asked, options, signal);
+      const open = (signal: AbortSignal) => {
+        if (!forwarding) return local(request, signal);
+        const header = context.requestHeader;
+        const resumed = (last: QrStreamResponse | undefined) => resumedAfter(request, last);
+        return forwarding.follow(AuthService.method.qrStream, request.session, request, {
+          header,
+          signal,
+          local,
+          resumed,
+        });
+      };
+      return liveStream(open, streams.optionsFor(context));
+    },
     async createPairingLink({ session, ttl }, { responseHeader }) {
       responseHeader.set("cache-control", "no-store");
       await manager.get(session);
@@ -87,6 +108,12 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
     },
   };
 }
+
+/** Returns the request of a stream that goes on at another node, where a stopped session is an outcome. */
+const resumedAfter = (request: QrStreamRequest, last: QrStreamResponse | undefined): QrStreamRequest => ({
+  ...request,
+  afterSeq: last?.seq || request.afterSeq || 1n,
+});
 
 function requireLinks<T>(links: T | undefined): T {
   if (links !== undefined) return links;

@@ -33,6 +33,8 @@ export interface AuthenticationOptions {
   readonly dashboard?: { readonly logins: Logins; readonly readOnly: boolean } | undefined;
   /** A pairing link opens RPCs with the option `pairing_link`, for its own session. */
   readonly pairingLinks?: Pick<PairingLinks, "find"> | undefined;
+  /** Reads a pairing link again, if other nodes can make and revoke links. */
+  readonly refreshLink?: ((token: string) => Promise<void>) | undefined;
   readonly logger: Pick<CallLogger, "debug">;
 }
 
@@ -80,6 +82,20 @@ export class Authentication {
   admit(method: DescMethod | undefined, header: Headers): void {
     const refusal = this.refusal(method, header);
     if (refusal !== undefined) throw connectErrorOf(refusal);
+  }
+
+  /** Like `admit`, but first reads what other nodes may have changed; returns a promise only then. */
+  admission(method: DescMethod | undefined, header: Headers): void | Promise<void> {
+    const refreshed = this.refresh(header);
+    if (refreshed === undefined) return this.admit(method, header);
+    return refreshed.then(() => this.admit(method, header));
+  }
+
+  /** Reads the pairing link of a call again; undefined if there is nothing to read. */
+  refresh(header: Headers): Promise<void> | undefined {
+    const { refreshLink } = this.#options;
+    const token = refreshLink && header.get(pairingHeader);
+    return token ? refreshLink(token) : undefined;
   }
 
   /** Returns the reader of a stream that has been admitted. A ticket opens a stream; from then on its credential counts. */
@@ -166,9 +182,9 @@ function memoizeByMethod<T>(compute: (method: DescMethod) => T): (method: DescMe
 
 /** Creates connect's `requestGate`, which refuses calls before it reads any of their messages. */
 export function gate(
-  authentication: Pick<Authentication, "admit">,
-): (context: Pick<HandlerContext, "method" | "requestHeader">) => void {
-  return ({ method, requestHeader }) => authentication.admit(method, requestHeader);
+  authentication: Pick<Authentication, "admission">,
+): (context: Pick<HandlerContext, "method" | "requestHeader">) => void | Promise<void> {
+  return ({ method, requestHeader }) => authentication.admission(method, requestHeader);
 }
 
 /** Creates the error for a missing or wrong key. The two look alike, since the caller knows which one it sent. */

@@ -33,6 +33,7 @@ const codes = {
   STREAM_TOO_OLD: Code.Unavailable,
   STORE_UNAVAILABLE: Code.Unavailable,
   BACKUP_RUNNING: Code.ResourceExhausted,
+  NODE_UNREACHABLE: Code.Unavailable,
   OWNED_ELSEWHERE: Code.FailedPrecondition,
   SESSION_MOVING: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,

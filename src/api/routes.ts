@@ -2,6 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { Health } from "../../gen/health/v1/health_pb.js";
+import { PeerService } from "../../gen/sessiond/peer/v1/peer_service_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
@@ -16,10 +17,13 @@ import type { Sessions } from "../ports/sessions.ts";
 import type { Tickets } from "../ports/tickets.ts";
 import type { Upkeep } from "../ports/upkeep.ts";
 import { type AuthServiceOptions, createAuthService } from "./auth-service.ts";
-import { type Authentication, gate } from "./authentication.ts";
+import { type Authentication, gate, pairingHeader } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
+import { markAnswers, ownedHere } from "./nodes/arrival.ts";
+import { Forwarding, type ForwardingOptions } from "./nodes/forwarding.ts";
+import type { News } from "./nodes/news.ts";
 import { outageLimit } from "./outage-limit.ts";
 import { pairingScope } from "./pairing-scope.ts";
 import type { DrawQr } from "./picture.ts";
@@ -56,6 +60,8 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly serving: ServingState;
   /** Undefined for a store that answers or fails at once. */
   readonly onOutage: Upkeep["onOutage"] | undefined;
+  /** Set if other nodes own sessions. */
+  readonly nodes?: Omit<ForwardingOptions, "authentication" | "clock"> | undefined;
   /** True if clients can ask for the protos. */
   readonly reflection: boolean;
 }
@@ -66,6 +72,7 @@ const reflectionServices = [ServerReflection, ServerReflectionV1Alpha];
 /** All services, each call let in, reported and checked whatever the router. */
 export function createRoutes(options: RoutesOptions): (router: ConnectRouter) => void {
   const nowMs = () => options.clock.nowMs();
+  const forwarding = options.nodes && new Forwarding({ ...options, ...options.nodes });
   const interceptors = [
     reporting({ logger: options.logger, nowMs, ...(options.metrics && { metrics: options.metrics }) }),
     streamLimit(options.streamLimit),
@@ -73,6 +80,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     warning(options.warnings),
     validation,
     ...(options.onOutage ? [outageLimit(options.onOutage)] : []),
+    ...(forwarding ? [forwarding.interceptor] : []),
   ];
   const rules = { requestGate: gate(options.authentication), interceptors };
   const { clock, authentication, tickets, streamPolicy: policy } = options;
@@ -83,7 +91,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
   return (router) => {
     router
       .service(SessionService, createSessionService({ ...options, streams }), rules)
-      .service(AuthService, createAuthService({ ...options, streams }), rules)
+      .service(AuthService, createAuthService({ ...options, streams, forwarding }), rules)
       .service(EventService, createEventService({ log: options.log, streams, tickets }), rules)
       .service(WebhookService, createWebhookService(options.webhookLog, options.allWebhooks, clock), rules)
       .service(ServerService, createServerService(options), rules)
@@ -93,3 +101,32 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router.service(ServerReflection, reflection.v1, rules).service(ServerReflectionV1Alpha, reflection.v1alpha, rules);
   };
 }
+
+/** The services that other nodes call for their clients, whom they have let in and whose calls they have reported and checked. */
+export function createPeerRoutes(
+  options: RoutesOptions,
+  placement: ForwardingOptions["placement"],
+  news: News,
+): (router: ConnectRouter) => void {
+  const { clock, authentication, streamPolicy: policy, webhookLog, allWebhooks } = options;
+  const interceptors = [
+    markAnswers(placement.self),
+    reporting({ logger: options.logger, nowMs: () => clock.nowMs() }),
+    ...(options.onOutage ? [outageLimit(options.onOutage)] : []),
+    ownedHere({ placement, authentication }),
+  ];
+  const streams = new Streams({ policy, clock, authentication: { readerOf: readerOfPeer(authentication) } });
+  return (router) => {
+    router
+      .service(SessionService, createSessionService({ ...options, streams }), { interceptors })
+      .service(AuthService, createAuthService({ ...options, streams }), { interceptors })
+      .service(WebhookService, createWebhookService(webhookLog, allWebhooks, clock), { interceptors })
+      .service(PeerService, { follow: (_request, { signal }) => news.follow(signal) }, { interceptors });
+  };
+}
+
+/** Another node judges its readers by itself, but only this one hears at once when a link of its own sessions is revoked. */
+const readerOfPeer =
+  (authentication: Authentication): Authentication["readerOf"] =>
+  (method, header) =>
+    header.has(pairingHeader) ? authentication.readerOf(method, header) : { check() {} };

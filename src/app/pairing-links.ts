@@ -8,7 +8,7 @@ import type { SessionManager } from "./session-manager.ts";
 
 /** Dependencies of pairing links. */
 export interface PairingLinksOptions {
-  readonly sessions: Pick<Sessions, "list">;
+  readonly sessions: Pick<Sessions, "list" | "get">;
   readonly manager: () => Pick<SessionManager, "get" | "changeLinks">;
   readonly clock: MonotonicClock;
   readonly random: Pick<Random, "hex">;
@@ -30,12 +30,15 @@ export interface OpenLink {
 
 const tokenBytes = 32;
 const idBytes = 8;
+const reloadIntervalMs = 1_000;
 
 /** The pairing links of all sessions. They are stored in the sessions' records; the index by token is in memory. */
 export class PairingLinks {
   readonly #options: PairingLinksOptions;
   readonly #byHash = new Map<string, IndexedLink>();
   readonly #bySession = new Map<string, readonly IndexedLink[]>();
+  #reloading: Promise<void> | undefined;
+  #reloadMs = 0;
 
   constructor(options: PairingLinksOptions) {
     this.#options = options;
@@ -87,6 +90,36 @@ export class PairingLinks {
   /** Revokes a link. Idempotent. */
   async revoke(session: string, id: string): Promise<void> {
     await this.#options.manager().changeLinks(session, { type: "link_revoked", id });
+  }
+
+  /**
+   * Reads the stored form of the link with this token, for a store to which other nodes write too. `find` and its callers then know of
+   * links made or revoked at other nodes.
+   */
+  async refresh(token: string): Promise<void> {
+    const link = this.#byHash.get(this.#options.hash(token));
+    if (link === undefined) return this.#reload();
+    const { record } = await this.#options.sessions.get(link.session);
+    if (record) this.note(record);
+    else this.#forget(link.session);
+  }
+
+  /** Reads the links of all sessions, at most once at a time and once a second: anybody can send a token that is unknown. */
+  #reload(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#reloading === undefined || nowMs >= this.#reloadMs) {
+      this.#reloadMs = nowMs + reloadIntervalMs;
+      this.#reloading = this.load();
+    }
+    return this.#reloading;
+  }
+
+  #forget(session: string): void {
+    for (const link of this.#bySession.get(session) ?? []) {
+      this.#byHash.delete(link.hash);
+      link.end();
+    }
+    this.#bySession.delete(session);
   }
 
   /** Returns the open link with this token. */

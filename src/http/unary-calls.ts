@@ -99,6 +99,12 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
     return this.#responseTrailer;
   }
 
+  /** Takes the headers and trailers of a response that an interceptor has made. */
+  takeHeaders({ header, trailer }: { readonly header: Headers; readonly trailer: Headers }): void {
+    for (const [name, value] of header) this.responseHeader.set(name, value);
+    for (const [name, value] of trailer) this.responseTrailer.set(name, value);
+  }
+
   /** Calls with a deadline stay in Connect's pipeline. */
   timeoutMs(): undefined {}
 }
@@ -168,6 +174,7 @@ function createUnaryRpc(method: DescMethodUnary, implementation: Implementation,
     async run(call) {
       try {
         const response = await chain(call);
+        if (!(response instanceof UnaryResult)) call.takeHeaders(response);
         return response.message as Message;
       } catch (error) {
         throw error instanceof ConnectError ? error : hiddenError(error);

@@ -65,6 +65,14 @@ export interface Standing {
 /** Place where a node listens: its base URL, or a port of the address from which it reaches the store. */
 export type NodeAddress = { readonly url: string } | { readonly scheme: "http" | "https"; readonly port: number };
 
+/** Small values that all nodes share, such as the hash of a key that the server has made. */
+export interface SharedValues {
+  /** Returns a value; undefined if there is none of this name. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** Stores a value unless there is one of this name, and returns the stored one: the same on all nodes. */
+  add(name: string, value: Uint8Array): Promise<Uint8Array>;
+}
+
 /** The part of a backend that several nodes share. */
 export interface Cluster {
   readonly placement: Placement;
@@ -73,4 +81,15 @@ export interface Cluster {
   readonly secret: Uint8Array;
   /** Lets the other nodes know where this one listens. */
   announce(address: NodeAddress): Promise<void>;
+  readonly values: SharedValues;
+  /**
+   * Calls `callback` after each write of this node that has added to the log, with the `seq` of its last event. Returns the function
+   * that cancels it.
+   */
+  onCommit(callback: (seq: bigint) => void): () => void;
+  /**
+   * Says that another node has logged up to `seq`: the backend reads on at once instead of at its next poll. A call may come twice, late
+   * or never.
+   */
+  announced(seq: bigint): void;
 }

@@ -5,15 +5,14 @@ import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
+import { WebhookDelivery_State as DeliveryState } from "../../gen/sessiond/v1/webhook_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
-import { ProcessTickets } from "../adapters/embedded/process-tickets.ts";
 import type { createKeyVerifier } from "../adapters/node/api-key.ts";
 import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
-import { ProcessLogins } from "../adapters/node/process-logins.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { Authentication, type AuthenticationOptions } from "../api/authentication.ts";
-import { createRoutes } from "../api/routes.ts";
+import { createPeerRoutes, createRoutes, type RoutesOptions } from "../api/routes.ts";
 import { ServingState } from "../api/serving-state.ts";
 import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
 import { Warnings } from "../api/warnings.ts";
@@ -26,6 +25,7 @@ import { rpcsAt } from "../http/rest/rpcs-at.ts";
 import type { Logins } from "../ports/logins.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Engines } from "./engines.ts";
+import type { Access, Nodes } from "./nodes.ts";
 import type { Tools } from "./overrides.ts";
 import type { RunningSessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
@@ -48,11 +48,16 @@ export interface ApiParts {
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
   readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
+  /** Undefined for a store that only one process can use. */
+  readonly nodes: Nodes | undefined;
+  readonly access: Access;
 }
 
 /** All services, for whichever protocols the port speaks. */
 export interface Api {
   readonly routes: (router: ConnectRouter) => void;
+  /** The services for other nodes; undefined if there can be none. */
+  readonly peerRoutes: ((router: ConnectRouter) => void) | undefined;
   readonly authentication: Authentication;
   readonly logins: Logins;
   readonly serving: ServingState;
@@ -60,25 +65,25 @@ export interface Api {
 
 /** Creates the services over the parts below them. */
 export function createApi(config: Config, secrets: Secrets, parts: ApiParts, tools: Tools): Api {
-  const { store, engines, sessions, metrics } = parts;
+  const { store, engines, sessions, metrics, nodes } = parts;
   const { manager } = sessions;
   const { clock, random, logger, callLogger, drawQr } = tools;
   // Opening the store may have moved the clock on.
   const startedAtMs = clock.nowMs();
   const { backend, backUp } = store;
-  const tickets = new ProcessTickets({ clock, random });
+  const { tickets, logins, news } = parts.access;
   const pairingLinks = config.dashboard === "off" ? undefined : sessions.pairingLinks;
-  const logins = new ProcessLogins({ clock, random });
+  const refreshLink = nodes && pairingLinks && ((token: string) => pairingLinks.refresh(token));
   const authentication = createAuthentication(
     config,
-    { verifyKey: parts.verifyKey, tickets, pairingLinks, logger },
+    { verifyKey: parts.verifyKey, tickets, pairingLinks, refreshLink, logger },
     logins,
   );
   const warnings = new Warnings(logger);
   warnOfDeadEvents(secrets, warnings);
   const streams = countStreams();
   const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
-  const routes = createRoutes({
+  const options: RoutesOptions = {
     manager,
     sessions: backend.sessions,
     log: backend.log,
@@ -115,8 +120,15 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
       lastBackup: store.lastBackup,
     },
     reflection: config.reflection,
-  });
-  return { routes, authentication, logins, serving };
+    nodes: nodes && {
+      placement: nodes.cluster.placement,
+      peers: nodes.peers,
+      sessionsWithFailures: () => backend.outbox.sessionsWith(DeliveryState.FAILED),
+    },
+  };
+  const peerOptions = { ...options, logger: logger.child({ forwarded: true }) };
+  const peerRoutes = nodes && news && createPeerRoutes(peerOptions, nodes.cluster.placement, news);
+  return { routes: createRoutes(options), peerRoutes, authentication, logins, serving };
 }
 
 /** Counts open streams, and releases memory after many have ended. */
@@ -135,7 +147,9 @@ const versionsOf = ({ factories }: Engines) =>
 
 function createAuthentication(
   { openPaths, dashboard }: Config,
-  options: Pick<AuthenticationOptions, "verifyKey" | "tickets" | "pairingLinks"> & { readonly logger: Logger },
+  options: Pick<AuthenticationOptions, "verifyKey" | "tickets" | "pairingLinks" | "refreshLink"> & {
+    readonly logger: Logger;
+  },
   logins: Logins,
 ): Authentication {
   const open = rpcsAt(restServices, openPaths);

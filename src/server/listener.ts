@@ -11,7 +11,9 @@ import { urlOf } from "../config/address.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { shuttingDown } from "../domain/errors.ts";
 import { createLoginRoutes, type DashboardLogins } from "../http/dashboard-login/routes.ts";
+import type { RequestListener } from "../http/exchange.ts";
 import { createMetricsRoute } from "../http/metrics-route.ts";
+import { withPeerEntry } from "../http/peers/entry.ts";
 import { createRest, type PlainRoute } from "../http/rest/transcoder.ts";
 import { createHandler } from "../http/server/handler.ts";
 import { measureRequests } from "../http/server/measure-requests.ts";
@@ -23,6 +25,7 @@ import type { NodeAddress } from "../ports/cluster.ts";
 import type { Logger } from "../ports/system.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { type Api, restServices } from "./api.ts";
+import type { Nodes } from "./nodes.ts";
 
 const documentFile = new URL("../../gen/openapi.json", import.meta.url);
 const assetDirectory = dirname(fileURLToPath(import.meta.resolve("swagger-ui-dist/package.json")));
@@ -36,6 +39,14 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
+/** Parts of a port that not every server has. */
+export interface ListenerParts {
+  /** Undefined without a dashboard. */
+  readonly logins: DashboardLogins | undefined;
+  /** Undefined if no other node can call. */
+  readonly nodes: Nodes | undefined;
+}
+
 /** Creates the port over the services. It does not listen yet. */
 export function createListener(
   config: Config,
@@ -44,14 +55,14 @@ export function createListener(
   api: Api,
   metrics: Metrics,
   logger: Logger,
-  logins?: DashboardLogins,
+  { logins, nodes }: ListenerParts,
 ): Listener {
   const stopping = new AbortController();
   const { routes } = api;
   const unaryRpcs = collectUnaryRpcs(routes);
   const rest = createRest({
     services: restServices,
-    admit: (rpc, header) => api.authentication.admit(rpc, header),
+    admit: (rpc, header) => api.authentication.admission(rpc, header),
     routes,
     unaryRpcs,
     shutdownSignal: stopping.signal,
@@ -63,12 +74,24 @@ export function createListener(
     onError: (error) => logger.error({ err: error }, "request failed"),
   });
   const handler = createHandler({ routes, unaryRpcs, rest, guard: hostGuard, shutdownSignal: stopping.signal, cors });
+  const { peerRoutes } = api;
+  const peerEntry = (own: RequestListener) =>
+    nodes && peerRoutes
+      ? withPeerEntry(own, {
+          self: nodes.cluster.placement.self,
+          key: nodes.key,
+          clock: nodes.clock,
+          routes: peerRoutes,
+          shutdownSignal: stopping.signal,
+        })
+      : own;
   const server = createHttpServer({
     host: config.host,
     port: config.port,
     tls: secrets.tls,
     limits: limitsOf(config),
-    handler: measureRequests(handler, metrics.answered),
+    // Calls of other nodes are counted where their clients are.
+    handler: peerEntry(measureRequests(handler, metrics.answered)),
   });
   return {
     async listen() {

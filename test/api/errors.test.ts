@@ -41,6 +41,7 @@ const codes = {
   TOO_MANY_STREAMS: "ResourceExhausted",
   STREAM_TOO_OLD: "Unavailable",
   BACKUP_RUNNING: "ResourceExhausted",
+  NODE_UNREACHABLE: "Unavailable",
   OWNED_ELSEWHERE: "FailedPrecondition",
   SESSION_MOVING: "Unavailable",
   SHUTTING_DOWN: "Unavailable",

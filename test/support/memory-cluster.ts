@@ -32,6 +32,9 @@ export class MemoryNode {
         placement: placementOf(this, cluster),
         standing: this.standing,
         secret: new Uint8Array(32),
+        values: { read: async () => undefined, add: async (_name, value) => value },
+        onCommit: () => () => {},
+        announced: () => {},
         announce: async (address) => {
           this.address = address;
         },

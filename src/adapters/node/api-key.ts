@@ -74,24 +74,31 @@ export interface StoredKey {
  * shown is never valid. Rejects if the file holds anything else, or the key cannot be shown.
  */
 export async function loadOrCreateKey(path: string, { show, syncDirectory }: KeyCreation): Promise<StoredKey> {
+  const stored = await readStoredKey(path);
+  if (stored !== undefined) return { setting: stored, isNew: false };
+  const key = randomBytes(keyBytes).toString("hex");
+  const setting = hashedKey(key);
+  const draft = `${path}.new`;
+  await writeDraft(draft, `${setting}\n`);
+  await show(key);
+  await rename(draft, path);
+  await syncDirectory(dirname(path));
+  return { setting, isNew: true };
+}
+
+/** Reads the hash of a key from a file; undefined if it is missing. Rejects if the file holds anything else. */
+export async function readStoredKey(path: string): Promise<string | undefined> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (text === undefined) {
-    const key = randomBytes(keyBytes).toString("hex");
-    const setting = hashPrefix + sha512(Buffer.from(key)).toString("hex");
-    const draft = `${path}.new`;
-    await writeDraft(draft, `${setting}\n`);
-    await show(key);
-    await rename(draft, path);
-    await syncDirectory(dirname(path));
-    return { setting, isNew: true };
-  }
-  const setting = text.trim();
-  if (!hashSetting.test(setting)) throw new Error(`${path} holds no hash of an API key; delete it to get a new key`);
-  return { setting, isNew: false };
+  const setting = text?.trim();
+  if (setting === undefined || hashSetting.test(setting)) return setting;
+  throw new Error(`${path} holds no hash of an API key; delete it to get a new key`);
 }
+
+/** Returns the setting that accepts a key without naming it. */
+export const hashedKey = (key: string): string => hashPrefix + sha512(Buffer.from(key)).toString("hex");
 
 const sha512 = (data: Buffer): Buffer => digest("sha512", data, "buffer");
 

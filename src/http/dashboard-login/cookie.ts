@@ -8,6 +8,9 @@ const maxAgeSeconds = 7 * 24 * 3_600;
 /** With TLS the browser takes the name from this host alone (RFC 6265bis, section 4.1.3.2). */
 const cookieName = (req: HttpRequest) => (isSecure(req) ? "__Host-sessiond" : "sessiond");
 
+/** Secrets of logins: a random value of one process, or a signed one of a cluster. */
+const secretForm = /^(?:[0-9a-f]{64}|[\w-]{22}\.\d{13,15}\.[\w-]{43})$/;
+
 /** Moves the secret of the dashboard's cookie to an internal header, if a page of this server sent the request. */
 export function moveLoginCookie(req: HttpRequest): void {
   if (req.headers.cookie === undefined || senderOf(req) !== "same_origin") return;
@@ -22,7 +25,7 @@ export function readLoginCookie(req: HttpRequest): string | undefined {
     const mark = pair.indexOf("=");
     if (pair.slice(0, mark).trim() !== name) continue;
     const value = pair.slice(mark + 1).trim();
-    return /^[0-9a-f]{64}$/.test(value) ? value : undefined;
+    return secretForm.test(value) ? value : undefined;
   }
   return undefined;
 }

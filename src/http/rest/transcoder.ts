@@ -70,7 +70,7 @@ export interface RestOptions {
    * Throws the error for a request that may not open a stream, or be told that its path is unknown. Runs before the body is read.
    * Default: all may. Unary RPCs are guarded by the gate of their service.
    */
-  readonly admit?: ((rpc: DescMethod | undefined, header: Headers) => void) | undefined;
+  readonly admit?: ((rpc: DescMethod | undefined, header: Headers) => void | Promise<void>) | undefined;
   /** True if unknown properties and query parameters are refused with 400 instead of ignored. */
   readonly strict?: boolean | undefined;
   /** Maximum size of a body. Default 10 MiB. */

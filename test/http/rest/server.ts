@@ -44,7 +44,7 @@ export const testTls = {
 export async function startRestServer(t: TestContext, fakes: Fakes = {}): Promise<TestServer> {
   const interceptors = fakes.interceptors ?? [];
   const admit = fakes.rest?.admit;
-  const rules = admit && { interceptors, requestGate: gate({ admit }) };
+  const rules = admit && { interceptors, requestGate: gate({ admission: admit }) };
   const routes = (router: ConnectRouter) => {
     router.service(SessionService, fakes.session ?? {}, rules);
     router.service(AuthService, fakes.auth ?? {}, rules);

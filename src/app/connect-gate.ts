@@ -14,6 +14,8 @@ export const defaultConnectLimits: ConnectLimits = { perSecond: 20, maxConnectin
 
 /** Time after which a connecting engine no longer takes up a slot. */
 const maxHoldMs = 5_000;
+/** Smallest time between two slots, a timer's resolution. */
+const minIntervalMs = 1;
 
 /** How long a frozen node's sessions wait until they ask again. */
 const frozenRetryMs = 1_000;
@@ -48,13 +50,18 @@ export class ConnectGate {
   ) {
     this.#clock = clock;
     this.#standing = standing;
-    this.#intervalMs = 1000 / limits.perSecond;
+    this.#intervalMs = Math.max(minIntervalMs, 1000 / limits.perSecond);
     this.#maxConnecting = limits.maxConnecting;
   }
 
   /** Number of reserved slots that are still to come: about as many sessions wait. */
   get waiting(): number {
     return Math.max(0, Math.ceil((this.#nextFreeMs - this.#clock.nowMs()) / this.#intervalMs) - 1);
+  }
+
+  /** True while no engine may be opened, not even one that was admitted before. */
+  get isFrozen(): boolean {
+    return this.#standing?.isFrozen ?? false;
   }
 
   /** Admits no engine before that time. */
@@ -66,7 +73,7 @@ export class ConnectGate {
   enter(slot?: Turn): Slot {
     const nowMs = this.#clock.nowMs();
     if (slot && nowMs < slot.atMs) return slot;
-    if (this.#standing?.isFrozen) return { atMs: nowMs + frozenRetryMs, isReserved: false };
+    if (this.isFrozen) return { atMs: nowMs + frozenRetryMs, isReserved: false };
     const isReserved = slot?.isReserved ?? false;
     const isFree = isReserved || this.#nextFreeMs <= nowMs;
     if (!isFree || this.#connecting >= this.#maxConnecting) {

@@ -37,6 +37,8 @@ export class EngineHost {
   /** The session's slot at the connect gate while it waits there. */
   #slot: Turn | undefined;
   #leaveGate = () => {};
+  /** True from the admission at the gate until an engine is opened. */
+  #isAdmitted = false;
   /** Cancels an unlinking under way. */
   #cutUnlinking = () => {};
 
@@ -56,13 +58,11 @@ export class EngineHost {
   open(session: StoredSession): SessionInput | undefined {
     const factory = this.#deps.engines.get(session.record.engine);
     if (!factory) return closedBy("engine_crashed", "The session's engine is not available on this server");
-    const slot = this.#deps.gate?.enter(this.#slot) ?? { leave: () => {} };
-    if ("atMs" in slot) {
-      this.#slot = slot;
-      return { type: "postponed", untilMs: slot.atMs };
-    }
-    this.#slot = undefined;
-    this.#leaveGate = slot.leave;
+    // The node may have been frozen since the admission.
+    if (this.#deps.gate?.isFrozen) this.giveUpTurn();
+    const untilMs = this.#isAdmitted ? undefined : this.#enterGate(this.#slot);
+    if (untilMs !== undefined) return { type: "postponed", untilMs };
+    this.#isAdmitted = false;
     try {
       this.#engine = openEngine(factory, this.#deps, this.#lease, session, this.#logger);
     } catch (error) {
@@ -71,6 +71,21 @@ export class EngineHost {
     }
     void this.#pump(this.#engine);
     return undefined;
+  }
+
+  /**
+   * Asks the gate again if the session waits there. Returns the time of the next question; undefined once an engine may be opened, for
+   * which a slot is kept.
+   */
+  takeTurn(): number | undefined {
+    return this.#slot && this.#enterGate(this.#slot);
+  }
+
+  /** Gives up a slot that `takeTurn` has kept and nothing has used. */
+  giveUpTurn(): void {
+    if (!this.#isAdmitted) return;
+    this.#isAdmitted = false;
+    this.#leaveGate();
   }
 
   /**
@@ -95,11 +110,25 @@ export class EngineHost {
     if (engine) await this.#untilClosed(engine.close().then(() => true));
   }
 
+  /** Asks the gate for a slot. Returns the time to ask again if there is none. */
+  #enterGate(former: Turn | undefined): number | undefined {
+    const slot = this.#deps.gate?.enter(former) ?? { leave: () => {} };
+    if ("atMs" in slot) {
+      this.#slot = slot;
+      return slot.atMs;
+    }
+    this.#slot = undefined;
+    this.#leaveGate = slot.leave;
+    this.#isAdmitted = true;
+    return undefined;
+  }
+
   /** Gives up the open engine and the slot at the gate, and returns the engine. */
   #release(): Engine | undefined {
     const engine = this.#engine;
     this.#engine = undefined;
     this.#slot = undefined;
+    this.#isAdmitted = false;
     this.#leaveGate();
     return engine;
   }

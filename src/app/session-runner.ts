@@ -40,7 +40,7 @@ export class SessionRunner {
     this.#lease = lease;
     this.#session = new SessionWriter(deps, lease, record, messages);
     this.#logger = deps.logger.child({ session: record.name });
-    this.#wakeTimer = new WakeTimer(deps.clock, this.#logger, () => this.dispatch({ type: "wake" }));
+    this.#wakeTimer = new WakeTimer(deps.clock, this.#logger, () => this.#wake());
     this.#host = new EngineHost(deps, lease, this.#logger, {
       enqueue: (step) => this.#enqueue(step),
       record: (event) => this.#recordEvent(event),
@@ -166,6 +166,19 @@ export class SessionRunner {
     await settled;
     // A step under way may have opened one more.
     await this.#host.close();
+  }
+
+  /** Goes on after a wait, unless the gate says to wait longer. That changes nothing worth a write. */
+  #wake(): Promise<void> {
+    return this.#command(async () => {
+      const againAtMs = this.#host.takeTurn();
+      if (againAtMs !== undefined) return this.#wakeTimer.set(againAtMs);
+      try {
+        await this.#apply({ type: "wake" });
+      } finally {
+        this.#host.giveUpTurn();
+      }
+    });
   }
 
   /** Queues a step for which the present one hurries. */

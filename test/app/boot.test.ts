@@ -46,6 +46,65 @@ describe("a starting server", () => {
     assert.equal(Object.keys(reasons).length, 20);
   });
 
+  it("writes a session that waits for its turn no more often than one that waits briefly", async (t) => {
+    const clock = new FakeClock();
+    const it = openHarness(t, { gate: new ConnectGate(clock, { perSecond: 10_000, maxConnecting: 1 }) }, clock);
+    await it.start("first");
+    await it.start("second");
+    await settle();
+    const { sessions } = it.backend;
+    const { commit } = sessions;
+    let commits = 0;
+    t.mock.method(sessions, "commit", (...args: Parameters<typeof commit>) => {
+      commits += 1;
+      return commit.apply(sessions, args);
+    });
+    await pass(clock, 1_000, 10);
+    assert.equal(commits, 0, "it has asked a hundred times in vain");
+    assert.equal(it.engines.length, 1);
+    it.engine().report({ type: "opened", me });
+    await pass(clock, 100, 10);
+    assert.equal(it.engine().session, "second");
+  });
+
+  it("opens no engine on a node that freezes while a session takes its turn", async (t) => {
+    const clock = new FakeClock();
+    const standing = { isFrozen: false };
+    const gate = new ConnectGate(clock, { perSecond: 10_000, maxConnecting: 1 }, standing);
+    const it = openHarness(t, { gate }, clock);
+    for (const name of ["first", "second"]) await it.start(name);
+    await settle();
+    it.engine().report({ type: "opened", me });
+    await settle();
+    const { sessions } = it.backend;
+    const { commit } = sessions;
+    t.mock.method(sessions, "commit", (...args: Parameters<typeof commit>) => {
+      standing.isFrozen = true;
+      return commit.apply(sessions, args);
+    });
+    await pass(clock, 5_000, 10);
+    assert.equal(standing.isFrozen, true, "its turn came");
+    assert.equal(it.engines.length, 1);
+    standing.isFrozen = false;
+    t.mock.restoreAll();
+    await pass(clock, 2_000, 10);
+    assert.equal(it.engine().session, "second");
+  });
+
+  it("gives back the turn of a session that is stopped while it waits", async (t) => {
+    const clock = new FakeClock();
+    const it = openHarness(t, { gate: new ConnectGate(clock, { perSecond: 10_000, maxConnecting: 1 }) }, clock);
+    for (const name of ["first", "second", "third"]) await it.start(name);
+    await settle();
+    await it.manager.stop("second");
+    it.engine().report({ type: "opened", me });
+    await pass(clock, 100, 10);
+    assert.deepEqual(
+      it.engines.map(({ session }) => session),
+      ["first", "third"],
+    );
+  });
+
   it("waits for the configured time before sessions connect", async (t) => {
     const clock = new FakeClock();
     const it = openHarness(t, { gate: new ConnectGate(clock), bootDelayMs: 30_000, names: ["alice"] }, clock);

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import {
   type AuthenticationCreds,
   type AuthenticationState,
@@ -19,6 +20,9 @@ const messageLimitMs = 5_000;
 
 type Changes = Map<string, Uint8Array | null>;
 
+/** Tells one value from another, in less memory than the value. */
+const digestOf = (bytes: Uint8Array): string => hash("sha256", bytes, "base64url");
+
 /**
  * A device's login in the form Baileys works with. Baileys reads its changes back at once; they are written in the background, one
  * write at a time, and no frame leaves for WhatsApp before `flush()`. A ratchet that a message has advanced is held until
@@ -33,6 +37,8 @@ export class AuthStore {
   /** Changes that are held back. */
   #held: Changes = new Map();
   #credsChanged = false;
+  /** Digests of the present and the former login as last read or released: a login that is the same is not written again. */
+  readonly #digests = new Map<string, string>();
   /** True from the decryption of a message until it is reported. */
   #expectsMessage = false;
   /** Set while a ratchet is held until its message is reported. */
@@ -54,11 +60,13 @@ export class AuthStore {
 
   /** Reads the login, or creates one where there is none. Rejects with CredentialsUnreadable, or as the port does. */
   static async open(credentials: Credentials, clock: Clock, onFailure: (error: unknown) => void): Promise<AuthStore> {
-    const [stored] = await readCredentials(credentials, [credsKey]);
+    const [stored, former] = await readLogins(credentials);
     const known = stored && decodeCreds(stored);
     // A request for a pairing code sets `me`. Unless a phone then paired, a login with it can only fail (Baileys, requestPairingCode).
     const usable = known && !(known.me && !known.account);
     const store = new AuthStore(credentials, clock, usable ? known : initAuthCreds(), onFailure);
+    if (stored) store.#digests.set(credsKey, digestOf(stored));
+    if (former) store.#digests.set(formerCredsKey, digestOf(former));
     if (known && !usable) {
       store.credsChanged();
       await store.flush();
@@ -79,7 +87,9 @@ export class AuthStore {
 
   /** Stores the present login as the former one, which a user can restore. */
   rememberLogin(): void {
-    this.#held.set(formerCredsKey, encode(this.state.creds));
+    const login = this.#changed(formerCredsKey, encode(this.state.creds));
+    if (!login) return;
+    this.#held.set(formerCredsKey, login);
     if (!this.#ratchet) this.#releaseQuietly();
   }
 
@@ -125,13 +135,15 @@ export class AuthStore {
   #release(changes: ReadonlyMap<string, Uint8Array | null> = new Map()): Promise<void> {
     this.defer(this.#held);
     this.defer(changes);
-    if (this.#credsChanged) this.#released.set(credsKey, encode(this.state.creds));
+    const login = this.#credsChanged ? this.#changed(credsKey, encode(this.state.creds)) : undefined;
+    if (login) this.#released.set(credsKey, login);
     this.#held = new Map();
     this.#credsChanged = false;
     this.#ratchet?.cancel();
     this.#ratchet?.released.resolve();
     this.#ratchet = undefined;
-    return this.#schedule();
+    const isIdle = this.#released.size === 0 && this.#state === "open";
+    return isIdle ? (this.#next ?? this.#last) : this.#schedule();
   }
 
   /** Resolves when every ratchet advanced so far is written together with its message. */
@@ -186,6 +198,14 @@ export class AuthStore {
       if (isRatchet(type) && this.#expectsMessage) this.#holdRatchet();
     }
     if (!this.#ratchet && this.#held.size > 0) this.#releaseQuietly();
+  }
+
+  /** Returns the login unless it is the same as the last one under its key. */
+  #changed(key: string, login: Uint8Array): Uint8Array | undefined {
+    const digest = digestOf(login);
+    if (this.#digests.get(key) === digest) return undefined;
+    this.#digests.set(key, digest);
+    return login;
   }
 
   #holdRatchet(): void {
@@ -249,5 +269,14 @@ export class AuthStore {
       this.#onFailure(error);
     }
     return error;
+  }
+}
+
+/** Reads the present and the former login. A former one that cannot be read counts as none. */
+async function readLogins(credentials: Credentials): Promise<(Uint8Array | undefined)[]> {
+  try {
+    return await readCredentials(credentials, [credsKey, formerCredsKey]);
+  } catch {
+    return readCredentials(credentials, [credsKey]);
   }
 }

@@ -28,6 +28,51 @@ describe("the login of a NOWEB engine", () => {
     assert.deepEqual(again.state.creds.noiseKey, store.state.creds.noiseKey);
   });
 
+  it("is not written again while it stays the same, in this life or the next", async () => {
+    const { data, store } = await opened();
+    const connect = async (login: AuthStore) => {
+      login.credsChanged();
+      login.rememberLogin();
+      await login.flush();
+    };
+    await connect(store);
+    assert.deepEqual([...data.values.keys()].sort(), ["creds", "creds.kept"]);
+    const writes = data.writes.length;
+    await connect(store);
+    const next = await AuthStore.open(data, new FakeClock(), (error) => assert.fail(String(error)));
+    next.credsChanged();
+    next.rememberLogin();
+    assert.equal(next.isDurable, true, "no frame waits for a write");
+    await next.flush();
+    assert.equal(data.writes.length, writes);
+    next.state.creds.accountSyncCounter += 1;
+    await connect(next);
+    assert.deepEqual(
+      data.writes.slice(writes).flatMap((write) => [...write.keys()].sort()),
+      ["creds", "creds.kept"],
+    );
+  });
+
+  it("is read where the former login is damaged, which is then replaced", async () => {
+    const { data, store } = await opened();
+    store.credsChanged();
+    store.rememberLogin();
+    await store.flush();
+    const damaged = {
+      read: async (keys: readonly string[]) => {
+        if (keys.includes("creds.kept")) throw new Error("broken seal");
+        return data.read(keys);
+      },
+      write: (changes: ReadonlyMap<string, Uint8Array | null>) => data.write(changes),
+    };
+    const next = await AuthStore.open(damaged, new FakeClock(), (error) => assert.fail(String(error)));
+    assert.deepEqual(next.state.creds.noiseKey, store.state.creds.noiseKey);
+    const writes = data.writes.length;
+    next.rememberLogin();
+    await next.flush();
+    assert.deepEqual([...(data.writes[writes]?.keys() ?? [])], ["creds.kept"]);
+  });
+
   it("is written with the Signal keys of the same change, in one write", async () => {
     const { data, store, keys } = await opened();
     store.credsChanged();

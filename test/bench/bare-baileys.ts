@@ -12,9 +12,11 @@ import {
 } from "@whiskeysockets/baileys";
 import { pino } from "pino";
 
-const [, , url = "", file = "", count = "1", curve = ""] = process.argv;
+const [, , url = "", file = "", count = "1", ...options] = process.argv;
 // As sessiond signs. Also for pairing, which is not measured.
-if (curve === "fast-curve") (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
+if (options.includes("fast-curve")) (await import("../../src/adapters/baileys/curve.ts")).installFastCurve();
+// An orderly exit writes Node's compile cache.
+process.on("SIGTERM", () => process.exit());
 // libsignal would print keys.
 console.info = () => {};
 console.warn = () => {};
@@ -23,6 +25,8 @@ const database = new DatabaseSync(file);
 database.exec(
   "pragma journal_mode = wal; create table if not exists data (key text primary key, value text) without rowid",
 );
+// A power failure may then lose the last keys.
+if (options.includes("unsynced")) database.exec("pragma synchronous = off");
 const select = database.prepare("select value from data where key = ?");
 const insert = database.prepare("insert or replace into data values (?, ?)");
 const remove = database.prepare("delete from data where key = ?");

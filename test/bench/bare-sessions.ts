@@ -9,6 +9,9 @@ import { cpuSeconds } from "./memory.ts";
 
 const program = new URL("./bare-baileys.ts", import.meta.url).pathname;
 
+/** Options of a start: signatures as sessiond makes them; keys written without a sync. */
+export type BareOption = "fast-curve" | "unsynced";
+
 /** A start of bare Baileys with saved logins, up to the last open connection. */
 export interface BareRun {
   readonly pid: number;
@@ -35,11 +38,11 @@ export class BareSessions {
     return sessions;
   }
 
-  /** Starts this many of the sessions; resolves when all are open. With "fast-curve", they sign as sessiond does. */
-  async start(count: number, env: Record<string, string>, curve?: "fast-curve"): Promise<BareRun> {
+  /** Starts this many of the sessions; resolves when all are open. */
+  async start(count: number, env: Record<string, string>, ...options: readonly BareOption[]): Promise<BareRun> {
     const startedAt = performance.now();
     const args = [program, this.#whatsapp.url, join(this.#directory, "keys.sqlite"), String(count)];
-    const child = spawn(process.execPath, [...args, ...(curve ? [curve] : [])], {
+    const child = spawn(process.execPath, [...args, ...options], {
       env: { PATH: process.env.PATH, ...env },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -55,7 +58,7 @@ export class BareSessions {
       seconds: (performance.now() - startedAt) / 1_000,
       cpu: await cpuSeconds(pid),
       end: async () => {
-        child.kill("SIGKILL");
+        child.kill("SIGTERM");
         await exited;
       },
     };

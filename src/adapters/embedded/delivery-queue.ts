@@ -44,6 +44,8 @@ export class DeliveryQueue {
   #retryTookTurn = false;
   /** Nothing is taken before (monotonic), and then one at a time while it is set. */
   sparedUntilMs: number | undefined;
+  /** Numbers of its deliveries, as far as they were counted. */
+  readonly count = { pending: 0, retrying: 0 };
 
   /** `stored`: the deliveries that the store has from before. */
   constructor(name: EndpointName, stored: { firsts: boolean; retriesFromMs: number }) {

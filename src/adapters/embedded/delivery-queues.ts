@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Delivery, type Endpoint, EndpointSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { AttemptReport, Claim, QueueStats } from "../../ports/outbox.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
 import type { Clock } from "../../ports/system.ts";
 import { DeliveryQueue, type DeliveryReader, dueMsOf, isRetry } from "./delivery-queue.ts";
 import type { EndpointName } from "./endpoints.ts";
@@ -73,9 +74,22 @@ export class DeliveryQueues {
     return { ...this.#count, oldestMs };
   }
 
-  /** Adds stored deliveries. Called once for each endpoint, before all other methods. */
-  restore(name: EndpointName, stored: Stored): void {
-    this.#line(this.#queue(name, stored));
+  /** Adds stored deliveries, with their numbers if they are known. Called once for each endpoint, before others are added. */
+  restore(name: EndpointName, stored: Stored, { pending, retrying } = { pending: 0, retrying: 0 }): void {
+    const queue = this.#queue(name, stored);
+    this.#addCount(queue, pending, retrying);
+    this.#line(queue);
+    this.#serve();
+  }
+
+  /** Forgets the deliveries of an endpoint, which another process sends from now on. Claims that are not settled reject with LeaseLost. */
+  drop(name: EndpointName): void {
+    const queue = this.#queues.get(keyOf(name));
+    if (!queue) return;
+    this.#queues.delete(keyOf(name));
+    this.#setAlarm(queue, undefined);
+    this.#ready.delete(queue);
+    this.#addCount(queue, -queue.count.pending, -queue.count.retrying);
   }
 
   /** Adds the numbers of stored deliveries, once they are counted. */
@@ -89,9 +103,9 @@ export class DeliveryQueues {
     for (const delivery of deliveries) {
       const queue = this.#queue({ session, endpointId: delivery.endpointId });
       queue.add(delivery);
+      this.#addCount(queue, 1, 0);
       this.#line(queue);
     }
-    this.#count.pending += deliveries.length;
     this.#serve();
   }
 
@@ -100,9 +114,9 @@ export class DeliveryQueues {
     for (const delivery of deliveries) {
       const queue = this.#queue({ session, endpointId: delivery.endpointId });
       queue.addRetry(dueMsOf(delivery));
+      this.#addCount(queue, 0, 1);
       this.#line(queue);
     }
-    this.#count.retrying += deliveries.length;
     this.#serve();
   }
 
@@ -159,6 +173,18 @@ export class DeliveryQueues {
     return queue;
   }
 
+  /** Returns false for a queue that was dropped. */
+  #isPresent(queue: DeliveryQueue): boolean {
+    return this.#queues.get(keyOf(queue.name)) === queue;
+  }
+
+  #addCount({ count }: DeliveryQueue, pending: number, retrying: number): void {
+    count.pending += pending;
+    count.retrying += retrying;
+    this.#count.pending += pending;
+    this.#count.retrying += retrying;
+  }
+
   #spare(queue: DeliveryQueue): void {
     const until = this.#store.endpoint(queue.name)?.health?.sparedUntil;
     queue.sparedUntilMs = until && timestampMs(until);
@@ -212,11 +238,13 @@ export class DeliveryQueues {
       if (!held) throw new Error(`delivery ${delivery.id} is settled already`);
       held = false;
       try {
+        if (!this.#isPresent(queue)) throw new LeaseLost(`another process has delivery ${delivery.id}`);
         const stored = store.settle(queue.name, delivery, settlement, report);
         if (report?.health !== undefined) this.#spare(queue);
         await stored;
       } catch (error) {
-        held = true;
+        if (error instanceof LeaseLost) leave(false);
+        else held = true;
         throw error;
       }
       leave(settlement.type !== "done" || this.#clock.nowMs() - takenMs > slowMs);
@@ -237,8 +265,10 @@ export class DeliveryQueues {
   }
 
   #settled(queue: DeliveryQueue, delivery: Delivery, settlement: Settlement): void {
-    this.#count[isRetry(delivery) ? "retrying" : "pending"] -= 1;
-    if (settlement.type === "retry") this.#count.retrying += 1;
+    if (!this.#isPresent(queue)) return;
+    const again = settlement.type === "retry" ? 1 : 0;
+    if (isRetry(delivery)) this.#addCount(queue, 0, again - 1);
+    else this.#addCount(queue, -1, again);
     queue.settled(delivery, settlement.type === "retry" ? dueMsOf(settlement.next) : undefined);
     this.#line(queue);
     this.#serve();
@@ -246,7 +276,7 @@ export class DeliveryQueues {
 
   /** Gives a queue the place its state asks for: in line, waiting for its time, or none. */
   #line(queue: DeliveryQueue): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#isPresent(queue)) return;
     if (queue.isEmpty) {
       this.#setAlarm(queue, undefined);
       this.#ready.delete(queue);

@@ -14,6 +14,11 @@ export class Endpoints {
     return this.#sessions.get(session)?.get(endpointId);
   }
 
+  /** Names of the sessions that have endpoints. */
+  get sessions(): string[] {
+    return [...this.#sessions.keys()];
+  }
+
   /** A session's endpoints. */
   of(session: string): Endpoint[] {
     return [...(this.#sessions.get(session)?.values() ?? [])];
@@ -27,6 +32,11 @@ export class Endpoints {
   delete({ session, endpointId }: EndpointName): void {
     const endpoints = this.#sessions.get(session);
     if (endpoints?.delete(endpointId) && endpoints.size === 0) this.#sessions.delete(session);
+  }
+
+  /** Forgets the endpoints of a session. */
+  forget(session: string): void {
+    this.#sessions.delete(session);
   }
 
   /** Replaces all endpoints by those of `other`. */

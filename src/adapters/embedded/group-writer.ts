@@ -2,6 +2,8 @@ import { StoreUnavailable } from "../../domain/errors.ts";
 
 /** An atomic write. */
 export interface Write<Operation, T> {
+  /** The session that it belongs to, where the target asks for that. */
+  readonly owner?: string;
   /** True if the write is on disk when it resolves. Otherwise a power failure may lose it. */
   readonly sync: boolean;
   /** Reads the data that the write depends on. Runs after all earlier writes are done. */
@@ -12,9 +14,25 @@ export interface Write<Operation, T> {
   written?(result: T): void;
 }
 
+/** Nothing of a group was written, as some of its writes may not be. The group is to be written again without them. */
+export class WritesRefused extends Error {
+  override readonly name = "WritesRefused";
+  readonly #reasonFor: (owner: string | undefined) => Error | undefined;
+
+  /** `reasonFor`: returns the error for the writes of an owner, undefined for writes without one; undefined if they are not refused. */
+  constructor(reasonFor: (owner: string | undefined) => Error | undefined) {
+    super("some writes of the group are refused");
+    this.#reasonFor = reasonFor;
+  }
+
+  reasonFor(owner: string | undefined): Error | undefined {
+    return this.#reasonFor(owner);
+  }
+}
+
 /** Destination of a writer's groups. */
 export interface GroupTarget<Operation> {
-  /** Writes all operations or none. If `sync`, they are on disk when it resolves. */
+  /** Writes all operations or none. If `sync`, they are on disk when it resolves. Can reject with WritesRefused. */
   batch(operations: Operation[], options: { sync: boolean }): Promise<void>;
   /** Appends the per-group entries, such as the last seq and the generation. */
   complete(operations: Operation[]): void;
@@ -28,10 +46,18 @@ export interface GroupTarget<Operation> {
 
 interface Job<Operation> {
   readonly sync: boolean;
+  readonly owner: string | undefined;
   readonly prepare: (() => Promise<void>) | undefined;
   readonly build: (operations: Operation[]) => void;
   readonly written: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** A write as it is built into its group: its operations there, from one index to before the other. */
+interface BuiltJob<Operation> {
+  readonly job: Job<Operation>;
+  readonly from: number;
+  readonly to: number;
 }
 
 const maxGroupSize = 1024;
@@ -65,6 +91,7 @@ export class GroupWriter<Operation> {
     let finish = () => {};
     this.#queue.push({
       sync: write.sync,
+      owner: write.owner,
       prepare: write.prepare?.bind(write),
       build: (operations) => {
         const result = write.build(operations);
@@ -142,29 +169,49 @@ export class GroupWriter<Operation> {
 
   async #writeGroup(jobs: readonly Job<Operation>[]): Promise<void> {
     const operations: Operation[] = [];
-    const accepted: Job<Operation>[] = [];
+    const built: BuiltJob<Operation>[] = [];
     let taken = 0;
     for (const job of jobs) {
       if (this.#isFull(operations)) break;
       taken += 1;
-      if (this.#build(job, operations)) accepted.push(job);
+      const from = operations.length;
+      if (this.#build(job, operations)) built.push({ job, from, to: operations.length });
     }
     this.#queue.unshift(...jobs.slice(taken));
-    if (accepted.length === 0) return;
-    this.#target.complete(operations);
-    const sync = accepted.some((job) => job.sync);
+    if (built.length === 0) return;
+    const group = this.#writeAllowed(operations, built);
+    this.#group = group.then(() => {});
+    this.#group.catch(() => {});
     try {
-      this.#group = this.#target.batch(operations, { sync });
-      await this.#group;
-    } catch (cause) {
-      this.#fail(operations, cause);
-      for (const job of accepted) job.reject(this.#failure);
-      return;
+      const written = await group;
+      if (written.length === 0) return;
+      this.#target.written();
+      for (const { job } of written) job.written();
     } finally {
       this.#group = undefined;
     }
-    this.#target.written();
-    for (const job of accepted) job.written();
+  }
+
+  /** Writes a group, if need be again and again without the writes that are refused. Returns those that are written. */
+  async #writeAllowed(
+    operations: Operation[],
+    built: readonly BuiltJob<Operation>[],
+  ): Promise<readonly BuiltJob<Operation>[]> {
+    const sync = built.some(({ job }) => job.sync);
+    this.#target.complete(operations);
+    try {
+      await this.#target.batch(operations, { sync });
+      return built;
+    } catch (cause) {
+      if (cause instanceof WritesRefused) {
+        const allowed = built.filter(({ job }) => !rejectIfRefused(job, cause));
+        if (allowed.length === 0) return [];
+        if (allowed.length < built.length) return await this.#writeAllowed(...selectJobs(operations, allowed));
+      }
+      this.#fail(operations, cause);
+      for (const { job } of built) job.reject(this.#failure);
+      return [];
+    }
   }
 
   #isFull(operations: readonly Operation[]): boolean {
@@ -192,4 +239,25 @@ export class GroupWriter<Operation> {
       return false;
     }
   }
+}
+
+/** Rejects a write that is refused. Returns true if it is. */
+function rejectIfRefused<Operation>({ owner, reject }: Job<Operation>, refusal: WritesRefused): boolean {
+  const reason = refusal.reasonFor(owner);
+  if (reason) reject(reason);
+  return reason !== undefined;
+}
+
+/** Returns the operations of some writes of a group, as a group of its own. */
+function selectJobs<Operation>(
+  operations: readonly Operation[],
+  built: readonly BuiltJob<Operation>[],
+): [Operation[], BuiltJob<Operation>[]] {
+  const selected: Operation[] = [];
+  const jobs = built.map(({ job, from, to }) => {
+    const at = selected.length;
+    selected.push(...operations.slice(from, to));
+    return { job, from: at, to: selected.length };
+  });
+  return [selected, jobs];
 }

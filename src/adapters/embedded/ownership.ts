@@ -22,20 +22,36 @@ export class Ownership {
     this.#epoch = afterEpoch;
   }
 
-  /** Takes a session from its present owner: ends its handles and aborts `lost` of its lease. */
-  acquire(session: string): Lease {
+  /**
+   * Takes a session from its present owner in this process: ends its handles and aborts `lost` of its lease. The epoch is greater than
+   * `afterEpoch`.
+   */
+  acquire(session: string, afterEpoch = 0n): Lease {
     const former = this.#owners.get(session);
     this.#epoch += 1n;
+    const epoch = afterEpoch + this.#epoch;
     const loss = new AbortController();
-    this.#owners.set(session, { epoch: this.#epoch, handles: new Map(), loss });
+    this.#owners.set(session, { epoch, handles: new Map(), loss });
     // Last: its listeners find the lease lost.
     former?.loss.abort(leaseLost(session));
-    return { session, epoch: this.#epoch, lost: loss.signal };
+    return { session, epoch, lost: loss.signal };
+  }
+
+  /** Takes a session from its owner: another process writes it from now on. Does nothing where there is none. */
+  lose(session: string): void {
+    const former = this.#owners.get(session);
+    this.#owners.delete(session);
+    former?.loss.abort(leaseLost(session));
   }
 
   /** Does nothing for a lease that is lost. */
   release(lease: Lease): void {
     if (this.#find(lease)) this.#owners.delete(lease.session);
+  }
+
+  /** Returns true if the lease is the current one. */
+  holds(lease: Lease): boolean {
+    return this.#find(lease) !== undefined;
   }
 
   /** Throws LeaseLost unless the lease is the current one. */

@@ -145,6 +145,17 @@ export class Records {
     this.#names = undefined;
   }
 
+  /** The record of a session may be another one in the store by now, or none. Its pairing is over. */
+  refresh(session: string, exists: boolean): void {
+    this.#staged.delete(session);
+    const former = this.#committed.get(session);
+    if (former) this.#evict(former);
+    if (!exists) this.#committed.delete(session);
+    else this.#committed.set(session, { session, pairing: undefined, record: undefined, bytes: former?.bytes ?? 0 });
+    if (exists !== (former !== undefined)) this.#names = undefined;
+    this.#list = undefined;
+  }
+
   /** Forgets the staged records: their group has failed. */
   undo(): void {
     this.#staged.clear();

@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import packageJson from "../../package.json" with { type: "json" };
 import { openLevelBackend } from "../adapters/level/backend.ts";
 import { DirectoryUnusable, explainError, prepareDirectory } from "../adapters/level/store/data-directory.ts";
@@ -11,6 +12,9 @@ import { SessionError } from "../domain/errors.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Overrides, Tools } from "./overrides.ts";
+
+/** Number of NOWEB sessions that a node should run for each processor, at most: a guess. */
+const weightPerProcessor = 2_000;
 
 /** An open store. */
 export interface Store {
@@ -68,6 +72,11 @@ async function openPostgresStore(directory: string, config: Config, secrets: Sec
     logger,
     sealer: sealerOf(sealKeys),
     adopt: config.adoptStore,
+    node: {
+      ...(config.nodeName !== undefined && { name: config.nodeName }),
+      version: packageJson.version,
+      capacity: weightPerProcessor * availableParallelism(),
+    },
   });
   return {
     ...storeOver(directory, backend),

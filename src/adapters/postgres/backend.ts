@@ -2,8 +2,10 @@ import type { EngineDataStore } from "../../ports/engine-data.ts";
 import type { Upkeep } from "../../ports/upkeep.ts";
 import { guardedData } from "../embedded/guarded-data.ts";
 import type { DataKind } from "../embedded/ownership.ts";
+import { PostgresNode } from "./cluster/node.ts";
 import { PostgresConsumers } from "./consumers.ts";
 import { CredentialCache } from "./credential-cache.ts";
+import { DeliveryLog } from "./delivery-log.ts";
 import { postgresData } from "./engine-data.ts";
 import { PostgresEventLog } from "./event-log.ts";
 import { PostgresOutbox } from "./outbox.ts";
@@ -12,6 +14,7 @@ import type { PostgresOptions, PostgresStore } from "./postgres-store.ts";
 import { SessionJournal } from "./session-journal.ts";
 import { PostgresSessions } from "./sessions.ts";
 import { type OpenStore, openStore } from "./store/opening.ts";
+import type { Operation } from "./store/operation.ts";
 import { resealAll } from "./store/resealing.ts";
 
 export { placeOf } from "./store/start-errors.ts";
@@ -24,29 +27,43 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
   const store = await openStore(options);
   options.clock.continueFrom(store.lastWrittenMs ?? 0);
   const journal = new SessionJournal(store, options);
-  const { writers, queues } = journal;
-  const pendingUnlinks = new PostgresPendingUnlinks(store, writers, journal.ownership);
-  for (const queue of store.pending.queues) queues.restore(queue, queue);
-  queues.restored(store.pending.firsts, store.pending.retries);
+  const { writers } = journal;
+  const pendingUnlinks = new PostgresPendingUnlinks(store, journal);
+  const node = new PostgresNode(store, journal, options.logger);
+  await startNode(node, journal);
   const resealing = new AbortController();
   return {
     sessions: new PostgresSessions(store, journal, pendingUnlinks),
     log: new PostgresEventLog(store, journal, new PostgresConsumers(store.reads, writers.log)),
     engineData: engineDataOf(store, journal),
-    outbox: new PostgresOutbox(store, journal, options.clock),
+    outbox: new PostgresOutbox(journal, new DeliveryLog(store, journal), options.clock),
     pendingUnlinks,
-    upkeep: upkeepOf(journal, store, resealing),
+    upkeep: upkeepOf(store, journal, node, resealing),
+    cluster: node,
     lastWrittenMs: store.lastWrittenMs,
     resealed: reseal(store, options.logger, resealing.signal),
   };
 }
 
-function engineDataOf(store: OpenStore, { ownership, writers }: SessionJournal): EngineDataStore {
-  const context = { store, writers, cache: new CredentialCache() };
+function engineDataOf(store: OpenStore, journal: SessionJournal): EngineDataStore {
+  const { ownership, writers } = journal;
+  const authorise = (session: string, operations: Operation[]) => journal.authorise(session, operations);
+  const context = { store, writers, authorise, cache: new CredentialCache() };
   const handle = (kind: DataKind): EngineDataStore[DataKind] => {
     return (lease) => guardedData(ownership.handle(lease, kind), postgresData(context, lease.session, kind));
   };
   return { credentials: handle("credentials"), chats: handle("chats") };
+}
+
+/** Starts a node whose store is open. */
+async function startNode(node: PostgresNode, journal: SessionJournal): Promise<void> {
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close();
+    await journal.close();
+    throw error;
+  }
 }
 
 /** Seals values with the present key that are not. Never rejects. */
@@ -66,7 +83,12 @@ async function reseal(
   }
 }
 
-function upkeepOf(journal: SessionJournal, { outage }: OpenStore, resealing: AbortController): Upkeep {
+function upkeepOf(
+  { outage }: OpenStore,
+  journal: SessionJournal,
+  node: PostgresNode,
+  resealing: AbortController,
+): Upkeep {
   let closed: Promise<void> | undefined;
   return {
     trim: (retention, nowMs, signal) => journal.retention.trim(retention, nowMs, signal),
@@ -75,7 +97,7 @@ function upkeepOf(journal: SessionJournal, { outage }: OpenStore, resealing: Abo
     onOutage: (callback) => outage.onLong(callback),
     close() {
       resealing.abort();
-      closed ??= journal.close();
+      closed ??= journal.close(() => node.close());
       return closed;
     },
   };

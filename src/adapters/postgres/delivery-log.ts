@@ -101,17 +101,22 @@ export class DeliveryLog {
   }
 
   /** See Outbox.resend. */
-  resend(session: string, names: readonly DeliveryName[], nowMs: number): Promise<Delivery[]> {
-    const { writers, retention, queues } = this.#journal;
+  async resend(session: string, names: readonly DeliveryName[], nowMs: number): Promise<Delivery[]> {
+    const { leases, writers, retention, queues } = this.#journal;
+    await leases.ensure(session);
     let resendings: readonly Resending[] = [];
     return writers.log.write({
       sync: true,
+      owner: session,
       prepare: async () => {
         const each = new Map(names.map((name) => [`${name.seq} ${name.endpointId}`, name]));
         const found = await Promise.all(Array.from(each.values(), (name) => this.#resending(session, name, nowMs)));
         resendings = found.flatMap((one) => one ?? []);
       },
       build: (operations) => {
+        this.#journal.authorise(session, operations);
+        const need = resendings.length > 0 ? leases.stageNeed(session, { needsOwner: true }) : undefined;
+        if (need) operations.push(need);
         for (const { delivery } of resendings) operations.push(resendOperation(session, delivery));
         return resendings.map(({ delivery }) => delivery);
       },

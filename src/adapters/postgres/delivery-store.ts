@@ -26,6 +26,8 @@ export interface SettlingContext {
   isPending(name: EndpointName): boolean;
   /** Returns true if the session exists; only then is its settled delivery stored. */
   isKept(session: string): boolean;
+  /** Makes a write depend on this node's right to write the session. Throws LeaseLost if it has none. */
+  authorise(session: string, operations: Operation[]): void;
   /** Adds to the log, within a write. */
   append(session: string, events: readonly NewEvent[], operations: Operation[]): StagedChange;
   /** Publishes a change that is written. */
@@ -77,7 +79,9 @@ export class PostgresDeliveryStore implements DeliveryStore {
     if (report?.health !== undefined) this.#endpoints.setHealth(name, report.health ?? undefined);
     await this.#writer.write({
       sync: true,
+      owner: session,
       build: (operations) => {
+        context.authorise(session, operations);
         const state = this.#addSettlement(name, delivery, settlement, operations);
         if (report?.health !== undefined) this.#addEndpoint(name, operations);
         return { state, staged: events.length > 0 ? context.append(session, events, operations) : undefined };
@@ -93,14 +97,25 @@ export class PostgresDeliveryStore implements DeliveryStore {
   async setHealth(name: EndpointName, health: EndpointHealth | undefined): Promise<Endpoint | undefined> {
     const endpoint = this.#endpoints.setHealth(name, health);
     if (!endpoint) return undefined;
-    await this.#writer.write({ sync: true, build: (operations) => this.#addEndpoint(name, operations) });
+    await this.#writer.write({
+      sync: true,
+      owner: name.session,
+      build: (operations) => {
+        this.#context.authorise(name.session, operations);
+        this.#addEndpoint(name, operations);
+      },
+    });
     return endpoint;
   }
 
   emptied(name: EndpointName): void {
     if (!this.#endpoints.get(name)?.removed) return;
     // Checked again at the time of writing. A failure is repaired when the store is opened again.
-    const write = this.#writer.write({ sync: false, build: (group) => this.#forget(name, group) });
+    const write = this.#writer.write({
+      sync: false,
+      owner: name.session,
+      build: (operations) => this.#forget(name, operations),
+    });
     write.catch(() => {});
   }
 
@@ -138,6 +153,7 @@ export class PostgresDeliveryStore implements DeliveryStore {
 
   #forget(name: EndpointName, operations: Operation[]): void {
     if (!this.#endpoints.get(name)?.removed || this.#context.isPending(name)) return;
+    this.#context.authorise(name.session, operations);
     this.#endpoints.delete(name);
     operations.push({ type: "endpoint", session: name.session, id: name.endpointId, value: null });
   }

@@ -2,6 +2,7 @@ import type { DataStore } from "../embedded/guarded-data.ts";
 import type { DataKind } from "../embedded/ownership.ts";
 import type { CachedValues, CredentialCache } from "./credential-cache.ts";
 import type { OpenStore } from "./store/opening.ts";
+import type { Operation } from "./store/operation.ts";
 import { fromStoredText, toStoredText } from "./store/text.ts";
 import type { Writers } from "./writers.ts";
 
@@ -13,6 +14,8 @@ const tables = { credentials: "credential", chats: "chat" } as const satisfies R
 export interface DataContext {
   readonly store: Pick<OpenStore, "reads" | "values">;
   readonly writers: Writers;
+  /** Makes a write depend on this node's right to write the session. Throws LeaseLost if it has none. */
+  readonly authorise: (session: string, operations: Operation[]) => void;
   readonly cache: CredentialCache;
 }
 
@@ -33,8 +36,10 @@ export function postgresData(context: DataContext, session: string, kind: DataKi
       const write = () =>
         writers.data.write({
           sync: synced[kind],
+          owner: session,
           build: (operations) => {
             guard();
+            context.authorise(session, operations);
             for (const [key, value] of changes) operations.push({ type: kind, session, key, value });
           },
           // Not earlier: what is not on disk must not be read.

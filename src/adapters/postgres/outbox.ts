@@ -4,22 +4,19 @@ import type { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/we
 import type { DeliveryName } from "../../domain/delivery.ts";
 import type { Claim, DeliveryQuery, NewEvent, Outbox, QueueStats } from "../../ports/outbox.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
-import { DeliveryLog } from "./delivery-log.ts";
+import type { DeliveryLog } from "./delivery-log.ts";
 import type { SessionJournal } from "./session-journal.ts";
-import type { OpenStore } from "./store/opening.ts";
 
 /** Deliveries and endpoints in the database. */
 export class PostgresOutbox implements Outbox {
-  readonly #store: OpenStore;
   readonly #journal: SessionJournal;
   readonly #clock: MonotonicClock;
   readonly #deliveryLog: DeliveryLog;
 
-  constructor(store: OpenStore, journal: SessionJournal, clock: MonotonicClock) {
-    this.#store = store;
+  constructor(journal: SessionJournal, deliveryLog: DeliveryLog, clock: MonotonicClock) {
     this.#journal = journal;
     this.#clock = clock;
-    this.#deliveryLog = new DeliveryLog(store, journal);
+    this.#deliveryLog = deliveryLog;
   }
 
   claims(signal: AbortSignal): AsyncIterable<Claim> {
@@ -31,7 +28,7 @@ export class PostgresOutbox implements Outbox {
   }
 
   async endpoints(session: string): Promise<Endpoint[]> {
-    return this.#store.endpoints.of(session);
+    return this.#journal.endpointsOf(session);
   }
 
   async setHealth(
@@ -40,6 +37,7 @@ export class PostgresOutbox implements Outbox {
     health: EndpointHealth | undefined,
   ): Promise<Endpoint | undefined> {
     const name = { session, endpointId };
+    await this.#journal.leases.ensure(session);
     const endpoint = await this.#journal.deliveries.setHealth(name, health);
     this.#journal.queues.healthChanged(name);
     return endpoint;

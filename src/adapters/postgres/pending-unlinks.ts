@@ -2,22 +2,19 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PendingUnlink, PendingUnlinkSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { PendingUnlinks } from "../../ports/pending-unlinks.ts";
 import { SealBroken } from "../../ports/sealer.ts";
-import type { Ownership } from "../embedded/ownership.ts";
+import type { SessionJournal } from "./session-journal.ts";
 import type { OpenStore } from "./store/opening.ts";
 import type { Operation } from "./store/operation.ts";
 import { fromStoredText, toStoredText } from "./store/text.ts";
-import type { Writers } from "./writers.ts";
 
 /** Pending unlinks in the database. Their credentials are in the same table as those of sessions. */
 export class PostgresPendingUnlinks implements PendingUnlinks {
   readonly #store: Pick<OpenStore, "reads" | "values">;
-  readonly #writers: Writers;
-  readonly #ownership: Ownership;
+  readonly #journal: SessionJournal;
 
-  constructor(store: OpenStore, writers: Writers, ownership: Ownership) {
+  constructor(store: OpenStore, journal: SessionJournal) {
     this.#store = store;
-    this.#writers = writers;
-    this.#ownership = ownership;
+    this.#journal = journal;
   }
 
   async list(): Promise<PendingUnlink[]> {
@@ -31,9 +28,12 @@ export class PostgresPendingUnlinks implements PendingUnlinks {
   }
 
   async save(pending: PendingUnlink): Promise<void> {
+    const { leases, writers } = this.#journal;
+    await leases.ensure(pending.id);
     let isThere = false;
-    await this.#writers.log.write({
+    await writers.log.write({
       sync: true,
+      owner: pending.id,
       prepare: async () => {
         const rows = await this.#store.reads.query("SELECT id FROM sessiond.pending_unlink WHERE id = $1", [
           toStoredText(pending.id),
@@ -41,25 +41,31 @@ export class PostgresPendingUnlinks implements PendingUnlinks {
         isThere = rows.length > 0;
       },
       build: (operations) => {
+        this.#journal.authorise(pending.id, operations);
         if (isThere) operations.push(addition(pending));
       },
     });
   }
 
   async finish(id: string): Promise<void> {
-    await this.#writers.log.write({
+    const { leases, ownership, writers } = this.#journal;
+    await leases.ensure(id);
+    await writers.log.write({
       sync: true,
+      owner: id,
       // Without it, the write could follow another in its group that adds what is to be wiped.
-      prepare: async () => this.#ownership.endHandles(id),
+      prepare: async () => ownership.endHandles(id),
       build: (operations) => {
+        this.#journal.authorise(id, operations);
         operations.push({ type: "wipe", session: id }, { type: "unlink", id, value: null });
-        this.#ownership.endHandles(id);
+        ownership.endHandles(id);
       },
+      written: () => leases.lose(id),
     });
   }
 
   /** Copies a session's credentials to a pending unlink. Nothing, where the session has none; without the values that cannot be read. */
-  async additions(session: string, pending: PendingUnlink): Promise<Operation[]> {
+  async additions(session: string, pending: PendingUnlink, isBound = false): Promise<Operation[]> {
     const { reads, values } = this.#store;
     const rows = await reads.query<{ key: string; value: Buffer }>(
       "SELECT key, value FROM sessiond.credential WHERE session = $1",
@@ -75,7 +81,12 @@ export class PostgresPendingUnlinks implements PendingUnlinks {
         throw error;
       }
     });
-    return operations.length > 0 ? [...operations, addition(pending)] : [];
+    if (operations.length === 0) return [];
+    return [
+      ...operations,
+      addition(pending),
+      { type: "need", session: pending.id, needsOwner: true, weight: 1, isBound },
+    ];
   }
 }
 

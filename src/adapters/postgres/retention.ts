@@ -45,8 +45,13 @@ export class PostgresRetention {
 
   /** A session is gone, with its entries. */
   forget(session: string): void {
-    for (const counts of Object.values(this.#counts)) counts.delete(session);
+    this.forgetCounts(session);
     this.#trimmed.forget(session);
+  }
+
+  /** Another node may add entries of a session. */
+  forgetCounts(session: string): void {
+    for (const counts of Object.values(this.#counts)) counts.delete(session);
   }
 
   /** See Upkeep.trim. */

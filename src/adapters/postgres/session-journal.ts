@@ -1,21 +1,23 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Endpoint } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Lease } from "../../ports/sessions.ts";
 import { type Change, changeByAppending, numberChange } from "../embedded/change.ts";
-import type { CreationKeys } from "../embedded/creation-keys.ts";
 import { seqOf } from "../embedded/delivery-queue.ts";
 import { DeliveryQueues } from "../embedded/delivery-queues.ts";
 import { Ownership } from "../embedded/ownership.ts";
 import { Readers } from "../embedded/readers.ts";
 import type { Records } from "../embedded/records.ts";
+import { Leases, type Need } from "./cluster/leases.ts";
 import { endpointAddition, PostgresDeliveryStore } from "./delivery-store.ts";
+import { OwnedSessions } from "./owned-sessions.ts";
 import { postgresRecords } from "./postgres-records.ts";
 import type { PostgresOptions } from "./postgres-store.ts";
 import { PostgresRetention } from "./retention.ts";
 import type { StagedChange } from "./staged-change.ts";
-import { closeAll, type OpenStore, reload } from "./store/opening.ts";
+import { closeAll, type OpenStore, reloadNames } from "./store/opening.ts";
 import type { EventOperation, Operation } from "./store/operation.ts";
 import { StoredEvents } from "./stored-events.ts";
 import { Writers } from "./writers.ts";
@@ -26,6 +28,8 @@ export interface SessionWrite {
   readonly operations: () => Operation[];
   /** Returns the change, numbered after `afterSeq`. */
   readonly change: (afterSeq: bigint) => Change;
+  /** The facts that a node is chosen by, as of this write. */
+  readonly need?: Partial<Need>;
   /** Removes engine data: reads the operations that need reading first. They come first in their group. */
   readonly wipe?: () => Promise<Operation[]>;
   readonly written: () => void;
@@ -33,7 +37,9 @@ export interface SessionWrite {
 
 /** Writes changes of sessions to the database, each under its lease, and publishes them to readers and delivery queues. */
 export class SessionJournal {
-  readonly ownership: Ownership;
+  /** The owners within this process, of sessions that this node owns. */
+  readonly ownership = new Ownership(0n);
+  readonly leases: Leases;
   readonly writers: Writers;
   readonly events: StoredEvents;
   readonly retention: PostgresRetention;
@@ -41,16 +47,20 @@ export class SessionJournal {
   readonly queues: DeliveryQueues;
   readonly readers = new Readers();
   readonly records: Records;
-  /** Idempotency keys of sessions; undefined until they are needed. */
-  creationKeys: CreationKeys | undefined;
+  readonly #owned: OwnedSessions;
   readonly #store: OpenStore;
   #lastSeq: bigint;
   #isClosed = false;
 
-  constructor(store: OpenStore, { clock, logger, recordCapacity }: PostgresOptions) {
+  constructor(store: OpenStore, { clock, recordCapacity }: PostgresOptions) {
     this.#store = store;
     this.#lastSeq = store.lastSeq;
-    this.ownership = new Ownership(store.afterEpoch);
+    this.leases = new Leases({
+      reads: store.reads,
+      membership: store.membership,
+      load: (sessions) => this.#owned.load(sessions),
+      forget: (session) => this.#owned.forget(session),
+    });
     this.events = new StoredEvents(store, store.lastSeq);
     this.writers = new Writers({
       store,
@@ -59,10 +69,8 @@ export class SessionJournal {
         this.#lastSeq = lastSeq ?? this.#lastSeq;
       },
       restored: () => this.#restored(),
-      fenced: () => {
-        logger?.error({}, "another sessiond has taken over this store; nothing is written any more");
-        this.ownership.fence();
-      },
+      lost: (sessions) => this.#lose(sessions),
+      refused: (sessions) => this.#owned.reload(sessions),
     });
     const { log } = this.writers;
     this.records = postgresRecords(store, { seq: () => this.lastSeq, flushed: () => log.flushed() }, recordCapacity);
@@ -70,17 +78,43 @@ export class SessionJournal {
     this.deliveries = new PostgresDeliveryStore(store, log, {
       isPending: (name) => this.queues.has(name),
       isKept: (session) => store.sessions.has(session),
+      authorise: (session, operations) => this.authorise(session, operations),
       append: (session, events, operations) => this.#append(session, events, operations),
       announce: (session, staged) => this.#announce(session, staged),
       settled: (session, state) => this.retention.added(state, session, 1),
     });
     this.queues = new DeliveryQueues(this.deliveries, clock);
+    this.#owned = new OwnedSessions(store, {
+      queues: this.queues,
+      records: this.records,
+      retention: this.retention,
+      owns: (session) => this.leases.has(session),
+      flushed: async () => {
+        await Promise.all([log.flushed(), this.writers.data.flushed()]);
+      },
+    });
   }
 
   /** The log's end. Throws once the store is closed. */
   get lastSeq(): bigint {
     if (this.#isClosed) throw new Error("the store is closed");
     return this.#lastSeq;
+  }
+
+  /** Adds the condition that this node still owns a session when the group is written. Throws LeaseLost if it does not now. */
+  authorise(session: string, operations: Operation[]): void {
+    operations.push({ type: "lease", session, epoch: this.leases.epochOf(session) });
+  }
+
+  /** Returns the endpoints of a session, whichever node owns it. */
+  endpointsOf(session: string): Promise<Endpoint[]> {
+    return this.#owned.endpointsOf(session);
+  }
+
+  /** Gives up all sessions: other nodes may have taken them. Their owners stop before this returns. */
+  loseAll(): void {
+    this.ownership.fence();
+    this.leases.loseAll();
   }
 
   /** Writes a change under a lease; returns its events with their `seq`. Rejects with LeaseLost. */
@@ -91,6 +125,7 @@ export class SessionJournal {
     const { wipe } = write;
     const staged = await this.writers.log.write({
       sync: true,
+      owner: session,
       ...(wipe && {
         prepare: async () => {
           this.ownership.check(lease);
@@ -103,8 +138,9 @@ export class SessionJournal {
       build: (operations) => {
         this.ownership.check(lease);
         const change = write.change(0n);
+        this.authorise(session, operations);
         for (const operation of gathered) operations.push(operation);
-        const added = this.#add(session, change, operations);
+        const added = this.#add(session, change, operations, write.need);
         // Last: a refused record must not count as written.
         operations.push(...write.operations());
         if (wipe) this.ownership.endHandles(session);
@@ -120,21 +156,27 @@ export class SessionJournal {
 
   /** Logs events of a session beside its changes, without a lease; returns them with their `seq`. */
   async append(session: string, events: readonly NewEvent[]): Promise<Event[]> {
+    await this.leases.ensure(session);
     const staged = await this.writers.log.write({
       sync: true,
-      build: (operations) => this.#append(session, events, operations),
+      owner: session,
+      build: (operations) => {
+        this.authorise(session, operations);
+        return this.#append(session, events, operations);
+      },
       written: (added) => this.#announce(session, added),
     });
     return staged.change.events;
   }
 
-  /** Ends all readers and claims, then closes the connections. */
-  async close(): Promise<void> {
+  /** Ends all readers and claims, then the node by `leave`, then closes the connections. */
+  async close(leave: () => Promise<void> = async () => {}): Promise<void> {
     this.readers.close();
     this.queues.close();
     // Writes that PostgreSQL takes are finished; those that it does not take are given up.
     this.#store.outage.close();
     await this.writers.close();
+    await leave();
     this.#isClosed = true;
     await closeAll(this.#store.connections);
   }
@@ -145,8 +187,10 @@ export class SessionJournal {
     return this.#add(session, changeByAppending(session, logged, endpoints, 0n), operations);
   }
 
-  #add(session: string, change: Change, operations: Operation[]): StagedChange {
+  #add(session: string, change: Change, operations: Operation[], facts: Partial<Need> = {}): StagedChange {
     const { events, deliveries, endpoints } = change;
+    const need = this.#stageNeed(session, facts, deliveries.length > 0);
+    if (need) operations.push(need);
     const targets = Map.groupBy(deliveries, seqOf);
     const logged = events.map((event): EventOperation => {
       const { id, time, seq } = event;
@@ -167,6 +211,23 @@ export class SessionJournal {
     return { change, events: logged };
   }
 
+  /** Returns the operation that stores the facts about a session, if they change. Deliveries need an owner until the last one is settled. */
+  #stageNeed(session: string, { needsOwner, ...facts }: Partial<Need>, hasDeliveries: boolean): Operation | undefined {
+    const isPending = () =>
+      this.#store.endpoints.of(session).some(({ id }) => this.queues.has({ session, endpointId: id }));
+    if (needsOwner !== undefined) {
+      return this.leases.stageNeed(session, { ...facts, needsOwner: needsOwner || hasDeliveries || isPending() });
+    }
+    return this.leases.stageNeed(session, { ...facts, ...(hasDeliveries && { needsOwner: true }) });
+  }
+
+  #lose(sessions: readonly string[]): void {
+    for (const session of sessions) {
+      this.ownership.lose(session);
+      this.leases.lose(session);
+    }
+  }
+
   /** Publishes a change that is written. */
   #announce(session: string, staged: StagedChange): void {
     const firstSeq = staged.events[0]?.seq;
@@ -185,7 +246,8 @@ export class SessionJournal {
   /** Undoes the changes that a failed write has made in memory. */
   async #restored(): Promise<void> {
     this.records.undo();
-    this.creationKeys = undefined;
-    await reload(this.#store);
+    this.leases.doubtNeeds();
+    await reloadNames(this.#store);
+    await this.#owned.reloadEndpoints();
   }
 }

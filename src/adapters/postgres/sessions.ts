@@ -9,13 +9,17 @@ import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
-import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { StagedRecord } from "../embedded/records.ts";
+import { isWanted, weightOf } from "./cluster/need.ts";
 import type { PostgresPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
+import { digestOf } from "./store/group.ts";
 import type { OpenStore } from "./store/opening.ts";
 import type { Operation } from "./store/operation.ts";
-import { toStoredText } from "./store/text.ts";
+import { fromStoredText, toStoredText } from "./store/text.ts";
+
+/** Number of epochs for the leases that are given out while one node owns a session. */
+const epochsPerOwner = 1n << 32n;
 
 /** Records of sessions in the database. */
 export class PostgresSessions implements Sessions {
@@ -38,9 +42,12 @@ export class PostgresSessions implements Sessions {
   }
 
   async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {
-    const session = (await this.#creationKeys()).sessionOf(idempotencyKey);
-    if (session === undefined) return undefined;
-    const { record } = await this.get(session);
+    const [row] = await this.#store.reads.query<{ name: string }>(
+      "SELECT name FROM sessiond.session WHERE creation_key = decode($1, 'hex')",
+      [digestOf(idempotencyKey)],
+    );
+    if (!row) return undefined;
+    const { record } = await this.get(fromStoredText(row.name));
     return record?.creation?.idempotencyKey === idempotencyKey ? record : undefined;
   }
 
@@ -57,7 +64,9 @@ export class PostgresSessions implements Sessions {
   }
 
   async acquire(session: string): Promise<Lease> {
-    const lease = this.#journal.ownership.acquire(session);
+    const { leases, ownership } = this.#journal;
+    await leases.ensure(session);
+    const lease = ownership.acquire(session, leases.epochOf(session) * epochsPerOwner);
     const { log, data } = this.#journal.writers;
     // Writes of the previous owner are done or refused by then, and can be read.
     await Promise.all([log.flushed(), data.flushed()]);
@@ -72,7 +81,6 @@ export class PostgresSessions implements Sessions {
     const { session } = lease;
     const { record } = commit;
     const { records } = this.#journal;
-    const keys = record.creation && (await this.#creationKeys());
     const messages = commit.messages && toBinary(MessageLogSchema, commit.messages);
     const value = records.isLatest(session, record) ? undefined : toBinary(SessionRecordSchema, record);
     const creationKey = record.creation?.idempotencyKey;
@@ -87,13 +95,17 @@ export class PostgresSessions implements Sessions {
       },
       change: (afterSeq) => {
         const change = changeBy(session, commit, this.#store.endpoints, afterSeq);
-        keys?.claim(record, (name) => this.#store.sessions.has(name));
         this.#store.sessions.add(session);
         return change;
       },
+      need: {
+        needsOwner: isWanted(record),
+        weight: weightOf(record),
+        ...(commit.isBound !== undefined && { isBound: commit.isBound }),
+      },
       ...(commit.wipe && {
         wipe: async () => [
-          ...(commit.setAside ? await this.#pendingUnlinks.additions(session, commit.setAside) : []),
+          ...(commit.setAside ? await this.#pendingUnlinks.additions(session, commit.setAside, commit.isBound) : []),
           { type: "wipe", session },
         ],
       }),
@@ -114,6 +126,7 @@ export class PostgresSessions implements Sessions {
         this.#store.sessions.delete(session);
         return change;
       },
+      need: { needsOwner: false },
       wipe: async () => [{ type: "wipe", session }],
       written: () => {
         records.remove(session);
@@ -121,13 +134,5 @@ export class PostgresSessions implements Sessions {
         retention.forget(session);
       },
     });
-  }
-
-  async #creationKeys(): Promise<CreationKeys> {
-    if (!this.#journal.creationKeys) {
-      const { records } = await this.list();
-      this.#journal.creationKeys ??= new CreationKeys(records);
-    }
-    return this.#journal.creationKeys;
   }
 }

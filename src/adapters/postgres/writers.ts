@@ -1,10 +1,11 @@
-import { LeaseLost } from "../../ports/sessions.ts";
+import { StoreUnavailable } from "../../domain/errors.ts";
+import { CreationKeyTaken, LeaseLost } from "../../ports/sessions.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
-import { GroupWriter } from "../embedded/group-writer.ts";
+import { GroupWriter, WritesRefused } from "../embedded/group-writer.ts";
 import { isTransient, sqlStateOf, takenOver } from "./store/failures.ts";
 import { encodeGroup } from "./store/group.ts";
 import { GroupSize } from "./store/group-size.ts";
-import { Lane } from "./store/lane.ts";
+import { type CommitResult, Lane } from "./store/lane.ts";
 import type { OpenStore } from "./store/opening.ts";
 import type { Operation } from "./store/operation.ts";
 
@@ -16,8 +17,10 @@ export interface WritersOptions {
   logged(lastSeq: bigint | undefined): void;
   /** Reloads the state in memory after a group of the log that was not written. */
   restored(): Promise<void>;
-  /** Called when another process has taken over the node: nothing can be written any more. */
-  fenced(): void;
+  /** Called when writes of sessions are refused, as this node does not own them. Their owners stop before this returns. */
+  lost(sessions: readonly string[]): void;
+  /** Reloads the state in memory of sessions whose write was refused, as another session has their idempotency key. */
+  refused(sessions: readonly string[]): Promise<void>;
 }
 
 /**
@@ -34,14 +37,14 @@ export class Writers {
   constructor(options: WritersOptions) {
     this.#options = options;
     const { store, clock } = options;
-    const { connections, life, outage, values } = store;
+    const { connections, membership, outage } = store;
     const laneOf = (name: "log" | "data"): Lane =>
       new Lane({
         connection: connections[name],
         name,
-        life,
         clock,
         outage,
+        isFrozen: () => membership.standing.isFrozen,
         suspend: (cause) => this[name].suspend(cause),
       });
     const [logLane, dataLane] = [laneOf("log"), laneOf("data")];
@@ -49,7 +52,7 @@ export class Writers {
     this.log = new GroupWriter({
       batch: (operations, { sync }) =>
         this.#apartFromData(operations, async () => {
-          this.#number(operations, await logLane.commit(encodeGroup(operations, values), sync));
+          this.#number(operations, await this.#commit(logLane, operations, sync));
         }),
       complete: () => {},
       isFull: (operations) => logSize.isFull(operations),
@@ -57,8 +60,8 @@ export class Writers {
       recover: (_, cause) => this.#recover(cause, () => options.restored()),
     });
     this.data = new GroupWriter({
-      async batch(operations, { sync }) {
-        await dataLane.commit(encodeGroup(operations, values), sync);
+      batch: async (operations, { sync }) => {
+        await this.#commit(dataLane, operations, sync);
       },
       complete: () => {},
       isFull: (operations) => dataSize.isFull(operations),
@@ -91,6 +94,24 @@ export class Writers {
     }
   }
 
+  /** Writes a group. Rejects with WritesRefused if this node may not write all of it. */
+  async #commit(lane: Lane, operations: readonly Operation[], isSynced: boolean): Promise<bigint | null> {
+    const { lost, refused, store } = this.#options;
+    const { membership, values } = store;
+    const { life } = membership;
+    try {
+      const result = await lane.commit(encodeGroup(operations, values), isSynced, life);
+      if (result.lost.length === 0 && result.taken.length === 0) return result.afterSeq;
+      lost(result.lost);
+      await refused(result.taken);
+      throw new WritesRefused((owner) => refusalOf(owner, result));
+    } catch (error) {
+      if (sqlStateOf(error) !== takenOver) throw error;
+      membership.lose(life);
+      throw new WritesRefused((owner) => (owner === undefined ? new StoreUnavailable(error) : leaseLost(owner)));
+    }
+  }
+
   #number(operations: readonly Operation[], afterSeq: bigint | null): void {
     if (afterSeq === null) return;
     this.#lastSeq = afterSeq;
@@ -103,10 +124,6 @@ export class Writers {
 
   async #recover(cause: unknown, restore: () => Promise<void>): Promise<void> {
     const { outage } = this.#options.store;
-    if (sqlStateOf(cause) === takenOver) {
-      this.#options.fenced();
-      throw new LeaseLost("another process has taken over this node");
-    }
     for (let failures = 0; ; failures += 1) {
       await outage.pause(failures, cause);
       try {
@@ -116,4 +133,14 @@ export class Writers {
       }
     }
   }
+}
+
+const leaseLost = (session: string) => new LeaseLost(`another node has session "${session}"`);
+
+function refusalOf(owner: string | undefined, { lost, taken }: CommitResult): Error | undefined {
+  if (owner === undefined) return undefined;
+  if (lost.includes(owner)) return leaseLost(owner);
+  if (taken.includes(owner))
+    return new CreationKeyTaken(`another session has the idempotency key of session "${owner}"`);
+  return undefined;
 }

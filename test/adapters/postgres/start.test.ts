@@ -9,7 +9,6 @@ import { postgresServer, storeDatabase } from "./databases.ts";
 
 const clock = new FakeClock();
 const sealer = createSealer(randomBytes(32));
-const ended = "stop that one, or use another database";
 
 /** Returns the URL of a database in which a store was open before. */
 async function usedDatabase(t: TestContext, options: Partial<PostgresOptions> = {}): Promise<string> {
@@ -186,13 +185,13 @@ const refused: readonly {
     says: /is encrypted, and SESSIOND_SECRET_KEY is not set/,
   },
   {
-    name: "a store in use",
+    name: "the name of a node that is in use",
     make: async (t) => {
       const database = await storeDatabase(t);
       await database.open(clock);
       return database.url;
     },
-    says: new RegExp(`in use by another sessiond.*${ended}`),
+    says: /another sessiond uses it under the name .*: give each node a name of its own with SESSIOND_NODE, or stop the other one/,
   },
 ];
 

@@ -7,7 +7,11 @@ CREATE TABLE sessiond.cluster (
   one_row boolean PRIMARY KEY DEFAULT true CHECK (one_row),
   id uuid NOT NULL DEFAULT gen_random_uuid(),
   -- The server and database in which the store was last opened; null where the server does not tell.
-  home text
+  home text,
+  -- Known to all nodes and to nobody else, sealed; null until the first one has opened the store.
+  secret bytea,
+  -- Epochs of new leases begin here: no lease that was removed, or of the store before its move, had a greater one.
+  lease_floor bigint NOT NULL DEFAULT 0
 );
 
 -- The keys that values may be sealed with. A proof is a known text, sealed.
@@ -25,12 +29,48 @@ CREATE TABLE sessiond.log_head (
 );
 INSERT INTO sessiond.log_head DEFAULT VALUES;
 
+-- No column holds a time: nodes judge each other by their own clocks, from the changes that they see.
 CREATE TABLE sessiond.node (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name text COLLATE "C" NOT NULL UNIQUE,
-  -- The number of times it was started.
-  epoch bigint NOT NULL
+  -- The number of its lives: one begins with each start, and after each loss of its sessions.
+  epoch bigint NOT NULL,
+  -- Where other nodes reach it; empty until it listens.
+  url text NOT NULL DEFAULT '',
+  version text NOT NULL DEFAULT '',
+  -- Raised again and again while it lives.
+  beat bigint NOT NULL DEFAULT 0,
+  -- The process that took it last, by a random id.
+  process text,
+  -- The server's process at the other end of the connection that beats.
+  backend integer,
+  capacity integer NOT NULL DEFAULT 0,
+  load integer NOT NULL DEFAULT 0,
+  draining boolean NOT NULL DEFAULT false,
+  -- It said that it will be back soon, so the others wait longer.
+  returns boolean NOT NULL DEFAULT false,
+  -- It is dead: nothing that it sends is written, and it owns no session.
+  fenced boolean NOT NULL DEFAULT true
 );
+
+-- The owner of each session, and of each pending unlink by its id. Only the owner changes the row, or the one that has fenced it.
+CREATE TABLE sessiond.lease (
+  session text COLLATE "C" PRIMARY KEY,
+  -- Null: any node may take it.
+  node integer,
+  -- Raised each time a node takes it.
+  epoch bigint NOT NULL DEFAULT 0,
+  -- The node that is to take it.
+  target integer,
+  -- The only node that can run it, as its files are there.
+  home integer,
+  -- It is to run, or has deliveries, or is a pending unlink: a node has to take it. May be true for too long, never false too early.
+  needs_owner boolean NOT NULL DEFAULT false,
+  -- What it costs the node that runs it.
+  weight integer NOT NULL DEFAULT 1
+);
+CREATE INDEX lease_of_node ON sessiond.lease (node) WHERE node IS NOT NULL;
+CREATE INDEX lease_open ON sessiond.lease (session) WHERE node IS NULL AND needs_owner;
 
 -- One row for each writing connection of a node. Raising its epoch waits for the write in flight and refuses all later ones.
 CREATE TABLE sessiond.fence (
@@ -55,6 +95,8 @@ CREATE TABLE sessiond.journal (
 
 CREATE TABLE sessiond.session (
   name text COLLATE "C" PRIMARY KEY,
+  -- Random, another one for each write: tells if a remembered record is the stored one.
+  rev bigint NOT NULL DEFAULT 0,
   record bytea NOT NULL,
   -- Digest of the idempotency key that it was created with.
   creation_key bytea UNIQUE

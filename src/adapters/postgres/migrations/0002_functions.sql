@@ -1,19 +1,7 @@
 -- Up Migration
 
--- Takes a node from its present process: returns the node with its new epoch. Waits for the writes in flight.
-CREATE FUNCTION sessiond.take_node_v1(p_name text, OUT node integer, OUT epoch bigint)
-LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO sessiond.node AS n (name, epoch) VALUES (p_name, 1)
-  ON CONFLICT (name) DO UPDATE SET epoch = n.epoch + 1
-  RETURNING n.id, n.epoch INTO take_node_v1.node, take_node_v1.epoch;
-  INSERT INTO sessiond.fence AS f (node, lane, epoch)
-  SELECT take_node_v1.node, l.lane, take_node_v1.epoch FROM unnest(ARRAY['log', 'data']) AS l (lane)
-  ON CONFLICT ON CONSTRAINT fence_pkey DO UPDATE SET epoch = excluded.epoch;
-END
-$$;
-
--- Writes a group, unless it is written already. Returns the log's end before its events.
+-- Writes a group, unless it is written already. Returns the log's end before its events. Writes nothing, and returns the sessions that
+-- stand in the way, if the node does not own one, or if another session was created with the same key.
 --
 -- p_group has one array for each kind of change. Values lie in p_bytes, from "at" (counted from 1), "len" bytes long.
 CREATE FUNCTION sessiond.commit_v1(
@@ -24,20 +12,41 @@ CREATE FUNCTION sessiond.commit_v1(
   p_clock bigint,
   p_is_synced boolean,
   p_group jsonb,
-  p_bytes bytea
-) RETURNS bigint
+  p_bytes bytea,
+  OUT after_seq bigint,
+  OUT lost text[],
+  OUT taken text[]
+)
 LANGUAGE plpgsql AS $$
 DECLARE
-  v_after bigint;
+  v_epoch bigint;
 BEGIN
-  PERFORM FROM sessiond.fence WHERE node = p_node AND lane = p_lane AND epoch = p_epoch FOR UPDATE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'another process has taken over this node' USING ERRCODE = 'SD001';
-  END IF;
-  SELECT after_seq INTO v_after FROM sessiond.journal
-  WHERE node = p_node AND lane = p_lane AND epoch = p_epoch AND grp = p_grp;
+  -- Waits for a former backend of this connection. Nobody takes a session from this node before the commit.
+  SELECT f.epoch INTO v_epoch FROM sessiond.fence AS f WHERE f.node = p_node AND f.lane = p_lane FOR UPDATE;
+  -- First: a group that was written stays written, whatever came then.
+  SELECT j.after_seq INTO after_seq FROM sessiond.journal AS j
+  WHERE j.node = p_node AND j.lane = p_lane AND j.epoch = p_epoch AND j.grp = p_grp;
   IF FOUND THEN
-    RETURN v_after;
+    RETURN;
+  END IF;
+  IF v_epoch IS DISTINCT FROM p_epoch THEN
+    RAISE EXCEPTION 'this life of the node is over' USING ERRCODE = 'SD001';
+  END IF;
+  SELECT array_agg(c.session) INTO lost FROM jsonb_to_recordset(p_group -> 'leases') AS c (session text, epoch bigint)
+  LEFT JOIN sessiond.lease AS l USING (session)
+  WHERE l.node IS DISTINCT FROM p_node OR l.epoch IS DISTINCT FROM c.epoch;
+  SELECT array_agg(c.session) INTO taken FROM (
+    SELECT r.session, r.creation, row_number() OVER (PARTITION BY r.creation ORDER BY r.n) AS nth
+    FROM ROWS FROM (jsonb_to_recordset(p_group -> 'records') AS (session text, creation text)) WITH ORDINALITY
+      AS r (session, creation, n)
+    WHERE r.creation IS NOT NULL
+  ) AS c
+  WHERE c.nth > 1 OR EXISTS (
+    SELECT FROM sessiond.session AS s WHERE s.creation_key = decode(c.creation, 'hex') AND s.name <> c.session
+      AND NOT coalesce(p_group -> 'removed' ? s.name, false)
+  );
+  IF lost IS NOT NULL OR taken IS NOT NULL THEN
+    RETURN;
   END IF;
   IF NOT p_is_synced THEN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -58,10 +67,11 @@ BEGIN
   END IF;
 
   IF p_group ? 'records' THEN
-    INSERT INTO sessiond.session (name, record, creation_key)
-    SELECT r.session, substring(p_bytes FROM r.at FOR r.len), decode(r.creation, 'hex')
-    FROM jsonb_to_recordset(p_group -> 'records') AS r (session text, creation text, at integer, len integer)
-    ON CONFLICT (name) DO UPDATE SET record = excluded.record, creation_key = excluded.creation_key;
+    INSERT INTO sessiond.session (name, rev, record, creation_key)
+    SELECT r.session, r.rev, substring(p_bytes FROM r.at FOR r.len), decode(r.creation, 'hex')
+    FROM jsonb_to_recordset(p_group -> 'records') AS r (session text, rev bigint, creation text, at integer, len integer)
+    ON CONFLICT (name) DO UPDATE
+    SET rev = excluded.rev, record = excluded.record, creation_key = excluded.creation_key;
   END IF;
   IF p_group ? 'messages' THEN
     INSERT INTO sessiond.messages (session, value)
@@ -104,11 +114,19 @@ BEGIN
     DELETE FROM sessiond.pending_unlink AS u
     USING jsonb_to_recordset(p_group -> 'unlinks') AS c (id text, len integer)
     WHERE c.len IS NULL AND u.id = c.id;
+    DELETE FROM sessiond.lease USING jsonb_to_recordset(p_group -> 'unlinks') AS c (id text, len integer)
+    WHERE c.len IS NULL AND session = c.id;
     INSERT INTO sessiond.pending_unlink (id, value)
     SELECT c.id, substring(p_bytes FROM c.at FOR c.len)
     FROM jsonb_to_recordset(p_group -> 'unlinks') AS c (id text, at integer, len integer)
     WHERE c.len IS NOT NULL
     ON CONFLICT (id) DO UPDATE SET value = excluded.value;
+  END IF;
+  IF p_group ? 'needs' THEN
+    INSERT INTO sessiond.lease AS l (session, needs_owner, weight, home)
+    SELECT n.session, n.needs, n.weight, CASE WHEN n.bound THEN p_node END
+    FROM jsonb_to_recordset(p_group -> 'needs') AS n (session text, needs boolean, weight integer, bound boolean)
+    ON CONFLICT (session) DO UPDATE SET needs_owner = excluded.needs_owner, weight = excluded.weight, home = excluded.home;
   END IF;
   IF p_group ? 'consumers' THEN
     INSERT INTO sessiond.consumer AS e (name, cursor)
@@ -150,10 +168,10 @@ BEGIN
   -- Last, as it takes the lock that all writers share. It is freed when the commit can be seen: commits are in the order of seq.
   IF p_group ? 'events' THEN
     PERFORM FROM sessiond.log_head FOR UPDATE;
-    SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) INTO v_after FROM sessiond.log_head;
+    SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) INTO after_seq FROM sessiond.log_head;
     WITH logged AS (
       INSERT INTO sessiond.event (seq, session, id, at, value)
-      SELECT v_after + e.n, e.session, e.id, e.time, substring(p_bytes FROM e.at FOR e.len)
+      SELECT after_seq + e.n, e.session, e.id, e.time, substring(p_bytes FROM e.at FOR e.len)
       FROM jsonb_to_recordset(p_group -> 'events')
         AS e (n integer, session text, id text, time bigint, at integer, len integer)
       RETURNING seq, session, id, value
@@ -161,16 +179,15 @@ BEGIN
     INSERT INTO sessiond.delivery (session, seq, endpoint, event_id, event)
     SELECT logged.session, logged.seq, d.endpoint, logged.id, logged.value
     FROM logged
-    JOIN jsonb_to_recordset(p_group -> 'deliveries') AS d (n integer, endpoint text) ON d.n = logged.seq - v_after;
+    JOIN jsonb_to_recordset(p_group -> 'deliveries') AS d (n integer, endpoint text) ON d.n = logged.seq - after_seq;
   END IF;
 
   INSERT INTO sessiond.journal (node, lane, epoch, grp, after_seq, clock)
-  VALUES (p_node, p_lane, p_epoch, p_grp, v_after, p_clock);
+  VALUES (p_node, p_lane, p_epoch, p_grp, after_seq, p_clock);
   IF p_grp % 1000 = 0 THEN
     DELETE FROM sessiond.journal
     WHERE node = p_node AND lane = p_lane AND epoch = p_epoch AND grp BETWEEN p_grp - 2000 AND p_grp - 1000;
   END IF;
-  RETURN v_after;
 END
 $$;
 

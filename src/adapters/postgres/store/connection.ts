@@ -34,6 +34,8 @@ export class Connection {
   #isClosed = false;
   /** The statement before the next one. */
   #former: Promise<unknown> = Promise.resolve();
+  /** Number of statements that are not answered. */
+  #waiting = 0;
 
   constructor({ target, timeoutMs }: ConnectionOptions) {
     this.#config = {
@@ -59,7 +61,12 @@ export class Connection {
     sending?: () => void,
   ): Promise<Row[]> {
     // The driver's own queue would count the wait as a part of the statement's time.
-    const rows = this.#former.then(() => this.#run<Row>(text, values, sending));
+    this.#waiting += 1;
+    const rows = this.#former
+      .then(() => this.#run<Row>(text, values, sending))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
     this.#former = rows.catch(() => {});
     return rows;
   }
@@ -83,17 +90,30 @@ export class Connection {
     }
   }
 
+  /** Ends the connection until it is needed again, unless it is in use. */
+  async rest(): Promise<void> {
+    const connecting = this.#client;
+    if (!connecting || this.#waiting > 0) return;
+    this.#client = undefined;
+    await connecting.then(endOrDestroy, () => {});
+  }
+
+  /** Returns the address of this end, as a host in a URL has it. Connects if needed. */
+  async localAddress(): Promise<string> {
+    this.#client ??= this.#connect();
+    const { connection } = await this.#client;
+    const socket = connection?.stream;
+    const address = socket && "localAddress" in socket ? String(socket.localAddress) : "localhost";
+    const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
+    return plain.includes(":") ? `[${plain}]` : plain;
+  }
+
   /** Ends the connection, after the statements under way. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const client = await this.#client?.catch(() => undefined);
     this.#client = undefined;
-    if (!client) return;
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, endTimeoutMs);
-    await Promise.race([client.end().catch(() => {}), late]);
-    clearTimeout(timer);
-    destroy(client);
+    if (client) await endOrDestroy(client);
   }
 
   async #connect(): Promise<Client> {
@@ -114,6 +134,15 @@ export class Connection {
     if (this.#client === connecting) this.#client = undefined;
     connecting.then(destroy, () => {});
   }
+}
+
+/** Ends a client in order, or at once if the server does not answer. */
+async function endOrDestroy(client: Client): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, endTimeoutMs);
+  await Promise.race([client.end().catch(() => {}), late]);
+  clearTimeout(timer);
+  destroy(client);
 }
 
 /** Closes the socket at once: a client that has timed out may never answer. */

@@ -1,4 +1,4 @@
-/** PostgreSQL refused a write because another process has taken over this node. */
+/** PostgreSQL refused a write because the life of this node in which it was sent is over. */
 export const takenOver = "SD001";
 
 /** Returns the SQLSTATE of an error that PostgreSQL has sent. */
@@ -29,3 +29,6 @@ export function endsConnection(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state === undefined || /^(08|57P)/.test(state) || state === "25006";
 }
+
+/** Another node has just created a session with the same key. The same statement tells so, if it is sent again. */
+export const isCreationRace = (error: unknown): boolean => sqlStateOf(error) === "23505";

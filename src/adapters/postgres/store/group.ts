@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { Operation } from "./operation.ts";
 import { toStoredText } from "./text.ts";
 import type { Values } from "./values.ts";
@@ -39,6 +39,14 @@ class Encoder {
       case "event":
         this.#addEvent(operation);
         return;
+      case "lease":
+        this.#put("leases", [operation.session], { epoch: String(operation.epoch) }, ["session"]);
+        return;
+      case "need": {
+        const { session, needsOwner: needs, weight, isBound: bound } = operation;
+        this.#put("needs", [session], { needs, weight, bound }, ["session"]);
+        return;
+      }
       case "remove":
         this.#removed.push(toStoredText(operation.session));
         return;
@@ -48,9 +56,8 @@ class Encoder {
       case "record": {
         const { session, value, creationKey } = operation;
         const creation = creationKey === undefined ? null : digestOf(creationKey);
-        this.#put("records", [session], { creation, ...this.#part(values.seal(value, "session", session)) }, [
-          "session",
-        ]);
+        const part = this.#part(values.seal(value, "session", session));
+        this.#put("records", [session], { rev: randomRev(), creation, ...part }, ["session"]);
         return;
       }
       case "messages": {
@@ -159,5 +166,8 @@ class Encoder {
   }
 }
 
+/** Returns a number that no other write of a record has. */
+const randomRev = (): string => String(randomBytes(8).readBigInt64BE());
+
 /** Keys may be guessed from a digest, but not read. */
-const digestOf = (creationKey: string): string => createHash("sha256").update(creationKey).digest("hex");
+export const digestOf = (creationKey: string): string => createHash("sha256").update(creationKey).digest("hex");

@@ -1,30 +1,31 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { EndpointSchema } from "../../../../gen/sessiond/store/v1/store_pb.js";
+import { hostname } from "node:os";
 import type { Sealer } from "../../../ports/sealer.ts";
 import type { Logger } from "../../../ports/system.ts";
 import type { StoreMove } from "../../../ports/transfer.ts";
-import { type EndpointName, Endpoints } from "../../embedded/endpoints.ts";
+import { Endpoints } from "../../embedded/endpoints.ts";
 import { Trimmed } from "../../embedded/trimmed.ts";
+import { Membership, type NodeIdentity } from "../cluster/membership.ts";
+import { checkName } from "../cluster/name-check.ts";
+import { readSecret } from "../cluster/secret.ts";
+import { type ClusterTimings, defaultTimings } from "../cluster/timings.ts";
 import { Connection, type Target } from "./connection.ts";
 import { checkDurability } from "./durability.ts";
 import { checkIdentity } from "./identity.ts";
 import type { NodeLife } from "./lane.ts";
 import { migrate } from "./migrations.ts";
 import { readMove, refuseMove } from "./move-mark.ts";
-import { checkUnused } from "./occupancy.ts";
 import { Outage } from "./outage.ts";
-import { type Pending, readPending } from "./pending.ts";
 import { Reads } from "./reads.ts";
 import { checkSealKeys, type SealKeys } from "./seal-keys.ts";
 import { placeOf, reasonOf } from "./start-errors.ts";
-import { fromStoredText, toStoredText } from "./text.ts";
+import { fromStoredText } from "./text.ts";
 import { Values } from "./values.ts";
 
-/** Number of epochs reserved for each life of the process. */
-const epochsPerLife = 1n << 32n;
 const oldestServer = 140_000;
 const timeoutMs = 5_000;
 const upkeepTimeoutMs = 60_000;
+/** Weight of sessions that a node runs at most, where it is not told: a guess. */
+const defaultCapacity = 2_000;
 
 /** Options for opening a store. */
 export interface StoreOptions {
@@ -37,6 +38,10 @@ export interface StoreOptions {
   readonly logger?: Logger | undefined;
   /** Time for which callers wait while PostgreSQL does not answer, ms. Tests set it. */
   readonly patienceMs?: number | undefined;
+  /** This node among others on the same database. Left out: a node by the name of its machine. */
+  readonly node?: Partial<NodeIdentity> | undefined;
+  /** Tests shorten them. */
+  readonly timings?: ClusterTimings | undefined;
 }
 
 /** The connections of a node: each has one purpose, so that none waits for another. */
@@ -44,7 +49,8 @@ export interface Connections {
   readonly log: Connection;
   readonly data: Connection;
   readonly reads: Connection;
-  /** For work that may take long: opening, trimming, sealing anew. */
+  readonly beat: Connection;
+  /** Open only while it is used, for work that may take long: opening, trimming, sealing anew, taking sessions from nodes that are gone. */
   readonly upkeep: Connection;
 }
 
@@ -55,14 +61,13 @@ export interface OpenStore {
   readonly upkeep: Reads;
   readonly outage: Outage;
   readonly values: Values;
-  readonly life: NodeLife;
+  readonly membership: Membership;
+  readonly secret: Uint8Array;
   readonly lastSeq: bigint;
   /** Monotonic time of the last write, ms; undefined for an empty store. */
   readonly lastWrittenMs: number | undefined;
-  /** Greatest epoch that a lease of an earlier life can have. */
-  readonly afterEpoch: bigint;
+  /** Endpoints of the sessions that this node owns. */
   readonly endpoints: Endpoints;
-  readonly pending: Pending;
   /** Names of all sessions. */
   readonly sessions: Set<string>;
   readonly trimmed: Trimmed;
@@ -73,11 +78,13 @@ export interface OpenStore {
 /** Opens the store in a database, whose schema it creates or brings up to date. Rejects with a message that says what to do. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const target: Target = { url: options.url };
+  const { timings = defaultTimings } = options;
   const connectionOf = (limitMs: number) => new Connection({ target, timeoutMs: limitMs });
   const connections: Connections = {
     log: connectionOf(timeoutMs),
     data: connectionOf(timeoutMs),
     reads: connectionOf(timeoutMs),
+    beat: connectionOf(timings.beatMs),
     upkeep: connectionOf(upkeepTimeoutMs),
   };
   try {
@@ -97,21 +104,25 @@ export async function closeAll(connections: Connections): Promise<void> {
   await Promise.all(Object.values(connections).map((connection: Connection) => connection.close()));
 }
 
-/** A store that this process alone may use, and whose keys it has. */
+/** A store that this process may use, and whose keys it has. */
 interface EnteredStore {
   readonly storeId: string;
   readonly values: Values;
   readonly seals: SealKeys;
 }
 
-/** Checks that a store on a server that was checked can be used, and brings its schema up to date. `admit` throws for a note against it. */
+/**
+ * Checks that a store on a server that was checked can be used, and brings its schema up to date. `checkUse` rejects for other processes
+ * that use it, `admit` throws for a note against it.
+ */
 export async function enterStore(
   connection: Connection,
   { url, sealer, adopt = false, logger }: StoreOptions,
+  checkUse: (connection: Connection) => Promise<void>,
   admit: (move: StoreMove | undefined) => void,
 ): Promise<EnteredStore> {
   await migrate({ url }, connection, logger);
-  await checkUnused(connection);
+  await checkUse(connection);
   admit(await readMove(connection));
   const storeId = await checkIdentity(connection, adopt);
   const values = new Values(sealer, storeId);
@@ -120,42 +131,55 @@ export async function enterStore(
 
 async function readStore(connections: Connections, options: StoreOptions): Promise<OpenStore> {
   const { upkeep } = connections;
+  const { logger, node = {}, timings = defaultTimings } = options;
   await checkServer(upkeep);
-  await checkDurability(upkeep, options.logger);
-  const { values, seals } = await enterStore(upkeep, options, refuseMove);
-  const life = await takeNode(upkeep);
+  await checkDurability(upkeep, logger);
+  const identity = { name: hostname(), version: "", capacity: defaultCapacity, ...node };
+  const checkUse = (connection: Connection) => checkName(connection, identity.name, timings);
+  const { storeId, values, seals } = await enterStore(upkeep, options, checkUse, refuseMove);
   const marks = await readMarks(upkeep);
   await seals.record();
-  await beginJournal(upkeep, life, marks.clock);
-  const outage = new Outage(options.logger, options.patienceMs);
+  const secret = await readSecret(upkeep, values, storeId);
+  const outage = new Outage(logger, options.patienceMs);
   const reads = new Reads(connections.reads, outage);
   // Reads much at once, for which the other connection would not wait.
   const upkeepReads = new Reads(upkeep, outage);
-  const pending = await readPending(upkeep);
-  const endpoints = await readEndpoints(upkeepReads, values);
-  await removeOrphans(upkeep, endpoints, pending.queues);
+  const membership = new Membership({ identity, timings, connection: connections.beat, logger });
+  await beginJournal(upkeep, await membership.join(), marks.clock);
+  await addLeases(upkeep);
   return {
     connections,
     reads,
     upkeep: upkeepReads,
     outage,
     values,
-    life,
+    membership,
+    secret,
     lastSeq: marks.lastSeq,
     lastWrittenMs: marks.clock === null ? undefined : Number(marks.clock),
-    afterEpoch: life.epoch * epochsPerLife,
-    endpoints: endpoints.all,
-    pending,
+    endpoints: new Endpoints(),
     sessions: await readSessions(upkeepReads),
     trimmed: await readTrimmed(upkeepReads),
     hasOutdatedSeals: seals.isOutdated,
   };
 }
 
-/** Replaces the endpoints and session names in memory with those in the database. */
-export async function reload({ upkeep, values, endpoints, sessions }: OpenStore): Promise<void> {
-  const [found, names] = await Promise.all([readEndpoints(upkeep, values), readSessions(upkeep)]);
-  endpoints.replaceWith(found.all);
+/** Adds a lease for each session that has none, as after a move of the store. Some node takes each, and finds out what is to be done. */
+async function addLeases(connection: Connection): Promise<void> {
+  await connection.query(
+    `INSERT INTO sessiond.lease (session, needs_owner, epoch)
+    SELECT o.session, true, c.lease_floor FROM sessiond.cluster AS c, (
+    SELECT name AS session FROM sessiond.session AS s WHERE NOT EXISTS (SELECT FROM sessiond.lease AS l WHERE l.session = s.name)
+    UNION SELECT id FROM sessiond.pending_unlink AS u WHERE NOT EXISTS (SELECT FROM sessiond.lease AS l WHERE l.session = u.id)
+    UNION SELECT session FROM sessiond.endpoint AS e
+    WHERE NOT EXISTS (SELECT FROM sessiond.lease AS l WHERE l.session = e.session)
+    ) AS o ON CONFLICT DO NOTHING`,
+  );
+}
+
+/** Replaces the session names in memory with those in the database. */
+export async function reloadNames({ upkeep, sessions }: OpenStore): Promise<void> {
+  const names = await readSessions(upkeep);
   sessions.clear();
   for (const name of names) sessions.add(name);
 }
@@ -184,19 +208,6 @@ export async function readMarks(connection: Connection): Promise<{ lastSeq: bigi
   return { lastSeq: marks?.last_seq ?? 0n, clock: marks?.clock ?? null };
 }
 
-/** Name of the one node. */
-export const nodeName = "main";
-
-/** Begins a life of the node. Writes of an earlier one are refused from then on. */
-export async function takeNode(connection: Connection): Promise<NodeLife> {
-  const [life] = await connection.query<{ node: number; epoch: bigint }>(
-    "SELECT node, epoch FROM sessiond.take_node_v1($1)",
-    [nodeName],
-  );
-  if (!life) throw new Error("the node could not be taken");
-  return life;
-}
-
 /** Begins the journal of this life with the clock of the earlier ones, whose groups nobody asks for any more. */
 async function beginJournal(connection: Connection, { node, epoch }: NodeLife, clock: bigint | null): Promise<void> {
   if (clock === null) return;
@@ -205,43 +216,6 @@ async function beginJournal(connection: Connection, { node, epoch }: NodeLife, c
     INSERT INTO sessiond.journal (node, lane, epoch, grp, clock) VALUES ($1, 'log', $2, 0, $3)`,
     [node, epoch, clock],
   );
-}
-
-/** Removes endpoints whose last delivery was settled just before the process ended. */
-async function removeOrphans(
-  connection: Connection,
-  { all, removed }: StoredEndpoints,
-  pending: readonly EndpointName[],
-): Promise<void> {
-  const used = new Set(pending.map(({ session, endpointId }) => JSON.stringify([session, endpointId])));
-  for (const name of removed) {
-    const { session, endpointId } = name;
-    if (used.has(JSON.stringify([session, endpointId]))) continue;
-    all.delete(name);
-    const row = [toStoredText(session), toStoredText(endpointId)];
-    await connection.query("DELETE FROM sessiond.endpoint WHERE session = $1 AND id = $2", row);
-  }
-}
-
-interface StoredEndpoints {
-  readonly all: Endpoints;
-  /** Those that are no longer configured. */
-  readonly removed: readonly EndpointName[];
-}
-
-async function readEndpoints(reads: Reads, values: Values): Promise<StoredEndpoints> {
-  const all = new Endpoints();
-  const removed: EndpointName[] = [];
-  const rows = await reads.query<{ session: string; id: string; value: Buffer }>(
-    "SELECT session, id, value FROM sessiond.endpoint",
-  );
-  for (const row of rows) {
-    const [session, id] = [fromStoredText(row.session), fromStoredText(row.id)];
-    const endpoint = fromBinary(EndpointSchema, values.open(row.value, "endpoint", session, id));
-    all.set(session, endpoint);
-    if (endpoint.removed) removed.push({ session, endpointId: id });
-  }
-  return { all, removed };
 }
 
 async function readSessions(reads: Reads): Promise<Set<string>> {

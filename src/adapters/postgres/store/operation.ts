@@ -20,6 +20,16 @@ interface DeliveryKey {
 /** One change within a group. A later one of the same row replaces an earlier one. */
 export type Operation =
   | EventOperation
+  /** The group may be written only if this node owns the session in this epoch. */
+  | { readonly type: "lease"; readonly session: string; readonly epoch: bigint }
+  /** The facts by which nodes decide who takes the session change. */
+  | {
+      readonly type: "need";
+      readonly session: string;
+      readonly needsOwner: boolean;
+      readonly weight: number;
+      readonly isBound: boolean;
+    }
   /** The session's record, messages, events and settled deliveries go. Only at the beginning of a group. */
   | { readonly type: "remove"; readonly session: string }
   /** The engine data of an owner goes. Only at the beginning of a group. */

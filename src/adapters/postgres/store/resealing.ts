@@ -23,6 +23,7 @@ interface SealedColumn {
 }
 
 const columns: readonly SealedColumn[] = [
+  ["cluster", "secret", ["id"]] as const,
   ["session", "record", ["name"]] as const,
   ["messages", "value", ["session"]] as const,
   ["endpoint", "value", ["session", "id"]] as const,

@@ -2,6 +2,7 @@ import type { Sealer } from "../../../ports/sealer.ts";
 
 /** Tables with sealed values. */
 export type ValueTable =
+  | "cluster"
   | "session"
   | "messages"
   | "endpoint"

@@ -1,5 +1,6 @@
 import type { StoreMove, StoreRef } from "../../../ports/transfer.ts";
 import { Connection } from "../store/connection.ts";
+import { checkUnused } from "../store/occupancy.ts";
 import { checkServer, enterStore, type StoreOptions, unusable } from "../store/opening.ts";
 import type { SealKeys } from "../store/seal-keys.ts";
 import { placeOf, reasonOf } from "../store/start-errors.ts";
@@ -30,7 +31,7 @@ export async function openMoving(
     await checkServer(connection);
     await check(connection);
     let found: StoreMove | undefined;
-    const { storeId, values, seals } = await enterStore(connection, options, (move) => {
+    const { storeId, values, seals } = await enterStore(connection, options, checkUnused, (move) => {
       found = move;
       admit(move);
     });

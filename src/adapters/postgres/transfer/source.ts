@@ -1,7 +1,7 @@
 import type { StoreMarks, StoreSource } from "../../../ports/transfer.ts";
 import type { Connection } from "../store/connection.ts";
 import { refuseMove, writeMove } from "../store/move-mark.ts";
-import { readMarks, type StoreOptions, takeNode } from "../store/opening.ts";
+import { readMarks, type StoreOptions } from "../store/opening.ts";
 import { readEntries } from "./entries.ts";
 import { openMoving } from "./opening.ts";
 
@@ -33,9 +33,9 @@ async function checkStore(connection: Connection): Promise<void> {
   if (!found?.store) throw new Error("there is no store in it");
 }
 
-/** Takes the store from a process that has lost its connections and could come back. Returns its counters. */
+/** Takes the store from processes that have lost their connections and could come back. Returns its counters. */
 async function takeStore(connection: Connection): Promise<StoreMarks> {
-  const { epoch } = await takeNode(connection);
+  const [retired] = await connection.query<{ lives: bigint }>("SELECT sessiond.retire_nodes_v1() AS lives");
   const { lastSeq, clock } = await readMarks(connection);
-  return { lastSeq, lives: epoch, clockMs: clock === null ? undefined : Number(clock) };
+  return { lastSeq, lives: retired?.lives ?? 1n, clockMs: clock === null ? undefined : Number(clock) };
 }

@@ -1,0 +1,257 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import type { NodeAddress } from "../../../ports/cluster.ts";
+import type { Logger } from "../../../ports/system.ts";
+import type { Connection } from "../store/connection.ts";
+import { isTransient } from "../store/failures.ts";
+import type { NodeLife } from "../store/lane.ts";
+import { fromStoredText, toStoredText } from "../store/text.ts";
+import { type NodeRow, nodeColumns } from "./node-row.ts";
+import { PeerWatch } from "./peer-watch.ts";
+import { NodeStanding } from "./standing.ts";
+import type { ClusterTimings } from "./timings.ts";
+
+/** A node as it describes itself. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly version: string;
+  /** Sum of the weights of sessions that it should run at most. */
+  readonly capacity: number;
+}
+
+/** Options of a membership. */
+export interface MembershipOptions {
+  readonly identity: NodeIdentity;
+  readonly timings: ClusterTimings;
+  /** Connection that only beats and reads those of others, so that nothing delays it. */
+  readonly connection: Connection;
+  readonly logger: Logger | undefined;
+}
+
+/** The parts of a backend that depend on this node's membership. */
+export interface MemberHandlers {
+  /** Returns the sum of the weights of the sessions that this node runs. */
+  load(): number;
+  /** All sessions are taken from this node. Their owners stop before this returns. */
+  lost(): void;
+  /** A new life has begun. The node goes on with the sessions that it still owns. */
+  resumed(): void;
+  /** The nodes were read. `silent`: those whose sessions are to be taken. `hasOpen`: true if sessions wait for an owner. */
+  observed(silent: readonly NodeRow[], hasOpen: boolean): void;
+}
+
+interface ObservedRow extends NodeRow, Record<string, unknown> {
+  readonly has_beaten: boolean;
+  readonly has_open: boolean;
+}
+
+const beatStatement = `
+  WITH own AS (
+    UPDATE sessiond.node SET beat = beat + 1, load = $3, backend = pg_backend_pid()
+    WHERE $4 AND id = $1 AND epoch = $2 AND NOT fenced RETURNING id
+  )
+  SELECT ${nodeColumns}, EXISTS (SELECT FROM own) AS has_beaten, EXISTS (
+    SELECT FROM sessiond.lease WHERE node IS NULL AND needs_owner AND (home IS NULL OR home = $1)
+  ) AS has_open FROM sessiond.node ORDER BY name`;
+
+/** This node's place among the nodes: it beats, watches the others, and begins a new life when its sessions were taken from it. */
+export class Membership {
+  readonly standing: NodeStanding;
+  readonly #options: MembershipOptions;
+  readonly #watch: PeerWatch;
+  readonly #process = randomUUID();
+  readonly #stopping = new AbortController();
+  #life: NodeLife = { node: 0, epoch: 0n };
+  #state: "member" | "lost" | "replaced" = "member";
+  #handlers: MemberHandlers | undefined;
+  #isDraining = false;
+  #returns = false;
+  #beatMs = Number.NEGATIVE_INFINITY;
+  #rows: readonly NodeRow[] = [];
+  #woken = Promise.withResolvers<void>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    const { timings } = options;
+    this.#watch = new PeerWatch(timings);
+    this.standing = new NodeStanding({ timings, expired: () => this.lose(this.#life) });
+  }
+
+  /** The node's present life. Writes of an earlier one are refused. */
+  get life(): NodeLife {
+    return this.#life;
+  }
+
+  /** Returns true if a life is the present one, and nothing is known against it. */
+  isCurrent(life: NodeLife): boolean {
+    return this.#state === "member" && life === this.#life;
+  }
+
+  /** Name of this node. */
+  get name(): string {
+    return this.#options.identity.name;
+  }
+
+  /** The nodes as read last, by name. */
+  get rows(): readonly NodeRow[] {
+    return this.#rows;
+  }
+
+  /** Returns the name of a node. */
+  async nameOf(id: number): Promise<string> {
+    const known = this.#rows.find((row) => row.id === id) ?? (await this.read()).find((row) => row.id === id);
+    return known ? fromStoredText(known.name) : "";
+  }
+
+  /** Reads all nodes, by name. */
+  read(): Promise<NodeRow[]> {
+    return this.#options.connection.query<NodeRow & Record<string, unknown>>(
+      `SELECT ${nodeColumns} FROM sessiond.node ORDER BY name`,
+    );
+  }
+
+  /** Begins the first life. Writes of a former process of this name are refused from then on. */
+  async join(): Promise<NodeLife> {
+    if (!(await this.#take(false))) throw new Error("the node could not be taken");
+    return this.#life;
+  }
+
+  /** Begins to beat. Called once, soon after `join`. */
+  start(handlers: MemberHandlers): void {
+    this.#handlers = handlers;
+    this.#running = this.#run();
+  }
+
+  /** Gives up a life, and with it all sessions, unless it is over already. The next one begins as soon as the store can be reached. */
+  lose(life: NodeLife): void {
+    if (!this.isCurrent(life)) return;
+    this.#state = "lost";
+    this.#options.logger?.error(
+      { node: this.name, epoch: Number(life.epoch) },
+      "this node could not reach the store for too long, or another process goes by its name; its sessions are given up",
+    );
+    this.standing.lose();
+    this.#handlers?.lost();
+    this.wake();
+  }
+
+  /** Reads the nodes now, and not at the next interval. */
+  wake(): void {
+    this.#woken.resolve();
+  }
+
+  /** Lets the other nodes know where this one listens. */
+  async announce(address: NodeAddress): Promise<void> {
+    const { connection } = this.#options;
+    const url =
+      "url" in address ? address.url : `${address.scheme}://${await connection.localAddress()}:${address.port}`;
+    await connection.query("UPDATE sessiond.node SET url = $3 WHERE id = $1 AND epoch = $2", [
+      this.#life.node,
+      this.#life.epoch,
+      url,
+    ]);
+  }
+
+  /** Takes no more sessions. With `returns`, those of this node wait for its next start for some time. */
+  async drain(returns: boolean): Promise<void> {
+    this.#returns = returns;
+    const { node, epoch } = this.#life;
+    await this.#options.connection.query("UPDATE sessiond.node SET draining = true WHERE id = $1 AND epoch = $2", [
+      node,
+      epoch,
+    ]);
+    this.#isDraining = true;
+  }
+
+  /** True once the node takes no more sessions. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Ends the life in order, if the store can be reached. Idempotent. */
+  async leave(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    const isMember = this.#state === "member" && !this.standing.isFrozen;
+    this.#stopping.abort();
+    this.wake();
+    this.standing.close();
+    if (!isMember) return;
+    await this.#running;
+    const { node, epoch } = this.#life;
+    await this.#options.connection
+      .query("SELECT sessiond.leave_v1($1, $2, $3)", [node, epoch, this.#returns])
+      .catch(() => {});
+  }
+
+  async #run(): Promise<void> {
+    const { readMs } = this.#options.timings;
+    const { signal } = this.#stopping;
+    while (!signal.aborted && this.#state !== "replaced") {
+      const startedMs = performance.now();
+      try {
+        if (this.#state === "lost") await this.#rejoin();
+        else await this.#read();
+      } catch (error) {
+        if (!signal.aborted && !isTransient(error))
+          this.#options.logger?.error({ err: error }, "the nodes could not be read");
+      }
+      const waiting = new AbortController();
+      const restMs = Math.max(0, startedMs + readMs - performance.now());
+      await Promise.race([this.#woken.promise, pause(restMs, undefined, { signal: waiting.signal }).catch(() => {})]);
+      waiting.abort();
+      this.#woken = Promise.withResolvers();
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { connection, timings } = this.#options;
+    const life = this.#life;
+    const sentMs = performance.now();
+    const beats = sentMs - this.#beatMs >= timings.beatMs - timings.readMs / 2;
+    if (beats) this.#beatMs = sentMs;
+    const load = this.#handlers?.load() ?? 0;
+    const rows = await connection.query<ObservedRow>(beatStatement, [life.node, life.epoch, load, beats]);
+    const answeredMs = performance.now();
+    // Lost meanwhile by a write that was refused.
+    if (!this.isCurrent(life)) return;
+    this.#rows = rows;
+    const own = rows.find(({ id }) => id === life.node);
+    if (!own || own.fenced || own.epoch !== life.epoch || (beats && !own.has_beaten)) {
+      this.lose(life);
+      return;
+    }
+    if (beats) this.standing.acknowledge(sentMs);
+    const peers = rows.filter(({ id, fenced }) => id !== life.node && !fenced);
+    const silent = this.#watch.observe(peers, sentMs, answeredMs);
+    if (!this.standing.isFrozen) this.#handlers?.observed(silent, own.has_open);
+  }
+
+  async #rejoin(): Promise<void> {
+    const { logger } = this.#options;
+    if (await this.#take(true)) {
+      logger?.info({ node: this.name, epoch: Number(this.#life.epoch) }, "this node takes part again");
+      this.#handlers?.resumed();
+      return;
+    }
+    this.#state = "replaced";
+    logger?.error({ node: this.name }, "another process has taken over this node; nothing is written here any more");
+  }
+
+  async #take(isAgain: boolean): Promise<boolean> {
+    const { connection, identity } = this.#options;
+    const { name, version, capacity } = identity;
+    const sentMs = performance.now();
+    const [life] = await connection.query<NodeLife & Record<string, unknown>>(
+      "SELECT node, epoch FROM sessiond.take_node_v1($1, $2, $3, $4, $5)",
+      [toStoredText(name), version, capacity, this.#process, isAgain],
+    );
+    if (!life) return false;
+    this.#life = { node: life.node, epoch: life.epoch };
+    this.#state = "member";
+    this.#beatMs = sentMs;
+    this.#watch.clear();
+    this.standing.begin(sentMs);
+    return true;
+  }
+}

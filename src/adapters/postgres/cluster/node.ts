@@ -1,0 +1,65 @@
+import type { Cluster, NodeAddress } from "../../../ports/cluster.ts";
+import type { Logger } from "../../../ports/system.ts";
+import type { SessionJournal } from "../session-journal.ts";
+import type { OpenStore } from "../store/opening.ts";
+import { ArrivalQueue } from "./arrivals.ts";
+import { Claims } from "./claims.ts";
+import type { Membership } from "./membership.ts";
+import { PostgresPlacement } from "./placement.ts";
+
+/** This node of a cluster, which may be the only one. */
+export class PostgresNode implements Cluster {
+  readonly placement: PostgresPlacement;
+  readonly secret: Uint8Array;
+  readonly #membership: Membership;
+  readonly #arrivals = new ArrivalQueue();
+  readonly #claims: Claims;
+  readonly #journal: SessionJournal;
+  readonly #logger: Logger | undefined;
+
+  constructor(store: OpenStore, journal: SessionJournal, logger: Logger | undefined) {
+    const { membership, secret, reads, upkeep, connections } = store;
+    const { leases, ownership, writers } = journal;
+    const arrivals = this.#arrivals;
+    this.secret = secret;
+    this.#membership = membership;
+    this.#journal = journal;
+    this.#logger = logger;
+    this.#claims = new Claims({ membership, leases, arrivals, connection: connections.upkeep, upkeep, logger });
+    const claims = this.#claims;
+    this.placement = new PostgresPlacement({ membership, leases, claims, arrivals, ownership, writers, reads });
+  }
+
+  get standing() {
+    return this.#membership.standing;
+  }
+
+  /** Begins to beat, and takes the sessions that are this node's. */
+  async start(): Promise<void> {
+    this.#membership.start({
+      load: () => this.#journal.leases.load,
+      lost: () => {
+        this.#arrivals.clear();
+        this.#journal.loseAll();
+      },
+      resumed: () => {
+        this.#claims.resume().catch((error: unknown) => {
+          this.#logger?.error({ err: error }, "the sessions of this node could not be read");
+        });
+      },
+      observed: (silent, hasOpen) => this.#claims.observed(silent, hasOpen),
+    });
+    await this.#claims.begin();
+  }
+
+  async announce(address: NodeAddress): Promise<void> {
+    await this.#membership.announce(address);
+  }
+
+  /** Ends this node in order. Idempotent. */
+  async close(): Promise<void> {
+    this.#arrivals.close();
+    await this.#membership.leave();
+    await this.#claims.idle();
+  }
+}

@@ -1,0 +1,99 @@
+import type { ClusterNode, Owner, Placement } from "../../../ports/cluster.ts";
+import type { Lease } from "../../../ports/sessions.ts";
+import type { Ownership } from "../../embedded/ownership.ts";
+import type { Reads } from "../store/reads.ts";
+import { toStoredText } from "../store/text.ts";
+import type { Writers } from "../writers.ts";
+import type { ArrivalQueue } from "./arrivals.ts";
+import type { Claims } from "./claims.ts";
+import type { Leases } from "./leases.ts";
+import type { Membership } from "./membership.ts";
+import { type NodeRow, nodeColumns, nodeOf } from "./node-row.ts";
+
+/** Options of a placement. */
+export interface PlacementOptions {
+  readonly membership: Membership;
+  readonly leases: Leases;
+  readonly claims: Claims;
+  readonly arrivals: ArrivalQueue;
+  readonly ownership: Ownership;
+  readonly writers: Writers;
+  readonly reads: Reads;
+}
+
+/** The leases in the database as the nodes' agreement on who runs which session. */
+export class PostgresPlacement implements Placement {
+  readonly #options: PlacementOptions;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  get self(): string {
+    return this.#options.membership.name;
+  }
+
+  async ownerOf(session: string): Promise<Owner> {
+    const { leases, membership, reads } = this.#options;
+    if (leases.has(session)) return { kind: "here" };
+    const [row] = await reads.query<NodeRow & Record<string, unknown>>(
+      `SELECT ${nodeColumns} FROM sessiond.node WHERE id = (SELECT coalesce(node, home) FROM sessiond.lease WHERE session = $1)`,
+      [toStoredText(session)],
+    );
+    if (!row) return { kind: "none" };
+    return row.id === membership.life.node ? { kind: "here" } : { kind: "node", node: nodeOf(row) };
+  }
+
+  async nodes(): Promise<readonly ClusterNode[]> {
+    const { membership } = this.#options;
+    const rows = membership.rows.length > 0 ? membership.rows : await membership.read();
+    return rows.map(nodeOf);
+  }
+
+  arrivals(signal: AbortSignal): AsyncIterable<string> {
+    return this.#options.arrivals.read(signal);
+  }
+
+  drain(options?: { readonly returns: boolean }): Promise<void> {
+    return this.#options.membership.drain(options?.returns ?? false);
+  }
+
+  async handOver(lease: Lease, to = this.#roomiest()): Promise<void> {
+    const { claims, leases, ownership, writers } = this.#options;
+    const { session } = lease;
+    if (!ownership.holds(lease)) return;
+    ownership.release(lease);
+    this.#options.arrivals.delete(session);
+    try {
+      await leases.leave(session, async ({ epoch, need }) => {
+        // What was accepted is written first; anything later is refused.
+        await Promise.all([writers.log.flushed(), writers.data.flushed()]);
+        await this.#giveTo(session, epoch, need.needsOwner || to !== undefined, to);
+      });
+    } catch (error) {
+      // It may still be this node's.
+      claims.resume().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #giveTo(session: string, epoch: bigint, needsOwner: boolean, to: string | undefined): Promise<void> {
+    const { membership, reads } = this.#options;
+    await reads.query(
+      `UPDATE sessiond.lease SET node = NULL, needs_owner = $4, target = (
+        SELECT id FROM sessiond.node WHERE name = $5 AND NOT fenced AND NOT draining
+      ) WHERE session = $1 AND node = $2 AND epoch = $3`,
+      [toStoredText(session), membership.life.node, epoch, needsOwner, to === undefined ? null : toStoredText(to)],
+    );
+  }
+
+  /** Returns the name of the other node that is furthest from its capacity; undefined if there is none that takes sessions. */
+  #roomiest(): string | undefined {
+    const { membership } = this.#options;
+    const fill = ({ load, capacity }: ClusterNode) => load / Math.max(1, capacity);
+    const others = membership.rows
+      .map(nodeOf)
+      .filter(({ name, isAlive, isDraining }) => name !== membership.name && isAlive && !isDraining);
+    return others.sort((a, b) => fill(a) - fill(b))[0]?.name;
+  }
+}

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { describe, it } from "node:test";
+import { Session_DesiredState as Desired } from "../../../gen/sessiond/v1/session_pb.js";
+import type { PostgresStore } from "../../../src/adapters/postgres/postgres-store.ts";
+import { type Lease, LeaseLost } from "../../../src/ports/sessions.ts";
+import { endpointOf, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { openNode, openNodes, type TestNode, timings, until } from "./cluster-nodes.ts";
+import { emptyDatabase } from "./databases.ts";
+
+const runningRecord = (name: string) => ({ ...recordOf(name), desiredState: Desired.RUNNING });
+
+async function createRunning({ sessions }: PostgresStore, name: string): Promise<Lease> {
+  const lease = await sessions.acquire(name);
+  await sessions.commit(lease, { record: runningRecord(name), events: [] });
+  return lease;
+}
+
+/** Collects the names of the sessions that a node is given. */
+function collectArrivals(t: { signal: AbortSignal }, { cluster }: TestNode): string[] {
+  const names: string[] = [];
+  void (async () => {
+    for await (const name of cluster.placement.arrivals(t.signal)) names.push(name);
+  })();
+  return names;
+}
+
+describe("leases of sessions in PostgreSQL", () => {
+  it("two survivors share the sessions of a dead node, and miss none", async (t) => {
+    const [a, b, c] = (await openNodes(t, "a", "b", "c")) as [TestNode, TestNode, TestNode];
+    const names = Array.from({ length: 40 }, (_, i) => `session-${i}`);
+    await Promise.all(names.map((name) => createRunning(a.backend, name)));
+    const [atB, atC] = [collectArrivals(t, b), collectArrivals(t, c)];
+    a.link.cut();
+    await until(() => atB.length + atC.length >= names.length);
+    assert.deepEqual([...atB, ...atC].sort(), names.toSorted());
+    assert.ok(Math.abs(atB.length - atC.length) <= 4, `${atB.length} and ${atC.length}`);
+  });
+
+  it("epochs of a session grow through loss, hand-over, removal and restarts", async (t) => {
+    const database = await emptyDatabase(t);
+    const a = await openNode(t, database, "a");
+    const b = await openNode(t, database, "b");
+    const atB = new Reader(b.cluster.placement.arrivals(t.signal));
+    const epochs: bigint[] = [];
+    const note = (lease: Lease) => {
+      epochs.push(lease.epoch);
+      return lease;
+    };
+    note(await a.backend.sessions.acquire("alice"));
+    const lease = note(await createRunning(a.backend, "alice"));
+    await a.cluster.placement.handOver(lease, "b");
+    assert.equal(await atB.next(), "alice");
+    const second = note(await b.backend.sessions.acquire("alice"));
+    await b.backend.sessions.remove(second, []);
+    await b.backend.upkeep.close();
+    note(await createRunning(a.backend, "alice"));
+    await a.backend.upkeep.close();
+    const again = await openNode(t, database, "a");
+    note(await again.backend.sessions.acquire("alice"));
+    assert.deepEqual(
+      epochs,
+      [...new Set(epochs)].toSorted((x, y) => Number(x - y)),
+    );
+  });
+
+  for (const [name, to, expected] of [
+    ["a hand-over goes to the node that is named", "c", "c"],
+    ["a hand-over without a name goes to a node with room", undefined, "b"],
+  ] as const) {
+    it(name, async (t) => {
+      const [a, b, c] = (await openNodes(t, "a", "b", "c")) as [TestNode, TestNode, TestNode];
+      await createRunning(c.backend, "carol");
+      const lease = await createRunning(a.backend, "alice");
+      const loads = async () => (await a.cluster.placement.nodes()).map(({ load }) => load);
+      await until(async () => (await loads()).join() === "1,0,1");
+      const arrived = { b: collectArrivals(t, b), c: collectArrivals(t, c) };
+      await a.cluster.placement.handOver(lease, to);
+      await assert.rejects(a.backend.sessions.commit(lease, { record: runningRecord("alice"), events: [] }), LeaseLost);
+      assert.equal(lease.lost.aborted, false);
+      await until(() => arrived[expected].length > 0);
+      assert.deepEqual({ ...arrived, [expected]: [] }, { b: [], c: [] });
+      const owner = await a.cluster.placement.ownerOf("alice");
+      assert.equal(owner.kind === "node" && owner.node.name, expected);
+      await (expected === "b" ? b : c).backend.sessions.acquire("alice");
+    });
+  }
+
+  it("a node that restarts under its name goes on with its sessions at once", async (t) => {
+    const database = await emptyDatabase(t);
+    const former = await openNode(t, database, "a");
+    await createRunning(former.backend, "alice");
+    await openNode(t, database, "b");
+    former.link.cut();
+    const restartedMs = performance.now();
+    const a = await openNode(t, database, "a");
+    assert.equal(await new Reader(a.cluster.placement.arrivals(t.signal)).next(), "alice");
+    assert.ok(performance.now() - restartedMs < timings.freezeMs);
+    former.link.pass();
+    await assert.rejects(former.backend.upkeep.check());
+    await createRunning(a.backend, "bob");
+  });
+
+  it("a second process under the name of a living node is refused, and told what to set", async (t) => {
+    const database = await emptyDatabase(t);
+    const a = await openNode(t, database, "a");
+    await assert.rejects(openNode(t, database, "a"), /under the name "a".*SESSIOND_NODE/);
+    await createRunning(a.backend, "alice");
+  });
+
+  it("a node that closes gives its sessions away at once", async (t) => {
+    const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
+    await createRunning(a.backend, "alice");
+    await a.backend.upkeep.close();
+    const closedMs = performance.now();
+    assert.equal(await new Reader(b.cluster.placement.arrivals(t.signal)).next(), "alice");
+    assert.ok(performance.now() - closedMs < timings.freezeMs);
+  });
+
+  it("deliveries of a session at rest go out from the node that takes it", async (t) => {
+    const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
+    const lease = await a.backend.sessions.acquire("alice");
+    const endpoints = [endpointOf("hook")];
+    const events = [newEvent("alice", "hook"), newEvent("alice", "hook")];
+    await a.backend.sessions.commit(lease, { record: recordOf("alice"), events, endpoints });
+    const atA = new Reader(a.backend.outbox.claims(t.signal));
+    const inFlight = await atA.next();
+    const atB = new Reader(b.backend.outbox.claims(t.signal));
+    await a.cluster.placement.handOver(lease, "b");
+    await assert.rejects(inFlight.done(), LeaseLost);
+    for (const { event } of events) {
+      const claim = await atB.next();
+      assert.equal(claim.delivery.event?.id, event.id);
+      await claim.done();
+    }
+    assert.deepEqual(await a.backend.outbox.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
+  });
+
+  it("a pending unlink moves with its id", async (t) => {
+    const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
+    await a.backend.sessions.acquire("ulk_1");
+    await assert.rejects(b.backend.pendingUnlinks.finish("ulk_1"), /node "a" owns/);
+    await a.backend.upkeep.close();
+    await b.backend.pendingUnlinks.finish("ulk_1");
+  });
+
+  it("all nodes share one secret, which stays through restarts", async (t) => {
+    const database = await emptyDatabase(t);
+    const a = await openNode(t, database, "a");
+    const b = await openNode(t, database, "b");
+    assert.equal(a.cluster.secret.length, 32);
+    assert.deepEqual(b.cluster.secret, a.cluster.secret);
+    await a.backend.upkeep.close();
+    assert.deepEqual((await openNode(t, database, "c")).cluster.secret, a.cluster.secret);
+  });
+
+  it("clocks that differ by an hour change nothing", async (t) => {
+    const database = await emptyDatabase(t);
+    const hourMs = 3_600_000;
+    const clocks = [new FakeClock(), new FakeClock()] as const;
+    const a = await openNode(t, database, "a", clocks[0]);
+    const b = await openNode(t, database, "b", clocks[1]);
+    const lease = await createRunning(a.backend, "alice");
+    clocks[0].jumpWall(hourMs);
+    clocks[1].jumpWall(-hourMs);
+    clocks[1].advance(hourMs);
+    const endMs = performance.now() + 2 * timings.fenceMs;
+    await until(() => performance.now() > endMs);
+    assert.deepEqual(
+      [a, b].map(({ cluster }) => cluster.standing.isFrozen),
+      [false, false],
+    );
+    await a.backend.sessions.commit(lease, { record: runningRecord("alice"), events: [] });
+  });
+
+  it("no statement about nodes and leases asks for the server's time", async () => {
+    const root = new URL("../../../src/adapters/postgres/", import.meta.url);
+    const files = await Promise.all(
+      ["cluster/", "migrations/"].map(async (folder) => {
+        const names = await readdir(new URL(folder, root));
+        return Promise.all(names.map((name) => readFile(new URL(folder + name, root), "utf8")));
+      }),
+    );
+    for (const text of files.flat()) {
+      assert.doesNotMatch(text, /(?<!performance\.)\bnow\(\)|_timestamp\b|\bcurrent_time|\bclock_time|\binterval '/i);
+    }
+  });
+});

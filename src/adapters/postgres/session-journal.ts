@@ -49,6 +49,7 @@ export class SessionJournal {
   readonly records: Records;
   readonly #owned: OwnedSessions;
   readonly #store: OpenStore;
+  readonly #logListeners = new Set<(seq: bigint) => void>();
   #lastSeq: bigint;
   #isClosed = false;
 
@@ -66,7 +67,9 @@ export class SessionJournal {
       store,
       clock,
       logged: (lastSeq) => {
-        this.#lastSeq = lastSeq ?? this.#lastSeq;
+        if (lastSeq === undefined || lastSeq <= this.#lastSeq) return;
+        this.#lastSeq = lastSeq;
+        for (const listener of this.#logListeners) listener(lastSeq);
       },
       restored: () => this.#restored(),
       lost: (sessions) => this.#lose(sessions),
@@ -99,6 +102,13 @@ export class SessionJournal {
   get lastSeq(): bigint {
     if (this.#isClosed) throw new Error("the store is closed");
     return this.#lastSeq;
+  }
+
+  /** Calls `listener` after each group of this node that has added events, with the last one's `seq`. Returns the function that cancels it. */
+  onLogged(listener: (seq: bigint) => void): () => void {
+    const own = (seq: bigint) => listener(seq);
+    this.#logListeners.add(own);
+    return () => this.#logListeners.delete(own);
   }
 
   /** Adds the condition that this node still owns a session when the group is written. Throws LeaseLost if it does not now. */

@@ -6,11 +6,13 @@ import { ArrivalQueue } from "./arrivals.ts";
 import { Claims } from "./claims.ts";
 import type { Membership } from "./membership.ts";
 import { PostgresPlacement } from "./placement.ts";
+import { PostgresSharedValues } from "./shared-values.ts";
 
 /** This node of a cluster, which may be the only one. */
 export class PostgresNode implements Cluster {
   readonly placement: PostgresPlacement;
   readonly secret: Uint8Array;
+  readonly values: PostgresSharedValues;
   readonly #membership: Membership;
   readonly #arrivals = new ArrivalQueue();
   readonly #claims: Claims;
@@ -22,6 +24,7 @@ export class PostgresNode implements Cluster {
     const { leases, ownership, writers } = journal;
     const arrivals = this.#arrivals;
     this.secret = secret;
+    this.values = new PostgresSharedValues(reads, store.values);
     this.#membership = membership;
     this.#journal = journal;
     this.#logger = logger;
@@ -54,6 +57,14 @@ export class PostgresNode implements Cluster {
 
   async announce(address: NodeAddress): Promise<void> {
     await this.#membership.announce(address);
+  }
+
+  onCommit(callback: (seq: bigint) => void): () => void {
+    return this.#journal.onLogged(callback);
+  }
+
+  announced(seq: bigint): void {
+    if (seq > this.#journal.lastSeq) this.#membership.wake();
   }
 
   /** Ends this node in order. Idempotent. */

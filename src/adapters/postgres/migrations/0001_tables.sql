@@ -14,6 +14,12 @@ CREATE TABLE sessiond.cluster (
   lease_floor bigint NOT NULL DEFAULT 0
 );
 
+-- Small values that all nodes share.
+CREATE TABLE sessiond.shared_value (
+  name text COLLATE "C" PRIMARY KEY,
+  value bytea NOT NULL
+);
+
 -- The keys that values may be sealed with. A proof is a known text, sealed.
 CREATE TABLE sessiond.seal (
   key_id text PRIMARY KEY,

@@ -24,6 +24,7 @@ interface SealedColumn {
 
 const columns: readonly SealedColumn[] = [
   ["cluster", "secret", ["id"]] as const,
+  ["shared_value", "value", ["name"]] as const,
   ["session", "record", ["name"]] as const,
   ["messages", "value", ["session"]] as const,
   ["endpoint", "value", ["session", "id"]] as const,

@@ -3,6 +3,7 @@ import type { Sealer } from "../../../ports/sealer.ts";
 /** Tables with sealed values. */
 export type ValueTable =
   | "cluster"
+  | "shared_value"
   | "session"
   | "messages"
   | "endpoint"

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 
 /** Growth of the heap over what was in use after the last collection, at which V8 collects again. */
-const growthPercent = 50;
+const growthPercent = 25;
 /** More than the 64 MB of memory outside of the heap at which V8 begins a collection. */
 const pressureBytes = 65 * 1_048_576;
 
@@ -35,7 +35,7 @@ export const processHeap: Heap = {
     }
   },
 
-  /** V8 by default lets a small heap grow to four times of what was in use after the last collection. This costs 2 % of the CPU time. */
+  /** V8 by default lets a small heap grow to four times of what was in use after the last collection, and the first time even further. */
   limitGrowth() {
     setFlagsFromString(`--heap-growing-percent=${growthPercent}`);
   },
@@ -84,8 +84,8 @@ const burstEndMs = 1_000;
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
- * keep until the heap grows again. So memory is released after each burst. Growth is limited soon after the first engine: earlier, the
- * flag would keep Node from using the cached code of Baileys.
+ * keep until the heap grows again. So memory is released after each burst. Growth is limited soon after the first engine, with a
+ * collection: earlier, the flag would keep Node from using the cached code of Baileys.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isLimited = false;
@@ -93,8 +93,12 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isRecent = false;
   let isScheduled = false;
   const relieve = () => {
-    if (!isLimited) heap.limitGrowth();
-    isLimited = true;
+    if (!isLimited) {
+      isLimited = true;
+      heap.limitGrowth();
+      // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
+      heap.release();
+    }
     if (isRecent) {
       wait();
       return;

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { chooseDirectory } from "./adapters/level/store/data-directory.ts";
+import { startRestRelief } from "./adapters/node/memory.ts";
 import { currentGauges } from "./app/metrics.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { accessRulesOf } from "./server/access-rules.ts";
@@ -85,6 +86,7 @@ export async function createServer(
   logger.info(facts, "listening");
   await backend.cluster?.announce(nodeAddressOf(config, secrets, port));
   if (config.printQr) stack.defer(startQrPrinter(backend));
+  stack.defer(startRestRelief());
 
   const opened = stack.move();
   let stopped: Promise<void> | undefined;

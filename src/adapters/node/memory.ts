@@ -122,3 +122,59 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     wait();
   };
 }
+
+/** Readings of a process. */
+export interface Usage {
+  /** Returns the CPU time that the process has used, ms. */
+  cpuMs(): number;
+  /** Returns its resident memory, bytes. */
+  rssBytes(): number;
+}
+
+const processUsage: Usage = {
+  cpuMs() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
+  rssBytes: () => process.memoryUsage.rss(),
+};
+
+/** Time from the start to the first look at whether the process rests. */
+const firstLookMs = 1_000;
+const lookIntervalMs = 3_000;
+/** CPU time between two looks up to which a process rests. */
+const restingCpuMs = 60;
+/** Growth since the last rest that is worth a collection: less comes from timers alone. */
+const worthwhileGrowth = { bytes: 3_145_728, share: 0.05 };
+
+/**
+ * Releases memory each time the process comes to rest and has grown: what it loaded and compiled to start, or to answer some calls, leaves
+ * garbage that V8 keeps until the heap has grown much further. Returns the function that ends it.
+ */
+export function startRestRelief(
+  heap: Pick<Heap, "release" | "schedule"> = processHeap,
+  usage = processUsage,
+): () => void {
+  let isStopped = false;
+  let cpuMs = usage.cpuMs();
+  /** Memory after the last release; undefined until it can be read. */
+  let restingBytes: number | undefined = 0;
+  const releaseIfWorthwhile = () => {
+    const bytes = usage.rssBytes();
+    restingBytes ??= bytes;
+    if (bytes - restingBytes < Math.max(worthwhileGrowth.bytes, restingBytes * worthwhileGrowth.share)) return;
+    restingBytes = undefined;
+    heap.release();
+  };
+  const look = () => {
+    if (isStopped) return;
+    const usedMs = usage.cpuMs() - cpuMs;
+    cpuMs += usedMs;
+    if (usedMs <= restingCpuMs) releaseIfWorthwhile();
+    heap.schedule(lookIntervalMs, look);
+  };
+  heap.schedule(firstLookMs, look);
+  return () => {
+    isStopped = true;
+  };
+}

@@ -35,10 +35,13 @@ export class PostgresEventLog implements EventLog {
   }
 
   async lastSeq(): Promise<bigint> {
+    const { solitude, tail } = this.#journal;
+    if (!solitude.holds) await tail.follow();
     return this.#journal.lastSeq;
   }
 
   async oldestSeq(session: string | undefined): Promise<bigint> {
+    if (!this.#journal.solitude.holds) return this.#journal.events.oldestSeq(session);
     return this.#store.trimmed.oldestSeq(session);
   }
 

@@ -11,11 +11,14 @@ import { Ownership } from "../embedded/ownership.ts";
 import { Readers } from "../embedded/readers.ts";
 import type { Records } from "../embedded/records.ts";
 import { Leases, type Need } from "./cluster/leases.ts";
+import { Solitude } from "./cluster/solitude.ts";
 import { endpointAddition, PostgresDeliveryStore } from "./delivery-store.ts";
+import { LogTail } from "./log-tail.ts";
 import { OwnedSessions } from "./owned-sessions.ts";
 import { postgresRecords } from "./postgres-records.ts";
 import type { PostgresOptions } from "./postgres-store.ts";
 import { PostgresRetention } from "./retention.ts";
+import { SessionViews } from "./session-views.ts";
 import type { StagedChange } from "./staged-change.ts";
 import { closeAll, type OpenStore, reloadNames } from "./store/opening.ts";
 import type { EventOperation, Operation } from "./store/operation.ts";
@@ -47,35 +50,47 @@ export class SessionJournal {
   readonly queues: DeliveryQueues;
   readonly readers = new Readers();
   readonly records: Records;
+  readonly views: SessionViews;
+  readonly tail: LogTail;
+  /** Tells if this node is the only one. */
+  readonly solitude: Solitude;
   readonly #owned: OwnedSessions;
   readonly #store: OpenStore;
-  readonly #logListeners = new Set<(seq: bigint) => void>();
-  #lastSeq: bigint;
   #isClosed = false;
 
-  constructor(store: OpenStore, { clock, recordCapacity }: PostgresOptions) {
+  constructor(store: OpenStore, { clock, recordCapacity, logger }: PostgresOptions) {
     this.#store = store;
-    this.#lastSeq = store.lastSeq;
     this.leases = new Leases({
       reads: store.reads,
       membership: store.membership,
-      load: (sessions) => this.#owned.load(sessions),
+      load: async (sessions) => {
+        // Nobody else writes them by now: the log is no older than the records read next.
+        if (!this.solitude.holds) await this.tail.follow();
+        await this.#owned.load(sessions);
+      },
       forget: (session) => this.#owned.forget(session),
     });
     this.events = new StoredEvents(store, store.lastSeq);
     this.writers = new Writers({
       store,
       clock,
+      placed: (afterSeq) => this.tail.fillThrough(afterSeq),
       logged: (lastSeq) => {
-        if (lastSeq === undefined || lastSeq <= this.#lastSeq) return;
-        this.#lastSeq = lastSeq;
-        for (const listener of this.#logListeners) listener(lastSeq);
+        if (lastSeq !== undefined) this.tail.logged(lastSeq);
       },
       restored: () => this.#restored(),
       lost: (sessions) => this.#lose(sessions),
       refused: (sessions) => this.#owned.reload(sessions),
     });
     const { log } = this.writers;
+    this.tail = new LogTail({
+      events: this.events,
+      readers: this.readers,
+      lastSeq: store.lastSeq,
+      flushed: () => log.flushed(),
+      pause: (failures, cause) => store.outage.pause(failures, cause),
+      logger,
+    });
     this.records = postgresRecords(store, { seq: () => this.lastSeq, flushed: () => log.flushed() }, recordCapacity);
     this.retention = new PostgresRetention(store);
     this.deliveries = new PostgresDeliveryStore(store, log, {
@@ -96,19 +111,21 @@ export class SessionJournal {
         await Promise.all([log.flushed(), this.writers.data.flushed()]);
       },
     });
+    this.views = new SessionViews(store, {
+      records: this.records,
+      owns: (session) => this.leases.has(session),
+      isAlone: () => this.solitude.holds,
+    });
+    this.solitude = new Solitude(async () => {
+      await this.views.catchUp();
+      await this.tail.follow();
+    });
   }
 
   /** The log's end. Throws once the store is closed. */
   get lastSeq(): bigint {
     if (this.#isClosed) throw new Error("the store is closed");
-    return this.#lastSeq;
-  }
-
-  /** Calls `listener` after each group of this node that has added events, with the last one's `seq`. Returns the function that cancels it. */
-  onLogged(listener: (seq: bigint) => void): () => void {
-    const own = (seq: bigint) => listener(seq);
-    this.#logListeners.add(own);
-    return () => this.#logListeners.delete(own);
+    return this.tail.lastSeq;
   }
 
   /** Adds the condition that this node still owns a session when the group is written. Throws LeaseLost if it does not now. */
@@ -123,6 +140,7 @@ export class SessionJournal {
 
   /** Gives up all sessions: other nodes may have taken them. Their owners stop before this returns. */
   loseAll(): void {
+    this.solitude.end();
     this.ownership.fence();
     this.leases.loseAll();
   }
@@ -250,7 +268,7 @@ export class SessionJournal {
       const name = { session, endpointId: id };
       if (removed && !this.queues.has(name)) this.deliveries.emptied(name);
     }
-    this.readers.publish(session, events, this.#lastSeq);
+    this.readers.publish(session, events, this.tail.lastSeq);
   }
 
   /** Undoes the changes that a failed write has made in memory. */

@@ -34,11 +34,11 @@ export class PostgresSessions implements Sessions {
   }
 
   list(): Promise<SessionList> {
-    return this.#journal.records.list();
+    return this.#journal.views.list();
   }
 
   get(session: string): Promise<Snapshot> {
-    return this.#journal.records.get(session);
+    return this.#journal.views.get(session);
   }
 
   async createdWith(idempotencyKey: string): Promise<SessionRecord | undefined> {

@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import { EventWindow } from "../embedded/event-window.ts";
 import { type LogPage, pageSize } from "../embedded/followers.ts";
+import type { Trimmed } from "../embedded/trimmed.ts";
 import type { OpenStore } from "./store/opening.ts";
 import type { Reads } from "./store/reads.ts";
 import { fromStoredText, toStoredText } from "./store/text.ts";
@@ -15,6 +16,21 @@ export interface EventRow {
   readonly value: Buffer;
 }
 
+/** A row of a page with a fact from the same moment, which comes also without events. */
+interface PageRow extends Record<string, unknown> {
+  readonly fact: bigint | null;
+  readonly seq: bigint | null;
+  readonly session: string;
+  readonly id: string;
+  readonly value: Buffer;
+}
+
+/** The end of the log in SQL. */
+export const headOfLog = "(SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) FROM sessiond.log_head)";
+
+/** Number of events read at a time of those that other nodes have logged. */
+const tailSize = 512;
+
 /** Number of the newest events in memory, for readers that keep up. */
 const windowSize = 1024;
 
@@ -22,11 +38,13 @@ const windowSize = 1024;
 export class StoredEvents {
   readonly #reads: Reads;
   readonly #values: Values;
+  readonly #trimmed: Trimmed;
   readonly #window: EventWindow;
 
   /** `lastSeq`: the log's end. */
-  constructor({ reads, values }: Pick<OpenStore, "reads" | "values">, lastSeq: bigint) {
+  constructor({ reads, values, trimmed }: Pick<OpenStore, "reads" | "values" | "trimmed">, lastSeq: bigint) {
     this.#reads = reads;
+    this.#trimmed = trimmed;
     this.#values = values;
     this.#window = new EventWindow(lastSeq, windowSize);
   }
@@ -44,16 +62,46 @@ export class StoredEvents {
   /** The next page after `afterSeq` and no further than `throughSeq`, the log's end as readers see it. */
   async page(session: string | undefined, afterSeq: bigint, throughSeq: bigint): Promise<LogPage> {
     if (this.#window.covers(afterSeq)) return this.#window.page(session, afterSeq);
-    const range = [afterSeq, throughSeq, pageSize];
-    const rows =
-      session === undefined
-        ? await this.#read("seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", range)
-        : await this.#read("session = $4 AND seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", [
-            ...range,
-            toStoredText(session),
-          ]);
-    const drained = rows.length < pageSize;
-    return { events: rows, throughSeq: drained ? throughSeq : (rows.at(-1)?.seq ?? throughSeq), drained };
+    const topic = session === undefined ? [] : [toStoredText(session)];
+    const rows = await this.#reads.query<PageRow>(
+      `SELECT (SELECT seq FROM sessiond.trimmed WHERE session = $4) AS fact, e.*
+      FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT seq, session, id, value FROM sessiond.event
+        WHERE ${session === undefined ? "" : "session = $4 AND"} seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3
+      ) AS e ON true ORDER BY e.seq`,
+      [afterSeq, throughSeq, pageSize, topic[0] ?? ""],
+    );
+    // Read with the page, as another node may have trimmed what it lacks.
+    const trimmedSeq = rows[0]?.fact;
+    if (trimmedSeq) this.#trimmed.mark(session, trimmedSeq);
+    return pageOf(this.#eventsOf(rows), throughSeq, pageSize);
+  }
+
+  /** The events of all sessions after `afterSeq` up to the log's end, or the first ones of them. */
+  async tail(afterSeq: bigint): Promise<LogPage> {
+    const rows = await this.#reads.query<PageRow>(
+      `SELECT ${headOfLog} AS fact, e.*
+      FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT seq, session, id, value FROM sessiond.event WHERE seq > $1 ORDER BY seq LIMIT $2
+      ) AS e ON true ORDER BY e.seq`,
+      [afterSeq, tailSize],
+    );
+    return pageOf(this.#eventsOf(rows), rows[0]?.fact ?? afterSeq, tailSize);
+  }
+
+  /** The events of all sessions in a stretch of the log, or the first ones of them. */
+  async between(afterSeq: bigint, throughSeq: bigint): Promise<LogPage> {
+    const range = [afterSeq, throughSeq, tailSize];
+    return pageOf(await this.#read("seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", range), throughSeq, tailSize);
+  }
+
+  /** Returns the `seq` from which on the log of a session, or of all, is complete, as stored. */
+  async oldestSeq(session: string | undefined): Promise<bigint> {
+    const [row] = await this.#reads.query<{ seq: bigint }>("SELECT seq FROM sessiond.trimmed WHERE session = $1", [
+      session === undefined ? "" : toStoredText(session),
+    ]);
+    if (row) this.#trimmed.mark(session, row.seq);
+    return (row?.seq ?? 0n) + 1n;
   }
 
   /** See EventLog.latest. */
@@ -71,6 +119,12 @@ export class StoredEvents {
     return event;
   }
 
+  #eventsOf(rows: readonly PageRow[]): Event[] {
+    return rows.flatMap(({ seq, session, id, value }) =>
+      seq === null ? [] : eventOf({ seq, session, id, value }, this.#values),
+    );
+  }
+
   async #read(condition: string, parameters: readonly (string | number | bigint)[]): Promise<Event[]> {
     const rows = await this.#reads.query<EventRow>(
       `SELECT seq, session, id, value FROM sessiond.event WHERE ${condition}`,
@@ -78,6 +132,11 @@ export class StoredEvents {
     );
     return rows.map((row) => eventOf(row, this.#values));
   }
+}
+
+function pageOf(events: readonly Event[], throughSeq: bigint, limit: number): LogPage {
+  const drained = events.length < limit;
+  return { events, throughSeq: drained ? throughSeq : (events.at(-1)?.seq ?? throughSeq), drained };
 }
 
 /** Returns the event of a row. Its seq is not among the sealed bytes, as the database assigns it. */

@@ -13,6 +13,8 @@ import type { Operation } from "./store/operation.ts";
 export interface WritersOptions {
   readonly store: OpenStore;
   readonly clock: MonotonicClock;
+  /** Called once a group with events is in the log after `afterSeq`, before it is published. */
+  placed(afterSeq: bigint): Promise<void>;
   /** Called once a group of the log is written, with the log's end, before `written` of its writes. */
   logged(lastSeq: bigint | undefined): void;
   /** Reloads the state in memory after a group of the log that was not written. */
@@ -52,7 +54,10 @@ export class Writers {
     this.log = new GroupWriter({
       batch: (operations, { sync }) =>
         this.#apartFromData(operations, async () => {
-          this.#number(operations, await this.#commit(logLane, operations, sync));
+          const afterSeq = await this.#commit(logLane, operations, sync);
+          if (afterSeq === null) return;
+          await options.placed(afterSeq);
+          this.#number(operations, afterSeq);
         }),
       complete: () => {},
       isFull: (operations) => logSize.isFull(operations),
@@ -112,8 +117,7 @@ export class Writers {
     }
   }
 
-  #number(operations: readonly Operation[], afterSeq: bigint | null): void {
-    if (afterSeq === null) return;
+  #number(operations: readonly Operation[], afterSeq: bigint): void {
     this.#lastSeq = afterSeq;
     for (const operation of operations) {
       if (operation.type !== "event") continue;

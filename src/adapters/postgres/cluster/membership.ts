@@ -34,8 +34,10 @@ export interface MemberHandlers {
   load(): number;
   /** All sessions are taken from this node. Their owners stop before this returns. */
   lost(): void;
-  /** A new life has begun. The node goes on with the sessions that it still owns. */
+  /** A new life has begun, and all nodes know of it. The node goes on with the sessions that it still owns. */
   resumed(): void;
+  /** The nodes were read, and the log's end. `hasOthers`: true if another node may write. */
+  met(hasOthers: boolean, headSeq: bigint): void;
   /** The nodes were read. `silent`: those whose sessions are to be taken. `hasOpen`: true if sessions wait for an owner. */
   observed(silent: readonly NodeRow[], hasOpen: boolean): void;
 }
@@ -43,6 +45,8 @@ export interface MemberHandlers {
 interface ObservedRow extends NodeRow, Record<string, unknown> {
   readonly has_beaten: boolean;
   readonly has_open: boolean;
+  readonly generation: bigint;
+  readonly head: bigint;
 }
 
 const beatStatement = `
@@ -52,7 +56,11 @@ const beatStatement = `
   )
   SELECT ${nodeColumns}, EXISTS (SELECT FROM own) AS has_beaten, EXISTS (
     SELECT FROM sessiond.lease WHERE node IS NULL AND needs_owner AND (home IS NULL OR home = $1)
-  ) AS has_open FROM sessiond.node ORDER BY name`;
+  ) AS has_open, (SELECT generation FROM sessiond.cluster) AS generation,
+  (SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) FROM sessiond.log_head) AS head
+  FROM sessiond.node ORDER BY name`;
+/** Number of reads in an interval while a new life waits for the other nodes. */
+const joiningReads = 10;
 
 /** This node's place among the nodes: it beats, watches the others, and begins a new life when its sessions were taken from it. */
 export class Membership {
@@ -60,10 +68,18 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #watch: PeerWatch;
   readonly #process = randomUUID();
+  readonly #joinWatch: PeerWatch;
   readonly #stopping = new AbortController();
   #life: NodeLife = { node: 0, epoch: 0n };
   #state: "member" | "lost" | "replaced" = "member";
   #handlers: MemberHandlers | undefined;
+  /** The generation in which the present life began, and the one that the other nodes know this one to have seen. */
+  #generation = 0n;
+  #seen = 0n;
+  #isAdmitted = false;
+  #admission = Promise.withResolvers<void>();
+  /** Send time of the last beat that was acknowledged, or of the statement that has begun this life. */
+  #acknowledgedMs = 0;
   #isDraining = false;
   #returns = false;
   #beatMs = Number.NEGATIVE_INFINITY;
@@ -75,6 +91,7 @@ export class Membership {
     this.#options = options;
     const { timings } = options;
     this.#watch = new PeerWatch(timings);
+    this.#joinWatch = new PeerWatch({ ...timings, fenceMs: timings.freezeMs, returnMs: 0 });
     this.standing = new NodeStanding({ timings, expired: () => this.lose(this.#life) });
   }
 
@@ -115,6 +132,11 @@ export class Membership {
   async join(): Promise<NodeLife> {
     if (!(await this.#take(false))) throw new Error("the node could not be taken");
     return this.#life;
+  }
+
+  /** Resolves once all nodes know of this one. It is frozen until then. */
+  admitted(): Promise<void> {
+    return this.#admission.promise;
   }
 
   /** Begins to beat. Called once, soon after `join`. */
@@ -172,7 +194,7 @@ export class Membership {
   /** Ends the life in order, if the store can be reached. Idempotent. */
   async leave(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    const isMember = this.#state === "member" && !this.standing.isFrozen;
+    const isMember = this.#state === "member" && (!this.#isAdmitted || !this.standing.isFrozen);
     this.#stopping.abort();
     this.wake();
     this.standing.close();
@@ -197,7 +219,8 @@ export class Membership {
           this.#options.logger?.error({ err: error }, "the nodes could not be read");
       }
       const waiting = new AbortController();
-      const restMs = Math.max(0, startedMs + readMs - performance.now());
+      const intervalMs = this.#isAdmitted ? readMs : readMs / joiningReads;
+      const restMs = Math.max(0, startedMs + intervalMs - performance.now());
       await Promise.race([this.#woken.promise, pause(restMs, undefined, { signal: waiting.signal }).catch(() => {})]);
       waiting.abort();
       this.#woken = Promise.withResolvers();
@@ -221,17 +244,41 @@ export class Membership {
       this.lose(life);
       return;
     }
-    if (beats) this.standing.acknowledge(sentMs);
     const peers = rows.filter(({ id, fenced }) => id !== life.node && !fenced);
     const silent = this.#watch.observe(peers, sentMs, answeredMs);
+    if (beats) this.#acknowledgedMs = sentMs;
+    this.#handlers?.met(peers.length > 0, own.head);
+    if (!this.#isAdmitted) this.#admit(peers, this.#joinWatch.observe(peers, sentMs, answeredMs));
+    else if (beats) this.standing.acknowledge(sentMs);
+    await this.#acknowledge(own.generation, life);
     if (!this.standing.isFrozen) this.#handlers?.observed(silent, own.has_open);
+  }
+
+  /** Ends the wait of a new life, if all other nodes know of it or are frozen. */
+  #admit(peers: readonly NodeRow[], silent: readonly NodeRow[]): void {
+    const unaware = peers.filter((peer) => peer.seen < this.#generation && !silent.includes(peer));
+    if (unaware.length > 0) return;
+    this.#isAdmitted = true;
+    this.standing.begin(this.#acknowledgedMs);
+    this.#admission.resolve();
+  }
+
+  /** Lets nodes that have come know that this one reckons with them from now on. */
+  async #acknowledge(generation: bigint, { node, epoch }: NodeLife): Promise<void> {
+    if (generation === this.#seen) return;
+    await this.#options.connection.query("UPDATE sessiond.node SET seen = $3 WHERE id = $1 AND epoch = $2", [
+      node,
+      epoch,
+      generation,
+    ]);
+    this.#seen = generation;
   }
 
   async #rejoin(): Promise<void> {
     const { logger } = this.#options;
     if (await this.#take(true)) {
       logger?.info({ node: this.name, epoch: Number(this.#life.epoch) }, "this node takes part again");
-      this.#handlers?.resumed();
+      void this.admitted().then(() => this.#handlers?.resumed());
       return;
     }
     this.#state = "replaced";
@@ -242,8 +289,8 @@ export class Membership {
     const { connection, identity } = this.#options;
     const { name, version, capacity } = identity;
     const sentMs = performance.now();
-    const [life] = await connection.query<NodeLife & Record<string, unknown>>(
-      "SELECT node, epoch FROM sessiond.take_node_v1($1, $2, $3, $4, $5)",
+    const [life] = await connection.query<NodeLife & { generation: bigint }>(
+      "SELECT node, epoch, generation FROM sessiond.take_node_v1($1, $2, $3, $4, $5)",
       [toStoredText(name), version, capacity, this.#process, isAgain],
     );
     if (!life) return false;
@@ -251,7 +298,12 @@ export class Membership {
     this.#state = "member";
     this.#beatMs = sentMs;
     this.#watch.clear();
-    this.standing.begin(sentMs);
+    this.#joinWatch.clear();
+    this.#generation = life.generation;
+    this.#seen = 0n;
+    this.#acknowledgedMs = sentMs;
+    this.#isAdmitted = false;
+    this.#admission = Promise.withResolvers();
     return true;
   }
 }

@@ -14,9 +14,10 @@ export interface NodeRow {
   readonly draining: boolean;
   readonly returns: boolean;
   readonly fenced: boolean;
+  readonly seen: bigint;
 }
 
-export const nodeColumns = "id, name, epoch, url, version, beat, capacity, load, draining, returns, fenced";
+export const nodeColumns = "id, name, epoch, url, version, beat, capacity, load, draining, returns, fenced, seen";
 
 /** Returns a row as the node that it describes. */
 export const nodeOf = (row: NodeRow): ClusterNode => ({

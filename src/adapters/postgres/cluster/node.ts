@@ -50,8 +50,13 @@ export class PostgresNode implements Cluster {
           this.#logger?.error({ err: error }, "the sessions of this node could not be read");
         });
       },
+      met: (hasOthers, headSeq) => {
+        this.#journal.solitude.observe(hasOthers);
+        this.#journal.tail.announced(headSeq);
+      },
       observed: (silent, hasOpen) => this.#claims.observed(silent, hasOpen),
     });
+    await this.#membership.admitted();
     await this.#claims.begin();
   }
 
@@ -60,11 +65,11 @@ export class PostgresNode implements Cluster {
   }
 
   onCommit(callback: (seq: bigint) => void): () => void {
-    return this.#journal.onLogged(callback);
+    return this.#journal.tail.onLogged(callback);
   }
 
   announced(seq: bigint): void {
-    if (seq > this.#journal.lastSeq) this.#membership.wake();
+    this.#journal.tail.announced(seq);
   }
 
   /** Ends this node in order. Idempotent. */

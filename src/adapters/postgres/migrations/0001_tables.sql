@@ -11,7 +11,9 @@ CREATE TABLE sessiond.cluster (
   -- Known to all nodes and to nobody else, sealed; null until the first one has opened the store.
   secret bytea,
   -- Epochs of new leases begin here: no lease that was removed, or of the store before its move, had a greater one.
-  lease_floor bigint NOT NULL DEFAULT 0
+  lease_floor bigint NOT NULL DEFAULT 0,
+  -- Raised by each life of a node that begins.
+  generation bigint NOT NULL DEFAULT 0
 );
 
 -- Small values that all nodes share.
@@ -48,6 +50,8 @@ CREATE TABLE sessiond.node (
   beat bigint NOT NULL DEFAULT 0,
   -- The process that took it last, by a random id.
   process text,
+  -- The generation of the cluster up to which it knows the other nodes. A new node waits until all know it.
+  seen bigint NOT NULL DEFAULT 0,
   -- The server's process at the other end of the connection that beats.
   backend integer,
   capacity integer NOT NULL DEFAULT 0,

@@ -1,6 +1,6 @@
 -- Up Migration
 
--- All functions lock in this order: the node, its fence rows, leases.
+-- All functions lock in this order: the cluster, the node, its fence rows, leases.
 
 -- Begins a life of a node, in which it goes on with the sessions that it still owns. Waits for its writes in flight, and refuses all later
 -- ones of its former life. With p_is_again, the process must be the one that took it last; else it returns no row.
@@ -11,10 +11,12 @@ CREATE FUNCTION sessiond.take_node_v1(
   p_process text,
   p_is_again boolean,
   OUT node integer,
-  OUT epoch bigint
+  OUT epoch bigint,
+  OUT generation bigint
 ) RETURNS SETOF record
 LANGUAGE plpgsql AS $$
 BEGIN
+  UPDATE sessiond.cluster AS c SET generation = c.generation + 1 RETURNING c.generation INTO take_node_v1.generation;
   INSERT INTO sessiond.node AS n (name, epoch, version, capacity, process, backend, fenced)
   VALUES (p_name, 1, p_version, p_capacity, p_process, pg_backend_pid(), false)
   ON CONFLICT (name) DO UPDATE SET epoch = n.epoch + 1, version = excluded.version, capacity = excluded.capacity,

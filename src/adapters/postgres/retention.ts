@@ -20,19 +20,29 @@ const placeOf = {
 /** Number of entries per write; small, so that other writes do not wait long. */
 const batchSize = 128;
 
-/** Trims events and settled deliveries, on a connection of its own. */
+/** Callbacks by which the nodes share the work. */
+export interface RetentionShare {
+  /** Returns true if this node owns a session. */
+  owns(session: string): boolean;
+  /** Returns true if this node is the one that trims the sessions without an owner. */
+  trimsUnowned(): boolean;
+}
+
+/** Trims events and settled deliveries of this node's share of the sessions, on a connection of its own. */
 export class PostgresRetention {
   readonly #connection: Reads;
+  readonly #share: RetentionShare;
   readonly #trimmed: Trimmed;
-  /** How many entries a session has at most: counted when it is first met, and from then on as they are added. */
+  /** How many entries a session of this node has at most: counted when it is first met, and from then on as they are added. */
   readonly #counts: Readonly<Record<Kind, Map<string, number>>> = {
     event: new Map(),
     delivered: new Map(),
     failed: new Map(),
   };
 
-  constructor({ upkeep, trimmed }: Pick<OpenStore, "upkeep" | "trimmed">) {
+  constructor({ upkeep, trimmed }: Pick<OpenStore, "upkeep" | "trimmed">, share: RetentionShare) {
     this.#connection = upkeep;
+    this.#share = share;
     this.#trimmed = trimmed;
   }
 
@@ -57,6 +67,7 @@ export class PostgresRetention {
   /** See Upkeep.trim. */
   async trim({ events, delivered, failed }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
+    const isOurs = await this.#divide();
     for (const [kind, limits] of [
       ["event", events],
       ["delivered", delivered],
@@ -64,10 +75,22 @@ export class PostgresRetention {
     ] as const) {
       for (const session of await this.#sessionsWith(kind)) {
         if (signal.aborted) return removed;
+        if (!isOurs(session)) continue;
         removed += await this.#trimSession(kind, session, limits, nowMs, signal);
       }
     }
     return removed;
+  }
+
+  /** Returns a function that tells if a session is of this node's share. */
+  async #divide(): Promise<(session: string) => boolean> {
+    const { owns, trimsUnowned } = this.#share;
+    if (!trimsUnowned()) return owns;
+    const rows = await this.#connection.query<{ session: string }>(
+      "SELECT session FROM sessiond.lease WHERE node IS NOT NULL",
+    );
+    const owned = new Set(rows.map(({ session }) => fromStoredText(session)));
+    return (session) => owns(session) || !owned.has(session);
   }
 
   async #sessionsWith(kind: Kind): Promise<string[]> {
@@ -87,7 +110,8 @@ export class PostgresRetention {
     let removed = 0;
     if ((counts.get(session) ?? Number.POSITIVE_INFINITY) > limits.maxCount) {
       const { through, count } = await this.#excess(kind, session, limits.maxCount);
-      counts.set(session, count);
+      // Of other sessions, another node may add entries.
+      if (this.#share.owns(session)) counts.set(session, count);
       if (through !== undefined) removed += await this.#removeThrough(kind, session, through, signal);
     }
     const through = await this.#outdated(kind, session, nowMs - limits.maxAgeMs, nowMs);

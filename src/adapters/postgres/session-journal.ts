@@ -92,7 +92,10 @@ export class SessionJournal {
       logger,
     });
     this.records = postgresRecords(store, { seq: () => this.lastSeq, flushed: () => log.flushed() }, recordCapacity);
-    this.retention = new PostgresRetention(store);
+    this.retention = new PostgresRetention(store, {
+      owns: (session) => this.leases.has(session),
+      trimsUnowned: () => store.membership.isFirst,
+    });
     this.deliveries = new PostgresDeliveryStore(store, log, {
       isPending: (name) => this.queues.has(name),
       isKept: (session) => store.sessions.has(session),

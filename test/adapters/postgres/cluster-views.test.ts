@@ -216,6 +216,27 @@ describe("two nodes on one PostgreSQL store", () => {
     assert.equal((await b.backend.log.latest("alice", 3_000n, 100)).length, 10);
   });
 
+  it("each node trims its own sessions, and the first of them those without an owner", async (t) => {
+    const database = await emptyDatabase(t);
+    const former = await openNode(t, database, "former");
+    await createOn(former, "of-none", 4);
+    await former.backend.upkeep.close();
+    const [a, b] = [await openNode(t, database, "a"), await openNode(t, database, "b")];
+    await createOn(a, "of-a", 4);
+    await createOn(b, "of-b", 4);
+    const limits = { maxCount: 1, maxAgeMs: Number.MAX_SAFE_INTEGER };
+    const trim = ({ backend }: TestNode) =>
+      backend.upkeep.trim({ events: limits, delivered: limits, failed: limits }, epochMs, t.signal);
+    const left = async () => (await a.backend.log.latest("of-none", 100n, 9)).length;
+    assert.equal(await trim(b), 3);
+    assert.equal(await left(), 4);
+    assert.equal(await trim(a), 6);
+    assert.equal(await left(), 1);
+    assert.deepEqual([await trim(a), await trim(b)], [0, 0]);
+    await createOn(b, "of-b", 2);
+    assert.deepEqual([await trim(a), await trim(b)], [0, 2]);
+  });
+
   it("deliveries are found at both nodes", async (t) => {
     const [a, b] = await openPair(t);
     const lease = await a.backend.sessions.acquire("alice");

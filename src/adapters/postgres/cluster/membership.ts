@@ -115,6 +115,11 @@ export class Membership {
     return this.#rows;
   }
 
+  /** True if no living node has a smaller name. */
+  get isFirst(): boolean {
+    return this.#rows.find(({ fenced, returns }) => !fenced && !returns)?.id === this.#life.node;
+  }
+
   /** Returns the name of a node. */
   async nameOf(id: number): Promise<string> {
     const known = this.#rows.find((row) => row.id === id) ?? (await this.read()).find((row) => row.id === id);

@@ -4,9 +4,9 @@ import type { SessionRunner } from "./session-runner.ts";
 import { awaitWithin } from "./time-box.ts";
 
 /** Nodes connect 20 sessions a second, so a session that is handed over does not wait long for its turn there. */
-const intervalMs = 50;
+export const handOverIntervalMs = 50;
 /** Time limit of one hand-over. A session whose store does not answer is claimed by the other nodes later. */
-const limitMs = 10_000;
+export const handOverLimitMs = 10_000;
 
 /** Dependencies of handing over. */
 export interface HandOverOptions {
@@ -23,12 +23,12 @@ export async function handOverAll(
   const startedAtMs = clock.nowMs();
   const handOver = async (loading: Promise<SessionRunner>) => (await loading).handOver(placement);
   const results = runners.map(async (loading, i) => {
-    await sleepUntil(clock, startedAtMs + i * intervalMs);
+    await sleepUntil(clock, startedAtMs + i * handOverIntervalMs);
     const work = handOver(loading).catch((error: unknown) => {
       logger.warn({ err: error }, "a session could not be handed over; another node claims it later");
       return false;
     });
-    return (await awaitWithin(clock, limitMs, work)) ?? false;
+    return (await awaitWithin(clock, handOverLimitMs, work)) ?? false;
   });
   return (await Promise.all(results)).filter(Boolean).length;
 }

@@ -29,6 +29,7 @@ export function openEngine(
       logger: config.debug ? logger.child({}, "debug") : logger,
       reportedUntilMs: newestAt ? timestampMs(newestAt) : sinceMs,
       standing: backend.cluster?.standing,
+      archive: backend.profiles?.archive(lease),
     });
   return scope ? scope(name, open) : open();
 }

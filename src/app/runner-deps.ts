@@ -4,12 +4,13 @@ import type { ProxyPool } from "../domain/proxy.ts";
 import type { SessionPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { EngineFactory } from "../ports/engine.ts";
+import type { Lease } from "../ports/sessions.ts";
 import type { Clock, Logger, Random, SessionScope } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
 
 /** Dependencies of runners, the same for all of them. */
 export interface RunnerDeps {
-  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks" | "cluster">;
+  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks" | "cluster" | "profiles">;
   readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,3 +40,18 @@ export const discardOutside = async ({ engines }: RunnerDeps, { engine, name }: 
 /** Returns true if the session's engine has files on this machine, or is about to make them. */
 export const isBound = ({ engines }: Pick<RunnerDeps, "engines">, { engine, phase, me }: SessionRecord): boolean =>
   engines.get(engine)?.files !== undefined && (phase !== Phase.STOPPED || me !== undefined);
+
+/** Returns true if the files of a session can go to another node, which makes use of them at once. A stopped session stays with them. */
+export const canPack = ({ engines, backend }: RunnerDeps, { engine, phase }: SessionRecord): boolean =>
+  backend.profiles !== undefined && engines.get(engine)?.files?.pack !== undefined && phase !== Phase.STOPPED;
+
+/** Archives the files of a session for another node. No engine may be open. Rejects if they cannot be archived. */
+export async function packFiles(
+  { engines, backend }: RunnerDeps,
+  lease: Lease,
+  { engine }: SessionRecord,
+): Promise<void> {
+  const archive = backend.profiles?.archive(lease);
+  const credentials = backend.engineData.credentials(lease);
+  if (archive) await engines.get(engine)?.files?.pack?.(lease.session, credentials, archive);
+}

@@ -15,7 +15,7 @@ import { type Lease, LeaseLost, type Pairing } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
-import { discardOutside, type RunnerDeps } from "./runner-deps.ts";
+import { canPack, discardOutside, packFiles, type RunnerDeps } from "./runner-deps.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
 import { SessionWriter, type WriteContext } from "./session-writer.ts";
 import { WakeTimer } from "./wake-timer.ts";
@@ -148,11 +148,29 @@ export class SessionRunner {
 
   /** Closes the engine, then gives the lease to another node. Returns false if the session does not run here, or can run nowhere else. */
   async handOver(placement: Pick<Placement, "handOver">): Promise<boolean> {
-    if (this.#state !== "running" || this.#session.isBound) return false;
+    const { isBound } = this.#session;
+    if (this.#state !== "running" || (isBound && !canPack(this.#deps, this.record))) return false;
     const finished = this.#finish("lost");
     this.#onLost();
     await finished;
+    if (isBound && !(await this.#pack())) return false;
     await placement.handOver(this.#lease);
+    return true;
+  }
+
+  /** Archives the files of the session, which then can run elsewhere. Returns false if they cannot be: it waits for this node then. */
+  async #pack(): Promise<boolean> {
+    try {
+      await packFiles(this.#deps, this.#lease, this.record);
+      await this.#session.unbind();
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the session's files cannot go to another node; it waits for this one");
+      await this.#deps.backend.sessions.release(this.#lease);
+      return false;
+    }
+    await discardOutside(this.#deps, this.record).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, "the session's files are with another node, and could not be removed here");
+    });
     return true;
   }
 

@@ -95,6 +95,11 @@ export class SessionWriter {
     await this.#commit({ ...this.#stored, events: [], pairing: { ...this.#pairing, code } });
   }
 
+  /** Writes that the session has no files on this machine any more, so that another node can run it. */
+  async unbind(): Promise<void> {
+    await this.#deps.backend.sessions.commit(this.#lease, { record: this.record, events: [], isBound: false });
+  }
+
   /** Removes the session for good. */
   async remove(): Promise<void> {
     const event = deletedEvent(this.record, this.#eventContext(this.moment().wallMs));

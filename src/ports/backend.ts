@@ -4,6 +4,7 @@ import type { EngineDataStore } from "./engine-data.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PendingUnlinks } from "./pending-unlinks.ts";
+import type { Profiles } from "./profiles.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Upkeep } from "./upkeep.ts";
 
@@ -22,4 +23,6 @@ export interface Backend {
   readonly backups?: Backups;
   /** Left out by backends that only one process can use. */
   readonly cluster?: Cluster;
+  /** Left out by backends whose sessions stay on one machine. */
+  readonly profiles?: Profiles;
 }

@@ -3,6 +3,7 @@ import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/sessi
 import type { CloseCause } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
 import type { Standing } from "./cluster.ts";
+import type { FileArchive } from "./profiles.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -106,6 +107,8 @@ export interface EngineOptions {
   readonly reportedUntilMs?: number | undefined;
   /** While the node is frozen, an engine that can sends nothing but keepalives, and acknowledges nothing. */
   readonly standing?: Standing | undefined;
+  /** The archive in which another node may have left the session's files; undefined where no node does. */
+  readonly archive?: FileArchive | undefined;
 }
 
 /** Makes engines of one kind. */
@@ -135,6 +138,11 @@ export interface FormerLogins {
 export interface EngineFiles {
   /** Hands a session's files over to the owner `id`, who has the credentials already. Idempotent, so that it can be repeated after a crash. */
   setAside(session: string, id: string, credentials: Credentials): Promise<void>;
+  /**
+   * Archives a session's files for another node, and notes that in the credentials: the next engine that opens takes them from there.
+   * Rejects if they cannot be archived; they are still to be used here then.
+   */
+  readonly pack?: ((session: string, credentials: Credentials, archive: FileArchive) => Promise<void>) | undefined;
   /** Removes a session's files, if there are any. Called after the credentials are wiped or removed. */
   discard(session: string): Promise<void>;
 }

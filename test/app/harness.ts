@@ -11,9 +11,11 @@ import type {
   Engine,
   EngineEvent,
   EngineFactory,
+  EngineFiles,
   EngineOptions,
   UnlinkResult,
 } from "../../src/ports/engine.ts";
+import type { FileArchive } from "../../src/ports/profiles.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -30,6 +32,7 @@ export class FakeEngine implements Engine {
   static readonly closesAtOnce = Promise.resolve();
   readonly session: string;
   readonly reportedUntilMs: number | undefined;
+  readonly archive: FileArchive | undefined;
   lastInboundAtMs = 1_000;
   /** Promises that `logout` and `close` wait for. */
   unlinks: Promise<UnlinkResult> = Promise.resolve("unlinked");
@@ -44,7 +47,8 @@ export class FakeEngine implements Engine {
   #wake = () => {};
   readonly events = this.#read();
 
-  constructor({ session, credentials, reportedUntilMs }: EngineOptions) {
+  constructor({ session, credentials, reportedUntilMs, archive }: EngineOptions) {
+    this.archive = archive;
     this.session = session;
     this.#credentials = credentials;
     this.reportedUntilMs = reportedUntilMs;
@@ -123,6 +127,8 @@ export function openHarness(
     restore: async (_credentials: Credentials) => false,
     hasLogin,
     discard: async (_session: string) => {},
+    /** Archives files for another node; left undefined by engines that cannot. */
+    pack: undefined as EngineFiles["pack"],
     /** Sessions and ids of the logins that were set aside. */
     aside: [] as string[],
   };
@@ -139,6 +145,9 @@ export function openHarness(
     ...(hasFiles && {
       files: {
         discard: (session) => fixture.discard(session),
+        get pack() {
+          return fixture.pack;
+        },
         setAside: async (session, id) => void fixture.aside.push(`${session} ${id}`),
       },
     }),

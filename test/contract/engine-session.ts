@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import type { Standing } from "../../src/ports/cluster.ts";
 import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import type { FileArchive } from "../../src/ports/profiles.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { MemoryEngineData } from "./engine-data.ts";
 
@@ -66,6 +67,8 @@ export class EngineSession {
   reportedUntilMs: number | undefined;
   /** See EngineOptions. */
   standing: Standing | undefined;
+  /** See EngineOptions. */
+  archive: FileArchive | undefined;
   /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
@@ -76,9 +79,17 @@ export class EngineSession {
   }
 
   open(factory = this.#factory): OpenEngine {
-    const { credentials, chats, config, reportedUntilMs, standing } = this;
-    const logger = this.#logger();
-    const engine = factory.open({ session: "alice", config, credentials, chats, logger, reportedUntilMs, standing });
+    const { credentials, chats, config, reportedUntilMs, standing, archive } = this;
+    const engine = factory.open({
+      session: "alice",
+      config,
+      credentials,
+      chats,
+      logger: this.#logger(),
+      reportedUntilMs,
+      standing,
+      archive,
+    });
     this.#engines.push(engine);
     return new OpenEngine(engine);
   }

@@ -1,7 +1,9 @@
 import { EventEmitter, on } from "node:events";
+import { buffer } from "node:stream/consumers";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import type { Backend } from "../../src/ports/backend.ts";
 import type { ClusterNode, NodeAddress, Placement } from "../../src/ports/cluster.ts";
+import type { FileArchive } from "../../src/ports/profiles.ts";
 import { type Lease, OwnedElsewhere, type Sessions } from "../../src/ports/sessions.ts";
 import type { Clock } from "../../src/ports/system.ts";
 import { FakeStanding } from "./fake-standing.ts";
@@ -28,6 +30,7 @@ export class MemoryNode {
       sessions: sessionsOf(this, cluster),
       // The store outlives its nodes.
       upkeep: { ...store.upkeep, close: async () => {} },
+      profiles: { archive: (lease) => archiveOf(lease, cluster.archives) },
       cluster: {
         placement: placementOf(this, cluster),
         standing: this.standing,
@@ -51,6 +54,8 @@ export class MemoryCluster {
   readonly owners = new Map<string, string>();
   /** Sessions that only one node can run. */
   readonly bound = new Map<string, string>();
+  /** Archives of files by session, then by key. */
+  readonly archives = new Map<string, Map<string, Uint8Array>>();
   /** Hand-overs in order, "alice → b". */
   readonly handOvers: string[] = [];
 
@@ -77,6 +82,24 @@ export class MemoryCluster {
     this.owners.set(session, to);
     this.node(to).given.emit("session", session);
   }
+}
+
+/** Returns a handle on the archives of a session, which `archives` holds. */
+export function archiveOf({ session, epoch }: Lease, archives: Map<string, Map<string, Uint8Array>>): FileArchive {
+  return {
+    async write(bytes) {
+      const archive = await buffer(bytes);
+      archives.set(session, new Map([[String(epoch), archive]]));
+      return String(epoch);
+    },
+    async *read(key) {
+      const archive = archives.get(session)?.get(key);
+      if (archive) yield archive;
+    },
+    async remove() {
+      archives.delete(session);
+    },
+  };
 }
 
 function sessionsOf(node: MemoryNode, { store, owners, bound }: MemoryCluster): Sessions {

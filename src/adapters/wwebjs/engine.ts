@@ -94,12 +94,12 @@ export class WwebjsEngine implements Engine {
   }
 
   async #open(before: Promise<void>): Promise<void> {
-    const { session, credentials, config, logger } = this.#options;
+    const { session, credentials, config, logger, archive } = this.#options;
     const { profilesDirectory, pageTimeoutMs, loginTimeoutMs } = this.#settings;
     const { signal } = this.#life;
     await before;
     if (signal.aborted) return;
-    this.#profile = await Profile.open(profilesDirectory, session, credentials);
+    this.#profile = await Profile.open(profilesDirectory, session, credentials, archive);
     this.#profileKnown.resolve();
     if (this.#profile.login.state === "unlinked") throw new EngineEnd(unlinkedByPhone);
     const proxy = config.proxy && browserProxy(config.proxy);

@@ -3,7 +3,7 @@ import type { EngineFactory } from "../../ports/engine.ts";
 import { chromeMissing, findChrome } from "./chrome.ts";
 import { WwebjsEngine } from "./engine.ts";
 import { hasLogin } from "./login.ts";
-import { moveProfile, removeProfiles } from "./profile.ts";
+import { archiveProfile, moveProfile, removeProfiles } from "./profile.ts";
 import { settingsOf, type WwebjsOptions } from "./settings.ts";
 
 /** A factory that also tells which browser its engines run. */
@@ -37,6 +37,10 @@ export function createWwebjsFactory(options: WwebjsOptions): WwebjsFactory {
       async setAside(session, id, credentials) {
         await present.get(session);
         await moveProfile(settings.profilesDirectory, [session, id], credentials);
+      },
+      async pack(session, credentials, archive) {
+        await present.get(session);
+        await archiveProfile(settings.profilesDirectory, session, credentials, archive);
       },
       async discard(session) {
         await present.get(session);

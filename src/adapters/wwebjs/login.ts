@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Credentials } from "../../ports/engine.ts";
 import { CredentialsUnreadable, readCredentials } from "../engine/credentials.ts";
+import type { ArchiveDigest } from "./archive-format.ts";
 
 const states = ["unpaired", "paired", "unlinked"] as const;
 
@@ -14,6 +15,13 @@ interface Marker {
   readonly state: LoginState;
   /** Set while a phone links the profile: it may hold a login although it is "unpaired". */
   readonly linking?: boolean;
+  /** Set while an archive holds the profile: a directory of this name is out of date, or from before. */
+  readonly archived?: ArchivedProfile;
+}
+
+/** The archive that holds a profile. */
+export interface ArchivedProfile extends ArchiveDigest {
+  readonly key: string;
 }
 
 const markerKey = "profile";
@@ -54,6 +62,11 @@ export class Login {
     return this.#marker.state;
   }
 
+  /** The archive that holds the profile; undefined if a directory does. */
+  get archived(): ArchivedProfile | undefined {
+    return this.#marker.archived;
+  }
+
   /** Returns true if the profile holds a login, or may hold one because a phone was linking it when its last browser ended. */
   get mayExist(): boolean {
     const { state, linking } = this.#marker;
@@ -80,8 +93,22 @@ export class Login {
     await this.#write("unlinked");
   }
 
+  /** Records that an archive holds the profile. Resolves when that is on disk. */
+  async setArchived(archived: ArchivedProfile): Promise<void> {
+    await this.#store({ ...this.#marker, archived });
+  }
+
+  /** Records that the profile's directory holds it again. Resolves when that is on disk. */
+  async setUnarchived(): Promise<void> {
+    const { archived: _, ...marker } = this.#marker;
+    await this.#store(marker);
+  }
+
   async #write(state: LoginState, linking = false): Promise<void> {
-    const marker: Marker = { id: this.id, state, ...(linking && { linking }) };
+    await this.#store({ id: this.id, state, ...(linking && { linking }) });
+  }
+
+  async #store(marker: Marker): Promise<void> {
     await this.#credentials.write(new Map([[markerKey, Buffer.from(JSON.stringify(marker))]]));
     this.#marker = marker;
   }

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Credentials } from "../../ports/engine.ts";
+import type { FileArchive } from "../../ports/profiles.ts";
 import { CredentialsUnreadable } from "../engine/credentials.ts";
 import { Login } from "./login.ts";
 import { killAll, processesUsing } from "./processes.ts";
+import { packProfile, unpackProfile } from "./profile-archive.ts";
 import { writingTemporaryFiles } from "./temporary-directory.ts";
 
 /** Lock files that a killed Chromium leaves behind. If the host's name has changed, it takes them for those of a running browser. */
@@ -49,6 +51,20 @@ export async function moveProfile(
   await rename(source, join(home, login.id));
 }
 
+/** Archives the profile that the credentials name, if it may hold a login. No browser may be running in it. Rejects as `packProfile`. */
+export async function archiveProfile(
+  profilesDirectory: string,
+  session: string,
+  credentials: Credentials,
+  archive: FileArchive,
+): Promise<void> {
+  const login = await Login.read(credentials);
+  if (!login?.mayExist || login.archived) return;
+  const directory = join(sessionDirectory(profilesDirectory, session), login.id);
+  await killUsers(directory);
+  await packProfile(directory, login, archive);
+}
+
 /** Kills the processes that use a profile. */
 async function killUsers(directory: string): Promise<void> {
   const users = await processesUsing(directory);
@@ -73,10 +89,16 @@ export class Profile {
    * Opens the profile that the credentials name, or creates one where they name none and removes older ones. Rejects with
    * CredentialsUnreadable, also when the login's profile is missing, or as the port does.
    */
-  static async open(profilesDirectory: string, session: string, credentials: Credentials): Promise<Profile> {
+  static async open(
+    profilesDirectory: string,
+    session: string,
+    credentials: Credentials,
+    archive?: FileArchive,
+  ): Promise<Profile> {
     const home = sessionDirectory(profilesDirectory, session);
     const login = await Login.read(credentials);
     const known = login && new Profile(home, login);
+    if (known?.login.archived) await known.#unpack(archive);
     if (known?.login.state === "unlinked") return known;
     if (known && (await isDirectory(known.directory))) {
       await known.#prepare();
@@ -99,6 +121,12 @@ export class Profile {
   /** Removes the browser's temporary files. */
   async tidy(): Promise<void> {
     await remove(this.temporaryDirectory);
+  }
+
+  async #unpack(archive: FileArchive | undefined): Promise<void> {
+    await killUsers(this.directory);
+    await mkdir(dirname(this.directory), { recursive: true, mode: 0o700 });
+    await unpackProfile(this.directory, this.login, archive);
   }
 
   /** Kills any browser that still runs in the profile, since only the holder of the session's lease may use it, and removes its leftovers. */

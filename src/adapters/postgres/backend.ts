@@ -11,6 +11,7 @@ import { PostgresEventLog } from "./event-log.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import { PostgresPendingUnlinks } from "./pending-unlinks.ts";
 import type { PostgresOptions, PostgresStore } from "./postgres-store.ts";
+import { PostgresProfiles } from "./profiles.ts";
 import { SessionJournal } from "./session-journal.ts";
 import { PostgresSessions } from "./sessions.ts";
 import { type OpenStore, openStore } from "./store/opening.ts";
@@ -38,6 +39,7 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
     engineData: engineDataOf(store, journal),
     outbox: new PostgresOutbox(journal, new DeliveryLog(store, journal), options.clock),
     pendingUnlinks,
+    profiles: new PostgresProfiles(store),
     upkeep: upkeepOf(store, journal, node, resealing),
     cluster: node,
     lastWrittenMs: store.lastWrittenMs,

@@ -10,6 +10,8 @@ import type { Values, ValueTable } from "./values.ts";
 
 /** Number of values read at a time. Other writes run in between. */
 const pageSize = 128;
+/** The same for parts of archives, which take 1 MiB each. */
+const archivePageSize = 4;
 
 /** A column of sealed values. */
 interface SealedColumn {
@@ -31,6 +33,7 @@ const columns: readonly SealedColumn[] = [
   ["credential", "value", ["session", "key"]] as const,
   ["chat", "value", ["session", "key"]] as const,
   ["pending_unlink", "value", ["id"]] as const,
+  ["profile", "bytes", ["session", "epoch", "part"]] as const,
   ["event", "value", ["seq"], ["session", "id"]] as const,
   ["delivery", "value", ["session", "seq", "endpoint"]] as const,
   // The event of a pending delivery is the one of the log, as it was sealed there.
@@ -83,13 +86,14 @@ async function resealColumn(
 ): Promise<number> {
   const names = [...new Set([...key, ...context])];
   const parameters = (first: number) => key.map((_, index) => `$${first + index}`).join(", ");
+  const limit = place === "profile" ? archivePageSize : pageSize;
   let sealed = 0;
   let after: readonly (string | bigint)[] | undefined;
   while (!signal.aborted) {
     const rows: Row[] = await reads.query<Row>(
       `SELECT ${names.join(", ")}, ${column} AS sealed FROM sessiond.${table}
       WHERE length(${column}) > 0 ${after ? `AND (${key.join(", ")}) > (${parameters(1)})` : ""}
-      ORDER BY ${key.join(", ")} LIMIT ${pageSize}`,
+      ORDER BY ${key.join(", ")} LIMIT ${limit}`,
       after ?? [],
     );
     for (const row of rows) {
@@ -104,7 +108,7 @@ async function resealColumn(
       sealed += 1;
     }
     const last = rows.at(-1);
-    if (!last || rows.length < pageSize) break;
+    if (!last || rows.length < limit) break;
     after = key.map((name) => last[name] ?? "");
   }
   return sealed;

@@ -10,6 +10,7 @@ export type ValueTable =
   | "credential"
   | "chat"
   | "pending_unlink"
+  | "profile"
   | "event"
   | "delivery"
   | "settled";

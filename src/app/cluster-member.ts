@@ -8,6 +8,7 @@ import { Arrivals } from "./arrivals.ts";
 import { type BootChoice, forcedStarts } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { handOverAll } from "./hand-over.ts";
+import { Rebalancer } from "./rebalancer.ts";
 import type { SessionRunner } from "./session-runner.ts";
 import { awaitWithin } from "./time-box.ts";
 
@@ -54,6 +55,7 @@ export class ClusterMember {
   readonly #options: MemberOptions;
   readonly #own: MemberSessions;
   readonly #arrivals: Arrivals;
+  readonly #rebalancer: Rebalancer;
   #lost = 0;
   #handedOver = 0;
   #keepsLeases = false;
@@ -65,6 +67,7 @@ export class ClusterMember {
     this.#own = own;
     const { placement } = options.cluster;
     this.#arrivals = new Arrivals({ ...options, placement, take: (session) => this.#take(session) });
+    this.#rebalancer = new Rebalancer({ ...options, runners: () => own.runners() });
   }
 
   /** True if the leases of this node wait for its next start. */
@@ -78,7 +81,7 @@ export class ClusterMember {
       isFrozen: this.#options.cluster.standing.isFrozen,
       given: this.#arrivals.count,
       lost: this.#lost,
-      handedOver: this.#handedOver,
+      handedOver: this.#handedOver + this.#rebalancer.count,
     };
   }
 
@@ -86,6 +89,7 @@ export class ClusterMember {
   async start(): Promise<void> {
     const { sessions, logger } = this.#options;
     this.#arrivals.start();
+    this.#rebalancer.start();
     this.#stopWatching = this.#options.cluster.standing.onFreeze(() => void this.#logFreeze());
     const { stopped, missing } = forcedStarts((await sessions.list()).records, this.#options);
     const attempt = async (session: string, start: () => Promise<unknown>) => {
@@ -116,6 +120,7 @@ export class ClusterMember {
     const { cluster, clock, logger } = this.#options;
     const { placement, standing } = cluster;
     void this.#arrivals.stop();
+    this.#rebalancer.stop();
     // The others claim what a node that cannot reach the store leaves behind.
     if (standing.isFrozen) return;
     this.#keepsLeases = mode === "return";
@@ -137,6 +142,7 @@ export class ClusterMember {
   /** Takes on no more sessions. Idempotent. */
   async stop(): Promise<void> {
     this.#report?.close();
+    this.#rebalancer.stop();
     this.#stopWatching();
     await this.#arrivals.stop();
   }

@@ -1,4 +1,9 @@
-import type { MessageLog, SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  type MessageLog,
+  SessionRecord_Phase as Phase,
+  type SessionRecord,
+} from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionError, sessionMoving, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
@@ -64,6 +69,17 @@ export class SessionRunner {
   /** The session's record as it was last written. */
   get record(): SessionRecord {
     return this.#session.record;
+  }
+
+  /** True if the session works, has no files here, and so can go to another node at any time. */
+  get isMovable(): boolean {
+    return this.#state === "running" && this.record.phase === Phase.WORKING && !this.#session.isBound;
+  }
+
+  /** Unix time of the newest message that the session has reported, ms; 0 for none. */
+  get newestMessageMs(): number {
+    const { newestAt } = this.#session.stored.messages;
+    return newestAt ? timestampMs(newestAt) : 0;
   }
 
   /** The open engine, if there is one. */
@@ -146,15 +162,15 @@ export class SessionRunner {
     if (!keepsLease) await this.#deps.backend.sessions.release(this.#lease);
   }
 
-  /** Closes the engine, then gives the lease to another node. Returns false if the session does not run here, or can run nowhere else. */
-  async handOver(placement: Pick<Placement, "handOver">): Promise<boolean> {
+  /** Closes the engine, then gives the lease to another node: to `to`, or to the one with most room. Returns false if the session does not run here, or can run nowhere else. */
+  async handOver(placement: Pick<Placement, "handOver">, to?: string): Promise<boolean> {
     const { isBound } = this.#session;
     if (this.#state !== "running" || (isBound && !canPack(this.#deps, this.record))) return false;
     const finished = this.#finish("lost");
     this.#onLost();
     await finished;
     if (isBound && !(await this.#pack())) return false;
-    await placement.handOver(this.#lease);
+    await placement.handOver(this.#lease, to);
     return true;
   }
 

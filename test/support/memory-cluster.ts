@@ -142,8 +142,17 @@ function sessionsOf(node: MemoryNode, { store, owners, bound }: MemoryCluster): 
 
 function placementOf(node: MemoryNode, cluster: MemoryCluster): Placement {
   const described = ({ name, isAlive, isDraining }: MemoryNode): ClusterNode => {
-    const facts = { url: `http://${name}.invalid`, version: "1.0.0", epoch: 1n, capacity: 2_000, load: 0 };
-    return { name, isAlive, isDraining, ...facts };
+    const load = [...cluster.owners.values()].filter((owner) => owner === name).length;
+    return {
+      name,
+      isAlive,
+      isDraining,
+      load,
+      url: `http://${name}.invalid`,
+      version: "1.0.0",
+      epoch: 1n,
+      capacity: 2_000,
+    };
   };
   return {
     self: node.name,

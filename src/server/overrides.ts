@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { systemClock, systemRandom } from "../adapters/node/system.ts";
 import { createLogger, type ProcessLogger } from "../adapters/pino/logger.ts";
+import type { ClusterTimings } from "../adapters/postgres/cluster/timings.ts";
 import { drawQr } from "../adapters/qrcode/draw.ts";
 import type { DrawQr } from "../api/picture.ts";
 import type { Config } from "../config/config.ts";
@@ -17,6 +18,8 @@ export interface Overrides {
   readonly drawQr?: DrawQr;
   /** Replaces the store that the configuration names. The server closes it when it stops. */
   readonly backend?: Backend;
+  /** Times by which the nodes of a cluster judge each other. */
+  readonly clusterTimings?: ClusterTimings;
   /** Replaces NOWEB and WEBJS. */
   readonly engines?: readonly EngineFactory[];
   /** Replaces all services. REST then has no paths but those of the documentation. */

@@ -28,7 +28,13 @@ export interface Store {
 }
 
 /** Opens one kind of store. The data directory is created if needed. */
-type OpenStore = (directory: string, config: Config, secrets: Secrets, tools: Tools) => Promise<Store>;
+type OpenStore = (
+  directory: string,
+  config: Config,
+  secrets: Secrets,
+  tools: Tools,
+  overrides: Overrides,
+) => Promise<Store>;
 
 /** Every store that a configuration can name. */
 const stores: Readonly<Record<Config["store"], OpenStore>> = { level: openLevelStore, postgres: openPostgresStore };
@@ -39,9 +45,10 @@ export async function openStore(
   config: Config,
   secrets: Secrets,
   tools: Tools,
-  { backend }: Overrides,
+  overrides: Overrides,
 ): Promise<Store> {
-  return backend ? storeOver(directory, backend) : stores[config.store](directory, config, secrets, tools);
+  const { backend } = overrides;
+  return backend ? storeOver(directory, backend) : stores[config.store](directory, config, secrets, tools, overrides);
 }
 
 async function openLevelStore(
@@ -60,7 +67,13 @@ async function openLevelStore(
   return { ...storeOver(directory, backend), lastWrittenMs: backend.lastWrittenMs };
 }
 
-async function openPostgresStore(directory: string, config: Config, secrets: Secrets, tools: Tools): Promise<Store> {
+async function openPostgresStore(
+  directory: string,
+  config: Config,
+  secrets: Secrets,
+  tools: Tools,
+  { clusterTimings: timings }: Overrides,
+): Promise<Store> {
   const { postgresUrl: url = "", sealKeys } = secrets;
   const { clock, logger } = tools;
   await prepareBesideDatabase(directory, config, logger);
@@ -72,6 +85,7 @@ async function openPostgresStore(directory: string, config: Config, secrets: Sec
     logger,
     sealer: sealerOf(sealKeys),
     adopt: config.adoptStore,
+    timings,
     node: {
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       version: packageJson.version,

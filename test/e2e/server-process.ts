@@ -13,21 +13,23 @@ export class ServerProcess {
   /** Log lines so far, of all lives. */
   readonly log: string[] = [];
   readonly #env: Readonly<Record<string, string>>;
+  readonly #entry: string;
   readonly #closed = new WeakSet<ChildProcess>();
   #child: ChildProcess | undefined;
   #baseUrl = "";
 
-  private constructor(directory: string, env: Readonly<Record<string, string>>) {
+  private constructor(directory: string, env: Readonly<Record<string, string>>, entry: string) {
     this.directory = directory;
     this.#env = env;
+    this.#entry = entry;
   }
 
   /**
    * Starts a server on a free port with these variables and only the environment that Node needs. The caller must
-   * `stop` it, or declare it with `await using`.
+   * `stop` it, or declare it with `await using`. `entry`: a file that starts it in place of main.ts.
    */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    const server = new ServerProcess(await mkdtemp(join(tmpdir(), "sessiond-e2e-")), env);
+  static async start(env: Readonly<Record<string, string>> = {}, entry = main): Promise<ServerProcess> {
+    const server = new ServerProcess(await mkdtemp(join(tmpdir(), "sessiond-e2e-")), env, entry);
     try {
       await server.restart();
     } catch (error) {
@@ -48,7 +50,7 @@ export class ServerProcess {
 
   /** Starts the server again on the same directory, with these additional variables, and waits until it listens. */
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [this.#entry], {
       cwd: this.directory,
       env: {
         PATH: process.env.PATH ?? "",
@@ -83,6 +85,15 @@ export class ServerProcess {
     if (!child || child.exitCode !== null || child.signalCode !== null) return null;
     child.kill(signal);
     return this.ended();
+  }
+
+  /** Suspends the process, as a machine that hangs does, until `resume` or `kill`. */
+  pause(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child?.kill("SIGCONT");
   }
 
   /** Waits until the process ends, and returns its exit code or signal. */

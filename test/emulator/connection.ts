@@ -32,6 +32,8 @@ export class Connection {
   onStanza: (node: BinaryNode) => void = () => {};
   /** Number of pings of the WebSocket itself. */
   webSocketPings = 0;
+  /** Path and query of the address that the client uses. */
+  readonly path: string;
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
   readonly #webSocket: WebSocket;
@@ -42,12 +44,20 @@ export class Connection {
   readonly #requests = new Map<string, { resolve: (answer: BinaryNode) => void; reject: (error: Error) => void }>();
   #handshake: Handshake | undefined;
   #helloSent = false;
+  #isReplaced = false;
   #transport: Transport | undefined;
   #received: Promise<void> = Promise.resolve();
   #state: "open" | "muted" | "ending" | "closed" = "open";
   #nextId = 1;
 
-  constructor(webSocket: WebSocket, tcp: Duplex, identity: ServerIdentity, listener: ConnectionListener) {
+  constructor(
+    webSocket: WebSocket,
+    tcp: Duplex,
+    identity: ServerIdentity,
+    listener: ConnectionListener,
+    path = "/ws/chat",
+  ) {
+    this.path = path;
     this.#webSocket = webSocket;
     this.#tcp = tcp;
     this.#listener = listener;
@@ -128,6 +138,7 @@ export class Connection {
 
   /** Ends the connection because a newer one replaced it. */
   conflictReplaced(): void {
+    this.#isReplaced = true;
     this.streamError(undefined, [stanza("conflict", { type: "replaced" })]);
   }
 
@@ -148,7 +159,8 @@ export class Connection {
   }
 
   #read(data: Buffer): void {
-    if (this.#state !== "open") return;
+    // Stanzas that come after the replacement are shown to tests, and have no effect.
+    if (this.#state !== "open" && !(this.#state === "ending" && this.#isReplaced)) return;
     try {
       for (const body of this.#frames.read(data)) this.#readFrame(body);
     } catch (error) {
@@ -178,6 +190,7 @@ export class Connection {
   #handle(node: BinaryNode): void {
     if (this.#state === "muted") return;
     this.onStanza(node);
+    if (this.#state !== "open") return;
     const { id = "", type } = node.attrs;
     const request = this.#requests.get(id);
     if (node.tag === "iq" && request && (type === "result" || type === "error")) {

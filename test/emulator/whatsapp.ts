@@ -119,7 +119,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
         return;
       }
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const connection = new Connection(webSocket, socket, this.#identity, this.#listener);
+        const connection = new Connection(webSocket, socket, this.#identity, this.#listener, request.url);
         this.#connections.add(connection);
         if (this.#muteNew) connection.mute();
         this.#announce("connection", connection);

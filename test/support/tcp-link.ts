@@ -22,8 +22,8 @@ export interface TcpLink {
   close(): Promise<void>;
 }
 
-/** Opens a link to a loopback port. The caller closes it. */
-export async function openLink(target: number): Promise<TcpLink> {
+/** Opens a link to a loopback port, which may change between connections. The caller closes it. */
+export async function openLink(target: number | (() => number)): Promise<TcpLink> {
   const gates: Record<Direction, Gate> = { forth: new Gate(), back: new Gate() };
   const sockets = new Set<Socket>();
   let isCut = false;
@@ -64,7 +64,11 @@ export async function openLink(target: number): Promise<TcpLink> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (isCut) return client.resetAndDestroy();
     accepted += 1;
-    const upstream = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    const upstream = connect({
+      port: typeof target === "number" ? target : target(),
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+    });
     add(client);
     add(upstream);
     client.on("close", () => upstream.destroy());

@@ -1,0 +1,153 @@
+import type { OwnerChange } from "./audit.ts";
+import type { Crowd } from "./crowd.ts";
+import type { PastFault } from "./faults.ts";
+import type { Rig } from "./rig.ts";
+import type { SentStanza, Witness } from "./witness.ts";
+
+/** Everything that judges look at. */
+export interface Evidence {
+  readonly rig: Rig;
+  readonly crowd: Crowd;
+  readonly witness: Witness;
+  readonly faults: readonly PastFault[];
+}
+
+/** Times of the design at a time scale of 1, ms. */
+const [freezeMs, fenceMs] = [6_000, 8_000];
+/** Time between a stanza's way through the check and its arrival here, on a machine that is busy. */
+const transitMs = 300;
+/** Deliveries of one session's endpoint that may be in flight. */
+const slotsPerSession = 1;
+
+/** Returns a sentence for each promise that was broken. */
+export async function judge(evidence: Evidence): Promise<readonly string[]> {
+  const { rig } = evidence;
+  const owners = await rig.audit.owners();
+  return [
+    ...rig.whatsapp.faults.map((fault) => `WhatsApp met a fault: ${fault}`),
+    ...(await rig.audit.violations()).map((row) => `the database saw ${row}`),
+    ...judgeConflicts(evidence),
+    ...judgeStanzas(evidence, owners),
+    ...judgeSilence(evidence),
+    ...judgeMessages(evidence),
+    ...judgeStatuses(evidence),
+    ...(await judgeOrder(evidence)),
+    ...judgeRepeats(evidence),
+  ];
+}
+
+/** One connection per device: a second one only beside that of a node that is suspended, once per fault. */
+function judgeConflicts({ rig, crowd, witness, faults }: Evidence): string[] {
+  const excused = new Set<string>();
+  return witness.conflicts.flatMap(({ device, from, to, atMs }) => {
+    const name = nameOf(crowd, device) ?? device.jid;
+    const fault = faults.find(
+      ({ kind, node, startMs, endMs }) =>
+        ["pause", "hold", "cut"].includes(kind) &&
+        node === from &&
+        startMs + freezeMs * rig.timeScale < atMs &&
+        atMs < endMs + 2 * fenceMs * rig.timeScale,
+    );
+    const excuse = fault && `${name} ${faults.indexOf(fault)}`;
+    if (excuse && from !== to && !excused.has(excuse)) {
+      excused.add(excuse);
+      return [];
+    }
+    return [`${name} had two connections: ${from} and ${to} at ${atMs}, ${describe(faults)}`];
+  });
+}
+
+/** A node sends nothing for sessions of another node. */
+function judgeStanzas({ crowd, witness, faults }: Evidence, owners: readonly OwnerChange[]): string[] {
+  const changes = Map.groupBy(owners, ({ session }) => session);
+  const wrong = witness.stanzas.filter(({ device, node, atMs }) => {
+    const name = nameOf(crowd, device);
+    const known = name === undefined ? [] : (changes.get(name) ?? []);
+    const before = known.filter((change) => change.atMs <= atMs - transitMs).at(-1);
+    const around = known.filter((change) => Math.abs(change.atMs - atMs) < transitMs);
+    return before !== undefined && ![before, ...around].some((change) => change.node === node);
+  });
+  return wrong.map((stanza) => `${told(crowd, stanza)} without owning it, ${describe(faults)}`);
+}
+
+/** A node that has not reached PostgreSQL for a while sends nothing. */
+function judgeSilence({ rig, crowd, witness, faults }: Evidence): string[] {
+  return faults.flatMap(({ kind, node, startMs, endMs }) => {
+    if (!["hold", "cut", "postgres"].includes(kind)) return [];
+    const fromMs = startMs + freezeMs * rig.timeScale + transitMs;
+    const wrong = witness.stanzas.filter(
+      (stanza) => (node ?? stanza.node) === stanza.node && stanza.atMs > fromMs && stanza.atMs < endMs,
+    );
+    return wrong.map((stanza) => `${told(crowd, stanza)} while it had to be silent, ${describe(faults)}`);
+  });
+}
+
+/** Each message is one event, and is reported. */
+function judgeMessages({ rig, crowd }: Evidence): string[] {
+  const messages = rig.hook.taken.filter(({ body }) => body.event === "message");
+  const byMessage = Map.groupBy(messages, ({ body }) => String(body.payload.id).split("_")[2] ?? "");
+  const lost = missingMessages({ rig, crowd });
+  const repeated = [...byMessage].filter(([, all]) => new Set(all.map(({ body }) => body.id)).size > 1);
+  return [
+    ...lost.map((id) => `message ${id} to ${crowd.sent.get(id)} was not reported`),
+    ...repeated.map(([id]) => `message ${id} to ${crowd.sent.get(id)} is more than one event`),
+  ];
+}
+
+/** Returns the ids of messages that no webhook has told yet. */
+export function missingMessages({ rig, crowd }: Pick<Evidence, "rig" | "crowd">): string[] {
+  const told = new Set(rig.hook.taken.map(({ body }) => String(body.payload.id).split("_")[2]));
+  return [...crowd.sent.keys()].filter((id) => !told.has(id));
+}
+
+/** No session that was paired asks for another scan or fails. */
+function judgeStatuses({ rig, crowd }: Evidence): string[] {
+  return [...crowd.phones.keys()].flatMap((name) => {
+    const statuses = rig.hook.statuses(name);
+    const since = statuses.slice(statuses.indexOf("WORKING") + 1);
+    const wrong = since.filter((status) => status === "SCAN_QR_CODE" || status === "FAILED");
+    return wrong.map((status) => `${name} became ${status}`);
+  });
+}
+
+/** The first arrivals of a session's events are in the order of the log. */
+async function judgeOrder({ rig, crowd }: Evidence): Promise<string[]> {
+  const logged = await rig.audit.events();
+  const positions = new Map(logged.map(({ id }, i) => [id, i]));
+  return [...crowd.phones.keys()].flatMap((name) => {
+    const taken = rig.hook.taken.filter(({ body }) => body.session === name);
+    const ids = [...new Set(taken.map(({ body }) => body.id))];
+    const unknown = ids.filter((id) => !positions.has(id));
+    const order = ids.flatMap((id) => positions.get(id) ?? []);
+    const at = order.findIndex((position, i) => position < (order[i - 1] ?? -1));
+    return [
+      ...unknown.map((id) => `event ${id} of ${name} was delivered, and is not in the log`),
+      ...(at < 0 ? [] : [`event ${ids[at]} of ${name} came after later ones`]),
+    ];
+  });
+}
+
+/** Each fault repeats at most the deliveries in flight. */
+function judgeRepeats({ rig, crowd, faults }: Evidence): string[] {
+  return [...crowd.phones.keys()].flatMap((name) => {
+    const taken = rig.hook.taken.filter(({ body }) => body.session === name);
+    const repeats = taken.length - new Set(taken.map(({ body }) => body.id)).size;
+    return repeats <= faults.length * slotsPerSession
+      ? []
+      : [`${name} had ${repeats} double deliveries in ${faults.length} faults`];
+  });
+}
+
+function nameOf(crowd: Crowd, device: SentStanza["device"]): string | undefined {
+  return [...crowd.phones].find(([, phone]) => phone === device.phone)?.[0];
+}
+
+const told = (crowd: Crowd, { device, node, tag, atMs }: SentStanza) =>
+  `node ${node} sent <${tag}> for ${nameOf(crowd, device) ?? device.jid} at ${atMs}`;
+
+/** Returns the faults as text, for a report. */
+export function describe(faults: readonly PastFault[]): string {
+  return faults
+    .map(({ kind, node, startMs, endMs }) => `${kind} ${node ?? ""} ${startMs}+${Math.round(endMs - startMs)}`)
+    .join(", ");
+}

@@ -13,7 +13,7 @@ export interface Evidence {
 }
 
 /** Times of the design at a time scale of 1, ms. */
-const [freezeMs, fenceMs] = [6_000, 8_000];
+const [beatMs, freezeMs, fenceMs] = [2_000, 6_000, 8_000];
 /** Time between a stanza's way through the check and its arrival here, on a machine that is busy. */
 const transitMs = 300;
 /** Deliveries of one session's endpoint that may be in flight. */
@@ -41,13 +41,12 @@ function judgeConflicts({ rig, crowd, witness, faults }: Evidence): string[] {
   const excused = new Set<string>();
   return witness.conflicts.flatMap(({ device, from, to, atMs }) => {
     const name = nameOf(crowd, device) ?? device.jid;
-    const fault = faults.find(
-      ({ kind, node, startMs, endMs }) =>
-        ["pause", "hold", "cut"].includes(kind) &&
-        node === from &&
-        startMs + freezeMs * rig.timeScale < atMs &&
-        atMs < endMs + 2 * fenceMs * rig.timeScale,
-    );
+    const fault = faults.find((one) => {
+      const sinceMs = silentSinceMs(one, faults, rig.timeScale);
+      const [fromMs, untilMs] = [fenceMs - 2 * beatMs, 2 * fenceMs].map((ms) => ms * rig.timeScale) as [number, number];
+      const isSuspension = ["pause", "hold", "cut"].includes(one.kind) && one.node === from;
+      return isSuspension && sinceMs + fromMs < atMs && atMs < one.endMs + untilMs;
+    });
     const excuse = fault && `${name} ${faults.indexOf(fault)}`;
     if (excuse && from !== to && !excused.has(excuse)) {
       excused.add(excuse);
@@ -55,6 +54,15 @@ function judgeConflicts({ rig, crowd, witness, faults }: Evidence): string[] {
     }
     return [`${name} had two connections: ${from} and ${to} at ${atMs}, ${describe(faults)}`];
   });
+}
+
+/** Returns the time of a fault's start, or that of PostgreSQL's if the node could hardly beat between the two. */
+function silentSinceMs({ startMs }: PastFault, faults: readonly PastFault[], timeScale: number): number {
+  const outage = faults.find(
+    ({ kind, startMs: outMs, endMs }) =>
+      kind === "postgres" && outMs < startMs && startMs < endMs + 2 * beatMs * timeScale,
+  );
+  return outage?.startMs ?? startMs;
 }
 
 /** A node sends nothing for sessions of another node. */

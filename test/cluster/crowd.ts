@@ -23,8 +23,10 @@ export class Crowd {
   readonly sent = new Map<string, string>();
   /** Deletions that were confirmed. */
   readonly #deleted = new Set<string>();
-  /** Answers of commands, by status, for the report. */
-  readonly answers = new Map<number | string, number>();
+  /** Answers of commands, by command and status, for the report. */
+  readonly answers = new Map<string, number>();
+  /** Answers that no node may give. */
+  readonly complaints: string[] = [];
   readonly #config: object;
 
   private constructor(rig: Rig, random: SeededRandom, anyNode: boolean) {
@@ -139,7 +141,7 @@ export class Crowd {
     if (!node) return false;
     this.#wanted.get(name)?.push(command);
     const { status } = await node.rest.post(`/api/sessions/${name}/${command}`);
-    this.#count(status);
+    this.#judgeAnswer(node, name, command, status);
     if (status === 201) this.#wanted.set(name, this.#wanted.get(name)?.slice(-1) ?? []);
     return status === 201;
   }
@@ -148,8 +150,9 @@ export class Crowd {
   async #visit(name: string): Promise<void> {
     await this.#pair(this.#random.pick(this.#rig.upNodes), name);
     const node = await this.#nodeFor(name);
-    const status = (await node?.rest.delete(`/api/sessions/${name}`))?.status ?? "no node";
-    this.#count(status);
+    if (!node) return;
+    const { status } = await node.rest.delete(`/api/sessions/${name}`);
+    this.#judgeAnswer(node, name, "delete", status);
     if (status === 200) this.#deleted.add(name);
   }
 
@@ -164,7 +167,13 @@ export class Crowd {
     return phone;
   }
 
-  #count(answer: number | string): void {
+  #judgeAnswer({ name: node }: RigNode, session: string, command: string, status: number): void {
+    this.#count(`${command} ${status}`);
+    if (status === 404 && this.#anyNode)
+      this.complaints.push(`node ${node} answered 404 to ${command} of ${session}, which exists`);
+  }
+
+  #count(answer: string): void {
     this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
   }
 }

@@ -24,6 +24,7 @@ export async function judge(evidence: Evidence): Promise<readonly string[]> {
   const { rig } = evidence;
   const owners = await rig.audit.owners();
   return [
+    ...evidence.crowd.complaints,
     ...rig.whatsapp.faults.map((fault) => `WhatsApp met a fault: ${fault}`),
     ...(await rig.audit.violations()).map((row) => `the database saw ${row}`),
     ...judgeConflicts(evidence),

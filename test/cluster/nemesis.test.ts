@@ -14,8 +14,8 @@ describe("a cluster of three nodes", () => {
       const report = await runNemesis({
         seed,
         nodes: 3,
-        sessions: 6,
-        faults: 3,
+        sessions: 4,
+        faults: 2,
         timeScale: 0.5,
         anyNode: false,
       });

@@ -28,7 +28,7 @@ export interface RunReport {
   readonly conflicts: number;
   /** Deliveries that came twice. */
   readonly repeats: number;
-  readonly answers: ReadonlyMap<number | string, number>;
+  readonly answers: ReadonlyMap<string, number>;
   /** From each SIGKILL of a node to the session's next login, ms. */
   readonly killGapsMs: readonly number[];
   /** From the end of the last fault until all sessions work, ms. */

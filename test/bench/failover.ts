@@ -3,6 +3,7 @@
  * stream of another node. Node, PostgreSQL, WhatsApp and receiver share this machine.
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { Crowd } from "../cluster/crowd.ts";
 import { Rig } from "../cluster/rig.ts";
 import type { RigNode } from "../cluster/rig-node.ts";
@@ -15,6 +16,8 @@ const sessions = 20;
 const [killGoalMs, handOffGoalMs, streamP50GoalMs, streamP99GoalMs, forwardGoalMs] = [11_000, 2_000, 5, 50, 3];
 const changes = 200;
 const calls = 500;
+/** Time for the last events to come, ms. */
+const streamLimitMs = 10_000;
 
 await using rig = await Rig.open({ nodes: 3, timeScale: 1, env: { SESSIOND_CONNECTS_PER_SECOND: "20" } });
 const witness = new Witness(rig.whatsapp);
@@ -43,39 +46,32 @@ async function measureEnd(what: string, node: RigNode, signal: "SIGKILL" | "SIGT
   print(`${what}, p99, ms`, percentile(lengths, 0.99), goalMs);
 }
 
-/** Changes a session on its owner, and waits for the event on another node's stream. */
+/** Sends messages to a session, and reads their events on another node's stream. Their age includes the owner's commit. */
 async function measureStream(): Promise<void> {
-  const { name, owner, other } = await someSession();
-  const arrivals = new Map<string, PromiseWithResolvers<number>>();
-  const arrivalOf = (id: string) => {
-    const arrival = arrivals.get(id) ?? Promise.withResolvers<number>();
-    arrivals.set(id, arrival);
-    return arrival;
-  };
-  const read = async () => {
-    for await (const item of other.rest.stream("/api/events?names=message"))
-      arrivalOf(String(item.id)).resolve(performance.now());
-  };
-  read().catch(() => {});
-  const commits: Promise<number>[] = [];
-  const readOwn = async () => {
-    for await (const item of owner.rest.stream("/api/events?names=message")) {
-      const atMs = performance.now();
-      commits.push(arrivalOf(String(item.id)).promise.then((seenMs) => seenMs - atMs));
-    }
-  };
-  readOwn().catch(() => {});
-  const bob = rig.whatsapp.phone();
+  const { name, other } = await someSession();
   const phone = crowd.phones.get(name);
   if (!phone) throw new Error(`${name} has no phone`);
+  const ages: number[] = [];
+  const reading = (async () => {
+    for await (const item of other.rest.stream("/api/events?names=message")) {
+      // The first item is no event.
+      if (!item.time) continue;
+      ages.push(Date.now() - Date.parse(String(item.time)));
+      if (ages.length === changes) return;
+    }
+  })();
+  // Ends with the node, if events are missing.
+  reading.catch(() => {});
+  const bob = rig.whatsapp.phone();
   for (let i = 0; i < changes; i += 1) {
     await bob.sendTextTo(phone, `text ${i}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
-  while (commits.length < changes * 0.95) await new Promise((resolve) => setTimeout(resolve, 50));
-  const times = await Promise.all(commits);
-  print("commit to another node's stream beside the own one, p50, ms", percentile(times, 0.5), streamP50GoalMs);
-  print("commit to another node's stream beside the own one, p99, ms", percentile(times, 0.99), streamP99GoalMs);
+  await Promise.race([reading, delay(streamLimitMs)]);
+  if (ages.length < changes)
+    console.log(`${changes - ages.length} of ${changes} events did not come within ${streamLimitMs} ms`);
+  print("event to another node's stream, its commit included, p50, ms", percentile(ages, 0.5), streamP50GoalMs);
+  print("event to another node's stream, its commit included, p99, ms", percentile(ages, 0.99), streamP99GoalMs);
 }
 
 /** Gives the owner and another node a command that changes nothing, in turn. */

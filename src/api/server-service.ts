@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import type { Clock } from "../app/shown-time.ts";
 import { SessionError, shuttingDown } from "../domain/errors.ts";
+import { type NodeList, nodesView } from "./nodes/node-list.ts";
 import { type OverviewOptions, overviewOf } from "./overview.ts";
 import type { ServingState } from "./serving-state.ts";
 
@@ -12,7 +13,9 @@ export interface ServerServiceOptions {
   readonly engine: string;
   /** Returns the path of the browser for WEBJS; undefined if there is none. */
   browser(): Promise<string | undefined>;
+  /** Name of this server for WAHA's clients; "" if it has none. */
   readonly workerId: string;
+  readonly nodeList: NodeList;
   /** Number of devices still to be unlinked at WhatsApp. */
   pendingUnlinks(): number;
   /** Monotonic time of the start. */
@@ -38,6 +41,7 @@ export function createServerService(options: ServerServiceOptions): ServiceImpl<
       return { version, engine, tier: "PLUS", ...(browser !== undefined && { browser }) };
     },
     getOverview: () => overviewOf(options),
+    listNodes: async () => ({ nodes: await nodesView(options.nodeList) }),
     getServerStatus() {
       const pendingUnlinks = options.pendingUnlinks();
       return {

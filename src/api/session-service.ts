@@ -7,6 +7,7 @@ import { findSessions } from "../app/session-search.ts";
 import { type HistorySource, statusHistory } from "../app/status-history.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import { meOf, statusOf } from "../domain/session.ts";
+import type { Placement } from "../ports/cluster.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
 import { etagOf, idempotencyKeyOf, ifMatchOf } from "./preconditions.ts";
@@ -24,6 +25,8 @@ export interface SessionServiceOptions extends ViewOptions {
   readonly webhookLog: Pick<WebhookLog, "failingEndpoints">;
   readonly drawQr: DrawQr;
   readonly streams: Streams;
+  /** Set if other nodes own sessions. */
+  readonly nodes?: { readonly placement: Pick<Placement, "ownersOf"> } | undefined;
 }
 
 /** Statuses on a page of a history. */
@@ -32,12 +35,20 @@ const defaultHistorySize = 100;
 /** Session of the calls that need a session and name none, as in WAHA. */
 const defaultName = "default";
 
+const noOwners: ReadonlyMap<string, string> = new Map();
+
 /** Creates SessionService on top of a session manager. */
 export function createSessionService(options: SessionServiceOptions): ServiceImpl<typeof SessionService> {
   const { manager, sessions, log, webhookLog, drawQr, streams } = options;
   const source = { sessions, log, itemContext: options };
   const views = new SessionViews(options);
-  const view = async (record: SessionRecord) => views.full(record, await webhookLog.failingEndpoints(record.name));
+  const ownersOf = async (names: readonly string[]): Promise<ReadonlyMap<string, string>> =>
+    options.nodes ? options.nodes.placement.ownersOf(names) : noOwners;
+  const view = async (record: SessionRecord) => {
+    const { name } = record;
+    const [failing, owners] = await Promise.all([webhookLog.failingEndpoints(name), ownersOf([name])]);
+    return views.full(record, failing, owners.get(name));
+  };
   const shown = async (record: SessionRecord) => ({ session: await view(record) });
   const tagged = (record: SessionRecord, { responseHeader }: HandlerContext) => {
     responseHeader.set("etag", etagOf(record.revision));
@@ -46,11 +57,16 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
   return {
     async listSessions(request, context) {
       const { items, nextPageToken, totalSize, seq } = await findSessions(sessions, request, request);
-      const failing = await Promise.all(items.map(({ name }) => webhookLog.failingEndpoints(name)));
+      const names = items.map(({ name }) => name);
+      const [failing, owners] = await Promise.all([
+        Promise.all(names.map((name) => webhookLog.failingEndpoints(name))),
+        ownersOf(names),
+      ]);
       const isSummary = request.view === View.SUMMARY;
       const shownSessions = items.map((record, index) => {
         const endpoints = failing[index] ?? [];
-        return isSummary ? views.summary(record, endpoints) : views.full(record, endpoints);
+        const owner = owners.get(record.name);
+        return isSummary ? views.summary(record, endpoints, owner) : views.full(record, endpoints, owner);
       });
       if (isSearch(request)) {
         context.responseHeader.set("total-size", String(totalSize));

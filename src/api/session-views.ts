@@ -23,22 +23,32 @@ export class SessionViews {
     this.#options = options;
   }
 
-  /** Returns the view of a session with its failing endpoints. */
-  full(record: SessionRecord, failing: readonly Endpoint[]): Session {
-    return this.#view(record, failing, sessionView, this.#full);
+  /** Returns the view of a session with its failing endpoints. `owner` is the name of its node; "" if it has none. */
+  full(record: SessionRecord, failing: readonly Endpoint[], owner = ""): Session {
+    return this.#view(record, failing, owner, sessionView, this.#full);
   }
 
   /** Returns the view of a session for lists. */
-  summary(record: SessionRecord, failing: readonly Endpoint[]): Session {
-    return this.#view(record, failing, sessionSummary, this.#summaries);
+  summary(record: SessionRecord, failing: readonly Endpoint[], owner = ""): Session {
+    return this.#view(record, failing, owner, sessionSummary, this.#summaries);
   }
 
-  #view(record: SessionRecord, failing: readonly Endpoint[], show: Show, remembered: Remembered): Session {
+  #view(
+    record: SessionRecord,
+    failing: readonly Endpoint[],
+    owner: string,
+    show: Show,
+    remembered: Remembered,
+  ): Session {
+    const make = (): Session => {
+      const view = show(record, this.#options, failing);
+      return owner === "" ? view : { ...view, assignedWorker: owner };
+    };
     // Endpoints change apart from the record, and the clock moves the shown time of an attempt.
-    if (failing.length > 0 || nextAttemptAtMs(record) !== undefined) return show(record, this.#options, failing);
+    if (failing.length > 0 || nextAttemptAtMs(record) !== undefined) return make();
     const known = remembered.get(record);
-    if (known) return known;
-    const view = deepFreeze(show(record, this.#options, failing));
+    if (known?.assignedWorker === owner) return known;
+    const view = deepFreeze(make());
     if (remembered.size >= capacity) remembered.delete(remembered.keys().next().value as SessionRecord);
     remembered.set(record, view);
     return view;

@@ -101,6 +101,7 @@ const sessions = {
   WAHA_WORKER_ID: variable(text, {
     description: "Name of this server, shown by `/api/server/status`.",
     default: "",
+    shownDefault: "in a cluster the name of the node",
   }),
   SESSIOND_NODE: variable(trimmed, {
     description: "Name of this node among those that share a database: unique, and the same after a restart.",

@@ -145,6 +145,12 @@ export const dialectNames: DialectNames = {
     "sessiond.v1.GetServerStatusResponse.uptime",
     "sessiond.v1.GetServerStatusResponse.worker",
     "sessiond.v1.GetServerStatusResponse.Worker.id",
+    "sessiond.v1.ListNodesResponse.nodes",
+    "sessiond.v1.Node.name",
+    "sessiond.v1.Node.version",
+    "sessiond.v1.Node.alive",
+    "sessiond.v1.Node.draining",
+    "sessiond.v1.Node.self",
   ],
   // Fields that number the messages of a stream: the `id` of a server-sent event, unless it is 0.
   streamIds: [

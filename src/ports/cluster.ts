@@ -22,7 +22,12 @@ export interface ClusterNode {
 /** Place of a session: this node, another node, or none, in which case any node may acquire the session. */
 export type Owner =
   | { readonly kind: "here" }
-  | { readonly kind: "node"; readonly node: ClusterNode }
+  | {
+      readonly kind: "node";
+      readonly node: ClusterNode;
+      /** True if no other node can run the session. */
+      readonly isBound: boolean;
+    }
   | { readonly kind: "none" };
 
 /** Decides which node runs a session. */
@@ -34,6 +39,11 @@ export interface Placement {
    * session that it does not own.
    */
   ownerOf(session: string): Promise<Owner>;
+  /**
+   * Returns the names of the nodes that own sessions, by session; sessions without an owner are left out. Asks the store at most once,
+   * however many sessions there are.
+   */
+  ownersOf(sessions: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Returns all nodes by name, this one included. */
   nodes(): Promise<readonly ClusterNode[]>;
   /**

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
@@ -25,7 +26,7 @@ import { rpcsAt } from "../http/rest/rpcs-at.ts";
 import type { Logins } from "../ports/logins.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Engines } from "./engines.ts";
-import type { Access, Nodes } from "./nodes.ts";
+import { type Access, type Nodes, nodeListOf } from "./nodes.ts";
 import type { Tools } from "./overrides.ts";
 import type { RunningSessions } from "./sessions.ts";
 import type { Store } from "./store.ts";
@@ -101,7 +102,8 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     version: packageJson.version,
     engine: config.defaultEngine,
     browser: () => engines.browser(),
-    workerId: config.workerId,
+    workerId: config.workerId || (nodes?.cluster.placement.self ?? ""),
+    nodeList: nodeListOf(nodes, config.nodeName ?? hostname(), packageJson.version),
     pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
     backUp,

@@ -5,6 +5,7 @@ import { SealedTickets } from "../adapters/node/sealed-tickets.ts";
 import { SignedLogins } from "../adapters/node/signed-logins.ts";
 import { News } from "../api/nodes/news.ts";
 import { NewsReader } from "../api/nodes/news-reader.ts";
+import type { NodeList } from "../api/nodes/node-list.ts";
 import type { Secrets } from "../config/config.ts";
 import { PeerClock } from "../http/peers/peer-clock.ts";
 import { Peers } from "../http/peers/peers.ts";
@@ -35,6 +36,16 @@ export function createNodes({ cluster }: Backend, { tls }: Secrets): Nodes | und
     clock,
     peers: new Peers({ self: cluster.placement.self, key, clock, certificate: tls?.cert }),
   };
+}
+
+/** Returns the nodes of the cluster; without one, this server alone, under `name`. */
+export function nodeListOf(nodes: Nodes | undefined, name: string, version: string): NodeList {
+  if (nodes === undefined) {
+    const alone = { name, url: "", version, isAlive: true, isDraining: false };
+    return { self: name, nodes: async () => [alone] };
+  }
+  const { placement } = nodes.cluster;
+  return { self: placement.self, nodes: () => placement.nodes() };
 }
 
 /** Stand-ins for keys and passwords, which all nodes accept, and the news that keep them so. */

@@ -75,6 +75,7 @@ for (const [name, jumpMs] of jumps) {
         engine: "NOWEB",
         browser: async () => undefined,
         workerId: "",
+        nodeList: { self: "a", nodes: async () => [] },
         startedAtMs: clock.nowMs(),
         pendingUnlinks: () => 0,
         overview: quietOverview,

@@ -21,6 +21,7 @@ const reading = [
   "GetVersion",
   "ListDeliveries",
   "ListEndpoints",
+  "ListNodes",
   "ListPairingLinks",
   "ListSessions",
   "ListStatusHistory",

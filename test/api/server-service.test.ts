@@ -15,6 +15,7 @@ function serve(state: Serving = "serving", browser?: string) {
     engine: "NOWEB",
     browser: async () => browser,
     workerId: "w1",
+    nodeList: { self: "a", nodes: async () => [] },
     startedAtMs: epochMs,
     pendingUnlinks: () => 0,
     overview: quietOverview,

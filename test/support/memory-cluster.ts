@@ -159,8 +159,10 @@ function placementOf(node: MemoryNode, cluster: MemoryCluster): Placement {
     async ownerOf(session) {
       const owner = cluster.owners.get(session);
       if (owner === undefined) return { kind: "none" };
-      return owner === node.name ? { kind: "here" } : { kind: "node", node: described(cluster.node(owner)) };
+      if (owner === node.name) return { kind: "here" };
+      return { kind: "node", node: described(cluster.node(owner)), isBound: cluster.bound.has(session) };
     },
+    ownersOf: async (sessions) => new Map([...cluster.owners].filter(([session]) => sessions.includes(session))),
     nodes: async () => cluster.nodes.map(described),
     async *arrivals(signal) {
       try {

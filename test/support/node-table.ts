@@ -8,6 +8,7 @@ export class NodeTable {
   readonly #backend: Backend;
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #owners = new Map<string, string>();
+  readonly #bound = new Set<string>();
   readonly #onCommit = new Map<string, Set<(seq: bigint) => void>>();
   readonly #stored = new Map<string, Uint8Array>();
   readonly #values: SharedValues = {
@@ -22,6 +23,8 @@ export class NodeTable {
 
   /** Called before each look-up of an owner. */
   onAsked: () => void = () => {};
+  /** Called before each look-up of many owners. */
+  onOwnersAsked: () => void = () => {};
 
   /** Called when a node has written events. */
   onCommitted: (seq: bigint) => void = () => {};
@@ -42,6 +45,12 @@ export class NodeTable {
   give(session: string, node: string | undefined): void {
     if (node === undefined) this.#owners.delete(session);
     else this.#owners.set(session, node);
+  }
+
+  /** Gives a session to the only node that can run it. */
+  bind(session: string, node: string): void {
+    this.give(session, node);
+    this.#bound.add(session);
   }
 
   /** Returns the backend as a node sees it. `stale` are owners that this node believes in, whatever the table says. */
@@ -96,13 +105,19 @@ export class NodeTable {
       const name = stale.get(session) ?? this.#owners.get(session);
       const node = name === undefined ? undefined : this.#nodes.get(name);
       if (name === self) return { kind: "here" };
-      return node ? { kind: "node", node } : { kind: "none" };
+      const isBound = this.#bound.has(session);
+      return node ? { kind: "node", node, isBound } : { kind: "none" };
+    };
+    const ownersOf = async (sessions: readonly string[]) => {
+      this.onOwnersAsked();
+      return new Map([...this.#owners].filter(([session]) => sessions.includes(session)));
     };
     return {
       secret: this.secret,
       placement: {
         self,
         ownerOf,
+        ownersOf,
         nodes: async () => [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
         async *arrivals() {},
         drain: async () => {},

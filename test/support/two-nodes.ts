@@ -15,6 +15,8 @@ export interface TwoNodes {
   readonly table: NodeTable;
   readonly a: TestNode;
   readonly b: TestNode;
+  /** Starts a further node. */
+  join(name: string): Promise<TestNode>;
 }
 
 /** A node with engines that a test commands. */
@@ -42,7 +44,7 @@ export async function startTwoNodes(t: TestContext, { env = {}, stale }: TwoNode
   const backend = openMemoryBackend({ clock: systemClock });
   const table = new NodeTable(backend);
   t.after(() => backend.upkeep.close());
-  const start = async (name: string): Promise<TestNode> => {
+  const join = async (name: string): Promise<TestNode> => {
     const opened: ScriptedEngine[] = [];
     const engines = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map(
       (kind): EngineFactory => ({
@@ -81,7 +83,7 @@ export async function startTwoNodes(t: TestContext, { env = {}, stale }: TwoNode
     };
     return { name, server, url: server.url, calls, engine, until };
   };
-  return { table, a: await start("a"), b: await start("b") };
+  return { table, a: await join("a"), b: await join("b"), join };
 }
 
 function callLogger(calls: { method: string; forwarded: boolean }[], forwarded = false): Logger {

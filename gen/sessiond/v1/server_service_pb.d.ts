@@ -224,7 +224,7 @@ export declare const GetServerStatusResponseSchema: GenMessage<GetServerStatusRe
  */
 export declare type GetServerStatusResponse_Worker = Message<"sessiond.v1.GetServerStatusResponse.Worker"> & {
   /**
-   * Value of WAHA_WORKER_ID.
+   * Value of WAHA_WORKER_ID. If it is not set, the name of the node in a cluster, and empty elsewhere.
    *
    * @generated from field: string id = 1;
    */
@@ -628,6 +628,109 @@ export declare type GetOverviewResponse_Backup = Message<"sessiond.v1.GetOvervie
 export declare const GetOverviewResponse_BackupSchema: GenMessage<GetOverviewResponse_Backup>;
 
 /**
+ * Empty.
+ *
+ * @generated from message sessiond.v1.ListNodesRequest
+ */
+export declare type ListNodesRequest = Message<"sessiond.v1.ListNodesRequest"> & {
+};
+
+/**
+ * Describes the message sessiond.v1.ListNodesRequest.
+ * Use `create(ListNodesRequestSchema)` to create a new message.
+ */
+export declare const ListNodesRequestSchema: GenMessage<ListNodesRequest>;
+
+/**
+ * The nodes of the cluster.
+ *
+ * @generated from message sessiond.v1.ListNodesResponse
+ */
+export declare type ListNodesResponse = Message<"sessiond.v1.ListNodesResponse"> & {
+  /**
+   * The nodes, by name. Never empty.
+   *
+   * @generated from field: repeated sessiond.v1.Node nodes = 1;
+   */
+  nodes: Node[];
+};
+
+/**
+ * Describes the message sessiond.v1.ListNodesResponse.
+ * Use `create(ListNodesResponseSchema)` to create a new message.
+ */
+export declare const ListNodesResponseSchema: GenMessage<ListNodesResponse>;
+
+/**
+ * Server that runs sessions, alone or with others on the same database.
+ *
+ * @generated from message sessiond.v1.Node
+ */
+export declare type Node = Message<"sessiond.v1.Node"> & {
+  /**
+   * Name of the node, the same after a restart (SESSIOND_NODE). Sessions show it as `assigned_worker`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Base URL at which the other nodes reach it. Empty without a cluster.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Version of sessiond.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * True until the node has been silent for so long that other nodes take its sessions.
+   *
+   * @generated from field: bool alive = 4;
+   */
+  alive: boolean;
+
+  /**
+   * True once the node takes no more sessions, and gives away those it has.
+   *
+   * @generated from field: bool draining = 5;
+   */
+  draining: boolean;
+
+  /**
+   * Load that the node should have at most. Unset without a cluster.
+   *
+   * @generated from field: optional uint32 capacity = 6;
+   */
+  capacity?: number | undefined;
+
+  /**
+   * Sum over the sessions that the node runs: 1 for NOWEB, 200 for WEBJS. Unset without a cluster.
+   *
+   * @generated from field: optional uint32 load = 7;
+   */
+  load?: number | undefined;
+
+  /**
+   * True for the node that answers.
+   *
+   * @generated from field: bool self = 8;
+   */
+  self: boolean;
+};
+
+/**
+ * Describes the message sessiond.v1.Node.
+ * Use `create(NodeSchema)` to create a new message.
+ */
+export declare const NodeSchema: GenMessage<Node>;
+
+/**
  * Reports on the server itself.
  *
  * @generated from service sessiond.v1.ServerService
@@ -682,6 +785,16 @@ export declare const ServerService: GenService<{
     methodKind: "unary";
     input: typeof GetOverviewRequestSchema;
     output: typeof GetOverviewResponseSchema;
+  },
+  /**
+   * Returns the nodes of the cluster, by name. A server without a cluster returns itself.
+   *
+   * @generated from rpc sessiond.v1.ServerService.ListNodes
+   */
+  listNodes: {
+    methodKind: "unary";
+    input: typeof ListNodesRequestSchema;
+    output: typeof ListNodesResponseSchema;
   },
 }>;
 

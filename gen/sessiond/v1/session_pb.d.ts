@@ -245,6 +245,13 @@ export declare type Session = Message<"sessiond.v1.Session"> & {
    * @generated from field: uint32 failing_webhooks = 22;
    */
   failingWebhooks: number;
+
+  /**
+   * Name of the node that runs the session, or that will run it again. Empty without a cluster, and if no node has the session.
+   *
+   * @generated from field: string assigned_worker = 23;
+   */
+  assignedWorker: string;
 };
 
 /**

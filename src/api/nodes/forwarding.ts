@@ -18,7 +18,7 @@ import { forwardedHeaders, type Peers, timeoutMsOf } from "./peers.ts";
 
 /** Dependencies of forwarding. */
 export interface ForwardingOptions {
-  readonly placement: Pick<Placement, "self" | "ownerOf" | "nodes">;
+  readonly placement: Pick<Placement, "self" | "ownerOf" | "ownersOf" | "nodes">;
   readonly peers: Peers;
   readonly authentication: Pick<Authentication, "linkOf">;
   readonly clock: MonotonicClock;

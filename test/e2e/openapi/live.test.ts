@@ -314,7 +314,7 @@ describe("every documented call is answered as documented", () => {
   });
 
   it("about the server", async () => {
-    for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus", "getOverview"])
+    for (const id of ["ping", "checkHealth", "getVersion", "getServerStatus", "getOverview", "listNodes"])
       await client.call(id, 200);
     await client.call("backup", 201);
   });

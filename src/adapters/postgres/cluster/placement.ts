@@ -2,13 +2,17 @@ import type { ClusterNode, Owner, Placement } from "../../../ports/cluster.ts";
 import type { Lease } from "../../../ports/sessions.ts";
 import type { Ownership } from "../../embedded/ownership.ts";
 import type { Reads } from "../store/reads.ts";
-import { toStoredText } from "../store/text.ts";
+import { fromStoredText, toStoredText } from "../store/text.ts";
 import type { Writers } from "../writers.ts";
 import type { ArrivalQueue } from "./arrivals.ts";
 import type { Claims } from "./claims.ts";
 import type { Leases } from "./leases.ts";
 import type { Membership } from "./membership.ts";
 import { type NodeRow, nodeColumns, nodeOf } from "./node-row.ts";
+
+interface OwnerRow extends NodeRow, Record<string, unknown> {
+  readonly is_bound: boolean;
+}
 
 /** Options of a placement. */
 export interface PlacementOptions {
@@ -36,12 +40,33 @@ export class PostgresPlacement implements Placement {
   async ownerOf(session: string): Promise<Owner> {
     const { leases, membership, reads } = this.#options;
     if (leases.has(session)) return { kind: "here" };
-    const [row] = await reads.query<NodeRow & Record<string, unknown>>(
-      `SELECT ${nodeColumns} FROM sessiond.node WHERE id = (SELECT coalesce(node, home) FROM sessiond.lease WHERE session = $1)`,
+    const [row] = await reads.query<OwnerRow>(
+      `SELECT ${nodeColumns}, is_bound FROM sessiond.node JOIN (
+        SELECT coalesce(node, home) AS owner, home IS NOT NULL AS is_bound FROM sessiond.lease WHERE session = $1
+      ) AS lease ON id = owner`,
       [toStoredText(session)],
     );
     if (!row) return { kind: "none" };
-    return row.id === membership.life.node ? { kind: "here" } : { kind: "node", node: nodeOf(row) };
+    if (row.id === membership.life.node) return { kind: "here" };
+    return { kind: "node", node: nodeOf(row), isBound: row.is_bound };
+  }
+
+  async ownersOf(sessions: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { leases, membership, reads } = this.#options;
+    const owners = new Map<string, string>();
+    const others: string[] = [];
+    for (const session of sessions) {
+      if (leases.has(session)) owners.set(session, membership.name);
+      else others.push(toStoredText(session));
+    }
+    if (others.length === 0) return owners;
+    const rows = await reads.query<{ session: string; name: string }>(
+      `SELECT session, name FROM sessiond.lease JOIN sessiond.node ON id = coalesce(node, home)
+      WHERE session = ANY($1::text[])`,
+      [others],
+    );
+    for (const { session, name } of rows) owners.set(fromStoredText(session), fromStoredText(name));
+    return owners;
   }
 
   async nodes(): Promise<readonly ClusterNode[]> {

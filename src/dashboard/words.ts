@@ -48,6 +48,13 @@ export const healthWords: Readonly<Record<Health, string>> = {
   [Health.SUSPECT]: "No answer from WhatsApp",
 };
 
+/** State of a node, in the word and shape that show it. */
+export const nodeStateWords = {
+  alive: { label: "Alive", shape: "●" },
+  draining: { label: "Draining", shape: "◐" },
+  silent: { label: "Silent", shape: "▲" },
+} as const;
+
 /** Remedy for a status: advice, and the name of the call behind the button, if a call helps. */
 export interface RemedyWords {
   readonly advice: string;

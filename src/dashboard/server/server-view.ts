@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { h, html } from "htm/preact";
 import { useEffect } from "preact/hooks";
-import type { GetOverviewResponse as Overview } from "../../../gen/sessiond/v1/server_service_pb.js";
+import type { Node, GetOverviewResponse as Overview } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { loginOptions } from "../api/access.ts";
 import { serverClient } from "../api/clients.ts";
 import { messageOf } from "../api/errors.ts";
@@ -12,6 +12,7 @@ import { currentMs, formatDuration, formatTime } from "../ui/time.ts";
 import { TimeAgo } from "../ui/time-ago.ts";
 import { engineWords } from "../words.ts";
 import { BackupButton } from "./backup-button.ts";
+import { NodesPanel } from "./nodes-panel.ts";
 
 const refreshMs = 3_000;
 
@@ -21,15 +22,17 @@ interface Facts {
   readonly defaultEngine: string;
   readonly browser: string;
   readonly worker: string;
+  readonly nodes: readonly Node[];
   /** "" if the store takes writes, else why it does not. */
   readonly storeFault: string;
 }
 
 async function loadFacts(signal: AbortSignal): Promise<Facts> {
-  const [overview, version, status, storeFault] = await Promise.all([
+  const [overview, version, status, { nodes }, storeFault] = await Promise.all([
     serverClient.getOverview({}, { signal }),
     serverClient.getVersion({}, { signal }),
     serverClient.getServerStatus({}, { signal }),
+    serverClient.listNodes({}, { signal }),
     serverClient.checkHealth({}, { signal }).then(() => "", messageOf),
   ]);
   return {
@@ -37,11 +40,12 @@ async function loadFacts(signal: AbortSignal): Promise<Facts> {
     defaultEngine: version.engine,
     browser: version.browser ?? "",
     worker: status.worker?.id ?? "",
+    nodes,
     storeFault,
   };
 }
 
-/** The server: its version, engines, memory, store and backups. */
+/** The server: its version, nodes, engines, memory, store and backups. */
 export const ServerView = () => {
   useEffect(() => {
     document.title = "Server · sessiond";
@@ -55,7 +59,8 @@ export const ServerView = () => {
       ${
         facts &&
         html`<div class="panels">
-          ${h(ProcessPanel, { facts })} ${h(EnginePanel, { facts })} ${h(StorePanel, { facts, onBackup: polled.refresh })}
+          ${h(ProcessPanel, { facts })} ${h(NodesPanel, { nodes: facts.nodes })} ${h(EnginePanel, { facts })}
+          ${h(StorePanel, { facts, onBackup: polled.refresh })}
         </div>`
       }
     </main>

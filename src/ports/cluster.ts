@@ -20,15 +20,15 @@ export interface ClusterNode {
 }
 
 /** Place of a session: this node, another node, or none, in which case any node may acquire the session. */
-export type Owner =
-  | { readonly kind: "here" }
-  | {
-      readonly kind: "node";
-      readonly node: ClusterNode;
-      /** True if no other node can run the session. */
-      readonly isBound: boolean;
-    }
-  | { readonly kind: "none" };
+export type Owner = { readonly kind: "here" } | OtherOwner | { readonly kind: "none" };
+
+/** Another node, as the owner of a session. */
+export interface OtherOwner {
+  readonly kind: "node";
+  readonly node: ClusterNode;
+  /** True if no other node can run the session. */
+  readonly isBound: boolean;
+}
 
 /** Decides which node runs a session. */
 export interface Placement {

@@ -19,7 +19,7 @@ export function ownedHere({ placement, authentication }: ArrivalOptions): Interc
   const check = async (session: string) => {
     if (session === "") return;
     const owner = await placement.ownerOf(session);
-    if (owner.kind === "node") throw ownedElsewhere(session, owner.node.name, false);
+    if (owner.kind === "node") throw ownedElsewhere(session, owner.node.name, owner.isBound);
   };
   return (next) => async (req) => {
     await authentication.refresh(req.header);

@@ -1,15 +1,23 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { SessionError } from "../../domain/errors.ts";
+import type { OtherOwner } from "../../ports/cluster.ts";
 
 /** Header of each answer, or metadata of each error, that a node gave to another one: the name of the node that answered. */
 export const nodeHeader = "sessiond-node";
 
 /** Creates the error for a call that could not be sent to the owner of its session, or whose answer never came. */
-export function nodeUnreachable(session: string, node: string, mayHaveArrived: boolean): SessionError {
+export function nodeUnreachable(
+  session: string,
+  { node: { name: node }, isBound }: Pick<OtherOwner, "node" | "isBound">,
+  mayHaveArrived: boolean,
+): SessionError {
+  const remedy = isBound
+    ? "only that node can run the session, start it if it is down"
+    : "try again, another node takes the session if it stays away";
   const text = mayHaveArrived
     ? `Node "${node}" of session "${session}" did not answer: the call may have been carried out`
-    : `Node "${node}" of session "${session}" cannot be reached: try again, another node takes the session if it stays away`;
+    : `Node "${node}" of session "${session}" cannot be reached: ${remedy}`;
   return new SessionError("NODE_UNREACHABLE", text, { session, node });
 }
 
@@ -22,9 +30,10 @@ export function answeredError(error: unknown): ConnectError | undefined {
 }
 
 /** Returns the reason in an error's details, with its metadata. */
-export function reasonOf(error: ConnectError): { readonly reason: string; readonly node: string } {
+export function reasonOf(error: ConnectError) {
   const [info] = error.findDetails(ErrorInfoSchema);
-  return { reason: info?.reason ?? "", node: info?.metadata.node ?? "" };
+  const { node = "", bound } = info?.metadata ?? {};
+  return { reason: info?.reason ?? "", node, isBound: bound === "true" };
 }
 
 const ownHeader = /^(content-|connect-|accept-|trailer-|grpc-)|^(date|connection|keep-alive|transfer-encoding|vary)$/;

@@ -56,7 +56,7 @@ export async function* followOwner<M extends DescMethodServerStreaming>(
       if (signal.aborted) throw signal.reason;
       if (!watch.signal.aborted && !isMoving(error, owner)) throw answeredError(error) ?? error;
       if (owner.kind === "node" && clock.nowMs() - answeredAtMs >= patienceMs) {
-        throw nodeUnreachable(session, owner.node.name, false);
+        throw nodeUnreachable(session, owner, false);
       }
     }
     watch.stop();

@@ -8,7 +8,7 @@ import {
   WebhookService,
 } from "../../../gen/sessiond/v1/webhook_service_pb.js";
 import { isNotFound, SessionError, sessionMoving } from "../../domain/errors.ts";
-import type { ClusterNode, Placement } from "../../ports/cluster.ts";
+import type { OtherOwner, Placement } from "../../ports/cluster.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
 import type { Authentication } from "../authentication.ts";
 import { answeredError, nodeUnreachable, passedHeaders, reasonOf } from "./errors.ts";
@@ -42,7 +42,7 @@ interface Call {
 type Outcome =
   | { readonly kind: "answer"; readonly answer: Answer }
   /** The call has not been carried out, since another node owns the session; "" if the node does not know which one. */
-  | { readonly kind: "misdirected"; readonly owner: string }
+  | { readonly kind: "misdirected"; readonly owner: string; readonly isBound: boolean }
   /** Nothing was sent. */
   | { readonly kind: "unsent" }
   /** The answer was lost. The call may have been carried out. */
@@ -90,38 +90,34 @@ export class Forwarding {
     const { placement } = this.#options;
     const owner = await placement.ownerOf(call.session);
     if (owner.kind !== "node") return this.#runHere(call);
-    const outcome = await this.#sendTo(owner.node, call);
+    const outcome = await this.#sendTo(owner, call);
     if (outcome.kind === "answer") return outcome.answer;
-    const second = outcome.kind === "misdirected" ? await this.#named(outcome.owner) : undefined;
+    const second = outcome.kind === "misdirected" ? await this.#named(outcome.owner, outcome.isBound) : undefined;
     if (outcome.kind === "misdirected" && outcome.owner === placement.self) return call.next(call.request);
     if (outcome.kind === "lost" && !call.rpc.isRepeatable) {
-      throw nodeUnreachable(call.session, owner.node.name, true);
+      throw nodeUnreachable(call.session, owner, true);
     }
-    return this.#sendAgain(call, owner.node, outcome.kind, second);
+    return this.#sendAgain(call, owner, outcome.kind, second);
   }
 
   /** Sends a call for the second and last time. `told` is the owner that the first node named. */
   async #sendAgain(
     call: Call,
-    first: ClusterNode,
+    first: OtherOwner,
     why: Exclude<Outcome["kind"], "answer">,
-    told: ClusterNode | undefined,
+    told: OtherOwner | undefined,
   ): Promise<Answer> {
     const { session, next, request } = call;
-    let node = told;
-    if (node === undefined) {
-      const owner = await this.#options.placement.ownerOf(session);
-      if (owner.kind !== "node") return next(request);
-      node = owner.node;
-    }
-    const isSame = node.name === first.name && node.epoch === first.epoch;
+    const owner = told ?? (await this.#options.placement.ownerOf(session));
+    if (owner.kind !== "node") return next(request);
+    const isSame = owner.node.name === first.node.name && owner.node.epoch === first.node.epoch;
     // A lost connection can be opened again; one that cannot be had now cannot be had a moment later.
     if (isSame && why !== "lost")
-      throw why === "unsent" ? nodeUnreachable(session, node.name, false) : sessionMoving(session);
-    const outcome = await this.#sendTo(node, call);
+      throw why === "unsent" ? nodeUnreachable(session, owner, false) : sessionMoving(session);
+    const outcome = await this.#sendTo(owner, call);
     if (outcome.kind === "answer") return outcome.answer;
     if (outcome.kind === "misdirected") throw sessionMoving(session);
-    throw nodeUnreachable(session, node.name, why === "lost" || outcome.kind === "lost");
+    throw nodeUnreachable(session, owner, why === "lost" || outcome.kind === "lost");
   }
 
   /** Answers a call on this node, or at the node that turns out to own the session. */
@@ -130,23 +126,24 @@ export class Forwarding {
       return await call.next(call.request);
     } catch (error) {
       if (!(error instanceof SessionError) || error.reason !== "OWNED_ELSEWHERE") throw error;
-      const node = await this.#named(error.metadata.node ?? "");
+      const owner = await this.#named(error.metadata.node ?? "", error.metadata.bound === "true");
       // A session can be bound to a node that is down.
-      if (!node?.isAlive) throw error;
-      const outcome = await this.#sendTo(node, call);
+      if (!owner?.node.isAlive) throw error;
+      const outcome = await this.#sendTo(owner, call);
       if (outcome.kind === "answer") return outcome.answer;
       if (outcome.kind === "misdirected") throw sessionMoving(call.session);
-      throw nodeUnreachable(call.session, node.name, outcome.kind === "lost");
+      throw nodeUnreachable(call.session, owner, outcome.kind === "lost");
     }
   }
 
-  async #named(name: string): Promise<ClusterNode | undefined> {
+  async #named(name: string, isBound: boolean): Promise<OtherOwner | undefined> {
     const { placement } = this.#options;
     if (name === "" || name === placement.self) return undefined;
-    return (await placement.nodes()).find((node) => node.name === name);
+    const node = (await placement.nodes()).find((one) => one.name === name);
+    return node && { kind: "node", node, isBound };
   }
 
-  async #sendTo(node: ClusterNode, { request }: Call): Promise<Outcome> {
+  async #sendTo({ node }: OtherOwner, { request }: Call): Promise<Outcome> {
     const peer = this.#options.peers.to(node);
     try {
       await peer.connect();
@@ -165,8 +162,8 @@ export class Forwarding {
       if (request.signal.aborted) throw ConnectError.from(request.signal.reason);
       const answered = answeredError(error);
       if (answered === undefined) return { kind: "lost" };
-      const { reason, node: owner } = reasonOf(answered);
-      if (reason === "OWNED_ELSEWHERE") return { kind: "misdirected", owner };
+      const { reason, node: owner, isBound } = reasonOf(answered);
+      if (reason === "OWNED_ELSEWHERE") return { kind: "misdirected", owner, isBound };
       throw answered;
     }
   }

@@ -128,6 +128,22 @@ describe("a call to a node that does not own the session", () => {
     assert.equal(res.status, 503);
   });
 
+  it("tells how to reach a session again that only its silent node can run", async (t) => {
+    const nodes = await startTwoNodes(t);
+    await pairOnB(nodes);
+    nodes.table.bind("alice", "b");
+    nodes.table.enter("b", "http://127.0.0.1:1");
+    const sessions = createClient(SessionService, createGrpcTransport({ baseUrl: nodes.a.url }));
+    for (const call of [sessions.stopSession({ session: "alice" }), sessions.restartSession({ session: "alice" })]) {
+      const { reason, message } = await refusal(call);
+      assert.equal(reason, "NODE_UNREACHABLE");
+      assert.match(
+        message,
+        /Node "b" of session "alice" cannot be reached: only that node can run the session, start it/,
+      );
+    }
+  });
+
   it("goes to the next owner if nothing has been sent to the first", async (t) => {
     const nodes = await startTwoNodes(t);
     await pairOnB(nodes);

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/adapters/node/system.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { EngineFactory } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
-import type { RunningServer } from "../../src/server.ts";
+import type { Overrides, RunningServer } from "../../src/server.ts";
 import { ScriptedEngine } from "../api/harness.ts";
 import { NodeTable } from "./node-table.ts";
 import { silentLogger, startServer } from "./server.ts";
@@ -37,10 +37,15 @@ export interface TwoNodesOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Owners in which node "a" believes, whatever the table says. */
   readonly stale?: ReadonlyMap<string, string>;
+  /** Draws codes; else they are drawn as for users. */
+  readonly drawQr?: NonNullable<Overrides["drawQr"]>;
 }
 
 /** Starts two nodes, and stops them with the test. */
-export async function startTwoNodes(t: TestContext, { env = {}, stale }: TwoNodesOptions = {}): Promise<TwoNodes> {
+export async function startTwoNodes(
+  t: TestContext,
+  { env = {}, stale, drawQr }: TwoNodesOptions = {},
+): Promise<TwoNodes> {
   const backend = openMemoryBackend({ clock: systemClock });
   const table = new NodeTable(backend);
   t.after(() => backend.upkeep.close());
@@ -67,6 +72,7 @@ export async function startTwoNodes(t: TestContext, { env = {}, stale }: TwoNode
         engines,
         clock: systemClock,
         logger: callLogger(calls),
+        ...(drawQr && { drawQr }),
       },
     );
     table.enter(name, server.url);

@@ -71,6 +71,30 @@ describe("access to the nodes of a cluster", () => {
     assert.equal(await withCookie(a, "/api/sessions", await logIn(b)), 200);
   });
 
+  it("a logout is told to nodes that join later, also after the node where it was has gone", async (t) => {
+    const { table, a, b, join } = await startTwoNodes(t, { env });
+    const [ended, open] = [await logIn(a), await logIn(a)];
+    await withCookie(a, "/dashboard/logout", ended, "POST");
+    const isEnded = (node: TestNode) => async () => (await withCookie(node, "/api/sessions", ended)) === 401;
+    await eventually(isEnded(b));
+    await eventually(isEnded(await join("c")));
+    await a.server.stop();
+    table.enter("a", a.url, { isAlive: false });
+    const later = await join("d");
+    await eventually(isEnded(later));
+    assert.equal(await withCookie(later, "/api/sessions", open), 200);
+  });
+
+  it("a logout is told again to a node that has restarted", async (t) => {
+    const { a, b, join } = await startTwoNodes(t, { env });
+    const cookie = await logIn(a);
+    await withCookie(b, "/dashboard/logout", cookie, "POST");
+    await eventually(async () => (await withCookie(a, "/api/sessions", cookie)) === 401);
+    await b.server.stop();
+    const restarted = await join("b");
+    await eventually(async () => (await withCookie(restarted, "/api/sessions", cookie)) === 401);
+  });
+
   it("a pairing link made at one node opens its session's codes at another, until it is revoked", async (t) => {
     const { a, b } = await startTwoNodes(t, { env });
     await createClient(SessionService, grpc(b)).createSession({ name: "alice" }, { headers: key });

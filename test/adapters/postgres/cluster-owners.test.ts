@@ -28,6 +28,15 @@ describe("owners of sessions in PostgreSQL", () => {
     }
   });
 
+  it("are known without the database to a node that has always been alone", async (t) => {
+    const [a] = (await openNodes(t, "a")) as [TestNode];
+    const lease = await a.backend.sessions.acquire("ann");
+    await a.backend.sessions.commit(lease, { record: runningRecord("ann"), events: [] });
+    assert.equal((await a.cluster.placement.nodes()).length, 1);
+    a.link.cut();
+    assert.deepEqual([...(await a.cluster.placement.ownersOf(["ann", "nobody"]))], [["ann", "a"]]);
+  });
+
   it("say which sessions no other node can run, also while that node is down", async (t) => {
     const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
     for (const [name, isBound] of [

@@ -59,7 +59,8 @@ export class PostgresPlacement implements Placement {
       if (leases.has(session)) owners.set(session, membership.name);
       else others.push(toStoredText(session));
     }
-    if (others.length === 0) return owners;
+    // Where there has never been another node, sessions are shown without the database, also while it is away.
+    if (others.length === 0 || membership.rows.length === 1) return owners;
     const rows = await reads.query<{ session: string; name: string }>(
       `SELECT session, name FROM sessiond.lease JOIN sessiond.node ON id = coalesce(node, home)
       WHERE session = ANY($1::text[])`,

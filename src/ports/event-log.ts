@@ -21,8 +21,10 @@ export interface EventLog {
   events(session: string | undefined, afterSeq: bigint, signal: AbortSignal, throughSeq?: bigint): AsyncIterable<Event>;
   /** Returns the last events of a session before `beforeSeq`, newest first: at most `limit`, and none only if there are no more. */
   latest(session: string, beforeSeq: bigint, limit: number): Promise<Event[]>;
-  /** Returns the `seq` of the last event that readers can see. Cheap: streams ask for it once per event. */
+  /** Returns the `seq` of the last event that readers can see: no smaller one than any node has returned before. */
   lastSeq(): Promise<bigint>;
+  /** As `lastSeq`, from memory: events that other nodes have just logged may be missing. Streams ask for it once per event. */
+  seenSeq(): bigint;
   /** Returns the `seq` from which on the log, of one session or of all, is complete; 1 if nothing was trimmed. */
   oldestSeq(session: string | undefined): Promise<bigint>;
   /** Stores the cursor of a named reader unless the stored one is further. Returns the stored one. */

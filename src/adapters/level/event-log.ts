@@ -38,6 +38,10 @@ export class LevelEventLog implements EventLog {
     return this.#journal.view.seq;
   }
 
+  seenSeq(): bigint {
+    return this.#journal.view.seq;
+  }
+
   async oldestSeq(session: string | undefined): Promise<bigint> {
     return this.#store.trimmed.oldestSeq(session);
   }

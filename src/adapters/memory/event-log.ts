@@ -33,6 +33,10 @@ export class MemoryEventLog implements EventLog {
     return this.#journal.lastSeq;
   }
 
+  seenSeq(): bigint {
+    return this.#journal.lastSeq;
+  }
+
   async oldestSeq(session: string | undefined): Promise<bigint> {
     return this.#journal.trimmed.oldestSeq(session);
   }

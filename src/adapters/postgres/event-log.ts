@@ -40,6 +40,10 @@ export class PostgresEventLog implements EventLog {
     return this.#journal.lastSeq;
   }
 
+  seenSeq(): bigint {
+    return this.#journal.lastSeq;
+  }
+
   async oldestSeq(session: string | undefined): Promise<bigint> {
     if (!this.#journal.solitude.holds) return this.#journal.events.oldestSeq(session);
     return this.#store.trimmed.oldestSeq(session);

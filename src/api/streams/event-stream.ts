@@ -24,7 +24,7 @@ import {
 } from "./live-stream.ts";
 
 /** The part of the log that a stream of events uses. */
-export type EventSource = Pick<EventLog, "events" | "lastSeq" | "acknowledge" | "acknowledged">;
+export type EventSource = Pick<EventLog, "events" | "lastSeq" | "seenSeq" | "acknowledge" | "acknowledged">;
 
 /** Options of a stream of events. */
 export interface EventStreamOptions extends Omit<LiveStreamOptions<StreamEventsResponse>, "beat"> {
@@ -96,7 +96,7 @@ class EventReader {
   async *#events(signal: AbortSignal): AsyncGenerator<StreamEventsResponse, void, void> {
     const historySeq = await this.#source.lastSeq();
     for await (const event of this.#source.events(this.#filter.topic, this.#knownSeq, signal)) {
-      if (event.seq > historySeq && (await this.#source.lastSeq()) - event.seq > this.#maxLag) throw this.#tooSlow();
+      if (event.seq > historySeq && this.#source.seenSeq() - event.seq > this.#maxLag) throw this.#tooSlow();
       if (this.#isWanted(event)) yield itemOf(event);
       this.#knownSeq = event.seq;
     }

@@ -4,7 +4,7 @@ import { SessionError } from "../../domain/errors.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 
 /** The part of the log that streams read. */
-export type LogSource = Pick<EventLog, "events" | "lastSeq">;
+export type LogSource = Pick<EventLog, "events" | "lastSeq" | "seenSeq">;
 
 /** Limits and heartbeats of streams. */
 export interface StreamPolicy {

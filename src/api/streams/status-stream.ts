@@ -89,7 +89,7 @@ class StatusReader {
       let slowAtSeq: bigint | undefined;
       try {
         for await (const event of this.#source.log.events(this.#filter.topic, seq, signal)) {
-          if (event.seq > historySeq && (await this.#isSlow(event.seq))) {
+          if (event.seq > historySeq && this.#isSlow(event.seq)) {
             slowAtSeq = event.seq;
             break;
           }
@@ -143,8 +143,8 @@ class StatusReader {
     return { records: passes(this.#filter, session, record.config?.metadata) ? [record] : [], seq };
   }
 
-  async #isSlow(seq: bigint): Promise<boolean> {
-    return (await this.#source.log.lastSeq()) - seq > BigInt(this.#options.policy.maxLag);
+  #isSlow(seq: bigint): boolean {
+    return this.#source.log.seenSeq() - seq > BigInt(this.#options.policy.maxLag);
   }
 
   /** The last change of each session in a stretch of the log, in its order; it ends with a status that is waited for. */

@@ -95,6 +95,28 @@ describe("two nodes on one PostgreSQL store", () => {
     assert.equal((await readLog(a, 0n, "bob")).length, 3);
   });
 
+  it("a node that is alone answers from memory, even while PostgreSQL is out of reach", async (t) => {
+    const [a] = (await openNodes(t, "a")) as [TestNode];
+    const [seq] = await createOn(a, "alice");
+    const { sessions, log } = a.backend;
+    a.link.hold();
+    const [{ record }, { records }, last] = await Promise.all([sessions.get("alice"), sessions.list(), log.lastSeq()]);
+    assert.deepEqual([record?.name, records.length, last], ["alice", 1, seq]);
+    a.link.pass();
+  });
+
+  it("a node starts beside one that has died, once that one must be frozen", async (t) => {
+    const database = await emptyDatabase(t);
+    const dead = await openNode(t, database, "dead");
+    await createOn(dead, "alice");
+    dead.link.cut();
+    const startedMs = performance.now();
+    const b = await openNode(t, database, "b");
+    const tookMs = performance.now() - startedMs;
+    assert.ok(dead.cluster.standing.isFrozen, `it took ${tookMs} ms`);
+    assert.equal((await b.backend.sessions.get("alice")).record?.name, "alice");
+  });
+
   it("watchers at the other node see each change that has events", async (t) => {
     const [a, b] = await openPair(t);
     const watcher = new Reader(b.backend.sessions.watch("alice", t.signal));

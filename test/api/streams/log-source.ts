@@ -69,6 +69,7 @@ export class LogSource {
   }
 
   lastSeq = async () => this.#seq;
+  seenSeq = () => this.#seq;
 
   async *events(session: string | undefined, afterSeq: bigint, signal: AbortSignal, throughSeq?: bigint) {
     let cursor = afterSeq;

@@ -1,8 +1,7 @@
-import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import { StoreUnavailable } from "../../domain/errors.ts";
 import type { Logger } from "../../ports/system.ts";
 import type { Readers } from "../embedded/readers.ts";
-import type { StoredEvents } from "./stored-events.ts";
+import type { StoredEvents, TailPage } from "./stored-events.ts";
 
 /** Options of a tail. */
 export interface LogTailOptions {
@@ -51,8 +50,7 @@ export class LogTail {
     const { events, pause } = this.#options;
     for (let failures = 0; this.#lastSeq < seq; ) {
       try {
-        const page = await events.between(this.#lastSeq, seq);
-        this.#take(page.events, page.throughSeq);
+        this.#take(await events.tail(this.#lastSeq, seq));
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         // The group is written: nothing is left but to try again.
@@ -100,16 +98,17 @@ export class LogTail {
 
   async #readPages(): Promise<void> {
     for (;;) {
-      const { events, throughSeq, drained } = await this.#options.events.tail(this.#lastSeq);
+      const page = await this.#options.events.tail(this.#lastSeq);
       // Events of this node may be among them. They are published with the records that they belong to, and then left out here.
       await this.#options.flushed();
-      this.#take(events, throughSeq);
-      if (drained) return;
+      this.#take(page);
+      if (page.drained) return;
     }
   }
 
   /** Publishes what is new of a stretch of the log that began no later than the present end. */
-  #take(events: readonly Event[], throughSeq: bigint): void {
+  #take({ events, throughSeq, removed }: TailPage): void {
+    for (const one of removed) this.#options.events.removedThrough(one.session, one.throughSeq);
     if (throughSeq <= this.#lastSeq) return;
     const news = events.filter(({ seq }) => seq > this.#lastSeq);
     this.#lastSeq = throughSeq;

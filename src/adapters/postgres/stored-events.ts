@@ -25,6 +25,15 @@ interface PageRow extends Record<string, unknown> {
   readonly value: Buffer;
 }
 
+/** A stretch of the whole log. */
+export interface TailPage extends LogPage {
+  /** Sessions that were removed meanwhile, with their events through this `seq`. */
+  readonly removed: readonly { readonly session: string; readonly throughSeq: bigint }[];
+}
+
+/** No event has a greater `seq`. */
+const endless = 2n ** 63n - 1n;
+
 /** The end of the log in SQL. */
 export const headOfLog = "(SELECT greatest(floor, (SELECT max(seq) FROM sessiond.event)) FROM sessiond.log_head)";
 
@@ -59,6 +68,12 @@ export class StoredEvents {
     this.#window.drop(session);
   }
 
+  /** A session was removed by another node, with its events through `seq`. */
+  removedThrough(session: string, seq: bigint): void {
+    this.#window.dropThrough(session, seq);
+    this.#trimmed.forget(session);
+  }
+
   /** The next page after `afterSeq` and no further than `throughSeq`, the log's end as readers see it. */
   async page(session: string | undefined, afterSeq: bigint, throughSeq: bigint): Promise<LogPage> {
     if (this.#window.covers(afterSeq)) return this.#window.page(session, afterSeq);
@@ -77,22 +92,25 @@ export class StoredEvents {
     return pageOf(this.#eventsOf(rows), throughSeq, pageSize);
   }
 
-  /** The events of all sessions after `afterSeq` up to the log's end, or the first ones of them. */
-  async tail(afterSeq: bigint): Promise<LogPage> {
-    const rows = await this.#reads.query<PageRow>(
-      `SELECT ${headOfLog} AS fact, e.*
+  /** What is new in the whole log after `afterSeq`, up to `throughSeq` or the log's end, or the first part of it. */
+  async tail(afterSeq: bigint, throughSeq: bigint = endless): Promise<TailPage> {
+    const rows = await this.#reads.query<PageRow & { removed: string }>(
+      `SELECT ${headOfLog} AS fact, (
+        SELECT coalesce(json_agg(json_build_array(session, removed_seq::text)), '[]')::text
+        FROM sessiond.lease WHERE removed_seq >= $1
+      ) AS removed, e.*
       FROM (VALUES (1)) AS one LEFT JOIN (
-        SELECT seq, session, id, value FROM sessiond.event WHERE seq > $1 ORDER BY seq LIMIT $2
+        SELECT seq, session, id, value FROM sessiond.event WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3
       ) AS e ON true ORDER BY e.seq`,
-      [afterSeq, tailSize],
+      [afterSeq, throughSeq, tailSize],
     );
-    return pageOf(this.#eventsOf(rows), rows[0]?.fact ?? afterSeq, tailSize);
-  }
-
-  /** The events of all sessions in a stretch of the log, or the first ones of them. */
-  async between(afterSeq: bigint, throughSeq: bigint): Promise<LogPage> {
-    const range = [afterSeq, throughSeq, tailSize];
-    return pageOf(await this.#read("seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", range), throughSeq, tailSize);
+    const [first] = rows;
+    const headSeq = first?.fact ?? afterSeq;
+    const removed: [string, string][] = JSON.parse(first?.removed ?? "[]");
+    return {
+      ...pageOf(this.#eventsOf(rows), throughSeq < headSeq ? throughSeq : headSeq, tailSize),
+      removed: removed.map(([session, seq]) => ({ session: fromStoredText(session), throughSeq: BigInt(seq) })),
+    };
   }
 
   /** Returns the `seq` from which on the log of a session, or of all, is complete, as stored. */

@@ -64,12 +64,13 @@ describe("two nodes on one PostgreSQL store", () => {
         assert.ok((await there.backend.log.lastSeq()) >= event.seq);
       }
     }
-    await a.backend.sessions.remove(await a.backend.sessions.acquire("of-a"), [newEvent("of-a")]);
+    const last = await a.backend.sessions.remove(await a.backend.sessions.acquire("of-a"), [newEvent("of-a")]);
     assert.equal((await b.backend.sessions.get("of-a")).record, undefined);
     assert.deepEqual(
       (await b.backend.sessions.list()).records.map(({ name }) => name),
       ["of-b"],
     );
+    assert.deepEqual(seqsOf(await readLog(b, 0n, "of-a")), seqsOf(last));
   });
 
   it("a session that a new node creates is seen at once by one that was alone", async (t) => {

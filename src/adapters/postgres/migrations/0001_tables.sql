@@ -77,8 +77,11 @@ CREATE TABLE sessiond.lease (
   -- It is to run, or has deliveries, or is a pending unlink: a node has to take it. May be true for too long, never false too early.
   needs_owner boolean NOT NULL DEFAULT false,
   -- What it costs the node that runs it.
-  weight integer NOT NULL DEFAULT 1
+  weight integer NOT NULL DEFAULT 1,
+  -- The end of the log when the session was last removed, with its events through there.
+  removed_seq bigint
 );
+CREATE INDEX lease_removed ON sessiond.lease (removed_seq) WHERE removed_seq IS NOT NULL;
 CREATE INDEX lease_of_node ON sessiond.lease (node) WHERE node IS NOT NULL;
 CREATE INDEX lease_open ON sessiond.lease (session) WHERE node IS NULL AND needs_owner;
 

@@ -55,6 +55,8 @@ BEGIN
   IF p_group ? 'removed' THEN
     PERFORM FROM sessiond.log_head FOR UPDATE;
     UPDATE sessiond.log_head SET floor = greatest(floor, (SELECT max(seq) FROM sessiond.event));
+    UPDATE sessiond.lease AS l SET removed_seq = h.floor
+    FROM sessiond.log_head AS h, jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE l.session = r.name;
     DELETE FROM sessiond.event USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.settled USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.trimmed USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;

@@ -12,9 +12,6 @@ async function run(): Promise<void> {
   const { config, secrets } = await settings();
   const { createServer } = await import("./server.ts");
   const server = await createServer(config, secrets);
-  // A process that is killed would not write what it has compiled, libraries that are loaded later included.
-  flushCompileCache();
-  setInterval(flushCompileCache, flushIntervalMs).unref();
   const end = () =>
     server.stop().then(
       // Libraries leave timers of up to a minute behind, and everything is closed and written by now.
@@ -26,6 +23,9 @@ async function run(): Promise<void> {
     );
   // A second signal meets Node's default handler and ends a stop that hangs.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, end);
+  // A process that is killed would not write what it has compiled, libraries that are loaded later included.
+  flushCompileCache();
+  setInterval(flushCompileCache, flushIntervalMs).unref();
 }
 
 async function restore(args: readonly string[]): Promise<void> {

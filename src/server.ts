@@ -83,8 +83,8 @@ export async function createServer(
   const { url, address, port } = await listener.listen();
   stack.defer(access.followNews());
   const facts = { url, address, port, store: store.place, engine: config.defaultEngine, version: packageJson.version };
-  logger.info(facts, "listening");
   await backend.cluster?.announce(nodeAddressOf(config, secrets, port));
+  logger.info(facts, "listening");
   if (config.printQr) stack.defer(startQrPrinter(backend));
   stack.defer(startRestRelief());
 

@@ -107,7 +107,10 @@ export class LogTail {
   }
 
   /** Publishes what is new of a stretch of the log that began no later than the present end. */
-  #take({ events, throughSeq, removed }: TailPage): void {
+  #take({ events, throughSeq, removed, broken }: TailPage): void {
+    for (const { seq, error } of broken) {
+      this.#options.logger?.error({ err: error, seq: String(seq) }, "an event of another node cannot be read");
+    }
     for (const one of removed) this.#options.events.removedThrough(one.session, one.throughSeq);
     if (throughSeq <= this.#lastSeq) return;
     const news = events.filter(({ seq }) => seq > this.#lastSeq);

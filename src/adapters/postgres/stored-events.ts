@@ -25,8 +25,16 @@ interface PageRow extends Record<string, unknown> {
   readonly value: Buffer;
 }
 
+/** An event whose stored bytes are no event. */
+interface BrokenEvent {
+  readonly seq: bigint;
+  readonly error: unknown;
+}
+
 /** A stretch of the whole log. */
 export interface TailPage extends LogPage {
+  /** Events that are left out. The others go on without them. */
+  readonly broken: readonly BrokenEvent[];
   /** Sessions that were removed meanwhile, with their events through this `seq`. */
   readonly removed: readonly { readonly session: string; readonly throughSeq: bigint }[];
 }
@@ -107,8 +115,14 @@ export class StoredEvents {
     const [first] = rows;
     const headSeq = first?.fact ?? afterSeq;
     const removed: [string, string][] = JSON.parse(first?.removed ?? "[]");
+    const broken: BrokenEvent[] = [];
+    const events = this.#eventsOf(rows, (seq, error) => broken.push({ seq, error }));
+    const isDrained = rows.length < tailSize;
     return {
-      ...pageOf(this.#eventsOf(rows), throughSeq < headSeq ? throughSeq : headSeq, tailSize),
+      events,
+      throughSeq: isDrained ? (throughSeq < headSeq ? throughSeq : headSeq) : (rows.at(-1)?.seq ?? headSeq),
+      drained: isDrained,
+      broken,
       removed: removed.map(([session, seq]) => ({ session: fromStoredText(session), throughSeq: BigInt(seq) })),
     };
   }
@@ -137,10 +151,18 @@ export class StoredEvents {
     return event;
   }
 
-  #eventsOf(rows: readonly PageRow[]): Event[] {
-    return rows.flatMap(({ seq, session, id, value }) =>
-      seq === null ? [] : eventOf({ seq, session, id, value }, this.#values),
-    );
+  /** Returns the events of rows. `broken` takes those that cannot be read; left out: it throws. */
+  #eventsOf(rows: readonly PageRow[], broken?: (seq: bigint, error: unknown) => void): Event[] {
+    return rows.flatMap(({ seq, session, id, value }) => {
+      if (seq === null) return [];
+      try {
+        return eventOf({ seq, session, id, value }, this.#values);
+      } catch (error) {
+        if (!broken) throw error;
+        broken(seq, error);
+        return [];
+      }
+    });
   }
 
   async #read(condition: string, parameters: readonly (string | number | bigint)[]): Promise<Event[]> {

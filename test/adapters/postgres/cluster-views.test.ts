@@ -7,7 +7,7 @@ import { LogTrimmed } from "../../../src/ports/event-log.ts";
 import { endpointOf, eventOf, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
 import { epochMs } from "../../support/fake-clock.ts";
 import { openNode, openNodes, type TestNode, until } from "./cluster-nodes.ts";
-import { emptyDatabase } from "./databases.ts";
+import { emptyDatabase, postgresServer } from "./databases.ts";
 
 type Pair = [TestNode, TestNode];
 
@@ -196,6 +196,20 @@ describe("two nodes on one PostgreSQL store", () => {
     const reader = new Reader(b.backend.log.events("alice", 0n, t.signal));
     const [seq] = await createOn(a, "alice");
     assert.equal((await reader.next()).seq, seq);
+  });
+
+  it("an event that cannot be read stops neither the readers nor the writers of the other node", async (t) => {
+    const database = await emptyDatabase(t);
+    const [a, b] = [await openNode(t, database, "a"), await openNode(t, database, "b")];
+    const reader = new Reader(b.backend.log.events(undefined, 0n, t.signal));
+    b.link.hold();
+    await createOn(a, "alice", 2);
+    const server = await postgresServer();
+    const name = new URL(database.url).pathname.slice(1);
+    await server.execute(name, "UPDATE sessiond.event SET value = '\\xff' WHERE seq = 1");
+    b.link.pass();
+    await createOn(b, "bob");
+    assert.deepEqual([(await reader.next()).seq, (await reader.next()).seq], [2n, 3n]);
   });
 
   it("a stream goes on at the other node from the cursor of the first", async (t) => {

@@ -80,6 +80,8 @@ describe("the overview in the dashboard", () => {
     await harness.rest.post("/api/sessions", { name: "one", start: false });
     const dashboard = await harness.open("#/overview");
     await waitForCount(dashboard, "Stopped", 1);
+    // The tiles follow the stream. The rest is loaded, and only what was loaded can be old.
+    await dashboard.waitForText('[role="status"]', /Nothing: all is well/);
     const { port } = new URL(harness.server.baseUrl);
     await harness.server.kill("SIGKILL");
     await dashboard.waitForText(".stale", /cannot be reached\..*may be old/s);

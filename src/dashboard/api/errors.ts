@@ -15,9 +15,6 @@ export function violationsOf(error: unknown): FieldViolation[] {
     .flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ field, description })));
 }
 
-/** Sentence about a server that does not answer. */
-export const unreachableText = "The server cannot be reached.";
-
 const unreachable: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded]);
 
 /** Returns a sentence about an error for the person at the screen. */
@@ -26,7 +23,7 @@ export function messageOf(error: unknown): string {
   if (code === Code.Unauthenticated) return "The login has ended. Log in again.";
   // Browsers report a missing connection as a TypeError of fetch.
   if (unreachable.has(code) || (code === Code.Unknown && ConnectError.from(error).cause instanceof TypeError)) {
-    return unreachableText;
+    return "The server cannot be reached.";
   }
   return rawMessage || "The server reported an error without a text.";
 }

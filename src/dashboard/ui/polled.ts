@@ -1,13 +1,11 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { messageOf, unreachableText } from "../api/errors.ts";
+import { messageOf } from "../api/errors.ts";
 import { pause } from "../live/signals.ts";
 import { whileVisible } from "../live/visibility.ts";
 
 /** Pause before a changed request, so that typing does not ask for each letter. */
 const typingMs = 200;
-/** A load without an answer by then counts as failed: a connection can be dead without anybody saying so. */
-const loadLimitMs = 10_000;
 
 interface Options<T> {
   readonly load: (signal: AbortSignal) => Promise<T>;
@@ -51,9 +49,8 @@ export class Polled<T> {
   }
 
   async #loadOnce({ load }: Options<T>, signal: AbortSignal): Promise<void> {
-    const limit = AbortSignal.timeout(loadLimitMs);
     try {
-      const value = await load(AbortSignal.any([signal, limit]));
+      const value = await load(signal);
       if (signal.aborted) return;
       this.#value.value = value;
       this.#fault.value = "";
@@ -61,7 +58,7 @@ export class Polled<T> {
     } catch (error) {
       if (signal.aborted) return;
       if (this.#isForOtherRequest) this.#value.value = undefined;
-      this.#fault.value = limit.aborted ? unreachableText : messageOf(error);
+      this.#fault.value = messageOf(error);
     }
   }
 }

@@ -36,7 +36,7 @@ export interface MemberOptions extends BootChoice {
   readonly logger: Logger;
 }
 
-/** What a node of a cluster does at its end: gives its sessions to other nodes, or leaves them to its own next start. */
+/** End of a node of a cluster: it gives its sessions to other nodes, or leaves them to its own next start. */
 export type Drain = "handoff" | "return";
 
 /** Counts of a node since its start, and its state now. */

@@ -17,7 +17,7 @@ const maxHoldMs = 5_000;
 /** Smallest time between two slots, a timer's resolution. */
 const minIntervalMs = 1;
 
-/** How long a frozen node's sessions wait until they ask again. */
+/** Time that a frozen node's sessions wait until they ask again, ms. */
 const frozenRetryMs = 1_000;
 
 /** A time at which to ask again, with it. */

@@ -10,7 +10,7 @@ export interface BalancedNode {
   readonly load: number;
 }
 
-/** What a node remembers of the others from one look at them to the next. */
+/** Memory of a node from one look at the others to the next. */
 export interface Balance {
   /** The living nodes, as one text. */
   readonly members: string;

@@ -71,7 +71,7 @@ export interface StoreSource extends EntryReader {
 /** A store that another one is to move to. No other process can use it until it is closed. */
 export interface StoreTarget extends EntryReader {
   readonly ref: StoreRef;
-  /** Whether it has entries that no unfinished move has brought. */
+  /** True if it has entries that no unfinished move has brought. */
   readonly isUsed: boolean;
   /** The store that an unfinished move came from. */
   readonly importedFrom: StoreRef | undefined;

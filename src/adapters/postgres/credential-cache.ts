@@ -1,6 +1,6 @@
 /** The values of one handle: undefined for keys that are known to have none. */
 export interface CachedValues {
-  /** Whether the value of a key is known. */
+  /** Returns true if the value of a key is known. */
   has(key: string): boolean;
   get(key: string): Uint8Array | undefined;
   /** Takes in values that are written. */
@@ -19,7 +19,7 @@ interface Entry {
 
 /** Keys of about 10,000 chats in use. */
 const defaultCapacity = 33_554_432;
-/** What an entry takes beside its value, about. */
+/** Approximate size of an entry beside its value. */
 const entryBytes = 128;
 
 /** The credentials read or written last, of all handles together. A handle begins with none, and is the only writer of its values. */

@@ -35,7 +35,7 @@ export interface OwnedMemory {
 /** Number of sessions that are read at once. */
 const batchSize = 1_000;
 
-/** What this node has in memory of the sessions that it owns, read from the database when it takes them. */
+/** Memory of the sessions that this node owns, read from the database when it takes them. */
 export class OwnedSessions {
   readonly #store: OpenStore;
   readonly #memory: OwnedMemory;

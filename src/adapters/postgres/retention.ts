@@ -33,7 +33,7 @@ export class PostgresRetention {
   readonly #connection: Reads;
   readonly #share: RetentionShare;
   readonly #trimmed: Trimmed;
-  /** How many entries a session of this node has at most: counted when it is first met, and from then on as they are added. */
+  /** Upper bounds of the entries of this node's sessions: counted when a session is first met, then raised with each addition. */
   readonly #counts: Readonly<Record<Kind, Map<string, number>>> = {
     event: new Map(),
     delivered: new Map(),

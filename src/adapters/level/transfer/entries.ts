@@ -13,7 +13,7 @@ const pageBytes = 1_048_576;
 
 const noBytes = new Uint8Array();
 
-/** How the entries of a family lie in LevelDB. */
+/** Layout of a family's entries in LevelDB. */
 interface Layout {
   readonly families: readonly Family[];
   entryOf(key: Uint8Array, value: Uint8Array): StoreEntry;

@@ -24,7 +24,7 @@ export interface LevelTarget extends StoreTarget {
 
 /** Options for a target. */
 export interface TargetOptions extends TransferOptions {
-  /** Whether a store that has moved away from there may be put aside. */
+  /** True if a store that has moved away from there may be put aside. */
   readonly mayPutAside: boolean;
 }
 

@@ -92,7 +92,7 @@ export class PostgresPlacement implements Placement {
     this.#options.arrivals.delete(session);
     try {
       await leases.leave(session, async ({ epoch, need }) => {
-        // What was accepted is written first; anything later is refused.
+        // Writes that were accepted come first; later ones are refused.
         await Promise.all([writers.log.flushed(), writers.data.flushed()]);
         await this.#giveTo(session, epoch, need.needsOwner || to !== undefined, to);
       });

@@ -26,7 +26,7 @@ CREATE TABLE sessiond.shared_value (
 CREATE TABLE sessiond.seal (
   key_id text PRIMARY KEY,
   proof bytea NOT NULL,
-  -- Whether every value is sealed with this key.
+  -- True if every value is sealed with this key.
   is_complete boolean NOT NULL DEFAULT false
 );
 
@@ -76,7 +76,7 @@ CREATE TABLE sessiond.lease (
   home integer,
   -- It is to run, or has deliveries, or is a pending unlink: a node has to take it. May be true for too long, never false too early.
   needs_owner boolean NOT NULL DEFAULT false,
-  -- What it costs the node that runs it.
+  -- Weight for the node that runs it.
   weight integer NOT NULL DEFAULT 1,
   -- The end of the log when the session was last removed, with its events through there.
   removed_seq bigint

@@ -18,13 +18,13 @@ const transient = /^(08|53|57|58|40)/;
 /** Also: read-only, as a standby is before its promotion; a lock that is not available. */
 const transientCodes = new Set(["25006", "55P03"]);
 
-/** Whether the same statement can succeed later. An error that PostgreSQL has not sent leaves open if it was carried out. */
+/** Returns true if the same statement can succeed later. After an error that PostgreSQL has not sent, it may have been carried out. */
 export function isTransient(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state === undefined || transient.test(state) || transientCodes.has(state);
 }
 
-/** Whether a connection is of no use after an error. */
+/** Returns true if a connection is of no use after an error. */
 export function endsConnection(error: unknown): boolean {
   const state = sqlStateOf(error);
   return state === undefined || /^(08|57P)/.test(state) || state === "25006";

@@ -10,7 +10,7 @@ export class GroupSize {
   #counted = 0;
   #bytes = 0;
 
-  /** Whether a group is large enough to be written. */
+  /** Returns true if a group is large enough to be written. */
   isFull(group: readonly Operation[]): boolean {
     if (this.#group !== group || this.#counted > group.length) {
       this.#group = group;

@@ -70,7 +70,7 @@ const halfDone =
 /** A table, a function or an index that a migration makes. */
 const alreadyThere: ReadonlySet<string> = new Set(["42P07", "42723", "42710"]);
 
-/** Whether all migrations are done. Throws if the database has others, or lacks what its migrations have made. */
+/** Returns true if all migrations are done. Throws if the database has others, or lacks what its migrations have made. */
 function isComplete(known: readonly string[], done: readonly string[] | undefined): boolean {
   const newer = done?.find((name) => !known.includes(name));
   if (newer !== undefined) {

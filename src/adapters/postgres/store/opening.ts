@@ -33,7 +33,7 @@ export interface StoreOptions {
   readonly url: string;
   /** Sealer of values; undefined to store them unsealed. */
   readonly sealer?: Sealer | undefined;
-  /** Whether to open the store even if it is a copy. */
+  /** True to open the store even if it is a copy. */
   readonly adopt?: boolean | undefined;
   readonly logger?: Logger | undefined;
   /** Time for which callers wait while PostgreSQL does not answer, ms. Tests set it. */
@@ -71,7 +71,7 @@ export interface OpenStore {
   /** Names of all sessions. */
   readonly sessions: Set<string>;
   readonly trimmed: Trimmed;
-  /** Whether some values may not be sealed with the present key. */
+  /** True if some values may not be sealed with the present key. */
   readonly hasOutdatedSeals: boolean;
 }
 

@@ -9,7 +9,7 @@ const contextOf = (keyId: string) => Buffer.from(`sessiond seal ${keyId}`);
 export interface SealKeys {
   /** Records the present key, if it is not recorded. */
   record(): Promise<void>;
-  /** Whether some values may not be sealed with the present key. */
+  /** True if some values may not be sealed with the present key. */
   readonly isOutdated: boolean;
 }
 

@@ -76,6 +76,20 @@ export class KillScenario {
     this.#running = [];
   }
 
+  /**
+   * Waits until a server that went on has told of each scan, for at most 10 s. A phone knows of its device as soon as the login is on disk,
+   * which is before the status.
+   */
+  async caughtUp(): Promise<void> {
+    const { rest } = this.#it;
+    const isBehind = async ([name, phone]: [string, Phone | undefined]) =>
+      (phone?.devices.length ?? 0) > 0 && (await rest.get(`/api/sessions/${name}`)).body.status === "SCAN_QR_CODE";
+    for (const endMs = Date.now() + 10_000; Date.now() < endMs; await delay(100)) {
+      const behind = await Promise.all(Array.from(this.#newcomers, isBehind));
+      if (!behind.includes(true)) return;
+    }
+  }
+
   /** Checks the invariants that hold whenever the server is up. */
   async check(): Promise<void> {
     const { body } = await this.#it.rest.get("/api/sessions?all=true");

@@ -56,6 +56,7 @@ async function run(t: TestContext, openStore: (typeof testStores)["level"]): Pro
       await delay(Math.random() < 0.1 ? 3_500 : Math.random() * 900);
       if (!(await kill())) {
         await fixture.settled();
+        await fixture.caughtUp();
         await fixture.check();
         continue;
       }

@@ -52,6 +52,8 @@ const settings = [
 /** Ends its command when the standard input ends, as it does when this process is gone. */
 const supervisor = '"$@" & pid=$!; read -r line; kill -INT "$pid" 2>/dev/null; wait "$pid"';
 
+const maxStarts = 4;
+
 /** The user nobody: PostgreSQL refuses to run as root. */
 const nobody = 65_534;
 const owner = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {};
@@ -117,7 +119,7 @@ async function serve({ directory, data, binaries }: Files, more: readonly string
       await client.end();
     }
   };
-  const start = async () => {
+  const spawnServer = () => {
     child = spawn("sh", ["-c", supervisor, "sh", ...args], {
       ...owner,
       env: binaries.env,
@@ -125,7 +127,18 @@ async function serve({ directory, data, binaries }: Files, more: readonly string
       // Ctrl-C in a terminal ends the programs that use it first.
       detached: true,
     });
-    await until(() => execute("postgres", "SELECT 1"));
+  };
+  /** A server that starts right after a kill can find processes of the former one at work, and ends. */
+  const start = async () => {
+    for (let starts = 1; ; starts += 1) {
+      spawnServer();
+      try {
+        return await until(() => execute("postgres", "SELECT 1"));
+      } catch (error) {
+        if (starts === maxStarts) throw error;
+        await halt();
+      }
+    }
   };
   const halt = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -215,13 +228,13 @@ async function freePort(): Promise<number> {
   }
 }
 
-/** Repeats an action until it succeeds. */
+/** Repeats an action until it succeeds, for at most 5 s. */
 async function until(action: () => Promise<void>): Promise<void> {
   for (let tries = 0; ; tries += 1) {
     try {
       return await action();
     } catch (error) {
-      if (tries > 300) throw error;
+      if (tries > 100) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

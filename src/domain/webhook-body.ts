@@ -2,8 +2,12 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   MessagePayload_Ack as Ack,
   type Event,
+  type MessageAckPayload,
+  type MessageEditedPayload,
   type MessagePayload,
   type MessagePayload_ReplyTo,
+  type MessageReactionPayload,
+  type MessageRevokedPayload,
   type SessionHealthPayload,
   type SessionStatusPayload,
   type WebhookDisabledPayload,
@@ -56,6 +60,14 @@ function payload(of: Event["payload"]): object {
       return disabledPayload(of.value);
     case "sessionHealth":
       return healthPayload(of.value);
+    case "messageAck":
+      return ackPayload(of.value);
+    case "messageReaction":
+      return reactionPayload(of.value);
+    case "messageEdited":
+      return editedPayload(of.value);
+    case "messageRevoked":
+      return revokedPayload(of.value);
     case undefined:
       return {};
   }
@@ -110,4 +122,39 @@ const replyTo = ({ id, participant, participantLid, body }: MessagePayload_Reply
   participant,
   ...(participantLid && { participantLid }),
   body,
+});
+
+const ackPayload = (ack: MessageAckPayload) => ({
+  id: ack.id,
+  from: ack.from,
+  to: ack.to,
+  participant: ack.participant ?? null,
+  fromMe: ack.fromMe,
+  ack: ack.ack,
+  ackName: Ack[ack.ack],
+  ...(ack.reason && { reason: ack.reason }),
+  _data: ack.data ?? {},
+});
+
+const reactionPayload = (reaction: MessageReactionPayload) => ({
+  id: reaction.id,
+  timestamp: reaction.timestamp,
+  from: reaction.from,
+  fromMe: reaction.fromMe,
+  source: reaction.source,
+  to: reaction.to,
+  participant: reaction.participant ?? null,
+  reaction: { text: reaction.reaction?.text ?? "", messageId: reaction.reaction?.messageId ?? "" },
+  _data: reaction.data ?? {},
+});
+
+const editedPayload = ({ message, editedMessageId }: MessageEditedPayload) => ({
+  ...(message && messagePayload(message)),
+  editedMessageId,
+});
+
+const revokedPayload = ({ after, before, revokedMessageId }: MessageRevokedPayload) => ({
+  after: after ? messagePayload(after) : null,
+  before: before ? messagePayload(before) : null,
+  revokedMessageId,
 });

@@ -4,6 +4,7 @@ import type { CloseCause } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
 import type { Standing } from "./cluster.ts";
 import type { FileArchive } from "./profiles.ts";
+import type { Sending } from "./sending.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -71,6 +72,7 @@ export interface Engine extends EngineAbilities {
 export interface EngineAbilities {
   readonly pairingCodes?: PairingCodes;
   readonly screenshots?: Screenshots;
+  readonly sending?: Sending;
 }
 
 /** The name of an ability. */

@@ -111,6 +111,38 @@ export declare type Event = Message<"sessiond.v1.Event"> & {
      */
     value: SessionHealthPayload;
     case: "sessionHealth";
+  } | {
+    /**
+     * Content of "message.ack" and "message.ack.group".
+     *
+     * @generated from field: sessiond.v1.MessageAckPayload message_ack = 13;
+     */
+    value: MessageAckPayload;
+    case: "messageAck";
+  } | {
+    /**
+     * Content of "message.reaction".
+     *
+     * @generated from field: sessiond.v1.MessageReactionPayload message_reaction = 14;
+     */
+    value: MessageReactionPayload;
+    case: "messageReaction";
+  } | {
+    /**
+     * Content of "message.edited".
+     *
+     * @generated from field: sessiond.v1.MessageEditedPayload message_edited = 15;
+     */
+    value: MessageEditedPayload;
+    case: "messageEdited";
+  } | {
+    /**
+     * Content of "message.revoked".
+     *
+     * @generated from field: sessiond.v1.MessageRevokedPayload message_revoked = 16;
+     */
+    value: MessageRevokedPayload;
+    case: "messageRevoked";
   } | { case: undefined; value?: undefined };
 };
 
@@ -424,6 +456,41 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
    * @generated from field: optional string participant_lid = 15;
    */
   participantLid?: string | undefined;
+
+  /**
+   * Origin of a message that the account sent: "api" if it was sent through this server, "app" if from another device.
+   *
+   * @generated from field: string source = 16;
+   */
+  source: string;
+
+  /**
+   * File of the message.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Media media = 17;
+   */
+  media?: MessagePayload_Media | undefined;
+
+  /**
+   * Author of a message in a group, as WAHA's WEBJS names it.
+   *
+   * @generated from field: optional string author = 18;
+   */
+  author?: string | undefined;
+
+  /**
+   * Place that the message shows.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Location location = 19;
+   */
+  location?: MessagePayload_Location | undefined;
+
+  /**
+   * Key of the message; only in answers of calls that send.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Key key = 20;
+   */
+  key?: MessagePayload_Key | undefined;
 };
 
 /**
@@ -465,6 +532,13 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
    * @generated from field: optional string participant_lid = 4;
    */
   participantLid?: string | undefined;
+
+  /**
+   * True if that message has media.
+   *
+   * @generated from field: bool has_media = 5;
+   */
+  hasMedia: boolean;
 };
 
 /**
@@ -472,6 +546,122 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
  * Use `create(MessagePayload_ReplyToSchema)` to create a new message.
  */
 export declare const MessagePayload_ReplyToSchema: GenMessage<MessagePayload_ReplyTo>;
+
+/**
+ * File of a message.
+ *
+ * @generated from message sessiond.v1.MessagePayload.Media
+ */
+export declare type MessagePayload_Media = Message<"sessiond.v1.MessagePayload.Media"> & {
+  /**
+   * URL of the file at this server, behind the key. Empty if it cannot be fetched.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Media type of the file.
+   *
+   * @generated from field: string mimetype = 2;
+   */
+  mimetype: string;
+
+  /**
+   * Name of the file, if it has one.
+   *
+   * @generated from field: string filename = 3;
+   */
+  filename: string;
+
+  /**
+   * Reason why the file cannot be fetched.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessagePayload.Media.
+ * Use `create(MessagePayload_MediaSchema)` to create a new message.
+ */
+export declare const MessagePayload_MediaSchema: GenMessage<MessagePayload_Media>;
+
+/**
+ * Place on the map.
+ *
+ * @generated from message sessiond.v1.MessagePayload.Location
+ */
+export declare type MessagePayload_Location = Message<"sessiond.v1.MessagePayload.Location"> & {
+  /**
+   * Latitude, degrees.
+   *
+   * @generated from field: double latitude = 1;
+   */
+  latitude: number;
+
+  /**
+   * Longitude, degrees.
+   *
+   * @generated from field: double longitude = 2;
+   */
+  longitude: number;
+
+  /**
+   * Name or address of the place.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessagePayload.Location.
+ * Use `create(MessagePayload_LocationSchema)` to create a new message.
+ */
+export declare const MessagePayload_LocationSchema: GenMessage<MessagePayload_Location>;
+
+/**
+ * Key of a message in the terms of WhatsApp's clients.
+ *
+ * @generated from message sessiond.v1.MessagePayload.Key
+ */
+export declare type MessagePayload_Key = Message<"sessiond.v1.MessagePayload.Key"> & {
+  /**
+   * JID of the chat.
+   *
+   * @generated from field: string remote_jid = 1;
+   */
+  remoteJid: string;
+
+  /**
+   * True if the account sent the message.
+   *
+   * @generated from field: bool from_me = 2;
+   */
+  fromMe: boolean;
+
+  /**
+   * WhatsApp's id of the message.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+
+  /**
+   * JID of the author, in a group.
+   *
+   * @generated from field: optional string participant = 4;
+   */
+  participant?: string | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.MessagePayload.Key.
+ * Use `create(MessagePayload_KeySchema)` to create a new message.
+ */
+export declare const MessagePayload_KeySchema: GenMessage<MessagePayload_Key>;
 
 /**
  * Delivery states of a sent message, numbered as WhatsApp numbers them.
@@ -526,4 +716,237 @@ export enum MessagePayload_Ack {
  * Describes the enum sessiond.v1.MessagePayload.Ack.
  */
 export declare const MessagePayload_AckSchema: GenEnum<MessagePayload_Ack>;
+
+/**
+ * Progress of a message that the account sent.
+ *
+ * @generated from message sessiond.v1.MessageAckPayload
+ */
+export declare type MessageAckPayload = Message<"sessiond.v1.MessageAckPayload"> & {
+  /**
+   * Id of the message.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Chat id of the account.
+   *
+   * @generated from field: string from = 2;
+   */
+  from: string;
+
+  /**
+   * Chat id of the chat.
+   *
+   * @generated from field: string to = 3;
+   */
+  to: string;
+
+  /**
+   * In a group: chat id of the participant whose devices it reached.
+   *
+   * @generated from field: optional string participant = 4;
+   */
+  participant?: string | undefined;
+
+  /**
+   * True if the account sent the message.
+   *
+   * @generated from field: bool from_me = 5;
+   */
+  fromMe: boolean;
+
+  /**
+   * Delivery state of the message.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Ack ack = 6;
+   */
+  ack: MessagePayload_Ack;
+
+  /**
+   * Reason of ACK_ERROR: a word such as "REACHOUT_LOCKED".
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * Raw report of the engine. Its format depends on the engine.
+   *
+   * @generated from field: google.protobuf.Struct data = 8 [json_name = "_data"];
+   */
+  data?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageAckPayload.
+ * Use `create(MessageAckPayloadSchema)` to create a new message.
+ */
+export declare const MessageAckPayloadSchema: GenMessage<MessageAckPayload>;
+
+/**
+ * Reaction to a message.
+ *
+ * @generated from message sessiond.v1.MessageReactionPayload
+ */
+export declare type MessageReactionPayload = Message<"sessiond.v1.MessageReactionPayload"> & {
+  /**
+   * Id of the reaction.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * WhatsApp's time of the reaction: Unix time, s.
+   *
+   * @generated from field: uint32 timestamp = 2;
+   */
+  timestamp: number;
+
+  /**
+   * Chat id of the chat, or of the account if the account reacted.
+   *
+   * @generated from field: string from = 3;
+   */
+  from: string;
+
+  /**
+   * True if the account reacted, from any of its devices.
+   *
+   * @generated from field: bool from_me = 4;
+   */
+  fromMe: boolean;
+
+  /**
+   * Origin, as in MessagePayload.
+   *
+   * @generated from field: string source = 5;
+   */
+  source: string;
+
+  /**
+   * Chat id of the account, or of the chat if the account reacted.
+   *
+   * @generated from field: string to = 6;
+   */
+  to: string;
+
+  /**
+   * Chat id of the person who reacted, in a group.
+   *
+   * @generated from field: optional string participant = 7;
+   */
+  participant?: string | undefined;
+
+  /**
+   * The reaction.
+   *
+   * @generated from field: sessiond.v1.MessageReactionPayload.Reaction reaction = 8;
+   */
+  reaction?: MessageReactionPayload_Reaction | undefined;
+
+  /**
+   * Raw report of the engine. Its format depends on the engine.
+   *
+   * @generated from field: google.protobuf.Struct data = 9 [json_name = "_data"];
+   */
+  data?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageReactionPayload.
+ * Use `create(MessageReactionPayloadSchema)` to create a new message.
+ */
+export declare const MessageReactionPayloadSchema: GenMessage<MessageReactionPayload>;
+
+/**
+ * The reaction.
+ *
+ * @generated from message sessiond.v1.MessageReactionPayload.Reaction
+ */
+export declare type MessageReactionPayload_Reaction = Message<"sessiond.v1.MessageReactionPayload.Reaction"> & {
+  /**
+   * One emoji; empty if the reaction was removed.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Id of the message reacted to.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageReactionPayload.Reaction.
+ * Use `create(MessageReactionPayload_ReactionSchema)` to create a new message.
+ */
+export declare const MessageReactionPayload_ReactionSchema: GenMessage<MessageReactionPayload_Reaction>;
+
+/**
+ * Message whose text was changed by its author.
+ *
+ * @generated from message sessiond.v1.MessageEditedPayload
+ */
+export declare type MessageEditedPayload = Message<"sessiond.v1.MessageEditedPayload"> & {
+  /**
+   * The message with its new text.
+   *
+   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   */
+  message?: MessagePayload | undefined;
+
+  /**
+   * WhatsApp's id of the message that was edited.
+   *
+   * @generated from field: string edited_message_id = 2;
+   */
+  editedMessageId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageEditedPayload.
+ * Use `create(MessageEditedPayloadSchema)` to create a new message.
+ */
+export declare const MessageEditedPayloadSchema: GenMessage<MessageEditedPayload>;
+
+/**
+ * Message that was deleted for everyone.
+ *
+ * @generated from message sessiond.v1.MessageRevokedPayload
+ */
+export declare type MessageRevokedPayload = Message<"sessiond.v1.MessageRevokedPayload"> & {
+  /**
+   * The message that deletes.
+   *
+   * @generated from field: sessiond.v1.MessagePayload after = 1;
+   */
+  after?: MessagePayload | undefined;
+
+  /**
+   * The deleted message, if it is known.
+   *
+   * @generated from field: sessiond.v1.MessagePayload before = 2;
+   */
+  before?: MessagePayload | undefined;
+
+  /**
+   * WhatsApp's id of the deleted message.
+   *
+   * @generated from field: string revoked_message_id = 3;
+   */
+  revokedMessageId: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageRevokedPayload.
+ * Use `create(MessageRevokedPayloadSchema)` to create a new message.
+ */
+export declare const MessageRevokedPayloadSchema: GenMessage<MessageRevokedPayload>;
 

@@ -6,8 +6,9 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Engine_Kind, Me, Session_DesiredState, Session_Health, Session_StatusReason, SessionConfig, WebhookConfig } from "../../v1/session_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Event, SessionStatusPayload_Past } from "../../v1/event_pb.js";
+import type { Event, MessagePayload_Key, SessionStatusPayload_Past } from "../../v1/event_pb.js";
 import type { WebhookAttempt } from "../../v1/webhook_pb.js";
+import type { Outgoing_State } from "../../v1/outgoing_pb.js";
 
 /**
  * Describes the file sessiond/store/v1/store.proto.
@@ -636,4 +637,371 @@ export declare type PendingUnlink = Message<"sessiond.store.v1.PendingUnlink"> &
  * Use `create(PendingUnlinkSchema)` to create a new message.
  */
 export declare const PendingUnlinkSchema: GenMessage<PendingUnlink>;
+
+/**
+ * Message to be sent, or sent: the intent is written before anything leaves.
+ *
+ * @generated from message sessiond.store.v1.OutgoingMessage
+ */
+export declare type OutgoingMessage = Message<"sessiond.store.v1.OutgoingMessage"> & {
+  /**
+   * WhatsApp's id of the message. It is the same in every attempt.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Place in the order in which the session's messages were accepted, from 1.
+   *
+   * @generated from field: uint64 place = 2;
+   */
+  place: bigint;
+
+  /**
+   * SHA-256 of the idempotency key; empty without one.
+   *
+   * @generated from field: bytes key_hash = 3;
+   */
+  keyHash: Uint8Array;
+
+  /**
+   * SHA-256 of the request, which a repetition must match.
+   *
+   * @generated from field: bytes request_hash = 4;
+   */
+  requestHash: Uint8Array;
+
+  /**
+   * Chat id of the chat.
+   *
+   * @generated from field: string chat_id = 5;
+   */
+  chatId: string;
+
+  /**
+   * Content. Removed when it is no longer needed for a recipient that asks again.
+   *
+   * @generated from field: sessiond.store.v1.OutgoingContent content = 6;
+   */
+  content?: OutgoingContent | undefined;
+
+  /**
+   * Current state.
+   *
+   * @generated from field: sessiond.v1.Outgoing.State state = 7;
+   */
+  state: Outgoing_State;
+
+  /**
+   * Reason of the state, a word.
+   *
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+
+  /**
+   * Time at which it was accepted (Unix).
+   *
+   * @generated from field: google.protobuf.Timestamp accepted_at = 9;
+   */
+  acceptedAt?: Timestamp | undefined;
+
+  /**
+   * Time of the last change of the state (Unix).
+   *
+   * @generated from field: google.protobuf.Timestamp changed_at = 10;
+   */
+  changedAt?: Timestamp | undefined;
+
+  /**
+   * Time until which it may wait (monotonic).
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 11;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Number of times that it was handed to WhatsApp.
+   *
+   * @generated from field: uint32 attempts = 12;
+   */
+  attempts: number;
+
+  /**
+   * True to send although new chats are locked.
+   *
+   * @generated from field: bool force = 13;
+   */
+  force: boolean;
+
+  /**
+   * The message as the engine encoded it, once it was sent: the answer to a recipient that asks again. Its format depends on the engine.
+   *
+   * @generated from field: bytes encoded = 14;
+   */
+  encoded: Uint8Array;
+
+  /**
+   * JID that it was sent to.
+   *
+   * @generated from field: string jid = 15;
+   */
+  jid: string;
+
+  /**
+   * In a group: highest state for each participant that has acknowledged it.
+   *
+   * @generated from field: map<string, sessiond.v1.Outgoing.State> participants = 16;
+   */
+  participants: { [key: string]: Outgoing_State };
+};
+
+/**
+ * Describes the message sessiond.store.v1.OutgoingMessage.
+ * Use `create(OutgoingMessageSchema)` to create a new message.
+ */
+export declare const OutgoingMessageSchema: GenMessage<OutgoingMessage>;
+
+/**
+ * Content of a message to be sent.
+ *
+ * @generated from message sessiond.store.v1.OutgoingContent
+ */
+export declare type OutgoingContent = Message<"sessiond.store.v1.OutgoingContent"> & {
+  /**
+   * Kind of the content.
+   *
+   * @generated from oneof sessiond.store.v1.OutgoingContent.kind
+   */
+  kind: {
+    /**
+     * Text.
+     *
+     * @generated from field: sessiond.store.v1.OutgoingContent.Text text = 1;
+     */
+    value: OutgoingContent_Text;
+    case: "text";
+  } | {
+    /**
+     * File.
+     *
+     * @generated from field: sessiond.store.v1.OutgoingContent.File file = 2;
+     */
+    value: OutgoingContent_File;
+    case: "file";
+  } | {
+    /**
+     * Reaction.
+     *
+     * @generated from field: sessiond.store.v1.OutgoingContent.Reaction reaction = 3;
+     */
+    value: OutgoingContent_Reaction;
+    case: "reaction";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Message that it replies to: as the engine encoded it.
+   *
+   * @generated from field: bytes quoted = 4;
+   */
+  quoted: Uint8Array;
+
+  /**
+   * Chat ids of the persons mentioned; "all" for everyone in a group.
+   *
+   * @generated from field: repeated string mentions = 5;
+   */
+  mentions: string[];
+};
+
+/**
+ * Describes the message sessiond.store.v1.OutgoingContent.
+ * Use `create(OutgoingContentSchema)` to create a new message.
+ */
+export declare const OutgoingContentSchema: GenMessage<OutgoingContent>;
+
+/**
+ * Text, with its mentions.
+ *
+ * @generated from message sessiond.store.v1.OutgoingContent.Text
+ */
+export declare type OutgoingContent_Text = Message<"sessiond.store.v1.OutgoingContent.Text"> & {
+  /**
+   * The text.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * True to show a preview of the first link.
+   *
+   * @generated from field: bool link_preview = 2;
+   */
+  linkPreview: boolean;
+
+  /**
+   * True to show the preview with a large picture.
+   *
+   * @generated from field: bool high_quality = 3;
+   */
+  highQuality: boolean;
+};
+
+/**
+ * Describes the message sessiond.store.v1.OutgoingContent.Text.
+ * Use `create(OutgoingContent_TextSchema)` to create a new message.
+ */
+export declare const OutgoingContent_TextSchema: GenMessage<OutgoingContent_Text>;
+
+/**
+ * File.
+ *
+ * @generated from message sessiond.store.v1.OutgoingContent.File
+ */
+export declare type OutgoingContent_File = Message<"sessiond.store.v1.OutgoingContent.File"> & {
+  /**
+   * Kind of the file.
+   *
+   * @generated from field: sessiond.store.v1.OutgoingContent.File.Kind kind = 1;
+   */
+  kind: OutgoingContent_File_Kind;
+
+  /**
+   * Media type.
+   *
+   * @generated from field: string mimetype = 2;
+   */
+  mimetype: string;
+
+  /**
+   * Name of the file.
+   *
+   * @generated from field: string filename = 3;
+   */
+  filename: string;
+
+  /**
+   * Text below the file.
+   *
+   * @generated from field: string caption = 4;
+   */
+  caption: string;
+
+  /**
+   * Length of a recording, s.
+   *
+   * @generated from field: uint32 seconds = 5;
+   */
+  seconds: number;
+
+  /**
+   * 64 bars of the waveform, 0 to 100.
+   *
+   * @generated from field: bytes waveform = 6;
+   */
+  waveform: Uint8Array;
+
+  /**
+   * Id of the sealed file in the spool.
+   *
+   * @generated from field: string spool_id = 7;
+   */
+  spoolId: string;
+
+  /**
+   * Size of the file, bytes.
+   *
+   * @generated from field: uint64 size = 8;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message sessiond.store.v1.OutgoingContent.File.
+ * Use `create(OutgoingContent_FileSchema)` to create a new message.
+ */
+export declare const OutgoingContent_FileSchema: GenMessage<OutgoingContent_File>;
+
+/**
+ * Kinds of files, which decide how phones show them.
+ *
+ * @generated from enum sessiond.store.v1.OutgoingContent.File.Kind
+ */
+export enum OutgoingContent_File_Kind {
+  /**
+   * Never written.
+   *
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Picture.
+   *
+   * @generated from enum value: KIND_IMAGE = 1;
+   */
+  IMAGE = 1,
+
+  /**
+   * Document.
+   *
+   * @generated from enum value: KIND_DOCUMENT = 2;
+   */
+  DOCUMENT = 2,
+
+  /**
+   * Voice message.
+   *
+   * @generated from enum value: KIND_VOICE = 3;
+   */
+  VOICE = 3,
+
+  /**
+   * Video.
+   *
+   * @generated from enum value: KIND_VIDEO = 4;
+   */
+  VIDEO = 4,
+
+  /**
+   * Round video note.
+   *
+   * @generated from enum value: KIND_VIDEO_NOTE = 5;
+   */
+  VIDEO_NOTE = 5,
+}
+
+/**
+ * Describes the enum sessiond.store.v1.OutgoingContent.File.Kind.
+ */
+export declare const OutgoingContent_File_KindSchema: GenEnum<OutgoingContent_File_Kind>;
+
+/**
+ * Reaction to a message.
+ *
+ * @generated from message sessiond.store.v1.OutgoingContent.Reaction
+ */
+export declare type OutgoingContent_Reaction = Message<"sessiond.store.v1.OutgoingContent.Reaction"> & {
+  /**
+   * One emoji; empty to remove the reaction.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * The message reacted to.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Key key = 2;
+   */
+  key?: MessagePayload_Key | undefined;
+};
+
+/**
+ * Describes the message sessiond.store.v1.OutgoingContent.Reaction.
+ * Use `create(OutgoingContent_ReactionSchema)` to create a new message.
+ */
+export declare const OutgoingContent_ReactionSchema: GenMessage<OutgoingContent_Reaction>;
 

@@ -1,0 +1,55 @@
+import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { MessagePayload, MessagePayload_Ack } from "../../gen/sessiond/v1/event_pb.js";
+
+/** Result of handing a message to WhatsApp. */
+export interface SentMessage {
+  /** The message as events show it. */
+  readonly payload: MessagePayload;
+  /** JID that it was sent to. */
+  readonly jid: string;
+  /** The message as the engine encoded it, to be stored for recipients that ask again. Empty for engines that store it themselves. */
+  readonly encoded: Uint8Array;
+}
+
+/** WhatsApp refused a message, or the engine cannot send it. It has not been delivered. The message of the error contains no secret. */
+export class SendRefused extends Error {
+  override readonly name = "SendRefused";
+  /** A word such as "NO_ACCOUNT", "REACHOUT_LOCKED", "STALE_DEVICES", "RATE" or "MEDIA_REFUSED". */
+  readonly reason: string;
+  /** Unix time (ms) before which another try is refused too, if it is known. */
+  readonly untilMs: number | undefined;
+
+  constructor(reason: string, message: string, untilMs?: number) {
+    super(message);
+    this.reason = reason;
+    this.untilMs = untilMs;
+  }
+}
+
+/** The report of WhatsApp on a message that was sent. The engine sends it as an EngineEvent. */
+export interface AckReport {
+  /** WhatsApp's id of the message. */
+  readonly id: string;
+  readonly ack: MessagePayload_Ack;
+  /** Chat id of the participant that it is about, in a group. */
+  readonly participant?: string;
+  /** With ACK_ERROR: a word as in SendRefused. */
+  readonly reason?: string;
+}
+
+/** Engines that send messages. All methods reject if the engine is not logged in or closes. */
+export interface Sending {
+  /** Returns a new message id of the engine's form. */
+  newId(): string;
+  /**
+   * Hands a message to WhatsApp under its id, and resolves when it has left this machine; WhatsApp's acknowledgement comes as a report.
+   * Safe to repeat with the same id. `file` reads the content of a file message from its start. Rejects with SendRefused.
+   */
+  send(message: OutgoingMessage, file?: () => AsyncIterable<Uint8Array>): Promise<SentMessage>;
+  /** Marks messages of a chat as read: WhatsApp's ids, or all that are unread if empty. */
+  markSeen(chatId: string, ids: readonly string[], participant?: string): Promise<void>;
+  /** Shows or hides that the account is typing. */
+  setTyping(chatId: string, isTyping: boolean): Promise<void>;
+  /** Looks up the account of a phone number (digits); undefined if it has none. */
+  findAccount(phoneNumber: string): Promise<{ chatId: string; lid?: string } | undefined>;
+}

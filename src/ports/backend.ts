@@ -3,6 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import type { EngineDataStore } from "./engine-data.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Outbox } from "./outbox.ts";
+import type { OutgoingStore } from "./outgoing.ts";
 import type { PendingUnlinks } from "./pending-unlinks.ts";
 import type { Profiles } from "./profiles.ts";
 import type { Sessions } from "./sessions.ts";
@@ -17,6 +18,7 @@ export interface Backend {
   readonly log: EventLog;
   readonly engineData: EngineDataStore;
   readonly outbox: Outbox;
+  readonly outgoing: OutgoingStore;
   readonly pendingUnlinks: PendingUnlinks;
   readonly upkeep: Upkeep;
   /** Left out by backends that are backed up by tools of their own. */

@@ -11,6 +11,7 @@ export type EntryFamily =
   | "pending"
   | "delivered"
   | "failed"
+  | "outgoing"
   | "consumer";
 
 /** An entry of a store, in a form that every kind of store can read and write. */

@@ -9,10 +9,12 @@ import {
   DeliverySchema,
   EndpointSchema,
   MessageLogSchema,
+  OutgoingMessageSchema,
   PendingUnlinkSchema,
   SessionRecordSchema,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { Outgoing_State as State } from "../../gen/sessiond/v1/outgoing_pb.js";
 import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { createSealer } from "../../src/adapters/seal/aes-gcm.ts";
 import { move } from "../../src/commands/move.ts";
@@ -82,6 +84,15 @@ export async function fillStore(backend: Backend, clock: FakeClock): Promise<voi
   const data = new Map(oddKeys.map((key) => [key, value(`of ${key}`)]));
   await backend.engineData.credentials(lease).write(data);
   await backend.engineData.chats(lease).write(data);
+
+  for (const [id, state] of [
+    ["sent", State.SENT],
+    ["waiting", State.QUEUED],
+  ] as const) {
+    const keyHash = id === "sent" ? value("a hash") : new Uint8Array();
+    const acceptedAt = timestampFromMs(epochMs);
+    await backend.outgoing.accept(lease, create(OutgoingMessageSchema, { id, state, keyHash, acceptedAt }));
+  }
 
   const claims = new Reader(backend.outbox.claims(controller.signal));
   for (const outcome of ["done", "retry", "giveUp"] as const) {

@@ -9,6 +9,7 @@ import { claimsContract } from "./outbox-claims.ts";
 import { deliveriesContract } from "./outbox-deliveries.ts";
 import { healthContract } from "./outbox-health.ts";
 import { retriesContract } from "./outbox-retries.ts";
+import { outgoingContract } from "./outgoing.ts";
 import { pendingUnlinksContract } from "./pending-unlinks.ts";
 import { snapshotsContract } from "./session-snapshots.ts";
 import { sessionsContract } from "./sessions.ts";
@@ -27,6 +28,7 @@ export function backendContract(name: string, open: OpenBackend): void {
   describe(`${name}: outbox: retries`, () => retriesContract(open));
   describe(`${name}: outbox: deliveries`, () => deliveriesContract(open));
   describe(`${name}: outbox: health of endpoints`, () => healthContract(open));
+  describe(`${name}: outgoing messages`, () => outgoingContract(open));
   describe(`${name}: upkeep: retention`, () => retentionContract(open));
   describe(`${name}: clocks that are set`, () => clockContract(open));
 }

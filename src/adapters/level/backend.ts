@@ -8,6 +8,7 @@ import { levelData } from "./engine-data.ts";
 import { LevelEventLog } from "./event-log.ts";
 import type { LevelOptions, LevelStore } from "./level-store.ts";
 import { LevelOutbox } from "./outbox.ts";
+import { LevelOutgoing } from "./outgoing.ts";
 import { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import { SessionJournal } from "./session-journal.ts";
 import { LevelSessions } from "./sessions.ts";
@@ -35,6 +36,7 @@ export async function openLevelBackend(options: LevelOptions): Promise<LevelStor
     log: new LevelEventLog(store, journal, new LevelConsumers(database, writer)),
     engineData: engineDataOf(store, journal),
     outbox: new LevelOutbox(store, journal, options.clock),
+    outgoing: new LevelOutgoing(store, journal),
     pendingUnlinks,
     upkeep: upkeepOf(journal),
     backups,

@@ -12,6 +12,7 @@ import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { StagedRecord } from "../embedded/records.ts";
 import { dataRemovals } from "./engine-data.ts";
+import { outgoingRemovals } from "./outgoing.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import type { Operation } from "./store/database.ts";
@@ -118,6 +119,7 @@ export class LevelSessions implements Sessions {
         ...(await dataRemovals(this.#store.database, session)),
         ...(await events.removals(session)),
         ...(await retention.removals(session)),
+        ...(await outgoingRemovals(this.#store.database, session)),
       ],
       written: () => {
         records.remove(session);

@@ -5,6 +5,7 @@ import { MemoryEngineData } from "./engine-data.ts";
 import { MemoryEventLog } from "./event-log.ts";
 import { MemoryJournal } from "./journal.ts";
 import { MemoryOutbox } from "./outbox.ts";
+import { MemoryOutgoing } from "./outgoing.ts";
 import { MemoryPendingUnlinks } from "./pending-unlinks.ts";
 import { trim } from "./retention.ts";
 import { MemorySessions } from "./sessions.ts";
@@ -14,12 +15,14 @@ export function openMemoryBackend({ clock }: { readonly clock: Clock }): Backend
   const records = new Map<string, SessionRecord>();
   const journal = new MemoryJournal(clock, (session) => records.has(session));
   const engineData = new MemoryEngineData(journal);
+  const outgoing = new MemoryOutgoing(journal);
   const pendingUnlinks = new MemoryPendingUnlinks((id) => engineData.wipe(id));
   return {
-    sessions: new MemorySessions({ journal, engineData, pendingUnlinks, records }),
+    sessions: new MemorySessions({ journal, engineData, outgoing, pendingUnlinks, records }),
     log: new MemoryEventLog(journal),
     engineData,
     outbox: new MemoryOutbox(journal, clock),
+    outgoing,
     pendingUnlinks,
     upkeep: {
       async trim(retention, nowMs, signal) {

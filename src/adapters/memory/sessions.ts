@@ -8,12 +8,14 @@ import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { MemoryEngineData } from "./engine-data.ts";
 import type { MemoryJournal } from "./journal.ts";
+import type { MemoryOutgoing } from "./outgoing.ts";
 import type { MemoryPendingUnlinks } from "./pending-unlinks.ts";
 
 /** Other facets that a commit writes to. */
 export interface SessionContext {
   readonly journal: MemoryJournal;
   readonly engineData: MemoryEngineData;
+  readonly outgoing: MemoryOutgoing;
   readonly pendingUnlinks: MemoryPendingUnlinks;
   /** The records by session; shared with the journal. */
   readonly records: Map<string, SessionRecord>;
@@ -95,6 +97,7 @@ export class MemorySessions implements Sessions {
     this.#messages.delete(session);
     this.#pairings.delete(session);
     engineData.wipe(session);
+    this.#context.outgoing.forget(session);
     journal.log.drop(session);
     journal.trimmed.forget(session);
     journal.deliveries.forget(session, () => true);

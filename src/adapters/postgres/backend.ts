@@ -9,6 +9,7 @@ import { DeliveryLog } from "./delivery-log.ts";
 import { postgresData } from "./engine-data.ts";
 import { PostgresEventLog } from "./event-log.ts";
 import { PostgresOutbox } from "./outbox.ts";
+import { PostgresOutgoing } from "./outgoing.ts";
 import { PostgresPendingUnlinks } from "./pending-unlinks.ts";
 import type { PostgresOptions, PostgresStore } from "./postgres-store.ts";
 import { PostgresProfiles } from "./profiles.ts";
@@ -38,6 +39,7 @@ export async function openPostgresBackend(options: PostgresOptions): Promise<Pos
     log: new PostgresEventLog(store, journal, new PostgresConsumers(store.reads, writers.log)),
     engineData: engineDataOf(store, journal),
     outbox: new PostgresOutbox(journal, new DeliveryLog(store, journal), options.clock),
+    outgoing: new PostgresOutgoing(store, journal),
     pendingUnlinks,
     profiles: new PostgresProfiles(store),
     upkeep: upkeepOf(store, journal, node, resealing),

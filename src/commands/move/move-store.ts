@@ -15,6 +15,7 @@ const isMoved: Readonly<Record<EntryFamily, true>> = {
   pending: true,
   delivered: true,
   failed: true,
+  outgoing: true,
 };
 const families = Object.keys(isMoved).filter((name): name is EntryFamily => name in isMoved);
 

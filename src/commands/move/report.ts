@@ -15,6 +15,7 @@ const words: Readonly<Record<EntryFamily, string>> = {
   pending: "pending deliveries",
   delivered: "successful deliveries",
   failed: "failed deliveries",
+  outgoing: "messages to send and sent",
 };
 
 /** Time between two lines about the same family, ms. */

@@ -26,6 +26,13 @@ const families = {
   pendingUnlink: 15,
   /** Logs of reported messages, by session. */
   messages: 16,
+  /** Outgoing messages: session, place. */
+  outgoing: 17,
+  /** Places of outgoing messages by session and message id, and by session and the hash of their idempotency key. */
+  outgoingId: 18,
+  outgoingKey: 19,
+  /** Places of outgoing messages that are still to be sent: session, place, without values. */
+  outgoingUnsent: 20,
 } as const;
 
 /** Kind of entry. */

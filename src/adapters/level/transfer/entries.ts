@@ -1,9 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { ConsumerSchema, DeliverySchema } from "../../../../gen/sessiond/store/v1/store_pb.js";
+import { ConsumerSchema, DeliverySchema, OutgoingMessageSchema } from "../../../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../../../gen/sessiond/v1/event_pb.js";
 import type { EntryFamily, StoreEntry } from "../../../ports/transfer.ts";
 import { isRetry } from "../../embedded/delivery-queue.ts";
 import { firstAttemptAddition, retryAdditions } from "../delivery-store.ts";
+import { outgoingAdditions } from "../outgoing.ts";
 import type { Database, Operation } from "../store/database.ts";
 import { type Family, keyOf, numberBytes, numberOf, partsOf, rangeOf } from "../store/key.ts";
 
@@ -66,6 +67,15 @@ const layouts: Readonly<Record<EntryFamily, Layout>> = {
   },
   delivered: settledIn("delivered"),
   failed: settledIn("failed"),
+  outgoing: {
+    families: ["outgoing"],
+    entryOf(key, value) {
+      const { texts, numbers } = partsOf(key, 1);
+      return { names: texts, number: numbers[0] ?? 0n, value };
+    },
+    operationsOf: ({ names: [session = ""], value }) =>
+      outgoingAdditions(session, fromBinary(OutgoingMessageSchema, value)),
+  },
   consumer: {
     families: ["consumer"],
     entryOf: (key, value) => ({

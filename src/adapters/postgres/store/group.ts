@@ -84,6 +84,9 @@ class Encoder {
         this.#put("unlinks", [id], this.#part(value && values.seal(value, "pending_unlink", id)), ["id"]);
         return;
       }
+      case "outgoing":
+        this.#addOutgoing(operation);
+        return;
       case "consumer":
         this.#put("consumers", [operation.name], { cursor: String(operation.cursor) }, ["name"]);
         return;
@@ -107,6 +110,14 @@ class Encoder {
     const part = this.#part(this.#values.seal(value, "event", session, id));
     this.#append("events", { n, session: toStoredText(session), id: toStoredText(id), time: wallMs, ...part });
     for (const endpoint of endpoints) this.#append("deliveries", { n, endpoint: toStoredText(endpoint) });
+  }
+
+  #addOutgoing(operation: Operation & { type: "outgoing" }): void {
+    const { session, place, id, keyHash, state, isUnsent, wallMs, value } = operation;
+    const part = this.#part(this.#values.seal(value, "outgoing", session, place));
+    const hash = keyHash.length > 0 ? Buffer.from(keyHash).toString("hex") : null;
+    const row = { id: toStoredText(id), key_hash: hash, state, is_unsent: isUnsent, time: wallMs, ...part };
+    this.#put("outgoing", [session, String(place)], row, ["session", "place"]);
   }
 
   #addDelivery(operation: Operation & { type: "retry" | "settle" | "resend" }): void {

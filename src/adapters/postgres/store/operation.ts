@@ -49,6 +49,17 @@ export type Operation =
       readonly value: Uint8Array | null;
     }
   | { readonly type: "unlink"; readonly id: string; readonly value: Uint8Array | null }
+  | {
+      readonly type: "outgoing";
+      readonly session: string;
+      readonly place: bigint;
+      readonly id: string;
+      readonly keyHash: Uint8Array;
+      readonly state: number;
+      readonly isUnsent: boolean;
+      readonly wallMs: number;
+      readonly value: Uint8Array;
+    }
   | { readonly type: "consumer"; readonly name: string; readonly cursor: bigint }
   /** A delivery is to be retried. */
   | (DeliveryKey & { readonly type: "retry"; readonly dueMs: number; readonly value: Uint8Array })

@@ -33,6 +33,7 @@ const columns: readonly SealedColumn[] = [
   ["credential", "value", ["session", "key"]] as const,
   ["chat", "value", ["session", "key"]] as const,
   ["pending_unlink", "value", ["id"]] as const,
+  ["outgoing", "value", ["session", "place"]] as const,
   ["profile", "bytes", ["session", "epoch", "part"]] as const,
   ["event", "value", ["seq"], ["session", "id"]] as const,
   ["delivery", "value", ["session", "seq", "endpoint"]] as const,

@@ -13,7 +13,8 @@ export type ValueTable =
   | "profile"
   | "event"
   | "delivery"
-  | "settled";
+  | "settled"
+  | "outgoing";
 
 /** Seals values for their places, and opens them, given a sealer. */
 export class Values {

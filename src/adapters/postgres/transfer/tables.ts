@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { DeliverySchema, SessionRecordSchema } from "../../../../gen/sessiond/store/v1/store_pb.js";
+import {
+  DeliverySchema,
+  OutgoingMessageSchema,
+  SessionRecordSchema,
+} from "../../../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../../../gen/sessiond/v1/event_pb.js";
 import { deliveryId } from "../../../domain/delivery.ts";
+import { isUnsent } from "../../../domain/outgoing.ts";
 import type { EntryFamily, StoreEntry } from "../../../ports/transfer.ts";
 import { dueMsOf, isRetry } from "../../embedded/delivery-queue.ts";
 import { type PendingRow, pendingOf, toPendingBytes } from "../delivery-rows.ts";
@@ -101,6 +106,38 @@ export const layouts: Readonly<Record<EntryFamily, Layout>> = {
   },
   delivered: settledAs(true),
   failed: settledAs(false),
+  outgoing: {
+    table: "outgoing",
+    key: ["session", "place"],
+    columns: {
+      session: "text",
+      place: "bigint",
+      id: "text",
+      key_hash: "bytea",
+      state: "bigint",
+      is_unsent: "boolean",
+      at: "bigint",
+      value: "bytea",
+    },
+    entryOf(row, values) {
+      const [session, place] = [textOf(row, "session"), numberOf(row, "place")];
+      const value = values.open(bytesOf(row, "value"), "outgoing", session, place);
+      return { names: [session], number: place, value };
+    },
+    rowOf({ names: [session = ""], number: place, value }, values) {
+      const { id, keyHash, state, acceptedAt } = fromBinary(OutgoingMessageSchema, value);
+      return {
+        session: toStoredText(session),
+        place: String(place),
+        id: toStoredText(id),
+        key_hash: keyHash.length > 0 ? keyHash : null,
+        state,
+        is_unsent: isUnsent(state),
+        at: acceptedAt ? timestampMs(acceptedAt) : 0,
+        value: values.seal(value, "outgoing", session, place),
+      };
+    },
+  },
   consumer: {
     table: "consumer",
     key: ["name"],

@@ -37,6 +37,10 @@ const codes = {
   OWNED_ELSEWHERE: Code.FailedPrecondition,
   SESSION_MOVING: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
+  MESSAGE_REFUSED: Code.FailedPrecondition,
+  MESSAGE_NOT_FOUND: Code.NotFound,
+  MESSAGE_HAS_LEFT: Code.FailedPrecondition,
+  TOO_MANY_MESSAGES: Code.ResourceExhausted,
 } as const satisfies Record<ErrorReason, Code>;
 
 /** Domain of the reasons, in google.rpc.ErrorInfo. */

@@ -5,11 +5,13 @@ import { Health } from "../../gen/health/v1/health_pb.js";
 import { PeerService } from "../../gen/sessiond/peer/v1/peer_service_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
+import { MessageService } from "../../gen/sessiond/v1/message_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import type { AllWebhooks } from "../app/all-webhooks.ts";
+import type { MessageSender } from "../app/sending/message-sender.ts";
 import type { SessionManager } from "../app/session-manager.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -21,6 +23,7 @@ import { type Authentication, gate, pairingHeader } from "./authentication.ts";
 import { createEventService } from "./event-service.ts";
 import { createHealthService } from "./health-service.ts";
 import { type ReportingOptions, reporting } from "./interceptors.ts";
+import { createMessageService } from "./message-service.ts";
 import { markAnswers, ownedHere } from "./nodes/arrival.ts";
 import { Forwarding, type ForwardingOptions } from "./nodes/forwarding.ts";
 import type { News } from "./nodes/news.ts";
@@ -43,6 +46,7 @@ import { createWebhookService } from "./webhook-service.ts";
 /** Everything that the services need. */
 export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreServiceOptions {
   readonly manager: SessionManager;
+  readonly sender: MessageSender;
   readonly sessions: Sessions;
   readonly log: EventLog;
   readonly webhookLog: WebhookLog;
@@ -66,7 +70,15 @@ export interface RoutesOptions extends ViewOptions, ServerServiceOptions, StoreS
   readonly reflection: boolean;
 }
 
-const apiServices = [SessionService, AuthService, EventService, WebhookService, ServerService, StoreService];
+const apiServices = [
+  SessionService,
+  AuthService,
+  MessageService,
+  EventService,
+  WebhookService,
+  ServerService,
+  StoreService,
+];
 const reflectionServices = [ServerReflection, ServerReflectionV1Alpha];
 
 /** All services, each call let in, reported and checked whatever the router. */
@@ -92,6 +104,7 @@ export function createRoutes(options: RoutesOptions): (router: ConnectRouter) =>
     router
       .service(SessionService, createSessionService({ ...options, streams }), rules)
       .service(AuthService, createAuthService({ ...options, streams, forwarding }), rules)
+      .service(MessageService, createMessageService(options), rules)
       .service(EventService, createEventService({ log: options.log, streams, tickets }), rules)
       .service(WebhookService, createWebhookService(options.webhookLog, options.allWebhooks, clock), rules)
       .service(ServerService, createServerService(options), rules)
@@ -120,6 +133,7 @@ export function createPeerRoutes(
     router
       .service(SessionService, createSessionService({ ...options, streams }), { interceptors })
       .service(AuthService, createAuthService({ ...options, streams }), { interceptors })
+      .service(MessageService, createMessageService(options), { interceptors })
       .service(WebhookService, createWebhookService(webhookLog, allWebhooks, clock), { interceptors })
       .service(PeerService, { follow: (_request, { signal }) => news.follow(signal) }, { interceptors });
   };

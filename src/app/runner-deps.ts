@@ -1,6 +1,7 @@
 import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Engine_Kind, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
 import type { ProxyPool } from "../domain/proxy.ts";
+import type { Rate } from "../domain/rate.ts";
 import type { SessionPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { EngineFactory } from "../ports/engine.ts";
@@ -10,7 +11,7 @@ import type { ConnectGate } from "./connect-gate.ts";
 
 /** Dependencies of runners, the same for all of them. */
 export interface RunnerDeps {
-  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks" | "cluster" | "profiles">;
+  readonly backend: Pick<Backend, "sessions" | "engineData" | "pendingUnlinks" | "outgoing" | "cluster" | "profiles">;
   readonly engines: ReadonlyMap<Engine_Kind, EngineFactory>;
   readonly clock: Clock;
   readonly random: Random;
@@ -22,6 +23,8 @@ export interface RunnerDeps {
   readonly proxies: ProxyPool;
   /** Limits how many engines connect at the same time; left out: no limit. */
   readonly gate?: ConnectGate | undefined;
+  /** Messages that each session may send per second; left out: no limit. */
+  readonly sendRate?: Rate | undefined;
   /** The scope in which engines are opened. */
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */

@@ -26,6 +26,7 @@ import { unlessFrozen } from "./frozen.ts";
 import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
 import { waitForPairing, waitUntilPairable } from "./pairing.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
+import type { SessionSends } from "./sending/session-sends.ts";
 import {
   configureCommand,
   deleteCommand,
@@ -180,6 +181,11 @@ export class SessionManager {
     if (logout) return this.delete(session);
     await this.stop(session);
     return undefined;
+  }
+
+  /** Returns the messages that a session sends. */
+  async sends(session: string): Promise<SessionSends> {
+    return (await this.#runner(session)).sends;
   }
 
   /** Returns the code that a phone can scan now. Waits at most 5 s for a session that is STARTING. */

@@ -21,6 +21,7 @@ import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
 import { canPack, discardOutside, packFiles, type RunnerDeps } from "./runner-deps.ts";
+import { SessionSends } from "./sending/session-sends.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
 import { SessionWriter, type WriteContext } from "./session-writer.ts";
 import { WakeTimer } from "./wake-timer.ts";
@@ -32,6 +33,8 @@ export class SessionRunner {
   readonly #logger: Logger;
   readonly #session: SessionWriter;
   readonly #host: EngineHost;
+  /** The messages that the session sends, beside its steps. */
+  readonly sends: SessionSends;
   readonly #wakeTimer: WakeTimer;
   #tail: Promise<unknown> = Promise.resolve();
   /** Number of commands that wait for the present step. */
@@ -50,6 +53,12 @@ export class SessionRunner {
       enqueue: (step) => this.#enqueue(step),
       record: (event) => this.#recordEvent(event),
       commandWaits: () => this.#commandWaits.promise,
+    });
+    this.sends = new SessionSends(deps, {
+      lease,
+      logger: this.#logger,
+      record: () => this.record,
+      sending: () => (statusOf(this.record) === Status.WORKING ? this.#host.engine?.sending : undefined),
     });
     lease.lost.addEventListener("abort", () => void this.#lose(), { once: true });
     if (lease.lost.aborted) void this.#lose();
@@ -193,6 +202,7 @@ export class SessionRunner {
   /** Takes no more steps, and resolves when the engine is closed and the step under way is done. */
   async #finish(state: "closed" | "lost"): Promise<void> {
     this.#state = state;
+    this.sends.close();
     this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     const settled = this.#tail.catch(() => {});
@@ -233,7 +243,7 @@ export class SessionRunner {
       if (this.#state === "lost") throw sessionMoving(this.record.name);
       return step();
     });
-    this.#tail = result.catch(() => {});
+    this.#tail = result.catch(() => {}).then(() => this.sends.refresh());
     return result;
   }
 
@@ -256,6 +266,7 @@ export class SessionRunner {
       this.#logger.info({ status: Status[statusOf(this.record)] }, "session status");
     }
     this.#scheduleWake();
+    if (wipe !== "none") await this.sends.cancelAll();
     if (asideId !== undefined) {
       await this.#host.close();
       await this.#deps.onSetAside?.(asideId);
@@ -296,6 +307,10 @@ export class SessionRunner {
   }
 
   async #recordEvent(event: EngineEvent): Promise<void> {
+    if (event.type === "ack") {
+      await this.sends.acknowledge(event.report);
+      return;
+    }
     if (event.type !== "qr") {
       await this.#apply(event);
       return;
@@ -308,6 +323,7 @@ export class SessionRunner {
     await discardOutside(this.#deps, this.record);
     await this.#written(this.#session.remove());
     this.#state = "removed";
+    this.sends.close();
     this.#wakeTimer.set(undefined);
     await this.#deps.backend.sessions.release(this.#lease);
   }
@@ -326,6 +342,7 @@ export class SessionRunner {
   async #lose(): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "lost";
+    this.sends.close();
     this.#wakeTimer.set(undefined);
     this.#commandWaits.resolve();
     // The first step of closing an engine is synchronous.

@@ -32,7 +32,11 @@ export type ErrorReason =
   | "NODE_UNREACHABLE"
   | "OWNED_ELSEWHERE"
   | "SESSION_MOVING"
-  | "SHUTTING_DOWN";
+  | "SHUTTING_DOWN"
+  | "MESSAGE_REFUSED"
+  | "MESSAGE_NOT_FOUND"
+  | "MESSAGE_HAS_LEFT"
+  | "TOO_MANY_MESSAGES";
 
 /**
  * One broken rule: `field` is a dotted path ("config.webhooks.0.url"), `description` continues it ("must be a URL

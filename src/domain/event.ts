@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Event,
   EventSchema,
+  type MessageAckPayload,
   type MessagePayload,
   MessagePayloadSchema,
   SessionHealthPayloadSchema,
@@ -20,6 +21,7 @@ import {
   statusOf,
   type Transition,
 } from "./session.ts";
+import type { MessageChange } from "./session-input.ts";
 
 /** The names of events that a webhook can ask for: WAHA's (wire.md, section 5). */
 export const eventNames = [
@@ -72,6 +74,11 @@ export const postedEventNames: readonly string[] = [
   "session.status",
   "message",
   "message.any",
+  "message.ack",
+  "message.ack.group",
+  "message.reaction",
+  "message.edited",
+  "message.revoked",
   healthEventName,
   disabledEventName,
 ];
@@ -146,6 +153,26 @@ export function messageEvents(state: SessionState, message: MessagePayload, cont
   return [event(state, "message", { case: "message", value: clone(MessagePayloadSchema, message) }, context), any];
 }
 
+/** Names of the events about changes of messages. */
+const changeNames = {
+  messageReaction: "message.reaction",
+  messageEdited: "message.edited",
+  messageRevoked: "message.revoked",
+} as const satisfies Record<MessageChange["case"], string>;
+
+/** Returns the event of a reaction to a message, its new text, or its deletion. */
+export const messageChangeEvent = (state: SessionState, change: MessageChange, context: EventContext): Event =>
+  event(state, changeNames[change.case], change, context);
+
+/** Returns the event of WhatsApp's report on a message that was sent. A group's members have a name of their own for it. */
+export const messageAckEvent = (state: SessionState, value: MessageAckPayload, context: EventContext): Event =>
+  event(
+    state,
+    value.participant === undefined ? "message.ack" : "message.ack.group",
+    { case: "messageAck", value },
+    context,
+  );
+
 /** Returns the last event of a removed session. */
 export const deletedEvent = (state: SessionState, context: EventContext): Event =>
   event(state, deletedEventName, { case: undefined }, context);
@@ -189,7 +216,7 @@ function event(state: SessionState, name: string, payload: Event["payload"], con
 
 /** Returns the events that a transition announces. `lastInboundAtMs`: Unix time when WhatsApp was last heard, if known. */
 export const announcedEvents = (
-  { state, events, message, changed = [] }: Transition,
+  { state, events, message, messageChange, changed = [] }: Transition,
   lastInboundAtMs: number | undefined,
   context: StatusContext,
 ): Event[] =>
@@ -197,5 +224,6 @@ export const announcedEvents = (
     if (name === "session.status") return statusEvent(state, context);
     if (name === "session.updated") return updatedEvent(state, changed, context);
     if (name === "session.health") return healthEvent(state, lastInboundAtMs, context);
+    if (name === "message_change") return messageChange ? messageChangeEvent(state, messageChange, context) : [];
     return message ? messageEvents(state, message, context) : [];
   });

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
+import type { MessageChange } from "./session-input.ts";
 
 /** Ids of reported messages that are stored per session, at most. */
 const maxReported = 100;
@@ -15,10 +16,28 @@ export const isReported = (log: MessageLog, message: MessagePayload): boolean =>
 
 /** Returns the log after a message is reported. */
 export function withReported(log: MessageLog, { id, timestamp }: MessagePayload): MessageLog {
-  const reported = [...log.reported.slice(1 - maxReported), id];
+  const { reported } = withReportedId(log, id);
   const sentAtMs = timestamp * 1_000;
   const isNewest = !log.newestAt || timestampMs(log.newestAt) < sentAtMs;
   return { ...log, reported, ...(isNewest && { newestAt: timestampFromMs(sentAtMs) }) };
+}
+
+/** Returns the log after something else than a message is reported. */
+export const withReportedId = (log: MessageLog, id: string): MessageLog => ({
+  ...log,
+  reported: [...log.reported.slice(1 - maxReported), id],
+});
+
+/** Returns the id under which the change of a message is logged. */
+export function changeIdOf(change: MessageChange): string {
+  switch (change.case) {
+    case "messageReaction":
+      return `reaction ${change.value.id}`;
+    case "messageEdited":
+      return `edited ${change.value.message?.id} ${change.value.editedMessageId}`;
+    case "messageRevoked":
+      return `revoked ${change.value.revokedMessageId}`;
+  }
 }
 
 /** Returns the log for a login that was paired at `nowMs`. The times of the former login's messages do not apply to it. */

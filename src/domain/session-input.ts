@@ -1,5 +1,5 @@
 import type { PairingLink } from "../../gen/sessiond/store/v1/store_pb.js";
-import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
+import type { Event, MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
 
 /** The result of unlinking a device: removed at WhatsApp, never linked, perhaps still linked, or unknown because the login is unreadable. */
@@ -20,6 +20,9 @@ export type CloseCause =
   | "engine_crashed"
   | "bad_session"
   | "credentials_unreadable";
+
+/** A reaction to a message, its new text, or its deletion. */
+export type MessageChange = Extract<Event["payload"], { case: "messageReaction" | "messageEdited" | "messageRevoked" }>;
 
 /** An input of a session: a command of its owner, a report of its engine, time that has come, or a new process. */
 export type SessionInput =
@@ -50,6 +53,8 @@ export type SessionInput =
   | { type: "me_changed"; me: Me }
   /** A message was received, or sent from another device; perhaps for the second time. */
   | { type: "message"; message: MessagePayload }
+  /** A message got a reaction, another text, or was deleted; perhaps reported for the second time. */
+  | { type: "message_change"; change: MessageChange }
   /** The connection stopped answering, or answers again. */
   | { type: "health"; healthy: boolean }
   | { type: "closed"; cause: CloseCause; message: string; untilMs?: number; clientVersion?: string };

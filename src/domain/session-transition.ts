@@ -5,10 +5,11 @@ import {
   Session_StatusReason as Reason,
 } from "../../gen/sessiond/v1/session_pb.js";
 import type { ChangedPart } from "./session-changes.ts";
+import type { MessageChange } from "./session-input.ts";
 import { type SessionState, statusOf } from "./session-state.ts";
 
 /** Names of the events that a transition can announce. */
-export type Announcement = "session.status" | "session.updated" | "session.health" | "message";
+export type Announcement = "session.status" | "session.updated" | "session.health" | "message" | "message_change";
 
 /** An action to perform once the new state is on disk. After a crash it follows from the state again. */
 export type SessionAction =
@@ -32,6 +33,8 @@ export interface Transition {
   readonly events: readonly Announcement[];
   /** The message that the event "message" is about. */
   readonly message?: MessagePayload;
+  /** The change that the event "message_change" is about. */
+  readonly messageChange?: MessageChange;
   /** The parts that the event "session.updated" is about. */
   readonly changed?: readonly ChangedPart[];
   /** Removes credentials and chats in the same write. */

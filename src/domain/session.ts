@@ -22,7 +22,7 @@ import {
   type SessionRecord,
   SessionRecordSchema,
 } from "../../gen/sessiond/store/v1/store_pb.js";
-import { type MessagePayload, SessionStatusPayload_PastSchema } from "../../gen/sessiond/v1/event_pb.js";
+import { SessionStatusPayload_PastSchema } from "../../gen/sessiond/v1/event_pb.js";
 import {
   Session_DesiredState as Desired,
   type Engine_Kind,
@@ -31,7 +31,8 @@ import {
   Session_StatusReason as Reason,
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
-import { isReported, withLoginInUse, withNewLogin, withReported } from "./message-log.ts";
+import { withLoginInUse, withNewLogin } from "./message-log.ts";
+import { reportChange, reportMessage } from "./message-report.ts";
 import { changeLinks, withoutUsedLinks } from "./pairing-links.ts";
 import { type RetryPolicy, reconnectDelayMs } from "./reconnect.ts";
 import { changedParts, withAccount } from "./session-changes.ts";
@@ -49,7 +50,7 @@ import {
   withRequest,
 } from "./session-transition.ts";
 
-export type { CloseCause, SessionInput, UnlinkOutcome } from "./session-input.ts";
+export type { CloseCause, MessageChange, SessionInput, UnlinkOutcome } from "./session-input.ts";
 export {
   accountOf,
   canUseVersion,
@@ -148,7 +149,8 @@ export function transition(
   { nowMs, wallMs }: Moment,
   policy: SessionPolicy,
 ): Transition {
-  if (input.type === "message") return reported(record, messages, input.message);
+  if (input.type === "message") return reportMessage(record, messages, input.message);
+  if (input.type === "message_change") return reportChange(record, messages, input.change);
   const next = isLeaving(record) ? stepLeaving(record, input, nowMs) : step(record, input, nowMs, policy);
   if (next.state === record && next.events.length === 0 && next.wipe === "none") return next;
   const limited = withLimits(next.state, nowMs, policy);
@@ -167,11 +169,6 @@ function logAfter(input: SessionInput, log: MessageLog, { openedAt }: SessionSta
   if (input.type === "paired") return withNewLogin(log, nowMs);
   if (input.type === "opened") return withLoginInUse(log, openedAt ? timestampMs(openedAt) : nowMs);
   return log;
-}
-
-function reported(record: SessionState, messages: MessageLog, message: MessagePayload): Transition {
-  if (isReported(messages, message)) return to(record);
-  return { ...to(record, { events: ["message"] }), messages: withReported(messages, message), message };
 }
 
 /** Number of statuses in a session.status event. */
@@ -238,6 +235,7 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
       return isRunning(state) ? closed(state, input, nowMs, policy) : to(state);
     case "unlinked":
     case "message":
+    case "message_change":
       return to(state);
   }
 }

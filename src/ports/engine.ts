@@ -1,10 +1,10 @@
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/session_pb.js";
-import type { CloseCause } from "../domain/session.ts";
+import type { CloseCause, MessageChange } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
 import type { Standing } from "./cluster.ts";
 import type { FileArchive } from "./profiles.ts";
-import type { Sending } from "./sending.ts";
+import type { AckReport, Sending } from "./sending.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -36,6 +36,10 @@ export type EngineEvent =
   | { type: "me_changed"; me: Me }
   /** A user's message, received or sent from another device; never a protocol message. */
   | { type: "message"; message: MessagePayload }
+  /** A message got a reaction, another text, or was deleted, by a person or from another device of the account. */
+  | { type: "message_change"; change: MessageChange }
+  /** WhatsApp reports on a message that the account sent. */
+  | { type: "ack"; report: AckReport }
   /** The open connection has stopped or resumed answering. Comes only after `opened`. */
   | { type: "health"; healthy: boolean }
   /**

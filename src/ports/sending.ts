@@ -1,10 +1,8 @@
 import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
-import type { MessagePayload, MessagePayload_Ack } from "../../gen/sessiond/v1/event_pb.js";
+import type { MessagePayload_Ack, MessagePayload_Key } from "../../gen/sessiond/v1/event_pb.js";
 
 /** Result of handing a message to WhatsApp. */
 export interface SentMessage {
-  /** The message as events show it. */
-  readonly payload: MessagePayload;
   /** JID that it was sent to. */
   readonly jid: string;
   /** The message as the engine encoded it, to be stored for recipients that ask again. Empty for engines that store it themselves. */
@@ -37,6 +35,16 @@ export interface AckReport {
   readonly reason?: string;
 }
 
+/** A message of a chat as callers name it. */
+export interface NamedMessage {
+  /** WhatsApp's id. */
+  readonly id: string;
+  readonly chatId: string;
+  /** Undefined if the caller did not say it. */
+  readonly fromMe?: boolean | undefined;
+  readonly participant?: string | undefined;
+}
+
 /** Engines that send messages. All methods reject if the engine is not logged in or closes. */
 export interface Sending {
   /** Returns a new message id of the engine's form. */
@@ -46,6 +54,8 @@ export interface Sending {
    * Safe to repeat with the same id. `file` reads the content of a file message from its start. Rejects with SendRefused.
    */
   send(message: OutgoingMessage, file?: () => AsyncIterable<Uint8Array>): Promise<SentMessage>;
+  /** Returns the key of a message that another one can reply or react to; undefined if the engine does not know the message. */
+  findMessage(name: NamedMessage): Promise<MessagePayload_Key | undefined>;
   /** Marks messages of a chat as read: WhatsApp's ids, or all that are unread if empty. */
   markSeen(chatId: string, ids: readonly string[], participant?: string): Promise<void>;
   /** Shows or hides that the account is typing. */

@@ -3,6 +3,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../gen/sessiond/v1/event_service_pb.js";
+import { MessageService } from "../../gen/sessiond/v1/message_service_pb.js";
 import { ServerService } from "../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../../gen/sessiond/v1/store_service_pb.js";
@@ -11,6 +12,7 @@ import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
 import type { createKeyVerifier } from "../adapters/node/api-key.ts";
 import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
+import { sha256 } from "../adapters/node/secret-hash.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { Authentication, type AuthenticationOptions } from "../api/authentication.ts";
 import { createPeerRoutes, createRoutes, type RoutesOptions } from "../api/routes.ts";
@@ -19,6 +21,7 @@ import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
 import { Warnings } from "../api/warnings.ts";
 import { AllWebhooks } from "../app/all-webhooks.ts";
 import { currentOverview } from "../app/overview.ts";
+import { MessageSender } from "../app/sending/message-sender.ts";
 import { WebhookLog } from "../app/webhook-log.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import { eventsThatNeverFire } from "../domain/config-violations.ts";
@@ -35,6 +38,7 @@ import type { Store } from "./store.ts";
 export const restServices = [
   SessionService,
   AuthService,
+  MessageService,
   EventService,
   WebhookService,
   ServerService,
@@ -86,6 +90,14 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
   const options: RoutesOptions = {
     manager,
+    sender: new MessageSender({
+      manager,
+      sessions: backend.sessions,
+      outgoing: backend.outgoing,
+      clock,
+      random,
+      digest: sha256,
+    }),
     sessions: backend.sessions,
     log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random }),

@@ -45,6 +45,10 @@ const codes = {
   OWNED_ELSEWHERE: "FailedPrecondition",
   SESSION_MOVING: "Unavailable",
   SHUTTING_DOWN: "Unavailable",
+  MESSAGE_REFUSED: "FailedPrecondition",
+  MESSAGE_NOT_FOUND: "NotFound",
+  MESSAGE_HAS_LEFT: "FailedPrecondition",
+  TOO_MANY_MESSAGES: "ResourceExhausted",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;
 
 const isReason = (name: string): name is ErrorReason => Object.hasOwn(codes, name);

@@ -16,6 +16,7 @@ import type {
   UnlinkResult,
 } from "../../src/ports/engine.ts";
 import type { FileArchive } from "../../src/ports/profiles.ts";
+import type { Sending } from "../../src/ports/sending.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -42,6 +43,8 @@ export class FakeEngine implements Engine {
   closed = false;
   /** True if it was told to close. */
   closing = false;
+  /** What sends messages; none unless a test sets it. */
+  sending?: Sending;
   readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];
   #wake = () => {};

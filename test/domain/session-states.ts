@@ -34,6 +34,7 @@ export function step(state: SessionRecord, input: SessionInput, atMs = nowMs) {
     "session.status": "announce",
     "session.health": "announce_health",
     message: "announce_message",
+    message_change: "announce_message_change",
   } as const;
   const types = [
     ...next.events.filter((event) => event !== "session.updated").map((event) => announcements[event]),

@@ -1,5 +1,6 @@
 import type { DescMethod, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
+import { MessageService } from "../../../gen/sessiond/v1/message_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { WebhookService } from "../../../gen/sessiond/v1/webhook_service_pb.js";
 
@@ -49,6 +50,18 @@ export const ownerCalls: ReadonlyMap<DescMethod, OwnerCall> = new Map([
   row(AuthService.method.createPairingLink, named),
   row(AuthService.method.revokePairingLink, named, true),
   row(AuthService.method.getPairingLink, () => undefined, true),
+  row(MessageService.method.sendText, named),
+  row(MessageService.method.replyDeprecated, named),
+  row(MessageService.method.sendImage, named),
+  row(MessageService.method.sendFile, named),
+  row(MessageService.method.sendVoice, named),
+  row(MessageService.method.sendVideo, named),
+  row(MessageService.method.setReaction, named),
+  row(MessageService.method.sendSeen, named, true),
+  row(MessageService.method.startTyping, named, true),
+  row(MessageService.method.stopTyping, named, true),
+  row(MessageService.method.checkNumber, named, true),
+  row(MessageService.method.cancelOutgoing, named, true),
   row(WebhookService.method.resendDelivery, named),
   // Without a session, each session's owner is called for it.
   row(WebhookService.method.resendFailed, named),

@@ -801,11 +801,11 @@ export declare type OutgoingContent = Message<"sessiond.store.v1.OutgoingContent
   } | { case: undefined; value?: undefined };
 
   /**
-   * Message that it replies to: as the engine encoded it.
+   * Message that it replies to.
    *
-   * @generated from field: bytes quoted = 4;
+   * @generated from field: sessiond.v1.MessagePayload.Key reply_to = 4;
    */
-  quoted: Uint8Array;
+  replyTo?: MessagePayload_Key | undefined;
 
   /**
    * Chat ids of the persons mentioned; "all" for everyone in a group.

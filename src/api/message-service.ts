@@ -1,0 +1,194 @@
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { type OutgoingContent, OutgoingContentSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import {
+  type MessageService,
+  type SendTextRequest,
+  SendTextRequestSchema,
+  SetReactionRequestSchema,
+} from "../../gen/sessiond/v1/message_service_pb.js";
+import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb.js";
+import { type MessageSender, refusalOf, type SendRequest, type Sent } from "../app/sending/message-sender.ts";
+import { chatIdOf, isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
+import { invalidArgument, SessionError } from "../domain/errors.ts";
+import { payloadOf } from "../domain/outgoing-payload.ts";
+import { pageTokenOf, placeOfToken } from "../domain/page-token.ts";
+import { phoneNumber } from "../domain/phone-number.ts";
+import type { Sending } from "../ports/sending.ts";
+import { idempotencyKeyOf } from "./preconditions.ts";
+
+/** Dependencies of MessageService. */
+export interface MessageServiceOptions {
+  readonly sender: MessageSender;
+}
+
+const defaultPageSize = 50;
+
+/** Fields that all requests to send have. */
+interface SendFields {
+  readonly session: string;
+  readonly chatId: string;
+  readonly id: string;
+  readonly replyTo: string;
+  readonly expiresAt?: Parameters<typeof timestampMs>[0] | undefined;
+  readonly force: boolean;
+}
+
+/** Creates MessageService on top of a sender. */
+export function createMessageService({ sender }: MessageServiceOptions): ServiceImpl<typeof MessageService> {
+  const send = async (request: SendRequest, { signal }: HandlerContext) => ({
+    message: shownOf(await sender.send(request, signal)),
+  });
+  const sendText = (request: SendTextRequest, context: HandlerContext) => {
+    const { text, linkPreview = true, linkPreviewHighQuality: highQuality, mentions } = request;
+    const content = create(OutgoingContentSchema, {
+      kind: { case: "text", value: { text, linkPreview, highQuality } },
+      mentions: mentionsOf(mentions),
+    });
+    return send(requestOf(SendTextRequestSchema, request, content, context), context);
+  };
+  const unsupported = () => {
+    throw new SessionError("METHOD_NOT_SUPPORTED", "This server cannot send files yet");
+  };
+  /** Runs an action of the session's engine. */
+  const acting = async <T>(session: string, { signal }: HandlerContext, act: (sending: Sending) => Promise<T>) => {
+    const sending = await sender.sending(session, signal);
+    return act(sending).catch((error: unknown) => {
+      throw refusalOf(error, session);
+    });
+  };
+  return {
+    sendText,
+    replyDeprecated: (request, context) => sendText({ ...request, $typeName: "sessiond.v1.SendTextRequest" }, context),
+    sendImage: unsupported,
+    sendFile: unsupported,
+    sendVoice: unsupported,
+    sendVideo: unsupported,
+    setReaction(request, context) {
+      const { session, messageId, reaction: text } = request;
+      const target = nameOf(messageId, "messageId");
+      if (target.chatId === undefined) {
+        throw invalidArgument([{ field: "messageId", description: "must be the id as events show it, with its chat" }]);
+      }
+      const content = create(OutgoingContentSchema, { kind: { case: "reaction", value: { text } } });
+      const fingerprint = toBinary(SetReactionRequestSchema, request);
+      const options = { ...optionsOf(context), isAsync: false, force: false };
+      return send({ session, chatId: target.chatId, content, fingerprint, replyTo: target, ...options }, context);
+    },
+    async sendSeen({ session, chatId, messageIds, messageId, participant }, context) {
+      const chat = chatOf(chatId);
+      const ids = [...messageIds, ...(messageId === "" ? [] : [messageId])].map((id) => nameOf(id, "messageIds").id);
+      const author = participant === "" ? undefined : chatOf(participant, "participant");
+      await acting(session, context, (sending) => sending.markSeen(chat, ids, author));
+      return {};
+    },
+    async startTyping({ session, chatId }, context) {
+      const chat = chatOf(chatId);
+      await acting(session, context, (sending) => sending.setTyping(chat, true));
+      return { result: true };
+    },
+    async stopTyping({ session, chatId }, context) {
+      const chat = chatOf(chatId);
+      await acting(session, context, (sending) => sending.setTyping(chat, false));
+      return { result: true };
+    },
+    async checkNumber({ session, phone }, context) {
+      const digits = phoneNumber(phone.replace(/@(c\.us|s\.whatsapp\.net)$/, ""));
+      if (typeof digits !== "string") throw invalidArgument([{ ...digits, field: "phone" }]);
+      const account = await acting(session, context, (sending) => sending.findAccount(digits));
+      return account ? { numberExists: true, ...account } : { numberExists: false };
+    },
+    async newMessageId({ session }) {
+      await sender.list(session, { limit: 0 });
+      return { id: sender.newId() };
+    },
+    async listOutbox({ session, states, chatId, pageSize, pageToken }) {
+      const filter = { session, states, chatId: chatId === "" ? "" : chatOf(chatId) };
+      const place = placeOfToken(pageToken, filter);
+      const limit = pageSize || defaultPageSize;
+      const { messages, record } = await sender.list(session, {
+        ...(states.length > 0 && { states }),
+        ...(filter.chatId !== "" && { chatId: filter.chatId }),
+        ...(place !== undefined && { before: BigInt(place) }),
+        limit: limit + 1,
+      });
+      const page = messages.slice(0, limit);
+      const last = messages.length > limit ? page.at(-1) : undefined;
+      return {
+        messages: page.map((message) => outgoingView({ message, record })),
+        nextPageToken: last ? pageTokenOf(String(last.place), filter) : "",
+      };
+    },
+    getOutgoing: async ({ session, id }) => ({
+      outgoing: outgoingView(await sender.get(session, nameOf(id, "id").id)),
+    }),
+    cancelOutgoing: async ({ session, id }) => ({
+      outgoing: outgoingView(await sender.cancel(session, nameOf(id, "id").id)),
+    }),
+  };
+}
+
+const shownOf = ({ message, record }: Sent) => payloadOf(message, record.me);
+
+function outgoingView(sent: Sent): Outgoing {
+  const { id, chatId, state, reason, acceptedAt, changedAt, attempts } = sent.message;
+  return create(OutgoingSchema, {
+    id,
+    chatId,
+    state,
+    reason,
+    message: shownOf(sent),
+    ...(acceptedAt && { acceptedAt }),
+    ...(changedAt && { changedAt }),
+    attempts,
+  });
+}
+
+/** Returns what a caller asks to send. Its fingerprint leaves out the id, which names the request. */
+function requestOf<Desc extends DescMessage>(
+  schema: Desc,
+  request: MessageShape<Desc> & SendFields,
+  content: OutgoingContent,
+  context: HandlerContext,
+): SendRequest {
+  const { session, chatId, id, replyTo, expiresAt, force } = request;
+  if (id !== "" && !isMessageId(id)) {
+    throw invalidArgument([{ field: "id", description: "must be an id from NewMessageId: letters and digits" }]);
+  }
+  return {
+    session,
+    chatId: chatOf(chatId),
+    content,
+    fingerprint: toBinary(schema, { ...request, id: "" }),
+    ...(id !== "" && { id }),
+    ...(replyTo !== "" && { replyTo: nameOf(replyTo, "replyTo") }),
+    ...(expiresAt && { expiresAtMs: timestampMs(expiresAt) }),
+    force,
+    ...optionsOf(context),
+  };
+}
+
+/** Returns what the headers of a call say about sending. */
+function optionsOf({ requestHeader }: HandlerContext): Pick<SendRequest, "idempotencyKey" | "isAsync"> {
+  const idempotencyKey = idempotencyKeyOf(requestHeader);
+  const preferences = requestHeader.get("prefer")?.split(",") ?? [];
+  const isAsync = preferences.some((one) => one.trim().toLowerCase() === "respond-async");
+  return { isAsync, ...(idempotencyKey !== undefined && { idempotencyKey }) };
+}
+
+function chatOf(text: string, field = "chatId"): string {
+  const chat = chatIdOf(text, field);
+  if (typeof chat === "string") return chat;
+  throw invalidArgument([chat]);
+}
+
+function nameOf(text: string, field: string): MessageName {
+  const name = messageNameOf(text, field);
+  if (!("field" in name)) return name;
+  throw invalidArgument([name]);
+}
+
+/** Returns the chat ids of the persons mentioned; "all" stays. */
+const mentionsOf = (mentions: readonly string[]): string[] =>
+  mentions.map((mention) => (mention === "all" ? mention : chatOf(mention, "mentions")));

@@ -1,0 +1,241 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type OutgoingContent,
+  type OutgoingMessage,
+  OutgoingMessageSchema,
+  type SessionRecord,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
+import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
+import type { MessageName } from "../../domain/chat-address.ts";
+import { invalidArgument, SessionError, sessionNotFound, shuttingDown } from "../../domain/errors.ts";
+import { statusOf } from "../../domain/session.ts";
+import type { OutgoingQuery, OutgoingStore } from "../../ports/outgoing.ts";
+import { type Sending, SendRefused } from "../../ports/sending.ts";
+import type { Sessions } from "../../ports/sessions.ts";
+import type { Clock, Random } from "../../ports/system.ts";
+import type { SessionManager } from "../session-manager.ts";
+import type { SessionSends } from "./session-sends.ts";
+
+/** Time that a call waits for WhatsApp's server to acknowledge its message. */
+const answerLimitMs = 10_000;
+/** Time for a STARTING session to become WORKING. */
+const workingLimitMs = 5_000;
+/** Messages of a session that wait, at most. */
+const maxWaiting = 10_000;
+
+/** Dependencies of a sender. */
+export interface MessageSenderOptions {
+  readonly manager: Pick<SessionManager, "get" | "sends">;
+  readonly sessions: Pick<Sessions, "watch">;
+  readonly outgoing: Pick<OutgoingStore, "get" | "list">;
+  readonly clock: Clock;
+  readonly random: Pick<Random, "hex">;
+  /** Returns the SHA-256 of some bytes. */
+  digest(bytes: Uint8Array): Uint8Array;
+}
+
+/** A message to be sent. */
+export interface SendRequest {
+  readonly session: string;
+  readonly chatId: string;
+  readonly content: OutgoingContent;
+  /** Message id of the caller's own. */
+  readonly id?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** The request as bytes: a repetition must have the same. */
+  readonly fingerprint: Uint8Array;
+  readonly replyTo?: MessageName | undefined;
+  /** Unix time (ms) until which the message may wait for the session. */
+  readonly expiresAtMs?: number | undefined;
+  /** True to answer once the message is stored. */
+  readonly isAsync: boolean;
+  readonly force: boolean;
+}
+
+/** A message, with the record of the session that sends it. */
+export interface Sent {
+  readonly message: OutgoingMessage;
+  readonly record: SessionRecord;
+}
+
+/** Sends messages for callers. Rejects with SessionError for reasons that a caller can understand. */
+export class MessageSender {
+  readonly #options: MessageSenderOptions;
+
+  constructor(options: MessageSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Stores a message, has it sent, and returns it as it is after WhatsApp's answer, or after 10 s. */
+  async send(request: SendRequest, signal: AbortSignal): Promise<Sent> {
+    const mayWait = request.isAsync || request.expiresAtMs !== undefined;
+    const record = mayWait ? await this.#paired(request.session) : await this.#working(request.session, signal);
+    const sends = await this.#options.manager.sends(request.session);
+    const message = await this.#accept(sends, record, request);
+    if (request.isAsync) return { message, record };
+    const answered = (await sends.answered(message.id, answerLimitMs)) ?? message;
+    if (isRefused(answered)) throw refusal(answered);
+    return { message: answered, record };
+  }
+
+  /** Returns what sends the messages of a WORKING session. Waits at most 5 s for one that is STARTING. */
+  async sending(session: string, signal: AbortSignal): Promise<Sending> {
+    const record = await this.#working(session, signal);
+    const { sending } = await this.#options.manager.sends(session);
+    if (sending) return sending;
+    throw statusUnexpected(record);
+  }
+
+  /** Returns a new message id. */
+  newId(): string {
+    return `3EB0${this.#options.random.hex(9).toUpperCase()}`;
+  }
+
+  /** Returns one message. */
+  async get(session: string, id: string): Promise<Sent> {
+    const record = await this.#options.manager.get(session);
+    const message = await this.#options.outgoing.get(session, id);
+    if (!message) throw messageNotFound(session, id);
+    return { message, record };
+  }
+
+  /** Returns messages, the one accepted last first, with the record of the session. */
+  async list(session: string, query: OutgoingQuery): Promise<{ messages: OutgoingMessage[]; record: SessionRecord }> {
+    const record = await this.#options.manager.get(session);
+    return { messages: await this.#options.outgoing.list(session, query), record };
+  }
+
+  /** Cancels a message that has not left. */
+  async cancel(session: string, id: string): Promise<Sent> {
+    const record = await this.#options.manager.get(session);
+    const message = await (await this.#options.manager.sends(session)).cancel(id);
+    if (!message) throw messageNotFound(session, id);
+    if (message.state === State.CANCELLED) return { message, record };
+    throw new SessionError("MESSAGE_HAS_LEFT", `The message is ${State[message.state]}: it cannot be cancelled`, {
+      session,
+      id,
+    });
+  }
+
+  async #accept(sends: SessionSends, record: SessionRecord, request: SendRequest): Promise<OutgoingMessage> {
+    const { digest, clock } = this.#options;
+    const { session, id, idempotencyKey, chatId, replyTo, expiresAtMs, force } = request;
+    const known = id === undefined ? undefined : await this.#options.outgoing.get(session, id);
+    if (!known && sends.size >= maxWaiting) throw tooMany(session);
+    const requestHash = digest(request.fingerprint);
+    const keyHash = idempotencyKey === undefined ? new Uint8Array() : digest(Buffer.from(idempotencyKey));
+    const content = known ? request.content : await withReply(sends, chatId, request.content, replyTo);
+    const wallMs = clock.wallMs();
+    const { message } = await sends.accept(
+      create(OutgoingMessageSchema, {
+        id: id ?? this.newId(),
+        keyHash,
+        requestHash,
+        chatId,
+        content,
+        state: State.QUEUED,
+        acceptedAt: timestampFromMs(wallMs),
+        changedAt: timestampFromMs(wallMs),
+        ...(expiresAtMs !== undefined && {
+          expiresAt: timestampFromMs(clock.nowMs() + Math.max(0, expiresAtMs - wallMs)),
+        }),
+        force,
+      }),
+    );
+    if (Buffer.compare(message.requestHash, requestHash) === 0) return message;
+    throw new SessionError(
+      "IDEMPOTENCY_KEY_REUSED",
+      `This ${idempotencyKey === undefined ? "id" : "Idempotency-Key"} was used to send another message; use a new one for another message`,
+      { session: record.name, id: message.id },
+    );
+  }
+
+  /** Returns the record of a session that is paired with a phone: its messages can wait. */
+  async #paired(session: string): Promise<SessionRecord> {
+    const record = await this.#options.manager.get(session);
+    if (record.me) return record;
+    throw statusUnexpected(record);
+  }
+
+  /** Returns the record of a session once it is WORKING. Waits at most 5 s while it is STARTING. */
+  async #working(session: string, signal: AbortSignal): Promise<SessionRecord> {
+    const { sessions, clock } = this.#options;
+    const waiting = new AbortController();
+    const cancel = clock.schedule(workingLimitMs, () => waiting.abort());
+    let last: SessionRecord | undefined;
+    try {
+      for await (const { record } of sessions.watch(session, AbortSignal.any([signal, waiting.signal]))) {
+        if (!record) throw sessionNotFound(session);
+        if (statusOf(record) === Status.WORKING) return record;
+        last = record;
+        if (statusOf(record) !== Status.STARTING) break;
+      }
+    } finally {
+      cancel();
+    }
+    if (last) throw statusUnexpected(last);
+    throw shuttingDown();
+  }
+}
+
+/** Adds the message that another one replies or reacts to. */
+async function withReply(
+  sends: SessionSends,
+  chatId: string,
+  content: OutgoingContent,
+  replyTo: MessageName | undefined,
+): Promise<OutgoingContent> {
+  if (!replyTo) return content;
+  const key = await sends.sending?.findMessage({ chatId, ...replyTo });
+  if (!key) {
+    const field = content.kind.case === "reaction" ? "messageId" : "replyTo";
+    throw invalidArgument([{ field, description: "names a message that this session does not know" }]);
+  }
+  if (content.kind.case !== "reaction") return { ...content, replyTo: key };
+  return { ...content, kind: { case: "reaction", value: { ...content.kind.value, key } } };
+}
+
+const isRefused = ({ state }: OutgoingMessage): boolean =>
+  state === State.FAILED || state === State.EXPIRED || state === State.CANCELLED;
+
+/** Returns the error for a message that WhatsApp or the engine refused. */
+export function refusalOf(error: unknown, session: string): unknown {
+  if (!(error instanceof SendRefused)) return error;
+  const { reason, message, untilMs } = error;
+  return new SessionError("MESSAGE_REFUSED", message, {
+    session,
+    refusal: reason,
+    ...(untilMs !== undefined && { until: new Date(untilMs).toISOString() }),
+  });
+}
+
+const refusal = ({ id, state, reason }: OutgoingMessage) =>
+  new SessionError("MESSAGE_REFUSED", refusalTexts[reason] ?? `The message is ${State[state]}: ${reason}`, {
+    id,
+    refusal: reason,
+  });
+
+/** Sentences about the reasons for which messages are refused. */
+const refusalTexts: Readonly<Record<string, string>> = {
+  NO_ACCOUNT: "chatId names no account at WhatsApp",
+  REACHOUT_LOCKED: "WhatsApp has locked new chats of this account; replies still pass",
+  STALE_DEVICES: "WhatsApp refused the message because the recipient's devices have changed; send it again",
+  RATE: "WhatsApp refused the message because the account sends too fast",
+  SEND_FAILED: "The engine could not send the message",
+  EXPIRED: "The message was not sent before expiresAt",
+};
+
+const statusUnexpected = (record: SessionRecord) =>
+  new SessionError(
+    "SESSION_STATUS_UNEXPECTED",
+    "Session status is not as expected. Try again later or restart the session",
+    { session: record.name, status: Status[statusOf(record)] ?? "", expected: "WORKING" },
+  );
+
+const messageNotFound = (session: string, id: string) =>
+  new SessionError("MESSAGE_NOT_FOUND", "Message not found", { session, id });
+
+const tooMany = (session: string) =>
+  new SessionError("TOO_MANY_MESSAGES", `${maxWaiting} messages of the session wait already`, { session });

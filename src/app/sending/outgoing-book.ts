@@ -1,0 +1,79 @@
+import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { NewEvent } from "../../ports/outbox.ts";
+import type { OutgoingStore } from "../../ports/outgoing.ts";
+import type { Lease } from "../../ports/sessions.ts";
+
+/** Returns a message after a change; undefined to leave it as it is. */
+export type Change = (message: OutgoingMessage) => OutgoingMessage | undefined;
+
+/** Options of a book. */
+export interface BookOptions {
+  readonly store: OutgoingStore;
+  readonly lease: Lease;
+  /** Returns the events that announce a change. */
+  events(before: OutgoingMessage, after: OutgoingMessage): readonly NewEvent[];
+  /** Called after each change that is written. */
+  changed(message: OutgoingMessage): void;
+}
+
+/** The outgoing messages of one session: changes of one message are written one after another, each with its events. */
+export class OutgoingBook {
+  readonly #options: BookOptions;
+  /** Messages that are not finished, as they are in the store. */
+  readonly #open = new Map<string, OutgoingMessage>();
+  /** The last change of each message that is under way. */
+  readonly #tails = new Map<string, Promise<unknown>>();
+
+  constructor(options: BookOptions) {
+    this.#options = options;
+  }
+
+  /** See OutgoingStore.accept. */
+  async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+    const { store, lease } = this.#options;
+    const accepted = await store.accept(lease, message);
+    if (accepted.isNew) this.#open.set(accepted.message.id, accepted.message);
+    return accepted;
+  }
+
+  /** Reads the unsent messages, in the order of their acceptance. */
+  async load(): Promise<OutgoingMessage[]> {
+    const { store, lease } = this.#options;
+    const unsent = await store.unsent(lease.session);
+    for (const message of unsent) this.#open.set(message.id, message);
+    return unsent;
+  }
+
+  /** Returns a message; undefined if the session has none with this id. */
+  async get(id: string): Promise<OutgoingMessage | undefined> {
+    const { store, lease } = this.#options;
+    return this.#open.get(id) ?? store.get(lease.session, id);
+  }
+
+  /** Changes a message and logs the events of the change in one write. Returns it as it is afterwards; undefined if it is unknown. */
+  change(id: string, change: Change): Promise<OutgoingMessage | undefined> {
+    const changed = (this.#tails.get(id) ?? Promise.resolve()).then(() => this.#change(id, change));
+    const tail = changed.catch(() => {});
+    this.#tails.set(id, tail);
+    void tail.then(() => {
+      if (this.#tails.get(id) === tail) this.#tails.delete(id);
+    });
+    return changed;
+  }
+
+  /** Forgets a message that nobody is going to change soon. */
+  forget(id: string): void {
+    this.#open.delete(id);
+  }
+
+  async #change(id: string, change: Change): Promise<OutgoingMessage | undefined> {
+    const { store, lease, events, changed } = this.#options;
+    const before = await this.get(id);
+    const after = before && change(before);
+    if (!before || !after) return before;
+    await store.write(lease, { messages: [after], events: events(before, after) });
+    if (this.#open.has(id)) this.#open.set(id, after);
+    changed(after);
+    return after;
+  }
+}

@@ -1,0 +1,284 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { type Acknowledgement, acknowledged, inState, isCancellable, isUnsent } from "../../domain/outgoing.ts";
+import { type Rate, TokenBucket } from "../../domain/rate.ts";
+import { type Sending, SendRefused, type SentMessage } from "../../ports/sending.ts";
+import { LeaseLost } from "../../ports/sessions.ts";
+import type { Clock, Logger } from "../../ports/system.ts";
+import { awaitWithin } from "../time-box.ts";
+import { storeRetryMs } from "../wake-timer.ts";
+import type { OutgoingBook } from "./outgoing-book.ts";
+
+/** Time that a message may be without an acknowledgement before the next one of its chat leaves. It is UNCERTAIN then. */
+const ackPatienceMs = 60_000;
+
+/** Options of a session's queue. */
+export interface SendQueueOptions {
+  readonly book: OutgoingBook;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Messages that may leave per second. */
+  readonly rate: Rate;
+  /** Returns what sends the session's messages now; undefined unless the session is WORKING. */
+  sending(): Sending | undefined;
+  /** Opens the content of a file message. */
+  openFile?(spoolId: string): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Sends the outgoing messages of one session: those of a chat one at a time, in the order of their acceptance, chats beside each other.
+ * It works beside the session's runner, so that a slow upload never delays a stop.
+ */
+export class SendQueue {
+  readonly #options: SendQueueOptions;
+  readonly #bucket: TokenBucket;
+  /** Ids of the messages still to be sent, by chat. */
+  readonly #chats = new Map<string, string[]>();
+  readonly #running = new Set<string>();
+  readonly #acknowledgements = new Map<string, () => void>();
+  /** Times at which waiting messages expire (monotonic), by id. */
+  readonly #expiries = new Map<string, number>();
+  #cancelExpiry = () => {};
+  #sending: Sending | undefined;
+  /** Aborted when the engine that sends is another one. */
+  #connection = new AbortController();
+  #loaded: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: SendQueueOptions) {
+    this.#options = options;
+    this.#bucket = new TokenBucket(options.rate);
+  }
+
+  /** Number of messages that wait. */
+  get size(): number {
+    return [...this.#chats.values()].reduce((sum, ids) => sum + ids.length, 0);
+  }
+
+  /** Reads the messages that an earlier process has left. Called before any other method. Idempotent. */
+  load(): Promise<void> {
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  /** Adds a message that was accepted. */
+  add(message: OutgoingMessage): void {
+    this.#enqueue(message);
+    this.#scheduleExpiry();
+    void this.#run(message.chatId);
+  }
+
+  /** The session may have another engine, or none. */
+  refresh(): void {
+    const sending = this.#isClosed ? undefined : this.#options.sending();
+    if (sending === this.#sending) return;
+    this.#sending = sending;
+    this.#connection.abort();
+    this.#connection = new AbortController();
+    if (!sending) return;
+    this.load().then(
+      () => this.#runAll(),
+      (error: unknown) => this.#failed(error, () => this.#runAll()),
+    );
+  }
+
+  /** Applies WhatsApp's report on a message. Resolves when it is written. */
+  async acknowledge(id: string, report: Acknowledgement): Promise<void> {
+    const { book, clock } = this.#options;
+    const after = await book.change(id, (message) => acknowledged(message, report, clock.wallMs()));
+    if (after && !isUnsent(after.state)) this.#acknowledgements.get(id)?.();
+  }
+
+  /** Cancels a message that has not left; returns it as it is now. */
+  async cancel(id: string, reason: string): Promise<OutgoingMessage | undefined> {
+    const { book, clock } = this.#options;
+    const after = await book.change(id, (message) =>
+      isCancellable(message.state) ? inState(message, State.CANCELLED, clock.wallMs(), reason) : undefined,
+    );
+    if (after) void this.#run(after.chatId);
+    return after;
+  }
+
+  /** Cancels all that has not reached WhatsApp: the login that would have sent it is gone. */
+  async cancelAll(reason: string): Promise<void> {
+    const { book, clock } = this.#options;
+    await this.load();
+    const ids = [...this.#chats.values()].flat();
+    this.#chats.clear();
+    await Promise.all(
+      ids.map((id) =>
+        book.change(id, (message) => {
+          if (!isUnsent(message.state)) return undefined;
+          const state = isCancellable(message.state) ? State.CANCELLED : State.UNCERTAIN;
+          return inState(message, state, clock.wallMs(), reason);
+        }),
+      ),
+    );
+  }
+
+  /** Sends no more. What is on its way is sent again by the next owner. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelExpiry();
+    this.refresh();
+  }
+
+  async #load(): Promise<void> {
+    for (const message of await this.#options.book.load()) this.#enqueue(message);
+    this.#scheduleExpiry();
+  }
+
+  #enqueue({ id, chatId, expiresAt }: OutgoingMessage): void {
+    const ids = this.#chats.get(chatId) ?? [];
+    this.#chats.set(chatId, ids);
+    if (ids.includes(id)) return;
+    ids.push(id);
+    if (expiresAt) this.#expiries.set(id, timestampMs(expiresAt));
+  }
+
+  /** Expires waiting messages at their times, also while the session does not work. */
+  #scheduleExpiry(): void {
+    this.#cancelExpiry();
+    if (this.#isClosed || this.#expiries.size === 0) return;
+    const { clock } = this.#options;
+    const nextMs = Math.min(...this.#expiries.values());
+    this.#cancelExpiry = clock.schedule(Math.max(0, nextMs - clock.nowMs()), () => void this.#expireAll());
+  }
+
+  async #expireAll(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    const late = [...this.#expiries].flatMap(([id, atMs]) => (atMs <= nowMs ? [id] : []));
+    for (const id of late) this.#expiries.delete(id);
+    try {
+      await Promise.all(late.map((id) => this.#expireOrSkip(id)));
+    } catch (error) {
+      for (const id of late) this.#expiries.set(id, nowMs + storeRetryMs);
+      this.#options.logger.error({ err: error }, "a message could not be expired; trying again");
+    }
+    this.#scheduleExpiry();
+  }
+
+  #runAll(): void {
+    for (const chatId of this.#chats.keys()) void this.#run(chatId);
+  }
+
+  /** Sends what waits in a chat, unless that is under way. Never rejects. */
+  async #run(chatId: string): Promise<void> {
+    if (this.#running.has(chatId)) return;
+    this.#running.add(chatId);
+    try {
+      await this.#sendAll(chatId);
+    } catch (error) {
+      this.#failed(error, () => void this.#run(chatId));
+    } finally {
+      this.#running.delete(chatId);
+    }
+  }
+
+  async #sendAll(chatId: string): Promise<void> {
+    const ids = this.#chats.get(chatId);
+    while (ids?.[0] !== undefined) {
+      const [id] = ids;
+      const { signal } = this.#connection;
+      const isDone = await this.#sendNext(id, signal);
+      if (isDone) {
+        ids.shift();
+        this.#expiries.delete(id);
+        this.#options.book.forget(id);
+      } else if (!signal.aborted || !this.#sending) return;
+    }
+    this.#chats.delete(chatId);
+  }
+
+  /** Sends one message; returns true once the next one of its chat may leave. */
+  async #sendNext(id: string, signal: AbortSignal): Promise<boolean> {
+    const { book, clock } = this.#options;
+    if ((await this.#expireOrSkip(id)) === "skip") return true;
+    const sending = this.#sending;
+    if (!sending || signal.aborted) return false;
+    await this.#pause(this.#bucket.take(clock.nowMs()), signal);
+    if (signal.aborted) return false;
+    const message = await book.change(id, (one) =>
+      isUnsent(one.state) ? { ...inState(one, State.SENDING, clock.wallMs()), attempts: one.attempts + 1 } : undefined,
+    );
+    if (message?.state !== State.SENDING) return true;
+    const acknowledgement = this.#acknowledgementOf(id);
+    try {
+      const sent = await this.#hand(message, sending, signal);
+      if (!sent) return (await book.get(id))?.state !== State.SENDING;
+      await book.change(id, (one) => ({ ...one, encoded: sent.encoded, jid: sent.jid }));
+      return await this.#awaitAcknowledgement(id, acknowledgement, signal);
+    } finally {
+      this.#acknowledgements.delete(id);
+    }
+  }
+
+  /** Hands a message to the engine. Returns undefined if the engine has gone, or has refused it. */
+  async #hand(message: OutgoingMessage, sending: Sending, signal: AbortSignal): Promise<SentMessage | undefined> {
+    const { book, clock, logger, openFile } = this.#options;
+    const { id, content } = message;
+    const spoolId = content?.kind.case === "file" ? content.kind.value.spoolId : "";
+    try {
+      return await sending.send(message, spoolId !== "" && openFile ? () => openFile(spoolId) : undefined);
+    } catch (error) {
+      if (signal.aborted || this.#options.sending() !== sending) return undefined;
+      const reason = error instanceof SendRefused ? error.reason : "SEND_FAILED";
+      if (!(error instanceof SendRefused)) logger.error({ err: error, message: id }, "a message could not be sent");
+      await book.change(id, (one) => acknowledged(one, { ack: -1, reason }, clock.wallMs()));
+      return undefined;
+    }
+  }
+
+  /** Waits until a message is acknowledged; returns false if the connection ends first, after which it is sent again. */
+  async #awaitAcknowledgement(id: string, acknowledgement: Promise<void>, signal: AbortSignal): Promise<boolean> {
+    const { book, clock } = this.#options;
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => ended.resolve(), { once: true });
+    if (signal.aborted) ended.resolve();
+    await awaitWithin(clock, ackPatienceMs, Promise.race([acknowledgement, ended.promise]));
+    const after = await book.change(id, (one) =>
+      isUnsent(one.state) && !signal.aborted
+        ? inState(one, State.UNCERTAIN, clock.wallMs(), "NOT_ACKNOWLEDGED")
+        : undefined,
+    );
+    return after === undefined || !isUnsent(after.state);
+  }
+
+  /** Resolves once a message is acknowledged. */
+  #acknowledgementOf(id: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#acknowledgements.set(id, resolve);
+    return promise;
+  }
+
+  /** Ends a message that may not leave any more. */
+  async #expireOrSkip(id: string): Promise<"send" | "skip"> {
+    const { book, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const isLate = ({ expiresAt }: OutgoingMessage) => expiresAt !== undefined && timestampMs(expiresAt) <= nowMs;
+    const message = await book.change(id, (one) =>
+      isCancellable(one.state) && isLate(one) ? inState(one, State.EXPIRED, clock.wallMs(), "EXPIRED") : undefined,
+    );
+    return message && isUnsent(message.state) ? "send" : "skip";
+  }
+
+  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    if (delayMs <= 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.schedule(delayMs, resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    cancel();
+  }
+
+  /** A write failed: tries again later, unless the session has another owner. */
+  #failed(error: unknown, again: () => void): void {
+    if (error instanceof LeaseLost || this.#isClosed) return;
+    this.#options.logger.error({ err: error }, "sending failed; trying again");
+    this.#options.clock.schedule(storeRetryMs, again);
+  }
+}

@@ -1,0 +1,140 @@
+import type { OutgoingMessage, SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { endpointIdsFor, endpointsOf } from "../../domain/delivery.ts";
+import { messageAckEvent, messageEvents } from "../../domain/event.ts";
+import { isUnsent } from "../../domain/outgoing.ts";
+import { ackPayloadOf, payloadOf } from "../../domain/outgoing-payload.ts";
+import type { NewEvent } from "../../ports/outbox.ts";
+import type { AckReport, Sending } from "../../ports/sending.ts";
+import type { Lease } from "../../ports/sessions.ts";
+import type { Logger } from "../../ports/system.ts";
+import type { RunnerDeps } from "../runner-deps.ts";
+import { awaitWithin } from "../time-box.ts";
+import { OutgoingBook } from "./outgoing-book.ts";
+import { SendQueue } from "./send-queue.ts";
+
+/** The session that messages are sent for. */
+export interface SendingSession {
+  readonly lease: Lease;
+  readonly logger: Logger;
+  /** Returns the record as it is now. */
+  record(): SessionRecord;
+  /** Returns what sends the session's messages now; undefined unless the session is WORKING. */
+  sending(): Sending | undefined;
+}
+
+/** The messages that one session sends: stores them, sends them in order, and announces how far they have come. */
+export class SessionSends {
+  readonly #deps: RunnerDeps;
+  readonly #session: SendingSession;
+  readonly #book: OutgoingBook;
+  readonly #queue: SendQueue;
+  /** Calls that wait for WhatsApp's answer, by message. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(deps: RunnerDeps, session: SendingSession) {
+    this.#deps = deps;
+    this.#session = session;
+    this.#book = new OutgoingBook({
+      store: deps.backend.outgoing,
+      lease: session.lease,
+      events: (before, after) => this.#events(before, after),
+      changed: (message) => this.#changed(message),
+    });
+    this.#queue = new SendQueue({
+      book: this.#book,
+      clock: deps.clock,
+      logger: session.logger,
+      rate: deps.sendRate ?? { perSecond: 0, burst: 0 },
+      sending: () => session.sending(),
+    });
+  }
+
+  /** Number of messages that wait to be sent. */
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /** What sends the session's messages now; undefined unless the session is WORKING. */
+  get sending(): Sending | undefined {
+    return this.#session.sending();
+  }
+
+  /** Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. */
+  async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+    await this.#queue.load();
+    const accepted = await this.#book.accept(message);
+    if (accepted.isNew) this.#queue.add(accepted.message);
+    return accepted;
+  }
+
+  /** Returns a message once WhatsApp has answered, or as it is after `limitMs`. */
+  async answered(id: string, limitMs: number): Promise<OutgoingMessage | undefined> {
+    const answer = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(answer.resolve));
+    try {
+      const now = await this.#book.get(id);
+      if (!now || !isUnsent(now.state)) return now;
+      await awaitWithin(this.#deps.clock, limitMs, answer.promise);
+      return await this.#book.get(id);
+    } finally {
+      waiting.delete(answer.resolve);
+      if (waiting.size === 0) this.#waiting.delete(id);
+    }
+  }
+
+  /** Cancels a message that has not left; returns it as it is now. */
+  cancel(id: string): Promise<OutgoingMessage | undefined> {
+    return this.#queue.cancel(id, "CALLER");
+  }
+
+  /** Cancels all that waits: the login is gone. */
+  cancelAll(): Promise<void> {
+    return this.#queue.cancelAll("LOGGED_OUT");
+  }
+
+  /** Applies WhatsApp's report on a message. Resolves when it is written. */
+  acknowledge({ id, ...report }: AckReport): Promise<void> {
+    return this.#queue.acknowledge(id, report);
+  }
+
+  /** The session's status or its engine may be another. */
+  refresh(): void {
+    this.#queue.refresh();
+  }
+
+  /** Sends no more. Idempotent. */
+  close(): void {
+    this.#queue.close();
+  }
+
+  #changed({ id, state }: OutgoingMessage): void {
+    if (isUnsent(state)) return;
+    for (const answer of this.#waiting.get(id) ?? []) answer();
+  }
+
+  /** Returns the events that announce a change: that the message left, and each step of its acknowledgement. */
+  #events(before: OutgoingMessage, after: OutgoingMessage): NewEvent[] {
+    const record = this.#session.record();
+    const { me } = record;
+    const context = this.#context();
+    const hasLeft = before.jid === "" && after.jid !== "";
+    const isStep = before.state !== after.state && after.state !== State.SENDING;
+    const members = Object.entries(after.participants).filter(
+      ([member, state]) => before.participants[member] !== state,
+    );
+    const events = [
+      ...(hasLeft ? messageEvents(record, payloadOf(after, me), context) : []),
+      ...(isStep ? [messageAckEvent(record, ackPayloadOf(after, me, after.state), context)] : []),
+      ...members.map(([member, state]) => messageAckEvent(record, ackPayloadOf(after, me, state, member), context)),
+    ];
+    const endpoints = endpointsOf(record.config?.webhooks ?? [], this.#deps.globalWebhook);
+    return events.map((event) => ({ event, endpointIds: endpointIdsFor(event.name, endpoints) }));
+  }
+
+  #context() {
+    const nowMs = this.#deps.clock.wallMs();
+    return { nowMs, ulid: () => this.#deps.random.ulid(nowMs) };
+  }
+}

@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, it, type TestContext } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { OutgoingContentSchema, type OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { MessagePayload_Ack as Ack, type MessagePayload_Key } from "../../../gen/sessiond/v1/event_pb.js";
+import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { systemRandom } from "../../../src/adapters/node/system.ts";
+import { MessageSender, type SendRequest } from "../../../src/app/sending/message-sender.ts";
+import type { SessionManagerOptions } from "../../../src/app/session-manager.ts";
+import { SessionError } from "../../../src/domain/errors.ts";
+import { type Sending, SendRefused } from "../../../src/ports/sending.ts";
+import { type FakeEngine, me, openHarness, pass, settle } from "../harness.ts";
+
+/** What an engine sends, as a test lets it: by default WhatsApp acknowledges each message at once. */
+class ScriptedSending implements Sending {
+  /** Ids and texts that left, in order. */
+  readonly left: string[] = [];
+  readonly known = new Map<string, MessagePayload_Key>();
+  acknowledges = true;
+  /** Runs before a message leaves. */
+  before = async (_message: OutgoingMessage): Promise<void> => {};
+  readonly #engine: () => FakeEngine;
+
+  constructor(engine: () => FakeEngine) {
+    this.#engine = engine;
+  }
+
+  newId = () => "3EB0NEW";
+
+  async send(message: OutgoingMessage) {
+    await this.before(message);
+    this.left.push(`${message.chatId} ${textOf(message)}`);
+    if (this.acknowledges) this.#engine().report({ type: "ack", report: { id: message.id, ack: Ack.SERVER } });
+    return { jid: message.chatId, encoded: Buffer.from(message.id) };
+  }
+
+  findMessage = async ({ id }: { id: string }) => this.known.get(id);
+  markSeen = async () => {};
+  setTyping = async () => {};
+  findAccount = async () => undefined;
+}
+
+const textOf = ({ content }: OutgoingMessage) => (content?.kind.case === "text" ? content.kind.value.text : "");
+
+const textRequest = (text: string, more: Partial<SendRequest> = {}): SendRequest => ({
+  session: "alice",
+  chatId: "11111111111@c.us",
+  content: create(OutgoingContentSchema, { kind: { case: "text", value: { text } } }),
+  fingerprint: Buffer.from(text),
+  isAsync: false,
+  force: false,
+  ...more,
+});
+
+/** Opens a session that is WORKING, unless `works` is false, with a sender. */
+async function openSender(
+  t: TestContext,
+  { works = true, ...options }: Partial<SessionManagerOptions> & { readonly works?: boolean } = {},
+) {
+  const harness = openHarness(t, options);
+  const sendings: ScriptedSending[] = [];
+  harness.fixture.onOpen = (engine) => {
+    const sending = new ScriptedSending(() => engine);
+    sendings.push(sending);
+    engine.sending = sending;
+  };
+  const senderOf = (manager = harness.manager) =>
+    new MessageSender({
+      manager,
+      sessions: harness.backend.sessions,
+      outgoing: harness.backend.outgoing,
+      clock: harness.clock,
+      random: systemRandom,
+      digest: (bytes) => createHash("sha256").update(bytes).digest(),
+    });
+  await harness.start();
+  if (works) {
+    harness.engine().report({ type: "paired", me }, { type: "opened", me });
+    await settle();
+  }
+  const { signal } = new AbortController();
+  return {
+    ...harness,
+    senderOf,
+    sending: () => sendings.at(-1) ?? assert.fail("no engine is open"),
+    send: (request: SendRequest) => senderOf().send(request, signal),
+    states: async () =>
+      (await harness.backend.outgoing.list("alice", { limit: 100 }))
+        .reverse()
+        .map((message) => `${textOf(message)} ${State[message.state]}`),
+    names: async () => (await harness.events("alice")).map(({ name }) => name),
+  };
+}
+
+const isError = (reason: string) => (error: unknown) => error instanceof SessionError && error.reason === reason;
+
+describe("a message that is sent", () => {
+  it("is answered once WhatsApp's server has acknowledged it", async (t) => {
+    const { send, sending } = await openSender(t);
+    const { message } = await send(textRequest("hello"));
+    assert.equal(message.state, State.SENT);
+    assert.deepEqual(sending().left, ["11111111111@c.us hello"]);
+  });
+
+  it("is announced as message.any and message.ack", async (t) => {
+    const { send, names } = await openSender(t);
+    await send(textRequest("hello"));
+    assert.deepEqual((await names()).slice(-2).sort(), ["message.ack", "message.any"]);
+  });
+
+  it("is answered as pending after 10 s without an acknowledgement, and counted when that comes", async (t) => {
+    const { send, sending, clock, engine, states } = await openSender(t);
+    sending().acknowledges = false;
+    const sent = send(textRequest("hello", { id: "AAAA" }));
+    await settle();
+    await pass(clock, 10_000);
+    assert.equal((await sent).message.state, State.SENDING);
+    engine().report({ type: "ack", report: { id: "AAAA", ack: Ack.DEVICE } });
+    await settle();
+    assert.deepEqual(await states(), ["hello DELIVERED"]);
+  });
+
+  it("is UNCERTAIN after a minute without an acknowledgement, and the next one of its chat leaves", async (t) => {
+    const { send, sending, clock, states } = await openSender(t);
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true }));
+    await send(textRequest("two", { isAsync: true }));
+    await settle();
+    assert.deepEqual(sending().left, ["11111111111@c.us one"]);
+    sending().acknowledges = true;
+    await pass(clock, 60_000);
+    assert.deepEqual(await states(), ["one UNCERTAIN", "two SENT"]);
+  });
+
+  it("fails with WhatsApp's reason, and is not sent again", async (t) => {
+    const { send, sending, states, names } = await openSender(t);
+    sending().before = async () => {
+      throw new SendRefused("REACHOUT_LOCKED", "locked");
+    };
+    await assert.rejects(send(textRequest("hello")), isError("MESSAGE_REFUSED"));
+    assert.deepEqual(await states(), ["hello FAILED"]);
+    assert.equal((await names()).at(-1), "message.ack");
+  });
+
+  it("leaves a chat in the order of acceptance, while other chats go on", async (t) => {
+    const { send, sending } = await openSender(t);
+    const slow = Promise.withResolvers<void>();
+    sending().before = (message) => (textOf(message) === "slow" ? slow.promise : Promise.resolve());
+    const texts = ["slow", "second", "third"].map((text) => send(textRequest(text)));
+    await settle();
+    await send(textRequest("other", { chatId: "2222222222@c.us" }));
+    assert.deepEqual(sending().left, ["2222222222@c.us other"]);
+    slow.resolve();
+    await Promise.all(texts);
+    assert.deepEqual(sending().left.slice(1), [
+      "11111111111@c.us slow",
+      "11111111111@c.us second",
+      "11111111111@c.us third",
+    ]);
+  });
+
+  it("waits for the session's rate", async (t) => {
+    const { send, sending, clock } = await openSender(t, { sendRate: { perSecond: 1, burst: 2 } });
+    for (const text of ["one", "two", "three", "four"]) await send(textRequest(text, { isAsync: true }));
+    await settle();
+    assert.equal(sending().left.length, 2);
+    await pass(clock, 1_000);
+    assert.equal(sending().left.length, 3);
+    await pass(clock, 1_000);
+    assert.equal(sending().left.length, 4);
+  });
+});
+
+describe("a call that is repeated", () => {
+  for (const key of [{ id: "3EB0AAAA" }, { idempotencyKey: "key" }]) {
+    it(`sends one message for ${Object.keys(key)}, however many calls come at once`, async (t) => {
+      const { send, sending } = await openSender(t);
+      const answers = await Promise.all([1, 2, 3].map(() => send(textRequest("hello", key))));
+      const again = await send(textRequest("hello", key));
+      assert.equal(new Set([...answers, again].map(({ message }) => message.id)).size, 1);
+      assert.equal(sending().left.length, 1);
+    });
+
+    it(`is refused with another text for the same ${Object.keys(key)}`, async (t) => {
+      const { send, sending } = await openSender(t);
+      await send(textRequest("hello", key));
+      await assert.rejects(send(textRequest("another", key)), isError("IDEMPOTENCY_KEY_REUSED"));
+      assert.equal(sending().left.length, 1);
+    });
+  }
+});
+
+describe("a session that is not WORKING", () => {
+  it("refuses a message that may not wait, after 5 s while it is STARTING", async (t) => {
+    const { send, manager, clock, states } = await openSender(t);
+    await manager.restart("alice");
+    const refused = assert.rejects(send(textRequest("hello")), isError("SESSION_STATUS_UNEXPECTED"));
+    await settle();
+    await pass(clock, 5_000);
+    await refused;
+    assert.deepEqual(await states(), []);
+  });
+
+  it("sends a message that may wait once it works", async (t) => {
+    const { send, manager, engine, states, sending } = await openSender(t);
+    await manager.stop("alice");
+    const { message } = await send(textRequest("hello", { isAsync: true }));
+    assert.equal(message.state, State.QUEUED);
+    await manager.start("alice");
+    engine().report({ type: "opened", me });
+    await settle();
+    assert.deepEqual([await states(), sending().left.length], [["hello SENT"], 1]);
+  });
+
+  it("lets a message expire unsent", async (t) => {
+    const { send, manager, clock, engine, states, sending } = await openSender(t);
+    await manager.stop("alice");
+    const sent = send(textRequest("hello", { expiresAtMs: clock.wallMs() + 3_000 }));
+    const refused = assert.rejects(sent, isError("MESSAGE_REFUSED"));
+    await settle();
+    await pass(clock, 3_000);
+    await refused;
+    await manager.start("alice");
+    engine().report({ type: "opened", me });
+    await settle();
+    assert.deepEqual([await states(), sending().left], [["hello EXPIRED"], []]);
+  });
+
+  it("takes no message before it was paired", async (t) => {
+    const { send } = await openSender(t, { works: false });
+    await assert.rejects(send(textRequest("hello", { isAsync: true })), isError("SESSION_STATUS_UNEXPECTED"));
+  });
+
+  it("cancels what waits when its login is removed", async (t) => {
+    const { send, manager, states } = await openSender(t);
+    await manager.stop("alice");
+    await send(textRequest("hello", { isAsync: true }));
+    await manager.logout("alice");
+    assert.deepEqual(await states(), ["hello CANCELLED"]);
+  });
+
+  it("cancels a message for its caller, and says if it has left", async (t) => {
+    const { send, manager, senderOf, states } = await openSender(t);
+    const { message: left } = await send(textRequest("left"));
+    await manager.stop("alice");
+    const { message } = await send(textRequest("hello", { isAsync: true }));
+    const cancelled = await senderOf().cancel("alice", message.id);
+    assert.equal(cancelled.message.state, State.CANCELLED);
+    await assert.rejects(senderOf().cancel("alice", left.id), isError("MESSAGE_HAS_LEFT"));
+    await assert.rejects(senderOf().cancel("alice", "unknown"), isError("MESSAGE_NOT_FOUND"));
+    assert.deepEqual(await states(), ["left SENT", "hello CANCELLED"]);
+  });
+});
+
+describe("a message on its way when the connection or the process ends", () => {
+  it("goes out again under its id, before later ones of its chat", async (t) => {
+    const { send, sending, engine, manager, states } = await openSender(t);
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true, id: "AAAA" }));
+    await send(textRequest("two", { isAsync: true }));
+    await settle();
+    await manager.restart("alice");
+    engine().report({ type: "opened", me });
+    await settle();
+    assert.deepEqual(sending().left, ["11111111111@c.us one", "11111111111@c.us two"]);
+    assert.deepEqual(await states(), ["one SENT", "two SENT"]);
+  });
+
+  it("goes out again in the next process", async (t) => {
+    const { send, sending, engine, manager, reopen, states } = await openSender(t);
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true }));
+    await settle();
+    assert.deepEqual(await states(), ["one SENDING"]);
+    await manager.close();
+    await reopen().boot();
+    engine().report({ type: "opened", me });
+    await settle();
+    assert.deepEqual([await states(), sending().left.length], [["one SENT"], 1]);
+  });
+});

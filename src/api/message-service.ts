@@ -12,7 +12,7 @@ import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb
 import { type MessageSender, refusalOf, type SendRequest, type Sent } from "../app/sending/message-sender.ts";
 import { chatIdOf, isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
 import { invalidArgument, SessionError } from "../domain/errors.ts";
-import { payloadOf } from "../domain/outgoing-payload.ts";
+import { answerOf, payloadOf } from "../domain/outgoing-payload.ts";
 import { pageTokenOf, placeOfToken } from "../domain/page-token.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sending } from "../ports/sending.ts";
@@ -38,7 +38,7 @@ interface SendFields {
 /** Creates MessageService on top of a sender. */
 export function createMessageService({ sender }: MessageServiceOptions): ServiceImpl<typeof MessageService> {
   const send = async (request: SendRequest, { signal }: HandlerContext) => ({
-    message: shownOf(await sender.send(request, signal)),
+    message: answer(await sender.send(request, signal)),
   });
   const sendText = (request: SendTextRequest, context: HandlerContext) => {
     const { text, linkPreview = true, linkPreviewHighQuality: highQuality, mentions } = request;
@@ -129,7 +129,7 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
   };
 }
 
-const shownOf = ({ message, record }: Sent) => payloadOf(message, record.me);
+const answer = ({ message, record }: Sent) => answerOf(message, record.me);
 
 function outgoingView(sent: Sent): Outgoing {
   const { id, chatId, state, reason, acceptedAt, changedAt, attempts } = sent.message;
@@ -138,7 +138,7 @@ function outgoingView(sent: Sent): Outgoing {
     chatId,
     state,
     reason,
-    message: shownOf(sent),
+    message: payloadOf(sent.message, sent.record.me),
     ...(acceptedAt && { acceptedAt }),
     ...(changedAt && { changedAt }),
     attempts,

@@ -1,4 +1,4 @@
-import { type DescMessage, isMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
 import * as auth from "../../gen/sessiond/v1/auth_service_pb.js";
@@ -20,6 +20,16 @@ import { invalidArgument, type Violation } from "../domain/errors.ts";
 import { loggedEventNames } from "../domain/event.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import { sessionNameViolations } from "../domain/session-name.ts";
+import { messageRules } from "./message-rules.ts";
+import {
+  enumListViolations,
+  enumViolations,
+  named,
+  optionalName,
+  pageSizeViolations,
+  type Rule,
+  rule,
+} from "./rule.ts";
 
 /** Formats in which REST returns a QR code. */
 const qrFormats = ["image", "raw"];
@@ -31,40 +41,11 @@ const maxLinkMs = 24 * 3_600_000;
 /** Characters of a search, at most. */
 const maxQuery = 500;
 
-type Rule = readonly [typeName: string, check: (message: Message) => Violation[]];
-
-function rule<Desc extends DescMessage>(desc: Desc, check: (message: MessageShape<Desc>) => Violation[]): Rule {
-  return [desc.typeName, (message) => (isMessage(message, desc) ? check(message) : [])];
-}
-
-/** Checks a request that names a session and has no other fields with rules. */
-const named = (message: { session: string }) => sessionNameViolations(message.session, "session");
-
-/** Checks a name that may be empty. */
-const optionalName = (name: string, field: string) => (name === "" ? [] : sessionNameViolations(name, field));
-
 /** Checks the session names of a stream request. */
 const streamedNames = ({ session, sessions }: { session: string; sessions: readonly string[] }) => [
   ...optionalName(session, "session"),
   ...sessions.flatMap((name, index) => sessionNameViolations(name, `sessions.${index}`)),
 ];
-
-/** The names of an enum's values by number, as generated code has them. */
-type EnumNames = Readonly<Record<number, string | undefined>>;
-
-/** Checks a value of an enum: protobuf accepts numbers that stand for none. 0 is allowed with `orUnset`. */
-function enumViolations(names: EnumNames, value: number, field: string, orUnset = true): Violation[] {
-  if (names[value] !== undefined && (orUnset || value !== 0)) return [];
-  const known = Object.entries(names).flatMap(([key, name]) => (Number(key) > 0 ? (name ?? []) : []));
-  return [{ field, description: `must be one of the following values: ${known.join(", ")}` }];
-}
-
-/** Checks each value of a list. */
-const enumListViolations = (names: EnumNames, values: readonly number[], field: string) =>
-  values.flatMap((value, index) => enumViolations(names, value, `${field}.${index}`, false));
-
-const pageSizeViolations = (pageSize: number, max: number): Violation[] =>
-  pageSize <= max ? [] : [{ field: "pageSize", description: `must not be greater than ${max}` }];
 
 const queryViolations = (query: string): Violation[] =>
   query.length <= maxQuery ? [] : [{ field: "query", description: `must not be longer than ${maxQuery} characters` }];
@@ -81,6 +62,7 @@ const consumerViolations = (consumer: string): Violation[] =>
     : [{ field: "consumer", description: "must be 1 to 64 characters of A-Z a-z 0-9 _ - and dot" }];
 
 const rules: ReadonlyMap<string, Rule[1]> = new Map([
+  ...messageRules,
   rule(session.ListSessionsRequestSchema, ({ query, status, reason, engine, pageSize, view }) => [
     ...queryViolations(query),
     ...enumListViolations(Status, status, "status"),

@@ -2,12 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { OutgoingContent, OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
+  MessagePayload_Ack as Ack,
   type MessageAckPayload,
   MessageAckPayloadSchema,
   type MessagePayload,
   MessagePayloadSchema,
 } from "../../gen/sessiond/v1/event_pb.js";
-import type { Outgoing_State as State } from "../../gen/sessiond/v1/outgoing_pb.js";
+import {
+  type SentMessage,
+  SentMessageSchema,
+  type Outgoing_State as State,
+} from "../../gen/sessiond/v1/outgoing_pb.js";
 import type { Me } from "../../gen/sessiond/v1/session_pb.js";
 import { isGroupId } from "./chat-address.ts";
 import { ackOf } from "./outgoing.ts";
@@ -17,7 +22,7 @@ const source = "api";
 
 /** Returns a message that was sent, or is to be sent, as events and answers show it. `me`: the account that sends it. */
 export function payloadOf(message: OutgoingMessage, me: Me | undefined): MessagePayload {
-  const { content, chatId, acceptedAt, state, id } = message;
+  const { content, chatId, acceptedAt, state } = message;
   const replyTo = content?.replyTo;
   return create(MessagePayloadSchema, {
     id: shownIdOf(message, me),
@@ -31,7 +36,27 @@ export function payloadOf(message: OutgoingMessage, me: Me | undefined): Message
     ack: ackOf(state),
     source,
     ...(replyTo && { replyTo: { id: replyTo.id, participant: replyTo.participant ?? replyTo.remoteJid } }),
-    key: { remoteJid: jidOf(message), fromMe: true, id },
+  });
+}
+
+/** Returns a message as the call that sent it is answered. */
+export function answerOf(message: OutgoingMessage, me: Me | undefined): SentMessage {
+  const { participant, ...payload } = payloadOf(message, me);
+  return create(SentMessageSchema, {
+    id: payload.id,
+    timestamp: payload.timestamp,
+    from: payload.from,
+    fromMe: true,
+    source,
+    to: payload.to,
+    ...(participant !== undefined && { participant }),
+    body: payload.body,
+    hasMedia: payload.hasMedia,
+    ack: payload.ack,
+    ackName: Ack[payload.ack],
+    ...(payload.replyTo && { replyTo: payload.replyTo }),
+    key: { remoteJid: jidOf(message), fromMe: true, id: message.id },
+    data: {},
   });
 }
 

@@ -1,13 +1,17 @@
 import type { TestContext } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
+import { MessagePayload_Ack as Ack, MessagePayload_KeySchema } from "../../gen/sessiond/v1/event_pb.js";
 import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { Ability, Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import { type Sending, SendRefused } from "../../src/ports/sending.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startServer } from "../support/server.ts";
 
@@ -28,6 +32,25 @@ export class ScriptedEngine implements Engine {
   offer(value: string, serial = 1): void {
     this.report({ type: "qr", value, serial, remaining: 6 - serial, issuedAtMs: 0, expiresAtMs: 60_000 });
   }
+
+  /** Requests of calls that send, in order. WhatsApp acknowledges each at once. */
+  readonly sent: OutgoingMessage[] = [];
+  /** What callers have asked for beside messages. */
+  readonly acts: string[] = [];
+  readonly sending: Sending = {
+    newId: () => "3EB0",
+    send: async (message) => {
+      if (message.chatId === "99999999999@c.us") throw new SendRefused("NO_ACCOUNT", "no account");
+      this.sent.push(message);
+      this.report({ type: "ack", report: { id: message.id, ack: Ack.SERVER } });
+      return { jid: message.chatId.replace("@c.us", "@s.whatsapp.net"), encoded: new Uint8Array() };
+    },
+    findMessage: async ({ id, chatId }) =>
+      id === "UNKNOWN" ? undefined : create(MessagePayload_KeySchema, { id, remoteJid: chatId, fromMe: false }),
+    markSeen: async (chatId, ids) => void this.acts.push(`seen ${chatId} ${ids.join()}`),
+    setTyping: async (chatId, isTyping) => void this.acts.push(`${isTyping ? "typing" : "stopped"} ${chatId}`),
+    findAccount: async (phone) => (phone.startsWith("55") ? { chatId: `${phone}@c.us` } : undefined),
+  };
 
   readonly pairingCodes = { request: async (phoneNumber: string) => `CODE${phoneNumber.slice(0, 4)}` };
 
@@ -82,6 +105,7 @@ export async function openHarness(t: TestContext) {
   return {
     clock,
     stop: () => server.stop(),
+    url: server.url,
     sessions: createClient(SessionService, transport),
     auth: createClient(AuthService, transport),
     /** Returns the engine opened last. */

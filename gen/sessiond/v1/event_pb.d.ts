@@ -484,13 +484,6 @@ export declare type MessagePayload = Message<"sessiond.v1.MessagePayload"> & {
    * @generated from field: sessiond.v1.MessagePayload.Location location = 19;
    */
   location?: MessagePayload_Location | undefined;
-
-  /**
-   * Key of the message; only in answers of calls that send.
-   *
-   * @generated from field: sessiond.v1.MessagePayload.Key key = 20;
-   */
-  key?: MessagePayload_Key | undefined;
 };
 
 /**

@@ -5,8 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { MessagePayload } from "./event_pb.js";
-import type { Outgoing, Outgoing_State } from "./outgoing_pb.js";
+import type { Outgoing, Outgoing_State, SentMessage } from "./outgoing_pb.js";
 
 /**
  * Describes the file sessiond/v1/message_service.proto.
@@ -105,9 +104,9 @@ export declare type SendTextResponse = Message<"sessiond.v1.SendTextResponse"> &
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -208,9 +207,9 @@ export declare type ReplyDeprecatedResponse = Message<"sessiond.v1.ReplyDeprecat
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -345,9 +344,9 @@ export declare type SendImageResponse = Message<"sessiond.v1.SendImageResponse">
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -441,9 +440,9 @@ export declare type SendFileResponse = Message<"sessiond.v1.SendFileResponse"> &
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -544,9 +543,9 @@ export declare type SendVoiceResponse = Message<"sessiond.v1.SendVoiceResponse">
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -661,9 +660,9 @@ export declare type SendVideoResponse = Message<"sessiond.v1.SendVideoResponse">
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**
@@ -715,9 +714,9 @@ export declare type SetReactionResponse = Message<"sessiond.v1.SetReactionRespon
   /**
    * The message.
    *
-   * @generated from field: sessiond.v1.MessagePayload message = 1;
+   * @generated from field: sessiond.v1.SentMessage message = 1;
    */
-  message?: MessagePayload | undefined;
+  message?: SentMessage | undefined;
 };
 
 /**

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
-import type { MessagePayload } from "./event_pb.js";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { MessagePayload, MessagePayload_Key, MessagePayload_Media, MessagePayload_ReplyTo } from "./event_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -183,4 +183,122 @@ export enum Outgoing_State {
  * Describes the enum sessiond.v1.Outgoing.State.
  */
 export declare const Outgoing_StateSchema: GenEnum<Outgoing_State>;
+
+/**
+ * Message in the answer of a call that sends: WAHA's message, with WhatsApp's key beside it.
+ *
+ * @generated from message sessiond.v1.SentMessage
+ */
+export declare type SentMessage = Message<"sessiond.v1.SentMessage"> & {
+  /**
+   * Id of the message as events show it, such as "true_11111111111@c.us_3EB0…".
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Time at which it was accepted: Unix time, s.
+   *
+   * @generated from field: uint32 timestamp = 2;
+   */
+  timestamp: number;
+
+  /**
+   * Chat id of the account.
+   *
+   * @generated from field: string from = 3;
+   */
+  from: string;
+
+  /**
+   * Always true.
+   *
+   * @generated from field: bool from_me = 4;
+   */
+  fromMe: boolean;
+
+  /**
+   * Always "api".
+   *
+   * @generated from field: string source = 5;
+   */
+  source: string;
+
+  /**
+   * Chat id of the chat.
+   *
+   * @generated from field: string to = 6;
+   */
+  to: string;
+
+  /**
+   * Chat id of the account, in a group.
+   *
+   * @generated from field: optional string participant = 7;
+   */
+  participant?: string | undefined;
+
+  /**
+   * Text of the message, or caption of its media.
+   *
+   * @generated from field: string body = 8;
+   */
+  body: string;
+
+  /**
+   * True if the message has media.
+   *
+   * @generated from field: bool has_media = 9;
+   */
+  hasMedia: boolean;
+
+  /**
+   * File of the message.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Media media = 10;
+   */
+  media?: MessagePayload_Media | undefined;
+
+  /**
+   * Delivery state, as WhatsApp numbers it: -1 for an error, 0 until its server has acknowledged the message, then 1 to 4.
+   *
+   * @generated from field: int32 ack = 11;
+   */
+  ack: number;
+
+  /**
+   * Name of `ack`: ERROR, PENDING, SERVER, DEVICE, READ or PLAYED.
+   *
+   * @generated from field: string ack_name = 12;
+   */
+  ackName: string;
+
+  /**
+   * Message that it replies to.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.ReplyTo reply_to = 13;
+   */
+  replyTo?: MessagePayload_ReplyTo | undefined;
+
+  /**
+   * WhatsApp's key of the message.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Key key = 14;
+   */
+  key?: MessagePayload_Key | undefined;
+
+  /**
+   * Raw message of the engine. Empty: the message is not known to the engine before it leaves.
+   *
+   * @generated from field: google.protobuf.Struct data = 15 [json_name = "_data"];
+   */
+  data?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.SentMessage.
+ * Use `create(SentMessageSchema)` to create a new message.
+ */
+export declare const SentMessageSchema: GenMessage<SentMessage>;
 

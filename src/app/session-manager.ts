@@ -13,7 +13,6 @@ import {
   SessionError,
   sessionMoving,
   sessionNotFound,
-  sessionNotStarted,
   shuttingDown,
 } from "../domain/errors.ts";
 import { newRecord, statusOf, type UnlinkOutcome } from "../domain/session.ts";
@@ -26,6 +25,7 @@ import { unlessFrozen } from "./frozen.ts";
 import { OutdatedSessions, type VersionChange } from "./outdated-sessions.ts";
 import { waitForPairing, waitUntilPairable } from "./pairing.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
+import { type Screenshot, takeScreenshot } from "./screenshot.ts";
 import type { SessionSends } from "./sending/session-sends.ts";
 import {
   configureCommand,
@@ -200,19 +200,8 @@ export class SessionManager {
   }
 
   /** Returns a picture of the session's page, or the QR value to draw for an engine without a page. */
-  async screenshot(session: string, _signal: AbortSignal): Promise<{ png: Uint8Array } | { qr: string }> {
-    const { record, pairing } = await this.#options.backend.sessions.get(session);
-    if (!record || statusOf(record) === Status.STOPPED) throw sessionNotStarted(session);
-    if (this.#options.engines.get(record.engine)?.abilities.includes("screenshots")) {
-      const { engine } = await this.#runner(session);
-      const png = await engine?.screenshots?.take().catch((error: unknown) => {
-        this.#options.logger.debug({ err: error, session }, "no screenshot");
-      });
-      if (png) return { png };
-      throw new SessionError("ENGINE_UNAVAILABLE", "The session has no page that can be seen now", { session });
-    }
-    if (pairing) return { qr: pairing.value };
-    throw new SessionError("NOT_A_BROWSER", "Can not get screenshot for non chrome based engine.", { session });
+  screenshot(session: string, _signal: AbortSignal): Promise<Screenshot> {
+    return takeScreenshot(this.#options, session, async () => (await this.#runner(session)).engine);
   }
 
   /** When WhatsApp was last heard (Unix ms), for each session with an engine that knows. */

@@ -57,6 +57,8 @@ export interface Config {
   readonly corsOrigins: "*" | readonly string[];
   /** Limits of sessions that begin to connect per second, and that are connecting at the same time. */
   readonly connects: { readonly perSecond: number; readonly maxConnecting: number };
+  /** Messages that a session sends per second on average, and at once after a pause. */
+  readonly sendRate: { readonly perSecond: number; readonly burst: number };
   /** WebSocket address in place of WhatsApp's. */
   readonly nowebUrl: string | undefined;
   /** Client version of NOWEB, or the place where it is looked up. */
@@ -156,6 +158,10 @@ function sessionsOf(read: Reader) {
     connects: {
       perSecond: read.get("SESSIOND_CONNECTS_PER_SECOND"),
       maxConnecting: read.get("SESSIOND_MAX_CONNECTING"),
+    },
+    sendRate: {
+      perSecond: read.get("SESSIOND_SENDS_PER_SECOND"),
+      burst: read.get("SESSIOND_SEND_BURST"),
     },
     workerId: read.get("WAHA_WORKER_ID"),
     nodeName: read.get("SESSIOND_NODE"),

@@ -91,6 +91,14 @@ const sessions = {
     description: "Sessions that are connecting at the same time, at most.",
     default: 64,
   }),
+  SESSIOND_SENDS_PER_SECOND: variable(number(0, 10_000), {
+    description: "Messages that a session sends per second on average, at most. The others wait. 0 for no limit.",
+    default: 1,
+  }),
+  SESSIOND_SEND_BURST: variable(wholeNumber(1, 10_000), {
+    description: "Messages that a session sends at once after a pause, at most.",
+    default: 5,
+  }),
   WAHA_CLIENT_DEVICE_NAME: variable(text, { description: "Name of the linked device, shown on the phone." }),
   WAHA_CLIENT_BROWSER_NAME: variable(text, { description: "Browser of the linked device, shown on the phone." }),
   WAHA_PRINT_QR: variable(flag, {

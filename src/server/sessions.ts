@@ -54,6 +54,7 @@ export function createSessions(
     names: config.startSessions,
     bootDelayMs: config.autoStartDelayMs,
     gate,
+    sendRate: config.sendRate,
     scope: sessionScope,
     onChange(record) {
       reconnects.note(record);

@@ -30,6 +30,10 @@ export function openEngine(
       reportedUntilMs: newestAt ? timestampMs(newestAt) : sinceMs,
       standing: backend.cluster?.standing,
       archive: backend.profiles?.archive(lease),
+      sentMessage: async (id) => {
+        const sent = await backend.outgoing.get(name, id);
+        return sent && sent.encoded.length > 0 ? { jid: sent.jid, encoded: sent.encoded } : undefined;
+      },
     });
   return scope ? scope(name, open) : open();
 }

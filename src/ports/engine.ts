@@ -4,7 +4,7 @@ import type { CloseCause, MessageChange } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
 import type { Standing } from "./cluster.ts";
 import type { FileArchive } from "./profiles.ts";
-import type { AckReport, Sending } from "./sending.ts";
+import type { AckReport, Sending, SentMessage } from "./sending.ts";
 import type { Logger } from "./system.ts";
 
 /**
@@ -115,6 +115,8 @@ export interface EngineOptions {
   readonly standing?: Standing | undefined;
   /** The archive in which another node may have left the session's files; undefined where no node does. */
   readonly archive?: FileArchive | undefined;
+  /** Returns a message that the session has sent, by WhatsApp's id, for a recipient that asks again; left out: none is known. */
+  readonly sentMessage?: ((id: string) => Promise<SentMessage | undefined>) | undefined;
 }
 
 /** Makes engines of one kind. */

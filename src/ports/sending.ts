@@ -24,6 +24,11 @@ export class SendRefused extends Error {
   }
 }
 
+/** The engine's connection has ended, or does not answer. The message has to be sent again by the next engine. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
 /** The report of WhatsApp on a message that was sent. The engine sends it as an EngineEvent. */
 export interface AckReport {
   /** WhatsApp's id of the message. */
@@ -45,13 +50,13 @@ export interface NamedMessage {
   readonly participant?: string | undefined;
 }
 
-/** Engines that send messages. All methods reject if the engine is not logged in or closes. */
+/** Engines that send messages. All methods reject with ConnectionLost if the engine is not logged in or closes. */
 export interface Sending {
   /** Returns a new message id of the engine's form. */
   newId(): string;
   /**
    * Hands a message to WhatsApp under its id, and resolves when it has left this machine; WhatsApp's acknowledgement comes as a report.
-   * Safe to repeat with the same id. `file` reads the content of a file message from its start. Rejects with SendRefused.
+   * Safe to repeat with the same id. `file` reads the content of a file message from its start. Rejects with SendRefused or ConnectionLost.
    */
   send(message: OutgoingMessage, file?: () => AsyncIterable<Uint8Array>): Promise<SentMessage>;
   /** Returns the key of a message that another one can reply or react to; undefined if the engine does not know the message. */

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import type { Standing } from "../../src/ports/cluster.ts";
-import type { Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import type { FileArchive } from "../../src/ports/profiles.ts";
+import type { Engine, EngineEvent, EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { MemoryEngineData } from "./engine-data.ts";
 
@@ -69,6 +69,7 @@ export class EngineSession {
   standing: Standing | undefined;
   /** See EngineOptions. */
   archive: FileArchive | undefined;
+  sentMessage: EngineOptions["sentMessage"];
   /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
@@ -79,7 +80,7 @@ export class EngineSession {
   }
 
   open(factory = this.#factory): OpenEngine {
-    const { credentials, chats, config, reportedUntilMs, standing, archive } = this;
+    const { credentials, chats, config, reportedUntilMs, standing, archive, sentMessage } = this;
     const engine = factory.open({
       session: "alice",
       config,
@@ -89,6 +90,7 @@ export class EngineSession {
       reportedUntilMs,
       standing,
       archive,
+      sentMessage,
     });
     this.#engines.push(engine);
     return new OpenEngine(engine);

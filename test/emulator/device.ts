@@ -31,6 +31,8 @@ export class LinkedDevice {
   readonly ledger = new Ledger();
   /** Messages without acknowledgement, by id, in the order of sending. */
   readonly stored = new Map<string, StoredMessage>();
+  /** Receipts for messages that it sent, until it acknowledges them. */
+  readonly receipts = new Map<string, BinaryNode>();
   /** Connection of the login, if the device is online. */
   connection: Connection | undefined;
   /** True if the offline queue was flushed on this connection, so that new messages go out at once. */

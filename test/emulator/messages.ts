@@ -4,8 +4,9 @@ import { jidDecode, proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
 import type { KeyBundle } from "./key-bundle.ts";
 import type { Phone } from "./phone.ts";
+import { deliverReceipt } from "./receipts.ts";
 import type { Ciphertext } from "./signal-peer.ts";
-import { type BinaryNode, child, children, childrenOf, stanza, unixTime } from "./stanza.ts";
+import { type BinaryNode, child, childrenOf, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
 const fewPreKeys = 5;
@@ -93,12 +94,13 @@ export function takeBundle(device: LinkedDevice): KeyBundle {
 
 /** Sends a device its offline queue, and from then on new messages at once. */
 export function flushStored(device: LinkedDevice): void {
-  const { connection, stored } = device;
-  const counts = { count: stored.size, message: stored.size, receipt: 0, notification: 0, appdata: 0 };
+  const { connection, stored, receipts } = device;
+  const counts = { count: stored.size, message: stored.size, receipt: receipts.size, notification: 0, appdata: 0 };
   connection?.send(stanza("ib", { from: "@s.whatsapp.net" }, [stanza("offline_preview", counts)]));
   for (const { node } of stored.values()) {
     connection?.send({ ...node, attrs: { ...node.attrs, offline: "0" } });
   }
+  for (const node of receipts.values()) connection?.send({ ...node, attrs: { ...node.attrs, offline: "0" } });
   connection?.send(stanza("ib", { from: "@s.whatsapp.net" }, [stanza("offline", { count: stored.size })]));
   device.active = true;
 }
@@ -109,9 +111,11 @@ export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: Bin
   const { connection } = device;
   device.ledger.sent.push(id);
   whatsapp.changed();
-  connection?.later(whatsapp.ackDelayMs, () =>
-    connection.send(stanza("ack", { class: "message", id, from: to, t: unixTime() })),
-  );
+  const answer = whatsapp.answerTo(node);
+  const { delayMs = whatsapp.ackDelayMs, error } = answer === "none" ? {} : answer;
+  const ack = stanza("ack", { class: "message", id, from: to, t: unixTime(), error });
+  if (answer !== "none") connection?.later(delayMs, () => connection.send(ack));
+  if (error !== undefined) return;
   for (const [jid, enc] of encryptedParts(node)) {
     const phone = whatsapp.accountOf(jid);
     const deviceId = jidDecode(jid)?.device ?? 0;
@@ -119,31 +123,6 @@ export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: Bin
     if (deviceId === 0) void whatsapp.watch(receiveOnPhone(whatsapp, device, phone, node, enc));
     else forward(device, phone.device(deviceId), node, enc);
   }
-}
-
-/** Records a device's receipt, then removes the message or sends it again if the receipt asks for that. */
-export function takeReceipt(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
-  const { id = "", to, type, participant } = node.attrs;
-  device.connection?.send(stanza("ack", { class: "receipt", id, from: to, type, participant }));
-  const ids = [id, ...children(child(node, "list"), "item").map((item) => item.attrs.id ?? "")];
-  for (const messageId of ids) {
-    device.ledger.addReceipt(messageId, type ?? "delivery");
-    const message = device.stored.get(messageId);
-    if (type === "retry") void whatsapp.watch(message?.retry(node));
-    else device.stored.delete(messageId);
-  }
-  whatsapp.changed();
-}
-
-/** Records a device's `<ack>` of a message. */
-export function takeAck(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
-  const { id = "", error = "" } = node.attrs;
-  if (node.attrs.class !== "message") return;
-  // Baileys refuses a message right after its retry receipt, while the new copy is under way.
-  if (error !== "" && device.ledger.receipts.get(id)?.at(-1) === "retry") return;
-  device.ledger.acks.set(id, error);
-  device.stored.delete(id);
-  whatsapp.changed();
 }
 
 async function receiveOnPhone(
@@ -166,9 +145,7 @@ async function receiveOnPhone(
   const text = content.conversation ?? content.extendedTextMessage?.text ?? undefined;
   phone.receive({ id, from: device.phone.number, to: recipient?.number ?? to, text, content });
   if (phone === device.phone) return;
-  const { connection } = device;
-  const receiptDelayMs = 2 * whatsapp.ackDelayMs;
-  connection?.later(receiptDelayMs, () => connection.send(stanza("receipt", { id, from: to, t: unixTime() })));
+  deliverReceipt(device, [id], { from: to }, { delayMs: 2 * whatsapp.ackDelayMs });
 }
 
 function forward(from: LinkedDevice, to: LinkedDevice | undefined, node: BinaryNode, ciphertext: Ciphertext): void {

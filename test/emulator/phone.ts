@@ -5,7 +5,9 @@ import type { LinkedDevice, LoginRefusal } from "./device.ts";
 import { enterCode } from "./link-code.ts";
 import { type Addressing, sendText } from "./messages.ts";
 import { scanQr } from "./pairing.ts";
+import { deliverReceipt, type ReceiptAttributes } from "./receipts.ts";
 import { SignalPeer } from "./signal-peer.ts";
+import { stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
 /** A decrypted message that arrived on a phone. */
@@ -41,6 +43,10 @@ export class Phone {
   sendsHistory = false;
   /** Refusal of every login while it is set: a banned account. */
   loginRefusal: LoginRefusal | undefined;
+  /** Messages that the phone shows, in order. It drops repeats by their id, as WhatsApp's clients do. */
+  readonly shown: PhoneMessage[] = [];
+  /** Ids of the repeats that were dropped. */
+  readonly repeats: string[] = [];
   readonly #whatsapp: WhatsApp;
   readonly #devices = new Map<number, LinkedDevice>();
   readonly #inbox: PhoneMessage[] = [];
@@ -122,6 +128,14 @@ export class Phone {
     return sendText(this.#whatsapp, this, recipient, text, addressing);
   }
 
+  /** Tells the sender that messages were read or played, or asks for them again ("retry"). `from`: this phone's id, or a group's. */
+  confirm(sender: Phone, ids: readonly string[], attributes: Partial<ReceiptAttributes> = {}): void {
+    const devices = sender.devices.filter(({ ledger }) => ids.some((id) => ledger.sent.includes(id)));
+    const count = stanza("retry", { v: 1, count: 1, id: ids[0], t: unixTime() });
+    const content = attributes.type === "retry" ? [count] : [];
+    for (const device of devices) deliverReceipt(device, ids, { from: this.jid, ...attributes }, { content });
+  }
+
   /** Resolves with the next matching message that arrives or has arrived here, and removes it. */
   async nextMessage(matches: (message: PhoneMessage) => boolean = () => true): Promise<PhoneMessage> {
     let taken: PhoneMessage | undefined;
@@ -136,7 +150,10 @@ export class Phone {
 
   /** Adds a message to the inbox. */
   receive(message: PhoneMessage): void {
-    this.#inbox.push(message);
+    const repeated = this.shown.some(({ id, from }) => id === message.id && from === message.from);
+    if (repeated) this.repeats.push(message.id);
+    else this.shown.push(message);
+    if (!repeated) this.#inbox.push(message);
     this.#whatsapp.changed();
   }
 }

@@ -99,7 +99,8 @@ function usync({ whatsapp, iq }: Query): BinaryNode[] {
     const contact = child(user, "contact");
     const number = contact?.content === undefined ? undefined : childBytes(user, "contact").toString().replace("+", "");
     const phone = whatsapp.accountOf(user.attrs.jid ?? `${number}@s.whatsapp.net`);
-    if (!phone) return [];
+    if (!phone)
+      return number ? [stanza("user", { jid: `${number}@s.whatsapp.net` }, [stanza("contact", { type: "out" })])] : [];
     const facts = asked.flatMap((protocol) => userFacts[protocol]?.(phone) ?? []);
     return [stanza("user", { jid: user.attrs.jid ?? phone.jid }, facts)];
   });

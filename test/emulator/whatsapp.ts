@@ -9,11 +9,12 @@ import { Connection, type ConnectionListener } from "./connection.ts";
 import type { LinkedDevice } from "./device.ts";
 import { sendHistory } from "./history.ts";
 import { type LinkCodeRequest, takeLinkCode } from "./link-code.ts";
-import { routeMessage, takeAck, takeReceipt } from "./messages.ts";
+import { routeMessage } from "./messages.ts";
 import { createServerIdentity, type HandshakeResult } from "./noise-server.ts";
 import { type Candidate, offerPairing } from "./pairing.ts";
 import { Phone, type PhoneProfile } from "./phone.ts";
 import { answer } from "./queries.ts";
+import { takeAck, takeReceipt } from "./receipts.ts";
 import { type BinaryNode, childrenOf, failure, QueryError, result, stanza, unixTime } from "./stanza.ts";
 
 /** Options of the emulator. All have defaults. */
@@ -26,6 +27,9 @@ export interface WhatsAppOptions {
   /** Delay of acks and receipts. Below 100 ms Baileys merges them into the message. */
   readonly ackDelayMs?: number;
 }
+
+/** The server's answer to a message; by default a positive one after the usual delay. */
+export type MessageAnswer = { readonly error?: number; readonly delayMs?: number } | "none";
 
 /** Events of the emulator, each with its subject as argument. */
 export interface WhatsAppEvents {
@@ -70,6 +74,10 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   readonly url: string;
   readonly ackDelayMs: number;
   readonly refLifetime: { readonly firstMs: number; readonly nextMs: number };
+  /** Chooses the answer to a message from a device. One with an error reaches nobody; "none" stands for a lost acknowledgement. */
+  answerTo: (message: BinaryNode) => MessageAnswer = () => ({});
+  /** Numbers that were asked for, with the number of their account if it has other digits; null: there is no account. */
+  readonly numbering = new Map<string, string | null>();
   /** Errors inside the emulator, such as invalid frames and messages it could not decrypt. Empty in a good test. */
   readonly faults: unknown[] = [];
   /**
@@ -146,7 +154,9 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   accountOf(jid: string): Phone | undefined {
     const user = jidDecode(jid)?.user ?? "";
     if (isLidUser(jid)) return this.#phonesByLid.get(user);
-    return isPnUser(jid) && numberForm.test(user) ? this.phone(user) : undefined;
+    if (!isPnUser(jid) || !numberForm.test(user)) return undefined;
+    const number = this.numbering.get(user);
+    return number === null ? undefined : this.phone(number ?? user);
   }
 
   /** Connections open now. */

@@ -10,6 +10,7 @@ import type { ChatStore } from "../../ports/engine.ts";
 import { LeaseLost } from "../../ports/sessions.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
 import { errorFields } from "../engine/error-fields.ts";
+import { jidOf } from "./name-sources.ts";
 
 /** Computes the new value from the stored one; null removes it. */
 type Change = (old: Uint8Array | undefined) => Uint8Array | null;
@@ -59,6 +60,19 @@ export class ChatRecorder {
     try {
       const [stored] = await this.#store.read([messageKey(key)]);
       return (stored && proto.WebMessageInfo.decode(stored).message) ?? undefined;
+    } catch (error) {
+      this.#report(error);
+      return undefined;
+    }
+  }
+
+  /** Returns the key of a stored message in one of these chats. Never rejects. */
+  async key(id: string, chats: readonly string[]): Promise<WAMessageKey | undefined> {
+    await this.#flush();
+    try {
+      const found = await this.#store.read(chats.map((chat) => messageKey({ remoteJid: jidOf(chat), id })));
+      const stored = found.find((bytes) => bytes !== undefined);
+      return (stored && proto.WebMessageInfo.decode(stored).key) ?? undefined;
     } catch (error) {
       this.#report(error);
       return undefined;

@@ -40,7 +40,7 @@ export interface SocketParts {
   readonly version: string;
   readonly logger: Logger;
   readonly route: Route;
-  readonly findMessage: ((key: WAMessageKey) => Promise<proto.IMessage | undefined>) | undefined;
+  readonly findMessage: (key: WAMessageKey) => Promise<proto.IMessage | undefined>;
 }
 
 /** Time for a silent peer to answer the closing handshake. */
@@ -75,7 +75,7 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     markOnlineOnConnect: noweb?.markOnline ?? true,
     syncFullHistory: noweb?.store?.fullSync ?? false,
     shouldSyncHistoryMessage: () => noweb?.store?.enabled ?? false,
-    ...(findMessage && { getMessage: findMessage }),
+    getMessage: findMessage,
   };
   const socket = route.connect(() => makeWASocket(socketConfig));
   boundPairCache(socket, settings.clock);

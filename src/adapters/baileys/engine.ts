@@ -2,11 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Engine, EngineOptions, PairingCodes, UnlinkResult } from "../../ports/engine.ts";
+import type { AckReport } from "../../ports/sending.ts";
 import { closedByKnownError, closedOnRequest, crashed } from "../engine/close-cause.ts";
 import { EngineLife } from "../engine/engine-life.ts";
 import { errorFields } from "../engine/error-fields.ts";
 import type { People } from "../engine/people.ts";
 import { QrRound } from "../engine/qr-round.ts";
+import { AckReports, receiptsIn, withNumber } from "./acks.ts";
 import { AuthStore } from "./auth-state.ts";
 import { ChatRecorder } from "./chat-store.ts";
 import { hangUp, onDecryption, onMessages, openSocket, ping } from "./client.ts";
@@ -14,10 +16,14 @@ import { closedBy, ends, upgradeRefusedBy } from "./close-cause.ts";
 import { FrameGate } from "./frame-gate.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
+import { accountOf } from "./message.ts";
 import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, pairingCodesOf } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
+import { RecentMessages } from "./recent-messages.ts";
 import { Route } from "./route.ts";
+import { BaileysSending, type Connection } from "./sending.ts";
+import { SentMessages } from "./sent-messages.ts";
 import type { Settings } from "./settings.ts";
 import { isSameMe, meOf, messagesIn, refsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
@@ -31,10 +37,14 @@ const graceMs = 1_000;
 /** A NOWEB engine: one socket of Baileys. */
 export class BaileysEngine implements Engine {
   readonly pairingCodes: PairingCodes;
+  readonly sending: BaileysSending;
   readonly #settings: Settings;
   readonly #options: EngineOptions;
   readonly #version: string;
   readonly #life: EngineLife;
+  readonly #acks: AckReports;
+  readonly #recent: RecentMessages;
+  readonly #sent: SentMessages;
   readonly #round: QrRound;
   readonly #loggedIn = Promise.withResolvers<void>();
   readonly #socketClosed = Promise.withResolvers<void>();
@@ -48,6 +58,7 @@ export class BaileysEngine implements Engine {
   #socket: WASocket | undefined;
   #heartbeat: Heartbeat | undefined;
   #chats: ChatRecorder | undefined;
+  #people: People | undefined;
 
   constructor(settings: Settings, options: EngineOptions) {
     this.#settings = settings;
@@ -65,6 +76,16 @@ export class BaileysEngine implements Engine {
         closedBy: (error) => closedByKnownError(error) ?? crashed,
       },
     );
+    this.#acks = new AckReports(this.#life);
+    this.#recent = new RecentMessages(clock);
+    this.#sent = new SentMessages(options.sentMessage);
+    this.sending = new BaileysSending({
+      clock,
+      logger: options.logger,
+      recent: this.#recent,
+      sent: this.#sent,
+      connection: () => this.#connection(),
+    });
     this.#life.start();
   }
 
@@ -80,6 +101,7 @@ export class BaileysEngine implements Engine {
     // The caller may be the reader of the events, so nothing may wait for the inbox; its messages no longer matter.
     this.#isUnlinking = true;
     this.#inbox.giveUp();
+    this.#acks.giveUp();
     this.#closeWanted.resolve();
     return this.#life.logOut(this.#unlink(), () => !this.#auth || this.#auth.state.creds.account !== undefined);
   }
@@ -96,18 +118,19 @@ export class BaileysEngine implements Engine {
     this.#inbox = inbox;
     if (this.#isUnlinking) inbox.giveUp();
     const people = peopleOf(this.#auth);
+    this.#people = people;
     for (const stored of await people.complete(left)) this.#reportMessage(stored);
     if (this.#life.closed) return;
     this.#route = new Route(config.proxy);
     if (config.noweb?.store?.enabled) this.#chats = new ChatRecorder(chats, this.#settings.clock, logger);
-    const recorder = this.#chats;
+    this.#sent.chats = this.#chats;
     this.#socket = openSocket(this.#settings, {
       auth: this.#auth,
       config,
       logger,
       version: this.#version,
       route: this.#route,
-      findMessage: recorder && ((key) => recorder.message(key)),
+      findMessage: (key) => this.#sent.forRecipient(key, people),
     });
     this.#listen(this.#socket, this.#auth, people);
     this.#life.setDeadline(this.#settings.connectTimeoutMs + graceMs, () => ({
@@ -128,6 +151,7 @@ export class BaileysEngine implements Engine {
       () => auth.expectMessage(),
       () => auth.expectNoMessage(),
     );
+    this.#followAcks(ws, auth, people);
     onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
     followNames(socket, auth, people);
     ws.on("open", () => {
@@ -184,6 +208,13 @@ export class BaileysEngine implements Engine {
     return { socket, credsChanged: () => auth.credsChanged() };
   }
 
+  /** Returns the connection, if it is logged in. */
+  #connection(): Connection | undefined {
+    const [socket, people, me] = [this.#socket, this.#people, this.#auth?.state.creds.me];
+    if (!socket?.ws.isOpen || !people || !me || this.#stage !== "open" || this.#life.closed) return undefined;
+    return { socket, people, me: accountOf(me) };
+  }
+
   #showQr(value: string): void {
     if (this.#stage === "connecting") this.#stage = "pairing";
     // Baileys itself closes the socket at the end of the round.
@@ -214,19 +245,33 @@ export class BaileysEngine implements Engine {
 
   /** Resolves when a frame may leave: the keys it may use are on disk, and the messages it may acknowledge are committed. */
   #beforeSending(auth: AuthStore): Promise<void> | undefined {
-    if (auth.isDurable && (this.#isUnlinking || this.#inbox.isEmpty)) return undefined;
+    if (auth.isDurable && (this.#isUnlinking || (this.#inbox.isEmpty && this.#acks.isEmpty))) return undefined;
     return this.#allWritten(auth);
   }
 
   async #allWritten(auth: AuthStore): Promise<void> {
+    const reported = this.#acks.committed();
     // The frame may acknowledge the message that is being decrypted now.
     await auth.ratchetsReleased();
     const emptied = this.#inbox.emptied();
     await auth.flush();
-    if (!this.#isUnlinking) await emptied;
+    if (!this.#isUnlinking) await Promise.all([emptied, reported]);
+  }
+
+  /** Reports WhatsApp's acknowledgements. Called before `followNames`, so that a receipt's pairs of ids are learned first. */
+  #followAcks(ws: WASocket["ws"], { state: { creds } }: AuthStore, people: People): void {
+    const named = (reports: readonly AckReport[]) => Promise.all(reports.map((report) => withNumber(report, people)));
+    ws.prependListener("CB:ack,class:message", (stanza: BinaryNode) => {
+      const report = this.sending.acknowledged(stanza);
+      if (report) this.#acks.add([report], named);
+    });
+    ws.prependListener("CB:receipt", (stanza: BinaryNode) => {
+      if (creds.me && !this.#isUnlinking) this.#acks.add(receiptsIn(stanza, accountOf(creds.me)), named);
+    });
   }
 
   #takeMessages(messages: readonly WAMessage[], auth: AuthStore, people: People): void {
+    this.#recent.add(messages);
     const { stored, changes } = this.#inbox.add(messagesIn(messages, auth.state.creds));
     const written = auth.releaseRatchets(stored.length > 0 ? changes : undefined);
     const named = written.then(() => people.complete(stored));

@@ -1,15 +1,24 @@
 import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
 import { PairingCodeRefused } from "../../ports/engine.ts";
+import { ConnectionLost, type Sending } from "../../ports/sending.ts";
 import type { Logger } from "../../ports/system.ts";
 import { type Closed, closedOnRequest } from "./close-cause.ts";
 import { errorFields } from "./error-fields.ts";
 
 const notLoaded: Closed = { cause: "engine_crashed", message: "The engine's library could not be loaded" };
 
-/** An engine that can request pairing codes, opened while its library is still being loaded. Ends with `closed` if that fails. */
+/** An engine that can request pairing codes and send, opened while its library is still being loaded. Ends with `closed` if that fails. */
 export class LoadingEngine implements Engine {
   readonly events: AsyncIterable<EngineEvent>;
   readonly pairingCodes = { request: (phoneNumber: string) => this.#requestCode(phoneNumber) };
+  readonly sending: Sending = {
+    newId: () => this.#sending().newId(),
+    send: async (...parts) => this.#sending().send(...parts),
+    findMessage: async (name) => this.#sending().findMessage(name),
+    markSeen: async (...parts) => this.#sending().markSeen(...parts),
+    setTyping: async (...parts) => this.#sending().setTyping(...parts),
+    findAccount: async (number) => this.#sending().findAccount(number),
+  };
   /** Undefined if the engine was closed first or could not be opened. */
   readonly #opened: Promise<Engine | undefined>;
   readonly #closing = Promise.withResolvers<undefined>();
@@ -51,6 +60,13 @@ export class LoadingEngine implements Engine {
     const engine = await this.#opened;
     if (engine) yield* engine.events;
     else yield { type: "closed", ...(this.#closed ?? closedOnRequest) };
+  }
+
+  /** Throws ConnectionLost before the engine is open: nothing is sent before it is logged in. */
+  #sending(): Sending {
+    const sending = this.#engine?.sending;
+    if (!sending) throw new ConnectionLost("the engine is not logged in");
+    return sending;
   }
 
   async #requestCode(phoneNumber: string): Promise<string> {

@@ -1,6 +1,6 @@
 import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { halfNamedIn, withNames } from "./addresses.ts";
-import { isLid, isMixed, type Pair, type Person, pairOf } from "./chat-id.ts";
+import { isLid, isMixed, isPerson, type Pair, type Person, pairOf } from "./chat-id.ts";
 
 /** Durable store of pairs. */
 export interface PairStore {
@@ -50,6 +50,13 @@ export class People {
       this.#remember(number, lid);
     }
     if (news.length > 0) await this.#store.write(news);
+  }
+
+  /** Returns the other chat id of a person; undefined if it is not known. Rejects if the store cannot be read. */
+  async otherOf(id: string): Promise<string | undefined> {
+    if (!isPerson(id)) return undefined;
+    if (!this.#others.has(id)) await this.#read([id]);
+    return this.#otherOf(id);
   }
 
   /** Returns the items with people's other ids in their messages, synchronously if nothing has to be read. Never rejects. */

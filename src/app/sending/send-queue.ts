@@ -3,7 +3,7 @@ import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { type Acknowledgement, acknowledged, inState, isCancellable, isUnsent } from "../../domain/outgoing.ts";
 import { type Rate, TokenBucket } from "../../domain/rate.ts";
-import { type Sending, SendRefused, type SentMessage } from "../../ports/sending.ts";
+import { ConnectionLost, type Sending, SendRefused, type SentMessage } from "../../ports/sending.ts";
 import { LeaseLost } from "../../ports/sessions.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
 import { awaitWithin } from "../time-box.ts";
@@ -225,6 +225,7 @@ export class SendQueue {
     try {
       return await sending.send(message, spoolId !== "" && openFile ? () => openFile(spoolId) : undefined);
     } catch (error) {
+      if (error instanceof ConnectionLost) await awaitWithin(clock, ackPatienceMs, aborted(signal));
       if (signal.aborted || this.#options.sending() !== sending) return undefined;
       const reason = error instanceof SendRefused ? error.reason : "SEND_FAILED";
       if (!(error instanceof SendRefused)) logger.error({ err: error, message: id }, "a message could not be sent");
@@ -236,10 +237,7 @@ export class SendQueue {
   /** Waits until a message is acknowledged; returns false if the connection ends first, after which it is sent again. */
   async #awaitAcknowledgement(id: string, acknowledgement: Promise<void>, signal: AbortSignal): Promise<boolean> {
     const { book, clock } = this.#options;
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
-    await awaitWithin(clock, ackPatienceMs, Promise.race([acknowledgement, ended.promise]));
+    await awaitWithin(clock, ackPatienceMs, Promise.race([acknowledgement, aborted(signal)]));
     const after = await book.change(id, (one) =>
       isUnsent(one.state) && !signal.aborted
         ? inState(one, State.UNCERTAIN, clock.wallMs(), "NOT_ACKNOWLEDGED")
@@ -281,4 +279,10 @@ export class SendQueue {
     this.#options.logger.error({ err: error }, "sending failed; trying again");
     this.#options.clock.schedule(storeRetryMs, again);
   }
+}
+
+/** Resolves once the signal is aborted. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -144,7 +144,7 @@ async function receiveOnPhone(
   const content: proto.IMessage = copied?.message ?? message;
   const text = content.conversation ?? content.extendedTextMessage?.text ?? undefined;
   phone.receive({ id, from: device.phone.number, to: recipient?.number ?? to, text, content });
-  if (phone === device.phone) return;
+  if (phone === device.phone || !phone.confirmsDelivery) return;
   deliverReceipt(device, [id], { from: to }, { delayMs: 2 * whatsapp.ackDelayMs });
 }
 

@@ -41,6 +41,8 @@ export class Phone {
   readonly rawId = randomInt(2 ** 31);
   /** True if a device's first login is followed by an app state key share and a history sync, as with a real phone. */
   sendsHistory = false;
+  /** False if the senders of messages get no delivery receipts. */
+  confirmsDelivery = true;
   /** Refusal of every login while it is set: a banned account. */
   loginRefusal: LoginRefusal | undefined;
   /** Messages that the phone shows, in order. It drops repeats by their id, as WhatsApp's clients do. */

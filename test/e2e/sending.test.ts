@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Phone } from "../emulator/phone.ts";
+import { openHarness } from "./harness.ts";
+
+/** Set SESSIOND_TEST_KILLS=1000 for the long run. */
+const kills = Number(process.env.SESSIOND_TEST_KILLS ?? 3);
+const ackEvents = ["message.any", "message.ack"];
+
+/** Opens a server with a paired session. */
+async function openPaired(env: Record<string, string> = {}) {
+  const harness = await openHarness({ SESSIOND_CONNECTS_PER_SECOND: "200", ...env });
+  const { whatsapp, rest, hook } = harness;
+  await rest.post("/api/sessions", { name: "alice", config: { webhooks: [{ url: hook.url, events: ackEvents }] } });
+  const phone = whatsapp.phone();
+  await phone.scan(await rest.qrCode("alice"));
+  await rest.untilStatus("alice", "WORKING");
+  return { ...harness, phone };
+}
+
+const chatOf = ({ number }: Phone) => `${number}@c.us`;
+
+describe("a message sent over REST on NOWEB", () => {
+  it("reaches the phone once under its id, and its acknowledgements arrive as webhooks in order", async () => {
+    await using harness = await openPaired();
+    const { whatsapp, rest, hook, phone } = harness;
+    const bob = whatsapp.phone();
+    const { status, body } = await rest.post("/api/sendText", { session: "alice", chatId: chatOf(bob), text: "hello" });
+    assert.equal(status, 201);
+    assert.deepEqual([body.ackName, body.body, body.fromMe], ["SERVER", "hello", true]);
+    const id = String(body.key?.id);
+    assert.equal(String(body.id), `true_${chatOf(bob)}_${id}`);
+    const shown = await bob.nextMessage();
+    assert.deepEqual([shown.id, shown.text], [id, "hello"]);
+    const told = () => hook.taken.flatMap((one) => (one.body.payload.id === body.id ? one.body : []));
+    await hook.until(() => told().length >= 3);
+    bob.confirm(phone, [id], { type: "read" });
+    await hook.until(() => told().length >= 4);
+    assert.deepEqual(
+      told().map(({ event, payload }) => [event, payload.ackName]),
+      [
+        ["message.any", "PENDING"],
+        ["message.ack", "SERVER"],
+        ["message.ack", "DEVICE"],
+        ["message.ack", "READ"],
+      ],
+    );
+  });
+
+  it("is refused with its field named if the number has no account", async () => {
+    await using harness = await openPaired();
+    const { whatsapp, rest } = harness;
+    whatsapp.numbering.set("49123456789", null);
+    const { status, body } = await rest.post("/api/sendText", {
+      session: "alice",
+      chatId: "49123456789@c.us",
+      text: "x",
+    });
+    assert.equal(status, 422);
+    assert.match(JSON.stringify(body), /chatId/);
+    const exists = await rest.get("/api/contacts/check-exists?session=alice&phone=49123456789");
+    assert.equal(exists.body.numberExists, false);
+  });
+});
+
+it(`${kills} kills during sends lose no message, repeat none and keep each chat's order`, {
+  timeout: 60_000 + 10_000 * kills,
+}, async (t) => {
+  await using harness = await openPaired({ SESSIOND_SENDS_PER_SECOND: "0" });
+  const { whatsapp, server, rest } = harness;
+  const phones = [whatsapp.phone(), whatsapp.phone()];
+  // A receipt tells the next process that a message has arrived. Without one, it is sent again.
+  for (const phone of phones.slice(1)) phone.confirmsDelivery = false;
+  const ending = new AbortController();
+  const accepted = new Map<Phone, string[]>(phones.map((phone) => [phone, []]));
+  /** Sends one message after another to a phone, each until the server has accepted it. */
+  const write = async (phone: Phone): Promise<void> => {
+    const ids = accepted.get(phone) ?? [];
+    for (let i = 0; !ending.signal.aborted; i++) {
+      const id = `${phone.number}.${i}`;
+      const message = { session: "alice", chatId: chatOf(phone), text: `text ${i}`, id };
+      const send = () =>
+        rest.call("POST", "/api/sendText", message, { prefer: "respond-async" }).catch(() => undefined);
+      for (let answer = await send(); (answer?.status ?? 500) >= 300; answer = await send()) {
+        assert.ok(!answer || answer.status >= 500, JSON.stringify(answer?.body));
+        await delay(20);
+      }
+      ids.push(id);
+      // A backlog would only make the test longer.
+      while (ids.length - phone.shown.length > 10 && !ending.signal.aborted) await delay(20);
+      await delay(Math.random() * 60);
+    }
+  };
+  const writers = phones.map(write);
+  for (let killed = 1; killed <= kills; killed++) {
+    // Most lives are long enough to log in and send.
+    await delay(Math.random() < 0.3 ? Math.random() * 1_000 : 1_500 + Math.random() * 2_000);
+    await server.kill("SIGKILL");
+    await server.restart();
+    if (killed % 50 === 0) t.diagnostic(`${killed} kills, ${phones.map(({ shown }) => shown.length)} messages`);
+  }
+  ending.abort();
+  await Promise.all(writers);
+  for (const phone of phones) {
+    const ids = accepted.get(phone) ?? [];
+    await whatsapp
+      .until(() => phone.shown.length >= ids.length, `${ids.length} messages on a phone`, 30_000)
+      .catch(() => {});
+    assert.deepEqual(
+      phone.shown.map(({ id }) => id),
+      ids,
+    );
+  }
+  t.diagnostic(`${phones.flatMap(({ repeats }) => repeats).length} repeats that phones dropped`);
+  assert.deepEqual(whatsapp.faults, []);
+});

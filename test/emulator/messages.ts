@@ -36,9 +36,21 @@ export async function sendText(
   text: string,
   addressing: Addressing = {},
 ): Promise<string> {
-  const id = newMessageId();
-  const { envelope, copyEnvelope, destination, contextInfo } = addressing;
+  const { contextInfo } = addressing;
   const content = contextInfo ? { extendedTextMessage: { text, contextInfo } } : { conversation: text };
+  return sendContent(whatsapp, from, to, content, addressing);
+}
+
+/** As `sendText`, for content of any kind, such as a reaction. */
+export async function sendContent(
+  whatsapp: WhatsApp,
+  from: Phone,
+  to: Phone,
+  content: proto.IMessage,
+  { envelope, copyEnvelope, destination }: Addressing = {},
+): Promise<string> {
+  const id = newMessageId();
+  const text = content.conversation ?? content.extendedTextMessage?.text ?? undefined;
   const attributes = { id, type: "text", notify: from.name };
   if (to !== from) {
     to.receive({ id, from: from.number, to: to.number, text, content });

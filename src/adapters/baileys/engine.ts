@@ -17,6 +17,7 @@ import { FrameGate } from "./frame-gate.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
 import { accountOf } from "./message.ts";
+import { eventOf } from "./message-change.ts";
 import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, pairingCodesOf } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
@@ -25,7 +26,7 @@ import { Route } from "./route.ts";
 import { BaileysSending, type Connection } from "./sending.ts";
 import { SentMessages } from "./sent-messages.ts";
 import type { Settings } from "./settings.ts";
-import { isSameMe, meOf, messagesIn, refsIn } from "./translate.ts";
+import { isSameMe, meOf, refsIn, reportsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
 import { catchListenerErrors } from "./web-socket.ts";
 
@@ -272,7 +273,7 @@ export class BaileysEngine implements Engine {
 
   #takeMessages(messages: readonly WAMessage[], auth: AuthStore, people: People): void {
     this.#recent.add(messages);
-    const { stored, changes } = this.#inbox.add(messagesIn(messages, auth.state.creds));
+    const { stored, changes } = this.#inbox.add(reportsIn(messages, auth.state.creds));
     const written = auth.releaseRatchets(stored.length > 0 ? changes : undefined);
     const named = written.then(() => people.complete(stored));
     // A failed write ends the engine; WhatsApp then sends the messages again.
@@ -282,8 +283,8 @@ export class BaileysEngine implements Engine {
     });
   }
 
-  #reportMessage({ place, message }: StoredMessage): void {
-    this.#life.report({ type: "message", message }, () => {
+  #reportMessage({ place, ...report }: StoredMessage): void {
+    this.#life.report(eventOf(report), () => {
       const changes = this.#inbox.remove(place);
       this.#auth?.defer(changes, this.#inbox.isEmpty || place % inboxWriteInterval === 0);
     });

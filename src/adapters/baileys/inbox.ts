@@ -1,19 +1,21 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type MessagePayload, MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import { EventSchema, MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Credentials } from "../../ports/engine.ts";
 import { readCredentials } from "../engine/credentials.ts";
+import { changeOf, type Report, storedChange } from "./message-change.ts";
 
 /** Changes to write together with the ratchet that the message has advanced. */
 export type InboxChanges = ReadonlyMap<string, Uint8Array | null>;
 
-/** A message in the inbox, and its place in the order. */
-export interface StoredMessage {
+/** A message or a change in the inbox, and its place in the order. */
+export interface StoredMessage extends Report {
   readonly place: number;
-  readonly message: MessagePayload;
 }
 
 const rangeKey = "inbox";
 const messageKey = (place: number) => `inbox:${place}`;
+/** Under a key of its own: earlier versions know messages only. */
+const changeKey = (place: number) => `inbox-change:${place}`;
 
 /**
  * Messages that are decrypted and not yet committed as events. WhatsApp repeats a message until it is acknowledged, but a message can
@@ -35,10 +37,11 @@ export class Inbox {
     const [range] = await readCredentials(credentials, [rangeKey]);
     const { first, next } = rangeOf(range);
     const places = Array.from({ length: next - first }, (_, i) => first + i);
-    const stored = places.length > 0 ? await readCredentials(credentials, places.map(messageKey)) : [];
+    const keys = [...places.map(messageKey), ...places.map(changeKey)];
+    const stored = places.length > 0 ? await readCredentials(credentials, keys) : [];
     const left = places.flatMap((place, i) => {
-      const bytes = stored[i];
-      return bytes ? [{ place, message: fromBinary(MessagePayloadSchema, bytes) }] : [];
+      const report = reportOf(stored[i], stored[places.length + i]);
+      return report ? [{ place, ...report }] : [];
     });
     return { inbox: new Inbox(first, next), left };
   }
@@ -49,11 +52,13 @@ export class Inbox {
   }
 
   /** Adds messages; returns them with their places, and the changes to write. */
-  add(messages: readonly MessagePayload[]): { stored: StoredMessage[]; changes: InboxChanges } {
-    const stored = messages.map((message, i) => ({ place: this.#next + i, message }));
+  add(reports: readonly Report[]): { stored: StoredMessage[]; changes: InboxChanges } {
+    const stored = reports.map((report, i) => ({ place: this.#next + i, ...report }));
     this.#next += stored.length;
-    const bytes = stored.map(
-      ({ place, message }) => [messageKey(place), toBinary(MessagePayloadSchema, message)] as const,
+    const bytes = stored.map((one) =>
+      one.kind === "message"
+        ? ([messageKey(one.place), toBinary(MessagePayloadSchema, one.message)] as const)
+        : ([changeKey(one.place), toBinary(EventSchema, storedChange(one))] as const),
     );
     return { stored, changes: new Map([...bytes, this.#range()]) };
   }
@@ -61,7 +66,10 @@ export class Inbox {
   /** Removes a committed message and all before it; returns the changes to write. */
   remove(place: number): InboxChanges {
     const changes = new Map<string, Uint8Array | null>();
-    for (; this.#first <= place; this.#first += 1) changes.set(messageKey(this.#first), null);
+    for (; this.#first <= place; this.#first += 1) {
+      changes.set(messageKey(this.#first), null);
+      changes.set(changeKey(this.#first), null);
+    }
     const [key, range] = this.#range();
     this.#resolveWaiting();
     return changes.set(key, range);
@@ -89,6 +97,12 @@ export class Inbox {
   #range(): readonly [string, Uint8Array] {
     return [rangeKey, Buffer.from(JSON.stringify({ first: this.#first, next: this.#next }))];
   }
+}
+
+/** Reads what is stored in a place: a message or a change. */
+function reportOf(message: Uint8Array | undefined, change: Uint8Array | undefined): Report | undefined {
+  if (message) return { kind: "message", message: fromBinary(MessagePayloadSchema, message), targetId: "" };
+  return change && changeOf(fromBinary(EventSchema, change));
 }
 
 function rangeOf(bytes: Uint8Array | undefined): { first: number; next: number } {

@@ -80,9 +80,14 @@ const mediaKinds = new Set<Kind>([
 export function messagePayload(message: WAMessage, me: Account): MessagePayload | undefined {
   const content = normalizeMessageContent(message.message);
   if (!content || content.protocolMessage || message.category === "peer") return undefined;
+  return kindOf(content) && payloadOf(message, content, me);
+}
+
+/** Returns a message with this content as events show it; undefined if WhatsApp does not name it. */
+export function payloadOf(message: WAMessage, content: Content, me: Account): MessagePayload | undefined {
   const kind = kindOf(content);
   const { key } = message;
-  if (!kind || !key.remoteJid || !key.id) return undefined;
+  if (!key.remoteJid || !key.id) return undefined;
 
   const fromMe = key.fromMe === true;
   const account = accountOf(me);
@@ -91,11 +96,11 @@ export function messagePayload(message: WAMessage, me: Account): MessagePayload 
   return create(MessagePayloadSchema, {
     ...addressesOf({ fromMe, key: key.id, chat, author, me: account }),
     timestamp: toNumber(message.messageTimestamp ?? 0),
-    body: texts[kind](content) ?? "",
-    hasMedia: mediaKinds.has(kind),
+    body: (kind && texts[kind](content)) ?? "",
+    hasMedia: kind !== undefined && mediaKinds.has(kind),
     ack: ackOf(message.status),
     vCards: vCardsOf(content),
-    ...replyTo(content, kind, account),
+    ...(kind && replyTo(content, kind, account)),
     data: jsonObject(message),
   });
 }

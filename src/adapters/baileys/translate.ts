@@ -6,10 +6,10 @@ import {
   getBinaryNodeChildren,
   type WAMessage,
 } from "@whiskeysockets/baileys";
-import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { chatId } from "../engine/chat-id.ts";
 import { messagePayload } from "./message.ts";
+import { changeIn, type Report } from "./message-change.ts";
 
 /** Returns the account in creds, if there is one. */
 export const meOf = (creds: AuthenticationCreds): Me | undefined =>
@@ -23,7 +23,11 @@ export const isSameMe = (a: Me | undefined, b: Me | undefined): boolean =>
 export const refsIn = (stanza: BinaryNode): number =>
   getBinaryNodeChildren(getBinaryNodeChild(stanza, "pair-device"), "ref").length;
 
-/** Returns the user's messages among those that came in, as events show them. */
-export function messagesIn(messages: readonly WAMessage[], { me }: AuthenticationCreds): MessagePayload[] {
-  return me ? messages.flatMap((raw) => messagePayload(raw, me) ?? []) : [];
+/** Returns the user's messages, and changes of messages, among those that came in. */
+export function reportsIn(messages: readonly WAMessage[], { me }: AuthenticationCreds): Report[] {
+  if (!me) return [];
+  return messages.flatMap((raw) => {
+    const message = messagePayload(raw, me);
+    return message ? { kind: "message", message, targetId: "" } : (changeIn(raw, me) ?? []);
+  });
 }

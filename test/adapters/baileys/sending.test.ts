@@ -216,6 +216,50 @@ describe("a NOWEB engine that sends", () => {
     assert.equal(bob.shown.at(-1)?.text, "hello");
   });
 
+  it("marks named or all unread messages of a chat as read", async () => {
+    const device = phone.devices[0] ?? assert.fail();
+    const ids: string[] = [];
+    for (const one of ["one", "two", "three"]) ids.push(await bob.sendTextTo(phone, one));
+    for (const _ of ids) await engine.until("message");
+    void engine.rest();
+    const isRead = (id: string) => device.ledger.receipts.get(id)?.includes("read") === true;
+    await sending().markSeen(chatOf(bob), ids.slice(0, 1));
+    await whatsapp.until(() => isRead(ids[0] ?? ""), "the first read receipt");
+    assert.deepEqual(ids.map(isRead), [true, false, false]);
+    await sending().markSeen(bob.lid, []);
+    await whatsapp.until(() => ids.every(isRead), "the other read receipts");
+  });
+
+  it("quotes a message that came in, and reacts to it", async () => {
+    const id = await bob.sendTextTo(phone, "how are you?");
+    await engine.until("message");
+    void engine.rest();
+    const key = await sending().findMessage({ id, chatId: chatOf(bob) });
+    assert.ok(key);
+    await send(outgoing(chatOf(bob), { ...text("fine"), replyTo: key }));
+    await send(outgoing(chatOf(bob), { kind: { case: "reaction", value: { text: "👍", key } } }));
+    const context = (await bob.nextMessage(({ text }) => text === "fine")).content.extendedTextMessage?.contextInfo;
+    assert.deepEqual([context?.stanzaId, context?.quotedMessage?.conversation], [id, "how are you?"]);
+    const reaction = (await bob.nextMessage(({ content }) => Boolean(content.reactionMessage))).content.reactionMessage;
+    assert.deepEqual([reaction?.text, reaction?.key?.id], ["👍", id]);
+    assert.equal(await sending().findMessage({ id: "UNKNOWN", chatId: chatOf(bob) }), undefined);
+    assert.equal(await sending().findMessage({ id, chatId: "15559999999@c.us" }), undefined);
+  });
+
+  it("mentions people by the JIDs that phones know", async () => {
+    void engine.rest();
+    await send(outgoing(chatOf(bob), { ...text("hi @1"), mentions: ["15559999999@c.us"] }));
+    const { content } = await bob.nextMessage();
+    assert.deepEqual(content.extendedTextMessage?.contextInfo?.mentionedJid, ["15559999999@s.whatsapp.net"]);
+  });
+
+  it("rejects as lost what is sent on a connection that has ended", async () => {
+    const rest = engine.rest();
+    await engine.engine.close();
+    await rest;
+    await assert.rejects(send(outgoing(chatOf(bob), text("late"))), { name: "ConnectionLost" });
+  });
+
   it("gives a message to nobody but its recipient", async () => {
     const [message, later] = [outgoing(chatOf(bob), text("secret")), outgoing(chatOf(bob), text("later"))];
     const eve = whatsapp.phone();

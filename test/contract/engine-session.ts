@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { SessionConfigSchema } from "../../gen/sessiond/v1/session_pb.js";
 import type { Standing } from "../../src/ports/cluster.ts";
-import type { FileArchive } from "../../src/ports/profiles.ts";
 import type { Engine, EngineEvent, EngineFactory, EngineOptions } from "../../src/ports/engine.ts";
+import type { FileArchive } from "../../src/ports/profiles.ts";
 import type { Logger } from "../../src/ports/system.ts";
 import { MemoryEngineData } from "./engine-data.ts";
 

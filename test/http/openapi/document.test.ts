@@ -135,7 +135,12 @@ describe("the OpenAPI document", () => {
 
   it("marks deprecated calls, and no others", () => {
     const deprecated = [...operations.values()].filter(({ object }) => object.deprecated === true).map(({ id }) => id);
-    assert.deepEqual(deprecated, ["startSessionDeprecated", "stopSessionDeprecated", "logoutSessionDeprecated"]);
+    assert.deepEqual(deprecated, [
+      "replyDeprecated",
+      "startSessionDeprecated",
+      "stopSessionDeprecated",
+      "logoutSessionDeprecated",
+    ]);
   });
 
   it("has 201 for POST and 200 for the rest, and only error statuses of the dialect", () => {

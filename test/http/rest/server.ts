@@ -3,6 +3,7 @@ import type { TestContext } from "node:test";
 import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../../gen/sessiond/v1/event_service_pb.js";
+import { MessageService } from "../../../gen/sessiond/v1/message_service_pb.js";
 import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { WebhookService } from "../../../gen/sessiond/v1/webhook_service_pb.js";
@@ -32,7 +33,14 @@ export interface TestServer {
 }
 
 /** The dialect of all services, for servers that have only some of them. */
-export const dialect = resolveDialect([AuthService, EventService, ServerService, SessionService, WebhookService]);
+export const dialect = resolveDialect([
+  AuthService,
+  EventService,
+  MessageService,
+  ServerService,
+  SessionService,
+  WebhookService,
+]);
 
 /** A certificate for localhost and 127.0.0.1, for tests only. */
 export const testTls = {

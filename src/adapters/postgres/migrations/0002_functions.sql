@@ -60,7 +60,6 @@ BEGIN
     DELETE FROM sessiond.event USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.settled USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.trimmed USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
-    DELETE FROM sessiond.outgoing USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.messages USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session = r.name;
     DELETE FROM sessiond.session USING jsonb_array_elements_text(p_group -> 'removed') AS r (name) WHERE session.name = r.name;
   END IF;
@@ -130,9 +129,6 @@ BEGIN
     SELECT n.session, n.needs, n.weight, CASE WHEN n.bound THEN p_node END
     FROM jsonb_to_recordset(p_group -> 'needs') AS n (session text, needs boolean, weight integer, bound boolean)
     ON CONFLICT (session) DO UPDATE SET needs_owner = excluded.needs_owner, weight = excluded.weight, home = excluded.home;
-  END IF;
-  IF p_group ? 'outgoing' THEN
-    PERFORM sessiond.write_outgoing_v1(p_group -> 'outgoing', p_bytes);
   END IF;
   IF p_group ? 'consumers' THEN
     INSERT INTO sessiond.consumer AS e (name, cursor)

@@ -48,7 +48,8 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
     });
     return send(requestOf(SendTextRequestSchema, request, content, context), context);
   };
-  const unsupported = () => {
+  const unsupported = async ({ session }: { readonly session: string }) => {
+    await sender.list(session, { limit: 0 });
     throw new SessionError("METHOD_NOT_SUPPORTED", "This server cannot send files yet");
   };
   /** Runs an action of the session's engine. */

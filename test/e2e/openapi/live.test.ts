@@ -21,7 +21,43 @@ const key = "the-key";
 const maxBodyBytes = 4_000;
 
 /** Answers that a healthy server does not give, or only by chance. */
-const unreachable = ["checkHealth 503", "authorizeCode 201", "backup 429", "sendTestEvent 422"];
+const unreachable = [
+  "checkHealth 503",
+  "authorizeCode 201",
+  "backup 429",
+  "sendTestEvent 422",
+  ...["sendImage", "sendFile", "sendVoice", "sendVideo"].flatMap((id) => [`${id} 201`, `${id} 429`]),
+  ...["sendText", "sendText2", "replyDeprecated", "setReaction", "checkNumber", "checkNumber2"].map(
+    (id) => `${id} 429`,
+  ),
+];
+
+const chatId = "12132132130@c.us";
+const file = { mimetype: "text/plain", data: "aGVsbG8=" };
+
+/** Valid requests of calls that send, without their session. */
+const messages: Readonly<Record<string, Pick<DocumentedRequest, "query"> & { readonly body?: JsonObject }>> = {
+  sendText: { body: { chatId, text: "hello" } },
+  sendText2: { query: { chatId, text: "hello" } },
+  replyDeprecated: { body: { chatId, text: "hello" } },
+  sendImage: { body: { chatId, file } },
+  sendFile: { body: { chatId, file } },
+  sendVoice: { body: { chatId, file } },
+  sendVideo: { body: { chatId, file } },
+  setReaction: { body: { messageId: `false_${chatId}_AAAA`, reaction: "👍" } },
+  sendSeen: { body: { chatId } },
+  startTyping: { body: { chatId } },
+  stopTyping: { body: { chatId } },
+  checkNumber: { query: { phone: "12132132130" } },
+  checkNumber2: { query: { phone: "12132132130" } },
+};
+
+/** Returns the request of a call that sends, in a session. */
+function messageFrom(session: string, id: string, changed: JsonObject = {}): DocumentedRequest | undefined {
+  const { body, query } = messages[id] ?? {};
+  if (body) return { body: { ...body, session, ...changed } };
+  return query && { query: { ...query, session } };
+}
 
 /** Valid bodies of calls, by operation id. */
 const bodies: Readonly<Record<string, Json>> = {
@@ -150,7 +186,9 @@ describe("every documented call is answered as documented", () => {
 
   it("with an invalid request: 400", async () => {
     for (const { id, inPath } of withStatus(400)) {
-      const request = inPath ? { path: { session: "a b" }, body: bodies[id] ?? {} } : badRequests[id];
+      const request = inPath
+        ? { path: { session: "a b" }, body: bodies[id] ?? {} }
+        : (badRequests[id] ?? messageFrom("a b", id));
       assert.ok(request, `badRequests has nothing for ${id}`);
       const { requestBody } = operations.get(id) ?? {};
       const { body, ...bodiless } = request;
@@ -174,7 +212,9 @@ describe("every documented call is answered as documented", () => {
   it("for a missing session: 404", async () => {
     for (const { id, inPath } of withStatus(404)) {
       const body = operations.get(id)?.requestBody && { body: bodies[id] ?? {} };
-      const request = inPath ? { path: { session: "nobody" }, ...body } : requestsForNobody[id];
+      const request = inPath
+        ? { path: { session: "nobody" }, ...body }
+        : (requestsForNobody[id] ?? messageFrom("nobody", id));
       assert.ok(request, `requestsForNobody has nothing for ${id}`);
       await client.call(id, 404, request);
     }
@@ -246,6 +286,36 @@ describe("every documented call is answered as documented", () => {
     await client.call("restartSession", 201, { path });
     await client.call("statusStream", 200, { path, until: isWorking });
     await client.call("restoreCredentials", 201, { path });
+    await client.call("deleteSession", 200, { path });
+  });
+
+  it("messages", async () => {
+    const path = { session: "sender" };
+    const friend = whatsapp.phone();
+    const chatId = `${friend.number}@c.us`;
+    await client.call("createSession", 201, { body: { name: path.session } });
+    for (const id of Object.keys(messages)) await client.call(id, 422, messageFrom(path.session, id));
+    await pair(whatsapp.phone(), path.session);
+    const { body: sent } = await client.call("sendText", 201, messageFrom(path.session, "sendText", { chatId }));
+    await client.call("sendText2", 200, { query: { session: path.session, chatId, text: "hello" } });
+    await client.call("replyDeprecated", 201, messageFrom(path.session, "replyDeprecated", { chatId }));
+    const messageId = isObject(sent) ? String(sent.id) : "";
+    await client.call("setReaction", 200, messageFrom(path.session, "setReaction", { messageId }));
+    for (const id of ["sendSeen", "startTyping", "stopTyping"])
+      await client.call(id, 201, messageFrom(path.session, id, { chatId }));
+    for (const id of ["checkNumber", "checkNumber2"]) await client.call(id, 200, messageFrom(path.session, id));
+    await client.call("newMessageId", 200, { path });
+    await client.call("listOutbox", 200, { path });
+    await client.call("getOutgoing", 200, { path: { ...path, id: messageId } });
+    for (const id of ["getOutgoing", "cancelOutgoing"]) {
+      await client.call(id, 404, { path: { ...path, id: "AAAA" } });
+      await client.call(id, 400, { path: { ...path, id: "a b" } });
+    }
+    await client.call("cancelOutgoing", 422, { path: { ...path, id: messageId } });
+    await client.call("stopSession", 201, { path });
+    const waiting = messageFrom(path.session, "sendText", { chatId, id: "BBBB" });
+    await client.call("sendText", 201, { ...waiting, headers: { prefer: "respond-async" } });
+    await client.call("cancelOutgoing", 201, { path: { ...path, id: "BBBB" } });
     await client.call("deleteSession", 200, { path });
   });
 

@@ -24,6 +24,7 @@ describe("the protos at /descriptor.binpb", () => {
       "grpc.health.v1.Health",
       "sessiond.v1.AuthService",
       "sessiond.v1.EventService",
+      "sessiond.v1.MessageService",
       "sessiond.v1.ServerService",
       "sessiond.v1.SessionService",
       "sessiond.v1.StoreService",

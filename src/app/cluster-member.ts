@@ -9,6 +9,7 @@ import { type BootChoice, forcedStarts } from "./boot.ts";
 import { BootReport } from "./boot-report.ts";
 import { handOverAll } from "./hand-over.ts";
 import { Rebalancer } from "./rebalancer.ts";
+import type { RunnerDeps } from "./runner-deps.ts";
 import type { SessionRunner } from "./session-runner.ts";
 import { awaitWithin } from "./time-box.ts";
 
@@ -34,6 +35,7 @@ export interface MemberOptions extends BootChoice {
   readonly sessions: Pick<Sessions, "get" | "list" | "acquire">;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly gate?: RunnerDeps["gate"];
 }
 
 /** End of a node of a cluster: it gives its sessions to other nodes, or leaves them to its own next start. */
@@ -115,9 +117,9 @@ export class ClusterMember {
     this.#lost += 1;
   }
 
-  /** Takes on no more sessions, and gives away those that can run elsewhere, at 20 a second. To be followed by the end of the node. */
+  /** Takes on no more sessions, and gives away those that can run elsewhere, one by one. To be followed by the end of the node. */
   async drain(mode: Drain): Promise<void> {
-    const { cluster, clock, logger } = this.#options;
+    const { cluster, clock, logger, gate } = this.#options;
     const { placement, standing } = cluster;
     void this.#arrivals.stop();
     this.#rebalancer.stop();
@@ -135,7 +137,8 @@ export class ClusterMember {
     if (mode === "return" || nodes.length === 0) return;
     const runners = this.#own.runners();
     logger.info({ sessions: runners.length, nodes: nodes.map(({ name }) => name) }, "handing over sessions");
-    this.#handedOver = await handOverAll(runners, { ...this.#options, placement });
+    const connectIntervalMs = gate?.intervalMs ?? 0;
+    this.#handedOver = await handOverAll(runners, { ...this.#options, placement, connectIntervalMs });
     logger.info({ sessions: this.#handedOver }, "sessions handed over");
   }
 

@@ -37,7 +37,8 @@ export type Slot = { readonly leave: () => void } | Turn;
 export class ConnectGate {
   readonly #clock: Clock;
   readonly #standing: Pick<Standing, "isFrozen"> | undefined;
-  readonly #intervalMs: number;
+  /** Time between two engines that begin to connect, at least, ms. */
+  readonly intervalMs: number;
   readonly #maxConnecting: number;
   #nextFreeMs = 0;
   #connecting = 0;
@@ -50,13 +51,13 @@ export class ConnectGate {
   ) {
     this.#clock = clock;
     this.#standing = standing;
-    this.#intervalMs = Math.max(minIntervalMs, 1000 / limits.perSecond);
+    this.intervalMs = Math.max(minIntervalMs, 1000 / limits.perSecond);
     this.#maxConnecting = limits.maxConnecting;
   }
 
   /** Number of reserved slots that are still to come: about as many sessions wait. */
   get waiting(): number {
-    return Math.max(0, Math.ceil((this.#nextFreeMs - this.#clock.nowMs()) / this.#intervalMs) - 1);
+    return Math.max(0, Math.ceil((this.#nextFreeMs - this.#clock.nowMs()) / this.intervalMs) - 1);
   }
 
   /** True while no engine may be opened, not even one that was admitted before. */
@@ -77,7 +78,7 @@ export class ConnectGate {
     const isReserved = slot?.isReserved ?? false;
     const isFree = isReserved || this.#nextFreeMs <= nowMs;
     if (!isFree || this.#connecting >= this.#maxConnecting) {
-      return { atMs: this.#reserve(nowMs + this.#intervalMs), isReserved: true };
+      return { atMs: this.#reserve(nowMs + this.intervalMs), isReserved: true };
     }
     if (!isReserved) this.#reserve(nowMs);
     return { leave: this.#admit() };
@@ -85,7 +86,7 @@ export class ConnectGate {
 
   #reserve(earliestMs: number): number {
     const atMs = Math.max(this.#nextFreeMs, earliestMs);
-    this.#nextFreeMs = atMs + this.#intervalMs;
+    this.#nextFreeMs = atMs + this.intervalMs;
     return Math.ceil(atMs);
   }
 

@@ -5,6 +5,7 @@ import {
   type SessionRecord,
 } from "../../gen/sessiond/store/v1/store_pb.js";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { weightOf } from "../domain/balance.ts";
 import { SessionError, sessionMoving, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
   type SessionAction,
@@ -83,6 +84,16 @@ export class SessionRunner {
   /** True if the session works, has no files here, and so can go to another node at any time. */
   get isMovable(): boolean {
     return this.#state === "running" && this.record.phase === Phase.WORKING && !this.#session.isBound;
+  }
+
+  /** True if the session is stopped, so that it needs no node. */
+  get isAtRest(): boolean {
+    return this.record.phase === Phase.STOPPED;
+  }
+
+  /** Part of the node's load that the session makes up. */
+  get weight(): number {
+    return weightOf(this.record);
   }
 
   /** Unix time of the newest message that the session has reported, ms; 0 for none. */

@@ -32,6 +32,8 @@ export interface Config {
   readonly workerId: string;
   /** Name of this node in a cluster; undefined for the name of its host. */
   readonly nodeName: string | undefined;
+  /** Name of what this node runs beside its version; empty for none. */
+  readonly build: string;
   /** Base URL at which other nodes reach this one; undefined for the address from which it reaches the store. */
   readonly nodeUrl: string | undefined;
   /** Gives sessions to other nodes at a stop, or leaves them to the next start. */
@@ -165,6 +167,7 @@ function sessionsOf(read: Reader) {
     },
     workerId: read.get("WAHA_WORKER_ID"),
     nodeName: read.get("SESSIOND_NODE"),
+    build: read.get("SESSIOND_BUILD"),
     nodeUrl: read.get("SESSIOND_NODE_URL"),
     drain: read.get("SESSIOND_DRAIN"),
     printQr: read.get("WAHA_PRINT_QR"),

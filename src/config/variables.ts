@@ -119,6 +119,12 @@ const sessions = {
     description: "Base URL at which the other nodes reach this one.",
     shownDefault: "the address from which it reaches the database",
   }),
+  SESSIOND_BUILD: variable(trimmed, {
+    description:
+      "Name of what this node runs beside its version, such as a hash of its settings: a node that stops hands its sessions to those " +
+      "of the build that has come last.",
+    default: "",
+  }),
   SESSIOND_DRAIN: variable(oneOf("handoff", "return"), {
     description:
       "Sessions of a node that stops: `handoff` gives them to the other nodes, `return` leaves them to its next start for 60 s.",

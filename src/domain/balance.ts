@@ -1,7 +1,12 @@
+import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
+import { Engine_Kind as Kind } from "../../gen/sessiond/v1/session_pb.js";
+
 /** A node as the balance of load sees it. */
 export interface BalancedNode {
   readonly name: string;
   readonly version: string;
+  /** Program and settings beside the version. */
+  readonly build: string;
   /** Grows with each start of the node. */
   readonly epoch: bigint;
   readonly isAlive: boolean;
@@ -33,10 +38,16 @@ const patienceMs = 60_000;
 const tolerance = 1.2;
 /** Weight of a session that can move. Those on browsers stay. */
 const weight = 1;
+/** A browser takes about as much as 200 sessions without one. */
+const webjsWeight = 200;
+
+/** Returns what a session costs the node that runs it, as a multiple of a NOWEB session. */
+export const weightOf = ({ engine }: Pick<SessionRecord, "engine">): number =>
+  engine === Kind.WEBJS ? webjsWeight : 1;
 
 /**
  * Decides if this node, which looks at all nodes every few seconds, gives a session away now. Sessions move only from nodes with more than
- * 120 % of their share of the load, and not while nodes come, go, or differ in their version.
+ * 120 % of their share of the load, and not while nodes come, go, or differ in their version or build.
  */
 export function balanceLoad(
   self: string,
@@ -57,7 +68,8 @@ export function balanceLoad(
 
 /** Returns the node that should have a session of this one. */
 function targetOf(own: BalancedNode, living: readonly BalancedNode[]): BalancedNode | undefined {
-  if (living.some(({ isDraining, version }) => isDraining || version !== own.version)) return undefined;
+  const isUpdating = ({ version, build }: BalancedNode) => version !== own.version || build !== own.build;
+  if (living.some((node) => node.isDraining || isUpdating(node))) return undefined;
   const sum = (of: (node: BalancedNode) => number) => living.reduce((total, node) => total + of(node), 0);
   const capacity = sum((node) => node.capacity);
   if (capacity <= 0 || own.load <= tolerance * sum(({ load }) => load) * (own.capacity / capacity)) return undefined;

@@ -8,6 +8,10 @@ export interface ClusterNode {
   readonly url: string;
   /** Version of the program. */
   readonly version: string;
+  /** Name of what it runs beside the version, such as its settings; empty for none. Nodes differ in it while they are updated. */
+  readonly build: string;
+  /** Grows with each start of any node. */
+  readonly startedAs: bigint;
   /** Grows with each start of the node. */
   readonly epoch: bigint;
   /** True until it has been silent for so long that others take its sessions. */
@@ -83,6 +87,13 @@ export interface SharedValues {
   add(name: string, value: Uint8Array): Promise<Uint8Array>;
 }
 
+/** A session whose lease was released to a node, which is to acquire it. */
+export interface GivenSession {
+  readonly session: string;
+  /** Name of the node. */
+  readonly node: string;
+}
+
 /** The part of a backend that several nodes share. */
 export interface Cluster {
   readonly placement: Placement;
@@ -102,4 +113,11 @@ export interface Cluster {
    * or never.
    */
   announced(seq: bigint): void;
+  /** Calls `callback` after each hand-over of this node to a certain one. Returns the function that cancels it. */
+  onGiven(callback: (given: GivenSession) => void): () => void;
+  /**
+   * Says that another node has released a session to the node that `given` names. If that is this one, the session arrives at once instead
+   * of at the next look at the leases. A call may come twice, late or never.
+   */
+  offered(given: GivenSession): void;
 }

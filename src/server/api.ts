@@ -115,7 +115,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     engine: config.defaultEngine,
     browser: () => engines.browser(),
     workerId: config.workerId || (nodes?.cluster.placement.self ?? ""),
-    nodeList: nodeListOf(nodes, config.nodeName ?? hostname(), packageJson.version),
+    nodeList: nodeListOf(nodes, { ...config, name: config.nodeName ?? hostname(), version: packageJson.version }),
     pendingUnlinks: () => manager.pendingUnlinks,
     startedAtMs,
     backUp,

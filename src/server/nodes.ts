@@ -5,7 +5,7 @@ import { SealedTickets } from "../adapters/node/sealed-tickets.ts";
 import { SignedLogins } from "../adapters/node/signed-logins.ts";
 import { News } from "../api/nodes/news.ts";
 import { NewsReader } from "../api/nodes/news-reader.ts";
-import type { NodeList } from "../api/nodes/node-list.ts";
+import type { NodeList, ShownNode } from "../api/nodes/node-list.ts";
 import type { Secrets } from "../config/config.ts";
 import { PeerClock } from "../http/peers/peer-clock.ts";
 import { Peers } from "../http/peers/peers.ts";
@@ -38,10 +38,13 @@ export function createNodes({ cluster }: Backend, { tls }: Secrets): Nodes | und
   };
 }
 
-/** Returns the nodes of the cluster; without one, this server alone, under `name`. */
-export function nodeListOf(nodes: Nodes | undefined, name: string, version: string): NodeList {
+/** Returns the nodes of the cluster; without one, this server alone. */
+export function nodeListOf(
+  nodes: Nodes | undefined,
+  { name, version, build }: Pick<ShownNode, "name" | "version" | "build">,
+): NodeList {
   if (nodes === undefined) {
-    const alone = { name, url: "", version, isAlive: true, isDraining: false };
+    const alone = { name, url: "", version, build, isAlive: true, isDraining: false };
     return { self: name, nodes: async () => [alone] };
   }
   const { placement } = nodes.cluster;
@@ -85,16 +88,17 @@ export function createAccess(
     clock,
     onHead: (seq) => cluster.announced(seq),
     onEndedLogin: (login) => logins.endElsewhere(login),
+    onGiven: (given) => cluster.offered(given),
   });
   return {
     tickets: new SealedTickets({ clock, secret, self: placement.self, clocks }),
     logins,
     news,
     followNews() {
-      const cancel = cluster.onCommit((seq) => news.logged(seq));
+      const cancels = [cluster.onCommit((seq) => news.logged(seq)), cluster.onGiven((given) => news.gave(given))];
       reader.start();
       return () => {
-        cancel();
+        for (const cancel of cancels) cancel();
         reader.close();
       };
     },

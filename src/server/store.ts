@@ -89,6 +89,7 @@ async function openPostgresStore(
     node: {
       ...(config.nodeName !== undefined && { name: config.nodeName }),
       version: packageJson.version,
+      build: config.build,
       capacity: weightPerProcessor * availableParallelism(),
     },
   });

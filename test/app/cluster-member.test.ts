@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import { openCluster } from "./cluster-harness.ts";
 import { me, pass, settle } from "./harness.ts";
@@ -143,6 +144,7 @@ describe("a node that is drained", () => {
   it("hands over all its sessions, each with its engine closed first, at most 20 a second", async (t) => {
     const { boot, cluster, clock } = openCluster(t);
     const [a, b] = [await boot("a"), await boot("b")];
+    cluster.node("c").isAlive = false;
     for (const name of names(100)) await a.create(name);
     await settle();
     const startedAtMs = clock.nowMs();
@@ -159,6 +161,58 @@ describe("a node that is drained", () => {
     assert.ok(a.engines.every((engine) => engine.closing));
     assert.deepEqual(b.engines.map(({ session }) => session).sort(), names(100));
     assert.deepEqual(a.manager.memberCounts, { owned: 0, isFrozen: false, given: 0, lost: 0, handedOver: 100 });
+  });
+
+  it("spreads its sessions over the other nodes by the loads as they will be", async (t) => {
+    const { boot, cluster, clock } = openCluster(t);
+    const [a] = [await boot("a"), await boot("b"), await boot("c")];
+    for (const name of names(6)) await a.create(name);
+    await settle();
+    const drained = a.manager.drain("handoff");
+    await pass(clock, 1_000, 50);
+    await drained;
+    const targets = cluster.handOvers.map((line) => line.at(-1));
+    assert.deepEqual(targets, ["b", "c", "b", "c", "b", "c"]);
+  });
+
+  it("prefers nodes of the build that came last, though they have less room", async (t) => {
+    const { boot, cluster, clock } = openCluster(t);
+    const [a, , c] = [await boot("a"), await boot("b"), await boot("c")];
+    Object.assign(cluster.node("c"), { build: "new", startedAs: 3n });
+    for (const name of names(3)) await a.create(name);
+    await c.create("other");
+    await settle();
+    const drained = a.manager.drain("handoff");
+    await pass(clock, 1_000, 50);
+    await drained;
+    assert.deepEqual(
+      cluster.handOvers,
+      names(3).map((name) => `${name} → c`),
+    );
+  });
+
+  it("hands over no faster than nodes connect", async (t) => {
+    const { boot, cluster, clock } = openCluster(t);
+    const gate = new ConnectGate(clock, { perSecond: 5, maxConnecting: 64 });
+    const [a] = [await boot("a", { gate }), await boot("b")];
+    for (const name of names(3)) await a.create(name);
+    await pass(clock, 1_000, 50);
+    const drained = a.manager.drain("handoff");
+    await pass(clock, 350, 50);
+    assert.equal(cluster.handOvers.length, 2);
+    await pass(clock, 200, 50);
+    await drained;
+    assert.equal(cluster.handOvers.length, 3);
+  });
+
+  it("keeps stopped sessions until it ends, and then leaves them to any node", async (t) => {
+    const { boot, cluster } = openCluster(t);
+    const [a] = [await boot("a"), await boot("b")];
+    for (const name of names(100)) await a.manager.create({ name, engine: 0, config: undefined, start: false });
+    await a.manager.drain("handoff");
+    assert.deepEqual(cluster.handOvers, []);
+    await a.manager.close();
+    assert.equal(cluster.owners.size, 0);
   });
 
   it("answers commands for a session that it has handed over with the new node's name", async (t) => {

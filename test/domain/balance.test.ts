@@ -10,6 +10,7 @@ const node = (name: string, load: number, more: Partial<BalancedNode> = {}): Bal
   load,
   capacity: 2_000,
   version: "1.0.0",
+  build: "",
   epoch: 1n,
   isAlive: true,
   isDraining: false,

@@ -19,6 +19,8 @@ export class MemoryNode {
   address: NodeAddress | undefined;
   isAlive = true;
   isDraining = false;
+  build = "";
+  startedAs = 0n;
   /** Set by a drain. */
   returns = false;
 
@@ -38,6 +40,8 @@ export class MemoryNode {
         values: { read: async () => undefined, add: async (_name, value) => value },
         onCommit: () => () => {},
         announced: () => {},
+        onGiven: () => () => {},
+        offered: () => {},
         announce: async (address) => {
           this.address = address;
         },
@@ -141,7 +145,8 @@ function sessionsOf(node: MemoryNode, { store, owners, bound }: MemoryCluster): 
 }
 
 function placementOf(node: MemoryNode, cluster: MemoryCluster): Placement {
-  const described = ({ name, isAlive, isDraining }: MemoryNode): ClusterNode => {
+  const described = (node: MemoryNode): ClusterNode => {
+    const { name, isAlive, isDraining } = node;
     const load = [...cluster.owners.values()].filter((owner) => owner === name).length;
     return {
       name,
@@ -150,6 +155,8 @@ function placementOf(node: MemoryNode, cluster: MemoryCluster): Placement {
       load,
       url: `http://${name}.invalid`,
       version: "1.0.0",
+      build: node.build,
+      startedAs: node.startedAs,
       epoch: 1n,
       capacity: 2_000,
     };

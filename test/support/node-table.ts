@@ -1,6 +1,7 @@
+import { EventEmitter } from "node:events";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { Backend } from "../../src/ports/backend.ts";
-import type { Cluster, ClusterNode, Owner, SharedValues } from "../../src/ports/cluster.ts";
+import type { Cluster, ClusterNode, GivenSession, Owner, SharedValues } from "../../src/ports/cluster.ts";
 import { OwnedElsewhere, type Sessions, type Snapshot } from "../../src/ports/sessions.ts";
 
 /** A cluster whose nodes are in one process and share one backend. Tests write the table of owners. */
@@ -10,6 +11,7 @@ export class NodeTable {
   readonly #owners = new Map<string, string>();
   readonly #bound = new Set<string>();
   readonly #onCommit = new Map<string, Set<(seq: bigint) => void>>();
+  readonly #onGiven = new EventEmitter();
   readonly #stored = new Map<string, Uint8Array>();
   readonly #values: SharedValues = {
     read: async (name) => this.#stored.get(name),
@@ -31,6 +33,9 @@ export class NodeTable {
   /** Called when a node hears of the end of another node's log. */
   onAnnounced: (node: string, seq: bigint) => void = () => {};
 
+  /** Called when a node hears of a session that another one has given away. */
+  onOffered: (node: string, given: GivenSession) => void = () => {};
+
   constructor(backend: Backend) {
     this.#backend = backend;
   }
@@ -38,13 +43,18 @@ export class NodeTable {
   /** Enters a node, or its new address. */
   enter(name: string, url: string, more: Partial<ClusterNode> = {}): void {
     const node = { name, url, version: "1.0.0", epoch: 1n, isAlive: true, isDraining: false, capacity: 100, load: 0 };
-    this.#nodes.set(name, { ...node, ...more });
+    this.#nodes.set(name, { ...node, build: "", startedAs: 1n, ...more });
   }
 
   /** Gives a session to a node; undefined: to none. */
   give(session: string, node: string | undefined): void {
     if (node === undefined) this.#owners.delete(session);
     else this.#owners.set(session, node);
+  }
+
+  /** Lets a node say that it has given a session away. */
+  tellGiven(from: string, given: GivenSession): void {
+    this.#onGiven.emit(from, given);
   }
 
   /** Gives a session to the only node that can run it. */
@@ -129,6 +139,11 @@ export class NodeTable {
         return () => void callbacks.delete(callback);
       },
       announced: (seq) => this.onAnnounced(self, seq),
+      onGiven: (callback) => {
+        this.#onGiven.on(self, callback);
+        return () => void this.#onGiven.off(self, callback);
+      },
+      offered: (given) => this.onOffered(self, given),
       announce: async () => {},
       standing: { isFrozen: false, onFreeze: () => () => {}, thawed: async () => {} },
     };

@@ -6,11 +6,12 @@ import {
   SessionRecordSchema,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
+import { weightOf } from "../../domain/balance.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { Commit, Lease, SessionList, Sessions, Snapshot } from "../../ports/sessions.ts";
 import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import type { StagedRecord } from "../embedded/records.ts";
-import { isWanted, weightOf } from "./cluster/need.ts";
+import { isWanted } from "./cluster/need.ts";
 import type { PostgresPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import { digestOf } from "./store/group.ts";

@@ -4,7 +4,7 @@ import {
   type FollowResponse,
   PeerService,
 } from "../../../gen/sessiond/peer/v1/peer_service_pb.js";
-import type { ClusterNode, Placement } from "../../ports/cluster.ts";
+import type { ClusterNode, GivenSession, Placement } from "../../ports/cluster.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
 import type { EndedLogin } from "./news.ts";
 import type { Peers } from "./peers.ts";
@@ -18,6 +18,8 @@ export interface NewsReaderOptions {
   onHead(seq: bigint): void;
   /** Somebody has logged out at another node. */
   onEndedLogin(login: EndedLogin): void;
+  /** Another node has given a session away. */
+  onGiven(given: GivenSession): void;
 }
 
 /** Interval at which nodes that have come or gone are noticed. */
@@ -92,6 +94,7 @@ export class NewsReader {
 
   #take({ news }: FollowResponse): void {
     if (news.case === "head") this.#options.onHead(news.value);
+    else if (news.case === "given") this.#options.onGiven(news.value);
     else if (news.case === "endedLogin") this.#options.onEndedLogin(news.value);
   }
 }

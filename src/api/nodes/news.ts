@@ -3,8 +3,10 @@ import {
   type FollowResponse,
   type FollowResponse_EndedLogin,
   FollowResponse_EndedLoginSchema,
+  FollowResponse_GivenSessionSchema,
   FollowResponseSchema,
 } from "../../../gen/sessiond/peer/v1/peer_service_pb.js";
+import type { GivenSession } from "../../ports/cluster.ts";
 import { endOf } from "../errors.ts";
 
 /** A login that was ended before it expired. */
@@ -14,8 +16,12 @@ export type EndedLogin = Pick<FollowResponse_EndedLogin, "id" | "expiresAtMs">;
 interface Follower {
   headSeq: bigint;
   readonly logins: EndedLogin[];
+  readonly given: GivenSession[];
   wake(): void;
 }
+
+/** Number of given sessions that wait for a slow follower, at most. The node that they are for finds the others by itself. */
+const maxGiven = 1_000;
 
 /** News of this node for the others. */
 export class News {
@@ -43,9 +49,18 @@ export class News {
     }
   }
 
+  /** This node has given a session away. */
+  gave(given: GivenSession): void {
+    for (const follower of this.#followers) {
+      if (follower.given.length >= maxGiven) continue;
+      follower.given.push(given);
+      follower.wake();
+    }
+  }
+
   /** Yields the news from now on. Only the latest position in the log is told to a slow follower. Ends by `signal`. */
   async *follow(signal: AbortSignal): AsyncGenerator<FollowResponse, void, void> {
-    const follower: Follower = { headSeq: 0n, logins: [...this.#endedLogins()], wake: () => {} };
+    const follower: Follower = { headSeq: 0n, logins: [...this.#endedLogins()], given: [], wake: () => {} };
     const end = () => follower.wake();
     this.#followers.add(follower);
     signal.addEventListener("abort", end, { once: true });
@@ -56,6 +71,10 @@ export class News {
         for (const login of follower.logins.splice(0)) {
           const value = create(FollowResponse_EndedLoginSchema, login);
           yield create(FollowResponseSchema, { news: { case: "endedLogin", value } });
+        }
+        for (const given of follower.given.splice(0)) {
+          const value = create(FollowResponse_GivenSessionSchema, given);
+          yield create(FollowResponseSchema, { news: { case: "given", value } });
         }
         if (this.#headSeq > follower.headSeq) {
           follower.headSeq = this.#headSeq;

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { Session_DesiredState as Desired } from "../../../gen/sessiond/v1/session_pb.js";
 import type { PostgresStore } from "../../../src/adapters/postgres/postgres-store.ts";
+import type { GivenSession } from "../../../src/ports/cluster.ts";
 import { type Lease, LeaseLost } from "../../../src/ports/sessions.ts";
 import { endpointOf, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -86,6 +87,48 @@ describe("leases of sessions in PostgreSQL", () => {
       await (expected === "b" ? b : c).backend.sessions.acquire("alice");
     });
   }
+
+  it("a session that is handed over is told of, and arrives by that alone at the node that it is for", async (t) => {
+    const [a, b, c] = (await openNodes(t, "a", "b", "c")) as [TestNode, TestNode, TestNode];
+    const told: GivenSession[] = [];
+    a.cluster.onGiven((given) => told.push(given));
+    await a.cluster.placement.handOver(await createRunning(a.backend, "alice"), "b");
+    assert.deepEqual(told, [{ session: "alice", node: "b" }]);
+    // A name that is in no lease, so that no look at the leases finds it.
+    const atB = new Reader(b.cluster.placement.arrivals(t.signal));
+    const atC = collectArrivals(t, c);
+    for (const { cluster } of [b, c]) cluster.offered({ session: "bob", node: "b" });
+    const arrived = [await atB.next(), await atB.next()];
+    assert.deepEqual(arrived.sort(), ["alice", "bob"]);
+    assert.deepEqual(atC, []);
+  });
+
+  it("a node that drains does not take what it is told of", async (t) => {
+    const [a] = (await openNodes(t, "a")) as [TestNode];
+    const arrivals = collectArrivals(t, a);
+    await a.cluster.placement.drain();
+    a.cluster.offered({ session: "alice", node: "a" });
+    await a.backend.upkeep.close();
+    assert.deepEqual(arrivals, []);
+  });
+
+  it("nodes tell their version, their build and the order of their starts", async (t) => {
+    const database = await emptyDatabase(t);
+    const open = async (name: string, version: string, build?: string) =>
+      database.open(new FakeClock(), { node: { name, version, ...(build !== undefined && { build }) }, timings });
+    const first = await open("b", "1.0.0", "blue");
+    await (await open("a", "1.0.0", "blue")).upkeep.close();
+    await open("c", "1.1.0");
+    await open("a", "1.1.0", "green");
+    const nodes = [...((await first.cluster?.placement.nodes()) ?? [])];
+    nodes.sort((one, other) => Number(one.startedAs - other.startedAs));
+    const facts = nodes.map(({ name, version, build }) => [name, version, build]);
+    assert.deepEqual(facts, [
+      ["b", "1.0.0", "blue"],
+      ["c", "1.1.0", ""],
+      ["a", "1.1.0", "green"],
+    ]);
+  });
 
   it("a node that restarts under its name goes on with its sessions at once", async (t) => {
     const database = await emptyDatabase(t);

@@ -31,6 +31,15 @@ describe("the list of nodes", () => {
     });
   }
 
+  it("shows the build after the version", async (t) => {
+    const { url } = await startServer(t, { SESSIOND_BUILD: "5d9c7b" });
+    const { nodes } = await createClient(ServerService, createGrpcTransport({ baseUrl: url })).listNodes({});
+    assert.deepEqual(
+      nodes.map((node) => node.version),
+      [`${version}+5d9c7b`],
+    );
+  });
+
   it("is the same at all nodes of a cluster, except for the one that answers", async (t) => {
     const { table, a, b } = await startTwoNodes(t);
     table.enter("b", b.url, { isDraining: true, capacity: 8_000, load: 201, version: "0.9.0" });

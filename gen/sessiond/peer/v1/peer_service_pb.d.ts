@@ -53,6 +53,14 @@ export declare type FollowResponse = Message<"sessiond.peer.v1.FollowResponse"> 
      */
     value: FollowResponse_EndedLogin;
     case: "endedLogin";
+  } | {
+    /**
+     * The node has given a session away.
+     *
+     * @generated from field: sessiond.peer.v1.FollowResponse.GivenSession given = 3;
+     */
+    value: FollowResponse_GivenSession;
+    case: "given";
   } | { case: undefined; value?: undefined };
 };
 
@@ -88,6 +96,33 @@ export declare type FollowResponse_EndedLogin = Message<"sessiond.peer.v1.Follow
  * Use `create(FollowResponse_EndedLoginSchema)` to create a new message.
  */
 export declare const FollowResponse_EndedLoginSchema: GenMessage<FollowResponse_EndedLogin>;
+
+/**
+ * Session that the node has released to another one.
+ *
+ * @generated from message sessiond.peer.v1.FollowResponse.GivenSession
+ */
+export declare type FollowResponse_GivenSession = Message<"sessiond.peer.v1.FollowResponse.GivenSession"> & {
+  /**
+   * Name of the session, or id of a pending unlink.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Name of the node that is to acquire it.
+   *
+   * @generated from field: string node = 2;
+   */
+  node: string;
+};
+
+/**
+ * Describes the message sessiond.peer.v1.FollowResponse.GivenSession.
+ * Use `create(FollowResponse_GivenSessionSchema)` to create a new message.
+ */
+export declare const FollowResponse_GivenSessionSchema: GenMessage<FollowResponse_GivenSession>;
 
 /**
  * News of one node for the others.

@@ -15,6 +15,8 @@ import type { ClusterTimings } from "./timings.ts";
 export interface NodeIdentity {
   readonly name: string;
   readonly version: string;
+  /** Name of what it runs beside the version; empty for none. */
+  readonly build: string;
   /** Sum of the weights of sessions that it should run at most. */
   readonly capacity: number;
 }
@@ -292,11 +294,11 @@ export class Membership {
 
   async #take(isAgain: boolean): Promise<boolean> {
     const { connection, identity } = this.#options;
-    const { name, version, capacity } = identity;
+    const { name, version, build, capacity } = identity;
     const sentMs = performance.now();
     const [life] = await connection.query<NodeLife & { generation: bigint }>(
-      "SELECT node, epoch, generation FROM sessiond.take_node_v1($1, $2, $3, $4, $5)",
-      [toStoredText(name), version, capacity, this.#process, isAgain],
+      "SELECT node, epoch, generation FROM sessiond.take_node_v2($1, $2, $3, $4, $5, $6)",
+      [toStoredText(name), version, build, capacity, this.#process, isAgain],
     );
     if (!life) return false;
     this.#life = { node: life.node, epoch: life.epoch };

@@ -8,6 +8,8 @@ export interface NodeRow {
   readonly epoch: bigint;
   readonly url: string;
   readonly version: string;
+  readonly build: string;
+  readonly started: bigint;
   readonly beat: bigint;
   readonly capacity: number;
   readonly load: number;
@@ -17,13 +19,16 @@ export interface NodeRow {
   readonly seen: bigint;
 }
 
-export const nodeColumns = "id, name, epoch, url, version, beat, capacity, load, draining, returns, fenced, seen";
+export const nodeColumns =
+  "id, name, epoch, url, version, build, started, beat, capacity, load, draining, returns, fenced, seen";
 
 /** Returns a row as the node that it describes. */
 export const nodeOf = (row: NodeRow): ClusterNode => ({
   name: fromStoredText(row.name),
   url: row.url,
   version: row.version,
+  build: row.build,
+  startedAs: row.started,
   epoch: row.epoch,
   isAlive: !row.fenced,
   isDraining: row.draining,

@@ -1,4 +1,4 @@
-import type { Cluster, NodeAddress } from "../../../ports/cluster.ts";
+import type { Cluster, GivenSession, NodeAddress } from "../../../ports/cluster.ts";
 import type { Logger } from "../../../ports/system.ts";
 import type { SessionJournal } from "../session-journal.ts";
 import type { OpenStore } from "../store/opening.ts";
@@ -15,6 +15,7 @@ export class PostgresNode implements Cluster {
   readonly values: PostgresSharedValues;
   readonly #membership: Membership;
   readonly #arrivals = new ArrivalQueue();
+  readonly #onGiven = new Set<(given: GivenSession) => void>();
   readonly #claims: Claims;
   readonly #journal: SessionJournal;
   readonly #logger: Logger | undefined;
@@ -30,7 +31,19 @@ export class PostgresNode implements Cluster {
     this.#logger = logger;
     this.#claims = new Claims({ membership, leases, arrivals, connection: connections.upkeep, upkeep, logger });
     const claims = this.#claims;
-    this.placement = new PostgresPlacement({ membership, leases, claims, arrivals, ownership, writers, reads });
+    const onGiven = (given: GivenSession) => {
+      for (const callback of this.#onGiven) callback(given);
+    };
+    this.placement = new PostgresPlacement({
+      membership,
+      leases,
+      claims,
+      arrivals,
+      ownership,
+      writers,
+      reads,
+      onGiven,
+    });
   }
 
   get standing() {
@@ -70,6 +83,16 @@ export class PostgresNode implements Cluster {
 
   announced(seq: bigint): void {
     this.#journal.tail.announced(seq);
+  }
+
+  onGiven(callback: (given: GivenSession) => void): () => void {
+    this.#onGiven.add(callback);
+    return () => this.#onGiven.delete(callback);
+  }
+
+  offered({ session, node }: GivenSession): void {
+    const { name, isDraining, standing } = this.#membership;
+    if (node === name && !isDraining && !standing.isFrozen) this.#arrivals.add([session]);
   }
 
   /** Ends this node in order. Idempotent. */

@@ -1,4 +1,4 @@
-import type { ClusterNode, Owner, Placement } from "../../../ports/cluster.ts";
+import type { ClusterNode, GivenSession, Owner, Placement } from "../../../ports/cluster.ts";
 import type { Lease } from "../../../ports/sessions.ts";
 import type { Ownership } from "../../embedded/ownership.ts";
 import type { Reads } from "../store/reads.ts";
@@ -23,6 +23,8 @@ export interface PlacementOptions {
   readonly ownership: Ownership;
   readonly writers: Writers;
   readonly reads: Reads;
+  /** A session was released to a node. */
+  onGiven(given: GivenSession): void;
 }
 
 /** The leases in the database as the nodes' agreement on who runs which session. */
@@ -96,6 +98,7 @@ export class PostgresPlacement implements Placement {
         await Promise.all([writers.log.flushed(), writers.data.flushed()]);
         await this.#giveTo(session, epoch, need.needsOwner || to !== undefined, to);
       });
+      if (to !== undefined) this.#options.onGiven({ session, node: to });
     } catch (error) {
       // It may still be this node's.
       claims.resume().catch(() => {});

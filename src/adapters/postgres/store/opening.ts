@@ -134,7 +134,7 @@ async function readStore(connections: Connections, options: StoreOptions): Promi
   const { logger, node = {}, timings = defaultTimings } = options;
   await checkServer(upkeep);
   await checkDurability(upkeep, logger);
-  const identity = { name: hostname(), version: "", capacity: defaultCapacity, ...node };
+  const identity = { name: hostname(), version: "", build: "", capacity: defaultCapacity, ...node };
   const checkUse = (connection: Connection) => checkName(connection, identity.name, timings);
   const { storeId, values, seals } = await enterStore(upkeep, options, checkUse, refuseMove);
   const marks = await readMarks(upkeep);

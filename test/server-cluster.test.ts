@@ -4,9 +4,10 @@ import { Engine_Kind } from "../gen/sessiond/v1/session_pb.js";
 import { systemClock } from "../src/adapters/node/system.ts";
 import type { EngineFactory } from "../src/ports/engine.ts";
 import type { Logger } from "../src/ports/system.ts";
+import { warnIfShared } from "../src/server/unsealed-cluster.ts";
 import { FakeEngine, hasLogin, me, settle } from "./app/harness.ts";
 import { MemoryCluster } from "./support/memory-cluster.ts";
-import { startServer } from "./support/server.ts";
+import { silentLogger, startServer } from "./support/server.ts";
 
 /** Starts servers as nodes of one cluster, whose sessions work as soon as their engines are open. */
 function openServers(t: TestContext) {
@@ -120,6 +121,23 @@ describe("a server that is a node of a cluster", () => {
       assert.match(text, new RegExp(`^sessiond_node_${line}$`, "m"));
     }
   });
+});
+
+describe("a node whose store is not sealed", () => {
+  for (const [what, otherIsAlive, count] of [
+    ["warns beside another one, and names the variable", true, 1],
+    ["does not warn of one that is gone", false, 0],
+  ] as const) {
+    it(what, async () => {
+      const cluster = new MemoryCluster(systemClock, "a", "b");
+      cluster.node("b").isAlive = otherIsAlive;
+      const warnings: string[] = [];
+      const logger = { ...silentLogger, warn: (_fields: object, message: string) => void warnings.push(message) };
+      await warnIfShared(cluster.node("a").backend.cluster ?? assert.fail(), logger);
+      assert.equal(warnings.length, count);
+      for (const message of warnings) assert.match(message, /SESSIOND_SECRET_KEY is not set.*Set the same key/);
+    });
+  }
 });
 
 it("a server that is alone shows no metrics of a node", async (t) => {

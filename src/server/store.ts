@@ -12,6 +12,7 @@ import { SessionError } from "../domain/errors.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Overrides, Tools } from "./overrides.ts";
+import { warnIfShared } from "./unsealed-cluster.ts";
 
 /** Number of NOWEB sessions that a node should run for each processor, at most: a guess. */
 const weightPerProcessor = 2_000;
@@ -93,6 +94,7 @@ async function openPostgresStore(
       capacity: weightPerProcessor * availableParallelism(),
     },
   });
+  if (!sealKeys && backend.cluster) await warnIfShared(backend.cluster, logger);
   return {
     ...storeOver(directory, backend),
     place: `PostgreSQL at ${placeOf(url)}`,

@@ -9,7 +9,6 @@ import { Rig } from "../cluster/rig.ts";
 import type { RigNode } from "../cluster/rig-node.ts";
 import { Witness } from "../cluster/witness.ts";
 import { percentile } from "../support/percentile.ts";
-import { createSeededRandom } from "../support/seeded-random.ts";
 import { print } from "./session-goals.ts";
 
 const sessions = 20;
@@ -21,7 +20,7 @@ const streamLimitMs = 10_000;
 
 await using rig = await Rig.open({ nodes: 3, timeScale: 1, env: { SESSIOND_CONNECTS_PER_SECOND: "20" } });
 const witness = new Witness(rig.whatsapp);
-const crowd = await Crowd.open(rig, createSeededRandom(1), sessions, false);
+const crowd = await Crowd.open(rig, sessions, true);
 const [first, second, third] = rig.nodes as readonly [RigNode, RigNode, RigNode];
 
 await measureStream();
@@ -54,9 +53,9 @@ async function measureStream(): Promise<void> {
   const ages: number[] = [];
   const reading = (async () => {
     for await (const item of other.rest.stream("/api/events?names=message")) {
-      // The first item is no event.
-      if (!item.time) continue;
-      ages.push(Date.now() - Date.parse(String(item.time)));
+      // Heartbeats are no events.
+      if (!item.event) continue;
+      ages.push(Date.now() - Date.parse(String(item.event.time)));
       if (ages.length === changes) return;
     }
   })();

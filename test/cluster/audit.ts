@@ -27,7 +27,9 @@ const statements = [
       SELECT DISTINCT 'a write of another node: ' || w.what, w.session, NEW.node, l.node
       FROM audit.written AS w JOIN sessiond.lease AS l ON l.session = w.session
       WHERE w.txid = txid_current() AND l.node IS DISTINCT FROM NEW.node
-        AND NOT (l.node IS NULL AND w.what IN ('event', 'delivery'));
+        AND NOT (l.node IS NULL AND w.what IN ('event', 'delivery'))
+        -- A removal makes a pending unlink, which no node owns yet.
+        AND NOT (l.node IS NULL AND w.session LIKE 'unlink:%' AND l.xmin::text = (txid_current() % 4294967296)::text);
       DELETE FROM audit.written WHERE txid = txid_current();
       RETURN NULL;
     END $$`,
@@ -59,6 +61,7 @@ export interface OwnerChange {
 
 /** An event of the log, in the log's order. */
 export interface LoggedEvent {
+  readonly seq: bigint;
   readonly id: string;
   readonly session: string;
 }
@@ -91,7 +94,18 @@ export class Audit {
   }
 
   async events(): Promise<readonly LoggedEvent[]> {
-    return this.query("SELECT id, session FROM sessiond.event ORDER BY seq");
+    const rows = await this.query<{ id: string; session: string; seq: string }>(
+      "SELECT id, session, seq FROM sessiond.event ORDER BY seq",
+    );
+    return rows.map(({ id, session, seq }) => ({ id, session, seq: BigInt(seq) }));
+  }
+
+  /** Forgets the violations so far, and all changes of owners but the last one of each session. */
+  async clear(): Promise<void> {
+    await this.query("TRUNCATE audit.violation");
+    await this.query(
+      "DELETE FROM audit.owner AS o USING audit.owner AS later WHERE later.session = o.session AND later.n > o.n",
+    );
   }
 
   /** Names of the node that owns each session; null for none. */

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Phone } from "../emulator/phone.ts";
-import type { SeededRandom } from "../support/seeded-random.ts";
+import { createSeededRandom } from "../support/seeded-random.ts";
 import type { Rig } from "./rig.ts";
 import type { RigNode } from "./rig-node.ts";
 
 type Command = "start" | "stop" | "restart";
 
 const commands: readonly Command[] = ["start", "stop", "restart"];
+/** Distances of the loops' seeds from that of a run. */
+const [trafficOffset, commandOffset] = [1_000_000_000, 2_000_000_000];
 
 /** Sessions of a rig: some that only work, some that get commands, and some that come and go. */
 export class Crowd {
   readonly #rig: Rig;
-  readonly #random: SeededRandom;
-  /** True if every node answers for every session. */
+  /** True if clients call any node; false if they look for the owner. */
   readonly #anyNode: boolean;
+  /** Each loop has random numbers of its own, so that a seed gives it the same ones whatever the others do. */
+  #seed = 0;
+  #random = createSeededRandom(0);
   /** Phones of the sessions that stay, by name. */
   readonly phones = new Map<string, Phone>();
   /** Commands that may count for a session: the last answered one and those sent after it. */
@@ -29,16 +33,15 @@ export class Crowd {
   readonly complaints: string[] = [];
   readonly #config: object;
 
-  private constructor(rig: Rig, random: SeededRandom, anyNode: boolean) {
+  private constructor(rig: Rig, anyNode: boolean) {
     this.#rig = rig;
-    this.#random = random;
     this.#anyNode = anyNode;
     this.#config = { webhooks: [{ url: rig.hook.url, events: ["session.status", "message"] }] };
   }
 
   /** Pairs sessions, spread over the nodes. */
-  static async open(rig: Rig, random: SeededRandom, count: number, anyNode: boolean): Promise<Crowd> {
-    const crowd = new Crowd(rig, random, anyNode);
+  static async open(rig: Rig, count: number, anyNode: boolean): Promise<Crowd> {
+    const crowd = new Crowd(rig, anyNode);
     const names = Array.from({ length: count }, (_, i) => `s${i}`);
     // One after another: a node that loads its engine on a busy machine would freeze.
     for (const [i, name] of names.entries()) {
@@ -49,15 +52,26 @@ export class Crowd {
     return crowd;
   }
 
+  /** Begins the run of a seed: forgets what earlier runs have sent and been answered. */
+  begin(seed: number): void {
+    this.#seed = seed;
+    this.#random = createSeededRandom(seed + commandOffset);
+    this.sent.clear();
+    this.answers.clear();
+    this.complaints.length = 0;
+    this.#deleted.clear();
+  }
+
   /** Sends messages to all sessions that stay, until the signal. */
   async traffic(signal: AbortSignal): Promise<void> {
+    const random = createSeededRandom(this.#seed + trafficOffset);
     const bob = this.#rig.whatsapp.phone();
     const names = [...this.phones.keys()];
     for (let i = 0; !signal.aborted; i += 1) {
-      const name = this.#random.pick(names);
+      const name = random.pick(names);
       const phone = this.phones.get(name) ?? assert.fail();
       this.sent.set(await bob.sendTextTo(phone, `text ${i}`), name);
-      await delay(this.#random.between(10, 120));
+      await delay(random.between(20, 240));
     }
   }
 
@@ -66,7 +80,7 @@ export class Crowd {
     const names = [...this.#wanted.keys()];
     for (let i = 0; !signal.aborted; i += 1) {
       await delay(this.#random.between(200, 1_200));
-      if (this.#random.chance(0.25)) await this.#visit(`v${i}`).catch(() => this.#count("failed"));
+      if (this.#random.chance(0.25)) await this.#visit(`v${this.#seed}-${i}`).catch(() => this.#count("failed"));
       else await this.#give(this.#random.pick(names), this.#random.pick(commands)).catch(() => this.#count("failed"));
     }
   }

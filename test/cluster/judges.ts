@@ -1,6 +1,7 @@
-import type { OwnerChange } from "./audit.ts";
+import type { LoggedEvent, OwnerChange } from "./audit.ts";
 import type { Crowd } from "./crowd.ts";
 import type { PastFault } from "./faults.ts";
+import type { Follower } from "./follower.ts";
 import type { Rig } from "./rig.ts";
 import type { SentStanza, Witness } from "./witness.ts";
 
@@ -9,6 +10,7 @@ export interface Evidence {
   readonly rig: Rig;
   readonly crowd: Crowd;
   readonly witness: Witness;
+  readonly followers: readonly Follower[];
   readonly faults: readonly PastFault[];
 }
 
@@ -23,6 +25,7 @@ const slotsPerSession = 1;
 export async function judge(evidence: Evidence): Promise<readonly string[]> {
   const { rig } = evidence;
   const owners = await rig.audit.owners();
+  const logged = await rig.audit.events();
   return [
     ...evidence.crowd.complaints,
     ...rig.whatsapp.faults.map((fault) => `WhatsApp met a fault: ${fault}`),
@@ -32,8 +35,9 @@ export async function judge(evidence: Evidence): Promise<readonly string[]> {
     ...judgeSilence(evidence),
     ...judgeMessages(evidence),
     ...judgeStatuses(evidence),
-    ...(await judgeOrder(evidence)),
+    ...judgeOrder(evidence, logged),
     ...judgeRepeats(evidence),
+    ...judgeFollowers(evidence, logged),
   ];
 }
 
@@ -98,9 +102,16 @@ function judgeMessages({ rig, crowd }: Evidence): string[] {
   const lost = missingMessages({ rig, crowd });
   const repeated = [...byMessage].filter(([, all]) => new Set(all.map(({ body }) => body.id)).size > 1);
   return [
-    ...lost.map((id) => `message ${id} to ${crowd.sent.get(id)} was not reported`),
+    ...lost.map((id) => `message ${id} to ${crowd.sent.get(id)} was not reported: ${fate(crowd, id)}`),
     ...repeated.map(([id]) => `message ${id} to ${crowd.sent.get(id)} is more than one event`),
   ];
+}
+
+/** Returns the answers that WhatsApp got for a message. */
+function fate(crowd: Crowd, id: string): string {
+  const device = crowd.phones.get(crowd.sent.get(id) ?? "")?.devices[0];
+  const { receipts, acks } = device?.ledger ?? {};
+  return JSON.stringify({ receipts: receipts?.get(id), ack: acks?.get(id), isStored: device?.stored.has(id) });
 }
 
 /** Returns the ids of messages that no webhook has told yet. */
@@ -120,8 +131,7 @@ function judgeStatuses({ rig, crowd }: Evidence): string[] {
 }
 
 /** The first arrivals of a session's events are in the order of the log. */
-async function judgeOrder({ rig, crowd }: Evidence): Promise<string[]> {
-  const logged = await rig.audit.events();
+function judgeOrder({ rig, crowd }: Evidence, logged: readonly LoggedEvent[]): string[] {
   const positions = new Map(logged.map(({ id }, i) => [id, i]));
   return [...crowd.phones.keys()].flatMap((name) => {
     const taken = rig.hook.taken.filter(({ body }) => body.session === name);
@@ -144,6 +154,26 @@ function judgeRepeats({ rig, crowd, faults }: Evidence): string[] {
     return repeats <= faults.length * slotsPerSession
       ? []
       : [`${name} had ${repeats} double deliveries in ${faults.length} faults`];
+  });
+}
+
+/** A client that resumes its stream at another node gets each event once, in the log's order. Events of deleted sessions may be missing. */
+function judgeFollowers({ crowd, followers }: Evidence, logged: readonly LoggedEvent[]): string[] {
+  return followers.flatMap(({ startSeq, cursor, events, complaints, path }, i) => {
+    const who = `the client of streams ${i}, after ${path.length} nodes,`;
+    const seen = new Set(events.map(({ id }) => id));
+    const logs = new Map(logged.map((event) => [event.id, event]));
+    const missing = logged.filter(
+      ({ seq, session, id }) => seq > startSeq && crowd.phones.has(session) && !seen.has(id),
+    );
+    const strange = events.filter(({ id, session, seq }) => crowd.phones.has(session) && logs.get(id)?.seq !== seq);
+    const at = events.findIndex(({ seq }, n) => n > 0 && seq <= (events[n - 1]?.seq ?? 0n));
+    return [
+      ...complaints.map((complaint) => `${who} complains: ${complaint}`),
+      ...missing.map(({ id, seq }) => `${who} missed event ${seq} (${id}) before ${cursor}`),
+      ...strange.map(({ id, seq }) => `${who} read event ${seq} (${id}), which is not in the log there`),
+      ...(at < 0 ? [] : [`${who} read event ${events[at]?.seq} after ${events[at - 1]?.seq}`]),
+    ];
   });
 }
 

@@ -2,19 +2,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createSeededRandom } from "../support/seeded-random.ts";
 import { Crowd } from "./crowd.ts";
 import { carryOut, type PastFault, planFaults } from "./faults.ts";
+import { Follower, heartbeatMs } from "./follower.ts";
 import { describe, judge, missingMessages } from "./judges.ts";
 import { Rig } from "./rig.ts";
 import { Witness } from "./witness.ts";
 
-/** Options of a run. */
-export interface RunOptions {
-  readonly seed: number;
+/** Size of a nemesis. */
+export interface NemesisOptions {
   readonly nodes: number;
   readonly sessions: number;
+  /** Number of faults in each run. */
   readonly faults: number;
   /** Factor of the cluster's times; 1 for the real ones. */
   readonly timeScale: number;
-  /** True if every node answers for every session. */
+  /** True if clients call any node; false if they look for the owner. */
   readonly anyNode: boolean;
 }
 
@@ -28,63 +29,130 @@ export interface RunReport {
   readonly conflicts: number;
   /** Deliveries that came twice. */
   readonly repeats: number;
-  readonly answers: ReadonlyMap<string, number>;
+  /** Events that clients of streams have read, and the times that they went to another node. */
+  readonly read: number;
+  readonly moves: number;
+  /** Answers of commands, by command and status. */
+  readonly answers: readonly (readonly [answer: string, count: number])[];
   /** From each SIGKILL of a node to the session's next login, ms. */
   readonly killGapsMs: readonly number[];
-  /** From the end of the last fault until all sessions work, ms. */
-  readonly restMs: number;
+  /** From the end of the last fault until all sessions work, ms; undefined if they never did. */
+  readonly restMs: number | undefined;
   /** Lines of the nodes' logs, each with the node's name. */
   readonly log: readonly string[];
 }
 
 /** Time at a time scale of 1 in which all sessions work again after the last fault, ms. A paused machine takes its own time beside it. */
-const restLimitMs = 30_000;
+const restLimitMs = 60_000;
+/** Clients that read streams. */
+const followerCount = 2;
+const followerOffset = 3_000_000_000;
 
-/** Lets the faults of a seed happen to a cluster under traffic, and judges it. */
-export async function runNemesis(options: RunOptions): Promise<RunReport> {
-  const random = createSeededRandom(options.seed);
-  const plan = planFaults(random, options.faults, options.nodes);
-  await using rig = await Rig.open(options);
-  const witness = new Witness(rig.whatsapp);
-  const crowd = await Crowd.open(rig, createSeededRandom(options.seed + 1), options.sessions, options.anyNode);
-  const ending = new AbortController();
-  const stirring = Promise.all([crowd.traffic(ending.signal), crowd.command(ending.signal)]);
-  const faults: PastFault[] = [];
-  const broken: string[] = [];
-  let restMs = Number.NaN;
-  try {
-    await carryOut(rig, plan, faults);
-    ending.abort();
-    await stirring;
-    const startMs = performance.now();
-    await crowd.comeToRest(restLimitMs);
-    restMs = performance.now() - startMs;
-    const endMs = performance.now() + restLimitMs;
-    while (missingMessages({ rig, crowd }).length > 0 && performance.now() < endMs) await delay(50);
-    broken.push(...(await judge({ rig, crowd, witness, faults })));
-  } catch (error) {
-    broken.push(`${error instanceof Error ? error.message : error}; ${describe(faults)}`);
-  } finally {
-    ending.abort();
-    await stirring;
+/** A cluster under traffic, to which faults happen. Sessions and processes go on from one run to the next. */
+export class Nemesis implements AsyncDisposable {
+  readonly #options: NemesisOptions;
+  readonly #rig: Rig;
+  readonly #witness: Witness;
+  readonly #crowd: Crowd;
+
+  private constructor(options: NemesisOptions, rig: Rig, witness: Witness, crowd: Crowd) {
+    this.#options = options;
+    this.#rig = rig;
+    this.#witness = witness;
+    this.#crowd = crowd;
   }
-  const killGapsMs = faults
-    .filter(({ kind }) => kind === "kill")
-    .flatMap(({ node, startMs }) => {
-      const struck = witness.gaps.filter((gap) => gap.node === node && Math.abs(gap.startMs - startMs) < 500);
-      return struck.map((gap) => gap.endMs - startMs);
-    });
-  const ids = rig.hook.taken.map(({ body }) => body.id);
-  return {
-    seed: options.seed,
-    broken,
-    faults,
-    messages: crowd.sent.size,
-    conflicts: witness.conflicts.length,
-    repeats: ids.length - new Set(ids).size,
-    answers: crowd.answers,
-    killGapsMs,
-    restMs,
-    log: rig.nodes.flatMap(({ name, process }) => process.log.map((line) => `${name} ${line}`)),
-  };
+
+  static async open(options: NemesisOptions): Promise<Nemesis> {
+    await using stack = new AsyncDisposableStack();
+    const env = { SESSIOND_STREAM_HEARTBEAT_SECONDS: String(heartbeatMs / 1_000) };
+    const rig = stack.use(await Rig.open({ ...options, env }));
+    const witness = new Witness(rig.whatsapp);
+    const crowd = await Crowd.open(rig, options.sessions, options.anyNode);
+    stack.move();
+    return new Nemesis(options, rig, witness, crowd);
+  }
+
+  /** Lets the faults of a seed happen, and judges the cluster. After a broken promise it cannot be used for another run. */
+  async run(seed: number): Promise<RunReport> {
+    const rig = this.#rig;
+    const crowd = this.#crowd;
+    const witness = this.#witness;
+    const plan = planFaults(createSeededRandom(seed), this.#options.faults, this.#options.nodes);
+    const startSeq = await this.#begin(seed);
+    const followers = Array.from(
+      { length: followerCount },
+      (_, i) => new Follower(rig, createSeededRandom(seed + followerOffset + i), startSeq),
+    );
+    const [ending, leaving] = [new AbortController(), new AbortController()];
+    const following = Promise.all(followers.map((follower) => follower.follow(leaving.signal)));
+    const stirring = Promise.all([crowd.traffic(ending.signal), crowd.command(ending.signal)]);
+    const faults: PastFault[] = [];
+    const broken: string[] = [];
+    let restMs: number | undefined;
+    try {
+      await carryOut(rig, plan, faults);
+      ending.abort();
+      await stirring;
+      const startMs = performance.now();
+      await crowd.comeToRest(restLimitMs);
+      restMs = performance.now() - startMs;
+      await this.#waitFor(() => missingMessages({ rig, crowd }).length === 0);
+      const endSeq = (await rig.audit.events()).at(-1)?.seq ?? 0n;
+      await this.#waitFor(() => followers.every(({ cursor }) => cursor >= endSeq));
+      leaving.abort();
+      await following;
+      broken.push(...(await judge({ rig, crowd, witness, followers, faults })));
+    } catch (error) {
+      broken.push(`${error instanceof Error ? error.message : error}; ${describe(faults)}`);
+    } finally {
+      ending.abort();
+      leaving.abort();
+      await Promise.all([stirring, following]);
+    }
+    const killGapsMs = faults
+      .filter(({ kind }) => kind === "kill")
+      .flatMap(({ node, startMs }) => {
+        const struck = witness.gaps.filter((gap) => gap.node === node && Math.abs(gap.startMs - startMs) < 500);
+        return struck.map((gap) => gap.endMs - startMs);
+      });
+    const ids = rig.hook.taken.map(({ body }) => body.id);
+    const total = (count: (follower: Follower) => number) => followers.reduce((sum, one) => sum + count(one), 0);
+    return {
+      seed,
+      broken,
+      faults,
+      messages: crowd.sent.size,
+      conflicts: witness.conflicts.length,
+      repeats: ids.length - new Set(ids).size,
+      read: total(({ events }) => events.length),
+      moves: total(({ path }) => path.filter((name, i) => i > 0 && name !== path[i - 1]).length),
+      answers: [...crowd.answers],
+      killGapsMs,
+      restMs,
+      log:
+        broken.length === 0
+          ? []
+          : rig.nodes.flatMap(({ name, process }) => process.log.map((line) => `${name} ${line}`)),
+    };
+  }
+
+  /** Forgets earlier runs, and returns the log's end. */
+  async #begin(seed: number): Promise<bigint> {
+    const { audit, hook, nodes } = this.#rig;
+    this.#crowd.begin(seed);
+    this.#witness.clear();
+    hook.taken.length = 0;
+    for (const { process } of nodes) process.log.length = 0;
+    await audit.clear();
+    return (await audit.events()).at(-1)?.seq ?? 0n;
+  }
+
+  async #waitFor(condition: () => boolean): Promise<void> {
+    const endMs = performance.now() + restLimitMs;
+    while (!condition() && performance.now() < endMs) await delay(50);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#rig[Symbol.asyncDispose]();
+  }
 }

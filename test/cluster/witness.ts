@@ -66,6 +66,11 @@ export class Witness {
       this.#offline.set(device, { node: nodeOf(connection), startMs: Date.now() });
     });
   }
+
+  /** Forgets all that it has seen, apart from the present connections. */
+  clear(): void {
+    for (const list of [this.stanzas, this.conflicts, this.gaps]) list.length = 0;
+  }
 }
 
 const nodeOf = ({ path }: Connection): string => new URLSearchParams(path.split("?")[1]).get("node") ?? "";

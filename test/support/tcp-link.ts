@@ -71,6 +71,10 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
     });
     add(client);
     add(upstream);
+    upstream.on("connect", () => {
+      // If nothing listens there, the system may have given the socket that very port, so that it talks to itself.
+      if (upstream.localPort === upstream.remotePort) upstream.destroy();
+    });
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
     void forward(client, upstream, "forth");

@@ -100,6 +100,15 @@ export class Audit {
     return rows.map(({ id, session, seq }) => ({ id, session, seq: BigInt(seq) }));
   }
 
+  /** Deliveries that are pending now, by session and owner. */
+  async backlog(): Promise<readonly string[]> {
+    const rows = await this.query(
+      `SELECT d.session, n.name AS owner, count(*) AS pending, min(d.due) AS due FROM sessiond.delivery AS d
+      LEFT JOIN sessiond.lease AS l ON l.session = d.session LEFT JOIN sessiond.node AS n ON n.id = l.node GROUP BY 1, 2`,
+    );
+    return rows.map((row) => JSON.stringify(row));
+  }
+
   /** Forgets the violations so far, and all changes of owners but the last one of each session. */
   async clear(): Promise<void> {
     await this.query("TRUNCATE audit.violation");

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import { newMessageId } from "../emulator/messages.ts";
 import type { Phone } from "../emulator/phone.ts";
+import { stanza, unixTime } from "../emulator/stanza.ts";
 import { createSeededRandom } from "../support/seeded-random.ts";
 import type { Rig } from "./rig.ts";
 import type { RigNode } from "./rig-node.ts";
@@ -8,8 +10,10 @@ import type { RigNode } from "./rig-node.ts";
 type Command = "start" | "stop" | "restart";
 
 const commands: readonly Command[] = ["start", "stop", "restart"];
+/** Time for one session to be paired at first, ms. */
+const openLimitMs = 60_000;
 /** Distances of the loops' seeds from that of a run. */
-const [trafficOffset, commandOffset] = [1_000_000_000, 2_000_000_000];
+const [trafficOffset, commandOffset, receiptOffset] = [1_000_000_000, 2_000_000_000, 2_500_000_000];
 
 /** Sessions of a rig: some that only work, some that get commands, and some that come and go. */
 export class Crowd {
@@ -21,6 +25,8 @@ export class Crowd {
   #random = createSeededRandom(0);
   /** Phones of the sessions that stay, by name. */
   readonly phones = new Map<string, Phone>();
+  /** Those of them that get no messages. */
+  readonly #quiet = new Set<string>();
   /** Commands that may count for a session: the last answered one and those sent after it. */
   readonly #wanted = new Map<string, Command[]>();
   /** Session that each message was sent to, by message id, in the order of sending. */
@@ -46,9 +52,11 @@ export class Crowd {
     // One after another: a node that loads its engine on a busy machine would freeze.
     for (const [i, name] of names.entries()) {
       const node = rig.nodes[i % rig.nodes.length] ?? assert.fail();
-      crowd.phones.set(name, await crowd.#pair(node, name));
+      crowd.phones.set(name, await crowd.#pairPatiently(node, name));
     }
-    for (const name of names.slice(-Math.ceil(count / 4))) crowd.#wanted.set(name, ["start"]);
+    const share = Math.ceil(count / 4);
+    for (const name of names.slice(0, share)) crowd.#quiet.add(name);
+    for (const name of names.slice(-share)) crowd.#wanted.set(name, ["start"]);
     return crowd;
   }
 
@@ -66,12 +74,29 @@ export class Crowd {
   async traffic(signal: AbortSignal): Promise<void> {
     const random = createSeededRandom(this.#seed + trafficOffset);
     const bob = this.#rig.whatsapp.phone();
-    const names = [...this.phones.keys()];
+    const names = [...this.phones.keys()].filter((name) => !this.#quiet.has(name));
     for (let i = 0; !signal.aborted; i += 1) {
       const name = random.pick(names);
       const phone = this.phones.get(name) ?? assert.fail();
       this.sent.set(await bob.sendTextTo(phone, `text ${i}`), name);
-      await delay(random.between(20, 240));
+      await delay(random.between(80, 960) * this.#rig.timeScale);
+    }
+  }
+
+  /**
+   * Tells the sessions without messages that others have read theirs, until the signal. A device acknowledges that at once, without a key
+   * or an event, so nothing but the freeze keeps it from doing so.
+   */
+  async tellReceipts(signal: AbortSignal): Promise<void> {
+    const random = createSeededRandom(this.#seed + receiptOffset);
+    const reader = this.#rig.whatsapp.phone();
+    while (!signal.aborted) {
+      for (const name of this.#quiet) {
+        const [device] = this.phones.get(name)?.devices ?? [];
+        const receipt = stanza("receipt", { from: reader.jid, id: newMessageId(), type: "read", t: unixTime() });
+        if (device?.online) device.connection?.send(receipt);
+      }
+      await delay(random.between(400, 2_000) * this.#rig.timeScale);
     }
   }
 
@@ -79,7 +104,7 @@ export class Crowd {
   async command(signal: AbortSignal): Promise<void> {
     const names = [...this.#wanted.keys()];
     for (let i = 0; !signal.aborted; i += 1) {
-      await delay(this.#random.between(200, 1_200));
+      await delay(this.#random.between(800, 4_800) * this.#rig.timeScale);
       if (this.#random.chance(0.25)) await this.#visit(`v${this.#seed}-${i}`).catch(() => this.#count("failed"));
       else await this.#give(this.#random.pick(names), this.#random.pick(commands)).catch(() => this.#count("failed"));
     }
@@ -168,6 +193,19 @@ export class Crowd {
     const { status } = await node.rest.delete(`/api/sessions/${name}`);
     this.#judgeAnswer(node, name, "delete", status);
     if (status === 200) this.#deleted.add(name);
+  }
+
+  /** Pairs a session by a node that may be frozen, as it is when its machine is busy. */
+  async #pairPatiently(node: RigNode, name: string): Promise<Phone> {
+    const patience = AbortSignal.timeout(openLimitMs);
+    for (;;) {
+      try {
+        return await this.#pair(node, name);
+      } catch (error) {
+        if (patience.aborted) throw error;
+        await node.rest.delete(`/api/sessions/${name}`).catch(() => {});
+      }
+    }
   }
 
   async #pair({ rest }: RigNode, name: string): Promise<Phone> {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { loggedEventNames } from "../../src/domain/event.ts";
 import { readEvents } from "../e2e/event-source.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import type { Rig } from "./rig.ts";
@@ -9,11 +10,16 @@ const silenceLimitMs = 4 * heartbeatMs;
 /** Time before a client that was refused tries another node, ms. */
 const retryMs = 50;
 
+/** All names, as some events are streamed only if they are asked for by name. */
+const query = loggedEventNames.map((name) => `names=${name}`).join("&");
+
 /** An event as a stream carried it. */
 export interface ReadEvent {
   readonly seq: bigint;
   readonly id: string;
   readonly session: string;
+  /** Id of the message, if it is one. */
+  readonly message: string | undefined;
 }
 
 /**
@@ -66,7 +72,7 @@ export class Follower {
     try {
       const options = { lastEventId: String(this.#cursor), signal: leaving.signal };
       let items = 0;
-      for await (const { id, event, data } of readEvents(`${baseUrl}/api/events?names=*`, options)) {
+      for await (const { id, event, data } of readEvents(`${baseUrl}/api/events?${query}`, options)) {
         timer.refresh();
         if (event === "error") return;
         if (id === undefined) this.complaints.push(`node ${node} sent ${JSON.stringify(data)} after ${this.#cursor}`);
@@ -85,7 +91,9 @@ export class Follower {
     if (seq < this.#cursor) this.complaints.push(`node ${node} went back from ${this.#cursor} to ${seq}`);
     this.#cursor = seq;
     // A heartbeat only has a place in the log.
-    const event = data.event as Record<"id" | "session", string> | undefined;
-    if (event) this.events.push({ seq, id: event.id, session: event.session });
+    const event = data.event as { id: string; session: string; message?: { id: string } } | undefined;
+    if (!event) return;
+    const { id, session, message } = event;
+    this.events.push({ seq, id, session, message: message?.id.split("_")[2] });
   }
 }

@@ -33,7 +33,7 @@ export async function judge(evidence: Evidence): Promise<readonly string[]> {
     ...judgeConflicts(evidence),
     ...judgeStanzas(evidence, owners),
     ...judgeSilence(evidence),
-    ...judgeMessages(evidence),
+    ...judgeMessages(evidence, await rig.audit.backlog()),
     ...judgeStatuses(evidence),
     ...judgeOrder(evidence, logged),
     ...judgeRepeats(evidence),
@@ -44,21 +44,34 @@ export async function judge(evidence: Evidence): Promise<readonly string[]> {
 /** One connection per device: a second one only beside that of a node that is suspended, once per fault. */
 function judgeConflicts({ rig, crowd, witness, faults }: Evidence): string[] {
   const excused = new Set<string>();
+  const all = [...faults, ...stallsOf(rig)];
   return witness.conflicts.flatMap(({ device, from, to, atMs }) => {
     const name = nameOf(crowd, device) ?? device.jid;
-    const fault = faults.find((one) => {
-      const sinceMs = silentSinceMs(one, faults, rig.timeScale);
+    const fault = all.find((one) => {
+      const sinceMs = silentSinceMs(one, all, rig.timeScale);
       const [fromMs, untilMs] = [fenceMs - 2 * beatMs, 2 * fenceMs].map((ms) => ms * rig.timeScale) as [number, number];
       const isSuspension = ["pause", "hold", "cut"].includes(one.kind) && one.node === from;
       return isSuspension && sinceMs + fromMs < atMs && atMs < one.endMs + untilMs;
     });
-    const excuse = fault && `${name} ${faults.indexOf(fault)}`;
+    const excuse = fault && `${name} ${all.indexOf(fault)}`;
     if (excuse && from !== to && !excused.has(excuse)) {
       excused.add(excuse);
       return [];
     }
     return [`${name} had two connections: ${from} and ${to} at ${atMs}, ${describe(faults)}`];
   });
+}
+
+/** Returns the times in which nodes were suspended by a machine that was too busy, as their watchdogs have told. */
+function stallsOf({ nodes }: Rig): PastFault[] {
+  return nodes.flatMap(({ name, process }) =>
+    process.log.flatMap((line): PastFault[] => {
+      if (!line.includes('"the event loop turns again"')) return [];
+      const { time, blockedMs } = JSON.parse(line) as { time: string; blockedMs: number };
+      const endMs = Date.parse(time);
+      return [{ kind: "pause", node: name, startMs: endMs - blockedMs, endMs }];
+    }),
+  );
 }
 
 /** Returns the time of a fault's start, or that of PostgreSQL's if the node could hardly beat between the two. */
@@ -73,11 +86,11 @@ function silentSinceMs({ startMs }: PastFault, faults: readonly PastFault[], tim
 /** A node sends nothing for sessions of another node. */
 function judgeStanzas({ crowd, witness, faults }: Evidence, owners: readonly OwnerChange[]): string[] {
   const changes = Map.groupBy(owners, ({ session }) => session);
-  const wrong = witness.stanzas.filter(({ device, node, atMs }) => {
+  const wrong = witness.stanzas.filter(({ device, node, afterMs, atMs }) => {
     const name = nameOf(crowd, device);
     const known = name === undefined ? [] : (changes.get(name) ?? []);
-    const before = known.filter((change) => change.atMs <= atMs - transitMs).at(-1);
-    const around = known.filter((change) => Math.abs(change.atMs - atMs) < transitMs);
+    const before = known.filter((change) => change.atMs <= afterMs - transitMs).at(-1);
+    const around = known.filter((change) => afterMs - transitMs < change.atMs && change.atMs < atMs + transitMs);
     return before !== undefined && ![before, ...around].some((change) => change.node === node);
   });
   return wrong.map((stanza) => `${told(crowd, stanza)} without owning it, ${describe(faults)}`);
@@ -89,29 +102,32 @@ function judgeSilence({ rig, crowd, witness, faults }: Evidence): string[] {
     if (!["hold", "cut", "postgres"].includes(kind)) return [];
     const fromMs = startMs + freezeMs * rig.timeScale + transitMs;
     const wrong = witness.stanzas.filter(
-      (stanza) => (node ?? stanza.node) === stanza.node && stanza.atMs > fromMs && stanza.atMs < endMs,
+      (stanza) => (node ?? stanza.node) === stanza.node && stanza.afterMs > fromMs && stanza.atMs < endMs,
     );
     return wrong.map((stanza) => `${told(crowd, stanza)} while it had to be silent, ${describe(faults)}`);
   });
 }
 
 /** Each message is one event, and is reported. */
-function judgeMessages({ rig, crowd }: Evidence): string[] {
+function judgeMessages({ rig, crowd, followers }: Evidence, backlog: readonly string[]): string[] {
   const messages = rig.hook.taken.filter(({ body }) => body.event === "message");
   const byMessage = Map.groupBy(messages, ({ body }) => String(body.payload.id).split("_")[2] ?? "");
   const lost = missingMessages({ rig, crowd });
   const repeated = [...byMessage].filter(([, all]) => new Set(all.map(({ body }) => body.id)).size > 1);
   return [
-    ...lost.map((id) => `message ${id} to ${crowd.sent.get(id)} was not reported: ${fate(crowd, id)}`),
+    ...lost.map(
+      (id) => `message ${id} to ${crowd.sent.get(id)} was not reported: ${fate(crowd, followers, id)}; ${backlog}`,
+    ),
     ...repeated.map(([id]) => `message ${id} to ${crowd.sent.get(id)} is more than one event`),
   ];
 }
 
-/** Returns the answers that WhatsApp got for a message. */
-function fate(crowd: Crowd, id: string): string {
+/** Returns the answers that WhatsApp got for a message, and the number of clients that have read it from a stream. */
+function fate(crowd: Crowd, followers: readonly Follower[], id: string): string {
   const device = crowd.phones.get(crowd.sent.get(id) ?? "")?.devices[0];
   const { receipts, acks } = device?.ledger ?? {};
-  return JSON.stringify({ receipts: receipts?.get(id), ack: acks?.get(id), isStored: device?.stored.has(id) });
+  const readers = followers.filter(({ events }) => events.some(({ message }) => message === id)).length;
+  return JSON.stringify({ receipts: receipts?.get(id), ack: acks?.get(id), isStored: device?.stored.has(id), readers });
 }
 
 /** Returns the ids of messages that no webhook has told yet. */

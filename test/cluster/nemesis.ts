@@ -43,7 +43,7 @@ export interface RunReport {
 }
 
 /** Time at a time scale of 1 in which all sessions work again after the last fault, ms. A paused machine takes its own time beside it. */
-const restLimitMs = 60_000;
+const restLimitMs = 180_000;
 /** Clients that read streams. */
 const followerCount = 2;
 const followerOffset = 3_000_000_000;
@@ -85,7 +85,8 @@ export class Nemesis implements AsyncDisposable {
     );
     const [ending, leaving] = [new AbortController(), new AbortController()];
     const following = Promise.all(followers.map((follower) => follower.follow(leaving.signal)));
-    const stirring = Promise.all([crowd.traffic(ending.signal), crowd.command(ending.signal)]);
+    const { signal } = ending;
+    const stirring = Promise.all([crowd.traffic(signal), crowd.tellReceipts(signal), crowd.command(signal)]);
     const faults: PastFault[] = [];
     const broken: string[] = [];
     let restMs: number | undefined;

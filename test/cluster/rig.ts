@@ -12,8 +12,8 @@ export interface RigOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Time for a node to start again once nothing is in its way. */
-const startLimitMs = 60_000;
+/** Time for a node to start again once nothing is in its way, on a machine that is busy. */
+const startLimitMs = 180_000;
 
 /** Nodes of sessiond on one PostgreSQL, with an emulated WhatsApp and a receiver of webhooks as judges. */
 export class Rig implements AsyncDisposable {

@@ -8,8 +8,13 @@ export interface SentStanza {
   /** Name of the node that sent it. */
   readonly node: string;
   readonly tag: string;
+  /** Between these two it arrived: this process may have been too busy to read it. */
+  readonly afterMs: number;
   readonly atMs: number;
 }
+
+/** Interval at which this process notes that it can read, ms. */
+const turnMs = 20;
 
 /** A login of a device whose former connection was still open. */
 export interface Conflict {
@@ -39,11 +44,16 @@ export class Witness {
   readonly #closed = new WeakSet<Connection>();
 
   constructor(whatsapp: WhatsApp) {
+    let [turnAtMs, afterMs] = [Date.now(), Date.now()];
+    setInterval(() => {
+      [afterMs, turnAtMs] = [turnAtMs, Date.now()];
+    }, turnMs).unref();
     whatsapp.on("connection", (connection) => {
       connection.onStanza = ({ tag, attrs }) => {
         const { device } = connection;
         const isKeepalive = tag === "iq" && attrs.xmlns === "w:p";
-        if (device && !isKeepalive) this.stanzas.push({ device, node: nodeOf(connection), tag, atMs: Date.now() });
+        if (device && !isKeepalive)
+          this.stanzas.push({ device, node: nodeOf(connection), tag, afterMs, atMs: Date.now() });
       };
     });
     whatsapp.on("login", (device) => {

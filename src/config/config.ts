@@ -88,13 +88,15 @@ export interface Config {
   readonly warnings: readonly Warning[];
 }
 
-/** Settings of the delivery of webhooks, and of the logs about it. */
+/** Settings of the delivery of webhooks, and of all that is kept of the past. */
 export interface WebhookSettings {
   /** True if webhooks to private addresses are refused. */
   readonly guard: boolean;
   /** CIDR blocks, addresses and hosts that the guard allows. */
   readonly allow: readonly string[];
-  readonly retention: Readonly<Record<"events" | "delivered" | "failed", { maxCount: number; maxAgeMs: number }>>;
+  readonly retention: Readonly<
+    Record<"events" | "delivered" | "failed" | "sent", { maxCount: number; maxAgeMs: number }>
+  >;
 }
 
 export type EngineName = "NOWEB" | "WEBJS";
@@ -214,7 +216,7 @@ const anyOrListed = (origins: readonly string[]) =>
 const isDebug = (read: Reader) => ["true", "1"].includes(read.get("DEBUG")?.toLowerCase() ?? "");
 
 function webhooksOf(read: Reader, host: string): WebhookSettings {
-  const limits = (log: "EVENT_LOG" | "DELIVERY_LOG" | "DEAD_LETTERS") => ({
+  const limits = (log: "EVENT_LOG" | "DELIVERY_LOG" | "DEAD_LETTERS" | "SENT_MESSAGES") => ({
     maxCount: read.get(`SESSIOND_${log}_MAX`),
     maxAgeMs: read.get(`SESSIOND_${log}_MAX_AGE_DAYS`),
   });
@@ -225,6 +227,7 @@ function webhooksOf(read: Reader, host: string): WebhookSettings {
       events: limits("EVENT_LOG"),
       delivered: limits("DELIVERY_LOG"),
       failed: limits("DEAD_LETTERS"),
+      sent: limits("SENT_MESSAGES"),
     },
   };
 }

@@ -244,6 +244,11 @@ const retention = {
   SESSIOND_DELIVERY_LOG_MAX_AGE_DAYS: retainedDays("delivered webhooks in the log", 7),
   SESSIOND_DEAD_LETTERS_MAX: retained("Webhooks that were given up, and can be sent again,", 10_000),
   SESSIOND_DEAD_LETTERS_MAX_AGE_DAYS: retainedDays("webhooks that were given up", 30),
+  SESSIOND_SENT_MESSAGES_MAX: retained(
+    "Sent messages, which are kept for recipients that ask for them again and for repeated requests,",
+    10_000,
+  ),
+  SESSIOND_SENT_MESSAGES_MAX_AGE_DAYS: retainedDays("sent messages", 14),
 };
 
 const limits = {

@@ -22,8 +22,8 @@ export interface OutgoingQuery {
 }
 
 /**
- * Messages that sessions have sent or are to send. Only the owner of a session writes them. They are removed with the session, and those
- * that are finished by `trim`.
+ * Messages that sessions have sent or are to send. Only the owner of a session writes them. They are removed with the session, and
+ * finished ones by `Upkeep.trim`.
  */
 export interface OutgoingStore {
   /**
@@ -39,6 +39,4 @@ export interface OutgoingStore {
   list(session: string, query: OutgoingQuery): Promise<OutgoingMessage[]>;
   /** Returns the messages that have not reached an end or WhatsApp's server, in the order in which they were accepted. */
   unsent(session: string): Promise<OutgoingMessage[]>;
-  /** Removes finished messages of a session beyond `maxCount`, and those accepted before `beforeMs` (Unix). Returns their number. */
-  trim(session: string, maxCount: number, beforeMs: number): Promise<number>;
 }

@@ -4,11 +4,13 @@ export interface Limits {
   readonly maxAgeMs: number;
 }
 
-/** Retention of events and settled deliveries. Pending deliveries are always kept. */
+/** Retention of events, settled deliveries and sent messages. Pending deliveries and unsent messages are always kept. */
 export interface Retention {
   readonly events: Limits;
   readonly delivered: Limits;
   readonly failed: Limits;
+  /** Finished outgoing messages, by the time of their acceptance. Left out: all are kept. */
+  readonly sent?: Limits;
 }
 
 /** Maintenance of a backend as a whole. */

@@ -44,6 +44,7 @@ describe("the settings of webhooks", () => {
       events: { maxCount: 10_000, maxAgeMs: 7 * dayMs },
       delivered: { maxCount: 1_000, maxAgeMs: 7 * dayMs },
       failed: { maxCount: 10_000, maxAgeMs: 30 * dayMs },
+      sent: { maxCount: 10_000, maxAgeMs: 14 * dayMs },
     });
     const config = await configOf({
       SESSIOND_EVENT_LOG_MAX: "5",
@@ -51,11 +52,13 @@ describe("the settings of webhooks", () => {
       SESSIOND_DELIVERY_LOG_MAX: "0",
       SESSIOND_DEAD_LETTERS_MAX: "7",
       SESSIOND_DEAD_LETTERS_MAX_AGE_DAYS: "1",
+      SESSIOND_SENT_MESSAGES_MAX: "9",
     });
     assert.deepEqual(config.webhooks.retention, {
       events: { maxCount: 5, maxAgeMs: dayMs / 2 },
       delivered: { maxCount: 0, maxAgeMs: 7 * dayMs },
       failed: { maxCount: 7, maxAgeMs: dayMs },
+      sent: { maxCount: 9, maxAgeMs: 14 * dayMs },
     });
     await assert.rejects(configOf({ SESSIOND_EVENT_LOG_MAX: "-1" }), ConfigError);
   });

@@ -6,6 +6,7 @@ import { type OutgoingMessage, OutgoingMessageSchema } from "../../gen/sessiond/
 import { Outgoing_State as State } from "../../gen/sessiond/v1/outgoing_pb.js";
 import type { Backend } from "../../src/ports/backend.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
+import type { Limits } from "../../src/ports/upkeep.ts";
 import { epochMs } from "../support/fake-clock.ts";
 import { createSession, history, newEvent, type OpenBackend, openFixture } from "./backend-fixtures.ts";
 
@@ -19,6 +20,9 @@ const messageOf = (id: string, parts: Partial<OutgoingMessage> = {}): OutgoingMe
   }),
   ...parts,
 });
+
+const all: Limits = { maxCount: Number.MAX_SAFE_INTEGER, maxAgeMs: Number.MAX_SAFE_INTEGER };
+const everything = { events: all, delivered: all, failed: all };
 
 const listed = async ({ outgoing }: Backend, query = {}) =>
   (await outgoing.list("alice", { limit: 100, ...query })).map(({ id }) => id);
@@ -124,20 +128,42 @@ export function outgoingContract(open: OpenBackend): void {
   });
 
   it("trims finished messages by number and age, and keeps those that are unsent", async (t) => {
-    const { backend } = await openFixture(t, open);
+    const { backend, clock, signal } = await openFixture(t, open);
     const { lease } = await createSession(backend, "alice");
     const keyHash = Buffer.from("key");
+    const trim = (sent: Partial<Limits>) =>
+      backend.upkeep.trim({ ...everything, sent: { ...all, ...sent } }, clock.wallMs(), signal);
     await backend.outgoing.accept(lease, messageOf("old", { state: State.SENT, acceptedAt: timestampFromMs(1) }));
     await backend.outgoing.accept(lease, messageOf("old unsent", { acceptedAt: timestampFromMs(1) }));
     for (const id of ["A", "B", "C"]) {
       await backend.outgoing.accept(lease, messageOf(id, { state: State.READ, ...(id === "A" && { keyHash }) }));
     }
-    assert.equal(await backend.outgoing.trim("alice", 10, epochMs), 1);
+    assert.equal(await backend.upkeep.trim(everything, clock.wallMs(), signal), 0);
+    assert.equal(await trim({ maxAgeMs: 14 * 86_400_000 }), 1);
     assert.deepEqual(await listed(backend), ["C", "B", "A", "old unsent"]);
-    assert.equal(await backend.outgoing.trim("alice", 2, 0), 1);
+    assert.equal(await trim({ maxCount: 2 }), 1);
     assert.deepEqual(await listed(backend), ["C", "B", "old unsent"]);
     assert.equal(await backend.outgoing.get("alice", "A"), undefined);
-    assert.equal((await backend.outgoing.accept(lease, messageOf("D", { keyHash }))).isNew, true);
+    assert.equal((await backend.outgoing.accept(lease, messageOf("D", { keyHash, state: State.SENT }))).isNew, true);
+    assert.equal(await trim({ maxCount: 2 }), 1);
+    assert.deepEqual(await listed(backend), ["D", "C", "old unsent"]);
+    assert.deepEqual(
+      (await backend.outgoing.unsent("alice")).map(({ id }) => id),
+      ["old unsent"],
+    );
+  });
+
+  it("trims more messages than fit into one write, around those that are unsent", async (t) => {
+    const { backend, clock, signal } = await openFixture(t, open);
+    const { lease } = await createSession(backend, "alice");
+    for (let n = 1; n <= 300; n += 1) {
+      const state = n === 5 || n === 200 ? State.WAITING : State.FAILED;
+      await backend.outgoing.accept(lease, messageOf(`${n}`, { state }));
+    }
+    const retention = { ...everything, sent: { ...all, maxCount: 10 } };
+    await backend.upkeep.trim(retention, clock.wallMs(), signal);
+    assert.deepEqual((await listed(backend)).slice(-3), ["291", "200", "5"]);
+    assert.equal(await backend.upkeep.trim(retention, clock.wallMs(), signal), 0);
   });
 
   it("removes them with the session", async (t) => {

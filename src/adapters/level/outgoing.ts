@@ -1,21 +1,19 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { fromBinary } from "@bufbuild/protobuf";
 import { type OutgoingMessage, OutgoingMessageSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
-import { isUnsent } from "../../domain/outgoing.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { OutgoingChange, OutgoingQuery, OutgoingStore } from "../../ports/outgoing.ts";
 import type { Lease } from "../../ports/sessions.ts";
 import { changeByAppending } from "../embedded/change.ts";
 import { OutgoingPlaces } from "../embedded/outgoing-places.ts";
+import { hashPart, outgoingAdditions, outgoingWrites } from "./outgoing-entries.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import type { Database, Operation } from "./store/database.ts";
-import { keyOf, numberBytes, numberOf, partsOf, rangeOf } from "./store/key.ts";
+import { keyOf, numberOf, partsOf, rangeOf } from "./store/key.ts";
 import type { OpenStore } from "./store/opening.ts";
 
 /** Number of messages that are read at a time. */
 const pageSize = 100;
-const noBytes = new Uint8Array();
 
 /** Outgoing messages in the store, by session and place, with indexes of their ids, keys and of those that are unsent. */
 export class LevelOutgoing implements OutgoingStore {
@@ -28,7 +26,7 @@ export class LevelOutgoing implements OutgoingStore {
     this.#journal = journal;
     this.#places = new OutgoingPlaces({
       byId: (session, id) => this.get(session, id),
-      byKey: (session, keyHash) => this.#indexed(session, keyOf("outgoingKey", session, hexOf(keyHash))),
+      byKey: (session, keyHash) => this.#indexed(session, keyOf("outgoingKey", session, hashPart(keyHash))),
       lastPlace: async (session) => {
         const [key] = await this.#database.keys({ ...rangeOf("outgoing", session), reverse: true, limit: 1 }).all();
         return key ? placeOf(key) : 0n;
@@ -41,13 +39,14 @@ export class LevelOutgoing implements OutgoingStore {
   }
 
   accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
-    return this.#places.accept(lease, message, (placed) => {
-      return this.#write(lease, outgoingAdditions(lease.session, placed), []);
+    return this.#places.accept(lease, message, async (placed) => {
+      await this.#write(lease, outgoingAdditions(lease.session, placed), []);
+      this.#journal.retention.added("outgoing", lease.session, 1);
     });
   }
 
   write(lease: Lease, { messages, events = [] }: OutgoingChange): Promise<Event[]> {
-    const operations = messages.flatMap((message) => additionsOf(lease.session, message));
+    const operations = messages.flatMap((message) => outgoingWrites(lease.session, message));
     return this.#write(lease, operations, events);
   }
 
@@ -82,27 +81,6 @@ export class LevelOutgoing implements OutgoingStore {
     );
   }
 
-  async trim(session: string, maxCount: number, beforeMs: number): Promise<number> {
-    const places = await this.#database.keys(rangeOf("outgoing", session)).all();
-    const surplus = places.length - maxCount;
-    const operations: Operation[] = [];
-    let trimmed = 0;
-    let index = 0;
-    for await (const [, value] of this.#database.iterator(rangeOf("outgoing", session))) {
-      const message = fromBinary(OutgoingMessageSchema, value);
-      const isOld = message.acceptedAt !== undefined && timestampMs(message.acceptedAt) < beforeMs;
-      if (index >= surplus && !isOld) break;
-      index += 1;
-      if (isUnsent(message.state)) continue;
-      operations.push(...removalsOf(session, message));
-      trimmed += 1;
-    }
-    if (operations.length > 0) {
-      await this.#journal.durable.writer.write({ sync: false, build: (group) => void group.push(...operations) });
-    }
-    return trimmed;
-  }
-
   #write(lease: Lease, operations: readonly Operation[], events: readonly NewEvent[]): Promise<Event[]> {
     const { session } = lease;
     return this.#journal.write(lease, {
@@ -125,40 +103,4 @@ export class LevelOutgoing implements OutgoingStore {
   }
 }
 
-/** Returns the operations that add a message with its indexes. */
-export function outgoingAdditions(session: string, message: OutgoingMessage): Operation[] {
-  const value = numberBytes(message.place);
-  const additions = additionsOf(session, message);
-  additions.push({ type: "put", key: keyOf("outgoingId", session, message.id), value });
-  if (message.keyHash.length > 0) {
-    additions.push({ type: "put", key: keyOf("outgoingKey", session, hexOf(message.keyHash)), value });
-  }
-  return additions;
-}
-
-/** Returns the operations that remove all outgoing messages of a session. */
-export async function outgoingRemovals(database: Database, session: string): Promise<Operation[]> {
-  const operations: Operation[] = [];
-  for (const family of ["outgoing", "outgoingId", "outgoingKey", "outgoingUnsent"] as const) {
-    for await (const key of database.keys(rangeOf(family, session))) operations.push({ type: "del", key });
-  }
-  return operations;
-}
-
-function additionsOf(session: string, message: OutgoingMessage): Operation[] {
-  const { place, state } = message;
-  const unsent = keyOf("outgoingUnsent", session, place);
-  return [
-    { type: "put", key: keyOf("outgoing", session, place), value: toBinary(OutgoingMessageSchema, message) },
-    isUnsent(state) ? { type: "put", key: unsent, value: noBytes } : { type: "del", key: unsent },
-  ];
-}
-
-function removalsOf(session: string, { place, id, keyHash }: OutgoingMessage): Operation[] {
-  const keys = [keyOf("outgoing", session, place), keyOf("outgoingId", session, id)];
-  if (keyHash.length > 0) keys.push(keyOf("outgoingKey", session, hexOf(keyHash)));
-  return keys.map((key) => ({ type: "del", key }));
-}
-
 const placeOf = (key: Uint8Array): bigint => partsOf(key, 1).numbers[0] ?? 0n;
-const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

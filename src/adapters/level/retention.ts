@@ -1,21 +1,23 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { DeliverySchema } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { DeliverySchema, OutgoingMessageSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import { isUnsent } from "../../domain/outgoing.ts";
 import type { Limits, Retention } from "../../ports/upkeep.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
+import { outgoingRemoval } from "./outgoing-entries.ts";
 import type { Database, Operation } from "./store/database.ts";
 import { type Family, keyOf, numberBytes, partsOf, rangeOf } from "./store/key.ts";
 import { findNames } from "./store/names-in.ts";
 import type { StoreWriter } from "./store/store-writer.ts";
 
-/** Families with keys of session and seq that are trimmed. */
-type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed">;
+/** Families with keys of session and seq, or place, that are trimmed. */
+type TrimmedFamily = Extract<Family, "sessionEvent" | "delivered" | "failed" | "outgoing">;
 
 /** Number of entries per write; small, so that other writes do not wait long. */
 const batchSize = 128;
 
-/** Trims events and settled deliveries. */
+/** Trims events, settled deliveries and sent messages. */
 export class LevelRetention {
   readonly #database: Database;
   readonly #writer: StoreWriter;
@@ -25,6 +27,7 @@ export class LevelRetention {
     sessionEvent: new Map(),
     delivered: new Map(),
     failed: new Map(),
+    outgoing: new Map(),
   };
 
   constructor(database: Database, writer: StoreWriter, trimmed: Trimmed) {
@@ -56,13 +59,15 @@ export class LevelRetention {
   }
 
   /** See Upkeep.trim. */
-  async trim({ events, delivered, failed }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
+  async trim({ events, delivered, failed, sent }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
     for (const [family, limits] of [
       ["sessionEvent", events],
       ["delivered", delivered],
       ["failed", failed],
+      ["outgoing", sent],
     ] as const) {
+      if (!limits) continue;
       for await (const { name } of findNames(this.#database, family, 1)) {
         const [session = ""] = name;
         if (signal.aborted) return removed;
@@ -94,13 +99,15 @@ export class LevelRetention {
   }
 
   async #removeThrough(family: TrimmedFamily, session: string, lte: Uint8Array, signal: AbortSignal): Promise<number> {
-    const range = { gte: rangeOf(family, session).gte, lte, limit: batchSize };
+    let range: { gte: Uint8Array } | { gt: Uint8Array } = { gte: rangeOf(family, session).gte };
     let removed = 0;
     while (!signal.aborted) {
-      const keys = await this.#database.keys(range).all();
-      await this.#remove(family, session, keys);
-      removed += keys.length;
-      if (keys.length < batchSize) break;
+      const keys = await this.#database.keys({ ...range, lte, limit: batchSize }).all();
+      removed += await this.#remove(family, session, keys);
+      const last = keys.at(-1);
+      if (!last || keys.length < batchSize) break;
+      // Unsent messages stay.
+      range = { gt: last };
     }
     return removed;
   }
@@ -116,9 +123,9 @@ export class LevelRetention {
     while (!signal.aborted) {
       const going = await this.#outdated(family, session, nowMs - maxAgeMs, nowMs);
       if (going.length === 0) break;
-      await this.#remove(family, session, going);
-      this.added(family, session, -going.length);
-      removed += going.length;
+      const count = await this.#remove(family, session, going);
+      this.added(family, session, -count);
+      removed += count;
     }
     return removed;
   }
@@ -132,6 +139,7 @@ export class LevelRetention {
     let outdated = 0;
     for await (const key of this.#database.keys(rangeOf(family, session))) {
       const timeMs = await this.#timeMs(family, key);
+      if (timeMs === undefined) continue;
       if (timeMs >= thanMs && timeMs <= nowMs) break;
       found.push(key);
       if (timeMs < thanMs) outdated = found.length;
@@ -140,18 +148,19 @@ export class LevelRetention {
     return found.slice(0, outdated);
   }
 
-  /** When an entry happened (Unix ms); 0 where that is not known. */
-  async #timeMs(family: TrimmedFamily, key: Uint8Array): Promise<number> {
+  /** Returns the time of an entry (Unix ms); 0 if it is not known, undefined for an entry that stays whatever its age. */
+  async #timeMs(family: TrimmedFamily, key: Uint8Array): Promise<number | undefined> {
     const value = await this.#database.get(family === "sessionEvent" ? keyOf("event", seqIn(key)) : key);
     if (!value) return family === "sessionEvent" ? 0 : Number.POSITIVE_INFINITY;
-    const time =
-      family === "sessionEvent" ? fromBinary(EventSchema, value).time : fromBinary(DeliverySchema, value).settledAt;
-    return time ? timestampMs(time) : 0;
+    const time = timeIn(family, value);
+    return time === "unsent" ? undefined : time ? timestampMs(time) : 0;
   }
 
-  async #remove(family: TrimmedFamily, session: string, keys: readonly Uint8Array[]): Promise<void> {
+  /** Removes entries in one write. Returns their number, which unsent messages are not counted in. */
+  async #remove(family: TrimmedFamily, session: string, keys: readonly Uint8Array[]): Promise<number> {
     const last = keys.at(-1);
-    if (!last) return;
+    if (!last) return 0;
+    if (family === "outgoing") return this.#removeOutgoing(session, keys);
     await this.#writer.write({
       // Entries that a power failure brings back are trimmed again.
       sync: false,
@@ -160,6 +169,21 @@ export class LevelRetention {
         if (family === "sessionEvent") this.#trimLog(session, keys, seqIn(last), operations);
       },
     });
+    return keys.length;
+  }
+
+  async #removeOutgoing(session: string, keys: readonly Uint8Array[]): Promise<number> {
+    const values = await this.#database.getMany(keys);
+    const messages = values.flatMap((value) => (value ? [fromBinary(OutgoingMessageSchema, value)] : []));
+    const finished = messages.filter(({ state }) => !isUnsent(state));
+    if (finished.length === 0) return 0;
+    await this.#writer.write({
+      sync: false,
+      build: (operations) => {
+        for (const message of finished) operations.push(...outgoingRemoval(session, message));
+      },
+    });
+    return finished.length;
   }
 
   #trimLog(session: string, keys: readonly Uint8Array[], throughSeq: bigint, operations: Operation[]): void {
@@ -171,6 +195,13 @@ export class LevelRetention {
       operations.push({ type: "put", key: keyOf("trimmed", name), value });
     }
   }
+}
+
+function timeIn(family: TrimmedFamily, value: Uint8Array): Timestamp | "unsent" | undefined {
+  if (family === "sessionEvent") return fromBinary(EventSchema, value).time;
+  if (family !== "outgoing") return fromBinary(DeliverySchema, value).settledAt;
+  const { state, acceptedAt } = fromBinary(OutgoingMessageSchema, value);
+  return isUnsent(state) ? "unsent" : acceptedAt;
 }
 
 /** The seq in a key of session and seq. */

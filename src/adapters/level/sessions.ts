@@ -12,7 +12,7 @@ import { changeBy, changeByRemoval } from "../embedded/change.ts";
 import { CreationKeys } from "../embedded/creation-keys.ts";
 import type { StagedRecord } from "../embedded/records.ts";
 import { dataRemovals } from "./engine-data.ts";
-import { outgoingRemovals } from "./outgoing.ts";
+import { outgoingRemovals } from "./outgoing-entries.ts";
 import type { LevelPendingUnlinks } from "./pending-unlinks.ts";
 import type { SessionJournal } from "./session-journal.ts";
 import type { Operation } from "./store/database.ts";

@@ -27,7 +27,8 @@ export function openMemoryBackend({ clock }: { readonly clock: Clock }): Backend
     upkeep: {
       async trim(retention, nowMs, signal) {
         const sessions = signal.aborted ? [] : new Set([...records.keys(), ...journal.log.sessions]);
-        return trim(sessions, retention, nowMs, journal);
+        const sent = signal.aborted || !retention.sent ? 0 : outgoing.trim(retention.sent, nowMs);
+        return sent + trim(sessions, retention, nowMs, journal);
       },
       async check() {
         journal.assertOpen();

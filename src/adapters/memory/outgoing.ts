@@ -1,12 +1,13 @@
 import { clone } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type OutgoingMessage, OutgoingMessageSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import { isUnsent } from "../../domain/outgoing.ts";
 import type { OutgoingChange, OutgoingQuery, OutgoingStore } from "../../ports/outgoing.ts";
 import type { Lease } from "../../ports/sessions.ts";
+import type { Limits } from "../../ports/upkeep.ts";
 import { OutgoingPlaces } from "../embedded/outgoing-places.ts";
 import type { MemoryJournal } from "./journal.ts";
+import { excessOf } from "./retention.ts";
 
 /** Outgoing messages, in maps by place. */
 export class MemoryOutgoing implements OutgoingStore {
@@ -56,13 +57,16 @@ export class MemoryOutgoing implements OutgoingStore {
       .reverse();
   }
 
-  async trim(session: string, maxCount: number, beforeMs: number): Promise<number> {
-    const stored = this.#messages.get(session);
-    const surplus = this.#newestFirst(session)
-      .filter(({ acceptedAt }, index) => index >= maxCount || (acceptedAt && timestampMs(acceptedAt) < beforeMs))
-      .filter(({ state }) => !isUnsent(state));
-    for (const { place } of surplus) stored?.delete(place);
-    return surplus.length;
+  /** Removes finished messages that exceed limits; returns their number. */
+  trim(limits: Limits, nowMs: number): number {
+    let removed = 0;
+    for (const [session, stored] of this.#messages) {
+      const finished = this.#newestFirst(session).filter(({ state }) => !isUnsent(state));
+      const excess = excessOf(finished, limits, nowMs, ({ acceptedAt }) => acceptedAt);
+      for (const { place } of excess) stored.delete(place);
+      removed += excess.length;
+    }
+    return removed;
   }
 
   /** Removes the messages of a session. */

@@ -36,7 +36,7 @@ export function trim(
 }
 
 /** Returns the entries, newest first, that exceed the limits. */
-function excessOf<T>(
+export function excessOf<T>(
   entries: readonly T[],
   { maxCount, maxAgeMs }: Limits,
   nowMs: number,

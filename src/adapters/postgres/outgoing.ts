@@ -45,7 +45,10 @@ export class PostgresOutgoing implements OutgoingStore {
   }
 
   accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
-    return this.#places.accept(lease, message, (placed) => this.#write(lease, [placed], []));
+    return this.#places.accept(lease, message, async (placed) => {
+      await this.#write(lease, [placed], []);
+      this.#journal.retention.added("sent", lease.session, 1);
+    });
   }
 
   write(lease: Lease, { messages, events = [] }: OutgoingChange): Promise<Event[]> {
@@ -78,16 +81,6 @@ export class PostgresOutgoing implements OutgoingStore {
 
   unsent(session: string): Promise<OutgoingMessage[]> {
     return this.#read(session, "is_unsent", "place");
-  }
-
-  async trim(session: string, maxCount: number, beforeMs: number): Promise<number> {
-    const rows = await this.#store.reads.query(
-      `DELETE FROM sessiond.outgoing WHERE session = $1 AND NOT is_unsent AND (at < $2 OR place <= (
-        SELECT place FROM sessiond.outgoing WHERE session = $1 ORDER BY place DESC OFFSET $3 LIMIT 1
-      )) RETURNING place`,
-      [toStoredText(session), Math.floor(beforeMs), maxCount],
-    );
-    return rows.length;
   }
 
   #write(lease: Lease, messages: readonly OutgoingMessage[], events: readonly NewEvent[]): Promise<Event[]> {

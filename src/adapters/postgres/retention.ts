@@ -8,13 +8,14 @@ import { fromStoredText, toStoredText } from "./store/text.ts";
 export type SettledState = "delivered" | "failed";
 
 /** Kinds of entries that are trimmed. */
-type Kind = "event" | SettledState;
+type Kind = "event" | SettledState | "sent";
 
-/** The entries of a kind: table and condition. */
+/** The entries of a kind: table, condition, the column that orders them, and the columns that name one. */
 const placeOf = {
-  event: { table: "event", condition: "true" },
-  delivered: { table: "settled", condition: "is_delivered" },
-  failed: { table: "settled", condition: "NOT is_delivered" },
+  event: { table: "event", condition: "true", order: "seq", name: "session, seq" },
+  delivered: { table: "settled", condition: "is_delivered", order: "seq", name: "session, seq, endpoint" },
+  failed: { table: "settled", condition: "NOT is_delivered", order: "seq", name: "session, seq, endpoint" },
+  sent: { table: "outgoing", condition: "NOT is_unsent", order: "place", name: "session, place" },
 } as const satisfies Record<Kind, object>;
 
 /** Number of entries per write; small, so that other writes do not wait long. */
@@ -28,7 +29,7 @@ export interface RetentionShare {
   trimsUnowned(): boolean;
 }
 
-/** Trims events and settled deliveries of this node's share of the sessions, on a connection of its own. */
+/** Trims events, settled deliveries and sent messages of this node's share of the sessions, on a connection of its own. */
 export class PostgresRetention {
   readonly #connection: Reads;
   readonly #share: RetentionShare;
@@ -38,6 +39,7 @@ export class PostgresRetention {
     event: new Map(),
     delivered: new Map(),
     failed: new Map(),
+    sent: new Map(),
   };
 
   constructor({ upkeep, trimmed }: Pick<OpenStore, "upkeep" | "trimmed">, share: RetentionShare) {
@@ -65,14 +67,16 @@ export class PostgresRetention {
   }
 
   /** See Upkeep.trim. */
-  async trim({ events, delivered, failed }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
+  async trim({ events, delivered, failed, sent }: Retention, nowMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0;
     const isOurs = await this.#divide();
     for (const [kind, limits] of [
       ["event", events],
       ["delivered", delivered],
       ["failed", failed],
+      ["sent", sent],
     ] as const) {
+      if (!limits) continue;
       for (const session of await this.#sessionsWith(kind)) {
         if (signal.aborted) return removed;
         if (!isOurs(session)) continue;
@@ -127,12 +131,12 @@ export class PostgresRetention {
     session: string,
     maxCount: number,
   ): Promise<{ through: bigint | undefined; count: number }> {
-    const { table, condition } = placeOf[kind];
+    const { table, condition, order } = placeOf[kind];
     const [row] = await this.#connection.query<{ count: bigint; through: bigint | null }>(
       `WITH newest AS (
-        SELECT seq, row_number() OVER (ORDER BY seq DESC) AS n FROM sessiond.${table}
-        WHERE session = $1 AND ${condition} ORDER BY seq DESC LIMIT $2::bigint + 1
-      ) SELECT count(*) FILTER (WHERE n <= $2) AS count, max(seq) FILTER (WHERE n > $2) AS through FROM newest`,
+        SELECT ${order} AS place, row_number() OVER (ORDER BY ${order} DESC) AS n FROM sessiond.${table}
+        WHERE session = $1 AND ${condition} ORDER BY ${order} DESC LIMIT $2::bigint + 1
+      ) SELECT count(*) FILTER (WHERE n <= $2) AS count, max(place) FILTER (WHERE n > $2) AS through FROM newest`,
       [toStoredText(session), BigInt(maxCount)],
     );
     return { through: row?.through ?? undefined, count: Number(row?.count ?? 0n) };
@@ -143,11 +147,12 @@ export class PostgresRetention {
    * old as the entries around it.
    */
   async #outdated(kind: Kind, session: string, thanMs: number, nowMs: number): Promise<bigint | undefined> {
-    const { table, condition } = placeOf[kind];
+    const { table, condition, order } = placeOf[kind];
     const own = `sessiond.${table} WHERE session = $1 AND ${condition}`;
     const [row] = await this.#connection.query<{ through: bigint | null }>(
-      `WITH fresh AS (SELECT seq FROM ${own} AND at >= $2 AND at <= $3 ORDER BY seq LIMIT 1)
-      SELECT max(seq) AS through FROM ${own} AND at < $2 AND seq < coalesce((SELECT seq FROM fresh), 9223372036854775807)`,
+      `WITH fresh AS (SELECT ${order} AS place FROM ${own} AND at >= $2 AND at <= $3 ORDER BY ${order} LIMIT 1)
+      SELECT max(${order}) AS through FROM ${own} AND at < $2
+        AND ${order} < coalesce((SELECT fresh.place FROM fresh), 9223372036854775807)`,
       [toStoredText(session), Math.max(Number.MIN_SAFE_INTEGER, Math.floor(thanMs)), Math.floor(nowMs)],
     );
     return row?.through ?? undefined;
@@ -157,19 +162,19 @@ export class PostgresRetention {
     let removed = 0;
     while (!signal.aborted) {
       const count =
-        kind === "event" ? await this.#trimLog(session, through) : await this.#trimSettled(kind, session, through);
+        kind === "event" ? await this.#trimLog(session, through) : await this.#trimRows(kind, session, through);
       removed += count;
       if (count < batchSize) break;
     }
     return removed;
   }
 
-  async #trimSettled(kind: SettledState, session: string, through: bigint): Promise<number> {
-    const { condition } = placeOf[kind];
+  async #trimRows(kind: Exclude<Kind, "event">, session: string, through: bigint): Promise<number> {
+    const { table, condition, order, name } = placeOf[kind];
     const rows = await this.#connection.query(
-      `DELETE FROM sessiond.settled WHERE (session, seq, endpoint) IN (
-        SELECT session, seq, endpoint FROM sessiond.settled WHERE session = $1 AND seq <= $2 AND ${condition} ORDER BY seq LIMIT $3
-      ) RETURNING seq`,
+      `DELETE FROM sessiond.${table} WHERE (${name}) IN (
+        SELECT ${name} FROM sessiond.${table} WHERE session = $1 AND ${order} <= $2 AND ${condition} ORDER BY ${order} LIMIT $3
+      ) RETURNING 1`,
       [toStoredText(session), through, batchSize],
     );
     return rows.length;

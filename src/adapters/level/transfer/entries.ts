@@ -4,7 +4,7 @@ import { EventSchema } from "../../../../gen/sessiond/v1/event_pb.js";
 import type { EntryFamily, StoreEntry } from "../../../ports/transfer.ts";
 import { isRetry } from "../../embedded/delivery-queue.ts";
 import { firstAttemptAddition, retryAdditions } from "../delivery-store.ts";
-import { outgoingAdditions } from "../outgoing.ts";
+import { outgoingAdditions } from "../outgoing-entries.ts";
 import type { Database, Operation } from "../store/database.ts";
 import { type Family, keyOf, numberBytes, numberOf, partsOf, rangeOf } from "../store/key.ts";
 

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { jidDecode, proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
+import type { Group } from "./groups.ts";
 import type { KeyBundle } from "./key-bundle.ts";
 import type { Phone } from "./phone.ts";
 import { deliverReceipt } from "./receipts.ts";
@@ -128,6 +129,11 @@ export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: Bin
   const ack = stanza("ack", { class: "message", id, from: to, t: unixTime(), error });
   if (answer !== "none") connection?.later(delayMs, () => connection.send(ack));
   if (error !== undefined) return;
+  const group = whatsapp.groups.get(to);
+  if (group) {
+    routeToGroup(whatsapp, device, group, node);
+    return;
+  }
   for (const [jid, enc] of encryptedParts(node)) {
     const phone = whatsapp.accountOf(jid);
     const deviceId = jidDecode(jid)?.device ?? 0;
@@ -136,6 +142,74 @@ export function routeMessage(whatsapp: WhatsApp, device: LinkedDevice, node: Bin
     else forward(device, phone.device(deviceId), node, enc);
   }
 }
+
+/** Gives a message to each phone and linked device of a group, with the sender's key for those that it has sent one to. */
+function routeToGroup(whatsapp: WhatsApp, from: LinkedDevice, group: Group, node: BinaryNode): void {
+  const parts = encryptedParts(node);
+  const shared = childrenOf(node).find(({ tag, attrs }) => tag === "enc" && attrs.type === "skmsg");
+  for (const member of group.members) {
+    const partOf = (deviceId: number) =>
+      parts.find(([jid]) => whatsapp.accountOf(jid) === member && (jidDecode(jid)?.device ?? 0) === deviceId)?.[1];
+    void whatsapp.watch(receiveInGroup(whatsapp, from, { group, member, node, own: partOf(0), shared }));
+    for (const device of member.devices) {
+      const own = partOf(device.id);
+      if (device === from || (!own && !shared)) continue;
+      const content = own ? [stanza("enc", { v: 2, type: own.type }, own.body)] : [];
+      const sender = { from: group.id, participant: deviceJid(group, from), notify: from.phone.name };
+      const identity = child(node, "device-identity");
+      if (shared) content.push(shared);
+      if (identity) content.push(identity);
+      const attributes = { id: node.attrs.id, type: node.attrs.type, t: unixTime(), ...sender };
+      device.deliver({
+        node: stanza("message", { ...attributes, addressing_mode: group.addressing }, content),
+        retry: async (receipt) => {
+          const attrs = { ...receipt.attrs, from: group.id, participant: deviceJid(group, device) };
+          from.connection?.send({ ...receipt, attrs });
+        },
+      });
+    }
+  }
+}
+
+/** A message to a group, as one member gets it. */
+interface GroupDelivery {
+  readonly group: Group;
+  readonly member: Phone;
+  readonly node: BinaryNode;
+  /** The part that is encrypted for this member's phone alone: the sender's key, or the message itself when sent again. */
+  readonly own: Ciphertext | undefined;
+  /** The part that is encrypted with the sender's key. */
+  readonly shared: BinaryNode | undefined;
+}
+
+async function receiveInGroup(
+  whatsapp: WhatsApp,
+  from: LinkedDevice,
+  { group, member, node, own, shared }: GroupDelivery,
+): Promise<void> {
+  const { id = "" } = node.attrs;
+  const sender = addressOf(from);
+  let content: proto.IMessage | undefined;
+  if (own) {
+    const message = proto.Message.decode(unpad(await member.signal.decrypt(sender, own)));
+    const key = message.senderKeyDistributionMessage?.axolotlSenderKeyDistributionMessage;
+    if (key) await member.senderKeys.take(group.id, sender, key);
+    content = message;
+  }
+  if (shared) {
+    if (!(shared.content instanceof Uint8Array)) throw new Error("a message to a group has no content");
+    content = proto.Message.decode(unpad(await member.senderKeys.decrypt(group.id, sender, shared.content)));
+  }
+  if (!content) return;
+  const text = content.conversation ?? content.extendedTextMessage?.text ?? undefined;
+  member.receive({ id, from: from.phone.number, to: group.id, text, content });
+  if (member === from.phone || !member.confirmsDelivery) return;
+  const attributes = { from: group.id, participant: group.jidOf(member) };
+  deliverReceipt(from, [id], attributes, { delayMs: 2 * whatsapp.ackDelayMs });
+}
+
+const deviceJid = (group: Group, device: LinkedDevice): string =>
+  group.addressing === "lid" ? device.lid : device.jid;
 
 async function receiveOnPhone(
   whatsapp: WhatsApp,
@@ -180,9 +254,9 @@ function forward(from: LinkedDevice, to: LinkedDevice | undefined, node: BinaryN
 // Returns the encrypted parts. A message for several devices lists participants; one for a single device (peer, resent)
 // has the enc itself.
 function encryptedParts(node: BinaryNode): [jid: string, ciphertext: Ciphertext][] {
-  const single = child(node, "enc");
+  const single = childrenOf(node).find(({ tag, attrs }) => tag === "enc" && attrs.type !== "skmsg");
   const parts: [string | undefined, BinaryNode | undefined][] = single
-    ? [[node.attrs.to, single]]
+    ? [[node.attrs.participant ?? node.attrs.to, single]]
     : childrenOf(child(node, "participants")).map((to) => [to.attrs.jid, child(to, "enc")]);
   return parts.flatMap(([jid, enc]) => {
     const type = enc?.attrs.type;

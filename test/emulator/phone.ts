@@ -6,6 +6,7 @@ import { enterCode } from "./link-code.ts";
 import { type Addressing, sendText } from "./messages.ts";
 import { scanQr } from "./pairing.ts";
 import { deliverReceipt, type ReceiptAttributes } from "./receipts.ts";
+import { SenderKeys } from "./sender-keys.ts";
 import { SignalPeer } from "./signal-peer.ts";
 import { stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
@@ -15,7 +16,7 @@ export interface PhoneMessage {
   readonly id: string;
   /** Number of the sending account; this phone's own if one of its devices sent the message. */
   readonly from: string;
-  /** Number of the receiving account. */
+  /** Number of the receiving account, or the id of the group. */
   readonly to: string;
   /** Text, if it is a text message. */
   readonly text: string | undefined;
@@ -37,6 +38,7 @@ export class Phone {
   readonly name: string;
   readonly biz: string | undefined;
   readonly signal: SignalPeer;
+  readonly senderKeys = new SenderKeys();
   /** Raw id in the identities of this account's devices. */
   readonly rawId = randomInt(2 ** 31);
   /** True if a device's first login is followed by an app state key share and a history sync, as with a real phone. */

@@ -1,13 +1,14 @@
 /** Answers to clients' queries (`iq`) in one table. Other queries get an error 501, never silence. */
 import { jidDecode } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
+import { groupAnswers } from "./groups.ts";
 import { bundleStanza } from "./key-bundle.ts";
 import { flushStored, takeBundle } from "./messages.ts";
 import { type BinaryNode, child, childBytes, children, childrenOf, QueryError, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
 /** One query of a linked device. */
-interface Query {
+export interface Query {
   readonly whatsapp: WhatsApp;
   readonly device: LinkedDevice;
   readonly iq: BinaryNode;
@@ -39,7 +40,7 @@ const answers: Readonly<Record<string, Answer>> = {
     ),
   ],
   "privacy set tokens": () => [stanza("tokens")],
-  "w:g2 get participating": () => [stanza("groups")],
+  ...groupAnswers,
   "urn:xmpp:whatsapp:dirty set clean": nothing,
   "usync get usync": usync,
   "w:sync:app:state set sync": appState,

@@ -7,6 +7,7 @@ import { isLidUser, isPnUser, jidDecode } from "@whiskeysockets/baileys";
 import { WebSocketServer } from "ws";
 import { Connection, type ConnectionListener } from "./connection.ts";
 import type { LinkedDevice } from "./device.ts";
+import { Groups } from "./groups.ts";
 import { sendHistory } from "./history.ts";
 import { type LinkCodeRequest, takeLinkCode } from "./link-code.ts";
 import { routeMessage } from "./messages.ts";
@@ -78,6 +79,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   answerTo: (message: BinaryNode) => MessageAnswer = () => ({});
   /** Numbers that were asked for, with the number of their account if it has other digits; null: there is no account. */
   readonly numbering = new Map<string, string | null>();
+  readonly groups = new Groups();
   /** Errors inside the emulator, such as invalid frames and messages it could not decrypt. Empty in a good test. */
   readonly faults: unknown[] = [];
   /**

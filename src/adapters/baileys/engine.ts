@@ -154,7 +154,7 @@ export class BaileysEngine implements Engine {
     );
     this.#followAcks(ws, auth, people);
     onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
-    followNames(socket, auth, people);
+    followNames(socket, auth, people, this.#settings.clock);
     ws.on("open", () => {
       this.#life.setDeadline(this.#settings.loginTimeoutMs, () => ends.noLogin);
       this.#heartbeat = this.#startHeartbeat(socket, gate);

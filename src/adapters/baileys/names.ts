@@ -1,10 +1,15 @@
 import { type BinaryNode, jidDecode, proto, type WAMessage, type WASocket } from "@whiskeysockets/baileys";
+import type { Clock } from "../../ports/system.ts";
 import { isLid, type Pair, pairOf } from "../engine/chat-id.ts";
 import { type PairStore, People } from "../engine/people.ts";
 import type { AuthStore } from "./auth-state.ts";
 import { onMessages } from "./client.ts";
 import { accountOf } from "./message.ts";
 import { alignOwnMessage, jidOf, pairsIn, pairsInReports } from "./name-sources.ts";
+import { SmallCache } from "./small-cache.ts";
+
+/** Each message to a group asks for its members. Those that join later are told by notifications. */
+const groupMemory = { ttlMs: 60 * 60_000, entries: 200 };
 
 const userOf = (id: string): string => id.slice(0, id.indexOf("@"));
 
@@ -42,7 +47,7 @@ export function peopleOf(auth: AuthStore): People {
  * Learns pairs of ids from all that WhatsApp sends. Call it after the engine has set its own listener for messages, so that a
  * message's pairs are learned before the message is reported.
  */
-export function followNames(socket: WASocket, auth: AuthStore, people: People): void {
+export function followNames(socket: WASocket, auth: AuthStore, people: People, clock: Clock): void {
   const { ws, ev, signalRepository } = socket;
   const me = () => auth.state.creds.me && accountOf(auth.state.creds.me);
   const learn = (pairs: readonly (Pair | undefined)[]): void => {
@@ -56,6 +61,13 @@ export function followNames(socket: WASocket, auth: AuthStore, people: People): 
       learn(pairsIn(stanza));
     });
   }
+  const learnedGroups = new SmallCache(clock, groupMemory);
+  ws.prependListener("CB:iq,,group", (stanza: BinaryNode) => {
+    const { from = "" } = stanza.attrs;
+    if (learnedGroups.get(from)) return;
+    learnedGroups.set(from, true);
+    learn(pairsIn(stanza));
+  });
   ev.process((reports) => learn(pairsInReports(reports)));
   learnWhatBaileysStores(signalRepository, people, learn);
   followCopies(socket, me, learn);

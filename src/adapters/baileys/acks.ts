@@ -49,17 +49,6 @@ export async function withNumber(report: AckReport, people: People): Promise<Ack
   return { ...report, participant: (await people.otherOf(participant)) ?? participant };
 }
 
-/** Reasons by the error in WhatsApp's acknowledgement of a message (Baileys, SERVER_ERROR_CODES). */
-const errorReasons: Readonly<Record<string, string>> = {
-  429: "RATE",
-  463: "REACHOUT_LOCKED",
-  479: "STALE_DEVICES",
-};
-
-/** Returns the reason for which WhatsApp's server has refused a message. */
-export const refusalReason = (error: string): string =>
-  errorReasons[error] ?? `WHATSAPP_${error.replace(/\W/g, "") || "ERROR"}`;
-
 /**
  * Reports of WhatsApp on sent messages that are not committed yet. A receipt comes only once after it is acknowledged, so no frame leaves
  * before that.

@@ -2,7 +2,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { EventSchema, MessagePayloadSchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Credentials } from "../../ports/engine.ts";
 import { readCredentials } from "../engine/credentials.ts";
-import { changeOf, type Report, storedChange } from "./message-change.ts";
+import type { Report } from "../engine/message-report.ts";
+import { changeOf, storedChange } from "./message-change.ts";
 
 /** Changes to write together with the ratchet that the message has advanced. */
 export type InboxChanges = ReadonlyMap<string, Uint8Array | null>;

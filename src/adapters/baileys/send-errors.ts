@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { ConnectionLost, SendRefused } from "../../ports/sending.ts";
 
 /** Baileys' status codes of its own errors, and WhatsApp's of refused queries. */
@@ -28,6 +27,3 @@ function statusOf(error: unknown): number | undefined {
   const data: unknown = Reflect.get(error, "data");
   return [data, status].find((code): code is number => typeof code === "number");
 }
-
-/** Returns a new message id in the form of WhatsApp's linked devices. */
-export const newMessageId = (): string => `3EB0${randomBytes(9).toString("hex").toUpperCase()}`;

@@ -25,12 +25,13 @@ import {
 import type { Clock, Logger } from "../../ports/system.ts";
 import { chatId as chatIdOf, isLid, isNumber, type Person } from "../engine/chat-id.ts";
 import { errorFields } from "../engine/error-fields.ts";
+import { newMessageId } from "../engine/message-id.ts";
 import type { People } from "../engine/people.ts";
+import { refusalReason } from "../engine/refusal-reason.ts";
 import { Accounts } from "./accounts.ts";
-import { refusalReason } from "./acks.ts";
 import { jidOf } from "./name-sources.ts";
 import type { RecentMessages } from "./recent-messages.ts";
-import { newMessageId, refusalIn } from "./send-errors.ts";
+import { refusalIn } from "./send-errors.ts";
 import type { SentMessages } from "./sent-messages.ts";
 
 /** Sent messages whose acknowledgement may still come, at most. */

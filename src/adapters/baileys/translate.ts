@@ -8,8 +8,9 @@ import {
 } from "@whiskeysockets/baileys";
 import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { chatId } from "../engine/chat-id.ts";
+import type { Report } from "../engine/message-report.ts";
 import { messagePayload } from "./message.ts";
-import { changeIn, type Report } from "./message-change.ts";
+import { changeIn } from "./message-change.ts";
 
 /** Returns the account in creds, if there is one. */
 export const meOf = (creds: AuthenticationCreds): Me | undefined =>

@@ -1,33 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { proto } from "@whiskeysockets/baileys";
+import type { proto } from "@whiskeysockets/baileys";
 import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
+import { reaction } from "../../emulator/message-content.ts";
 import { sendContent } from "../../emulator/messages.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
-
-const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
-
-/** Content of messages that change the message `id`, which the sender of the change wrote if `fromMe`. */
-const reaction = (id: string, remoteJid: string, fromMe: boolean, text: string): proto.IMessage => ({
-  reactionMessage: { key: { id, remoteJid, fromMe }, text },
-});
-const edit = (id: string, remoteJid: string, text: string): proto.IMessage => ({
-  editedMessage: {
-    message: {
-      protocolMessage: {
-        key: { id, remoteJid, fromMe: true },
-        type: MESSAGE_EDIT,
-        editedMessage: { conversation: text },
-      },
-    },
-  },
-});
-const revocation = (id: string, remoteJid: string): proto.IMessage => ({
-  protocolMessage: { key: { id, remoteJid, fromMe: true }, type: REVOKE },
-});
 
 describe("a change of a message that WhatsApp sends to a NOWEB engine", () => {
   let whatsapp: WhatsApp;
@@ -63,17 +43,6 @@ describe("a change of a message that WhatsApp sends to a NOWEB engine", () => {
   };
   const [chat, me] = [() => `${bob.number}@c.us`, () => `${phone.number}@c.us`];
 
-  for (const text of ["👍", ""]) {
-    it(`is reported as a reaction ${text === "" ? "that was removed" : "with its emoji"}`, async () => {
-      const { id, change } = await changeAfter(bob, reaction("AAAA", phone.jid, false, text));
-      assert.ok(change.case === "messageReaction");
-      const { from, to, fromMe, reaction: found } = change.value;
-      assert.deepEqual([from, to, fromMe, found?.text], [chat(), me(), false, text]);
-      assert.equal(found?.messageId, `true_${chat()}_AAAA`);
-      assert.equal(change.value.id, `false_${chat()}_${id}`);
-    });
-  }
-
   it("names the other side's message if that side reacts to its own", async () => {
     const { change } = await changeAfter(bob, reaction("BBBB", phone.jid, true, "❤"));
     assert.ok(change.case === "messageReaction");
@@ -85,19 +54,6 @@ describe("a change of a message that WhatsApp sends to a NOWEB engine", () => {
     assert.ok(change.case === "messageReaction");
     assert.deepEqual([change.value.fromMe, change.value.from, change.value.to], [true, me(), chat()]);
     assert.equal(change.value.reaction?.messageId, `false_${chat()}_BBBB`);
-  });
-
-  it("is reported as an edit with the new text and the id of the message", async () => {
-    const { change } = await changeAfter(bob, edit("CCCC", phone.jid, "corrected"));
-    assert.ok(change.case === "messageEdited");
-    assert.deepEqual([change.value.editedMessageId, change.value.message?.body], ["CCCC", "corrected"]);
-    assert.equal(change.value.message?.from, chat());
-  });
-
-  it("is reported as a deletion with the id of the message", async () => {
-    const { change } = await changeAfter(bob, revocation("DDDD", phone.jid));
-    assert.ok(change.case === "messageRevoked");
-    assert.deepEqual([change.value.revokedMessageId, change.value.after?.from], ["DDDD", chat()]);
   });
 
   it("is reported again by the next engine if it was not committed, and acknowledged once it is", async () => {

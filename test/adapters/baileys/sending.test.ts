@@ -1,33 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import {
-  OutgoingContentSchema,
-  type OutgoingMessage,
-  OutgoingMessageSchema,
-} from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayload_Ack as Ack } from "../../../gen/sessiond/v1/event_pb.js";
 import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import type { Sending, SentMessage } from "../../../src/ports/sending.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
+import { outgoing, sendingContract, text } from "../../contract/sending.ts";
+import { edit, reaction, revocation } from "../../emulator/message-content.ts";
+import { sendContent } from "../../emulator/messages.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
-let nextId = 0;
-
-const outgoing = (
-  chatId: string,
-  content: MessageInitShape<typeof OutgoingContentSchema>,
-  more: MessageInitShape<typeof OutgoingMessageSchema> = {},
-): OutgoingMessage => {
-  nextId += 1;
-  const id = `3EB0${String(nextId).padStart(18, "0")}`;
-  return create(OutgoingMessageSchema, { id, chatId, content: create(OutgoingContentSchema, content), ...more });
-};
-const text = (value: string): MessageInitShape<typeof OutgoingContentSchema> => ({
-  kind: { case: "text", value: { text: value } },
-});
 const chatOf = (phone: Phone) => `${phone.number}@c.us`;
 
 /** Returns the next `count` acknowledgements, each as id, name and what else it says. */
@@ -80,54 +64,6 @@ describe("a NOWEB engine that sends", () => {
     assert.deepEqual(whatsapp.faults, []);
   });
 
-  it("sends a text under the caller's id, and reports how far it has come", async () => {
-    const message = outgoing(chatOf(bob), text("hello"));
-    const { jid } = await send(message);
-    assert.equal(jid, bob.jid);
-    const shown = await bob.nextMessage();
-    assert.deepEqual([shown.id, shown.text], [message.id, "hello"]);
-    assert.deepEqual(await acks(engine, 2), [
-      [message.id, "SERVER"],
-      [message.id, "DEVICE"],
-    ]);
-    bob.confirm(phone, [message.id], { type: "read" });
-    bob.confirm(phone, [message.id], { type: "played" });
-    assert.deepEqual(await acks(engine, 2), [
-      [message.id, "READ"],
-      [message.id, "PLAYED"],
-    ]);
-  });
-
-  it("reports each message of a receipt that names several", async () => {
-    const messages = ["one", "two", "three"].map((one) => outgoing(chatOf(bob), text(one)));
-    for (const message of messages) await send(message);
-    await acks(engine, 6);
-    bob.confirm(
-      phone,
-      messages.map(({ id }) => id),
-      { type: "read" },
-    );
-    assert.deepEqual(
-      await acks(engine, 3),
-      messages.map(({ id }) => [id, "READ"]),
-    );
-  });
-
-  for (const [error, reason] of [
-    [463, "REACHOUT_LOCKED"],
-    [429, "RATE"],
-    [500, "WHATSAPP_500"],
-  ] as const) {
-    it(`reports ${reason} once if WhatsApp refuses a message with ${error}, and sends it only once`, async () => {
-      whatsapp.answerTo = () => ({ error });
-      const message = outgoing(chatOf(bob), text("hello"));
-      await send(message);
-      assert.deepEqual(await acks(engine, 1), [[message.id, "ERROR", reason]]);
-      const times = phone.devices[0]?.ledger.sent.filter((id) => id === message.id).length;
-      assert.deepEqual([times, bob.shown.length], [1, 0]);
-    });
-  }
-
   it("sends once more under the same id if WhatsApp knows other devices of the recipient", async () => {
     let answers = 0;
     whatsapp.answerTo = ({ attrs }) => (attrs.id === message.id && answers++ === 0 ? { error: 479 } : {});
@@ -155,21 +91,6 @@ describe("a NOWEB engine that sends", () => {
       );
     }
     assert.equal(await sending().findAccount(number), undefined);
-  });
-
-  it("sends to the number that WhatsApp answers, as for Brazil's ninth digit", async () => {
-    const ana = whatsapp.phone("551187654321");
-    whatsapp.numbering.set("5511987654321", ana.number);
-    const { jid } = await send(outgoing("5511987654321@c.us", text("oi")));
-    assert.equal(jid, ana.jid);
-    assert.equal((await ana.nextMessage()).text, "oi");
-    assert.equal((await sending().findAccount("5511987654321"))?.chatId, chatOf(ana));
-  });
-
-  it("sends to a LID", async () => {
-    const { jid } = await send(outgoing(bob.lid, text("hello")));
-    assert.equal(jid, bob.lid);
-    assert.equal((await bob.nextMessage()).text, "hello");
   });
 
   it("sends a repeated message with the same content, which the phone shows once", async () => {
@@ -230,36 +151,6 @@ describe("a NOWEB engine that sends", () => {
     await whatsapp.until(() => ids.every(isRead), "the other read receipts");
   });
 
-  it("quotes a message that came in, and reacts to it", async () => {
-    const id = await bob.sendTextTo(phone, "how are you?");
-    await engine.until("message");
-    void engine.rest();
-    const key = await sending().findMessage({ id, chatId: chatOf(bob) });
-    assert.ok(key);
-    await send(outgoing(chatOf(bob), { ...text("fine"), replyTo: key }));
-    await send(outgoing(chatOf(bob), { kind: { case: "reaction", value: { text: "👍", key } } }));
-    const context = (await bob.nextMessage(({ text }) => text === "fine")).content.extendedTextMessage?.contextInfo;
-    assert.deepEqual([context?.stanzaId, context?.quotedMessage?.conversation], [id, "how are you?"]);
-    const reaction = (await bob.nextMessage(({ content }) => Boolean(content.reactionMessage))).content.reactionMessage;
-    assert.deepEqual([reaction?.text, reaction?.key?.id], ["👍", id]);
-    assert.equal(await sending().findMessage({ id: "UNKNOWN", chatId: chatOf(bob) }), undefined);
-    assert.equal(await sending().findMessage({ id, chatId: "15559999999@c.us" }), undefined);
-  });
-
-  it("mentions people by the JIDs that phones know", async () => {
-    void engine.rest();
-    await send(outgoing(chatOf(bob), { ...text("hi @1"), mentions: ["15559999999@c.us"] }));
-    const { content } = await bob.nextMessage();
-    assert.deepEqual(content.extendedTextMessage?.contextInfo?.mentionedJid, ["15559999999@s.whatsapp.net"]);
-  });
-
-  it("rejects as lost what is sent on a connection that has ended", async () => {
-    const rest = engine.rest();
-    await engine.engine.close();
-    await rest;
-    await assert.rejects(send(outgoing(chatOf(bob), text("late"))), { name: "ConnectionLost" });
-  });
-
   it("gives a message to nobody but its recipient", async () => {
     const [message, later] = [outgoing(chatOf(bob), text("secret")), outgoing(chatOf(bob), text("later"))];
     const eve = whatsapp.phone();
@@ -272,3 +163,52 @@ describe("a NOWEB engine that sends", () => {
     assert.deepEqual(eve.shown, []);
   });
 });
+
+sendingContract<Phone>("NOWEB", async () => {
+  const whatsapp = await startWhatsApp();
+  const phone = whatsapp.phone();
+  const session = new EngineSession(createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url }));
+  const engine = await session.openLoggedIn(({ seen }) => {
+    const qr = seen.findLast((event) => event.type === "qr");
+    return phone.scan(qr?.value ?? "");
+  });
+  const device = phone.devices[0] ?? assert.fail();
+  await whatsapp.waitForLogin(device);
+  const shown = (person: Phone, id: string) => person.shown.find((one) => one.id === id)?.content;
+  return {
+    phone,
+    session,
+    engine,
+    newPhone: (number) => whatsapp.phone(number),
+    answer(answer) {
+      whatsapp.answerTo = () => answer;
+    },
+    setNumber: (number, account) => void whatsapp.numbering.set(number, account),
+    confirm: (person, ids, type) => person.confirm(phone, ids, { type }),
+    isRead: (_, id) => device.ledger.receipts.get(id)?.includes("read") === true,
+    sentIds: () => device.ledger.sent,
+    quotedBy(person, id) {
+      const context = shown(person, id)?.extendedTextMessage?.contextInfo;
+      return context?.stanzaId ? { id: context.stanzaId, text: context.quotedMessage?.conversation ?? "" } : undefined;
+    },
+    mentionedBy: (person, id) =>
+      (shown(person, id)?.extendedTextMessage?.contextInfo?.mentionedJid ?? []).map((jid) => jid.split("@")[0] ?? ""),
+    reactionsTo: (person) =>
+      person.shown.flatMap(({ content: { reactionMessage } }) =>
+        reactionMessage ? [{ id: reactionMessage.key?.id ?? "", text: reactionMessage.text ?? "" }] : [],
+      ),
+    react: (from, to, { id, isOwn }, emoji) => sendContent(whatsapp, from, to, reaction(id, to.jid, isOwn, emoji)),
+    edit: (from, to, id, body) => sendContent(whatsapp, from, to, edit(id, to.jid, body)),
+    revoke: (from, to, id) => sendContent(whatsapp, from, to, revocation(id, to.jid)),
+    until: (condition) => whatsapp.until(condition, "what the contract waits for"),
+    async close() {
+      await session.close();
+      await whatsapp.close();
+      assert.deepEqual(whatsapp.faults, []);
+    },
+  };
+}, [
+  [463, "REACHOUT_LOCKED"],
+  [429, "RATE"],
+  [500, "WHATSAPP_500"],
+]);

@@ -1,0 +1,10 @@
+/** Reasons by the error in WhatsApp's acknowledgement of a message (Baileys, SERVER_ERROR_CODES). */
+const errorReasons: Readonly<Record<string, string>> = {
+  429: "RATE",
+  463: "REACHOUT_LOCKED",
+  479: "STALE_DEVICES",
+};
+
+/** Returns the reason for which WhatsApp's server has refused a message. */
+export const refusalReason = (error: string): string =>
+  errorReasons[error] ?? `WHATSAPP_${error.replace(/\W/g, "") || "ERROR"}`;

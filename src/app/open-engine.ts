@@ -34,6 +34,7 @@ export function openEngine(
         const sent = await backend.outgoing.get(name, id);
         return sent && sent.encoded.length > 0 ? { jid: sent.jid, encoded: sent.encoded } : undefined;
       },
+      isOutgoing: async (id) => (await backend.outgoing.get(name, id)) !== undefined,
     });
   return scope ? scope(name, open) : open();
 }

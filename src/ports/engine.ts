@@ -117,6 +117,8 @@ export interface EngineOptions {
   readonly archive?: FileArchive | undefined;
   /** Returns a message that the session has sent, by WhatsApp's id, for a recipient that asks again; left out: none is known. */
   readonly sentMessage?: ((id: string) => Promise<SentMessage | undefined>) | undefined;
+  /** Returns whether the session sends the message with this id of WhatsApp's, or has sent it. Engines do not report it as a message. */
+  readonly isOutgoing?: ((id: string) => Promise<boolean>) | undefined;
 }
 
 /** Makes engines of one kind. */

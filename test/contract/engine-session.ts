@@ -70,6 +70,8 @@ export class EngineSession {
   /** See EngineOptions. */
   archive: FileArchive | undefined;
   sentMessage: EngineOptions["sentMessage"];
+  /** See EngineOptions. */
+  isOutgoing: EngineOptions["isOutgoing"];
   /** Logged lines with their fields, one string each. */
   readonly log: string[] = [];
   readonly #factory: EngineFactory;
@@ -80,7 +82,7 @@ export class EngineSession {
   }
 
   open(factory = this.#factory): OpenEngine {
-    const { credentials, chats, config, reportedUntilMs, standing, archive, sentMessage } = this;
+    const { credentials, chats, config, reportedUntilMs, standing, archive, sentMessage, isOutgoing } = this;
     const engine = factory.open({
       session: "alice",
       config,
@@ -91,6 +93,7 @@ export class EngineSession {
       standing,
       archive,
       sentMessage,
+      isOutgoing,
     });
     this.#engines.push(engine);
     return new OpenEngine(engine);

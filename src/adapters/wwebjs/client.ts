@@ -3,6 +3,7 @@ import wwebjs from "whatsapp-web.js";
 import { EngineEnd } from "../engine/close-cause.ts";
 import { closedByStatus } from "./close-cause.ts";
 import { isUndecrypted, pageIdOf } from "./message.ts";
+import type { ChangeKind } from "./message-change.ts";
 import {
   catchUpWithSync,
   holdEarlyMessages,
@@ -16,6 +17,7 @@ import {
   unlinkDevice,
   watchPage,
 } from "./page-script.ts";
+import * as sending from "./page-sending.ts";
 
 declare module "whatsapp-web.js" {
   // The library does not declare these methods.
@@ -39,6 +41,12 @@ export interface PageReports {
   message(data: object): void;
   /** A message that the page cannot decrypt yet. If it can later, `message` follows. */
   undecrypted(id: string): void;
+  /** WhatsApp reports on a message that the account sent. */
+  ack(ack: sending.PageAck): void;
+  /** WhatsApp refuses a message; `ack` follows. */
+  refusal(id: string, error: string): void;
+  /** A message got a reaction, another text, or was deleted. */
+  change(kind: ChangeKind, data: object): void;
   /** The login was ended, here or on the phone. */
   loggedOut(): void;
   failed(error: unknown): void;
@@ -61,6 +69,8 @@ const address = "https://web.whatsapp.com/";
 /** Blocked resources that only a human would see. Messages' media (mmg.whatsapp.net) passes: the history comes from the same host. */
 const unneeded = ["*.woff", "*.woff2", "*.ttf", "*.mp4", "*.webm", "*.mp3", "*.ogg", "*://pps.whatsapp.net/*"];
 const rememberedMessages = 1_000;
+/** Own messages whose acknowledgements are reported again when a page is ready: the last page may have been killed after it stored them. */
+const repeatedAcks = 200;
 
 /**
  * whatsapp-web.js in a browser that the engine starts and closes. Uses only the injection of the library's life cycle: the rest can
@@ -122,6 +132,31 @@ export class WebClient extends wwebjs.Client {
   /** Returns the other ids of these people, in their order; null where the page knows none. */
   otherIds(ids: readonly string[]): Promise<(string | null)[]> {
     return this.#page.evaluate(otherIds, ids);
+  }
+
+  /** See page-sending.ts. */
+  sendText(text: sending.PageText): Promise<sending.PageOutcome> {
+    return this.#page.evaluate(sending.sendText, text);
+  }
+
+  /** Reacts to a message of the page. Returns false if the page does not have it; rejects if WhatsApp refuses the reaction. */
+  async react(reaction: { id: string; messageId: string; text: string }): Promise<void> {
+    if (!(await this.#page.evaluate(sending.sendReaction, reaction))) throw new Error("the page has no such message");
+  }
+
+  /** Returns the key of a message in one of these chats; undefined if the page has none. */
+  findMessage(name: Parameters<typeof sending.findMessage>[0]): ReturnType<typeof sending.findMessage> {
+    return this.#page.evaluate(sending.findMessage, name);
+  }
+
+  /** Returns the page's id of a chat; undefined if there is none. */
+  chatIdOf(id: string): Promise<string | undefined> {
+    return this.#page.evaluate(sending.chatIdIn, id);
+  }
+
+  /** Shows or hides that the account is typing. */
+  setTyping(chatId: string, isTyping: boolean): Promise<void> {
+    return this.#page.evaluate(sending.setTyping, { chatId, isTyping });
   }
 
   /** Takes a picture of the page as PNG. */
@@ -211,6 +246,12 @@ export class WebClient extends wwebjs.Client {
     });
     this.on("message_create", (message) => this.#hear(message.rawData));
     this.on("message_ciphertext", (message) => this.#hear(message.rawData));
+    this.on("message_ack", ({ rawData }, ack) => this.#takeAck({ ...rawData, ack }));
+    this.on("message_reaction", (reaction) => this.#reports.change("messageReaction", reaction));
+    this.on("message_edit", ({ rawData }, _, before) => {
+      if (isEdit(rawData, String(before ?? ""))) this.#reports.change("messageEdited", rawData);
+    });
+    this.on("message_revoke_everyone", ({ rawData }) => this.#reports.change("messageRevoked", rawData));
   }
 
   async #becomeReady(): Promise<void> {
@@ -220,6 +261,8 @@ export class WebClient extends wwebjs.Client {
       const held = this.#held ?? [];
       this.#held = undefined;
       for (const message of [...early, ...held]) this.#report(message);
+      await this.#page.evaluate(sending.watchReceipts);
+      for (const [id, ack] of await this.#page.evaluate(sending.ownAcks, repeatedAcks)) this.#reports.ack({ id, ack });
       if (this.#undecrypted.size === 0) return;
       // Without an answer, the next page is asked for them again.
       const found = await this.#page.evaluate(takeMessages, [...this.#undecrypted]).catch(() => []);
@@ -232,7 +275,16 @@ export class WebClient extends wwebjs.Client {
   #take(kind: unknown, value: unknown): void {
     if (kind === "logout") this.#reports.loggedOut();
     else if (kind === "state" && typeof value === "string") this.#reports.state(value);
-    else if (kind === "message" && typeof value === "object" && value !== null) this.#hear(value);
+    else if (typeof value !== "object" || value === null) return;
+    else if (kind === "message") this.#hear(value);
+    else if (kind === "ack") this.#reports.ack(value as sending.PageAck);
+    else if (kind === "refusal" && "id" in value && "error" in value) {
+      this.#reports.refusal(String(value.id), String(value.error));
+    }
+  }
+
+  #takeAck({ id, ack }: { readonly id?: { readonly id?: unknown; readonly fromMe?: unknown }; readonly ack: number }) {
+    if (id?.fromMe === true && typeof id.id === "string") this.#reports.ack({ id: id.id, ack });
   }
 
   #hear(message: object): void {
@@ -261,6 +313,10 @@ export class WebClient extends wwebjs.Client {
     this.#reports.message(data);
   }
 }
+
+/** Returns whether a changed text is an edit. The page also changes texts when it decrypts a message, and previews when it loads media. */
+const isEdit = (data: object, before: string): boolean =>
+  "latestEditMsgKey" in data || ("type" in data && data.type === "chat" && before !== "");
 
 const isOfGoneDocument = (error: unknown): boolean =>
   error instanceof Error && /context was destroyed|Cannot find context|detached Frame/i.test(error.message);

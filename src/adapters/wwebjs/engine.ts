@@ -2,13 +2,15 @@ import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Engine, EngineOptions, PairingCodes, Screenshots, UnlinkResult } from "../../ports/engine.ts";
 import { closedOnRequest, EngineEnd, pairingTimedOut, unlinkedByPhone } from "../engine/close-cause.ts";
 import { EngineLife } from "../engine/engine-life.ts";
+import { eventOf } from "../engine/message-report.ts";
 import { QrRound } from "../engine/qr-round.ts";
 import type { Chrome } from "./browser.ts";
 import type { PageReports, WebClient } from "./client.ts";
 import { closedByError, closedByState, linkLost, notConnected, notLoggedIn } from "./close-cause.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { graceMs, launchChrome, watchBrowser } from "./launch.ts";
-import { pageIdOf } from "./message.ts";
+import { keyIdOf, pageIdOf } from "./message.ts";
+import type { ChangeKind } from "./message-change.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
 import { pairingCodesOf } from "./pairing.ts";
@@ -16,6 +18,7 @@ import { Profile } from "./profile.ts";
 import { browserProxy } from "./proxy.ts";
 import { readyChrome } from "./ready-chrome.ts";
 import { screenshotsOf } from "./screenshots.ts";
+import { WebSending } from "./sending.ts";
 import type { Settings } from "./settings.ts";
 import { Undecrypted } from "./undecrypted.ts";
 import { unlinkDevice } from "./unlink.ts";
@@ -24,6 +27,7 @@ import { unlinkDevice } from "./unlink.ts";
 export class WwebjsEngine implements Engine {
   readonly pairingCodes: PairingCodes;
   readonly screenshots: Screenshots;
+  readonly sending: WebSending;
   readonly #settings: Settings;
   readonly #options: EngineOptions;
   readonly #life: EngineLife;
@@ -38,6 +42,8 @@ export class WwebjsEngine implements Engine {
   #codeTaken = Promise.withResolvers<void>();
   #stage: "connecting" | "pairing" | "paired" | "open" = "connecting";
   #isHealthy = true;
+  /** Resolves when the page has its connection back. */
+  #online = Promise.withResolvers<void>();
   #heardAtMs: number | undefined;
   #me: Me | undefined;
   #undecrypted: Undecrypted | undefined;
@@ -64,6 +70,14 @@ export class WwebjsEngine implements Engine {
     this.pairingCodes = pairingCodesOf(() => this.#pairingPage(), this.#life, pairingCodeTimeoutMs);
     const page = { loaded: this.#pageUp.promise, client: () => this.#client };
     this.screenshots = screenshotsOf(page, this.#life, answerTimeoutMs);
+    this.#online.resolve();
+    this.sending = new WebSending({
+      settings,
+      life: this.#life,
+      page: () => (this.#stage === "open" && !this.#life.closed ? this.#client : undefined),
+      online: () => this.#online.promise,
+      namesOf: (chatId) => this.#reader.namesOf(chatId),
+    });
     this.#life.start();
   }
 
@@ -147,6 +161,9 @@ export class WwebjsEngine implements Engine {
       state: (state) => this.#enterState(state),
       ready: () => this.#life.enqueue(() => this.#becomeReady()),
       message: (data) => this.#life.enqueue(() => this.#reportMessage(data)),
+      ack: (ack) => this.sending.acknowledge(ack),
+      refusal: (id, error) => this.sending.takeError(id, error),
+      change: (kind, data) => this.#life.enqueue(() => this.#reportChange(kind, data)),
       undecrypted: (id) => this.#life.enqueue(() => this.#undecrypted?.add(id)),
       loggedOut: () => this.#leaveLogin(),
       failed: (error) => this.#life.fail(error),
@@ -196,6 +213,8 @@ export class WwebjsEngine implements Engine {
   #reportHealth(healthy: boolean): void {
     if (healthy === this.#isHealthy) return;
     this.#isHealthy = healthy;
+    if (healthy) this.#online.resolve();
+    else this.#online = Promise.withResolvers();
     if (healthy) this.#life.clearDeadline();
     else this.#life.setDeadline(this.#settings.reconnectTimeoutMs, () => linkLost);
     this.#life.enqueueReport({ type: "health", healthy });
@@ -249,8 +268,19 @@ export class WwebjsEngine implements Engine {
     if (!this.#me) return this.#reader.hold(data);
     const message = await this.#reader.read(data);
     const forget = () => this.#undecrypted?.remove(pageIdOf(data));
-    if (!message) await forget();
+    if (!message || (message.fromMe && (await this.#isOutgoing(data)))) await forget();
     else this.#life.report({ type: "message", message }, () => this.#life.enqueue(forget));
+  }
+
+  async #reportChange(kind: ChangeKind, data: object): Promise<void> {
+    if (!this.#me || (kind === "messageReaction" && (await this.#isOutgoing(data)))) return;
+    const report = await this.#reader.readChange(kind, data);
+    if (report) this.#life.report(eventOf(report));
+  }
+
+  /** Returns whether this server has sent a message, which is announced where it was accepted. */
+  async #isOutgoing(data: object): Promise<boolean> {
+    return (await this.#options.isOutgoing?.(keyIdOf(data))) ?? false;
   }
 
   async #otherIds(ids: readonly string[]): Promise<readonly (string | null)[]> {

@@ -19,7 +19,7 @@ export function createWwebjsFactory(options: WwebjsOptions): WwebjsFactory {
   const present = new Map<string, Promise<void>>();
   return {
     kind: Engine_Kind.WEBJS,
-    abilities: ["pairingCodes", "screenshots"],
+    abilities: ["pairingCodes", "screenshots", "sending"],
     browser: async () => (await findChrome(settings))?.path,
     obstacle: async () => ((await findChrome(settings)) ? undefined : chromeMissing(settings)),
     open(engineOptions) {

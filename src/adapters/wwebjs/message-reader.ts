@@ -4,8 +4,10 @@ import { type Me, MeSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import type { Credentials } from "../../ports/engine.ts";
 import { halfNamedIn } from "../engine/addresses.ts";
 import { chatId, isLid, type Person, pairOf } from "../engine/chat-id.ts";
+import type { Report } from "../engine/message-report.ts";
 import { type PairStore, People } from "../engine/people.ts";
 import { messagePayload } from "./message.ts";
+import { type ChangeKind, changeIn } from "./message-change.ts";
 import type { PageAccount } from "./page-script.ts";
 
 /** Asks the page for people's other ids, in their order. Never rejects. */
@@ -62,7 +64,22 @@ export class MessageReader {
   /** Returns the message as events show it; undefined if no user wrote it. Its pairs of ids are on disk when it resolves. */
   async read(data: object): Promise<MessagePayload | undefined> {
     const message = this.#me && messagePayload(data, this.#me);
-    if (!message) return undefined;
+    return message && this.#named(message);
+  }
+
+  /** Returns a change as the engine reports it; undefined if the page does not name the message. */
+  async readChange(kind: ChangeKind, data: object): Promise<Report | undefined> {
+    const report = this.#me && changeIn(kind, data, this.#me);
+    return report && { ...report, message: await this.#named(report.message) };
+  }
+
+  /** Returns all ids of a chat, with the one asked for first. */
+  async namesOf(chatId: string): Promise<string[]> {
+    const other = (await this.#people.otherOf(chatId)) ?? (await this.#askPage([chatId]))[0];
+    return other ? [chatId, other] : [chatId];
+  }
+
+  async #named(message: MessagePayload): Promise<MessagePayload> {
     const { from, fromLid, to, toLid, participant, participantLid } = message;
     await this.#people.learn([pairOf(from, fromLid), pairOf(to, toLid), pairOf(participant, participantLid)]);
     // A LID may have got its number since it was last asked for.
@@ -72,6 +89,6 @@ export class MessageReader {
       await this.#people.learn(asked.map((id, i) => pairOf(id, others[i])));
     }
     const [named] = await this.#people.complete([{ message }]);
-    return named?.message;
+    return named?.message ?? message;
   }
 }

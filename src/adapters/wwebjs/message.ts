@@ -49,11 +49,15 @@ const withheld = new Set(["mediaKey", "messageSecret", "body64", "preview"]);
 
 /** Returns the message as events show it; undefined if no user wrote it. `me`: the account. */
 export function messagePayload(data: object, me: Person): MessagePayload | undefined {
-  const raw = jsonObject(data);
+  return "type" in data && userTypes.has(String(data.type)) ? payloadOf(jsonObject(data), me) : undefined;
+}
+
+/** Returns a message of any type as events show it; undefined if the page does not name it. */
+export function payloadOf(raw: JsonObject, me: Person): MessagePayload | undefined {
   const key = objectOf(raw.id);
   const remote = idOf(key.remote);
   const type = textOf(raw.type);
-  if (!userTypes.has(type) || !remote || typeof key.id !== "string") return undefined;
+  if (!remote || typeof key.id !== "string") return undefined;
   const fromMe = key.fromMe === true;
   // The page can have one of a person's ids in `remote` and the other in `to` or `from`.
   const chat = personOf(remote, idOf(fromMe ? raw.to : raw.from), me);
@@ -79,17 +83,26 @@ export function pageIdOf(data: object): string {
   return "_serialized" in id ? String(id._serialized) : "";
 }
 
+/** Returns WhatsApp's id of the message; empty if it has none. */
+export function keyIdOf(data: object): string {
+  const id = "id" in data && typeof data.id === "object" && data.id !== null ? data.id : {};
+  return "id" in id ? String(id.id) : "";
+}
+
 /** Returns whether the page cannot decrypt the message yet. */
 export const isUndecrypted = (data: object): boolean => "type" in data && data.type === "ciphertext";
 
 type Json = JsonObject[string];
 
-const objectOf = (value: Json | undefined): JsonObject =>
+/** Returns a value that is an object; else one without fields. */
+export const objectOf = (value: Json | undefined): JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
+
+/** Returns a value that is a text; else an empty one. */
+export const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "");
 
 /** Returns an id that the page has as a string or as an object. */
-function idOf(value: Json | undefined): string {
+export function idOf(value: Json | undefined): string {
   return typeof value === "string" ? value : textOf(objectOf(value)._serialized);
 }
 
@@ -115,5 +128,5 @@ function replyTo(raw: JsonObject, me: Person) {
 }
 
 /** Copies a message, which came as JSON through the DevTools protocol, without the fields left out of events. */
-const jsonObject = (value: object): JsonObject =>
+export const jsonObject = (value: object): JsonObject =>
   JSON.parse(JSON.stringify(value, (key, item) => (withheld.has(key) ? undefined : item)));

@@ -32,6 +32,10 @@ export interface Limits {
   readonly pairingCodeTimeoutMs: number;
   /** For the page to leave once it was asked to log out. */
   readonly logoutTimeoutMs: number;
+  /** For WhatsApp to acknowledge a message before the engine counts it as handed over. */
+  readonly sendTimeoutMs: number;
+  /** For the page to send a message by itself that an earlier document has stored. */
+  readonly resendPatienceMs: number;
   /** At a logout: for a page that shows a code to learn that a phone has just taken it. */
   readonly scanGraceMs: number;
 }
@@ -48,6 +52,8 @@ const limits: Limits = {
   answerTimeoutMs: 15_000,
   pairingCodeTimeoutMs: 10_000,
   logoutTimeoutMs: 4_000,
+  sendTimeoutMs: 15_000,
+  resendPatienceMs: 3_000,
   scanGraceMs: 300,
 };
 

@@ -34,6 +34,7 @@ describe("a WEBJS message", () => {
       hasMedia: false,
       ack: Ack.SERVER,
       vCards: [],
+      source: "",
     });
     assert.equal(data?.body, "hello");
   });

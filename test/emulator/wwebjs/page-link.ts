@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { WebSocket } from "ws";
+import { routeMessage, type SentWebMessage, type WebReceipt } from "./sent-messages.ts";
 import type { WebDevice, WebMessage } from "./web-phone.ts";
 import type { WhatsAppWeb } from "./whatsapp-web.ts";
 
@@ -15,6 +16,11 @@ interface Hello {
   readonly advSecret: string;
   readonly device?: string;
 }
+
+const later = (delayMs: number, work: () => void): void => {
+  if (delayMs > 0) setTimeout(work, delayMs).unref();
+  else work();
+};
 
 const refsPerRound = 6;
 /** WhatsApp's codes contain no 0, O, I or U. */
@@ -72,6 +78,10 @@ export class PageLink {
     this.#send({ type: "message", message });
   }
 
+  deliverReceipt(receipt: WebReceipt): void {
+    this.#send({ type: "receipt", receipt });
+  }
+
   /** Tells the page that its device is no longer linked. */
   unlink(): void {
     this.#send({ type: "unlinked" });
@@ -99,6 +109,27 @@ export class PageLink {
         break;
       case "received":
         this.device?.waiting.delete(String(message.id));
+        break;
+      case "receipt_taken":
+        this.device?.receipts.delete(String(message.key));
+        break;
+      case "send":
+        this.#takeSent(message.question, message.message as SentWebMessage);
+        break;
+      case "seen":
+        this.device?.owner.markSeen(String(message.chat));
+        break;
+      case "typing":
+        this.device?.owner.typing.push({ chat: String(message.chat), isTyping: message.isTyping === true });
+        break;
+      case "exists":
+        this.#answer(message.question, () => this.#whatsapp.accountNamed(String(message.id)));
+        break;
+      case "group":
+        this.#answer(message.question, () => this.#membersOf(String(message.id)));
+        break;
+      case "preview":
+        this.#answer(message.question, () => `Title of ${message.url}`);
         break;
       case "link_code":
         this.#answer(message.question, () => this.#giveLinkCode(String(message.phone)));
@@ -138,8 +169,29 @@ export class PageLink {
     this.device = device;
     device.page = this;
     const { jid, lid, name } = device.owner;
-    const { syncMs, syncsTwice } = this.#whatsapp;
-    this.#send({ type: "login", me: jid, lid, name, syncMs, syncsTwice, offline: [...device.waiting.values()] });
+    const { syncMs, syncsTwice, chatsByLid, sendsPending } = this.#whatsapp;
+    const left = { offline: [...device.waiting.values()], receipts: [...device.receipts.values()] };
+    this.#send({ type: "login", me: jid, lid, name, syncMs, syncsTwice, chatsByLid, sendsPending, ...left });
+  }
+
+  /** Returns the ids of a group's members; null unless the page's account is one. */
+  #membersOf(group: string): string[] | null {
+    const members = this.#whatsapp.groups.get(group) ?? [];
+    const isMember = members.some((member) => member === this.device?.owner);
+    return isMember ? members.map(({ jid }) => jid) : null;
+  }
+
+  /** Answers a message as the test has it, and delivers it unless it is refused. */
+  #takeSent(question: number | undefined, message: SentWebMessage): void {
+    const { device } = this;
+    if (!device) return;
+    device.sent.push(message.id);
+    const answer = this.#whatsapp.answerTo(message);
+    const { delayMs = 0, error } = answer === "none" ? {} : answer;
+    const value = error === undefined ? { t: Math.floor(Date.now() / 1_000) } : { error };
+    if (answer !== "none") later(delayMs, () => this.#answer(question, () => value));
+    // The answer goes first, as with the real server.
+    if (error === undefined) later(delayMs, () => routeMessage(this.#whatsapp, device, message));
   }
 
   #giveLinkCode(phone: string): string {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { PageLink } from "./page-link.ts";
+import { receiptAcks, type SentWebMessage, type ShownMessage, type WebReceipt } from "./sent-messages.ts";
 import type { WhatsAppWeb } from "./whatsapp-web.ts";
 
 /** A text as the page receives it. Ids are chat ids. */
@@ -17,6 +18,16 @@ export interface WebMessage {
   readonly pair?: readonly [lid: string, number: string] | undefined;
   /** True if the page cannot decrypt it. It is confirmed all the same, and sent again later. */
   readonly isUndecrypted?: boolean;
+  /** What it does to another message, if it is not a text. */
+  readonly change?: WebChange;
+}
+
+/** A reaction to a message, its new text, or its deletion. */
+export interface WebChange {
+  readonly kind: "reaction" | "edit" | "revoke";
+  /** The changed message, from the point of view of the page that gets this. */
+  readonly target: { readonly id: string; readonly fromMe: boolean };
+  readonly text: string;
 }
 
 /** Deviations from the usual text, which is addressed by number, sent now, and can be decrypted. */
@@ -44,16 +55,31 @@ export interface WebDevice {
   page: PageLink | undefined;
   /** Unconfirmed messages. */
   readonly waiting: Map<string, WebMessage>;
+  /** Unconfirmed receipts. */
+  readonly receipts: Map<string, WebReceipt>;
+  /** Ids of all messages that it has sent, repeats included. */
+  readonly sent: string[];
 }
 
 /** An account and its phone. Created by `WhatsAppWeb.phone()`. */
 export class WebPhone {
   readonly number: string;
   readonly name: string;
+  /** False if the senders of messages get no delivery receipts. */
+  confirmsDelivery = true;
+  /** Messages that the phone shows, in order. It drops repeats by their id, as WhatsApp's clients do. */
+  readonly shown: ShownMessage[] = [];
+  /** Ids of the repeats that were dropped. */
+  readonly repeats: string[] = [];
+  /** Times that devices of the account showed or hid that it is typing. */
+  readonly typing: { readonly chat: string; readonly isTyping: boolean }[] = [];
+  /** Chats of the messages that came and are not read yet, by message id. */
+  readonly unread = new Map<string, string>();
   readonly #whatsapp: WhatsAppWeb;
   readonly #devices = new Map<string, WebDevice>();
   /** Sends the texts again that recipients could not decrypt, by message id. */
   readonly #undecrypted = new Map<string, () => void>();
+  readonly #taken = new Set<ShownMessage>();
   #nextDeviceId = 1;
 
   constructor(whatsapp: WhatsAppWeb, number: string, name: string) {
@@ -128,6 +154,7 @@ export class WebPhone {
     this.#deliver({ ...common, to: chat, fromMe: true, chat, pair: pairOf(recipient) });
     const inGroup = group === undefined ? {} : { from: group, chat: group, author: sender };
     const received = { ...common, fromMe: false, from: sender, chat: sender, ...inGroup, pair: pairOf(this) };
+    if (recipient !== this) recipient.unread.set(common.id, received.chat);
     if (isUndecrypted) this.#undecrypted.set(common.id, () => recipient.#deliver(received));
     if (recipient !== this) recipient.#deliver(isUndecrypted ? { ...received, body: "", isUndecrypted } : received);
     return common.id;
@@ -137,6 +164,63 @@ export class WebPhone {
   sendAgain(id: string): void {
     this.#undecrypted.get(id)?.();
     this.#undecrypted.delete(id);
+  }
+
+  /** Sends a message that changes another one, which this account wrote if `fromMe`; returns its id. */
+  async change(to: WebPhone, { target, ...change }: WebChange): Promise<string> {
+    const id = `3EB0${randomBytes(9).toString("hex").toUpperCase()}`;
+    const common = { id, from: this.jid, to: to.jid, body: "", t: Math.floor(Date.now() / 1_000) };
+    const other = { id: target.id, fromMe: !target.fromMe };
+    this.#deliver({ ...common, fromMe: true, chat: to.jid, change: { ...change, target } });
+    to.#deliver({ ...common, fromMe: false, chat: this.jid, change: { ...change, target: other } });
+    return id;
+  }
+
+  /** Tells the sender that messages were delivered, read or played, in a group as its member. */
+  confirm(
+    sender: WebPhone,
+    ids: readonly string[],
+    { type = "", group }: { type?: string; group?: string } = {},
+  ): void {
+    for (const device of sender.devices) {
+      for (const id of ids.filter((one) => device.sent.includes(one))) {
+        const ack = receiptAcks[type] ?? receiptAcks[""];
+        const receipt = { key: `${id} ${ack} ${this.jid}`, id, ack, ...(group && { participant: this.jid }) };
+        device.receipts.set(receipt.key, receipt);
+        device.page?.deliverReceipt(receipt);
+      }
+    }
+  }
+
+  /** Shows a message, unless it is shown already, and delivers it to the account's devices. Returns false for a repeat. */
+  receive(shown: ShownMessage, message: WebMessage | undefined): boolean {
+    const isRepeat = this.shown.some(({ id, from }) => id === shown.id && from === shown.from);
+    if (isRepeat) this.repeats.push(shown.id);
+    else this.shown.push(shown);
+    if (!isRepeat && message) this.#deliver(message);
+    this.#whatsapp.changed();
+    return !isRepeat;
+  }
+
+  /** Gives the account's other devices a message that one of them has sent. */
+  copySent({ mentions: _, quoted: __, ...message }: SentWebMessage, sender: WebDevice): void {
+    for (const device of this.devices) if (device !== sender) deliverTo(device, message);
+  }
+
+  /** Resolves with the next matching message that the phone shows or has shown, each once. */
+  async nextMessage(matches: (message: ShownMessage) => boolean = () => true): Promise<ShownMessage> {
+    const find = () => this.shown.find((one) => !this.#taken.has(one) && matches(one));
+    await this.#whatsapp.until(() => find() !== undefined);
+    const found = find();
+    if (!found) throw new Error("unreachable: the wait ended without a message");
+    this.#taken.add(found);
+    return found;
+  }
+
+  /** Marks the messages of a chat as read. Called for pages. */
+  markSeen(chat: string): void {
+    const ids = [chat, this.#whatsapp.named(chat)?.jid, this.#whatsapp.named(chat)?.lid];
+    for (const [id, from] of this.unread) if (ids.includes(from)) this.unread.delete(id);
   }
 
   /** Returns the device with this id if the key is its own. Called for pages. */
@@ -158,15 +242,18 @@ export class WebPhone {
   async #pair(page: PageLink): Promise<WebDevice> {
     const jid = `${this.number}:${this.#nextDeviceId++}@s.whatsapp.net`;
     const { staticKey } = page;
-    const device: WebDevice = { owner: this, phone: this, jid, staticKey, page: undefined, waiting: new Map() };
+    const empty = { page: undefined, waiting: new Map(), receipts: new Map(), sent: [] };
+    const device: WebDevice = { owner: this, phone: this, jid, staticKey, ...empty };
     await page.pair(device);
     return device;
   }
 
   #deliver(message: WebMessage): void {
-    for (const device of this.devices) {
-      device.waiting.set(message.id, message);
-      device.page?.deliver(message);
-    }
+    for (const device of this.devices) deliverTo(device, message);
   }
+}
+
+function deliverTo(device: WebDevice, message: WebMessage): void {
+  device.waiting.set(message.id, message);
+  device.page?.deliver(message);
 }

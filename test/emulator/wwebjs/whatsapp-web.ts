@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { toFileStream } from "qrcode";
 import { type WebSocket, WebSocketServer } from "ws";
 import { PageLink } from "./page-link.ts";
+import type { SentWebMessage, ServerAnswer } from "./sent-messages.ts";
 import { WebPhone } from "./web-phone.ts";
 
 const near = (name: string) => new URL(name, import.meta.url);
@@ -19,12 +20,13 @@ const pin = createHash("sha256")
   .digest("base64");
 
 const files: Readonly<Record<string, { readonly type: string; readonly body: Buffer }>> = Object.fromEntries(
-  [["/", "page.html"], ...["app", "models", "login", "link"].map((name) => [`/${name}.js`, `${name}.js`])].map(
-    ([path = "", name = ""]) => [
-      path,
-      { type: name.endsWith(".js") ? "text/javascript" : "text/html", body: readFileSync(near(`page/${name}`)) },
-    ],
-  ),
+  [
+    ["/", "page.html"],
+    ...["app", "models", "people", "sending", "login", "link"].map((name) => [`/${name}.js`, `${name}.js`]),
+  ].map(([path = "", name = ""]) => [
+    path,
+    { type: name.endsWith(".js") ? "text/javascript" : "text/html", body: readFileSync(near(`page/${name}`)) },
+  ]),
 );
 
 /** Answer to a browser's request for the page: the page, an HTTP status, nothing, or the end of the connection. */
@@ -68,6 +70,16 @@ export class WhatsAppWeb {
   syncsTwice = false;
   /** Text of the error with which requests for a pairing code are refused while it is set. */
   linkCodeRefusal: string | undefined;
+  /** The server's answer to a message that a page sends. */
+  answerTo: (message: SentWebMessage) => ServerAnswer = () => ({});
+  /** The number of the account that a number leads to, if it is another one; null for none. */
+  readonly numbering = new Map<string, string | null>();
+  /** Members of groups by the group's id. */
+  readonly groups = new Map<string, readonly WebPhone[]>();
+  /** Lets pages that log in address people's chats by LID. */
+  chatsByLid = false;
+  /** Lets pages send what an earlier document has stored and not sent. */
+  sendsPending = false;
   /** Requests of browsers, as "GET /path". */
   readonly requests: string[] = [];
   readonly #changes = new EventEmitter().setMaxListeners(0);
@@ -100,6 +112,26 @@ export class WhatsAppWeb {
     const phone = new WebPhone(this, chosen, profile.name ?? `Phone ${chosen}`);
     this.#phones.set(chosen, phone);
     return phone;
+  }
+
+  /** Returns the account with this number or LID, as a chat id. */
+  named(id: string): WebPhone | undefined {
+    return [...this.#phones.values()].find(({ jid, lid }) => jid === id || lid === id);
+  }
+
+  /** Returns the ids of the account that a number or LID leads to; null if there is none. */
+  accountNamed(id: string): { readonly number: string; readonly lid: string } | null {
+    const [user = ""] = id.split("@");
+    const number = id.endsWith("@c.us") && this.numbering.has(user) ? this.numbering.get(user) : user;
+    const phone = this.named(id.endsWith("@c.us") ? `${number}@c.us` : id);
+    return phone ? { number: phone.jid, lid: phone.lid } : null;
+  }
+
+  /** Adds a group of these accounts; returns its id. */
+  group(members: readonly WebPhone[]): string {
+    const id = `12036300000000${String(1_000 + this.groups.size)}@g.us`;
+    this.groups.set(id, members);
+    return id;
   }
 
   /** Returns the account of a device. */

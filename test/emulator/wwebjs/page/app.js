@@ -2,15 +2,17 @@
 import { openLink } from "./link.js";
 import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./login.js";
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
+import { Chats, People } from "./people.js";
+import { Message, Sender } from "./sending.js";
 
 const Socket = new Model({ state: "OPENING", hasSynced: false });
 const Conn = new Model({ ref: undefined, pushname: undefined, platform: undefined, wid: undefined, lid: undefined });
 const Cmd = new Emitter();
 const Msg = new Collection();
-const Chat = new Collection();
-/** LIDs and numbers of people, as messages to this document have paired them. */
-const numbers = new Map();
-const lids = new Map();
+const people = new People();
+const ask = (question) => link.ask(question);
+const Chat = new Chats(people, ask);
+const sender = new Sender({ Msg, Chat, people, ask, notify: (message) => link.send(message), me: () => Conn.wid });
 let progress = 0;
 let login;
 /** Remaining codes of this round, and whether the first has been shown. */
@@ -45,11 +47,11 @@ const modules = {
     getMaybeMeLidUser: () => Conn.lid,
   },
   WAWebApiContact: {
-    getPhoneNumber: (wid) => numbers.get(String(wid)),
-    getCurrentLid: (wid) => lids.get(String(wid)),
+    getPhoneNumber: people.numberOf,
+    getCurrentLid: people.lidOf,
   },
   WABase64: { encodeB64: (data) => btoa(String.fromCharCode(...data)) },
-  WALinkify: { findLinks: () => [], findLink: () => undefined },
+  WALinkify: { findLinks: linksIn, findLink: (text) => linksIn(text)[0] },
   WAWebAltDeviceLinkingApi: {
     setPairingType() {},
     async initializeAltDeviceLinking() {},
@@ -57,9 +59,10 @@ const modules = {
     startAltLinkingFlow: (phone) => link.ask({ type: "link_code", phone }),
   },
   WAWebLaunchSocketUtils: { refreshQR: () => Cmd.refreshQR() },
-  WAWebWidFactory: { createWid: (text) => new Wid(text) },
+  WAWebWidFactory: { createWid: (text) => new Wid(text), asUserWidOrThrow: (wid) => wid },
   WAWebMsgKey: MsgKey,
   WAWebNonMessageDataRequestPlaceholderMessageResendUtils: { handlePlaceholderMsgsSeen() {} },
+  ...sender.modules(),
 };
 Msg.getMessagesById = async (ids) => ({ messages: ids.flatMap((id) => Msg.get(id) ?? []) });
 
@@ -96,15 +99,20 @@ async function leave() {
   setTimeout(() => location.assign("/?post_logout=1"), 50);
 }
 
+/** Returns the links in a text. */
+function linksIn(text) {
+  const found = (text ?? "").match(/https?:\/\/\S+/g) ?? [];
+  return found.map((href) => ({ href, suspiciousCharacters: new Set() }));
+}
+
 /** Adds a message to the collection; decrypts the one that is there if `data` has what it lacks. */
 function addMessage(data, isNewMsg) {
+  if (isNewMsg && data.pair) people.learn(...data.pair);
+  if (data.change) return applyChange(data, isNewMsg);
+  sender.know(data);
   const author = data.author && new Wid(data.author);
-  const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id, participant: author });
-  if (isNewMsg && data.pair) {
-    const [lid, number] = data.pair;
-    numbers.set(lid, new Wid(number));
-    lids.set(number, new Wid(lid));
-  }
+  const participant = data.participant ? new Wid(data.participant) : author;
+  const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id, participant });
   const { body, t, isUndecrypted } = data;
   const known = Msg.get(id);
   if (known) {
@@ -114,7 +122,29 @@ function addMessage(data, isNewMsg) {
   }
   const [from, to] = [data.from, data.to].map((text) => new Wid(text));
   const type = isUndecrypted ? "ciphertext" : "chat";
-  Msg.add(new Model({ id, body, type, t, from, to, author, self: "in", ack: 1, ...(isNewMsg && { isNewMsg }) }));
+  const { ack = 1 } = data;
+  Msg.add(new Message({ id, body, type, t, from, to, author, self: "in", ack, ...(isNewMsg && { isNewMsg }) }));
+}
+
+/** Shows a reaction to a message, its new text, or its deletion. */
+function applyChange({ change: { kind, target, text }, id, fromMe, chat, from, author, t }, isNew) {
+  const remote = new Wid(chat);
+  const participant = author && new Wid(author);
+  const key = new MsgKey({ fromMe, remote, id, participant });
+  const known = Msg.getModelsArray().find((message) => message.id.id === target.id);
+  if (kind === "reaction") {
+    const parent = known?.id ?? new MsgKey({ remote, ...target });
+    if (isNew) sender.showReaction({ id: key, parent, text, sender: participant ?? new Wid(from), t });
+    return;
+  }
+  if (!known) return;
+  if (kind === "edit") {
+    Object.assign(known, { latestEditMsgKey: key, latestEditSenderTimestampMs: t * 1_000 });
+    known.set("body", text);
+  } else {
+    Object.assign(known, { body: "", subtype: "sender", protocolMessageKey: known.id });
+    known.set("type", "revoked");
+  }
 }
 
 /** Everything that is done with messages, in its order. */
@@ -143,6 +173,18 @@ function receive(message) {
   });
 }
 
+/** Stores how far a message has come, then confirms that. */
+function takeReceipt(receipt) {
+  messagesDone = messagesDone.then(async () => {
+    await sender.takeReceipt(receipt);
+    try {
+      link.send({ type: "receipt_taken", key: receipt.key });
+    } catch {
+      // The link was lost. The receipt comes again.
+    }
+  });
+}
+
 /** Synchronises again at the moment when the client's utilities come into the page. */
 function syncAgainOnEntry() {
   const set = (value) => {
@@ -152,7 +194,7 @@ function syncAgainOnEntry() {
   Object.defineProperty(window, "WWebJS", { set, configurable: true });
 }
 
-async function logIn({ me, lid, name, syncMs, syncsTwice, offline }) {
+async function logIn({ me, lid, name, syncMs, syncsTwice, offline, chatsByLid, sendsPending, receipts }) {
   if (syncsTwice) syncAgainOnEntry();
   Conn.set("pushname", name);
   Conn.set("platform", "android");
@@ -160,8 +202,12 @@ async function logIn({ me, lid, name, syncMs, syncsTwice, offline }) {
   Conn.set("lid", new Wid(lid));
   Socket.set("state", "CONNECTED");
   addEarlierMessages();
+  Chat.byLid = chatsByLid;
+  people.learn(lid, me);
   for (const message of offline) receive(message);
+  for (const receipt of receipts) takeReceipt(receipt);
   await messagesDone;
+  if (sendsPending) sender.sendPending();
   for (progress of [0, 50, 100]) {
     Cmd.trigger("offline_progress_update_from_bridge");
     await new Promise((resolve) => setTimeout(resolve, syncMs / 3));
@@ -191,6 +237,7 @@ const handlers = {
   },
   login: logIn,
   message: ({ message }) => receive(message),
+  receipt: ({ receipt }) => takeReceipt(receipt),
   unknown_device: async () => {
     await forgetLogin();
     login = await loadLogin();

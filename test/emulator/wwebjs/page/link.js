@@ -32,8 +32,9 @@ export function openLink({ onOpen, onDown, onMessage }) {
     ask(message) {
       return new Promise((resolve, reject) => {
         asked += 1;
-        waiting.set(asked, { resolve, reject });
+        if (socket.readyState !== WebSocket.OPEN) throw new Error("link lost");
         send({ ...message, question: asked });
+        waiting.set(asked, { resolve, reject });
       });
     },
     /** Hangs up; the link reconnects by itself. */

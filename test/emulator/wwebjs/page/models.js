@@ -59,10 +59,14 @@ export class Model extends Emitter {
 export class Collection extends Emitter {
   #models = new Map();
 
+  /** Adds a model, unless there is one with its id. Returns the one that is there afterwards, in an array as Backbone does. */
   add(model) {
+    const known = this.get(model.id);
+    if (known) return [known];
     model.collection = this;
     this.#models.set(String(model.id), model);
     this.trigger("add", model);
+    return [model];
   }
 
   get(id) {
@@ -81,6 +85,7 @@ export class Wid {
     this._serialized = text;
   }
 
+  equals = (other) => this._serialized === other?._serialized;
   isLid = () => this.server === "lid";
   isGroup = () => this.server === "g.us";
   isUser = () => this.server === "c.us";
@@ -89,10 +94,17 @@ export class Wid {
   toJSON = () => ({ server: this.server, user: this.user, _serialized: this._serialized });
 }
 
+/** A message's key. `selfDir` "out" makes one of the account's own, from `from` to `to`. */
 export class MsgKey {
-  constructor({ fromMe, remote, id, participant }) {
+  constructor({ fromMe, remote, id, participant, to, selfDir }) {
+    if (selfDir === "out") [fromMe, remote] = [true, to];
     const _serialized = [fromMe, remote, id, ...(participant ? [participant] : [])].join("_");
     Object.assign(this, { fromMe, remote, id, participant, _serialized });
+  }
+
+  static async newId() {
+    const bytes = crypto.getRandomValues(new Uint8Array(9));
+    return `3EB0${[...bytes].map((byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join("")}`;
   }
 
   toString = () => this._serialized;

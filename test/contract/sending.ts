@@ -67,7 +67,7 @@ export interface SendingFixture<Phone extends SendingPhone = SendingPhone> {
 }
 
 /** All events of an engine, which are read at once as they come. */
-class Reports {
+export class Reports {
   readonly #events: EngineEvent[] = [];
   readonly #changed = new Set<() => void>();
 

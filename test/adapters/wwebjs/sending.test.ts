@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { isOutgoing, sendingContract } from "../../contract/sending.ts";
+import { after, before, describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { MessagePayload_KeySchema } from "../../../gen/sessiond/v1/event_pb.js";
+import type { OpenEngine } from "../../contract/engine-session.ts";
+import { isOutgoing, outgoing, Reports, sendingContract, text } from "../../contract/sending.ts";
+import type { ServerAnswer } from "../../emulator/wwebjs/sent-messages.ts";
 import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
-import { WebjsFixture } from "./webjs-fixture.ts";
+import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 sendingContract<WebPhone>("WEBJS", async () => {
   const fixture = await WebjsFixture.start();
@@ -46,3 +52,165 @@ sendingContract<WebPhone>("WEBJS", async () => {
   [429, "RATE"],
   [500, "WHATSAPP_500"],
 ]);
+
+describe("a WEBJS engine that sends", () => {
+  let fixture: WebjsFixture;
+  let session: WebjsSession;
+  let engine: OpenEngine;
+  let reports: Reports;
+
+  before(async () => {
+    fixture = await WebjsFixture.start();
+    session = fixture.session({ sendTimeoutMs: 1_000, resendPatienceMs: 200 });
+    session.isOutgoing = isOutgoing;
+    engine = await session.working();
+    reports = new Reports(engine);
+  });
+  after(() => fixture.close());
+
+  const sending = () => engine.engine.sending ?? assert.fail("the engine cannot send");
+  const send = (message: OutgoingMessage) => sending().send(message);
+  const newPhone = () => fixture.whatsapp.phone();
+  const answer = (one: ServerAnswer) => {
+    fixture.whatsapp.answerTo = () => one;
+  };
+  const timesSent = (id: string) => session.phone.devices[0]?.sent.filter((one) => one === id).length;
+  const idsShown = (phone: WebPhone) => phone.shown.map(({ id }) => id);
+
+  it("reports each member of a group whose device has got a message", async () => {
+    const [bob, ana] = [newPhone(), newPhone()];
+    const group = fixture.whatsapp.group([session.phone, bob, ana]);
+    const message = outgoing(group, { ...text("@all hello"), mentions: ["all"] });
+    assert.equal((await send(message)).jid, group);
+    assert.deepEqual(await reports.acks(message.id, 4), [
+      ["SERVER"],
+      ["DEVICE", bob.jid],
+      ["DEVICE", ana.jid],
+      ["DEVICE"],
+    ]);
+    const { mentions } = await ana.nextMessage();
+    assert.deepEqual(mentions, [session.phone.jid, bob.jid, ana.jid]);
+    ana.confirm(session.phone, [message.id], { type: "read", group });
+    assert.deepEqual((await reports.acks(message.id, 5)).at(-1), ["READ", ana.jid]);
+  });
+
+  it("refuses a group that the account is not in", async () => {
+    const group = fixture.whatsapp.group([newPhone()]);
+    await assert.rejects(send(outgoing(group, text("hello"))), { reason: "NOT_A_MEMBER", message: /chatId/ });
+  });
+
+  it("refuses to quote a message that the page does not have", async () => {
+    const key = create(MessagePayload_KeySchema, { remoteJid: newPhone().jid, fromMe: false, id: "UNKNOWN" });
+    const message = outgoing(newPhone().jid, { ...text("hello"), replyTo: key });
+    await assert.rejects(send(message), { reason: "QUOTE_UNKNOWN", message: /replyTo/ });
+    assert.equal(timesSent(message.id), 0);
+  });
+
+  it("adds a preview of a link if it is wanted, and sends without one if WhatsApp gives none", async () => {
+    const bob = newPhone();
+    const withLink = (linkPreview: boolean) =>
+      outgoing(bob.jid, { kind: { case: "text", value: { text: "see https://example.org/", linkPreview } } });
+    await send(withLink(true));
+    await send(withLink(false));
+    fixture.whatsapp.titleOf = () => {
+      throw new Error("no preview");
+    };
+    await send(withLink(true));
+    const titles = bob.shown.map(({ title }) => title);
+    assert.deepEqual(titles, ["Title of https://example.org/", undefined, undefined]);
+  });
+
+  it("shows and hides that the account is typing", async () => {
+    const bob = newPhone();
+    await sending().setTyping(bob.jid, true);
+    await sending().setTyping(bob.jid, false);
+    assert.deepEqual(session.phone.typing, [
+      { chat: bob.jid, isTyping: true },
+      { chat: bob.jid, isTyping: false },
+    ]);
+  });
+
+  it("counts a message as handed over if WhatsApp does not answer in time", async () => {
+    const bob = newPhone();
+    answer("none");
+    const message = outgoing(bob.jid, text("hello"));
+    assert.equal((await send(message)).jid, `${bob.number}@s.whatsapp.net`);
+    assert.deepEqual((await reports.acks(message.id, 1))[0], ["DEVICE"]);
+    answer({});
+  });
+
+  it("sends a message again under its id if the connection is lost before WhatsApp has answered", async () => {
+    const bob = newPhone();
+    answer("lost");
+    const message = outgoing(bob.jid, text("hello"));
+    const sent = send(message);
+    await fixture.whatsapp.until(() => timesSent(message.id) === 1);
+    answer({});
+    fixture.whatsapp.dropLinks();
+    await sent;
+    assert.deepEqual((await reports.acks(message.id, 1))[0], ["SERVER"]);
+    assert.deepEqual([idsShown(bob), timesSent(message.id)], [[message.id], 2]);
+  });
+
+  it("sends what was under way when the browser was killed so that phones show it once", async () => {
+    const answers: ServerAnswer[] = ["lost", "none", { delayMs: 0 }];
+    const phones = answers.map(newPhone);
+    for (const phone of phones) phone.confirmsDelivery = false;
+    const messages = phones.map(({ jid }) => outgoing(jid, text("hello")));
+    const [, , acknowledged = assert.fail()] = messages;
+    fixture.whatsapp.answerTo = ({ id }) => answers[messages.findIndex((one) => one.id === id)] ?? {};
+    const sent = messages.map((message) => send(message).catch((error: Error) => error.name));
+    await fixture.whatsapp.until(() => messages.every(({ id }) => timesSent(id) === 1));
+    await reports.acks(acknowledged.id, 1);
+    for (const pid of await session.processes()) process.kill(pid, "SIGKILL");
+    assert.deepEqual((await Promise.all(sent)).slice(0, 2), ["ConnectionLost", "ConnectionLost"]);
+    await engine.engine.close();
+    phones[2]?.confirm(session.phone, [acknowledged.id], { type: "read" });
+
+    fixture.whatsapp.answerTo = () => ({});
+    // The next engine reads again what the first one may not have committed.
+    session.reportedUntilMs = 0;
+    engine = session.open();
+    await engine.until("opened");
+    reports = new Reports(engine);
+    await Promise.all(messages.map(send));
+    for (const [i, { id }] of messages.entries()) {
+      assert.notEqual((await reports.acks(id, 1))[0]?.[0], "ERROR");
+      assert.deepEqual(
+        phones[i]?.shown.map((one) => one.id),
+        [id],
+      );
+    }
+    assert.deepEqual(
+      messages.map(({ id }) => timesSent(id)),
+      [2, 2, 1],
+    );
+    assert.deepEqual((await reports.acks(acknowledged.id, 1))[0], ["READ"]);
+    assert.deepEqual(reports.messageIds(), []);
+  });
+
+  it("leaves a message to a page that sends it by itself, and addresses chats by LID where the page does", async () => {
+    const bob = newPhone();
+    answer("lost");
+    const message = outgoing(bob.jid, text("hello"));
+    const sent = assert.rejects(send(message), { name: "ConnectionLost" });
+    await fixture.whatsapp.until(() => timesSent(message.id) === 1);
+    await engine.engine.close();
+    await sent;
+    Object.assign(fixture.whatsapp, { sendsPending: true, chatsByLid: true });
+    answer({});
+    engine = session.open();
+    await engine.until("opened");
+    reports = new Reports(engine);
+    await send(message);
+    assert.deepEqual([timesSent(message.id), idsShown(bob)], [2, [message.id]]);
+
+    for (const chatId of [bob.jid, bob.lid]) {
+      const next = outgoing(chatId, text("again"));
+      assert.equal((await send(next)).jid, bob.lid);
+      await reports.acks(next.id, 2);
+      assert.equal(bob.shown.at(-1)?.id, next.id);
+      assert.ok(await sending().findMessage({ id: next.id, chatId: bob.jid, fromMe: true }));
+    }
+  });
+});

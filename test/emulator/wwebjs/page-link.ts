@@ -129,7 +129,7 @@ export class PageLink {
         this.#answer(message.question, () => this.#membersOf(String(message.id)));
         break;
       case "preview":
-        this.#answer(message.question, () => `Title of ${message.url}`);
+        this.#answer(message.question, () => this.#whatsapp.titleOf(String(message.url)));
         break;
       case "link_code":
         this.#answer(message.question, () => this.#giveLinkCode(String(message.phone)));
@@ -187,6 +187,7 @@ export class PageLink {
     if (!device) return;
     device.sent.push(message.id);
     const answer = this.#whatsapp.answerTo(message);
+    if (answer === "lost") return;
     const { delayMs = 0, error } = answer === "none" ? {} : answer;
     const value = error === undefined ? { t: Math.floor(Date.now() / 1_000) } : { error };
     if (answer !== "none") later(delayMs, () => this.#answer(question, () => value));

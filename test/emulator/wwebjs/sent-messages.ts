@@ -17,8 +17,8 @@ export interface ShownMessage extends Pick<SentWebMessage, "id" | "quoted" | "me
   readonly text: string;
 }
 
-/** Answer of the server: an acknowledgement, perhaps late, an error's number, or nothing. */
-export type ServerAnswer = { readonly delayMs?: number; readonly error?: number } | "none";
+/** Answer of the server: an acknowledgement, perhaps late, or an error's number. "none": it delivers without an answer; "lost": nothing. */
+export type ServerAnswer = { readonly delayMs?: number; readonly error?: number } | "none" | "lost";
 
 /** A report of a person on a message; `participant` is the person in a group. */
 export interface WebReceipt {

@@ -74,6 +74,8 @@ export class WhatsAppWeb {
   answerTo: (message: SentWebMessage) => ServerAnswer = () => ({});
   /** The number of the account that a number leads to, if it is another one; null for none. */
   readonly numbering = new Map<string, string | null>();
+  /** Returns the title of a link's preview. An error fails the preview. */
+  titleOf: (url: string) => string = (url) => `Title of ${url}`;
   /** Members of groups by the group's id. */
   readonly groups = new Map<string, readonly WebPhone[]>();
   /** Lets pages that log in address people's chats by LID. */

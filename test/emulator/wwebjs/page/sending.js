@@ -127,6 +127,7 @@ export class Sender {
 
   async #send(message) {
     const data = this.#stored.get(message.id.id);
+    message.isSendFailure = false;
     try {
       const answer = await encryptAndSend({ data: message, message: data });
       if (answer.error === undefined) {
@@ -144,11 +145,10 @@ export class Sender {
 
   async #progress(message, value) {
     const data = this.#stored.get(message.id.id);
-    if (value > data.ack || value === ack.failed) {
-      data.ack = value;
-      await saveMessage(data);
-    }
     message.updateAck(value);
+    if (value <= data.ack && value !== ack.failed) return;
+    data.ack = value;
+    await saveMessage(data);
   }
 
   async #react(message, text) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Phone } from "../emulator/phone.ts";
 import { openHarness } from "./harness.ts";
+import { assertSendsSurviveKills } from "./kill-sends.ts";
 
 /** Set SESSIOND_TEST_KILLS=1000 for the long run. */
 const kills = Number(process.env.SESSIOND_TEST_KILLS ?? 3);
@@ -72,46 +72,15 @@ it(`${kills} kills during sends lose no message, repeat none and keep each chat'
   const phones = [whatsapp.phone(), whatsapp.phone()];
   // A receipt tells the next process that a message has arrived. Without one, it is sent again.
   for (const phone of phones.slice(1)) phone.confirmsDelivery = false;
-  const ending = new AbortController();
-  const accepted = new Map<Phone, string[]>(phones.map((phone) => [phone, []]));
-  /** Sends one message after another to a phone, each until the server has accepted it. */
-  const write = async (phone: Phone): Promise<void> => {
-    const ids = accepted.get(phone) ?? [];
-    for (let i = 0; !ending.signal.aborted; i++) {
-      const id = `${phone.number}.${i}`;
-      const message = { session: "alice", chatId: chatOf(phone), text: `text ${i}`, id };
-      const send = () =>
-        rest.call("POST", "/api/sendText", message, { prefer: "respond-async" }).catch(() => undefined);
-      for (let answer = await send(); (answer?.status ?? 500) >= 300; answer = await send()) {
-        assert.ok(!answer || answer.status >= 500, JSON.stringify(answer?.body));
-        await delay(20);
-      }
-      ids.push(id);
-      // A backlog would only make the test longer.
-      while (ids.length - phone.shown.length > 10 && !ending.signal.aborted) await delay(20);
-      await delay(Math.random() * 60);
-    }
-  };
-  const writers = phones.map(write);
-  for (let killed = 1; killed <= kills; killed++) {
+  await assertSendsSurviveKills({
+    ...{ rest, server, phones, kills },
     // Most lives are long enough to log in and send.
-    await delay(Math.random() < 0.3 ? Math.random() * 1_000 : 1_500 + Math.random() * 2_000);
-    await server.kill("SIGKILL");
-    await server.restart();
-    if (killed % 50 === 0) t.diagnostic(`${killed} kills, ${phones.map(({ shown }) => shown.length)} messages`);
-  }
-  ending.abort();
-  await Promise.all(writers);
-  for (const phone of phones) {
-    const ids = accepted.get(phone) ?? [];
-    await whatsapp
-      .until(() => phone.shown.length >= ids.length, `${ids.length} messages on a phone`, 30_000)
-      .catch(() => {});
-    assert.deepEqual(
-      phone.shown.map(({ id }) => id),
-      ids,
-    );
-  }
+    lifeMs: () => (Math.random() < 0.3 ? Math.random() * 1_000 : 1_500 + Math.random() * 2_000),
+    until: (condition) => whatsapp.until(condition, "the messages on a phone", 30_000),
+    onKill(killed) {
+      if (killed % 50 === 0) t.diagnostic(`${killed} kills, ${phones.map(({ shown }) => shown.length)} messages`);
+    },
+  });
   t.diagnostic(`${phones.flatMap(({ repeats }) => repeats).length} repeats that phones dropped`);
   assert.deepEqual(whatsapp.faults, []);
 });

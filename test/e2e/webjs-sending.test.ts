@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { assertSendsSurviveKills } from "./kill-sends.ts";
+import { openWebjsHarness } from "./webjs-harness.ts";
+
+/** Set SESSIOND_TEST_WEBJS_KILLS=20 for the long run. */
+const kills = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
+
+it(`sends over REST on WEBJS: webhooks come in order, and ${kills} kills lose and repeat nothing`, {
+  timeout: 90_000 + 20_000 * kills,
+}, async (t) => {
+  await using harness = await openWebjsHarness({ SESSIOND_SENDS_PER_SECOND: "0" });
+  const { whatsapp, rest, hook, server, pair } = harness;
+  const webhooks = [{ url: hook.url, events: ["message.any", "message.ack"] }];
+  await rest.post("/api/sessions", { name: "alice", config: { webhooks } });
+  const phone = await pair("alice");
+  const bob = whatsapp.phone();
+  const { status, body } = await rest.post("/api/sendText", { session: "alice", chatId: bob.jid, text: "hello" });
+  assert.equal(status, 201);
+  assert.deepEqual([body.ackName, body.body, body.fromMe], ["SERVER", "hello", true]);
+  const id = String(body.key?.id);
+  assert.equal(body.id, `true_${bob.jid}_${id}`);
+  const told = () => hook.taken.flatMap((one) => (one.body.payload.id === body.id ? one.body : []));
+  await hook.until(() => told().length >= 3);
+  bob.confirm(phone, [id], { type: "read" });
+  await hook.until(() => told().length >= 4);
+  assert.deepEqual(
+    told().map(({ event, payload }) => [event, payload.ackName]),
+    [
+      ["message.any", "PENDING"],
+      ["message.ack", "SERVER"],
+      ["message.ack", "DEVICE"],
+      ["message.ack", "READ"],
+    ],
+  );
+
+  const phones = [whatsapp.phone(), whatsapp.phone()];
+  // A receipt tells the next process that a message has arrived. Without one, it is sent again.
+  for (const one of phones.slice(1)) one.confirmsDelivery = false;
+  await assertSendsSurviveKills({
+    ...{ rest, server, phones, kills },
+    // Most lives are long enough to log in and send.
+    lifeMs: () => (Math.random() < 0.3 ? Math.random() * 2_000 : 3_000 + Math.random() * 4_000),
+    until: (condition) => whatsapp.until(condition),
+  });
+  t.diagnostic(`${phones.flatMap(({ shown }) => shown).length} messages`);
+  t.diagnostic(`${phones.flatMap(({ repeats }) => repeats).length} repeats that phones dropped`);
+});

@@ -51,6 +51,7 @@ export class Phone {
   readonly shown: PhoneMessage[] = [];
   /** Ids of the repeats that were dropped. */
   readonly repeats: string[] = [];
+  readonly #shownIds = new Set<string>();
   readonly #whatsapp: WhatsApp;
   readonly #devices = new Map<number, LinkedDevice>();
   readonly #inbox: PhoneMessage[] = [];
@@ -154,7 +155,9 @@ export class Phone {
 
   /** Adds a message to the inbox. */
   receive(message: PhoneMessage): void {
-    const repeated = this.shown.some(({ id, from }) => id === message.id && from === message.from);
+    const name = `${message.from} ${message.id}`;
+    const repeated = this.#shownIds.has(name);
+    this.#shownIds.add(name);
     if (repeated) this.repeats.push(message.id);
     else this.shown.push(message);
     if (!repeated) this.#inbox.push(message);

@@ -2,6 +2,7 @@ import type { Engine, EngineOptions, FormerLogins } from "../../ports/engine.ts"
 import { installFastCurve } from "./curve.ts";
 import { BaileysEngine } from "./engine.ts";
 import { hasLogin, restoreFormerLogin } from "./login.ts";
+import { RecentKeys } from "./recent-keys.ts";
 import type { Settings } from "./settings.ts";
 import { installSignalJobs } from "./signal-jobs.ts";
 
@@ -26,5 +27,8 @@ export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys 
   Buffer.poolSize = bufferSlabBytes;
   installSignalJobs();
   if (fastCurve) installFastCurve();
-  return { open: (options) => new BaileysEngine(settings, options), hasLogin, restoreFormerLogin };
+  const recentKeys = new RecentKeys();
+  const open = (options: EngineOptions) =>
+    new BaileysEngine(settings, { ...options, credentials: recentKeys.of(options.credentials) });
+  return { open, hasLogin, restoreFormerLogin };
 }

@@ -161,7 +161,9 @@ export class MessageSender {
 
   /** Returns the record of a session once it is WORKING. Waits at most 5 s while it is STARTING. */
   async #working(session: string, signal: AbortSignal): Promise<SessionRecord> {
-    const { sessions, clock } = this.#options;
+    const { manager, sessions, clock } = this.#options;
+    const present = await manager.get(session);
+    if (statusOf(present) === Status.WORKING) return present;
     const waiting = new AbortController();
     const cancel = clock.schedule(workingLimitMs, () => waiting.abort());
     let last: SessionRecord | undefined;

@@ -36,6 +36,7 @@ export class SendQueue {
   /** Ids of the messages still to be sent, by chat. */
   readonly #chats = new Map<string, string[]>();
   readonly #running = new Set<string>();
+  /** Called at a message's acknowledgement, and at the end of the connection. */
   readonly #acknowledgements = new Map<string, () => void>();
   /** Times at which waiting messages expire (monotonic), by id. */
   readonly #expiries = new Map<string, number>();
@@ -79,6 +80,7 @@ export class SendQueue {
     this.#sending = sending;
     this.#connection.abort();
     this.#connection = new AbortController();
+    for (const end of this.#acknowledgements.values()) end();
     if (!sending) return;
     this.load().then(
       () => this.#runAll(),
@@ -237,7 +239,7 @@ export class SendQueue {
   /** Waits until a message is acknowledged; returns false if the connection ends first, after which it is sent again. */
   async #awaitAcknowledgement(id: string, acknowledgement: Promise<void>, signal: AbortSignal): Promise<boolean> {
     const { book, clock } = this.#options;
-    await awaitWithin(clock, ackPatienceMs, Promise.race([acknowledgement, aborted(signal)]));
+    if (!signal.aborted) await awaitWithin(clock, ackPatienceMs, acknowledgement);
     const after = await book.change(id, (one) =>
       isUnsent(one.state) && !signal.aborted
         ? inState(one, State.UNCERTAIN, clock.wallMs(), "NOT_ACKNOWLEDGED")
@@ -246,7 +248,7 @@ export class SendQueue {
     return after === undefined || !isUnsent(after.state);
   }
 
-  /** Resolves once a message is acknowledged. */
+  /** Resolves once a message is acknowledged, or the connection has ended. */
   #acknowledgementOf(id: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#acknowledgements.set(id, resolve);
@@ -268,8 +270,10 @@ export class SendQueue {
     if (delayMs <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.#options.clock.schedule(delayMs, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const end = () => resolve();
+    signal.addEventListener("abort", end);
     await promise;
+    signal.removeEventListener("abort", end);
     cancel();
   }
 

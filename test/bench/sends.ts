@@ -1,0 +1,120 @@
+/**
+ * Rate of texts that are stored before they leave and answered once WhatsApp's server has them, over many NOWEB sessions without a rate of
+ * their own, with the settings of `npm start`. WhatsApp, its phones and the callers run in this process. Exits with 1 if a goal is missed.
+ *
+ * `node test/bench/sends.ts [--sessions=100] [--chats=4] [--rounds=3] [--sends=5000]`, the sends of each round.
+ */
+import { parseArgs } from "node:util";
+import { Agent } from "undici";
+import { installFastCurve } from "../../src/adapters/baileys/curve.ts";
+import { pairFleet } from "../e2e/fleet.ts";
+import { openHarness } from "../e2e/harness.ts";
+import type { Phone } from "../emulator/phone.ts";
+import { percentile } from "../support/percentile.ts";
+import { cpuMicros } from "./cpu.ts";
+import { rssKb } from "./memory.ts";
+import { print, settings } from "./session-goals.ts";
+import { untilWorking } from "./session-starts.ts";
+
+const { values } = parseArgs({
+  options: {
+    sessions: { type: "string", default: "100" },
+    chats: { type: "string", default: "4" },
+    rounds: { type: "string", default: "3" },
+    sends: { type: "string", default: "5000" },
+  },
+});
+const [sessions, chatsEach, rounds, sends] = [values.sessions, values.chats, values.rounds, values.sends].map(Number);
+const goalPerSecond = 500;
+/** Growth of the memory from the first round's end to the last one's. */
+const goalGrowthMb = 48;
+
+// The emulator's phones sign a lot too.
+installFastCurve();
+
+/** A chat of a session, with the ids that callers were answered, in order. */
+interface Chat {
+  readonly session: string;
+  readonly phone: Phone;
+  readonly ids: string[];
+}
+
+const env = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_SENDS_PER_SECOND: "0", ...settings.tuned };
+await using it = await openHarness(env);
+const { whatsapp, server, rest } = it;
+const { names } = await pairFleet(whatsapp, rest, sessions ?? 0);
+// Pairing leaves things in memory.
+await server.kill("SIGTERM");
+const working = untilWorking(server, names.length);
+await server.restart();
+await working();
+const chats = names.flatMap((session) =>
+  Array.from({ length: chatsEach ?? 0 }, (): Chat => ({ session, phone: whatsapp.phone(), ids: [] })),
+);
+const agent = new Agent({ connections: chats.length, pipelining: 1 });
+
+/** Sends one text and waits for the answer. */
+async function send({ session, phone, ids }: Chat): Promise<number> {
+  const message = { session, chatId: `${phone.number}@c.us`, text: `text ${ids.length} of a message that is sent` };
+  const startMs = performance.now();
+  const { statusCode, body } = await agent.request({
+    origin: server.baseUrl,
+    path: "/api/sendText",
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+  });
+  const answer = JSON.parse(await body.text());
+  if (statusCode !== 201 || answer.ack < 1) throw new Error(`${statusCode} ${JSON.stringify(answer)}`);
+  ids.push(answer.key.id);
+  return performance.now() - startMs;
+}
+
+/** Sends from all chats at once, in each one after another. */
+async function sendMany(count: number) {
+  let left = count;
+  const latenciesMs: number[] = [];
+  const pid = server.pid ?? 0;
+  const [cpuBefore, ownBefore, startMs] = [await cpuMicros(pid), process.cpuUsage(), performance.now()];
+  await Promise.all(
+    chats.map(async (chat) => {
+      while (left-- > 0) latenciesMs.push(await send(chat));
+    }),
+  );
+  const seconds = (performance.now() - startMs) / 1_000;
+  const own = process.cpuUsage(ownBefore);
+  return {
+    perSecond: count / seconds,
+    cpuMicros: ((await cpuMicros(pid)) - cpuBefore) / count,
+    ownMicros: (own.user + own.system) / count,
+    p50Ms: percentile(latenciesMs, 0.5),
+    p99Ms: percentile(latenciesMs, 0.99),
+    rssMb: (await rssKb(pid)) / 1_024,
+  };
+}
+
+// Each chat's first message looks up the devices of its recipient and starts a Signal session.
+await sendMany(2 * chats.length);
+const results = [];
+for (let round = 0; round < (rounds ?? 0); round += 1) results.push(await sendMany(sends ?? 0));
+await agent.close();
+for (const { phone, ids } of chats) {
+  await whatsapp.until(() => phone.shown.length >= ids.length, "the last messages", 10_000).catch(() => {});
+  const shown = phone.shown.map(({ id }) => id);
+  if (shown.join() !== ids.join()) throw new Error(`${phone.number} shows ${shown}, not ${ids}`);
+}
+console.table(
+  results.map((one) => ({
+    "sends/s": one.perSecond.toFixed(0),
+    "server's CPU, µs each": one.cpuMicros.toFixed(0),
+    "CPU of this process, µs each": one.ownMicros.toFixed(0),
+    "p50 ms": one.p50Ms.toFixed(0),
+    "p99 ms": one.p99Ms.toFixed(0),
+    "RSS MB": one.rssMb.toFixed(0),
+  })),
+);
+const best = Math.max(...results.map(({ perSecond }) => perSecond));
+const isMet = best >= goalPerSecond;
+console.log(`sends a second: ${best.toFixed(0)} (goal: at least ${goalPerSecond}; ${isMet ? "met" : "missed"})`);
+if (!isMet) process.exitCode = 1;
+print("growth of the memory, MB", (results.at(-1)?.rssMb ?? 0) - (results[0]?.rssMb ?? 0), goalGrowthMb);

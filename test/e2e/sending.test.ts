@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Phone } from "../emulator/phone.ts";
 import { openHarness } from "./harness.ts";
-import { assertSendsSurviveKills } from "./kill-sends.ts";
+import { SendKills } from "./send-kills.ts";
+import { testStores } from "./stores.ts";
 
-/** Set SESSIOND_TEST_KILLS=1000 for the long run. */
-const kills = Number(process.env.SESSIOND_TEST_KILLS ?? 3);
+/** `npm run test:sends -- --kills=1000` is the long run. */
+const killsOf: Readonly<Record<string, number>> = { level: 3, postgres: 1 };
 const ackEvents = ["message.any", "message.ack"];
 
 /** Opens a server with a paired session. */
@@ -64,23 +65,16 @@ describe("a message sent over REST on NOWEB", () => {
   });
 });
 
-it(`${kills} kills during sends lose no message, repeat none and keep each chat's order`, {
-  timeout: 60_000 + 10_000 * kills,
-}, async (t) => {
-  await using harness = await openPaired({ SESSIOND_SENDS_PER_SECOND: "0" });
-  const { whatsapp, server, rest } = harness;
-  const phones = [whatsapp.phone(), whatsapp.phone()];
-  // A receipt tells the next process that a message has arrived. Without one, it is sent again.
-  for (const phone of phones.slice(1)) phone.confirmsDelivery = false;
-  await assertSendsSurviveKills({
-    ...{ rest, server, phones, kills },
-    // Most lives are long enough to log in and send.
-    lifeMs: () => (Math.random() < 0.3 ? Math.random() * 1_000 : 1_500 + Math.random() * 2_000),
-    until: (condition) => whatsapp.until(condition, "the messages on a phone", 30_000),
-    onKill(killed) {
-      if (killed % 50 === 0) t.diagnostic(`${killed} kills, ${phones.map(({ shown }) => shown.length)} messages`);
-    },
+for (const [name, openStore] of Object.entries(testStores)) {
+  const kills = killsOf[name] ?? 1;
+  it(`${kills} kills during sends lose no message, repeat none and keep each chat's order (${name})`, {
+    timeout: 60_000 + 10_000 * kills,
+  }, async () => {
+    await using store = await openStore();
+    const env = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_SENDS_PER_SECOND: "0", ...store.env };
+    await using harness = await openHarness(env);
+    const sends = await SendKills.open(harness);
+    for (let killed = 0; killed < kills; killed += 1) await sends.kill();
+    assert.deepEqual(await sends.finish(), []);
   });
-  t.diagnostic(`${phones.flatMap(({ repeats }) => repeats).length} repeats that phones dropped`);
-  assert.deepEqual(whatsapp.faults, []);
-});
+}

@@ -76,6 +76,9 @@ export interface DialectNames {
   readonly streamIds: readonly string[];
   readonly resumeFields: readonly string[];
   readonly formRequests: readonly string[];
+  readonly looseRequests: readonly string[];
+  readonly defaultSessions: readonly string[];
+  readonly phoneFields: readonly string[];
 }
 
 /** The names in WAHA's dialect. */
@@ -184,8 +187,49 @@ export const dialectNames: DialectNames = {
     "sessiond.v1.StopSessionDeprecatedRequest",
     "sessiond.v1.LogoutSessionDeprecatedRequest",
     "sessiond.v1.RequestCodeRequest",
+    "sessiond.v1.SendTextRequest",
+    "sessiond.v1.ReplyDeprecatedRequest",
+    "sessiond.v1.SetReactionRequest",
+    "sessiond.v1.SendSeenRequest",
+    "sessiond.v1.StartTypingRequest",
+    "sessiond.v1.StopTypingRequest",
   ],
+  // Requests in which REST takes numbers for texts, texts for booleans and one item for a list: clients of WAHA send all of them.
+  looseRequests: [
+    "sessiond.v1.SendTextRequest",
+    "sessiond.v1.ReplyDeprecatedRequest",
+    "sessiond.v1.SendImageRequest",
+    "sessiond.v1.SendFileRequest",
+    "sessiond.v1.SendVoiceRequest",
+    "sessiond.v1.SendVideoRequest",
+    "sessiond.v1.SetReactionRequest",
+    "sessiond.v1.SendSeenRequest",
+    "sessiond.v1.StartTypingRequest",
+    "sessiond.v1.StopTypingRequest",
+  ],
+  // Fields that name the default session if a request leaves them out.
+  defaultSessions: [
+    "sessiond.v1.SendTextRequest.session",
+    "sessiond.v1.ReplyDeprecatedRequest.session",
+    "sessiond.v1.SendImageRequest.session",
+    "sessiond.v1.SendFileRequest.session",
+    "sessiond.v1.SendVoiceRequest.session",
+    "sessiond.v1.SendVideoRequest.session",
+    "sessiond.v1.SetReactionRequest.session",
+    "sessiond.v1.SendSeenRequest.session",
+    "sessiond.v1.StartTypingRequest.session",
+    "sessiond.v1.StopTypingRequest.session",
+    "sessiond.v1.CheckNumberRequest.session",
+  ],
+  // Fields that the query parameter `phone` fills, as in WAHA's GET /api/sendText.
+  phoneFields: ["sessiond.v1.SendTextRequest.chat_id"],
 };
+
+/** Name of the default session. */
+export const defaultSession = "default";
+
+/** Query parameter for `phoneFields`. */
+export const phoneParameter = "phone";
 
 /** Media type of a urlencoded form. */
 export const formType = "application/x-www-form-urlencoded";

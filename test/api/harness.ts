@@ -75,7 +75,7 @@ export class ScriptedEngine implements Engine {
 }
 
 /** Opens a client of the server, with scripted engines and a clock that advances by 1 ms with each call. */
-export async function openHarness(t: TestContext) {
+export async function openHarness(t: TestContext, more: Readonly<Record<string, string>> = {}) {
   const clock = new FakeClock();
   const backend = openMemoryBackend({ clock });
   const opened: ScriptedEngine[] = [];
@@ -94,7 +94,7 @@ export async function openHarness(t: TestContext) {
     factory(Engine_Kind.WEBJS, ["pairingCodes", "screenshots"]),
   ];
   const drawQr = async (value: string) => new TextEncoder().encode(`drawn ${value}`);
-  const env = { SESSIOND_CONNECTS_PER_SECOND: "10000" };
+  const env = { SESSIOND_CONNECTS_PER_SECOND: "10000", ...more };
   const server = await startServer(t, env, { clock, backend, engines, drawQr });
   // Each call takes 1 ms, so that its session need not wait to connect.
   const tick: Interceptor = (next) => (request) => {

@@ -1,29 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { MeSchema, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
-import { openHarness } from "./harness.ts";
-
-const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
-
-/** Opens a server with the WORKING session "default". */
-async function openWorking(t: TestContext) {
-  const harness = await openHarness(t);
-  await harness.sessions.createSession({ name: "default", start: true });
-  harness.engine().report({ type: "paired", me });
-  harness.engine().report({ type: "opened", me });
-  await harness.until("default", Status.WORKING);
-  const call = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
-    const response = await fetch(`${harness.url}${path}`, {
-      method,
-      headers: { "content-type": "application/json", ...headers },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
-  };
-  return { ...harness, call };
-}
+import { describe, it } from "node:test";
+import { openWorking } from "./working-session.ts";
 
 const hello = { session: "default", chatId: "11111111111@c.us", text: "Hi there!" };
 

@@ -27,6 +27,8 @@ export class SendKills {
   readonly #chats: readonly Chat[];
   readonly #ending = new AbortController();
   readonly #writing: Promise<unknown>;
+  /** True from a kill until the next server listens. */
+  #isDown = false;
   /** Answers that no caller should get. */
   readonly #oddAnswers: string[] = [];
 
@@ -73,8 +75,10 @@ export class SendKills {
       await whatsapp.until(() => this.#sent() > before + many, "messages", 15_000).catch(() => {});
       if (Math.random() < 0.5) await delay(Math.random() * 30);
     }
+    this.#isDown = true;
     await server.kill("SIGKILL");
     await server.restart();
+    this.#isDown = false;
   }
 
   /** Returns each broken promise so far: texts lost, repeated or out of order on a phone, odd answers, faults of the emulator. */
@@ -137,7 +141,11 @@ export class SendKills {
     const body = caller === "key, waiting" ? message : { ...message, id: name };
     const headers: Record<string, string> =
       caller === "key, waiting" ? { "idempotency-key": name } : caller === "id" ? { prefer: "respond-async" } : {};
-    const answer = await this.#it.rest.call("POST", "/api/sendText", body, headers).catch(() => undefined);
+    const { server, rest } = this.#it;
+    const { pid } = server;
+    const answer = await rest.call("POST", "/api/sendText", body, headers).catch(() => undefined);
+    // Another program may have the port by now.
+    if (this.#isDown || server.pid !== pid) return undefined;
     const isExpected = !answer || isAccepted(answer) || answer.status >= 500 || answer.body.expected !== undefined;
     if (!isExpected) this.#oddAnswers.push(`${name}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer;

@@ -2,6 +2,7 @@ import type { DescField, JsonObject, JsonValue, Registry } from "@bufbuild/proto
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import { findField } from "./fields.ts";
+import { loosened } from "./loose-values.ts";
 import { type ElementType, elementType, readJsonValue, readText } from "./values.ts";
 import type { Violations } from "./violations.ts";
 
@@ -9,6 +10,8 @@ import type { Violations } from "./violations.ts";
 export interface ReadContext {
   /** True if unknown names are violations instead of being ignored. */
   readonly strict: boolean;
+  /** True if values of another type are accepted where their meaning is plain. */
+  readonly loose?: boolean;
   readonly violations: Violations;
   /** Ignored unknown names as dotted paths, at most 20. */
   readonly ignored: string[];
@@ -48,10 +51,12 @@ export function readJsonObject(message: ReflectMessage, json: JsonObject, path: 
 export function readJsonField(
   message: ReflectMessage,
   field: DescField,
-  json: JsonValue,
+  sent: JsonValue,
   path: string,
   context: ReadContext,
 ): void {
+  const json = context.loose ? loosened(field, sent) : sent;
+  if (json === undefined) return;
   const other = field.oneof === undefined ? undefined : message.oneofCase(field.oneof);
   if (other !== undefined && other !== field) {
     context.violations.add(path, `must not be set together with ${other.jsonName}`);

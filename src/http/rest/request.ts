@@ -1,6 +1,6 @@
 import { create, type DescField, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
-import { ignoredNames, streamTicket } from "../dialect.ts";
+import { defaultSession, ignoredNames, phoneParameter, streamTicket } from "../dialect.ts";
 import type { HttpRequest } from "../exchange.ts";
 import { HttpProblem } from "../problem.ts";
 import { type Body, readBody, refuseLargeBody } from "./body.ts";
@@ -43,7 +43,11 @@ export type ReadRequest = (
 export function createRequestReader(binding: HttpBinding, options: RequestOptions): ReadRequest {
   const { rpc, body, variables } = binding;
   const { maxBodyBytes, strict, registry } = options;
-  const acceptsForms = options.dialect.formRequests.has(rpc.input);
+  const { formRequests, looseRequests, defaultSessions, phoneFields } = options.dialect;
+  const acceptsForms = formRequests.has(rpc.input);
+  const loose = looseRequests.has(rpc.input);
+  const defaults = rpc.input.fields.filter((field) => defaultSessions.has(field));
+  const phoneField = rpc.input.fields.find((field) => phoneFields.has(field));
   const takesTicket = rpc.methodKind === "server_streaming";
   const bound = new Set<DescField | undefined>([body === "message" ? undefined : body]);
   for (const { fields } of variables) bound.add(onlyOne(fields));
@@ -52,6 +56,7 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
   function readParameters(query: string): Parameters {
     if (query === "") return [];
     const parameters = parseParameters(query, "query");
+    if (phoneField) return parameters.flatMap((one) => withPhone(one, phoneField));
     return takesTicket ? parameters.filter(([name]) => name !== streamTicket.parameter) : parameters;
   }
 
@@ -63,7 +68,8 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
   ): Message {
     const message = reflect(rpc.input, create(rpc.input));
     const violations = new Violations();
-    const context: ReadContext = { strict, violations, ignored: [], registry, depth: 0 };
+    const context: ReadContext = { strict, loose, violations, ignored: [], registry, depth: 0 };
+    for (const field of defaults) message.set(field, defaultSession);
     if (sent !== undefined) fillFromBody(body, message, sent, context);
     // If the body is the whole message, the query sets no fields.
     if (body !== "message") readQuery(message, parameters, isBound, context);
@@ -91,6 +97,13 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
     const parameters = readParameters(query);
     return fill(req, path, parameters, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }));
   };
+}
+
+/** Returns a query parameter under the name of its field; none for an empty `phone`. */
+function withPhone(parameter: Parameters[number], field: DescField): Parameters {
+  const [name, value] = parameter;
+  if (name !== phoneParameter) return [parameter];
+  return value === "" ? [] : [[field.jsonName, value]];
 }
 
 type Parameters = readonly (readonly [name: string, value: string])[];

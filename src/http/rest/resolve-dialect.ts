@@ -14,6 +14,12 @@ export interface Dialect {
   readonly resumeFields: ReadonlySet<DescField>;
   /** Request messages that REST also takes as a urlencoded form. */
   readonly formRequests: ReadonlySet<DescMessage>;
+  /** Request messages whose JSON may have values of another type. */
+  readonly looseRequests: ReadonlySet<DescMessage>;
+  /** Fields of requests that name the default session if they are left out. */
+  readonly defaultSessions: ReadonlySet<DescField>;
+  /** Fields of requests that the query parameter `phone` fills. */
+  readonly phoneFields: ReadonlySet<DescField>;
 }
 
 /**
@@ -49,6 +55,9 @@ export function resolveDialect(services: readonly DescService[], names: DialectN
     streamIds: new Set(findFields("streamIds", isUint64)),
     resumeFields: new Set(findFields("resumeFields", isUint64)),
     formRequests: new Set(findMessages("formRequests")),
+    looseRequests: new Set(findMessages("looseRequests")),
+    defaultSessions: new Set(findFields("defaultSessions")),
+    phoneFields: new Set(findFields("phoneFields")),
   };
   if (faults.length > 0) throw new Error(`src/http/dialect.ts does not match the protos:\n${faults.join("\n")}`);
   return dialect;

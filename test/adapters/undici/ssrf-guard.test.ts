@@ -8,6 +8,7 @@ import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { createWebhookSender } from "../../../src/adapters/undici/webhook.ts";
 import type { AttemptOutcome } from "../../../src/domain/delivery.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { literals, names, v4, v6 } from "../../support/private-destinations.ts";
 import { openReceiver } from "../../support/webhook-receiver.ts";
 
 /** An internal server that must not be reached. It counts connections and bytes. */
@@ -33,8 +34,6 @@ after(() => {
 
 const never = new AbortController().signal;
 const refused: AttemptOutcome = { type: "failed", error: "destination not allowed" };
-const v4 = (address: string): LookupAddress => ({ address, family: 4 });
-const v6 = (address: string): LookupAddress => ({ address, family: 6 });
 
 /** Runs `use` with a guarded sender. Names resolve to `answers` in turn, and from then on to the last one. */
 async function guarded<T>(
@@ -59,46 +58,6 @@ async function guarded<T>(
     await sender.close();
   }
 }
-
-/** Hosts of private addresses in every notation that the URL standard or a parser accepts. */
-const literals = [
-  ...["127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "2130706433", "0x7f000001", "0x7f.0x0.0x0.0x1", "0x7F.1"],
-  ...["017700000001", "0177.0.0.1", "0177.0x0.0.1", "00000177.0.0.1", "127.255.255.254", "0", "0.0.0.0", "0x0"],
-  ...[
-    "%31%32%37.0.0.1",
-    "１２７.0.0.1",
-    "①②⑦.⓪.⓪.①",
-    "127。0。0。1",
-    "10.0.0.1",
-    "10.1",
-    "172.16.0.1",
-    "172.31.255.254",
-  ],
-  ...["192.168.0.1", "192.168.257", "3232235521", "169.254.169.254", "0xa9fea9fe", "2852039166", "169.254.43518"],
-  ...["100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "192.0.2.1", "192.88.99.1", "198.18.0.1"],
-  ...["198.51.100.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"],
-  ...["[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]"],
-  ...["[::ffff:0:127.0.0.1]", "[::ffff:169.254.169.254]", "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]"],
-  ...["[64:ff9b:1::127.0.0.1]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::1]", "[2001::7f00:1]", "[2001:db8::1]"],
-  ...["[3fff::1]", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[fec0::1]", "[ff02::1]", "[100::1]"],
-];
-
-/** Names with their addresses. */
-const names: Record<string, LookupAddress[]> = {
-  localhost: [v4("127.0.0.1"), v6("::1")],
-  "localhost.localdomain": [v4("127.0.0.1")],
-  "metadata.google.internal": [v4("169.254.169.254")],
-  "loop.test": [v4("127.0.0.1")],
-  "loop6.test": [v6("::1")],
-  "mapped.test": [v6("::ffff:127.0.0.1")],
-  "nat64.test": [v6("64:ff9b::7f00:1")],
-  "six-to-four.test": [v6("2002:7f00:1::1")],
-  "private.test": [v4("10.0.0.1"), v4("192.168.0.1")],
-  "zone.test": [v6("fe80::1%lo")],
-  "unspecified.test": [v4("0.0.0.0")],
-  "127.0.0.1.nip.test": [v4("127.0.0.1")],
-  "none.test": [],
-};
 
 describe("a guarded sender", () => {
   it("refuses private address literals in every notation, over http and https", async () => {

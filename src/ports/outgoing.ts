@@ -35,6 +35,8 @@ export interface OutgoingStore {
   write(lease: Lease, change: OutgoingChange): Promise<Event[]>;
   /** Returns one message; undefined if it is unknown. */
   get(session: string, id: string): Promise<OutgoingMessage | undefined>;
+  /** Returns the message that was accepted with an idempotency key, by the hash of the key; undefined if there is none. */
+  getByKey(session: string, keyHash: Uint8Array): Promise<OutgoingMessage | undefined>;
   /** Returns messages, the one accepted last first. */
   list(session: string, query: OutgoingQuery): Promise<OutgoingMessage[]>;
   /** Returns the messages that have not reached an end or WhatsApp's server, in the order in which they were accepted. */

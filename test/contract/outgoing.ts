@@ -64,6 +64,8 @@ export function outgoingContract(open: OpenBackend): void {
     await backend.outgoing.accept(lease, messageOf("A", { keyHash }));
     const again = await backend.outgoing.accept(lease, messageOf("B", { keyHash }));
     const other = await backend.outgoing.accept(lease, messageOf("C", { keyHash: Buffer.from("other") }));
+    assert.equal((await backend.outgoing.getByKey(lease.session, keyHash))?.id, "A");
+    assert.equal(await backend.outgoing.getByKey(lease.session, Buffer.from("unknown")), undefined);
     assert.deepEqual([again.isNew, again.message.id, other.isNew], [false, "A", true]);
   });
 

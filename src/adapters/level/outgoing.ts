@@ -26,7 +26,7 @@ export class LevelOutgoing implements OutgoingStore {
     this.#journal = journal;
     this.#places = new OutgoingPlaces({
       byId: (session, id) => this.get(session, id),
-      byKey: (session, keyHash) => this.#indexed(session, keyOf("outgoingKey", session, hashPart(keyHash))),
+      byKey: (session, keyHash) => this.getByKey(session, keyHash),
       lastPlace: async (session) => {
         const [key] = await this.#database.keys({ ...rangeOf("outgoing", session), reverse: true, limit: 1 }).all();
         return key ? placeOf(key) : 0n;
@@ -52,6 +52,10 @@ export class LevelOutgoing implements OutgoingStore {
 
   get(session: string, id: string): Promise<OutgoingMessage | undefined> {
     return this.#indexed(session, keyOf("outgoingId", session, id));
+  }
+
+  getByKey(session: string, keyHash: Uint8Array): Promise<OutgoingMessage | undefined> {
+    return this.#indexed(session, keyOf("outgoingKey", session, hashPart(keyHash)));
   }
 
   async list(session: string, { states, chatId, before, limit }: OutgoingQuery): Promise<OutgoingMessage[]> {

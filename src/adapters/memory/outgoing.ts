@@ -17,11 +17,9 @@ export class MemoryOutgoing implements OutgoingStore {
 
   constructor(journal: MemoryJournal) {
     this.#journal = journal;
-    const find = async (session: string, isWanted: (message: OutgoingMessage) => boolean) =>
-      this.#newestFirst(session).find(isWanted);
     this.#places = new OutgoingPlaces({
-      byId: (session, id) => find(session, (message) => message.id === id),
-      byKey: (session, keyHash) => find(session, (message) => Buffer.compare(message.keyHash, keyHash) === 0),
+      byId: (session, id) => this.get(session, id),
+      byKey: (session, keyHash) => this.getByKey(session, keyHash),
       lastPlace: async (session) => this.#newestFirst(session)[0]?.place ?? 0n,
     });
   }
@@ -41,6 +39,10 @@ export class MemoryOutgoing implements OutgoingStore {
 
   async get(session: string, id: string): Promise<OutgoingMessage | undefined> {
     return this.#newestFirst(session).find((message) => message.id === id);
+  }
+
+  async getByKey(session: string, keyHash: Uint8Array): Promise<OutgoingMessage | undefined> {
+    return this.#newestFirst(session).find((message) => Buffer.compare(message.keyHash, keyHash) === 0);
   }
 
   async list(session: string, { states, chatId, before, limit }: OutgoingQuery): Promise<OutgoingMessage[]> {

@@ -33,7 +33,7 @@ export class PostgresOutgoing implements OutgoingStore {
     this.#journal = journal;
     this.#places = new OutgoingPlaces({
       byId: (session, id) => this.get(session, id),
-      byKey: (session, keyHash) => this.#one(session, "key_hash = $2", keyHash),
+      byKey: (session, keyHash) => this.getByKey(session, keyHash),
       lastPlace: async (session) => {
         const [row] = await store.reads.query<{ last: bigint | null }>(
           "SELECT max(place) AS last FROM sessiond.outgoing WHERE session = $1",
@@ -57,6 +57,10 @@ export class PostgresOutgoing implements OutgoingStore {
 
   get(session: string, id: string): Promise<OutgoingMessage | undefined> {
     return this.#one(session, "id = $2", toStoredText(id));
+  }
+
+  getByKey(session: string, keyHash: Uint8Array): Promise<OutgoingMessage | undefined> {
+    return this.#one(session, "key_hash = $2", keyHash);
   }
 
   async list(session: string, { states, chatId, before, limit }: OutgoingQuery): Promise<OutgoingMessage[]> {

@@ -10,6 +10,7 @@ import { openApiKey } from "./server/api-key.ts";
 import { createDashboardLogins } from "./server/dashboard-logins.ts";
 import { createEngines } from "./server/engines.ts";
 import { createListener, nodeAddressOf } from "./server/listener.ts";
+import { createMedia } from "./server/media.ts";
 import { openMetrics } from "./server/metrics.ts";
 import { createAccess, createNodes } from "./server/nodes.ts";
 import { createTools, type Overrides } from "./server/overrides.ts";
@@ -59,7 +60,10 @@ export async function createServer(
 
   const engines = await createEngines(directory, config, tools, overrides, watchdog);
   stack.defer(() => engines.close());
-  const sessions = createSessions(backend, engines, config, secrets, tools);
+  const media = createMedia(directory, config, rules, tools);
+  stack.defer(() => media.close());
+  await media.clean(backend);
+  const sessions = createSessions(backend, engines, media, config, secrets, tools);
   const { manager } = sessions;
   ignoreFailures = handleProcessFailures(overrides.processEvents ?? process, manager, logger);
   stack.defer(() => manager.close());
@@ -71,7 +75,7 @@ export async function createServer(
   stack.defer(() => nodes?.peers.close());
   const access = createAccess(nodes, accessKey?.setting, secrets, tools);
   const verifyKey = accessKey?.verify;
-  const own = createApi(config, secrets, { store, engines, sessions, metrics, verifyKey, nodes, access }, tools);
+  const own = createApi(config, secrets, { store, engines, sessions, media, metrics, verifyKey, nodes, access }, tools);
   const api = { ...own, ...(overrides.routes && { routes: overrides.routes }) };
   const logins = createDashboardLogins(config, secrets, { verifyKey, logins: own.logins }, tools);
   const listener = createListener(config, secrets, rules, api, metrics, logger, { logins, nodes });

@@ -7,6 +7,12 @@ import { enumListViolations, named, pageSizeViolations, type Rule, rule } from "
 const maxText = 65_536;
 const maxCaption = 1_024;
 const maxReaction = 64;
+/** Bars of a waveform, and the highest. */
+const waveformBars = 64;
+const highestBar = 100;
+/** Characters of a file's name, and seconds of a recording, at most. */
+const maxFilename = 255;
+const maxSeconds = 86_400;
 /** Messages on a page of the outbox, at most. */
 const maxEntries = 500;
 /** Ids of messages to mark as read in one call, at most. */
@@ -42,12 +48,35 @@ const fileRule = (request: {
 
 function fileViolations(file: messages.OutgoingFile | undefined): Violation[] {
   if (!file) return [{ field: "file", description: "must be set" }];
-  const hasOne = (file.url === "") !== (file.data === "");
+  const given = [file.url, file.data, file.mediaId].filter((value) => value !== "").length;
   return [
     ...requiredViolations(file.mimetype, "file.mimetype"),
-    ...(hasOne ? [] : [{ field: "file", description: "must have either url or data" }]),
+    ...lengthViolations(file.filename, maxFilename, "file.filename"),
+    ...(given === 1 ? [] : [{ field: "file", description: "must have exactly one of url, data and mediaId" }]),
   ];
 }
+
+const recordingRule = (
+  request: Parameters<typeof fileRule>[0] & {
+    readonly convert: boolean;
+    readonly seconds: number;
+    readonly waveform?: Uint8Array;
+  },
+) => [
+  ...fileRule(request),
+  ...(request.convert
+    ? [{ field: "convert", description: "must be false: send the file in a format that WhatsApp plays" }]
+    : []),
+  ...(request.seconds <= maxSeconds
+    ? []
+    : [{ field: "seconds", description: `must not be greater than ${maxSeconds}` }]),
+  ...waveformViolations(request.waveform ?? new Uint8Array()),
+];
+
+const waveformViolations = (waveform: Uint8Array): Violation[] =>
+  waveform.length === 0 || (waveform.length === waveformBars && waveform.every((bar) => bar <= highestBar))
+    ? []
+    : [{ field: "waveform", description: `must have ${waveformBars} bars from 0 to ${highestBar}` }];
 
 /** Rules for the requests of MessageService. */
 export const messageRules: readonly Rule[] = [
@@ -55,8 +84,8 @@ export const messageRules: readonly Rule[] = [
   rule(messages.ReplyDeprecatedRequestSchema, textRule),
   rule(messages.SendImageRequestSchema, fileRule),
   rule(messages.SendFileRequestSchema, fileRule),
-  rule(messages.SendVoiceRequestSchema, fileRule),
-  rule(messages.SendVideoRequestSchema, fileRule),
+  rule(messages.SendVoiceRequestSchema, recordingRule),
+  rule(messages.SendVideoRequestSchema, recordingRule),
   rule(messages.SetReactionRequestSchema, (request) => [
     ...named(request),
     ...requiredViolations(request.messageId, "messageId"),

@@ -1,21 +1,28 @@
 import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { type OutgoingContent, OutgoingContentSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { OutgoingContent } from "../../gen/sessiond/store/v1/store_pb.js";
+import { OutgoingContent_File_Kind as FileKind, OutgoingContentSchema } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   type MessageService,
+  SendFileRequestSchema,
+  SendImageRequestSchema,
   type SendTextRequest,
   SendTextRequestSchema,
+  SendVideoRequestSchema,
+  SendVoiceRequestSchema,
   SetReactionRequestSchema,
 } from "../../gen/sessiond/v1/message_service_pb.js";
 import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb.js";
 import { type MessageSender, refusalOf, type SendRequest, type Sent } from "../app/sending/message-sender.ts";
-import { chatIdOf, isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
-import { invalidArgument, SessionError } from "../domain/errors.ts";
+import { isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
+import { invalidArgument } from "../domain/errors.ts";
 import { answerOf, payloadOf } from "../domain/outgoing-payload.ts";
 import { pageTokenOf, placeOfToken } from "../domain/page-token.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sending } from "../ports/sending.ts";
+import { chatOf, mentionsOf } from "./message-names.ts";
+import { type FileFields, fileOf } from "./outgoing-file.ts";
 import { idempotencyKeyOf } from "./preconditions.ts";
 
 /** Dependencies of MessageService. */
@@ -48,9 +55,14 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
     });
     return send(requestOf(SendTextRequestSchema, request, content, context), context);
   };
-  const unsupported = async ({ session }: { readonly session: string }) => {
-    await sender.list(session, { limit: 0 });
-    throw new SessionError("METHOD_NOT_SUPPORTED", "This server cannot send files yet");
+  const sendFile = <Desc extends DescMessage>(
+    schema: Desc,
+    kind: FileKind,
+    request: MessageShape<Desc> & SendFields & FileFields,
+    context: HandlerContext,
+  ) => {
+    const { source, content } = fileOf(request, kind);
+    return send({ ...requestOf(schema, request, content, context), source }, context);
   };
   /** Runs an action of the session's engine. */
   const acting = async <T>(session: string, { signal }: HandlerContext, act: (sending: Sending) => Promise<T>) => {
@@ -62,10 +74,12 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
   return {
     sendText,
     replyDeprecated: (request, context) => sendText({ ...request, $typeName: "sessiond.v1.SendTextRequest" }, context),
-    sendImage: unsupported,
-    sendFile: unsupported,
-    sendVoice: unsupported,
-    sendVideo: unsupported,
+    sendImage: (request, context) => sendFile(SendImageRequestSchema, FileKind.IMAGE, request, context),
+    sendFile: (request, context) => sendFile(SendFileRequestSchema, FileKind.DOCUMENT, request, context),
+    sendVoice: (request, context) =>
+      sendFile(SendVoiceRequestSchema, FileKind.VOICE, { ...request, mentions: [], caption: "" }, context),
+    sendVideo: (request, context) =>
+      sendFile(SendVideoRequestSchema, request.asNote ? FileKind.VIDEO_NOTE : FileKind.VIDEO, request, context),
     setReaction(request, context) {
       const { session, messageId, reaction: text } = request;
       const target = nameOf(messageId, "messageId");
@@ -178,18 +192,8 @@ function optionsOf({ requestHeader }: HandlerContext): Pick<SendRequest, "idempo
   return { isAsync, ...(idempotencyKey !== undefined && { idempotencyKey }) };
 }
 
-function chatOf(text: string, field = "chatId"): string {
-  const chat = chatIdOf(text, field);
-  if (typeof chat === "string") return chat;
-  throw invalidArgument([chat]);
-}
-
 function nameOf(text: string, field: string): MessageName {
   const name = messageNameOf(text, field);
   if (!("field" in name)) return name;
   throw invalidArgument([name]);
 }
-
-/** Returns the chat ids of the persons mentioned; "all" stays. */
-const mentionsOf = (mentions: readonly string[]): string[] =>
-  mentions.map((mention) => (mention === "all" ? mention : chatOf(mention, "mentions")));

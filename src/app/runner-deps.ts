@@ -8,6 +8,7 @@ import type { EngineFactory } from "../ports/engine.ts";
 import type { Lease } from "../ports/sessions.ts";
 import type { Clock, Logger, Random, SessionScope } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
+import type { OutgoingFiles } from "./sending/outgoing-files.ts";
 
 /** Dependencies of runners, the same for all of them. */
 export interface RunnerDeps {
@@ -25,6 +26,8 @@ export interface RunnerDeps {
   readonly gate?: ConnectGate | undefined;
   /** Messages that each session may send per second; left out: no limit. */
   readonly sendRate?: Rate | undefined;
+  /** Files of messages that sessions send; left out: they send none. */
+  readonly files?: OutgoingFiles | undefined;
   /** The scope in which engines are opened. */
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */

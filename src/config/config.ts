@@ -61,6 +61,7 @@ export interface Config {
   readonly connects: { readonly perSecond: number; readonly maxConnecting: number };
   /** Messages that a session sends per second on average, and at once after a pause. */
   readonly sendRate: { readonly perSecond: number; readonly burst: number };
+  readonly media: MediaSettings;
   /** WebSocket address in place of WhatsApp's. */
   readonly nowebUrl: string | undefined;
   /** Client version of NOWEB, or the place where it is looked up. */
@@ -99,6 +100,13 @@ export interface WebhookSettings {
   >;
 }
 
+/** Settings of the files of messages. */
+export interface MediaSettings {
+  readonly maxBytes: number;
+  /** Time in which a file has to arrive from a URL. */
+  readonly fetchLimitMs: number;
+}
+
 export type EngineName = "NOWEB" | "WEBJS";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
@@ -124,6 +132,7 @@ export async function readConfig(
     ...sessionsOf(read),
     ...enginesOf(read),
     ...limitsOf(read),
+    media: mediaOf(read),
     openPaths: [...read.get("WAHA_API_KEY_EXCLUDE_PATH"), ...(read.get("WHATSAPP_API_KEY_EXCLUDE_PATH") ?? [])],
     allowedHosts: read.get("SESSIOND_ALLOWED_HOSTS"),
     corsOrigins: anyOrListed(read.get("SESSIOND_CORS_ORIGIN")),
@@ -189,6 +198,11 @@ function enginesOf(read: Reader) {
     searchPath: read.get("PATH"),
   };
 }
+
+const mediaOf = (read: Reader): MediaSettings => ({
+  maxBytes: read.get("SESSIOND_MAX_FILE_BYTES"),
+  fetchLimitMs: read.get("SESSIOND_FILE_FETCH_SECONDS"),
+});
 
 function limitsOf(read: Reader) {
   return {

@@ -1,6 +1,7 @@
 import { maxRetries, maxRetryDelaySeconds } from "../domain/config-violations.ts";
 import { retryPolicies } from "../domain/delivery.ts";
 import { days, flag, list, number, oneOf, path, seconds, text, trimmed, url, wholeNumber } from "./kinds.ts";
+import { media } from "./media-variables.ts";
 import {
   apiKey,
   browserArguments,
@@ -351,6 +352,7 @@ export const sections = {
   Storage: storage,
   Sessions: sessions,
   "Proxies of sessions": proxies,
+  "Files of messages": media,
   NOWEB: noweb,
   WEBJS: webjs,
   "The webhook of all sessions": hook,
@@ -367,6 +369,7 @@ export const variables = {
   ...storage,
   ...sessions,
   ...proxies,
+  ...media,
   ...noweb,
   ...webjs,
   ...hook,

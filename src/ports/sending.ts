@@ -50,15 +50,23 @@ export interface NamedMessage {
   readonly participant?: string | undefined;
 }
 
+/** Opens the content of a file message, in clear, from its start. May be called again. Throws SendRefused if it is lost. */
+export type OpenFile = () => AsyncIterable<Uint8Array>;
+
 /** Engines that send messages. All methods reject with ConnectionLost if the engine is not logged in or closes. */
 export interface Sending {
   /** Returns a new message id of the engine's form. */
   newId(): string;
   /**
-   * Hands a message to WhatsApp under its id, and resolves when it has left this machine; WhatsApp's acknowledgement comes as a report.
-   * Safe to repeat with the same id. `file` reads the content of a file message from its start. Rejects with SendRefused or ConnectionLost.
+   * Brings the file of a message to WhatsApp, and returns the message as the engine encodes it. The message is stored with that before it
+   * is sent, so the file is not needed again. Left out by engines that take the file with the message.
    */
-  send(message: OutgoingMessage, file?: () => AsyncIterable<Uint8Array>): Promise<SentMessage>;
+  upload?(message: OutgoingMessage, file: OpenFile): Promise<Uint8Array>;
+  /**
+   * Hands a message to WhatsApp under its id, and resolves when it has left this machine; WhatsApp's acknowledgement comes as a report.
+   * Safe to repeat with the same id. Engines without `upload` get the file. Rejects with SendRefused or ConnectionLost.
+   */
+  send(message: OutgoingMessage, file?: OpenFile): Promise<SentMessage>;
   /** Returns the key of a message that another one can reply or react to; undefined if the engine does not know the message. */
   findMessage(name: NamedMessage): Promise<MessagePayload_Key | undefined>;
   /** Marks messages of a chat as read: WhatsApp's ids, or all that are unread if empty. */

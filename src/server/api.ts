@@ -29,6 +29,7 @@ import { rpcsAt } from "../http/rest/rpcs-at.ts";
 import type { Logins } from "../ports/logins.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Engines } from "./engines.ts";
+import type { Media } from "./media.ts";
 import { type Access, type Nodes, nodeListOf } from "./nodes.ts";
 import type { Tools } from "./overrides.ts";
 import type { RunningSessions } from "./sessions.ts";
@@ -50,6 +51,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly engines: Engines;
   readonly sessions: RunningSessions;
+  readonly media: Pick<Media, "files">;
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
   readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
@@ -97,6 +99,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
       clock,
       random,
       digest: sha256,
+      files: parts.media.files,
     }),
     sessions: backend.sessions,
     log: backend.log,

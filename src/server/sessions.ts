@@ -11,6 +11,7 @@ import type { Config, Secrets } from "../config/config.ts";
 import { defaultPolicy } from "../domain/session.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { Engines } from "./engines.ts";
+import type { Media } from "./media.ts";
 import type { Tools } from "./overrides.ts";
 
 /** All sessions, and facts about their connections. */
@@ -27,6 +28,7 @@ export interface RunningSessions {
 export function createSessions(
   backend: Backend,
   engines: Engines,
+  { files }: Pick<Media, "files">,
   config: Config,
   { proxies, globalWebhook }: Secrets,
   { clock, random, logger }: Tools,
@@ -55,6 +57,7 @@ export function createSessions(
     bootDelayMs: config.autoStartDelayMs,
     gate,
     sendRate: config.sendRate,
+    files,
     scope: sessionScope,
     onChange(record) {
       reconnects.note(record);

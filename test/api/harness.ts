@@ -12,6 +12,7 @@ import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { Ability, Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
 import { type Sending, SendRefused } from "../../src/ports/sending.ts";
+import { collect } from "../support/async-items.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startServer } from "../support/server.ts";
 
@@ -35,12 +36,15 @@ export class ScriptedEngine implements Engine {
 
   /** Requests of calls that send, in order. WhatsApp acknowledges each at once. */
   readonly sent: OutgoingMessage[] = [];
+  /** Contents of the files that were sent, in order. */
+  readonly files: Buffer[] = [];
   /** What callers have asked for beside messages. */
   readonly acts: string[] = [];
   readonly sending: Sending = {
     newId: () => "3EB0",
-    send: async (message) => {
+    send: async (message, file) => {
       if (message.chatId === "99999999999@c.us") throw new SendRefused("NO_ACCOUNT", "no account");
+      if (file) this.files.push(Buffer.concat(await collect(file())));
       this.sent.push(message);
       this.report({ type: "ack", report: { id: message.id, ack: Ack.SERVER } });
       return { jid: message.chatId.replace("@c.us", "@s.whatsapp.net"), encoded: new Uint8Array() };

@@ -3,6 +3,7 @@ import { jidDecode } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
 import { groupAnswers } from "./groups.ts";
 import { bundleStanza } from "./key-bundle.ts";
+import { mediaAuth } from "./media.ts";
 import { flushStored, takeBundle } from "./messages.ts";
 import { type BinaryNode, child, childBytes, children, childrenOf, QueryError, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
@@ -46,8 +47,8 @@ const answers: Readonly<Record<string, Answer>> = {
   "w:sync:app:state set sync": appState,
   "w:p get ping": nothing,
   "w:stats  add": nothing,
-  "w:m set media_conn": () => [
-    stanza("media_conn", { auth: "emulator", ttl: 300 }, [stanza("host", { hostname: "127.0.0.1" })]),
+  "w:m set media_conn": ({ whatsapp }) => [
+    stanza("media_conn", { auth: mediaAuth, ttl: 300 }, [stanza("host", { hostname: whatsapp.media.name })]),
   ],
   "md set remove-companion-device": removeDevice,
 };

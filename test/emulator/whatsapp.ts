@@ -10,6 +10,7 @@ import type { LinkedDevice } from "./device.ts";
 import { Groups } from "./groups.ts";
 import { sendHistory } from "./history.ts";
 import { type LinkCodeRequest, takeLinkCode } from "./link-code.ts";
+import { type MediaHost, startMediaHost } from "./media.ts";
 import { routeMessage } from "./messages.ts";
 import { createServerIdentity, type HandshakeResult } from "./noise-server.ts";
 import { type Candidate, offerPairing } from "./pairing.ts";
@@ -66,11 +67,13 @@ export async function startWhatsApp(options: WhatsAppOptions = {}): Promise<What
   const server = createServer((_request, response) => response.writeHead(426).end());
   server.listen(options.port ?? 0, options.host ?? "127.0.0.1");
   await once(server, "listening");
-  return new WhatsApp(server, options);
+  return new WhatsApp(server, await startMediaHost(), options);
 }
 
 /** The running emulator. */
 export class WhatsApp extends EventEmitter<WhatsAppEvents> {
+  /** The hosts for files. */
+  readonly media: MediaHost;
   /** Value for Baileys' `waWebSocketUrl`. */
   readonly url: string;
   readonly ackDelayMs: number;
@@ -115,8 +118,9 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   #nextNumber = 15550000001;
 
   /** For `startWhatsApp` only. */
-  constructor(server: Server, options: WhatsAppOptions) {
+  constructor(server: Server, media: MediaHost, options: WhatsAppOptions) {
     super();
+    this.media = media;
     this.setMaxListeners(0);
     const { address, port } = server.address() as AddressInfo;
     this.url = `ws://${address}:${port}/ws/chat`;
@@ -241,7 +245,7 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
     this.#server.closeAllConnections();
     const ended = this.connections.map((connection) => connection.ended);
     for (const connection of this.#connections) connection.terminate();
-    await Promise.all([closed, ...ended]);
+    await Promise.all([closed, this.media.close(), ...ended]);
   }
 
   /** Called by the emulator's parts after each change that a waiting test may look for. */

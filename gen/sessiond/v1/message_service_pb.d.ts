@@ -219,7 +219,7 @@ export declare type ReplyDeprecatedResponse = Message<"sessiond.v1.ReplyDeprecat
 export declare const ReplyDeprecatedResponseSchema: GenMessage<ReplyDeprecatedResponse>;
 
 /**
- * File to send: fetched from a URL, or given as base64.
+ * File to send: fetched from a URL, given as base64, or uploaded before. Exactly one of `url`, `data` and `media_id` is set.
  *
  * @generated from message sessiond.v1.OutgoingFile
  */
@@ -239,7 +239,7 @@ export declare type OutgoingFile = Message<"sessiond.v1.OutgoingFile"> & {
   filename: string;
 
   /**
-   * URL to fetch the file from, or `url` of an uploaded file.
+   * URL to fetch the file from: http or https, at an address that webhooks may have as well. Or `url` of an uploaded file.
    *
    * @generated from field: string url = 3;
    */
@@ -251,6 +251,13 @@ export declare type OutgoingFile = Message<"sessiond.v1.OutgoingFile"> & {
    * @generated from field: string data = 4;
    */
   data: string;
+
+  /**
+   * `id` of an uploaded file.
+   *
+   * @generated from field: string media_id = 5;
+   */
+  mediaId: string;
 };
 
 /**

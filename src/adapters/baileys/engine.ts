@@ -17,6 +17,7 @@ import { closedBy, ends, upgradeRefusedBy } from "./close-cause.ts";
 import { FrameGate } from "./frame-gate.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
+import type { MediaRoute } from "./media-host.ts";
 import { accountOf } from "./message.ts";
 import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, pairingCodesOf } from "./pairing.ts";
@@ -85,6 +86,7 @@ export class BaileysEngine implements Engine {
       logger: options.logger,
       recent: this.#recent,
       sent: this.#sent,
+      mediaRoute: () => this.#mediaRoute(),
       connection: () => this.#connection(),
     });
     this.#life.start();
@@ -214,6 +216,11 @@ export class BaileysEngine implements Engine {
     const [socket, people, me] = [this.#socket, this.#people, this.#auth?.state.creds.me];
     if (!socket?.ws.isOpen || !people || !me || this.#stage !== "open" || this.#life.closed) return undefined;
     return { socket, people, me: accountOf(me) };
+  }
+
+  #mediaRoute(): MediaRoute {
+    const isEmulated = this.#settings.waWebSocketUrl?.startsWith("ws:") ?? false;
+    return { agent: this.#route.proxy?.agent, isEmulated };
   }
 
   #showQr(value: string): void {

@@ -2,7 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import {
   type AnyMessageContent,
   type BinaryNode,
+  generateWAMessageFromContent,
   isJidGroup,
+  isJidNewsletter,
   proto,
   type WAMessage,
   type WAMessageKey,
@@ -18,6 +20,7 @@ import {
   type AckReport,
   ConnectionLost,
   type NamedMessage,
+  type OpenFile,
   type Sending,
   SendRefused,
   type SentMessage,
@@ -29,6 +32,9 @@ import { newMessageId } from "../engine/message-id.ts";
 import type { People } from "../engine/people.ts";
 import { refusalReason } from "../engine/refusal-reason.ts";
 import { Accounts } from "./accounts.ts";
+import { fileMessage, mediaTypeOf } from "./file-message.ts";
+import type { MediaRoute } from "./media-host.ts";
+import { upload } from "./media-upload.ts";
 import { jidOf } from "./name-sources.ts";
 import type { RecentMessages } from "./recent-messages.ts";
 import { refusalIn } from "./send-errors.ts";
@@ -47,6 +53,8 @@ export interface SendingParts {
   readonly logger: Logger;
   readonly recent: RecentMessages;
   readonly sent: SentMessages;
+  /** Returns the way to the hosts for media. */
+  mediaRoute(): MediaRoute;
   /** Returns the logged-in connection; undefined without one. */
   connection(): Connection | undefined;
 }
@@ -81,9 +89,30 @@ export class BaileysSending implements Sending {
     return newMessageId();
   }
 
+  upload({ id, content, chatId }: OutgoingMessage, file: OpenFile): Promise<Uint8Array> {
+    return this.#connected(async (connection) => {
+      if (content?.kind.case !== "file" || isJidNewsletter(chatId)) {
+        throw new SendRefused("NOT_SUPPORTED", "NOWEB cannot send files to this chat");
+      }
+      const { value } = content.kind;
+      const { socket, me } = connection;
+      const jid = await this.#addressee(chatId, connection);
+      const options = { clock: this.#parts.clock, socket, route: this.#parts.mediaRoute() };
+      const uploaded = await upload(file, Number(value.size), mediaTypeOf(value), options);
+      const shown = fileMessage(value, uploaded, await mentionedIn(content, jid, connection));
+      const quoted = await this.#quoted(content);
+      const whole = generateWAMessageFromContent(jid, shown, {
+        userJid: jidOf(me.id),
+        messageId: id,
+        ...(quoted && { quoted }),
+      });
+      return proto.Message.encode(whole.message ?? shown).finish();
+    });
+  }
+
   async send(message: OutgoingMessage): Promise<SentMessage> {
     const { id, content, chatId, encoded } = message;
-    if (!content?.kind.case || content.kind.case === "file") {
+    if (!content?.kind.case || (content.kind.case === "file" && encoded.length === 0)) {
       throw new SendRefused("NOT_SUPPORTED", "NOWEB cannot send this kind of message");
     }
     return this.#connected(async (connection) => {
@@ -202,21 +231,17 @@ export class BaileysSending implements Sending {
     throw new SendRefused("NO_ACCOUNT", "chatId names a number that has no account at WhatsApp");
   }
 
-  async #contentOf(
-    { kind, mentions }: OutgoingContent,
-    jid: string,
-    { socket }: Connection,
-  ): Promise<AnyMessageContent> {
+  async #contentOf(content: OutgoingContent, jid: string, connection: Connection): Promise<AnyMessageContent> {
+    const { kind } = content;
     if (kind.case === "reaction") {
       const { key, text } = kind.value;
       if (!key) throw new SendRefused("NOT_SUPPORTED", "the reaction names no message");
       return { react: { text, key: rawKey(key) } };
     }
     const text = kind.case === "text" ? kind.value.text : "";
-    const everyone = mentions.includes("all") && isJidGroup(jid) ? (await socket.groupMetadata(jid)).participants : [];
-    const people = [...mentions.filter((one) => one !== "all").map(jidOf), ...everyone.map(({ id }) => id)];
+    const people = await mentionedIn(content, jid, connection);
     // `null` keeps Baileys from fetching what the text links to.
-    return { text, linkPreview: null, ...(people.length > 0 && { mentions: [...new Set(people)] }) };
+    return { text, linkPreview: null, ...(people.length > 0 && { mentions: people }) };
   }
 
   /** Returns the message that another one replies to. Without its content, phones that have it show it by its id. */
@@ -247,6 +272,13 @@ export class BaileysSending implements Sending {
       throw refusalIn(error);
     }
   }
+}
+
+/** Returns the JIDs of the persons whom a message mentions. */
+async function mentionedIn({ mentions }: OutgoingContent, jid: string, { socket }: Connection): Promise<string[]> {
+  const everyone = mentions.includes("all") && isJidGroup(jid) ? (await socket.groupMetadata(jid)).participants : [];
+  const people = [...mentions.filter((one) => one !== "all").map(jidOf), ...everyone.map(({ id }) => id)];
+  return [...new Set(people)];
 }
 
 const rawKey = ({ remoteJid, fromMe, id, participant }: MessagePayload_Key): WAMessageKey => ({

@@ -1,6 +1,6 @@
 import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
 import { PairingCodeRefused } from "../../ports/engine.ts";
-import { ConnectionLost, type Sending } from "../../ports/sending.ts";
+import { ConnectionLost, type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Logger } from "../../ports/system.ts";
 import { type Closed, closedOnRequest } from "./close-cause.ts";
 import { errorFields } from "./error-fields.ts";
@@ -13,6 +13,11 @@ export class LoadingEngine implements Engine {
   readonly pairingCodes = { request: (phoneNumber: string) => this.#requestCode(phoneNumber) };
   readonly sending: Sending = {
     newId: () => this.#sending().newId(),
+    upload: async (...parts) => {
+      const sending = this.#sending();
+      if (!sending.upload) throw new SendRefused("NOT_SUPPORTED", "the engine cannot send files");
+      return sending.upload(...parts);
+    },
     send: async (...parts) => this.#sending().send(...parts),
     findMessage: async (name) => this.#sending().findMessage(name),
     markSeen: async (...parts) => this.#sending().markSeen(...parts),

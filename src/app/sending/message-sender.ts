@@ -16,6 +16,7 @@ import { type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Sessions } from "../../ports/sessions.ts";
 import type { Clock, Random } from "../../ports/system.ts";
 import type { SessionManager } from "../session-manager.ts";
+import type { FileSource, OutgoingFiles } from "./outgoing-files.ts";
 import type { SessionSends } from "./session-sends.ts";
 
 /** Time that a call waits for WhatsApp's server to acknowledge its message. */
@@ -29,9 +30,10 @@ const maxWaiting = 10_000;
 export interface MessageSenderOptions {
   readonly manager: Pick<SessionManager, "get" | "sends">;
   readonly sessions: Pick<Sessions, "watch">;
-  readonly outgoing: Pick<OutgoingStore, "get" | "list">;
+  readonly outgoing: Pick<OutgoingStore, "get" | "getByKey" | "list">;
   readonly clock: Clock;
   readonly random: Pick<Random, "hex">;
+  readonly files: Pick<OutgoingFiles, "take" | "drop">;
   /** Returns the SHA-256 of some bytes. */
   digest(bytes: Uint8Array): Uint8Array;
 }
@@ -41,6 +43,8 @@ export interface SendRequest {
   readonly session: string;
   readonly chatId: string;
   readonly content: OutgoingContent;
+  /** Source of the file, if `content` is one. */
+  readonly source?: FileSource | undefined;
   /** Message id of the caller's own. */
   readonly id?: string | undefined;
   readonly idempotencyKey?: string | undefined;
@@ -73,7 +77,7 @@ export class MessageSender {
     const mayWait = request.isAsync || request.expiresAtMs !== undefined;
     const record = mayWait ? await this.#paired(request.session) : await this.#working(request.session, signal);
     const sends = await this.#options.manager.sends(request.session);
-    const message = await this.#accept(sends, record, request);
+    const message = await this.#accept(sends, record, request, signal);
     if (request.isAsync) return { message, record };
     const answered = (await sends.answered(message.id, answerLimitMs)) ?? message;
     if (isRefused(answered)) throw refusal(answered);
@@ -119,37 +123,63 @@ export class MessageSender {
     });
   }
 
-  async #accept(sends: SessionSends, record: SessionRecord, request: SendRequest): Promise<OutgoingMessage> {
-    const { digest, clock } = this.#options;
+  async #accept(
+    sends: SessionSends,
+    record: SessionRecord,
+    request: SendRequest,
+    signal: AbortSignal,
+  ): Promise<OutgoingMessage> {
+    const { digest, clock, outgoing } = this.#options;
     const { session, id, idempotencyKey, chatId, replyTo, expiresAtMs, force } = request;
-    const known = id === undefined ? undefined : await this.#options.outgoing.get(session, id);
-    if (!known && sends.size >= maxWaiting) throw tooMany(session);
     const requestHash = digest(request.fingerprint);
     const keyHash = idempotencyKey === undefined ? new Uint8Array() : digest(Buffer.from(idempotencyKey));
-    const content = known ? request.content : await withReply(sends, chatId, request.content, replyTo);
+    const knownById = id === undefined ? undefined : await outgoing.get(session, id);
+    const known = knownById ?? (keyHash.length > 0 ? await outgoing.getByKey(session, keyHash) : undefined);
+    if (!known && sends.size >= maxWaiting) throw tooMany(session);
+    const replying = known ? request.content : await withReply(sends, chatId, request.content, replyTo);
+    const content = known ? replying : await this.#withFile(session, replying, request.source, signal);
     const wallMs = clock.wallMs();
-    const { message } = await sends.accept(
-      create(OutgoingMessageSchema, {
-        id: id ?? this.newId(),
-        keyHash,
-        requestHash,
-        chatId,
-        content,
-        state: State.QUEUED,
-        acceptedAt: timestampFromMs(wallMs),
-        changedAt: timestampFromMs(wallMs),
-        ...(expiresAtMs !== undefined && {
-          expiresAt: timestampFromMs(clock.nowMs() + Math.max(0, expiresAtMs - wallMs)),
-        }),
-        force,
+    const wanted = create(OutgoingMessageSchema, {
+      id: id ?? this.newId(),
+      keyHash,
+      requestHash,
+      chatId,
+      content,
+      state: State.QUEUED,
+      acceptedAt: timestampFromMs(wallMs),
+      changedAt: timestampFromMs(wallMs),
+      ...(expiresAtMs !== undefined && {
+        expiresAt: timestampFromMs(clock.nowMs() + Math.max(0, expiresAtMs - wallMs)),
       }),
-    );
+      force,
+    });
+    const { message, isNew } = await sends.accept(wanted).catch(async (error: unknown) => {
+      await this.#dropFile(session, content);
+      throw error;
+    });
+    if (!isNew) await this.#dropFile(session, content);
     if (Buffer.compare(message.requestHash, requestHash) === 0) return message;
     throw new SessionError(
       "IDEMPOTENCY_KEY_REUSED",
       `This ${idempotencyKey === undefined ? "id" : "Idempotency-Key"} was used to send another message; use a new one for another message`,
       { session: record.name, id: message.id },
     );
+  }
+
+  /** Puts a message's file into the spool. */
+  async #withFile(
+    session: string,
+    content: OutgoingContent,
+    source: FileSource | undefined,
+    signal: AbortSignal,
+  ): Promise<OutgoingContent> {
+    if (!source || content.kind.case !== "file") return content;
+    const value = await this.#options.files.take(session, source, content.kind.value, signal);
+    return { ...content, kind: { case: "file", value } };
+  }
+
+  async #dropFile(session: string, { kind }: OutgoingContent): Promise<void> {
+    if (kind.case === "file") await this.#options.files.drop(session, kind.value);
   }
 
   /** Returns the record of a session that is paired with a phone: its messages can wait. */
@@ -226,6 +256,8 @@ const refusalTexts: Readonly<Record<string, string>> = {
   STALE_DEVICES: "WhatsApp refused the message because the recipient's devices have changed; send it again",
   RATE: "WhatsApp refused the message because the account sends too fast",
   SEND_FAILED: "The engine could not send the message",
+  MEDIA_REFUSED: "WhatsApp did not take the file",
+  FILE_LOST: "The file of the message is no longer on this machine; send it again",
   EXPIRED: "The message was not sent before expiresAt",
 };
 

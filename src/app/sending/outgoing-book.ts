@@ -28,6 +28,11 @@ export class OutgoingBook {
     this.#options = options;
   }
 
+  /** Name of the session. */
+  get session(): string {
+    return this.#options.lease.session;
+  }
+
   /** See OutgoingStore.accept. */
   async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
     const { store, lease } = this.#options;

@@ -9,6 +9,7 @@ import type { Clock, Logger } from "../../ports/system.ts";
 import { awaitWithin } from "../time-box.ts";
 import { storeRetryMs } from "../wake-timer.ts";
 import type { OutgoingBook } from "./outgoing-book.ts";
+import type { OutgoingFiles } from "./outgoing-files.ts";
 
 /** Time that a message may be without an acknowledgement before the next one of its chat leaves. It is UNCERTAIN then. */
 const ackPatienceMs = 60_000;
@@ -22,8 +23,8 @@ export interface SendQueueOptions {
   readonly rate: Rate;
   /** Returns what sends the session's messages now; undefined unless the session is WORKING. */
   sending(): Sending | undefined;
-  /** Opens the content of a file message. */
-  openFile?(spoolId: string): AsyncIterable<Uint8Array>;
+  /** Files of messages; left out where none are sent. */
+  readonly files?: Pick<OutgoingFiles, "read" | "leave" | "retain"> | undefined;
 }
 
 /**
@@ -130,7 +131,10 @@ export class SendQueue {
   }
 
   async #load(): Promise<void> {
-    for (const message of await this.#options.book.load()) this.#enqueue(message);
+    const { book, files } = this.#options;
+    const unsent = await book.load();
+    for (const message of unsent) this.#enqueue(message);
+    await files?.retain(book.session, unsent);
     this.#scheduleExpiry();
   }
 
@@ -221,11 +225,10 @@ export class SendQueue {
 
   /** Hands a message to the engine. Returns undefined if the engine has gone, or has refused it. */
   async #hand(message: OutgoingMessage, sending: Sending, signal: AbortSignal): Promise<SentMessage | undefined> {
-    const { book, clock, logger, openFile } = this.#options;
-    const { id, content } = message;
-    const spoolId = content?.kind.case === "file" ? content.kind.value.spoolId : "";
+    const { book, clock, logger } = this.#options;
+    const { id } = message;
     try {
-      return await sending.send(message, spoolId !== "" && openFile ? () => openFile(spoolId) : undefined);
+      return await this.#handWithFile(message, sending);
     } catch (error) {
       if (error instanceof ConnectionLost) await awaitWithin(clock, ackPatienceMs, aborted(signal));
       if (signal.aborted || this.#options.sending() !== sending) return undefined;
@@ -234,6 +237,21 @@ export class SendQueue {
       await book.change(id, (one) => acknowledged(one, { ack: -1, reason }, clock.wallMs()));
       return undefined;
     }
+  }
+
+  /** Hands a message to the engine. If the engine uploads files, what it says about the file is stored before the message leaves. */
+  async #handWithFile(message: OutgoingMessage, sending: Sending): Promise<SentMessage> {
+    const { book, files } = this.#options;
+    const { id, content, encoded } = message;
+    if (content?.kind.case !== "file" || encoded.length > 0 || !files) return sending.send(message);
+    const { value: file } = content.kind;
+    const open = () => files.read(book.session, file);
+    return files.leave(async () => {
+      if (!sending.upload) return sending.send(message, open);
+      const uploaded = await sending.upload(message, open);
+      const prepared = await book.change(id, (one) => ({ ...one, encoded: uploaded }));
+      return sending.send(prepared ?? message);
+    });
   }
 
   /** Waits until a message is acknowledged; returns false if the connection ends first, after which it is sent again. */

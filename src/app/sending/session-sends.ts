@@ -47,6 +47,7 @@ export class SessionSends {
       logger: session.logger,
       rate: deps.sendRate ?? { perSecond: 0, burst: 0 },
       sending: () => session.sending(),
+      files: deps.files,
     });
   }
 
@@ -109,7 +110,9 @@ export class SessionSends {
     this.#queue.close();
   }
 
-  #changed({ id, state }: OutgoingMessage): void {
+  #changed(message: OutgoingMessage): void {
+    const { id, state } = message;
+    void this.#deps.files?.release(this.#session.lease.session, message);
     if (isUnsent(state)) return;
     for (const answer of this.#waiting.get(id) ?? []) answer();
   }

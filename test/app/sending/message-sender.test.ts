@@ -72,6 +72,7 @@ async function openSender(
       outgoing: harness.backend.outgoing,
       clock: harness.clock,
       random: systemRandom,
+      files: { take: async (_session, _source, file) => file, drop: async () => {} },
       digest: (bytes) => createHash("sha256").update(bytes).digest(),
     });
   await harness.start();

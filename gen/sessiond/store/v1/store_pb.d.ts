@@ -916,6 +916,13 @@ export declare type OutgoingContent_File = Message<"sessiond.store.v1.OutgoingCo
    * @generated from field: uint64 size = 8;
    */
   size: bigint;
+
+  /**
+   * Key that the file in the spool is encrypted with.
+   *
+   * @generated from field: bytes spool_key = 9;
+   */
+  spoolKey: Uint8Array;
 };
 
 /**

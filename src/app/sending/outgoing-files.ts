@@ -1,0 +1,128 @@
+import type { OutgoingContent_File as File, OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { base64Step, plainBase64 } from "../../domain/base64.ts";
+import { invalidArgument } from "../../domain/errors.ts";
+import { contradictedType, headBytes } from "../../domain/file-content.ts";
+import { isUnsent } from "../../domain/outgoing.ts";
+import { type FileFetcher, FileUnavailable, type Spool, type SpooledFile } from "../../ports/media.ts";
+import { SendRefused } from "../../ports/sending.ts";
+import { Slots } from "./slots.ts";
+
+/** Place that a caller's file comes from. */
+export type FileSource =
+  | { readonly field: "file.url"; readonly url: string }
+  | { readonly field: "file.data"; readonly base64: string };
+
+/** Dependencies of the files. */
+export interface OutgoingFilesOptions {
+  readonly fetcher: Pick<FileFetcher, "fetch">;
+  readonly spool: Spool;
+  /** Size of a file, at most. */
+  readonly maxBytes: number;
+}
+
+/** Files that arrive from URLs at the same time, at most, and files that are on their way to WhatsApp. */
+const maxArriving = 16;
+const maxLeaving = 4;
+
+/** The files of messages that are to be sent: they go to the spool before the message is accepted, and leave it with the message. */
+export class OutgoingFiles {
+  readonly #options: OutgoingFilesOptions;
+  readonly #arriving = new Slots(maxArriving);
+  readonly #leaving = new Slots(maxLeaving);
+
+  constructor(options: OutgoingFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Puts a caller's file into the spool. Rejects with INVALID_ARGUMENT, which names the field, if it cannot be had or sent. */
+  async take(session: string, source: FileSource, file: File, signal: AbortSignal): Promise<File> {
+    const { spool } = this.#options;
+    const add = () => spool.add(session, checked(this.#open(source, signal), file.mimetype));
+    try {
+      const spooled = await ("url" in source ? this.#arriving.run(add) : add());
+      if (spooled.size > 0) return { ...file, spoolId: spooled.id, spoolKey: spooled.key, size: BigInt(spooled.size) };
+      await spool.remove(session, spooled.id);
+      throw new FileUnavailable("is empty");
+    } catch (error) {
+      if (!(error instanceof FileUnavailable)) throw error;
+      throw invalidArgument([{ field: source.field, description: error.message }]);
+    }
+  }
+
+  /** Yields the content of a message's file. Throws SendRefused if this machine no longer has it. */
+  async *read(session: string, file: File): AsyncGenerator<Uint8Array> {
+    try {
+      yield* this.#options.spool.read(session, spooledFile(file));
+    } catch (error) {
+      if (!(error instanceof FileUnavailable)) throw error;
+      throw new SendRefused("FILE_LOST", "the file of the message is no longer on this machine");
+    }
+  }
+
+  /** Runs `work`, which sends a file, once few enough others are on their way. */
+  leave<T>(work: () => Promise<T>): Promise<T> {
+    return this.#leaving.run(work);
+  }
+
+  /** Removes the file of a message that needs it no longer: WhatsApp has it, or the message will not be sent. Never rejects. */
+  async release(session: string, { content, encoded, state }: OutgoingMessage): Promise<void> {
+    if (content?.kind.case !== "file" || (isUnsent(state) && encoded.length === 0)) return;
+    await this.drop(session, content.kind.value);
+  }
+
+  /** Removes a file from the spool. Never rejects: what is left is removed when the session's messages are read. */
+  async drop(session: string, { spoolId }: File): Promise<void> {
+    if (spoolId !== "") await this.#options.spool.remove(session, spoolId).catch(() => {});
+  }
+
+  /** Removes the files that are left of an earlier process, except those of messages that are still to be sent. */
+  async retain(session: string, unsent: readonly OutgoingMessage[]): Promise<void> {
+    const ids = unsent.flatMap(({ content }) => (content?.kind.case === "file" ? content.kind.value.spoolId : []));
+    await this.#options.spool.retain(session, ids).catch(() => {});
+  }
+
+  #open(source: FileSource, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const { fetcher, maxBytes } = this.#options;
+    return "url" in source ? fetcher.fetch(source.url, maxBytes, signal) : decode(source.base64, maxBytes);
+  }
+}
+
+const spooledFile = ({ spoolId: id, spoolKey: key, size }: File): SpooledFile => ({ id, key, size: Number(size) });
+
+/** Yields the bytes of base64. Throws FileUnavailable if it is not base64, or has too many. */
+async function* decode(text: string, maxBytes: number): AsyncGenerator<Uint8Array> {
+  const base64 = plainBase64(text);
+  if (base64 === undefined) throw new FileUnavailable("must be base64");
+  const size = Math.floor((base64.replace(/=+$/, "").length * 3) / 4);
+  if (size > maxBytes) throw new FileUnavailable(`must not be larger than ${maxBytes} bytes`);
+  for (let at = 0; at < base64.length; at += base64Step) {
+    yield Buffer.from(base64.slice(at, at + base64Step), "base64");
+  }
+}
+
+/** Yields a file as it is. Throws INVALID_ARGUMENT before its first byte if it is of another type than its caller says. */
+async function* checked(content: AsyncIterable<Uint8Array>, mimetype: string): AsyncGenerator<Uint8Array> {
+  let head: Uint8Array = new Uint8Array();
+  let isChecked = false;
+  const check = () => {
+    isChecked = true;
+    const type = contradictedType(mimetype, head);
+    if (type !== undefined) {
+      const description = `says ${mimetype}, but the file is ${type}: send it with its own type`;
+      throw invalidArgument([{ field: "file.mimetype", description }]);
+    }
+  };
+  for await (const bytes of content) {
+    if (isChecked) {
+      yield bytes;
+      continue;
+    }
+    head = Buffer.concat([head, bytes]);
+    if (head.length < headBytes) continue;
+    check();
+    yield head;
+  }
+  if (isChecked) return;
+  check();
+  yield head;
+}

@@ -1,0 +1,45 @@
+import packageJson from "../../package.json" with { type: "json" };
+import { createSpool } from "../adapters/spool/spool.ts";
+import { createLazyFetcher } from "../adapters/undici/lazy-fetcher.ts";
+import { OutgoingFiles } from "../app/sending/outgoing-files.ts";
+import type { Config } from "../config/config.ts";
+import type { Backend } from "../ports/backend.ts";
+import type { AccessRules } from "./access-rules.ts";
+import type { Tools } from "./overrides.ts";
+
+/** The files of messages. */
+export interface Media {
+  readonly files: OutgoingFiles;
+  /** Removes the files of sessions that do not exist any more. Never rejects. */
+  clean(backend: Pick<Backend, "sessions">): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Creates the spool in the data directory, and the fetcher that fills it through the guard and the proxies of webhooks. */
+export function createMedia(
+  directory: string,
+  { media }: Config,
+  { webhookAllowList: allow, webhookProxies: proxies }: AccessRules,
+  { clock, logger }: Tools,
+): Media {
+  const spool = createSpool(`${directory}/files`);
+  const fetcher = createLazyFetcher({
+    clock,
+    proxies,
+    ...(allow && { guard: { allow } }),
+    userAgent: `sessiond/${packageJson.version}`,
+    limitMs: media.fetchLimitMs,
+  });
+  return {
+    files: new OutgoingFiles({ fetcher, spool, maxBytes: media.maxBytes }),
+    async clean({ sessions }) {
+      try {
+        const { records } = await sessions.list();
+        await spool.retainSessions(records.map(({ name }) => name));
+      } catch (error) {
+        logger.warn({ err: error }, "files of removed sessions could not be removed");
+      }
+    },
+    close: () => fetcher.close(),
+  };
+}

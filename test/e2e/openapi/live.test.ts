@@ -16,6 +16,7 @@ import {
 } from "../../http/openapi/operations.ts";
 import { ServerProcess } from "../server-process.ts";
 import { DocumentedClient, type DocumentedRequest } from "./documented-client.ts";
+import { messageCalls, messageFrom } from "./message-requests.ts";
 
 const key = "the-key";
 const maxBodyBytes = 4_000;
@@ -31,33 +32,6 @@ const unreachable = [
     (id) => `${id} 429`,
   ),
 ];
-
-const chatId = "12132132130@c.us";
-const file = { mimetype: "text/plain", data: "aGVsbG8=" };
-
-/** Valid requests of calls that send, without their session. */
-const messages: Readonly<Record<string, Pick<DocumentedRequest, "query"> & { readonly body?: JsonObject }>> = {
-  sendText: { body: { chatId, text: "hello" } },
-  sendText2: { query: { chatId, text: "hello" } },
-  replyDeprecated: { body: { chatId, text: "hello" } },
-  sendImage: { body: { chatId, file } },
-  sendFile: { body: { chatId, file } },
-  sendVoice: { body: { chatId, file } },
-  sendVideo: { body: { chatId, file } },
-  setReaction: { body: { messageId: `false_${chatId}_AAAA`, reaction: "👍" } },
-  sendSeen: { body: { chatId } },
-  startTyping: { body: { chatId } },
-  stopTyping: { body: { chatId } },
-  checkNumber: { query: { phone: "12132132130" } },
-  checkNumber2: { query: { phone: "12132132130" } },
-};
-
-/** Returns the request of a call that sends, in a session. */
-function messageFrom(session: string, id: string, changed: JsonObject = {}): DocumentedRequest | undefined {
-  const { body, query } = messages[id] ?? {};
-  if (body) return { body: { ...body, session, ...changed } };
-  return query && { query: { ...query, session } };
-}
 
 /** Valid bodies of calls, by operation id. */
 const bodies: Readonly<Record<string, Json>> = {
@@ -294,7 +268,7 @@ describe("every documented call is answered as documented", () => {
     const friend = whatsapp.phone();
     const chatId = `${friend.number}@c.us`;
     await client.call("createSession", 201, { body: { name: path.session } });
-    for (const id of Object.keys(messages)) await client.call(id, 422, messageFrom(path.session, id));
+    for (const id of messageCalls) await client.call(id, 422, messageFrom(path.session, id));
     await pair(whatsapp.phone(), path.session);
     const { body: sent } = await client.call("sendText", 201, messageFrom(path.session, "sendText", { chatId }));
     await client.call("sendText2", 200, { query: { session: path.session, chatId, text: "hello" } });

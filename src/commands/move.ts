@@ -13,6 +13,7 @@ import { type Config, ConfigError, type Secrets } from "../config/config.ts";
 import { postgresUrl } from "../config/postgres-url.ts";
 import type { Sealer } from "../ports/sealer.ts";
 import type { StoreSource, StoreTarget } from "../ports/transfer.ts";
+import { carryKey, describeProfilesElsewhere, refuseArchives } from "./move/beside-store.ts";
 import { type MoveCommands, moveStore } from "./move/move-store.ts";
 import { reportTo } from "./move/report.ts";
 
@@ -68,7 +69,11 @@ async function moveToPostgres(url: string, place: Place): Promise<void> {
         `${isNew ? "Moved" : "The store was moved before"}: start sessiond with SESSIOND_STORE set to that database.`,
       );
       console.log(`The store in ${directory} does not open any more. To move back, run: ${commands.undo}`);
-      await printProfiles(base);
+      if (await printProfiles(base)) {
+        console.log(
+          "Start the node with that directory first: another one would run the WEBJS sessions without their profiles.",
+        );
+      }
     } finally {
       await target.close();
     }
@@ -81,6 +86,7 @@ async function moveToLevel(url: string, place: Place): Promise<void> {
   const { base, directory, sealer, adopt } = place;
   const source = await openPostgresSource({ url, sealer, adopt });
   try {
+    if (source.movedTo === undefined) await refuseArchives(source);
     await prepareDirectory(base);
     const mayPutAside = source.movedTo === undefined;
     const target = await openLevelTarget({ directory, sealer, adopt, version: packageJson.version, mayPutAside });
@@ -94,6 +100,8 @@ async function moveToLevel(url: string, place: Place): Promise<void> {
       console.log(
         `The store in the database does not open any more. To move there again, drop its schema sessiond first.`,
       );
+      for (const line of await carryKey(source, base)) console.log(line);
+      for (const line of await describeProfilesElsewhere(source, base)) console.log(line);
       await printProfiles(base);
     } finally {
       await target.close();
@@ -138,9 +146,10 @@ function commandsFor(url: string, isToPostgres: boolean): MoveCommands {
   return isToPostgres ? { again: there, undo: back } : { again: back, undo: there };
 }
 
-/** Names what stays in the data directory. */
-async function printProfiles(base: string): Promise<void> {
+/** Names what stays in the data directory. Returns true if there are profiles of browsers. */
+async function printProfiles(base: string): Promise<boolean> {
   const profiles = await readdir(`${base}/webjs`).catch(() => []);
   const count = profiles.length === 0 ? "" : `the profiles of WEBJS browsers (${base}/webjs), `;
   console.log(`Keep ${base}: ${count}the hash of a generated API key and the backups stay there.`);
+  return profiles.length > 0;
 }

@@ -1,6 +1,12 @@
 import { hkdfSync } from "node:crypto";
 import { syncDirectory } from "../adapters/level/store/data-directory.ts";
-import { createKeyVerifier, hashedKey, loadOrCreateKey, readStoredKey } from "../adapters/node/api-key.ts";
+import {
+  createKeyVerifier,
+  hashedKey,
+  loadOrCreateKey,
+  readStoredKey,
+  sharedKeyName,
+} from "../adapters/node/api-key.ts";
 import type { Config, Secrets } from "../config/config.ts";
 import type { Cluster } from "../ports/cluster.ts";
 import type { Logger } from "../ports/system.ts";
@@ -40,16 +46,13 @@ For another key delete that file, or set WAHA_API_KEY; for none at all set WAHA_
   return setting;
 }
 
-/** Name of the hash among the values that the nodes share. */
-const sharedName = "api-key.sha512";
-
 /**
  * Returns the hash of the cluster's own key. Nodes that start for the first time together show the same key, as it is derived from the
  * secret of the cluster. A key that this node made before it joined becomes the cluster's, unless there is one.
  */
 async function sharedKey(path: string, logger: Logger, { secret, values }: Cluster): Promise<string> {
   const own = await readStoredKey(path);
-  let stored = textOf(await values.read(sharedName));
+  let stored = textOf(await values.read(sharedKeyName));
   if (stored === undefined) {
     const key = Buffer.from(hkdfSync("sha256", secret, "", "sessiond api key 1", 32)).toString("hex");
     if (own === undefined) {
@@ -57,7 +60,7 @@ async function sharedKey(path: string, logger: Logger, { secret, values }: Clust
 For another key set WAHA_API_KEY on all nodes; for none at all set WAHA_NO_API_KEY=true.
 `);
     }
-    stored = textOf(await values.add(sharedName, Buffer.from(own ?? hashedKey(key)))) ?? "";
+    stored = textOf(await values.add(sharedKeyName, Buffer.from(own ?? hashedKey(key)))) ?? "";
   } else logger.info({}, "the API key is the one made at the first start of the cluster");
   if (own !== undefined && own !== stored) {
     logger.warn({ path }, "the API key that this node had before it joined the cluster is no longer valid");

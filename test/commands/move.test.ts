@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { openLevelBackend } from "../../src/adapters/level/backend.ts";
 import { openLevelSource } from "../../src/adapters/level/transfer/source.ts";
+import { hashedKey, readStoredKey } from "../../src/adapters/node/api-key.ts";
 import { openPostgresBackend } from "../../src/adapters/postgres/backend.ts";
 import { openPostgresSource } from "../../src/adapters/postgres/transfer/source.ts";
+import { sessionDirectory } from "../../src/adapters/wwebjs/profile.ts";
 import { digestsOf } from "../../src/commands/move/move-store.ts";
 import type { StoreSource } from "../../src/ports/transfer.ts";
 import { emptyDatabase } from "../adapters/postgres/databases.ts";
-import { createSession } from "../contract/backend-fixtures.ts";
+import { createSession, recordOf } from "../contract/backend-fixtures.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { contentsOf, dataDirectory, makeStore, runMove, sealer, secretKey } from "./moving-store.ts";
 
@@ -90,4 +93,61 @@ describe("npm run move", () => {
     assert.ok(text.includes(`To move back, run: npm run move -- --from postgres://…@${place}`));
     assert.ok(!text.includes(password) && !text.includes(decodeURIComponent(password)));
   });
+});
+
+describe("what a database has beside its entries", () => {
+  const openStore = (url: string) =>
+    openPostgresBackend({ url, clock: new FakeClock(), sealer, node: { name: "far" } });
+  const id = "00000000-0000-4000-8000-000000000000";
+  const marker = (more: object) => Buffer.from(JSON.stringify({ id, state: "paired", ...more }));
+
+  it("keeps a store whose browser profiles are in archives, as a directory has none", async (t) => {
+    const { base, url } = await openPair(t);
+    await runMove(t, base, ["--to", url]);
+    const write = async (more: object) => {
+      const backend = await openStore(url);
+      const credentials = backend.engineData.credentials(await backend.sessions.acquire("alice"));
+      await credentials.write(new Map([["profile", marker(more)]]));
+      await backend.upkeep.close();
+    };
+    await write({ archived: { key: "7", sha256: "", bytes: 1 } });
+    await assert.rejects(runMove(t, base, ["--from", url]), /alice.*wait until they are WORKING.*Nothing has changed/s);
+    await write({});
+    assert.ok((await runMove(t, base, ["--from", url])).some((line) => line.startsWith("Moved")));
+  });
+
+  it("names the browser profiles that are on other machines, and where to copy them", async (t) => {
+    const { base, url } = await openPair(t);
+    await runMove(t, base, ["--to", url]);
+    const backend = await openStore(url);
+    for (const name of ["alice", "bob"]) {
+      const lease = await backend.sessions.acquire(name);
+      await backend.sessions.commit(lease, { record: recordOf(name), events: [], isBound: true });
+    }
+    await backend.upkeep.close();
+    await mkdir(sessionDirectory(join(base, "webjs"), "bob"), { recursive: true });
+    const lines = await runMove(t, base, ["--from", url]);
+    const line = lines.find((one) => one.startsWith("Browser profiles")) ?? "";
+    assert.match(line, /alice \(node far, webjs\/[0-9a-f]{32}\)$/);
+    assert.ok(!line.includes("bob"));
+  });
+
+  for (const [what, own] of [
+    ["is taken along, once", undefined],
+    ["does not replace one of the directory", hashedKey("own")],
+  ] as const) {
+    it(`the hash of a key that the cluster made ${what}`, async (t) => {
+      const { base, url } = await openPair(t);
+      await runMove(t, base, ["--to", url]);
+      const backend = await openStore(url);
+      await backend.cluster?.values.add("api-key.sha512", Buffer.from(hashedKey("shared")));
+      await backend.upkeep.close();
+      const path = join(base, "api-key.sha512");
+      if (own !== undefined) await writeFile(path, own);
+      const lines = [await runMove(t, base, ["--from", url]), await runMove(t, base, ["--from", url])];
+      assert.equal(await readStoredKey(path), own ?? hashedKey("shared"));
+      const told = lines.map((some) => some.filter((line) => line.startsWith("The API key")).length);
+      assert.deepEqual(told, own === undefined ? [1, 0] : [1, 1]);
+    });
+  }
 });

@@ -7,6 +7,8 @@ const hashPrefix = "sha512:";
 const hashSetting = /^sha512:[0-9a-f]{128}$/i;
 const bareHash = /^[0-9a-f]{128}$/i;
 const keyBytes = 32;
+/** Name of the hash among the values that the nodes of a cluster share. */
+export const sharedKeyName = "api-key.sha512";
 
 /**
  * Returns a function that checks keys in constant time against a setting: a plain key, or "sha512:" and its hash in hexadecimal. 128
@@ -78,13 +80,26 @@ export async function loadOrCreateKey(path: string, { show, syncDirectory }: Key
   if (stored !== undefined) return { setting: stored, isNew: false };
   const key = randomBytes(keyBytes).toString("hex");
   const setting = hashedKey(key);
-  const draft = `${path}.new`;
+  const draft = draftOf(path);
   await writeDraft(draft, `${setting}\n`);
   await show(key);
   await rename(draft, path);
   await syncDirectory(dirname(path));
   return { setting, isNew: true };
 }
+
+/** Stores the hash of a key that was made elsewhere. It is on disk when this resolves. */
+export async function storeKey(
+  path: string,
+  setting: string,
+  syncDirectory: KeyCreation["syncDirectory"],
+): Promise<void> {
+  await writeDraft(draftOf(path), `${setting}\n`);
+  await rename(draftOf(path), path);
+  await syncDirectory(dirname(path));
+}
+
+const draftOf = (path: string): string => `${path}.new`;
 
 /** Reads the hash of a key from a file; undefined if it is missing. Rejects if the file holds anything else. */
 export async function readStoredKey(path: string): Promise<string | undefined> {

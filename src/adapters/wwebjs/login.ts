@@ -24,7 +24,8 @@ export interface ArchivedProfile extends ArchiveDigest {
   readonly key: string;
 }
 
-const markerKey = "profile";
+/** Key of the record in the credentials. */
+export const loginKey = "profile";
 
 /** The record of a session's login in its credentials. The login itself is in the browser profile that it names. */
 export class Login {
@@ -39,7 +40,7 @@ export class Login {
 
   /** Reads the record, if there is one. Rejects with CredentialsUnreadable or LeaseLost. */
   static async read(credentials: Credentials): Promise<Login | undefined> {
-    const [stored] = await readCredentials(credentials, [markerKey]);
+    const [stored] = await readCredentials(credentials, [loginKey]);
     if (!stored) return undefined;
     const marker = parse(stored);
     if (!isMarker(marker)) throw new CredentialsUnreadable("The stored login is damaged");
@@ -109,7 +110,7 @@ export class Login {
   }
 
   async #store(marker: Marker): Promise<void> {
-    await this.#credentials.write(new Map([[markerKey, Buffer.from(JSON.stringify(marker))]]));
+    await this.#credentials.write(new Map([[loginKey, Buffer.from(JSON.stringify(marker))]]));
     this.#marker = marker;
   }
 }
@@ -117,6 +118,12 @@ export class Login {
 /** Returns whether a session's profile may hold a login. Rejects with CredentialsUnreadable or LeaseLost. */
 export async function hasLogin(credentials: Credentials): Promise<boolean> {
   return (await Login.read(credentials))?.mayExist ?? false;
+}
+
+/** Returns true if a stored record says that an archive holds the profile. */
+export function isArchived(stored: Uint8Array): boolean {
+  const marker = parse(stored);
+  return isMarker(marker) && marker.archived !== undefined;
 }
 
 function parse(bytes: Uint8Array): unknown {

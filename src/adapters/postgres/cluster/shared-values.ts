@@ -5,10 +5,10 @@ import type { Values } from "../store/values.ts";
 
 /** Small values in the database. The first one of a name stays. */
 export class PostgresSharedValues implements SharedValues {
-  readonly #reads: Reads;
+  readonly #reads: Pick<Reads, "query">;
   readonly #values: Values;
 
-  constructor(reads: Reads, values: Values) {
+  constructor(reads: Pick<Reads, "query">, values: Values) {
     this.#reads = reads;
     this.#values = values;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
+import { Client } from "pg";
 import { Session_DesiredState as Desired } from "../../../gen/sessiond/v1/session_pb.js";
 import type { PostgresStore } from "../../../src/adapters/postgres/postgres-store.ts";
 import type { GivenSession } from "../../../src/ports/cluster.ts";
@@ -8,7 +9,7 @@ import { type Lease, LeaseLost } from "../../../src/ports/sessions.ts";
 import { endpointOf, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { openNode, openNodes, type TestNode, timings, until } from "./cluster-nodes.ts";
-import { emptyDatabase } from "./databases.ts";
+import { emptyDatabase, type StoreDatabase } from "./databases.ts";
 
 const runningRecord = (name: string) => ({ ...recordOf(name), desiredState: Desired.RUNNING });
 
@@ -16,6 +17,13 @@ async function createRunning({ sessions }: PostgresStore, name: string): Promise
   const lease = await sessions.acquire(name);
   await sessions.commit(lease, { record: runningRecord(name), events: [] });
   return lease;
+}
+
+async function connect(t: TestContext, { url }: StoreDatabase): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  t.after(() => client.end());
+  return client;
 }
 
 /** Collects the names of the sessions that a node is given. */
@@ -178,6 +186,34 @@ describe("leases of sessions in PostgreSQL", () => {
       await claim.done();
     }
     assert.deepEqual(await a.backend.outbox.queueStats(), { pending: 0, retrying: 0, oldestMs: undefined });
+  });
+
+  it("deliveries of a session that is lost while it is taken go out once it is taken again", async (t) => {
+    const database = await emptyDatabase(t);
+    const [a, b] = [await openNode(t, database, "a"), await openNode(t, database, "b")];
+    const lease = await b.backend.sessions.acquire("alice");
+    const events = [newEvent("alice", "hook"), newEvent("alice", "hook")];
+    await b.backend.sessions.commit(lease, { record: recordOf("alice"), events, endpoints: [endpointOf("hook")] });
+    const atA = new Reader(a.backend.outbox.claims(t.signal));
+    const [lock, client] = [await connect(t, database), await connect(t, database)];
+    // Node a has the lease by then, and waits for what it reads of the session.
+    await lock.query("BEGIN; LOCK TABLE sessiond.session IN ACCESS EXCLUSIVE MODE");
+    await b.cluster.placement.handOver(lease, "a");
+    const isTaken = "SELECT FROM sessiond.lease AS l JOIN sessiond.node AS n ON l.node = n.id WHERE n.name = 'a'";
+    await until(async () => (await client.query(isTaken)).rowCount === 1);
+    await b.backend.upkeep.close();
+    const { promise: isLost, resolve } = Promise.withResolvers<void>();
+    a.cluster.standing.onFreeze(resolve);
+    await client.query(
+      "UPDATE sessiond.node SET fenced = true WHERE name = 'a'; UPDATE sessiond.lease SET node = NULL",
+    );
+    await isLost;
+    await lock.query("COMMIT");
+    for (const { event } of events) {
+      const claim = await atA.next();
+      assert.equal(claim.delivery.event?.id, event.id);
+      await claim.done();
+    }
   });
 
   it("a pending unlink moves with its id", async (t) => {

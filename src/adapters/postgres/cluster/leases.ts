@@ -197,9 +197,17 @@ export class Leases {
   /** Reads sessions that this node has been given, and uses them from then on. */
   async #load(rows: readonly LeaseRow[], life: NodeLife): Promise<void> {
     if (rows.length === 0) return;
-    await this.#options.load(rows.map(({ session }) => fromStoredText(session)));
-    // They were taken away meanwhile.
-    if (!this.#options.membership.isCurrent(life)) throw new StoreUnavailable(new Error("this node was out of reach"));
+    const sessions = rows.map(({ session }) => fromStoredText(session));
+    try {
+      await this.#options.load(sessions);
+      // They were taken away meanwhile.
+      if (!this.#options.membership.isCurrent(life))
+        throw new StoreUnavailable(new Error("this node was out of reach"));
+    } catch (error) {
+      // A delivery that is taken from memory without a lease would never be settled, and hold up all later ones.
+      for (const session of sessions) if (!this.#owned.has(session)) this.#options.forget(session);
+      throw error;
+    }
     for (const { session, epoch, needs_owner: needsOwner, weight, home } of rows) {
       const need = { needsOwner, weight, isBound: home !== null };
       this.#owned.set(fromStoredText(session), { epoch, need, isUncertain: false });

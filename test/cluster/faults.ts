@@ -30,7 +30,8 @@ export interface PastFault {
   /** Name of the node; undefined: PostgreSQL. */
   readonly node: string | undefined;
   readonly startMs: number;
-  /** Infinite while it lasts. */
+  /** Time when its repair began, and when it was over: a node can be in order before that. Infinite until then. */
+  healMs: number;
   endMs: number;
 }
 
@@ -89,10 +90,14 @@ async function strike(
     kind,
     node: kind === "postgres" ? undefined : node.name,
     startMs: Date.now(),
+    healMs: Number.POSITIVE_INFINITY,
     endMs: Number.POSITIVE_INFINITY,
   };
   past.push(fault);
-  const lasts = () => delay(lengthMs * rig.timeScale);
+  const lasts = async () => {
+    await delay(lengthMs * rig.timeScale);
+    fault.healMs = Date.now();
+  };
   const strikes: Readonly<Record<FaultKind, () => Promise<void>>> = {
     kill: () => rig.whileDown(node, "SIGKILL", lasts),
     drain: () => rig.whileDown(node, "SIGTERM", lasts),

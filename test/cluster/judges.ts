@@ -69,7 +69,7 @@ function stallsOf({ nodes }: Rig): PastFault[] {
       if (!line.includes('"the event loop turns again"')) return [];
       const { time, blockedMs } = JSON.parse(line) as { time: string; blockedMs: number };
       const endMs = Date.parse(time);
-      return [{ kind: "pause", node: name, startMs: endMs - blockedMs, endMs }];
+      return [{ kind: "pause", node: name, startMs: endMs - blockedMs, healMs: endMs, endMs }];
     }),
   );
 }
@@ -98,11 +98,11 @@ function judgeStanzas({ crowd, witness, faults }: Evidence, owners: readonly Own
 
 /** A node that has not reached PostgreSQL for a while sends nothing. */
 function judgeSilence({ rig, crowd, witness, faults }: Evidence): string[] {
-  return faults.flatMap(({ kind, node, startMs, endMs }) => {
+  return faults.flatMap(({ kind, node, startMs, healMs }) => {
     if (!["hold", "cut", "postgres"].includes(kind)) return [];
     const fromMs = startMs + freezeMs * rig.timeScale + transitMs;
     const wrong = witness.stanzas.filter(
-      (stanza) => (node ?? stanza.node) === stanza.node && stanza.afterMs > fromMs && stanza.atMs < endMs,
+      (stanza) => (node ?? stanza.node) === stanza.node && stanza.afterMs > fromMs && stanza.atMs < healMs,
     );
     return wrong.map((stanza) => `${told(crowd, stanza)} while it had to be silent, ${describe(faults)}`);
   });

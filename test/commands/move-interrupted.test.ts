@@ -15,6 +15,7 @@ import type { StoreSource, StoreTarget } from "../../src/ports/transfer.ts";
 import { emptyDatabase } from "../adapters/postgres/databases.ts";
 import { createSession } from "../contract/backend-fixtures.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { nodeOptions } from "../support/node-options.ts";
 import { dataDirectory, fillStore, makeStore, runMove, sealer, secretKey } from "./moving-store.ts";
 
 const clock = new FakeClock();
@@ -179,7 +180,7 @@ async function fillMuch(backend: Backend, atClock: FakeClock): Promise<void> {
 
 /** Runs the command, and kills it as soon as it has printed some lines. */
 async function killAtLine(t: TestContext, base: string, args: readonly string[], lines: number): Promise<void> {
-  const child = spawn(process.execPath, [main, "move", ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, main, "move", ...args], {
     env: { PATH: process.env.PATH ?? "", WAHA_LOCAL_STORE_BASE_DIR: base, SESSIOND_SECRET_KEY: secretKey },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { nodeOptions } from "../support/node-options.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -50,7 +51,7 @@ export class ServerProcess {
 
   /** Starts the server again on the same directory, with these additional variables, and waits until it listens. */
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const child = spawn(process.execPath, [this.#entry], {
+    const child = spawn(process.execPath, [...nodeOptions, this.#entry], {
       cwd: this.directory,
       env: {
         PATH: process.env.PATH ?? "",

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { nodeOptions } from "../support/node-options.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -23,7 +24,7 @@ export async function startMain(
   env: Readonly<Record<string, string>>,
   { uid, args = [] }: { uid?: number | undefined; args?: readonly string[] } = {},
 ): Promise<Start> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, main, ...args], {
     cwd: "/",
     env: { PATH: process.env.PATH ?? "", PORT: "0", WAHA_PRINT_QR: "false", ...env },
     stdio: ["ignore", "pipe", "pipe"],

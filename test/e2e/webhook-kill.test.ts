@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deliveryNameOf } from "../../src/domain/delivery.ts";
+import { nodeOptions } from "../support/node-options.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
 
@@ -60,7 +61,7 @@ class Ledger {
 
 /** Runs the writer once: it is killed at a random moment after its first commit, or ends by itself. */
 async function live(place: string, origin: string, ledger: Ledger, mode: "load" | "drain"): Promise<void> {
-  const child = spawn(process.execPath, [writer, place, origin, mode, ...sessions], {
+  const child = spawn(process.execPath, [...nodeOptions, writer, place, origin, mode, ...sessions], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(child, "exit");

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { openHttpProxy } from "../adapters/undici/http-proxy.ts";
 import { cert, key } from "../support/localhost-certificate.ts";
+import { nodeOptions } from "../support/node-options.ts";
 import { openReceiver } from "../support/webhook-receiver.ts";
 import { type Json, RestClient } from "./rest-client.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -45,7 +46,7 @@ async function openAlice(webhooks: readonly object[], env: Record<string, string
 async function refusedStart(env: Record<string, string>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-e2e-"));
   try {
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [...nodeOptions, main], {
       env: { PATH: process.env.PATH ?? "", PORT: "0", WAHA_LOCAL_STORE_BASE_DIR: directory, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

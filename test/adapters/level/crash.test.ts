@@ -8,6 +8,7 @@ import type { Event } from "../../../gen/sessiond/v1/event_pb.js";
 import type { Backend } from "../../../src/ports/backend.ts";
 import { arrival, history, quiet, Reader, seqOf } from "../../contract/backend-fixtures.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { nodeOptions } from "../../support/node-options.ts";
 import { storeDirectory } from "./store-directory.ts";
 
 const writer = fileURLToPath(new URL("crash-writer.ts", import.meta.url));
@@ -21,7 +22,7 @@ interface Acknowledged {
 
 /** Kills a child during its writes, once it has acknowledged enough. */
 async function killAmidWrites(directory: string, lines: number): Promise<Acknowledged> {
-  const child = spawn(process.execPath, [writer, directory], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...nodeOptions, writer, directory], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const acknowledged: Acknowledged = { revisions: new Map(), seqs: new Set(), done: new Set() };
   let count = 0;

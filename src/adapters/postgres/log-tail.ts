@@ -76,6 +76,11 @@ export class LogTail {
     });
   }
 
+  /** Resolves when the log is published through `seq`, which has been committed. */
+  async reach(seq: bigint): Promise<void> {
+    if (seq > this.#lastSeq) await this.follow();
+  }
+
   /** Resolves when all is published that was in the log at the time of the call. */
   follow(): Promise<void> {
     if (!this.#reading) return this.#read();

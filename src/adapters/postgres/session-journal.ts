@@ -118,6 +118,7 @@ export class SessionJournal {
       records: this.records,
       owns: (session) => this.leases.has(session),
       isAlone: () => this.solitude.holds,
+      reach: (seq) => this.tail.reach(seq),
     });
     this.solitude = new Solitude(async () => {
       await this.views.catchUp();

@@ -13,6 +13,8 @@ export interface SessionMemory {
   owns(session: string): boolean;
   /** Returns true if no other node lives, so that the memory is the truth for all sessions. */
   isAlone(): boolean;
+  /** Resolves once the memory is as of `seq` or later. */
+  reach(seq: bigint): Promise<void>;
 }
 
 interface Remembered {
@@ -58,6 +60,8 @@ export class SessionViews {
     );
     // Taken meanwhile: what this node has written since is in its memory.
     if (this.#isInMemory(session)) return this.#memory.records.get(session);
+    // The next answer may come from memory, and must not be older.
+    if (row) await this.#memory.reach(row.head);
     if (row && row.name !== null)
       return { record: this.#recordOf(session, row, known), pairing: undefined, seq: row.head };
     this.#forget(session);
@@ -83,7 +87,10 @@ export class SessionViews {
     }
     for (const session of known.keys()) if (!records.has(session)) this.#forget(session);
     const names = [...records.keys()].sort();
-    return { records: names.flatMap((name) => records.get(name) ?? []), seq: rows[0]?.head ?? 0n };
+    const seq = rows[0]?.head ?? 0n;
+    // The next answer may come from memory, and must not be older.
+    await this.#memory.reach(seq);
+    return { records: names.flatMap((name) => records.get(name) ?? []), seq };
   }
 
   /** Takes in what other nodes have written before they were gone. */

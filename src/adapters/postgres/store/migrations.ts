@@ -68,7 +68,7 @@ const halfDone =
   "its schema sessiond is half done: a copy of it was interrupted. Restore the database, or drop the schema to begin anew";
 
 /** A table, a function or an index that a migration makes. */
-const alreadyThere: ReadonlySet<string> = new Set(["42P07", "42723", "42710"]);
+const alreadyThere: ReadonlySet<string> = new Set(["42P07", "42723", "42710", "42701"]);
 
 /** Returns true if all migrations are done. Throws if the database has others, or lacks what its migrations have made. */
 function isComplete(known: readonly string[], done: readonly string[] | undefined): boolean {

@@ -2,17 +2,17 @@ import type { JsonObject } from "../../http/openapi/operations.ts";
 import type { DocumentedRequest } from "./documented-client.ts";
 
 const chatId = "12132132130@c.us";
-const file = { mimetype: "text/plain", data: "aGVsbG8=" };
+const fileOf = (mimetype: string) => ({ mimetype, data: "aGVsbG8=" });
 
 /** Valid requests of calls that send, without their session. */
 const messages: Readonly<Record<string, Pick<DocumentedRequest, "query"> & { readonly body?: JsonObject }>> = {
   sendText: { body: { chatId, text: "hello" } },
   sendText2: { query: { chatId, text: "hello" } },
   replyDeprecated: { body: { chatId, text: "hello" } },
-  sendImage: { body: { chatId, file } },
-  sendFile: { body: { chatId, file } },
-  sendVoice: { body: { chatId, file } },
-  sendVideo: { body: { chatId, file } },
+  sendImage: { body: { chatId, file: fileOf("image/png") } },
+  sendFile: { body: { chatId, file: fileOf("text/plain") } },
+  sendVoice: { body: { chatId, file: fileOf("audio/ogg; codecs=opus") } },
+  sendVideo: { body: { chatId, file: fileOf("video/mp4") } },
   setReaction: { body: { messageId: `false_${chatId}_AAAA`, reaction: "👍" } },
   sendSeen: { body: { chatId } },
   startTyping: { body: { chatId } },

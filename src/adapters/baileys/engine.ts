@@ -56,7 +56,7 @@ export class BaileysEngine implements Engine {
   #me: Me | undefined;
   #auth: AuthStore | undefined;
   #inbox = new Inbox(0, 0);
-  #route = new Route(undefined);
+  #route = new Route();
   #socket: WASocket | undefined;
   #heartbeat: Heartbeat | undefined;
   #chats: ChatRecorder | undefined;
@@ -123,8 +123,8 @@ export class BaileysEngine implements Engine {
     const people = peopleOf(this.#auth);
     this.#people = people;
     for (const stored of await people.complete(left)) this.#reportMessage(stored);
+    this.#route = await Route.open(config.proxy);
     if (this.#life.closed) return;
-    this.#route = new Route(config.proxy);
     if (config.noweb?.store?.enabled) this.#chats = new ChatRecorder(chats, this.#settings.clock, logger);
     this.#sent.chats = this.#chats;
     this.#socket = openSocket(this.#settings, {

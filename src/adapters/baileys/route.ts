@@ -1,6 +1,6 @@
 import type { ProxyConfig } from "../../../gen/sessiond/v1/session_pb.js";
 import { AddressAttempts } from "./address-attempts.ts";
-import { openProxy, type SessionProxy } from "./proxy.ts";
+import type { SessionProxy } from "./proxy.ts";
 import { ProxyRefusal } from "./proxy-refusal.ts";
 
 /** The route of one engine to WhatsApp, direct or through its session's proxy. Describes why a connection failed. */
@@ -8,10 +8,17 @@ export class Route {
   readonly proxy: SessionProxy | undefined;
   readonly #attempts: AddressAttempts;
 
-  /** Throws if the proxy's address is invalid. */
-  constructor(proxy: ProxyConfig | undefined) {
-    this.proxy = proxy && openProxy(proxy);
-    this.#attempts = this.proxy?.attempts ?? new AddressAttempts();
+  /** `proxy`: left out for a direct route. */
+  constructor(proxy?: SessionProxy) {
+    this.proxy = proxy;
+    this.#attempts = proxy?.attempts ?? new AddressAttempts();
+  }
+
+  /** Opens a route. The libraries for proxies are loaded with the first one. Rejects if the proxy's address is invalid. */
+  static async open(config: ProxyConfig | undefined): Promise<Route> {
+    if (!config) return new Route();
+    const { openProxy } = await import("./proxy.ts");
+    return new Route(openProxy(config));
   }
 
   /** Runs `open`, which opens the connection to WhatsApp. A direct connection must be opened before `open` returns. */

@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import { type DestinationStream, type LevelWithSilent, type Logger as PinoLogger, pino } from "pino";
-import { prettyFactory } from "pino-pretty";
 import type { Logger } from "../../ports/system.ts";
 import { LineWriter } from "./line-writer.ts";
 
@@ -46,8 +46,11 @@ type Format = (line: string) => string;
 const formats: Readonly<Record<LogFormat, () => Format>> = {
   JSON: () => (line) => line,
   // pino-pretty's stream writes later, and loses lines if the process dies. Its formatting function is synchronous.
-  PRETTY: () => prettyFactory({ colorize: process.stdout.isTTY === true, singleLine: true }),
+  PRETTY: () => loadPretty().prettyFactory({ colorize: process.stdout.isTTY === true, singleLine: true }),
 };
+
+/** Loads pino-pretty, which JSON lines do not need, with its 40 files. */
+const loadPretty = (): typeof import("pino-pretty") => createRequire(import.meta.url)("pino-pretty");
 
 /** Returns pino's function for times in ISO 8601. The text of a millisecond is made once for all its lines. */
 function createTimestamp(): () => string {

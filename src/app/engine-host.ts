@@ -54,13 +54,21 @@ export class EngineHost {
     return this.#engine;
   }
 
+  /**
+   * Asks the gate for the next engine. Returns the time to ask again if it has to wait. Otherwise a slot is kept, which `open` uses or
+   * `giveUpTurn` gives up.
+   */
+  admit(): number | undefined {
+    // The node may have been frozen since the admission.
+    if (this.#deps.gate?.isFrozen) this.giveUpTurn();
+    return this.#isAdmitted ? undefined : this.#enterGate(this.#slot);
+  }
+
   /** Opens an engine. If none can be opened now, returns the input that gives the reason. */
   open(session: StoredSession): SessionInput | undefined {
     const factory = this.#deps.engines.get(session.record.engine);
     if (!factory) return closedBy("engine_crashed", "The session's engine is not available on this server");
-    // The node may have been frozen since the admission.
-    if (this.#deps.gate?.isFrozen) this.giveUpTurn();
-    const untilMs = this.#isAdmitted ? undefined : this.#enterGate(this.#slot);
+    const untilMs = this.admit();
     if (untilMs !== undefined) return { type: "postponed", untilMs };
     this.#isAdmitted = false;
     try {
@@ -81,7 +89,7 @@ export class EngineHost {
     return this.#slot && this.#enterGate(this.#slot);
   }
 
-  /** Gives up a slot that `takeTurn` has kept and nothing has used. */
+  /** Gives up a slot that is kept and that nothing has used. */
   giveUpTurn(): void {
     if (!this.#isAdmitted) return;
     this.#isAdmitted = false;

@@ -8,6 +8,7 @@ import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { weightOf } from "../domain/balance.ts";
 import { SessionError, sessionMoving, sessionNotFound, shuttingDown } from "../domain/errors.ts";
 import {
+  type Moment,
   type SessionAction,
   type SessionInput,
   statusOf,
@@ -111,7 +112,7 @@ export class SessionRunner {
   create(start: boolean, idempotencyKey: string | undefined): Promise<SessionRecord> {
     return this.#enqueue(async () => {
       const moment = this.#session.moment();
-      const next = start ? this.#session.next({ type: "start" }, moment) : unstarted(this.record);
+      const next = start ? this.#next({ type: "start" }, moment) : unstarted(this.record);
       const state = idempotencyKey === undefined ? next.state : createdWith(idempotencyKey, next.state);
       await this.#advance({ ...next, state }, { moment });
       return this.record;
@@ -261,7 +262,7 @@ export class SessionRunner {
   /** Applies an input. Returns the result of unlinking the device, if the input led to a logout at WhatsApp. */
   async #apply(input: SessionInput, pairing?: Pairing): Promise<UnlinkOutcome | undefined> {
     const moment = this.#session.moment();
-    const next = this.#session.next(input, moment);
+    const next = this.#next(input, moment);
     if (this.#session.isChange(next)) {
       return this.#advance(next, { moment, pairing, lastInboundAtMs: this.#host.engine?.lastInboundAtMs });
     }
@@ -269,8 +270,24 @@ export class SessionRunner {
     return this.#performAll(next.actions);
   }
 
+  /** Returns the transition that follows from an input. Before an engine is opened the gate is asked: a wait is part of the same write. */
+  #next(input: SessionInput, moment: Moment): Transition {
+    const next = this.#session.next(input, moment);
+    const opensOnly = next.actions.length === 1 && next.actions[0]?.type === "open_engine";
+    const untilMs = opensOnly && this.#state === "running" ? this.#host.admit() : undefined;
+    return untilMs === undefined ? next : this.#session.next({ type: "postponed", untilMs }, moment, next);
+  }
+
   /** Writes a transition, then performs its actions. */
   async #advance(next: Transition, context: WriteContext): Promise<UnlinkOutcome | undefined> {
+    try {
+      return await this.#write(next, context);
+    } finally {
+      this.#host.giveUpTurn();
+    }
+  }
+
+  async #write(next: Transition, context: WriteContext): Promise<UnlinkOutcome | undefined> {
     const { events, wipe, actions } = next;
     const asideId = await this.#written(this.#session.write(next, context));
     if (events.includes("session.status")) {

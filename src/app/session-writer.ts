@@ -6,6 +6,7 @@ import { announcedEvents, deletedEvent, type StatusContext } from "../domain/eve
 import { carriedOver } from "../domain/message-log.ts";
 import { setAside } from "../domain/pending-unlink.ts";
 import { type Moment, type SessionInput, type StoredSession, type Transition, transition } from "../domain/session.ts";
+import { joinTransitions } from "../domain/session-transition.ts";
 import type { Commit, Lease, Pairing } from "../ports/sessions.ts";
 import { isBound, type RunnerDeps } from "./runner-deps.ts";
 
@@ -61,10 +62,12 @@ export class SessionWriter {
     return { nowMs: this.#deps.clock.nowMs(), wallMs: this.#deps.clock.wallMs() };
   }
 
-  /** Returns the transition that follows from an input. */
-  next(input: SessionInput, moment: Moment): Transition {
+  /** Returns the transition that follows from an input: from the stored state, or after another transition, joined with it. */
+  next(input: SessionInput, moment: Moment, after?: Transition): Transition {
     const policy = { ...this.#deps.policy, jitter: this.#deps.random.unit() };
-    return transition(this.#stored, input, moment, policy);
+    if (!after) return transition(this.#stored, input, moment, policy);
+    const { state: record, messages = this.#stored.messages } = after;
+    return joinTransitions(after, transition({ record, messages }, input, moment, policy));
   }
 
   /** Returns true if a transition changes stored data. */

@@ -83,3 +83,15 @@ export function withChanges(
   if (changed.length === 0 || events.includes("session.status")) return { events };
   return { events: [...events, "session.updated"], changed };
 }
+
+/** Returns two transitions in a row as one write. Only the actions of the second are performed. */
+export function joinTransitions(first: Transition, second: Transition): Transition {
+  const changed = new Set([...(first.changed ?? []), ...(second.changed ?? [])]);
+  return {
+    ...first,
+    ...second,
+    events: [...new Set([...first.events, ...second.events])],
+    wipe: first.wipe === "none" ? second.wipe : first.wipe,
+    ...(changed.size > 0 && { changed: [...changed] }),
+  };
+}

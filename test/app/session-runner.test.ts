@@ -120,6 +120,34 @@ describe("commands on a session", () => {
     );
   });
 
+  it("are written once if they have to wait for a slot, with the status", async (t) => {
+    const clock = new FakeClock();
+    const it = openHarness(t, { gate: new ConnectGate(clock, { perSecond: 1, maxConnecting: 10 }) }, clock);
+    await it.start("first");
+    const commit = t.mock.method(it.backend.sessions, "commit");
+    await it.start("second");
+    assert.equal(commit.mock.callCount(), 1);
+    const [event] = await it.events("second");
+    const status = event?.payload.case === "sessionStatus" ? event.payload.value.status : undefined;
+    assert.equal(status, Status.STARTING);
+    assert.equal(engineStateOf(await it.manager.get("second")), EngineState.BACKING_OFF);
+  });
+
+  it("leave their slot to others if they cannot be written", async (t) => {
+    const clock = new FakeClock();
+    const it = openHarness(t, { gate: new ConnectGate(clock, { perSecond: 1_000, maxConnecting: 1 }) }, clock);
+    const commit = t.mock.method(it.backend.sessions, "commit");
+    commit.mock.mockImplementationOnce(() => Promise.reject(new Error("the disk is full")));
+    await assert.rejects(async () => it.start("first"), /disk is full/);
+    await pass(clock, 10, 1);
+    await it.start("second");
+    await pass(clock, 10, 1);
+    assert.deepEqual(
+      it.engines.map(({ session }) => session),
+      ["second"],
+    );
+  });
+
   it("retry later after an engine that cannot be opened", async (t) => {
     const { fixture, start, manager, clock, engines } = openHarness(t);
     fixture.onOpen = () => {

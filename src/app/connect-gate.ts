@@ -16,6 +16,8 @@ export const defaultConnectLimits: ConnectLimits = { perSecond: 20, maxConnectin
 const maxHoldMs = 5_000;
 /** Smallest time between two slots, a timer's resolution. */
 const minIntervalMs = 1;
+/** Smallest time between two questions while all slots are taken. Handshakes take longer than that, and each question costs some. */
+const minRetryMs = 5;
 
 /** Time that a frozen node's sessions wait until they ask again, ms. */
 const frozenRetryMs = 1_000;
@@ -77,16 +79,18 @@ export class ConnectGate {
     if (this.isFrozen) return { atMs: nowMs + frozenRetryMs, isReserved: false };
     const isReserved = slot?.isReserved ?? false;
     const isFree = isReserved || this.#nextFreeMs <= nowMs;
-    if (!isFree || this.#connecting >= this.#maxConnecting) {
-      return { atMs: this.#reserve(nowMs + this.intervalMs), isReserved: true };
+    const isFull = this.#connecting >= this.#maxConnecting;
+    if (!isFree || isFull) {
+      const intervalMs = isFull ? Math.max(minRetryMs, this.intervalMs) : this.intervalMs;
+      return { atMs: this.#reserve(nowMs + intervalMs, intervalMs), isReserved: true };
     }
-    if (!isReserved) this.#reserve(nowMs);
+    if (!isReserved) this.#reserve(nowMs, this.intervalMs);
     return { leave: this.#admit() };
   }
 
-  #reserve(earliestMs: number): number {
+  #reserve(earliestMs: number, intervalMs: number): number {
     const atMs = Math.max(this.#nextFreeMs, earliestMs);
-    this.#nextFreeMs = atMs + this.intervalMs;
+    this.#nextFreeMs = atMs + intervalMs;
     return Math.ceil(atMs);
   }
 

@@ -67,6 +67,21 @@ describe("the connect gate", () => {
     assert.ok(isIn(gate.enter()));
   });
 
+  it("lets those that wait ask at most 200 times a second while all slots are taken", () => {
+    const clock = new FakeClock();
+    const gate = new ConnectGate(clock, { perSecond: 10_000, maxConnecting: 1 });
+    gate.enter();
+    let questions = 0;
+    const ask = (turn?: Turn) => {
+      questions += 1;
+      const answer = gate.enter(turn);
+      if (!isIn(answer)) clock.schedule(answer.atMs - clock.nowMs(), () => ask(answer));
+    };
+    for (let n = 0; n < 100; n += 1) ask();
+    for (let ms = 0; ms < 2_000; ms += 1) clock.advance(1);
+    assert.ok(questions - 100 <= 401, `${questions} questions in 2 s`);
+  });
+
   it("keeps the slot of an engine that asks too early", () => {
     const clock = new FakeClock();
     const gate = new ConnectGate(clock, { perSecond: 1, maxConnecting: 9 });

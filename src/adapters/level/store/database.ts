@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { Level } from "level";
 import { StoreUnavailable } from "../../../domain/errors.ts";
 import type { Sealer } from "../../../ports/sealer.ts";
+import { GroupReader } from "./group-reader.ts";
 import { isSecret } from "./key.ts";
 
 /** Step of an atomic write. */
@@ -34,6 +35,7 @@ export class Database {
   readonly #sealer: Sealer | undefined;
   #level: RawDatabase;
   readonly #levelsBySnapshot = new WeakMap<DatabaseSnapshot, RawDatabase>();
+  readonly #grouped = new GroupReader((keys) => this.getManyRaw(keys));
   #reads = 0;
   #idle: (() => void) | undefined;
   /** Set while the database reopens. */
@@ -61,7 +63,7 @@ export class Database {
 
   /** Returns the values of some keys in their order. */
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    const stored = await this.getManyRaw(keys);
+    const stored = await this.#grouped.read(keys);
     return stored.map((value, index) => value && this.#opened(keys[index] ?? value, value));
   }
 

@@ -119,10 +119,12 @@ export class AuthStore {
     const { get, set } = keys;
     keys.get = async (type, ids) => (isRatchet(type) ? this.#get(type, ids) : get(type, ids));
     keys.set = async (data) => {
-      const { session = {}, "sender-key": senderKey = {}, ...rest } = data;
+      const { session = {}, "sender-key": senderKey = {}, "device-list": devices, ...rest } = data;
       const preKeys = Object.entries(rest["pre-key"] ?? {}).filter(([, key]) => key !== null);
       this.#set({ session, "sender-key": senderKey, "pre-key": Object.fromEntries(preKeys) });
-      if (Object.keys(rest).length > 0) await set(rest);
+      const changed = devices && changesIn(devices, await get("device-list", Object.keys(devices)));
+      const others = changed ? { ...rest, "device-list": changed } : rest;
+      if (Object.keys(others).length > 0) await set(others);
     };
   }
 
@@ -270,6 +272,14 @@ export class AuthStore {
     }
     return error;
   }
+}
+
+type DeviceLists = NonNullable<SignalDataSet["device-list"]>;
+
+/** Returns the lists that differ from the stored ones; undefined if none does. Baileys stores its own list anew at each login. */
+function changesIn(lists: DeviceLists, stored: DeviceLists): DeviceLists | undefined {
+  const changed = Object.entries(lists).filter(([user, list]) => JSON.stringify(list) !== JSON.stringify(stored[user]));
+  return changed.length > 0 ? Object.fromEntries(changed) : undefined;
 }
 
 /** Reads the present and the former login. A former one that cannot be read counts as none. */

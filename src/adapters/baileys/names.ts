@@ -40,7 +40,10 @@ function storedIn({ state: { keys } }: AuthStore): PairStore {
 /** Returns the people that a login knows, the account among them. */
 export function peopleOf(auth: AuthStore): People {
   const { creds } = auth.state;
-  return new People(storedIn(auth), () => creds.me && accountOf(creds.me));
+  const me = () => creds.me && accountOf(creds.me);
+  // Baileys itself stores the account's own pair at each login, unless it is stored already.
+  const own = me();
+  return new People(storedIn(auth), me, pairOf(own?.lid, own?.id));
 }
 
 /**

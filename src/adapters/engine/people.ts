@@ -23,10 +23,13 @@ export class People {
   /** Other ids by id, the least recently used first. Undefined: the store has none. */
   readonly #others = new Map<string, string | undefined>();
 
-  /** `me` returns the account itself, once it is known. */
-  constructor(store: PairStore, me: () => Person | undefined) {
+  /** `me` returns the account itself, once it is known. `stored`: a pair that is known to be stored. */
+  constructor(store: PairStore, me: () => Person | undefined, stored?: Pair) {
     this.#store = store;
     this.#me = me;
+    if (!stored) return;
+    this.#remember(stored.lid, stored.number);
+    this.#remember(stored.number, stored.lid);
   }
 
   /** Returns whether a pair can be true. A pair of the account's own id and another person's cannot. */

@@ -53,6 +53,25 @@ describe("the login of a NOWEB engine", () => {
     );
   });
 
+  it("writes nothing for a list of devices that is stored already", async () => {
+    const { data, store } = await opened();
+    const { keys } = store.state;
+    store.takeRatchets(keys);
+    const write = async (devices: string[]) => {
+      await keys.set({ "device-list": { "4915": devices } });
+      await store.flush();
+      return data.writes.length;
+    };
+    assert.equal(await write(["0"]), 1);
+    assert.equal(await write(["0"]), 1);
+    assert.equal(await write(["0", "1"]), 2);
+    assert.deepEqual(await keys.get("device-list", ["4915"]), { "4915": ["0", "1"] });
+    await keys.set({ "device-list": { "4915": null } });
+    await store.flush();
+    assert.deepEqual(await keys.get("device-list", ["4915"]), {});
+    assert.equal(data.writes.length, 3);
+  });
+
   it("is read where the former login is damaged, which is then replaced", async () => {
     const { data, store } = await opened();
     store.credsChanged();

@@ -42,6 +42,17 @@ describe("the people of a session", () => {
     assert.deepEqual([message.id, message.from, message.fromLid], [`false_${bob.lid}_3EB0_1`, bob.lid, bob.lid]);
   });
 
+  it("writes nothing for a pair that is known to be stored, until it changes", async () => {
+    const store = memoryStore();
+    const people = new People(store, () => undefined, bob);
+    await people.learn([bob]);
+    assert.deepEqual([store.calls.reads, store.calls.writes], [0, 0]);
+    assert.equal((await completed(people, fromBob())).from, bob.number);
+    await people.learn([{ lid: bob.lid, number: "4917@c.us" }]);
+    assert.equal(store.calls.writes, 1);
+    assert.equal((await completed(people, fromBob())).from, "4917@c.us");
+  });
+
   it("shows the number in every place once a pair was learned, without a read", async () => {
     const store = memoryStore();
     const people = new People(store, () => me);

@@ -81,42 +81,46 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 const minConnections = 10;
 /** Time without a new connection after which a burst counts as over. */
 const burstEndMs = 1_000;
+/** Connections within that time that make it a mass start. The connect gate's default admits fewer. */
+const massStart = 50;
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
  * keep until the heap grows again. So memory is released after each burst. Growth is limited soon after the first engine, with a
- * collection: earlier, the flag would keep Node from using the cached code of Baileys.
+ * collection: earlier, the flag would keep Node from using the cached code of Baileys. A mass start comes first, since most of what it
+ * allocates stays, and each collection would mark it again.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isLimited = false;
   let connections = 0;
-  let isRecent = false;
+  let recent = 0;
   let isScheduled = false;
   const relieve = () => {
-    if (!isLimited) {
+    const limitsNow = !isLimited && recent < massStart;
+    const isOver = recent === 0 && connections >= minConnections;
+    if (limitsNow) {
       isLimited = true;
       heap.limitGrowth();
-      // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
-      heap.release();
     }
-    if (isRecent) {
+    // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
+    if (limitsNow || isOver) heap.release();
+    if (recent > 0) {
       wait();
       return;
     }
     isScheduled = false;
-    if (connections < minConnections) return;
+    if (!isOver) return;
     connections = 0;
-    heap.release();
     // Live objects lie on fewer pages after the second collection.
     heap.schedule(burstEndMs, heap.release);
   };
   const wait = () => {
-    isRecent = false;
+    recent = 0;
     heap.schedule(burstEndMs, relieve);
   };
   return () => {
     connections += 1;
-    isRecent = true;
+    recent += 1;
     if (isScheduled) return;
     isScheduled = true;
     wait();

@@ -82,4 +82,26 @@ describe("memory after connections", () => {
     clock.advance(60_000);
     assert.equal(limits(), 1);
   });
+
+  it("is neither limited nor collected while a mass start goes on, and both once it is over", () => {
+    const { clock, connect, limits, releases } = openRelief();
+    for (let n = 0; n < 5; n += 1) {
+      connect(60);
+      clock.advance(1_000);
+    }
+    assert.deepEqual([limits(), releases()], [0, 0]);
+    clock.advance(1_000);
+    assert.deepEqual([limits(), releases()], [1, 1]);
+    clock.advance(60_000);
+    assert.deepEqual([limits(), releases()], [1, 2]);
+  });
+
+  it("grows less once the sessions of a mass start connect more slowly", () => {
+    const { clock, connect, limits } = openRelief();
+    connect(60);
+    clock.advance(1_000);
+    connect(20);
+    clock.advance(1_000);
+    assert.equal(limits(), 1);
+  });
 });

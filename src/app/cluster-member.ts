@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
-import { Session_DesiredState as Desired } from "../../gen/sessiond/v1/session_pb.js";
+import { Session_DesiredState as Desired, type Engine_Kind } from "../../gen/sessiond/v1/session_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import type { Cluster } from "../ports/cluster.ts";
 import type { Sessions } from "../ports/sessions.ts";
@@ -36,6 +36,9 @@ export interface MemberOptions extends BootChoice {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly gate?: RunnerDeps["gate"];
+  readonly engines: RunnerDeps["engines"];
+  /** The engine that most sessions have. */
+  readonly defaultEngine: Engine_Kind;
 }
 
 /** End of a node of a cluster: it gives its sessions to other nodes, or leaves them to its own next start. */
@@ -90,6 +93,7 @@ export class ClusterMember {
   /** Begins to take on sessions, and starts those that the configuration names. Never rejects for a single one of them. */
   async start(): Promise<void> {
     const { sessions, logger } = this.#options;
+    const preloaded = this.#preload();
     this.#arrivals.start();
     this.#rebalancer.start();
     this.#stopWatching = this.#options.cluster.standing.onFreeze(() => void this.#logFreeze());
@@ -104,7 +108,20 @@ export class ClusterMember {
     await Promise.all([
       ...stopped.map((name) => attempt(name, () => this.#own.start(name))),
       ...missing.map((name) => attempt(name, () => this.#own.create(name))),
+      preloaded,
     ]);
+  }
+
+  /** Loads the engine beside other nodes: a session that one of them hands over is without a connection meanwhile. Never rejects. */
+  async #preload(): Promise<void> {
+    const { cluster, engines, defaultEngine, logger } = this.#options;
+    try {
+      const nodes = await cluster.placement.nodes();
+      const hasOthers = nodes.some(({ name, isAlive }) => isAlive && name !== cluster.placement.self);
+      if (hasOthers) await engines.get(defaultEngine)?.preload?.();
+    } catch (error) {
+      logger.debug({ err: error }, "the engine is loaded with the first session");
+    }
   }
 
   /** A session's record was written. */

@@ -132,6 +132,8 @@ export interface EngineFactory {
   readonly files?: EngineFiles;
   /** Returns quickly why no engine can be opened on this machine, as the rest of a sentence; undefined if one can, or where it is left out. */
   obstacle?(): Promise<string | undefined>;
+  /** Loads what the first engine would have to wait for. Left out where there is nothing of the kind. May be called again. */
+  preload?(): Promise<unknown>;
   /** Opens an engine at once. A failure to connect becomes `closed`. */
   open(options: EngineOptions): Engine;
   /** Returns whether credentials hold a login that WhatsApp may know. Rejects if they cannot be read. */

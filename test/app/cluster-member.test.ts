@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { Engine_Kind, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
 import { ConnectGate } from "../../src/app/connect-gate.ts";
 import { statusOf } from "../../src/domain/session.ts";
+import type { EngineFactory } from "../../src/ports/engine.ts";
 import { openCluster } from "./cluster-harness.ts";
 import { me, pass, settle } from "./harness.ts";
 
@@ -17,6 +18,26 @@ describe("a node that starts", () => {
     const b = await boot("b");
     assert.equal(b.engines.length, 0);
   });
+
+  for (const [what, others, count] of [
+    ["loads its engine beside other nodes, before a session is handed to it", true, 1],
+    ["loads no engine before it is used if it is alone", false, 0],
+  ] as const) {
+    it(what, async (t) => {
+      const { boot, cluster } = openCluster(t);
+      for (const name of ["b", "c"]) cluster.node(name).isAlive = others;
+      let loads = 0;
+      const factory: EngineFactory = {
+        kind: Engine_Kind.NOWEB,
+        abilities: [],
+        preload: async () => void loads++,
+        open: () => assert.fail("no session runs"),
+        hasLogin: async () => false,
+      };
+      await boot("a", { engines: new Map([[factory.kind, factory]]) });
+      assert.equal(loads, count);
+    });
+  }
 
   it("runs each session that it is given, and says so in one line", async (t) => {
     const { boot, cluster } = openCluster(t);

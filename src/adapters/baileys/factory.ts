@@ -25,6 +25,7 @@ export function createBaileysFactory(options: BaileysOptions): EngineFactory {
     abilities: ["pairingCodes", "sending"],
     clientVersions: settings.versions,
     formerLogins: { restore: async (credentials) => (await library.load()).restoreFormerLogin(credentials) },
+    preload: () => library.load(),
     open(engineOptions) {
       if (library.loaded) return library.loaded.open(engineOptions);
       const opening = library.load().then((baileys) => () => baileys.open(engineOptions));

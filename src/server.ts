@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import packageJson from "../package.json" with { type: "json" };
 import { chooseDirectory } from "./adapters/level/store/data-directory.ts";
 import { startRestRelief } from "./adapters/node/memory.ts";
@@ -32,6 +33,9 @@ export interface RunningServer {
 
 /** How long calls, streams and webhooks in flight may take to finish once the server stops. */
 const stopGraceMs = 3_000;
+
+/** Time for the other nodes to hear of the last sessions that are handed over, while their streams are open. */
+const newsGraceMs = 100;
 
 /**
  * Builds a server and listens. Rejects with ConfigError or DirectoryUnusable if something of it cannot be had; whatever was opened by
@@ -99,6 +103,7 @@ export async function createServer(
     if (!backend.cluster) return;
     api.serving.drain();
     await manager.drain(config.drain).catch((error: unknown) => logger.error({ err: error }, "drain failed"));
+    await delay(newsGraceMs);
   };
   const stop = async () => {
     logger.info({}, "stopping");

@@ -92,7 +92,11 @@ export class PostgresNode implements Cluster {
 
   offered({ session, node }: GivenSession): void {
     const { name, isDraining, standing } = this.#membership;
-    if (node === name && !isDraining && !standing.isFrozen) this.#arrivals.add([session]);
+    const { leases } = this.#journal;
+    if (node !== name || isDraining || standing.isFrozen || leases.has(session)) return;
+    const taken = leases.ensure(session).then(() => this.#arrivals.add([session]));
+    // It went elsewhere, or the next look finds it.
+    taken.catch(() => {});
   }
 
   /** Ends this node in order. Idempotent. */

@@ -216,6 +216,28 @@ describe("leases of sessions in PostgreSQL", () => {
     }
   });
 
+  it("a session arrives though the answer that gave it to its node is lost", async (t) => {
+    const database = await emptyDatabase(t);
+    const [a, b] = [await openNode(t, database, "a"), await openNode(t, database, "b")];
+    await createRunning(b.backend, "alice");
+    const client = await connect(t, database);
+    await client.query(`
+      CREATE FUNCTION sleep_at_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+      CREATE TRIGGER sleep_at_claim AFTER UPDATE ON sessiond.lease FOR EACH ROW
+      WHEN (OLD.node IS NULL AND NEW.node IS NOT NULL) EXECUTE FUNCTION sleep_at_claim()`);
+    try {
+      await b.backend.upkeep.close();
+      const sleeping = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+      await until(async () => (await client.query(sleeping)).rowCount === 1);
+      a.link.cut();
+      a.link.pass();
+      assert.equal(await new Reader(a.cluster.placement.arrivals(t.signal)).next(), "alice");
+      await createRunning(a.backend, "alice");
+    } finally {
+      await client.query("DROP FUNCTION sleep_at_claim CASCADE");
+    }
+  });
+
   it("a pending unlink moves with its id", async (t) => {
     const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
     await a.backend.sessions.acquire("ulk_1");

@@ -1,6 +1,6 @@
 import type { Logger } from "../../../ports/system.ts";
 import type { Connection } from "../store/connection.ts";
-import { sqlStateOf, takenOver } from "../store/failures.ts";
+import { isTransient, sqlStateOf, takenOver } from "../store/failures.ts";
 import type { NodeLife } from "../store/lane.ts";
 import type { Reads } from "../store/reads.ts";
 import { fromStoredText } from "../store/text.ts";
@@ -30,6 +30,8 @@ export class Claims {
   #working: Promise<void> | undefined;
   /** Number of reads in a row that have shown sessions without an owner. */
   #rounds = 0;
+  /** True if the database may have given this node sessions that it has not been told of. */
+  #isInDoubt = false;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -38,7 +40,10 @@ export class Claims {
   /** Takes in the sessions that the database has for this node, then its share of those without an owner. */
   async begin(): Promise<void> {
     await this.resume();
-    await this.#claim(await this.#options.membership.read(), unlimited);
+    await this.#claim(await this.#options.membership.read(), unlimited).catch((error: unknown) => {
+      // The next read of the nodes shows what is left to be done.
+      if (!isTransient(error)) throw error;
+    });
     await this.#options.connection.rest();
   }
 
@@ -55,7 +60,8 @@ export class Claims {
   /** Called after each read of the nodes. Does what it shows to be done, unless it is being done. */
   observed(silent: readonly NodeRow[], hasOpen: boolean): void {
     this.#rounds = hasOpen ? this.#rounds + 1 : 0;
-    if (this.#working || (silent.length === 0 && !hasOpen)) return;
+    const isInDoubt = this.#isInDoubt || this.#options.leases.hasUnread;
+    if (this.#working || (silent.length === 0 && !hasOpen && !isInDoubt)) return;
     this.#working = this.#work(silent)
       .catch((error: unknown) => {
         this.#options.logger?.error({ err: error }, "sessions could not be taken from a node; trying again");
@@ -80,6 +86,7 @@ export class Claims {
       ]);
       if (row?.fenced) logger?.warn({ node: fromStoredText(name) }, "a node is silent; its sessions go to other nodes");
     }
+    if (this.#isInDoubt || this.#options.leases.hasUnread) await this.#recall();
     const gone = new Set(silent.map(({ id }) => id));
     await this.#claim(
       membership.rows.filter(({ id }) => !gone.has(id)),
@@ -90,21 +97,40 @@ export class Claims {
 
   /** Claims this node's share of the sessions without an owner. */
   async #claim(nodes: readonly NodeRow[], rounds: number): Promise<void> {
-    const { membership, upkeep } = this.#options;
+    const { membership, connection } = this.#options;
     const { life, standing, isDraining } = membership;
     if (standing.isFrozen || isDraining) return;
     const takers = nodes.filter(({ id, fenced, draining }) => id === life.node || (!fenced && !draining));
     const room = takers.length === 1 ? unlimited : await this.#room(takers, life, rounds);
     // Those meant for this node come also without room.
     const values = [life.node, life.epoch, Math.max(1, room), takers.map(({ id }) => BigInt(id))];
-    const rows = await upkeep
+    // Not repeated: the sessions of a claim whose answer is lost are no longer open to another one.
+    const rows = await connection
       .query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.claim_v1($1, $2, $3, $4)`, values)
       .catch((error: unknown) => {
+        this.#isInDoubt = true;
         if (sqlStateOf(error) !== takenOver) throw error;
         membership.lose(life);
         return [];
       });
     await this.#adopt(rows, life);
+  }
+
+  /** Takes in the sessions that the database has for this node and that nothing here knows of. */
+  async #recall(): Promise<void> {
+    const { membership, leases, upkeep } = this.#options;
+    const { life } = membership;
+    // Those that are in use now may be given away before the answer comes.
+    const known = leases.inUse();
+    const rows = await upkeep.query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.lease WHERE node = $1`, [
+      life.node,
+    ]);
+    this.#isInDoubt = false;
+    leases.hasUnread = false;
+    await this.#adopt(
+      rows.filter(({ session }) => !known.has(fromStoredText(session))),
+      life,
+    );
   }
 
   async #room(takers: readonly NodeRow[], life: NodeLife, rounds: number): Promise<number> {

@@ -50,6 +50,8 @@ const acquireStatement = "SELECT session, epoch, owner, home, needs_owner, weigh
 
 /** The sessions that this node owns. Their state in memory is the present one, as no other node writes it. */
 export class Leases {
+  /** True if sessions that the database has given to this node could not be read. */
+  hasUnread = false;
   readonly #options: LeasesOptions;
   readonly #owned = new Map<string, OwnedLease>();
   /** Sessions that are being taken or given away. */
@@ -64,6 +66,11 @@ export class Leases {
   /** Returns true if this node owns a session. */
   has(session: string): boolean {
     return this.#owned.has(session);
+  }
+
+  /** Returns the sessions that this node owns, takes or gives away. */
+  inUse(): ReadonlySet<string> {
+    return new Set([...this.#owned.keys(), ...this.#moving.keys(), ...this.#wanted]);
   }
 
   /** Sum of the weights of the sessions that need this node. */
@@ -204,6 +211,7 @@ export class Leases {
       if (!this.#options.membership.isCurrent(life))
         throw new StoreUnavailable(new Error("this node was out of reach"));
     } catch (error) {
+      this.hasUnread = true;
       // A delivery that is taken from memory without a lease would never be settled, and hold up all later ones.
       for (const session of sessions) if (!this.#owned.has(session)) this.#options.forget(session);
       throw error;

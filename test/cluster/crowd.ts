@@ -10,8 +10,8 @@ import type { RigNode } from "./rig-node.ts";
 type Command = "start" | "stop" | "restart";
 
 const commands: readonly Command[] = ["start", "stop", "restart"];
-/** Time for one session to be paired at first, ms. */
-const openLimitMs = 60_000;
+/** Time for one session to be paired at first on a machine that is busy, and between two tries, ms. */
+const [openLimitMs, retryMs] = [300_000, 1_000];
 /** Distances of the loops' seeds from that of a run. */
 const [trafficOffset, commandOffset, receiptOffset] = [1_000_000_000, 2_000_000_000, 2_500_000_000];
 
@@ -204,6 +204,7 @@ export class Crowd {
       } catch (error) {
         if (patience.aborted) throw error;
         await node.rest.delete(`/api/sessions/${name}`).catch(() => {});
+        await delay(retryMs);
       }
     }
   }

@@ -135,8 +135,18 @@ export class WebClient extends wwebjs.Client {
   }
 
   /** See page-sending.ts. */
-  sendText(text: sending.PageText): Promise<sending.PageOutcome> {
-    return this.#page.evaluate(sending.sendText, text);
+  send(request: sending.PageRequest): Promise<sending.PageOutcome | null> {
+    return this.#page.evaluate(sending.sendMessage, request);
+  }
+
+  /** Adds bytes to the file of a message; `at` is their place. */
+  addToFile(id: string, at: number, bytes: Uint8Array): Promise<void> {
+    return this.#page.evaluate(sending.addToFile, { id, at, base64: Buffer.from(bytes).toString("base64") });
+  }
+
+  /** Forgets the file of a message that is not sent. */
+  dropFile(id: string): Promise<void> {
+    return this.#page.evaluate(sending.dropFile, id);
   }
 
   /** Reacts to a message of the page. Returns false if the page does not have it; rejects if WhatsApp refuses the reaction. */

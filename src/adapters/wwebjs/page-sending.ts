@@ -61,19 +61,22 @@ declare const window: {
   WWebJS?: {
     getChat(id: string, options: { getAsModel: false }): Promise<PageChat | null | undefined>;
     sendMessage(chat: PageChat, text: string, options: object): Promise<unknown>;
+    mediaInfoToFile(media: { readonly file?: File }): File;
     sendChatstate(state: "typing" | "stop", chatId: string): Promise<boolean>;
     injectToFunction(target: { module: string; function: string }, callback: InjectedCallback): void;
   };
   sessiondReport(kind: "ack" | "refusal", value: unknown): Promise<void>;
   /** Messages that this document is sending, by WhatsApp's id. */
   sessiondSending?: Map<string, Promise<PageOutcome>>;
+  /** Parts of files that are to be sent, by WhatsApp's id of the message. */
+  sessiondFiles?: Map<string, Blob[]>;
   sessiondFollows?: boolean;
 };
 
 type InjectedCallback = (module: unknown, original: (...args: unknown[]) => unknown, ...args: unknown[]) => unknown;
 
-/** A text to be sent. */
-export interface PageText {
+/** A message to be sent. */
+export interface PageRequest {
   readonly id: string;
   readonly chatId: string;
   readonly text: string;
@@ -84,6 +87,21 @@ export interface PageText {
   readonly linkPreview: boolean;
   /** Time that a message of an earlier document gets to be sent by the page itself. */
   readonly patienceMs: number;
+  /** Time after which the caller asks again. */
+  readonly waitMs: number;
+  /** File that the page has got by `addToFile`; the text is its caption. */
+  readonly file: PageFile | undefined;
+}
+
+/** A file to be sent. */
+export interface PageFile {
+  readonly name: string;
+  readonly mimetype: string;
+  readonly size: number;
+  /** Options of the library for its kind. */
+  readonly options: { readonly sendMediaAsDocument?: true; readonly sendAudioAsVoice?: true };
+  /** Bars of a voice message, 0 to 100; empty to have the page make them. */
+  readonly waveform: readonly number[];
 }
 
 /** A report of the page on a message, in a group perhaps of one member. */
@@ -101,11 +119,11 @@ export interface PageOutcome {
 }
 
 /**
- * Sends a text under its id, or goes on with the one that the page has under this id. Resolves when WhatsApp's server has answered, or the
- * page has given up. Rejects if the page refuses the message.
+ * Sends a message under its id, or goes on with the one that the page has under this id. Resolves when WhatsApp's server has answered, or
+ * the page has given up; with null after `waitMs`, while the page goes on. Rejects if the page refuses the message.
  */
-export async function sendText(request: PageText): Promise<PageOutcome> {
-  const { id, chatId, text, quotedId, mentions, linkPreview, patienceMs } = request;
+export async function sendMessage(request: PageRequest): Promise<PageOutcome | null> {
+  const { id, chatId, text, quotedId, mentions, linkPreview, patienceMs, waitMs, file } = request;
   const { WWebJS } = window;
   if (!WWebJS) throw new Error("the page is not ready");
   const chat = await WWebJS.getChat(chatId, { getAsModel: false });
@@ -133,11 +151,17 @@ export async function sendText(request: PageText): Promise<PageOutcome> {
     ...(people.length > 0 && { mentionedJidList: [...new Set(people)] }),
     ...(withPreview && { linkPreview: true }),
     waitUntilMsgSent: true,
-    extraOptions: { id: key },
+    ...(file && { ...file.options, media: mediaOf(file), caption: text, isCaptionByUser: text !== "" }),
+    extraOptions: { id: key, ...(file?.waveform.length && { waveform: new Uint8Array(file.waveform) }) },
   });
+  const mediaOf = ({ name, mimetype, size }: PageFile) => {
+    const content = new File(window.sessiondFiles?.get(id) ?? [], name, { type: mimetype });
+    if (content.size !== size) throw new Error("the page has no such file");
+    return { file: content, mimetype, filename: name };
+  };
   const sendNew = async () => {
     try {
-      await WWebJS.sendMessage(chat, text, options(linkPreview));
+      await WWebJS.sendMessage(chat, file ? "" : text, options(linkPreview));
     } catch (error) {
       if (!linkPreview || (await find())) throw error;
       await WWebJS.sendMessage(chat, text, options(false));
@@ -166,13 +190,37 @@ export async function sendText(request: PageText): Promise<PageOutcome> {
 
   window.sessiondSending ??= new Map();
   const underWay = window.sessiondSending;
-  const sending = underWay.get(id) ?? send();
+  const sending =
+    underWay.get(id) ??
+    send().finally(() => {
+      underWay.delete(id);
+      window.sessiondFiles?.delete(id);
+    });
   underWay.set(id, sending);
-  try {
-    return await sending;
-  } finally {
-    underWay.delete(id);
+  return Promise.race([sending, new Promise<null>((resolve) => setTimeout(resolve, waitMs, null))]);
+}
+
+/** Adds bytes, as base64, to the file of a message; `at` is their place. Lets the library take files that are in the page. */
+export function addToFile(request: { id: string; at: number; base64: string }): void {
+  const { WWebJS } = window;
+  if (!WWebJS) throw new Error("the page is not ready");
+  const { id, at, base64 } = request;
+  if (!window.sessiondFiles) {
+    window.sessiondFiles = new Map();
+    const { mediaInfoToFile } = WWebJS;
+    WWebJS.mediaInfoToFile = (media) => media.file ?? mediaInfoToFile(media);
   }
+  const parts = at === 0 ? [] : (window.sessiondFiles.get(id) ?? []);
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  parts.push(new Blob([bytes]));
+  window.sessiondFiles.set(id, parts);
+}
+
+/** Forgets the file of a message. */
+export function dropFile(id: string): void {
+  window.sessiondFiles?.delete(id);
 }
 
 /** Reacts to a message under an id. The page makes the id itself, synchronously, so the override is in nobody's way. */

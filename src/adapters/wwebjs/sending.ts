@@ -1,5 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import type { OutgoingContent, OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type {
+  OutgoingContent,
+  OutgoingContent_File,
+  OutgoingMessage,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload_Key,
@@ -19,7 +23,8 @@ import { newMessageId } from "../engine/message-id.ts";
 import { refusalReason } from "../engine/refusal-reason.ts";
 import { Accounts } from "./accounts.ts";
 import type { WebClient } from "./client.ts";
-import type { PageAck } from "./page-sending.ts";
+import { chunksOf, fileOf } from "./outgoing-file.ts";
+import type { PageAck, PageFile, PageOutcome, PageRequest } from "./page-sending.ts";
 import { refusalIn } from "./send-errors.ts";
 import type { Settings } from "./settings.ts";
 
@@ -27,6 +32,8 @@ import type { Settings } from "./settings.ts";
 const maxTries = 3;
 /** Time after which a page that changes documents is asked again. */
 const betweenDocumentsMs = 500;
+/** Bytes per second at which the upload of a file counts as under way. */
+const slowestUpload = 50_000;
 const noBytes = new Uint8Array();
 
 /** The parts of an engine that messages are sent with. */
@@ -59,14 +66,16 @@ export class WebSending implements Sending {
     return newMessageId();
   }
 
-  async send(message: OutgoingMessage): Promise<SentMessage> {
+  async send(message: OutgoingMessage, file?: () => AsyncIterable<Uint8Array>): Promise<SentMessage> {
     const { id, content } = message;
     const held = this.#held.get(id) ?? [];
     this.#held.set(id, held);
     try {
       switch (content?.kind.case) {
         case "text":
-          return await this.#sendText(message, content, content.kind.value);
+          return await this.#sendMessage(message, content, content.kind.value);
+        case "file":
+          return await this.#sendFile(message, content, content.kind.value, file);
         case "reaction":
           return await this.#react(message, content.kind.value);
         default:
@@ -140,28 +149,74 @@ export class WebSending implements Sending {
     });
   }
 
-  async #sendText(
+  async #sendFile(
+    message: OutgoingMessage,
+    content: OutgoingContent,
+    file: OutgoingContent_File,
+    open: (() => AsyncIterable<Uint8Array>) | undefined,
+  ): Promise<SentMessage> {
+    const shown = fileOf(file);
+    if (!open || !shown) throw new SendRefused("NOT_SUPPORTED", "WEBJS cannot send this kind of file");
+    return this.#sendMessage(message, content, { text: file.caption, linkPreview: false }, { ...shown, open });
+  }
+
+  async #sendMessage(
     { id, chatId, jid }: OutgoingMessage,
     { mentions, replyTo }: OutgoingContent,
     { text, linkPreview }: { text: string; linkPreview: boolean },
+    file?: PageFile & { open(): AsyncIterable<Uint8Array> },
   ): Promise<SentMessage> {
-    const { settings, life } = this.#parts;
+    const { settings } = this.#parts;
     const chat = await this.#addressee(jid === "" ? chatId : chatIdOf(jid));
     const quoted = replyTo && (await this.#find({ ...replyTo, chatId: chatIdOf(replyTo.remoteJid) }));
-    if (replyTo && !quoted)
+    if (replyTo && !quoted) {
       throw new SendRefused("QUOTE_UNKNOWN", "replyTo names a message that the page does not have");
-    const request = { id, chatId: chat, text, quotedId: quoted?.key, mentions, linkPreview };
+    }
+    const { open, ...shown } = file ?? {};
+    const request: PageRequest = {
+      ...{ id, chatId: chat, text, quotedId: quoted?.key, mentions, linkPreview },
+      ...{ patienceMs: settings.resendPatienceMs, waitMs: settings.sendTimeoutMs },
+      file: file && (shown as PageFile),
+    };
     const sent = { jid: jidOf(chat), encoded: noBytes };
     for (let tries = 1; tries <= maxTries; tries++) {
-      const outcome = await this.#retried((page) =>
-        life.within(settings.sendTimeoutMs, page.sendText({ ...request, patienceMs: settings.resendPatienceMs })),
-      );
+      const isThere = file && (await this.#find({ id, chatId, fromMe: true }));
+      const outcome = await this.#retried(async (page) => {
+        if (open && !isThere) await this.#bring(page, id, open());
+        return this.#handed(page, request);
+      });
       // The page goes on without an answer so far.
       if (!outcome) return sent;
       if (outcome.isKnown) this.acknowledge({ id, ack: outcome.ack });
       if (!outcome.isFailed) return sent;
     }
     return sent;
+  }
+
+  /** Brings a file into the page in parts that the DevTools protocol takes quickly. */
+  async #bring(page: WebClient, id: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    let at = 0;
+    try {
+      for await (const chunk of chunksOf(content)) {
+        await this.#answered(page.addToFile(id, at, chunk));
+        at += chunk.length;
+      }
+    } catch (error) {
+      await page.dropFile(id).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Hands a message to the page; returns null if WhatsApp has not answered in time. */
+  async #handed(page: WebClient, request: PageRequest): Promise<PageOutcome | null> {
+    const { settings, life } = this.#parts;
+    const { clock, sendTimeoutMs } = settings;
+    const untilMs = clock.nowMs() + ((request.file?.size ?? 0) / slowestUpload) * 1_000;
+    for (;;) {
+      const outcome = await life.within(sendTimeoutMs + settings.answerTimeoutMs, page.send(request));
+      if (outcome) return outcome;
+      if (outcome === undefined || clock.nowMs() >= untilMs) return null;
+    }
   }
 
   async #react(

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MessagePayload_Ack as Ack } from "../../../gen/sessiond/v1/event_pb.js";
 import { messagePayload } from "../../../src/adapters/wwebjs/message.ts";
+import { type ChangeKind, changeIn } from "../../../src/adapters/wwebjs/message-change.ts";
+import { refusalIn } from "../../../src/adapters/wwebjs/send-errors.ts";
+import { SendRefused } from "../../../src/ports/sending.ts";
 
 const account = { id: "15551234567@c.us" };
 const me = account.id;
@@ -101,4 +104,110 @@ describe("a WEBJS message", () => {
       assert.equal(messagePayload(message({ type }), account), undefined);
     });
   }
+});
+
+describe("a change of a message on WEBJS", () => {
+  const group = "120363000000000001@g.us";
+  const ana = "15559990000@c.us";
+  const wid = (id: string) => ({ server: id.split("@")[1], user: id.split("@")[0], _serialized: id });
+  const key = (id: string, fromMe: boolean, remote: unknown, participant?: unknown) => ({
+    id,
+    fromMe,
+    remote,
+    participant,
+  });
+  const reaction = (id: object, msgId: object, senderId: string, text = "👍") => ({
+    ...{ id, msgId, senderId, reaction: text, timestamp: 1_700_000_000.5, orphan: 0, read: false },
+  });
+  const cases: [string, ChangeKind, object, object][] = [
+    [
+      "a reaction of the other side to the account's message",
+      "messageReaction",
+      reaction(key("R1", false, bob), key("T1", true, bob), bob._serialized),
+      {
+        targetId: "T1",
+        message: { id: `false_${bob._serialized}_R1`, from: bob._serialized, body: "👍", timestamp: 1_700_000_000 },
+      },
+    ],
+    [
+      "a reaction that was taken back",
+      "messageReaction",
+      reaction(key("R2", false, bob), key("T1", true, bob), bob._serialized, ""),
+      { targetId: "T1", message: { body: "" } },
+    ],
+    [
+      "a reaction of the account to the other side's message",
+      "messageReaction",
+      reaction(key("R3", true, "15557654321@c.us"), key("T2", false, "15557654321@c.us"), me),
+      {
+        targetId: "T2",
+        message: { fromMe: true, from: me, to: bob._serialized, replyTo: { participant: bob._serialized } },
+      },
+    ],
+    [
+      "a reaction in a group",
+      "messageReaction",
+      reaction(key("R4", false, group, wid(ana)), key("T3", false, wid(group), bob), ana),
+      { message: { id: `false_${group}_R4_${ana}`, participant: ana, replyTo: { participant: bob._serialized } } },
+    ],
+    [
+      "an edit, by the id and time of the edit",
+      "messageEdited",
+      message({ body: "new", latestEditMsgKey: { id: "E1" }, latestEditSenderTimestampMs: 1_700_000_009_000 }),
+      { targetId: "3EB0AA", message: { id: `false_${bob._serialized}_E1`, body: "new", timestamp: 1_700_000_009 } },
+    ],
+    [
+      "an edit of a caption",
+      "messageEdited",
+      message({ type: "image", body: "/9j/4AAQ", caption: "new" }),
+      { targetId: "3EB0AA", message: { body: "new", hasMedia: true } },
+    ],
+    [
+      "a deletion, by the key that it names",
+      "messageRevoked",
+      message({ type: "revoked", body: "", protocolMessageKey: { id: "T4", fromMe: false, remote: bob } }),
+      { targetId: "T4", message: { from: bob._serialized, body: "" } },
+    ],
+    ["a deletion, by its own id", "messageRevoked", message({ type: "revoked" }), { targetId: "3EB0AA" }],
+  ];
+  for (const [what, kind, data, expected] of cases) {
+    it(`is ${what}`, () => assert.partialDeepStrictEqual(changeIn(kind, data, account), expected));
+  }
+
+  it("is none if the page does not name the message", () => {
+    for (const data of [{}, { id: null }, { id: { id: "x" }, msgId: {} }, reaction({}, {}, me)]) {
+      assert.equal(changeIn("messageReaction", data, account), undefined);
+    }
+    assert.equal(changeIn("messageEdited", { type: "chat" }, account), undefined);
+  });
+});
+
+describe("an error of the page while it sends", () => {
+  for (const [text, reason] of [
+    ["Could not get the quoted message.", "QUOTE_UNKNOWN"],
+    ["No LID for user", "NO_ACCOUNT"],
+    ["Contact is blocked", "BLOCKED"],
+    ["Reaction send error", "WHATSAPP_ERROR"],
+    ["upload failed: media entry was not created", "MEDIA_UNAVAILABLE"],
+  ]) {
+    it(`is a refusal for ${reason} if it says "${text}"`, () => {
+      const refusal = refusalIn(new Error(`${text}\n    at pptr:evaluate`));
+      assert.equal(refusal instanceof SendRefused && refusal.reason, reason);
+    });
+  }
+
+  it("lets the page be asked again if its document was replaced", () => {
+    for (const text of [
+      "Execution context was destroyed.",
+      "the page is not ready",
+      "Attempted to use detached Frame",
+    ]) {
+      assert.equal(refusalIn(new Error(text)), "between documents");
+    }
+  });
+
+  it("stays as it is otherwise", () => {
+    const error = new TypeError("x is not a function");
+    assert.equal(refusalIn(error), error);
+  });
 });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  OutgoingContent_File_Kind as Kind,
+  type OutgoingContent_FileSchema,
+  type OutgoingMessage,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayload_KeySchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { OpenEngine } from "../../contract/engine-session.ts";
 import { isOutgoing, outgoing, Reports, sendingContract, text } from "../../contract/sending.ts";
@@ -118,6 +124,41 @@ describe("a WEBJS engine that sends", () => {
     await send(withLink(true));
     const titles = bob.shown.map(({ title }) => title);
     assert.deepEqual(titles, ["Title of https://example.org/", undefined, undefined]);
+  });
+
+  const file = (chatId: string, value: MessageInitShape<typeof OutgoingContent_FileSchema>, size: number) =>
+    outgoing(chatId, { kind: { case: "file", value: { ...value, size: BigInt(size) } } });
+
+  for (const [kind, mimetype, expected] of [
+    [Kind.IMAGE, "image/png", { type: "image", caption: "look" }],
+    [Kind.VIDEO, "video/mp4", { type: "video", caption: "look" }],
+    [Kind.DOCUMENT, "image/png", { type: "document", filename: "plan.png", caption: "look" }],
+    [Kind.VOICE, "audio/ogg; codecs=opus", { type: "ptt", bars: 64 }],
+  ] as const) {
+    it(`sends a file of ${mimetype} as ${expected.type}`, async () => {
+      const bob = newPhone();
+      const content = randomBytes(kind === Kind.DOCUMENT ? 2_000_000 : 20);
+      const waveform = kind === Kind.VOICE ? randomBytes(64) : new Uint8Array();
+      const caption = kind === Kind.VOICE ? "" : "look";
+      const message = file(bob.jid, { kind, mimetype, filename: "plan.png", caption, waveform }, content.length);
+      await sending().send(message, () => Readable.from([content.subarray(0, 5), content.subarray(5)]));
+      const { media = assert.fail("it has no file") } = await bob.nextMessage();
+      assert.partialDeepStrictEqual(media, { ...expected, mimetype });
+      assert.ok(fixture.whatsapp.uploads.get(media.directPath)?.equals(content));
+      assert.deepEqual((await reports.acks(message.id, 1))[0], ["SERVER"]);
+    });
+  }
+
+  it("refuses a file that WhatsApp does not take, or of a kind that the page does not know", async () => {
+    const bob = newPhone();
+    const open = () => Readable.from([Buffer.from("x")]);
+    fixture.whatsapp.uploadStatus = 413;
+    const image = file(bob.jid, { kind: Kind.IMAGE, mimetype: "image/png" }, 1);
+    await assert.rejects(sending().send(image, open), { reason: "MEDIA_UNAVAILABLE" });
+    fixture.whatsapp.uploadStatus = undefined;
+    const note = file(bob.jid, { kind: Kind.VIDEO_NOTE, mimetype: "video/mp4" }, 1);
+    await assert.rejects(sending().send(note, open), { reason: "NOT_SUPPORTED" });
+    assert.deepEqual(bob.shown, []);
   });
 
   it("shows and hides that the account is typing", async () => {

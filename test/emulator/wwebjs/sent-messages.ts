@@ -8,11 +8,23 @@ export interface SentWebMessage extends WebMessage {
   readonly mentions?: readonly string[];
   /** Title of a link's preview. */
   readonly title?: string;
+  readonly media?: SentMedia;
   readonly reaction?: { readonly text: string; readonly target: { readonly id: string; readonly fromMe: boolean } };
 }
 
+/** The file of a message; `bars`: length of the waveform. */
+export interface SentMedia {
+  readonly type: string;
+  readonly mimetype: string;
+  readonly filename: string;
+  readonly caption?: string;
+  readonly directPath: string;
+  readonly bars: number;
+}
+
 /** A message that a phone shows. `from`: number of the account that sent it. */
-export interface ShownMessage extends Pick<SentWebMessage, "id" | "quoted" | "mentions" | "title" | "reaction"> {
+export interface ShownMessage
+  extends Pick<SentWebMessage, "id" | "quoted" | "mentions" | "title" | "media" | "reaction"> {
   readonly from: string;
   readonly text: string;
 }
@@ -34,7 +46,7 @@ export const receiptAcks = { "": 2, read: 3, played: 4 } as Record<string, numbe
 /** Delivers a message that a page has sent, and the recipients' receipts. */
 export function routeMessage(whatsapp: WhatsAppWeb, device: WebDevice, message: SentWebMessage): void {
   const { owner } = device;
-  const { chat, id, body, quoted, mentions, title, reaction, t } = message;
+  const { chat, id, body, quoted, mentions, title, media, reaction, t } = message;
   const members = whatsapp.groups.get(chat);
   const other = whatsapp.named(chat);
   const recipients = (members ?? (other ? [other] : [])).filter((phone) => phone !== owner);
@@ -43,6 +55,7 @@ export function routeMessage(whatsapp: WhatsAppWeb, device: WebDevice, message: 
     ...(quoted && { quoted }),
     ...(mentions && { mentions }),
     ...(title !== undefined && { title }),
+    ...(media && { media }),
     ...(reaction && { reaction }),
   };
   const group = members && chat;

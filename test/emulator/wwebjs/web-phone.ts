@@ -203,7 +203,7 @@ export class WebPhone {
   }
 
   /** Gives the account's other devices a message that one of them has sent. */
-  copySent({ mentions: _, quoted: __, ...message }: SentWebMessage, sender: WebDevice): void {
+  copySent({ mentions: _, quoted: __, media: ___, ...message }: SentWebMessage, sender: WebDevice): void {
     for (const device of this.devices) if (device !== sender) deliverTo(device, message);
   }
 

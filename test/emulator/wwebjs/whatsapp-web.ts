@@ -22,7 +22,7 @@ const pin = createHash("sha256")
 const files: Readonly<Record<string, { readonly type: string; readonly body: Buffer }>> = Object.fromEntries(
   [
     ["/", "page.html"],
-    ...["app", "models", "people", "sending", "login", "link"].map((name) => [`/${name}.js`, `${name}.js`]),
+    ...["app", "models", "people", "sending", "media", "login", "link"].map((name) => [`/${name}.js`, `${name}.js`]),
   ].map(([path = "", name = ""]) => [
     path,
     { type: name.endsWith(".js") ? "text/javascript" : "text/html", body: readFileSync(near(`page/${name}`)) },
@@ -76,6 +76,10 @@ export class WhatsAppWeb {
   readonly numbering = new Map<string, string | null>();
   /** Returns the title of a link's preview. An error fails the preview. */
   titleOf: (url: string) => string = (url) => `Title of ${url}`;
+  /** Files that pages have uploaded, by path. */
+  readonly uploads = new Map<string, Buffer>();
+  /** HTTP status of the answer to uploads, in place of taking them. */
+  uploadStatus: number | undefined;
   /** Members of groups by the group's id. */
   readonly groups = new Map<string, readonly WebPhone[]>();
   /** Lets pages that log in address people's chats by LID. */
@@ -181,12 +185,23 @@ export class WhatsAppWeb {
     return String(this.#nextNumber++);
   }
 
-  #answer({ method, url, socket }: IncomingMessage, response: ServerResponse): void {
+  async #takeUpload(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    if (this.uploadStatus !== undefined) return void response.writeHead(this.uploadStatus).end();
+    const path = `/mms/${this.uploads.size}`;
+    this.uploads.set(path, Buffer.concat(parts));
+    response.end(path);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { method, url, socket } = request;
     const { pathname: path, searchParams } = new URL(url ?? "/", "https://web.whatsapp.com");
     this.requests.push(`${method} ${path}`);
     this.changed();
     const { pageAnswer } = this;
-    if (path === "/code.png") void toFileStream(response, searchParams.get("text") ?? "");
+    if (path === "/mms" && method === "POST") void this.#takeUpload(request, response).catch(() => response.destroy());
+    else if (path === "/code.png") void toFileStream(response, searchParams.get("text") ?? "");
     else if (path === "/early") response.end(this.earlySync ? "yes" : "no");
     else if (path === "/wrong" || (path === "/" && pageAnswer === "wrong page"))
       response.end("<h1>Something else</h1>");

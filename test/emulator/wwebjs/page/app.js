@@ -1,6 +1,7 @@
 /** WhatsApp Web as far as whatsapp-web.js uses it: the emulator's https://web.whatsapp.com/. */
 import { openLink } from "./link.js";
 import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./login.js";
+import { mediaModules, uploadFile } from "./media.js";
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
 import { Chats, People } from "./people.js";
 import { Message, Sender } from "./sending.js";
@@ -63,6 +64,7 @@ const modules = {
   WAWebMsgKey: MsgKey,
   WAWebNonMessageDataRequestPlaceholderMessageResendUtils: { handlePlaceholderMsgsSeen() {} },
   ...sender.modules(),
+  ...mediaModules(uploadFile),
 };
 Msg.getMessagesById = async (ids) => ({ messages: ids.flatMap((id) => Msg.get(id) ?? []) });
 

@@ -113,12 +113,14 @@ export class Sender {
     const { Msg } = this.#parts;
     const [message] = Msg.add(new Message({ ...attributes, id }));
     const { body, from, to, t, author, quotedMsg, quotedStanzaID, mentionedJidList, title } = message;
+    const { type, mimetype, filename, caption, directPath, waveform } = message;
     const data = {
       ...{ isSent: true, key: id._serialized, id: id.id, fromMe: true, chat: String(to), from: String(from) },
       ...{ to: String(to), author: author && String(author), body, t, ack: ack.clock, title },
       ...{ participant: id.participant && String(id.participant) },
       ...(quotedMsg && { quoted: { id: quotedStanzaID, body: quotedMsg.body } }),
       mentions: (mentionedJidList ?? []).map(String),
+      ...(directPath && { media: { type, mimetype, filename, caption, directPath, bars: waveform?.length ?? 0 } }),
     };
     this.#stored.set(id.id, data);
     await saveMessage(data);

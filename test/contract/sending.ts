@@ -66,6 +66,9 @@ export interface SendingFixture<Phone extends SendingPhone = SendingPhone> {
   close(): Promise<void>;
 }
 
+/** Time for a report to come. */
+const waitMs = 30_000;
+
 /** All events of an engine, which are read at once as they come. */
 export class Reports {
   readonly #events: EngineEvent[] = [];
@@ -96,6 +99,11 @@ export class Reports {
     return found.change;
   }
 
+  /** Returns the changes of messages that were not asked for. */
+  changes(): MessageChange[] {
+    return this.#events.flatMap((event) => (event.type === "message_change" ? [event.change] : []));
+  }
+
   /** Resolves once a message with this id of WhatsApp's is reported. */
   async message(id: string): Promise<void> {
     await this.#until(() => this.messageIds().some((one) => one.includes(id)));
@@ -114,11 +122,16 @@ export class Reports {
 
   async #until(holds: () => boolean): Promise<void> {
     if (holds()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const check = () => holds() && resolve();
     this.#changed.add(check);
-    await promise;
-    this.#changed.delete(check);
+    const timer = setTimeout(() => reject(new Error(`not reported within ${waitMs} ms`)), waitMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#changed.delete(check);
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { EngineEnd } from "../engine/close-cause.ts";
 import { closedByStatus } from "./close-cause.ts";
 import { isUndecrypted, pageIdOf } from "./message.ts";
 import type { ChangeKind } from "./message-change.ts";
+import { holdEarlyChanges, takeEarlyChanges } from "./page-changes.ts";
 import {
   catchUpWithSync,
   holdEarlyMessages,
@@ -69,8 +70,8 @@ const address = "https://web.whatsapp.com/";
 /** Blocked resources that only a human would see. Messages' media (mmg.whatsapp.net) passes: the history comes from the same host. */
 const unneeded = ["*.woff", "*.woff2", "*.ttf", "*.mp4", "*.webm", "*.mp3", "*.ogg", "*://pps.whatsapp.net/*"];
 const rememberedMessages = 1_000;
-/** Own messages whose acknowledgements are reported again when a page is ready: the last page may have been killed after it stored them. */
-const repeatedAcks = 200;
+/** Messages of which acknowledgements or reactions are reported again when a page is ready: the last page may have stored them only. */
+const repeatedMessages = 200;
 
 /**
  * whatsapp-web.js in a browser that the engine starts and closes. Uses only the injection of the library's life cycle: the rest can
@@ -227,6 +228,7 @@ export class WebClient extends wwebjs.Client {
         this.#isListening = false;
         await super.inject();
         await this.#page.evaluate(holdEarlyMessages);
+        await this.#page.evaluate(holdEarlyChanges);
         await this.#page.evaluate(watchPage);
         await this.#page.evaluate(catchUpWithSync);
       } catch (error) {
@@ -267,12 +269,16 @@ export class WebClient extends wwebjs.Client {
   async #becomeReady(): Promise<void> {
     try {
       this.#reports.ready();
-      const early = await this.#page.evaluate(takeEarlyMessages, this.#reportedUntilS);
+      const sinceS = this.#reportedUntilS;
+      const early = await this.#page.evaluate(takeEarlyMessages, sinceS);
       const held = this.#held ?? [];
       this.#held = undefined;
       for (const message of [...early, ...held]) this.#report(message);
+      const changes = await this.#page.evaluate(takeEarlyChanges, { sinceS, limit: repeatedMessages });
+      for (const [kind, data] of changes) this.#reports.change(kind, data);
       await this.#page.evaluate(sending.watchReceipts);
-      for (const [id, ack] of await this.#page.evaluate(sending.ownAcks, repeatedAcks)) this.#reports.ack({ id, ack });
+      for (const [id, ack] of await this.#page.evaluate(sending.ownAcks, repeatedMessages))
+        this.#reports.ack({ id, ack });
       if (this.#undecrypted.size === 0) return;
       // Without an answer, the next page is asked for them again.
       const found = await this.#page.evaluate(takeMessages, [...this.#undecrypted]).catch(() => []);

@@ -45,7 +45,7 @@ function withIdOfEdit(raw: JsonObject): JsonObject {
 }
 
 function reactionIn(raw: JsonObject, me: Person): Report | undefined {
-  const [key, target] = [objectOf(raw.id), objectOf(raw.msgId)];
+  const [key, target] = [keyOf(raw.id), keyOf(raw.msgId)];
   const [id, targetId] = [textOf(key.id), textOf(target.id)];
   const remote = idOf(target.remote) || idOf(key.remote);
   if (!id || !targetId || !remote) return undefined;
@@ -62,6 +62,13 @@ function reactionIn(raw: JsonObject, me: Person): Report | undefined {
     data: raw,
   });
   return { kind: "messageReaction", message, targetId };
+}
+
+/** Returns a message's key, which the page also has as a text, such as "false_11111111111@c.us_3EB0". */
+function keyOf(value: JsonObject[string] | undefined): JsonObject {
+  if (typeof value !== "string") return objectOf(value);
+  const [fromMe, remote = "", id = "", participant] = value.split("_");
+  return { fromMe: fromMe === "true", remote, id, ...(participant !== undefined && { participant }) };
 }
 
 /** Returns the author of the message that a reaction is for. */

@@ -151,6 +151,12 @@ describe("a change of a message on WEBJS", () => {
       { message: { id: `false_${group}_R4_${ana}`, participant: ana, replyTo: { participant: bob._serialized } } },
     ],
     [
+      "a reaction whose keys are texts",
+      "messageReaction",
+      reaction(`false_${bob._serialized}_R5` as never, `true_${bob._serialized}_T5` as never, bob._serialized),
+      { targetId: "T5", message: { id: `false_${bob._serialized}_R5`, replyTo: { participant: me } } },
+    ],
+    [
       "an edit, by the id and time of the edit",
       "messageEdited",
       message({ body: "new", latestEditMsgKey: { id: "E1" }, latestEditSenderTimestampMs: 1_700_000_009_000 }),

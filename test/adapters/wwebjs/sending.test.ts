@@ -12,7 +12,7 @@ import { MessagePayload_KeySchema } from "../../../gen/sessiond/v1/event_pb.js";
 import type { OpenEngine } from "../../contract/engine-session.ts";
 import { isOutgoing, outgoing, Reports, sendingContract, text } from "../../contract/sending.ts";
 import type { ServerAnswer } from "../../emulator/wwebjs/sent-messages.ts";
-import type { WebPhone } from "../../emulator/wwebjs/web-phone.ts";
+import type { WebChange, WebPhone } from "../../emulator/wwebjs/web-phone.ts";
 import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 sendingContract<WebPhone>("WEBJS", async () => {
@@ -228,6 +228,34 @@ describe("a WEBJS engine that sends", () => {
     );
     assert.deepEqual((await reports.acks(acknowledged.id, 1))[0], ["READ"]);
     assert.deepEqual(reports.messageIds(), []);
+  });
+
+  it("reports what people did to messages while no engine was open, once", async () => {
+    const bob = newPhone();
+    const ids = [];
+    for (const body of ["wrogn", "oops", "nice"]) ids.push(await bob.sendTextTo(session.phone, body));
+    const [edited = "", deleted = "", liked = ""] = ids;
+    for (const id of ids) await reports.message(id);
+    await engine.engine.close();
+    const change = (kind: WebChange["kind"], id: string, body = "") =>
+      bob.change(session.phone, { kind, target: { id, fromMe: true }, text: body });
+    await change("edit", edited, "wrong");
+    await change("revoke", deleted);
+    await change("reaction", liked, "👍");
+    engine = session.open();
+    await engine.until("opened");
+    reports = new Reports(engine);
+    const found = [];
+    for (const kind of ["messageEdited", "messageRevoked", "messageReaction"]) {
+      const { value } = await reports.change((one) => one.case === kind);
+      if ("editedMessageId" in value) found.push([value.editedMessageId, value.message?.body]);
+      else if ("revokedMessageId" in value) found.push([value.revokedMessageId]);
+      else found.push([value.reaction?.messageId, value.reaction?.text]);
+    }
+    assert.deepEqual(found, [[edited, "wrong"], [deleted], [`false_${bob.jid}_${liked}`, "👍"]]);
+    const last = await bob.sendTextTo(session.phone, "last");
+    await reports.message(last);
+    assert.deepEqual(reports.changes(), []);
   });
 
   it("leaves a message to a page that sends it by itself, and addresses chats by LID where the page does", async () => {

@@ -25,7 +25,7 @@ const modules = {
   WAWebConnModel: { Conn },
   WAWebCmd: { Cmd },
   WAWebOfflineHandler: { OfflineMessageHandler: { getOfflineDeliveryProgress: () => progress } },
-  WAWebCollections: { Msg, Chat },
+  WAWebCollections: { Msg, Chat, Reactions: sender.reactions },
   WAWebCallCollection: undefined,
   WAWebSyncGatingUtils: {},
   WAWebMiscBrowserUtils: { info: () => ({ os: "Linux", name: "Chrome" }) },
@@ -136,7 +136,9 @@ function applyChange({ change: { kind, target, text }, id, fromMe, chat, from, a
   const known = Msg.getModelsArray().find((message) => message.id.id === target.id);
   if (kind === "reaction") {
     const parent = known?.id ?? new MsgKey({ remote, ...target });
-    if (isNew) sender.showReaction({ id: key, parent, text, sender: participant ?? new Wid(from), t });
+    const reaction = { id: key, parent, text, sender: participant ?? new Wid(from), t };
+    if (isNew) sender.showReaction(reaction);
+    else sender.keepReaction(reaction);
     return;
   }
   if (!known) return;

@@ -165,8 +165,30 @@ export class Sender {
     if (error !== undefined) throw new Error("Reaction send error");
   }
 
+  /** The reactions to messages, by the message's key and the person. */
+  #reactions = new Map();
+
+  reactions = {
+    find: async (key) => {
+      const senders = [...(this.#reactions.get(key)?.values() ?? [])];
+      return { reactions: { length: senders.length, serialize: () => [{ id: key, senders }] } };
+    },
+  };
+
+  /** Shows a reaction at its message, without a report. */
+  keepReaction({ id, parent, text, sender, t }) {
+    const senders = this.#reactions.get(String(parent)) ?? new Map();
+    this.#reactions.set(String(parent), senders);
+    const shown = { msgKey: String(id), parentMsgKey: String(parent), senderUserJid: String(sender) };
+    if (text === "") senders.delete(String(sender));
+    else senders.set(String(sender), { ...shown, reactionText: text, timestamp: t * 1_000 });
+    const message = this.#parts.Msg.get(parent);
+    if (message) message.hasReaction = senders.size > 0;
+  }
+
   /** Stores a reaction, which whatsapp-web.js reports. */
   showReaction({ id, parent, text, sender, t }) {
+    this.keepReaction({ id, parent, text, sender, t });
     const data = { id, reactionParentKey: parent, reactionText: text, reactionTimestamp: t * 1_000, from: sender };
     void window.require("WAWebAddonReactionTableMode").reactionTableMode.bulkUpsert([{ ...data, read: true, ack: 1 }]);
   }

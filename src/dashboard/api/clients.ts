@@ -2,6 +2,7 @@ import { type Client, Code, ConnectError, createClient, type Interceptor } from 
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { AuthService } from "../../../gen/sessiond/v1/auth_service_pb.js";
 import { EventService } from "../../../gen/sessiond/v1/event_service_pb.js";
+import { MessageService } from "../../../gen/sessiond/v1/message_service_pb.js";
 import { ServerService } from "../../../gen/sessiond/v1/server_service_pb.js";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { StoreService } from "../../../gen/sessiond/v1/store_service_pb.js";
@@ -51,6 +52,7 @@ export const sessionClient = createClient(SessionService, transport);
 export const authClient = createClient(AuthService, transport);
 export const webhookClient = createClient(WebhookService, transport);
 export const eventClient = createClient(EventService, transport);
+export const messageClient = createClient(MessageService, transport);
 export const serverClient = createClient(ServerService, transport);
 export const storeClient = createClient(StoreService, transport);
 

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { ConfigTab } from "../config/config-tab.ts";
 import { EventsTab } from "../events/events-tab.ts";
 import { HistoryTab } from "../history/history-tab.ts";
+import { OutboxTab } from "../outbox/outbox-tab.ts";
 import { PairTab } from "../pairing/pair-tab.ts";
 import { route, routeWith } from "../route.ts";
 import { isTyping } from "../ui/keyboard.ts";
@@ -16,6 +17,7 @@ const tabs = {
   status: { label: "Status", view: StatusTab },
   pair: { label: "Pair", view: PairTab },
   config: { label: "Config", view: ConfigTab },
+  outbox: { label: "Outbox", view: OutboxTab },
   webhooks: { label: "Webhooks", view: WebhooksTab },
   events: { label: "Events", view: EventsTab },
   history: { label: "History", view: HistoryTab },

@@ -3,10 +3,11 @@ import { useState } from "preact/hooks";
 import { WebhookDelivery_State as State } from "../../../gen/sessiond/v1/webhook_pb.js";
 import { loginOptions } from "../api/access.ts";
 import type { SessionRow } from "../sessions/session-row.ts";
+import { stateNamed } from "../ui/state-choices.ts";
 import { type DeliveryFilter, DeliveryList, useDeliveries } from "./delivery-list.ts";
 import { EndpointList } from "./endpoint-list.ts";
 import { ResendFailed } from "./resend-failed.ts";
-import { deliveryChoices, stateNamed } from "./webhook-words.ts";
+import { deliveryChoices } from "./webhook-words.ts";
 
 /** The endpoints and the deliveries of one session. */
 export const WebhooksTab = ({ row }: { row: SessionRow }) => {

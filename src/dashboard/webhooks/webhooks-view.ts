@@ -6,11 +6,12 @@ import {
 } from "../../../gen/sessiond/v1/webhook_pb.js";
 import { loginOptions } from "../api/access.ts";
 import { route, routeWith } from "../route.ts";
+import { stateNamed } from "../ui/state-choices.ts";
 import { ChoiceFilter, TextFilter } from "../ui/text-filter.ts";
 import { type DeliveryFilter, DeliveryList, useDeliveries } from "./delivery-list.ts";
 import { EndpointList } from "./endpoint-list.ts";
 import { ResendFailed } from "./resend-failed.ts";
-import { deliveryChoices, endpointChoices, stateNamed } from "./webhook-words.ts";
+import { deliveryChoices, endpointChoices } from "./webhook-words.ts";
 
 /** The webhooks of all sessions: their endpoints, or their deliveries. */
 export const WebhooksView = () => {

@@ -1,11 +1,10 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, cp, mkdir, readdir, readFile, symlink, watch } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, symlink, watch } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import type { TestContext } from "node:test";
 import { promisify } from "node:util";
-import { temporaryDirectory } from "./start.ts";
+import { type Owner, temporaryDirectory } from "./start.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -46,7 +45,7 @@ export class Installation {
     this.directory = directory;
   }
 
-  static async create(t: TestContext): Promise<Installation> {
+  static async create(t: Owner): Promise<Installation> {
     const directory = await temporaryDirectory(t);
     for (const name of ["src", "gen", "package.json"]) {
       await cp(join(root, name), join(directory, name), { recursive: true });
@@ -60,7 +59,7 @@ export class Installation {
   }
 
   /** Copy with the program that the image runs, made by the commands of the Dockerfile. No user but root can write to it. */
-  static async createImage(t: TestContext): Promise<Installation> {
+  static async createImage(t: Owner): Promise<Installation> {
     const image = await Installation.create(t);
     for (const name of ["tsconfig.json", "tsconfig.image.json"]) {
       await cp(join(root, name), join(image.directory, name));
@@ -93,13 +92,12 @@ export class Installation {
     }
   }
 
-  /** Starts the server by the command of `npm start` or by these arguments, and waits until it listens. */
+  /** Starts the server on an empty store by the command of `npm start` or by these arguments, and waits until it listens. */
   async start(
     env: Readonly<Record<string, string>> = {},
     { uid, args }: { uid?: number | undefined; args?: readonly string[] } = {},
   ): Promise<Run> {
-    const store = join(this.directory, `sessions-${uid ?? "own"}`);
-    await mkdir(store, { recursive: true });
+    const store = await mkdtemp(join(this.directory, "sessions-"));
     await chmod(store, 0o777);
     const child = spawn(process.execPath, args ?? (await this.#startArguments()), {
       cwd: this.directory,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { watch, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { startWhatsApp } from "../emulator/whatsapp.ts";
 import { Installation, type Loads } from "./installation.ts";
 import { RestClient } from "./rest-client.ts";
@@ -25,14 +25,21 @@ async function untilNamed(directory: string, name: string): Promise<void> {
 }
 
 describe("the libraries of a server", () => {
-  it("are not loaded for an idle server, nor Node's own undici", async (t) => {
-    const loads = await (await (await Installation.create(t)).start()).stop();
+  const stack = new AsyncDisposableStack();
+  after(() => stack.disposeAsync());
+  let installation: Installation;
+  before(async () => {
+    installation = await Installation.create({ after: (remove) => stack.defer(remove) });
+  });
+
+  it("are not loaded for an idle server, nor Node's own undici", async () => {
+    const loads = await (await installation.start()).stop();
     assert.deepEqual(loadedOf(loads), []);
     assert.equal(loads.nodeUndici, false);
   });
 
-  it("are not loaded for calls while there is no session", async (t) => {
-    const run = await (await Installation.create(t)).start();
+  it("are not loaded for calls while there is no session", async () => {
+    const run = await installation.start();
     const rest = new RestClient(() => run.baseUrl);
     for (const path of ["/ping", "/health", "/api/sessions", "/api/server/version", "/openapi.json"]) {
       assert.equal((await rest.get(path)).status, 200, path);
@@ -40,8 +47,8 @@ describe("the libraries of a server", () => {
     assert.deepEqual(loadedOf(await run.stop()), []);
   });
 
-  it("are loaded for metrics where these are shown", async (t) => {
-    const run = await (await Installation.create(t)).start({ SESSIOND_METRICS: "true" });
+  it("are loaded for metrics where these are shown", async () => {
+    const run = await installation.start({ SESSIOND_METRICS: "true" });
     const { body } = await new RestClient(() => run.baseUrl).get("/metrics");
     assert.match(String(body), /^sessiond_pending_unlinks 0$/m);
     assert.deepEqual(loadedOf(await run.stop()), ["prom-client"]);
@@ -50,7 +57,7 @@ describe("the libraries of a server", () => {
   it("are those of NOWEB once a session on it runs", async (t) => {
     const whatsapp = await startWhatsApp();
     t.after(() => whatsapp.close());
-    const run = await (await Installation.create(t)).start({ SESSIOND_NOWEB_URL: whatsapp.url });
+    const run = await installation.start({ SESSIOND_NOWEB_URL: whatsapp.url });
     const rest = new RestClient(() => run.baseUrl);
     await rest.post("/api/sessions", { name: "one" });
     await rest.qrCode("one");
@@ -59,8 +66,7 @@ describe("the libraries of a server", () => {
     for (const name of ["whatsapp-web.js", "puppeteer", "qrcode"]) assert.ok(!loaded.includes(name), name);
   });
 
-  it("are those of WEBJS once a session on it starts a browser", async (t) => {
-    const installation = await Installation.create(t);
+  it("are those of WEBJS once a session on it starts a browser", async () => {
     const browser = join(installation.directory, "browser");
     await writeFile(browser, '#!/bin/sh\necho > "$0.started"\nexit 1\n', { mode: 0o755 });
     const run = await installation.start({ SESSIOND_CHROME_PATH: browser });
@@ -76,7 +82,7 @@ describe("the libraries of a server", () => {
   it("is qrcode once a picture of a code is asked for", async (t) => {
     const whatsapp = await startWhatsApp();
     t.after(() => whatsapp.close());
-    const run = await (await Installation.create(t)).start({ SESSIOND_NOWEB_URL: whatsapp.url });
+    const run = await installation.start({ SESSIOND_NOWEB_URL: whatsapp.url });
     const rest = new RestClient(() => run.baseUrl);
     await rest.post("/api/sessions", { name: "one" });
     await rest.qrCode("one");

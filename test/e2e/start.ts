@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { nodeOptions } from "../support/node-options.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -47,8 +46,13 @@ export async function startMain(
   return { listens, code, output };
 }
 
+/** A test, or another owner, that removes its things at its end. */
+export interface Owner {
+  after(remove: () => Promise<void>): void;
+}
+
 /** Creates a directory that every user can read, removed after the test. */
-export async function temporaryDirectory(t: TestContext): Promise<string> {
+export async function temporaryDirectory(t: Owner): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "sessiond-start-"));
   await chmod(directory, 0o755);
   t.after(() => rm(directory, { recursive: true, force: true }));

@@ -241,4 +241,14 @@ describe("the architecture", () => {
     );
     assert.deepEqual(placesOf(all, /^\s*export\s*\*/), []);
   });
+
+  it("npm test runs each test file once", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const patterns = Array.from(String(scripts.test).matchAll(/"([^"]+)"/g), ([, pattern = ""]) => pattern);
+    const files = globSync(patterns, { cwd: root }).flatMap((path) => {
+      const [, folder] = /^test\/together\/(\w+)\.ts$/.exec(path) ?? [];
+      return folder === undefined ? [path] : globSync(`test/${folder}/**/*.test.ts`, { cwd: root });
+    });
+    assert.deepEqual(files.sort(), globSync("test/**/*.test.ts", { cwd: root }).sort());
+  });
 });

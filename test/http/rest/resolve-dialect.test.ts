@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
+import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { SessionService } from "../../../gen/sessiond/v1/session_service_pb.js";
 import { type DialectNames, dialectNames } from "../../../src/http/dialect.ts";
@@ -8,9 +9,12 @@ import { resolveDialect } from "../../../src/http/rest/resolve-dialect.ts";
 import { createRest } from "../../../src/http/rest/transcoder.ts";
 import { allServices } from "../../e2e/every-call.ts";
 
-const services = await allServices();
-
 describe("the dialect", () => {
+  let services: readonly DescService[] = [];
+  before(async () => {
+    services = await allServices();
+  });
+
   it("names only messages and fields of the protos", () => {
     const dialect = resolveDialect(services);
     for (const list of Object.keys(dialectNames) as (keyof DialectNames)[]) {

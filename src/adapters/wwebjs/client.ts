@@ -284,7 +284,8 @@ export class WebClient extends wwebjs.Client {
       const found = await this.#page.evaluate(takeMessages, [...this.#undecrypted]).catch(() => []);
       for (const message of found) this.#report(message);
     } catch (error) {
-      this.#reports.failed(error);
+      // The next document becomes ready on its own.
+      if (!isOfGoneDocument(error)) this.#reports.failed(error);
     }
   }
 

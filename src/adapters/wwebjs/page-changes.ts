@@ -63,7 +63,7 @@ declare const window: {
 /** A change, by the kind that the engine reports it as. */
 export type EarlyChange = ["messageReaction" | "messageEdited" | "messageRevoked", object];
 
-/** Holds deletions and reactions until the library listens, as `holdEarlyMessages` does with messages. Does nothing where the page has no modules yet. */
+/** Holds deletions and reactions until the library listens. Does nothing where the page has no modules for them. */
 export function holdEarlyChanges(): void {
   try {
     const { Msg } = window.require("WAWebCollections");

@@ -289,7 +289,7 @@ export class WebSending implements Sending {
     return answered.value;
   }
 
-  /** Runs `work` on the page once it is connected, again if the page changes its document. Rejects with ConnectionLost if the engine ends. */
+  /** Runs `work` on the connected page, again if it changes its document. Rejects with ConnectionLost if the engine ends. */
   async #retried<T>(work: (page: WebClient) => Promise<T>): Promise<T> {
     const { settings, life, online, page } = this.#parts;
     const { clock, reconnectTimeoutMs } = settings;

@@ -57,10 +57,15 @@ export function connectErrorOf(error: SessionError): ConnectError {
   if (violations.length > 0) {
     details.push({ desc: BadRequestSchema, value: { fieldViolations: violations.map((v) => ({ ...v })) } });
   }
+  const { retryAfterSeconds } = metadata;
+  if (retryAfterSeconds !== undefined) {
+    details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(Number(retryAfterSeconds) * 1_000) } });
+  }
   if (codes[reason] === Code.Unavailable || metadata.status === "STARTING") {
     details.push({ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(retryDelayMs) } });
   }
-  return new ConnectError(message, codes[reason], undefined, details);
+  const headers = retryAfterSeconds === undefined ? undefined : { "retry-after": retryAfterSeconds };
+  return new ConnectError(message, codes[reason], headers, details);
 }
 
 /** Returns the error for a stream whose source has ended: the caller's reason if it aborted, else the shutdown. */

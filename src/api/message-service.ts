@@ -114,6 +114,12 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
       const account = await acting(session, context, (sending) => sending.findAccount(digits));
       return account ? { numberExists: true, ...account } : { numberExists: false };
     },
+    getTimelock: async ({ session }, { signal }) => ({
+      timelock: await (await sender.limits(session, signal)).timelock(),
+    }),
+    getCapping: async ({ session }, { signal }) => ({
+      capping: await (await sender.limits(session, signal)).capping(),
+    }),
     async newMessageId({ session }) {
       await sender.list(session, { limit: 0 });
       return { id: sender.newId() };

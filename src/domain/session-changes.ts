@@ -1,4 +1,4 @@
-import type { Me } from "../../gen/sessiond/v1/session_pb.js";
+import { isSameAccount } from "./account.ts";
 import { accountOf, failedAttemptsOf, meOf, type SessionState } from "./session-state.ts";
 
 /** Parts of a session that can change while its status stays, and that lists of sessions show. */
@@ -21,5 +21,3 @@ export function withAccount(after: SessionState, before: SessionState): SessionS
   const account = after.me && former?.id === after.me.id && after.me.pushName === "" ? former : (after.me ?? former);
   return account && account !== after.account ? { ...after, account } : after;
 }
-
-const isSameAccount = (a: Me | undefined, b: Me | undefined): boolean => a?.id === b?.id && a?.pushName === b?.pushName;

@@ -31,6 +31,7 @@ import {
   Session_StatusReason as Reason,
   type SessionConfig,
 } from "../../gen/sessiond/v1/session_pb.js";
+import { withKnownLimits } from "./account.ts";
 import { withLoginInUse, withNewLogin } from "./message-log.ts";
 import { reportChange, reportMessage } from "./message-report.ts";
 import { changeLinks, withoutUsedLinks } from "./pairing-links.ts";
@@ -226,9 +227,9 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "paired":
       return isRunning(state) ? paired(state, input.me) : to(state);
     case "opened":
-      return isRunning(state) ? opened(state, input.me, nowMs) : to(state);
+      return isRunning(state) ? opened(state, withKnownLimits(input.me, state.me), nowMs) : to(state);
     case "me_changed":
-      return isRunning(state) ? to({ ...state, me: input.me }) : to(state);
+      return isRunning(state) ? to({ ...state, me: withKnownLimits(input.me, state.me) }) : to(state);
     case "health":
       return health(state, input.healthy);
     case "closed":

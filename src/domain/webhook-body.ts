@@ -15,6 +15,7 @@ import {
 import {
   Engine_Kind,
   Session_Health as Health,
+  type Me,
   Session_StatusReason as Reason,
   Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
@@ -42,13 +43,20 @@ export function webhookBody(event: Event, environment: WebhookEnvironment): Uint
       event: event.name,
       session: event.session,
       ...(Object.keys(event.metadata).length > 0 && { metadata: event.metadata }),
-      me: event.me ? { id: event.me.id, pushName: event.me.pushName } : null,
+      me: event.me ? mePayload(event.me) : null,
       payload: payload(event.payload),
       engine,
       environment: { version, engine, tier, browser },
     }),
   );
 }
+
+const mePayload = ({ id, pushName, lid, jid }: Me): object => ({
+  id,
+  pushName,
+  ...(lid !== undefined && { lid }),
+  ...(jid !== undefined && { jid }),
+});
 
 function payload(of: Event["payload"]): object {
   switch (of.case) {

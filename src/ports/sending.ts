@@ -1,5 +1,6 @@
 import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { MessagePayload_Ack, MessagePayload_Key } from "../../gen/sessiond/v1/event_pb.js";
+import type { MessageCapping, ReachoutTimelock } from "../../gen/sessiond/v1/session_pb.js";
 
 /** Result of handing a message to WhatsApp. */
 export interface SentMessage {
@@ -52,9 +53,20 @@ export interface NamedMessage {
 
 /** Opens the content of a file message, in clear, from its start. May be called again. Throws SendRefused if it is lost. */
 export type OpenFile = () => AsyncIterable<Uint8Array>;
+/** What an engine knows of WhatsApp's limits on an account. */
+export interface AccountLimits {
+  /** Asks WhatsApp for its lock on new chats. A change is reported as `me_changed` too. */
+  timelock(): Promise<ReachoutTimelock>;
+  /** Asks WhatsApp for the quota of messages that start chats. A change is reported as `me_changed` too. */
+  capping(): Promise<MessageCapping>;
+  /** Returns true if a message to this chat would start it: the person has sent the account none, as far as is known. */
+  isNewChat(chatId: string): Promise<boolean>;
+}
 
 /** Engines that send messages. All methods reject with ConnectionLost if the engine is not logged in or closes. */
 export interface Sending {
+  /** Left out by engines that do not know the limits. */
+  readonly limits?: AccountLimits | undefined;
   /** Returns a new message id of the engine's form. */
   newId(): string;
   /**

@@ -6,7 +6,12 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import { AuthService } from "../../gen/sessiond/v1/auth_service_pb.js";
 import { MessagePayload_Ack as Ack, MessagePayload_KeySchema } from "../../gen/sessiond/v1/event_pb.js";
-import { Engine_Kind, type Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import {
+  Engine_Kind,
+  MessageCappingSchema,
+  ReachoutTimelockSchema,
+  type Session_Status as Status,
+} from "../../gen/sessiond/v1/session_pb.js";
 import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { statusOf } from "../../src/domain/session.ts";
@@ -41,6 +46,12 @@ export class ScriptedEngine implements Engine {
   /** What callers have asked for beside messages. */
   readonly acts: string[] = [];
   readonly sending: Sending = {
+    limits: {
+      timelock: async () => create(ReachoutTimelockSchema, { isActive: true, enforcementType: "DEFAULT" }),
+      capping: async () => create(MessageCappingSchema, { cappingStatus: "NONE", totalQuota: -1, usedQuota: 0 }),
+      // Strangers have numbers that begin with 2.
+      isNewChat: async (chatId) => chatId.startsWith("2"),
+    },
     newId: () => "3EB0",
     send: async (message, file) => {
       if (message.chatId === "99999999999@c.us") throw new SendRefused("NO_ACCOUNT", "no account");

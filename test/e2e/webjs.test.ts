@@ -23,7 +23,7 @@ describe("a session on WEBJS, over REST", () => {
     const { whatsapp, rest, pair, browsers } = harness;
     await rest.post("/api/sessions", { name: "alice" });
     const phone = await pair("alice", whatsapp.phone(undefined, { name: "Alice" }));
-    const me = { id: phone.jid, pushName: "Alice" };
+    const me = { id: phone.jid, pushName: "Alice", lid: phone.lid };
     assert.deepEqual((await rest.get("/api/sessions/alice/me")).body, me);
     const before = await browsers.profiles();
     assert.equal(before.length, 1);

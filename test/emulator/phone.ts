@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import type { proto } from "@whiskeysockets/baileys";
 import type { LinkedDevice, LoginRefusal } from "./device.ts";
+import { AccountLimits } from "./limits.ts";
 import { enterCode } from "./link-code.ts";
 import { type Addressing, sendText } from "./messages.ts";
 import { scanQr } from "./pairing.ts";
@@ -39,6 +40,7 @@ export class Phone {
   readonly biz: string | undefined;
   readonly signal: SignalPeer;
   readonly senderKeys = new SenderKeys();
+  readonly limits = new AccountLimits();
   /** Raw id in the identities of this account's devices. */
   readonly rawId = randomInt(2 ** 31);
   /** True if a device's first login is followed by an app state key share and a history sync, as with a real phone. */

@@ -3,6 +3,7 @@ import { jidDecode } from "@whiskeysockets/baileys";
 import type { LinkedDevice } from "./device.ts";
 import { groupAnswers } from "./groups.ts";
 import { bundleStanza } from "./key-bundle.ts";
+import { limitAnswers } from "./limits.ts";
 import { mediaAuth } from "./media.ts";
 import { flushStored, takeBundle } from "./messages.ts";
 import { type BinaryNode, child, childBytes, children, childrenOf, QueryError, stanza, unixTime } from "./stanza.ts";
@@ -42,6 +43,7 @@ const answers: Readonly<Record<string, Answer>> = {
   ],
   "privacy set tokens": () => [stanza("tokens")],
   ...groupAnswers,
+  ...limitAnswers,
   "urn:xmpp:whatsapp:dirty set clean": nothing,
   "usync get usync": usync,
   "w:sync:app:state set sync": appState,

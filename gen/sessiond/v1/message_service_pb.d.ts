@@ -6,6 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Outgoing, Outgoing_State, SentMessage } from "./outgoing_pb.js";
+import type { MessageCapping, ReachoutTimelock } from "./session_pb.js";
 
 /**
  * Describes the file sessiond/v1/message_service.proto.
@@ -1160,6 +1161,86 @@ export declare type CancelOutgoingResponse = Message<"sessiond.v1.CancelOutgoing
 export declare const CancelOutgoingResponseSchema: GenMessage<CancelOutgoingResponse>;
 
 /**
+ * Session whose lock is asked for.
+ *
+ * @generated from message sessiond.v1.GetTimelockRequest
+ */
+export declare type GetTimelockRequest = Message<"sessiond.v1.GetTimelockRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message sessiond.v1.GetTimelockRequest.
+ * Use `create(GetTimelockRequestSchema)` to create a new message.
+ */
+export declare const GetTimelockRequestSchema: GenMessage<GetTimelockRequest>;
+
+/**
+ * Lock on new chats.
+ *
+ * @generated from message sessiond.v1.GetTimelockResponse
+ */
+export declare type GetTimelockResponse = Message<"sessiond.v1.GetTimelockResponse"> & {
+  /**
+   * The lock.
+   *
+   * @generated from field: sessiond.v1.ReachoutTimelock timelock = 1;
+   */
+  timelock?: ReachoutTimelock | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.GetTimelockResponse.
+ * Use `create(GetTimelockResponseSchema)` to create a new message.
+ */
+export declare const GetTimelockResponseSchema: GenMessage<GetTimelockResponse>;
+
+/**
+ * Session whose quota is asked for.
+ *
+ * @generated from message sessiond.v1.GetCappingRequest
+ */
+export declare type GetCappingRequest = Message<"sessiond.v1.GetCappingRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+};
+
+/**
+ * Describes the message sessiond.v1.GetCappingRequest.
+ * Use `create(GetCappingRequestSchema)` to create a new message.
+ */
+export declare const GetCappingRequestSchema: GenMessage<GetCappingRequest>;
+
+/**
+ * Quota of messages that start chats.
+ *
+ * @generated from message sessiond.v1.GetCappingResponse
+ */
+export declare type GetCappingResponse = Message<"sessiond.v1.GetCappingResponse"> & {
+  /**
+   * The quota.
+   *
+   * @generated from field: sessiond.v1.MessageCapping capping = 1;
+   */
+  capping?: MessageCapping | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.GetCappingResponse.
+ * Use `create(GetCappingResponseSchema)` to create a new message.
+ */
+export declare const GetCappingResponseSchema: GenMessage<GetCappingResponse>;
+
+/**
  * Sends messages, and reports how far they have come.
  *
  * A message is stored before it leaves, and goes out again under the same id after a crash, so that a phone shows it once. The messages
@@ -1285,6 +1366,26 @@ export declare const MessageService: GenService<{
     methodKind: "unary";
     input: typeof CheckNumberRequestSchema;
     output: typeof CheckNumberResponseSchema;
+  },
+  /**
+   * Asks WhatsApp whether it has locked new chats of the account.
+   *
+   * @generated from rpc sessiond.v1.MessageService.GetTimelock
+   */
+  getTimelock: {
+    methodKind: "unary";
+    input: typeof GetTimelockRequestSchema;
+    output: typeof GetTimelockResponseSchema;
+  },
+  /**
+   * Asks WhatsApp for the account's quota of messages that start chats.
+   *
+   * @generated from rpc sessiond.v1.MessageService.GetCapping
+   */
+  getCapping: {
+    methodKind: "unary";
+    input: typeof GetCappingRequestSchema;
+    output: typeof GetCappingResponseSchema;
   },
   /**
    * Returns a new message id. A call that sends with this `id` can be repeated.

@@ -84,6 +84,34 @@ export declare type Me = Message<"sessiond.v1.Me"> & {
    * @generated from field: string push_name = 2;
    */
   pushName: string;
+
+  /**
+   * LID of the account, if it is known, such as "199999999999999@lid".
+   *
+   * @generated from field: optional string lid = 3;
+   */
+  lid?: string | undefined;
+
+  /**
+   * JID of the session's device, if it is known, such as "11111111111:12@s.whatsapp.net".
+   *
+   * @generated from field: optional string jid = 4;
+   */
+  jid?: string | undefined;
+
+  /**
+   * WhatsApp's lock on new chats, as it was last heard of.
+   *
+   * @generated from field: sessiond.v1.ReachoutTimelock reachout_timelock = 5;
+   */
+  reachoutTimelock?: ReachoutTimelock | undefined;
+
+  /**
+   * Quota of messages that start chats, as it was last heard of.
+   *
+   * @generated from field: sessiond.v1.MessageCapping message_capping = 6;
+   */
+  messageCapping?: MessageCapping | undefined;
 };
 
 /**
@@ -91,6 +119,102 @@ export declare type Me = Message<"sessiond.v1.Me"> & {
  * Use `create(MeSchema)` to create a new message.
  */
 export declare const MeSchema: GenMessage<Me>;
+
+/**
+ * WhatsApp's lock on new chats. Chats that exist are not affected.
+ *
+ * @generated from message sessiond.v1.ReachoutTimelock
+ */
+export declare type ReachoutTimelock = Message<"sessiond.v1.ReachoutTimelock"> & {
+  /**
+   * True while the account cannot start chats.
+   *
+   * @generated from field: bool is_active = 1;
+   */
+  isActive: boolean;
+
+  /**
+   * End of the lock. Unset if WhatsApp has not told it.
+   *
+   * @generated from field: google.protobuf.Timestamp time_enforcement_ends = 2;
+   */
+  timeEnforcementEnds?: Timestamp | undefined;
+
+  /**
+   * WhatsApp's word for the reason, such as "DEFAULT" or "WEB_COMPANION_ONLY".
+   *
+   * @generated from field: string enforcement_type = 3;
+   */
+  enforcementType: string;
+};
+
+/**
+ * Describes the message sessiond.v1.ReachoutTimelock.
+ * Use `create(ReachoutTimelockSchema)` to create a new message.
+ */
+export declare const ReachoutTimelockSchema: GenMessage<ReachoutTimelock>;
+
+/**
+ * WhatsApp's quota of messages that start chats.
+ *
+ * @generated from message sessiond.v1.MessageCapping
+ */
+export declare type MessageCapping = Message<"sessiond.v1.MessageCapping"> & {
+  /**
+   * WhatsApp's word for how much is used: NONE, FIRST_WARNING, SECOND_WARNING or CAPPED.
+   *
+   * @generated from field: string capping_status = 1;
+   */
+  cappingStatus: string;
+
+  /**
+   * Number of messages within a cycle; -1 for no limit.
+   *
+   * @generated from field: int32 total_quota = 2;
+   */
+  totalQuota: number;
+
+  /**
+   * Number of messages used in this cycle.
+   *
+   * @generated from field: int32 used_quota = 3;
+   */
+  usedQuota: number;
+
+  /**
+   * Start of the cycle, if it is known.
+   *
+   * @generated from field: google.protobuf.Timestamp cycle_start = 4;
+   */
+  cycleStart?: Timestamp | undefined;
+
+  /**
+   * End of the cycle, if it is known.
+   *
+   * @generated from field: google.protobuf.Timestamp cycle_end = 5;
+   */
+  cycleEnd?: Timestamp | undefined;
+
+  /**
+   * WhatsApp's word for the state of a verified business, such as "NOT_ELIGIBLE" or "ACTIVE".
+   *
+   * @generated from field: string mv_status = 6;
+   */
+  mvStatus: string;
+
+  /**
+   * WhatsApp's word for the state of a one-time extension, such as "NOT_ELIGIBLE" or "EXHAUSTED".
+   *
+   * @generated from field: string ote_status = 7;
+   */
+  oteStatus: string;
+};
+
+/**
+ * Describes the message sessiond.v1.MessageCapping.
+ * Use `create(MessageCappingSchema)` to create a new message.
+ */
+export declare const MessageCappingSchema: GenMessage<MessageCapping>;
 
 /**
  * Session of one WhatsApp account, paired or still to be paired.

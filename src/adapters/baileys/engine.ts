@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { AuthenticationCreds, BaileysEventMap, BinaryNode, WAMessage, WASocket } from "@whiskeysockets/baileys";
 import type { Me } from "../../../gen/sessiond/v1/session_pb.js";
+import { isSameAccount } from "../../domain/account.ts";
 import type { Engine, EngineOptions, PairingCodes, UnlinkResult } from "../../ports/engine.ts";
 import type { AckReport } from "../../ports/sending.ts";
 import { closedByKnownError, closedOnRequest, crashed } from "../engine/close-cause.ts";
@@ -14,6 +15,7 @@ import { AuthStore } from "./auth-state.ts";
 import { ChatRecorder } from "./chat-store.ts";
 import { hangUp, onDecryption, onMessages, openSocket, ping } from "./client.ts";
 import { closedBy, ends, upgradeRefusedBy } from "./close-cause.ts";
+import type { Connection } from "./connection.ts";
 import { FrameGate } from "./frame-gate.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
@@ -24,10 +26,10 @@ import { honourShownSecret, pairingCodesOf } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
 import { RecentMessages } from "./recent-messages.ts";
 import { Route } from "./route.ts";
-import { BaileysSending, type Connection } from "./sending.ts";
+import { BaileysSending } from "./sending.ts";
 import { SentMessages } from "./sent-messages.ts";
 import type { Settings } from "./settings.ts";
-import { isSameMe, meOf, refsIn, reportsIn } from "./translate.ts";
+import { meOf, refsIn, reportsIn } from "./translate.ts";
 import { unlinkDevice } from "./unlink.ts";
 import { catchListenerErrors } from "./web-socket.ts";
 
@@ -87,6 +89,7 @@ export class BaileysEngine implements Engine {
       recent: this.#recent,
       sent: this.#sent,
       mediaRoute: () => this.#mediaRoute(),
+      limitsChanged: () => this.#reportMe(),
       connection: () => this.#connection(),
     });
     this.#life.start();
@@ -197,11 +200,19 @@ export class BaileysEngine implements Engine {
       this.#lose(update.lastDisconnect?.error);
     }
     this.#chats?.record(events);
-    const me = meOf(creds);
-    if (this.#stage === "open" && me && !isSameMe(me, this.#me)) {
-      this.#me = me;
-      this.#life.enqueueReport({ type: "me_changed", me });
-    }
+    if (update?.reachoutTimeLock) this.sending.limits.heardTimelock(update.reachoutTimeLock);
+    const capping = events["message-capping.update"];
+    if (capping) this.sending.limits.heardCapping(capping);
+    this.#reportMe();
+  }
+
+  /** Reports the account if something about it is new. */
+  #reportMe(): void {
+    const creds = this.#auth?.state.creds;
+    const me = creds && this.sending.limits.completed(meOf(creds));
+    if (this.#stage !== "open" || !me || isSameAccount(me, this.#me)) return;
+    this.#me = me;
+    this.#life.enqueueReport({ type: "me_changed", me });
   }
 
   /** Returns the socket that waits for a phone, if there is one. */
@@ -245,6 +256,7 @@ export class BaileysEngine implements Engine {
     this.#stage = "open";
     this.#life.clearDeadline();
     this.#me = meOf(creds);
+    void this.sending.limits.refresh();
     // WhatsApp has accepted this login, so it can serve as the former one later.
     this.#auth?.rememberLogin();
     if (this.#me) this.#life.enqueueReport({ type: "opened", me: this.#me });

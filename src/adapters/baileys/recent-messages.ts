@@ -53,6 +53,13 @@ export class RecentMessages {
     return { key: keyOf(found.key), message: proto.Message.decode(found.content) };
   }
 
+  /** Returns true if one of these chats has a message that came in. */
+  hasFrom(chats: readonly string[]): boolean {
+    return [...this.#messages.values()].some(
+      ({ key, chats: names }) => key.fromMe !== true && names.some((name) => chats.includes(name)),
+    );
+  }
+
   /** Returns the latest unread messages of one of these chats that came within seven days, at most `limit`. */
   unread(chats: readonly string[], limit: number): WAMessageKey[] {
     const sinceMs = this.#clock.wallMs() - unreadMs;

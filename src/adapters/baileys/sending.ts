@@ -8,7 +8,6 @@ import {
   proto,
   type WAMessage,
   type WAMessageKey,
-  type WASocket,
 } from "@whiskeysockets/baileys";
 import type { OutgoingContent, OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
 import {
@@ -26,13 +25,14 @@ import {
   type SentMessage,
 } from "../../ports/sending.ts";
 import type { Clock, Logger } from "../../ports/system.ts";
-import { chatId as chatIdOf, isLid, isNumber, type Person } from "../engine/chat-id.ts";
+import { chatId as chatIdOf, isLid, isNumber } from "../engine/chat-id.ts";
 import { errorFields } from "../engine/error-fields.ts";
 import { newMessageId } from "../engine/message-id.ts";
-import type { People } from "../engine/people.ts";
 import { refusalReason } from "../engine/refusal-reason.ts";
 import { Accounts } from "./accounts.ts";
+import type { Connection } from "./connection.ts";
 import { fileMessage, mediaTypeOf } from "./file-message.ts";
+import { BaileysLimits } from "./limits.ts";
 import type { MediaRoute } from "./media-host.ts";
 import { upload } from "./media-upload.ts";
 import { jidOf } from "./name-sources.ts";
@@ -46,6 +46,7 @@ const maxAwaited = 1_000;
 const seenInChat = 30;
 const seenInGroup = 100;
 const staleDevices = "479";
+const reachoutLocked = "463";
 
 /** The parts of an engine that messages are sent with. */
 export interface SendingParts {
@@ -55,20 +56,16 @@ export interface SendingParts {
   readonly sent: SentMessages;
   /** Returns the way to the hosts for media. */
   mediaRoute(): MediaRoute;
+  /** Called after WhatsApp has told something new of its limits. */
+  limitsChanged(): void;
   /** Returns the logged-in connection; undefined without one. */
   connection(): Connection | undefined;
-}
-
-/** A connection that is logged in. */
-export interface Connection {
-  readonly socket: WASocket;
-  readonly people: People;
-  readonly me: Person;
 }
 
 /** A message that WhatsApp's server has not acknowledged. */
 interface Awaited {
   readonly jid: string;
+  readonly chatId: string;
   content: proto.IMessage | undefined;
   isRepeated: boolean;
 }
@@ -76,6 +73,7 @@ interface Awaited {
 /** Sends messages through Baileys. */
 export class BaileysSending implements Sending {
   readonly #parts: SendingParts;
+  readonly limits: BaileysLimits;
   readonly #accounts: Accounts;
   /** By message id, the oldest first. */
   readonly #awaited = new Map<string, Awaited>();
@@ -83,6 +81,8 @@ export class BaileysSending implements Sending {
   constructor(parts: SendingParts) {
     this.#parts = parts;
     this.#accounts = new Accounts(parts.clock);
+    const { recent, limitsChanged } = parts;
+    this.limits = new BaileysLimits({ recent, changed: limitsChanged, connected: (work) => this.#connected(work) });
   }
 
   newId(): string {
@@ -118,7 +118,7 @@ export class BaileysSending implements Sending {
     return this.#connected(async (connection) => {
       const { socket } = connection;
       const jid = message.jid || (await this.#addressee(chatId, connection));
-      const awaited = this.#await(id, jid);
+      const awaited = this.#await(id, jid, chatId);
       if (encoded.length > 0) {
         awaited.content = proto.Message.decode(encoded);
         await socket.relayMessage(jid, awaited.content, { messageId: id });
@@ -196,6 +196,7 @@ export class BaileysSending implements Sending {
       return undefined;
     }
     this.#awaited.delete(id);
+    if (error === reachoutLocked) this.limits.refused(awaited.jid, awaited.chatId);
     return error ? { id, ack: Ack.ERROR, reason: refusalReason(error) } : { id, ack: Ack.SERVER };
   }
 
@@ -212,8 +213,8 @@ export class BaileysSending implements Sending {
     }
   }
 
-  #await(id: string, jid: string): Awaited {
-    const awaited = { jid, content: undefined, isRepeated: false };
+  #await(id: string, jid: string, chatId: string): Awaited {
+    const awaited = { jid, chatId, content: undefined, isRepeated: false };
     this.#awaited.delete(id);
     this.#awaited.set(id, awaited);
     for (const oldest of this.#awaited.keys()) {

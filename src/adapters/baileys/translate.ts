@@ -14,11 +14,13 @@ import { changeIn } from "./message-change.ts";
 
 /** Returns the account in creds, if there is one. */
 export const meOf = (creds: AuthenticationCreds): Me | undefined =>
-  creds.me && create(MeSchema, { id: chatId(creds.me.id), pushName: creds.me.name ?? "" });
-
-/** Returns whether two accounts have the same id and name. */
-export const isSameMe = (a: Me | undefined, b: Me | undefined): boolean =>
-  a?.id === b?.id && a?.pushName === b?.pushName;
+  creds.me &&
+  create(MeSchema, {
+    id: chatId(creds.me.id),
+    pushName: creds.me.name ?? "",
+    jid: creds.me.id,
+    ...(creds.me.lid && { lid: chatId(creds.me.lid) }),
+  });
 
 /** Counts the codes that a `pair-device` stanza allows to show. */
 export const refsIn = (stanza: BinaryNode): number =>

@@ -1,6 +1,6 @@
 import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
 import { PairingCodeRefused } from "../../ports/engine.ts";
-import { ConnectionLost, type Sending, SendRefused } from "../../ports/sending.ts";
+import { type AccountLimits, ConnectionLost, type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Logger } from "../../ports/system.ts";
 import { type Closed, closedOnRequest } from "./close-cause.ts";
 import { errorFields } from "./error-fields.ts";
@@ -12,6 +12,11 @@ export class LoadingEngine implements Engine {
   readonly events: AsyncIterable<EngineEvent>;
   readonly pairingCodes = { request: (phoneNumber: string) => this.#requestCode(phoneNumber) };
   readonly sending: Sending = {
+    limits: {
+      timelock: async () => this.#limits().timelock(),
+      capping: async () => this.#limits().capping(),
+      isNewChat: async (chatId) => this.#limits().isNewChat(chatId),
+    },
     newId: () => this.#sending().newId(),
     upload: async (...parts) => {
       const sending = this.#sending();
@@ -72,6 +77,12 @@ export class LoadingEngine implements Engine {
     const sending = this.#engine?.sending;
     if (!sending) throw new ConnectionLost("the engine is not logged in");
     return sending;
+  }
+
+  #limits(): AccountLimits {
+    const { limits } = this.#sending();
+    if (!limits) throw new ConnectionLost("the engine does not know the limits");
+    return limits;
   }
 
   async #requestCode(phoneNumber: string): Promise<string> {

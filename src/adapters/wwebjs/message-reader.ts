@@ -48,7 +48,7 @@ export class MessageReader {
   /** Sets the account whose messages are read; returns it as events show it. Call it before `read`. */
   setAccount({ id, lid, pushName }: PageAccount): Me {
     this.#me = { id: chatId(id), ...(lid && { lid: chatId(lid) }) };
-    return create(MeSchema, { id: this.#me.id, pushName });
+    return create(MeSchema, { id: this.#me.id, pushName, ...(lid && { lid: chatId(lid) }) });
   }
 
   /** Holds a message until `takeHeld`. */

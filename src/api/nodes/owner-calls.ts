@@ -61,6 +61,8 @@ export const ownerCalls: ReadonlyMap<DescMethod, OwnerCall> = new Map([
   row(MessageService.method.startTyping, named, true),
   row(MessageService.method.stopTyping, named, true),
   row(MessageService.method.checkNumber, named, true),
+  row(MessageService.method.getTimelock, named, true),
+  row(MessageService.method.getCapping, named, true),
   row(MessageService.method.cancelOutgoing, named, true),
   row(WebhookService.method.resendDelivery, named),
   // Without a session, each session's owner is called for it.

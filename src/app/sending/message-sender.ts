@@ -8,11 +8,12 @@ import {
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { Session_Status as Status } from "../../../gen/sessiond/v1/session_pb.js";
+import { lockEndMs } from "../../domain/account.ts";
 import type { MessageName } from "../../domain/chat-address.ts";
 import { invalidArgument, SessionError, sessionNotFound, shuttingDown } from "../../domain/errors.ts";
 import { statusOf } from "../../domain/session.ts";
 import type { OutgoingQuery, OutgoingStore } from "../../ports/outgoing.ts";
-import { type Sending, SendRefused } from "../../ports/sending.ts";
+import { type AccountLimits, type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Sessions } from "../../ports/sessions.ts";
 import type { Clock, Random } from "../../ports/system.ts";
 import type { SessionManager } from "../session-manager.ts";
@@ -80,7 +81,7 @@ export class MessageSender {
     const message = await this.#accept(sends, record, request, signal);
     if (request.isAsync) return { message, record };
     const answered = (await sends.answered(message.id, answerLimitMs)) ?? message;
-    if (isRefused(answered)) throw refusal(answered);
+    if (isRefused(answered)) throw await this.#refusal(request.session, answered);
     return { message: answered, record };
   }
 
@@ -90,6 +91,15 @@ export class MessageSender {
     const { sending } = await this.#options.manager.sends(session);
     if (sending) return sending;
     throw statusUnexpected(record);
+  }
+
+  /** Returns WhatsApp's limits on the account of a WORKING session. */
+  async limits(session: string, signal: AbortSignal): Promise<AccountLimits> {
+    const { limits } = await this.sending(session, signal);
+    if (limits) return limits;
+    throw new SessionError("METHOD_NOT_SUPPORTED", "The session's engine cannot ask for WhatsApp's limits", {
+      session,
+    });
   }
 
   /** Returns a new message id. */
@@ -136,6 +146,7 @@ export class MessageSender {
     const knownById = id === undefined ? undefined : await outgoing.get(session, id);
     const known = knownById ?? (keyHash.length > 0 ? await outgoing.getByKey(session, keyHash) : undefined);
     if (!known && sends.size >= maxWaiting) throw tooMany(session);
+    if (!known) await this.#refuseLocked(sends, request);
     const replying = known ? request.content : await withReply(sends, chatId, request.content, replyTo);
     const content = known ? replying : await this.#withFile(session, replying, request.source, signal);
     const wallMs = clock.wallMs();
@@ -180,6 +191,25 @@ export class MessageSender {
 
   async #dropFile(session: string, { kind }: OutgoingContent): Promise<void> {
     if (kind.case === "file") await this.#options.files.drop(session, kind.value);
+  }
+
+  /** Rejects a message that would start a chat while WhatsApp has locked new ones. */
+  async #refuseLocked(sends: SessionSends, request: SendRequest): Promise<void> {
+    const endMs = await sends.lockEndMs(request);
+    if (endMs !== undefined) throw lockedError(request.session, endMs, this.#options.clock.wallMs());
+  }
+
+  /** Returns the error for a message that was not sent. */
+  async #refusal(session: string, message: OutgoingMessage): Promise<SessionError> {
+    if (message.reason !== "REACHOUT_LOCKED") return refusal(message);
+    const { me } = await this.#options.manager.get(session);
+    const wallMs = this.#options.clock.wallMs();
+    return lockedError(
+      session,
+      lockEndMs(me?.reachoutTimelock, wallMs) ?? Number.POSITIVE_INFINITY,
+      wallMs,
+      message.id,
+    );
   }
 
   /** Returns the record of a session that is paired with a phone: its messages can wait. */
@@ -249,10 +279,27 @@ const refusal = ({ id, state, reason }: OutgoingMessage) =>
     refusal: reason,
   });
 
+function lockedError(session: string, endMs: number, wallMs: number, id?: string): SessionError {
+  const isKnown = Number.isFinite(endMs);
+  const until = isKnown ? ` until ${new Date(endMs).toISOString()}` : "";
+  return new SessionError(
+    "MESSAGE_REFUSED",
+    `WhatsApp has locked new chats of this account${until}; replies still pass, and "force": true sends all the same`,
+    {
+      session,
+      refusal: "REACHOUT_LOCKED",
+      ...(id !== undefined && { id }),
+      ...(isKnown && {
+        until: new Date(endMs).toISOString(),
+        retryAfterSeconds: String(Math.max(1, Math.ceil((endMs - wallMs) / 1_000))),
+      }),
+    },
+  );
+}
+
 /** Sentences about the reasons for which messages are refused. */
 const refusalTexts: Readonly<Record<string, string>> = {
   NO_ACCOUNT: "chatId names no account at WhatsApp",
-  REACHOUT_LOCKED: "WhatsApp has locked new chats of this account; replies still pass",
   STALE_DEVICES: "WhatsApp refused the message because the recipient's devices have changed; send it again",
   RATE: "WhatsApp refused the message because the account sends too fast",
   SEND_FAILED: "The engine could not send the message",

@@ -14,6 +14,8 @@ import type { OutgoingFiles } from "./outgoing-files.ts";
 /** Time that a message may be without an acknowledgement before the next one of its chat leaves. It is UNCERTAIN then. */
 const ackPatienceMs = 60_000;
 
+const reachoutLocked = "REACHOUT_LOCKED";
+
 /** Options of a session's queue. */
 export interface SendQueueOptions {
   readonly book: OutgoingBook;
@@ -25,6 +27,8 @@ export interface SendQueueOptions {
   sending(): Sending | undefined;
   /** Files of messages; left out where none are sent. */
   readonly files?: Pick<OutgoingFiles, "read" | "leave" | "retain"> | undefined;
+  /** Returns the time (Unix ms) until which WhatsApp refuses a message as one that starts a chat; undefined if it may leave. */
+  lockEndMs?(message: OutgoingMessage): Promise<number | undefined>;
 }
 
 /**
@@ -228,6 +232,9 @@ export class SendQueue {
     const { book, clock, logger } = this.#options;
     const { id } = message;
     try {
+      // A message that has left before is not new to WhatsApp.
+      const lockEndMs = message.attempts > 1 ? undefined : await this.#options.lockEndMs?.(message);
+      if (lockEndMs !== undefined) throw new SendRefused(reachoutLocked, "new chats are locked", lockEndMs);
       return await this.#handWithFile(message, sending);
     } catch (error) {
       if (error instanceof ConnectionLost) await awaitWithin(clock, ackPatienceMs, aborted(signal));

@@ -1,5 +1,6 @@
 import type { OutgoingMessage, SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { lockEndMs } from "../../domain/account.ts";
 import { endpointIdsFor, endpointsOf } from "../../domain/delivery.ts";
 import { messageAckEvent, messageEvents } from "../../domain/event.ts";
 import { isUnsent } from "../../domain/outgoing.ts";
@@ -48,6 +49,7 @@ export class SessionSends {
       rate: deps.sendRate ?? { perSecond: 0, burst: 0 },
       sending: () => session.sending(),
       files: deps.files,
+      lockEndMs: (message) => this.lockEndMs(message),
     });
   }
 
@@ -59,6 +61,16 @@ export class SessionSends {
   /** What sends the session's messages now; undefined unless the session is WORKING. */
   get sending(): Sending | undefined {
     return this.#session.sending();
+  }
+
+  /**
+   * Returns the time (Unix ms, Infinity if it is not known) until which WhatsApp refuses a message, because it has locked new chats of
+   * the account. Undefined if the message may leave: each that is refused would count against the account.
+   */
+  async lockEndMs({ chatId, force }: Pick<OutgoingMessage, "chatId" | "force">): Promise<number | undefined> {
+    const endMs = lockEndMs(this.#session.record().me?.reachoutTimelock, this.#deps.clock.wallMs());
+    if (force || endMs === undefined) return undefined;
+    return (await this.sending?.limits?.isNewChat(chatId)) ? endMs : undefined;
   }
 
   /** Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. */

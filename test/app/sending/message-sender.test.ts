@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { OutgoingContentSchema, type OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayload_Ack as Ack, type MessagePayload_Key } from "../../../gen/sessiond/v1/event_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { MessageCappingSchema, ReachoutTimelockSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { systemRandom } from "../../../src/adapters/node/system.ts";
 import { MessageSender, type SendRequest } from "../../../src/app/sending/message-sender.ts";
 import type { SessionManagerOptions } from "../../../src/app/session-manager.ts";
@@ -39,6 +40,11 @@ class ScriptedSending implements Sending {
   markSeen = async () => {};
   setTyping = async () => {};
   findAccount = async () => undefined;
+  limits = {
+    timelock: async () => create(ReachoutTimelockSchema),
+    capping: async () => create(MessageCappingSchema),
+    isNewChat: async (chatId: string) => chatId.startsWith("2"),
+  };
 }
 
 const textOf = ({ content }: OutgoingMessage) => (content?.kind.case === "text" ? content.kind.value.text : "");
@@ -132,6 +138,28 @@ describe("a message that is sent", () => {
     sending().acknowledges = true;
     await pass(clock, 60_000);
     assert.deepEqual(await states(), ["one UNCERTAIN", "two SENT"]);
+  });
+
+  it("fails without leaving if it waited for a session whose new chats are locked by now", async (t) => {
+    const { send, sending, engine, states } = await openSender(t, { works: false });
+    engine().report({ type: "paired", me });
+    await settle();
+    for (const [text, more] of [
+      ["new", { chatId: "22222222222@c.us" }],
+      ["forced", { chatId: "22222222223@c.us", force: true }],
+      ["known", {}],
+    ] as const) {
+      await send(textRequest(text, { isAsync: true, ...more }));
+    }
+    const reachoutTimelock = create(ReachoutTimelockSchema, { isActive: true });
+    engine().report({ type: "opened", me: { ...me, reachoutTimelock } });
+    await settle();
+    assert.deepEqual(await states(), ["new FAILED", "forced SENT", "known SENT"]);
+    assert.equal(sending().left.length, 2);
+    // The next engine has not heard of the lock yet.
+    engine().report({ type: "me_changed", me: { ...me, pushName: "Renamed" } });
+    await settle();
+    await assert.rejects(send(textRequest("late", { chatId: "22222222222@c.us" })), isError("MESSAGE_REFUSED"));
   });
 
   it("fails with WhatsApp's reason, and is not sent again", async (t) => {

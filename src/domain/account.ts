@@ -1,0 +1,25 @@
+import { equals } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Me, MeSchema, type ReachoutTimelock } from "../../gen/sessiond/v1/session_pb.js";
+
+/** Returns true if two accounts are shown alike. */
+export const isSameAccount = (a: Me | undefined, b: Me | undefined): boolean =>
+  a && b ? equals(MeSchema, a, b) : a === b;
+
+/** Returns an account with the limits that were known of it, where an engine has not heard of them yet. */
+export function withKnownLimits(me: Me, former: Me | undefined): Me {
+  if (former?.id !== me.id) return me;
+  const { reachoutTimelock = former.reachoutTimelock, messageCapping = former.messageCapping } = me;
+  return {
+    ...me,
+    ...(reachoutTimelock && { reachoutTimelock }),
+    ...(messageCapping && { messageCapping }),
+  };
+}
+
+/** Returns the time (Unix ms) at which a lock on new chats ends, Infinity if that is not known; undefined if it holds no more. */
+export function lockEndMs(lock: ReachoutTimelock | undefined, wallMs: number): number | undefined {
+  if (!lock?.isActive) return undefined;
+  const endMs = lock.timeEnforcementEnds ? timestampMs(lock.timeEnforcementEnds) : Number.POSITIVE_INFINITY;
+  return endMs > wallMs ? endMs : undefined;
+}

@@ -1,5 +1,6 @@
 import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { Engine_Kind, WebhookConfig } from "../../gen/sessiond/v1/session_pb.js";
+import type { IgnoredChats } from "../domain/ignored-chats.ts";
 import type { ProxyPool } from "../domain/proxy.ts";
 import type { Rate } from "../domain/rate.ts";
 import type { SessionPolicy } from "../domain/session.ts";
@@ -28,6 +29,8 @@ export interface RunnerDeps {
   readonly sendRate?: Rate | undefined;
   /** Files of messages that sessions send; left out: they send none. */
   readonly files?: OutgoingFiles | undefined;
+  /** The chats that sessions without a choice of their own ignore; left out: none. */
+  readonly ignore?: IgnoredChats | undefined;
   /** The scope in which engines are opened. */
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */

@@ -22,6 +22,7 @@ import { type Lease, LeaseLost, type Pairing } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
+import { isIgnoredReport } from "./ignored-reports.ts";
 import { canPack, discardOutside, packFiles, type RunnerDeps } from "./runner-deps.ts";
 import { SessionSends } from "./sending/session-sends.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
@@ -339,6 +340,8 @@ export class SessionRunner {
       await this.sends.acknowledge(event.report);
       return;
     }
+    // The engine acknowledges it all the same; WhatsApp would repeat it for ever.
+    if (isIgnoredReport(event, this.record, this.#deps)) return;
     if (event.type !== "qr") {
       await this.#apply(event);
       return;

@@ -70,6 +70,8 @@ export interface Config {
   readonly nowebVersionUrl: string | undefined;
   /** True if signatures are made with WebAssembly in place of libsignal's JavaScript. */
   readonly nowebFastCurve: boolean;
+  /** The chats that sessions without a choice of their own ignore. */
+  readonly ignore: Readonly<Record<"status" | "groups" | "channels" | "broadcast", boolean>>;
   readonly deviceName: string | undefined;
   readonly browserName: string | undefined;
   /** Browser of WEBJS; undefined to look for one, first along `searchPath`. */
@@ -175,6 +177,12 @@ function sessionsOf(read: Reader) {
     sendRate: {
       perSecond: read.get("SESSIOND_SENDS_PER_SECOND"),
       burst: read.get("SESSIOND_SEND_BURST"),
+    },
+    ignore: {
+      status: read.get("WAHA_SESSION_CONFIG_IGNORE_STATUS"),
+      groups: read.get("WAHA_SESSION_CONFIG_IGNORE_GROUPS"),
+      channels: read.get("WAHA_SESSION_CONFIG_IGNORE_CHANNELS"),
+      broadcast: read.get("WAHA_SESSION_CONFIG_IGNORE_BROADCAST"),
     },
     workerId: read.get("WAHA_WORKER_ID"),
     nodeName: read.get("SESSIOND_NODE"),

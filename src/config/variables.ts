@@ -1,5 +1,6 @@
 import { maxRetries, maxRetryDelaySeconds } from "../domain/config-violations.ts";
 import { retryPolicies } from "../domain/delivery.ts";
+import { ignore } from "./ignore-variables.ts";
 import { days, flag, list, number, oneOf, path, seconds, text, trimmed, url, wholeNumber } from "./kinds.ts";
 import { media } from "./media-variables.ts";
 import {
@@ -350,7 +351,7 @@ const observation = {
 export const sections = {
   "Address and access": access,
   Storage: storage,
-  Sessions: sessions,
+  Sessions: { ...sessions, ...ignore },
   "Proxies of sessions": proxies,
   "Files of messages": media,
   NOWEB: noweb,
@@ -368,6 +369,7 @@ export const variables = {
   ...access,
   ...storage,
   ...sessions,
+  ...ignore,
   ...proxies,
   ...media,
   ...noweb,

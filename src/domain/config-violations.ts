@@ -1,4 +1,5 @@
 import type {
+  ClientConfig,
   CustomHeader,
   ProxyConfig,
   RetriesConfig,
@@ -21,6 +22,7 @@ export function configViolations(config: SessionConfig | undefined, path = "conf
   if (!config) return [];
   return [
     ...(config.proxy ? proxyViolations(config.proxy, `${path}.proxy`) : []),
+    ...(config.client ? clientViolations(config.client, `${path}.client`) : []),
     ...config.webhooks.flatMap((webhook, i) => webhookViolations(webhook, `${path}.webhooks.${i}`)),
   ];
 }
@@ -47,6 +49,18 @@ function proxyViolations({ server }: ProxyConfig, path: string): Violation[] {
   const valid = host !== undefined && URL.canParse(`http://${host}:${port}`) && Number(port) > 0;
   return violationIf(!valid, `${path}.server`, "must be host:port, without http:// or https://");
 }
+
+/** Printable text; the phone shows it in one line. */
+const deviceName = /^\P{C}{0,64}$/u;
+
+const clientViolations = (client: ClientConfig, path: string): Violation[] =>
+  (["deviceName", "browserName"] as const).flatMap((name) =>
+    violationIf(
+      !deviceName.test(client[name] ?? ""),
+      `${path}.${name}`,
+      "must have at most 64 characters, without line breaks and other control characters",
+    ),
+  );
 
 function webhookViolations(webhook: WebhookConfig, path: string): Violation[] {
   return [

@@ -58,6 +58,7 @@ export function createSessions(
     gate,
     sendRate: config.sendRate,
     files,
+    ignore: config.ignore,
     scope: sessionScope,
     onChange(record) {
       reconnects.note(record);

@@ -95,3 +95,23 @@ describe("an account whose new chats WhatsApp has locked", () => {
     assert.equal((await call("GET", "/api/sessions/nobody/timelock")).status, 404);
   });
 });
+
+describe("a session's configuration of its client and ignored chats", () => {
+  it("is answered as it was sent, and refused with its field's name", async (t) => {
+    const { call } = await openLocked(t);
+    const config = { client: { deviceName: "Kasse 2" }, ignore: { status: true, groups: false } };
+    const { body } = await call("POST", "/api/sessions", { name: "shop", start: false, config });
+    assert.deepEqual([body.config.client, body.config.ignore], [config.client, config.ignore]);
+    const none = { client: null, ignore: null };
+    const emptied = await call("PUT", "/api/sessions/shop", { config: none });
+    assert.deepEqual(emptied.body.config, { proxy: null, webhooks: [], debug: false });
+    for (const [wrong, field] of [
+      [{ ignore: { status: "maybe" } }, "config.ignore.status"],
+      [{ client: { browserName: "a\nb" } }, "config.client.browserName"],
+    ] as const) {
+      const refused = await call("PUT", "/api/sessions/shop", { config: wrong });
+      assert.equal(refused.status, 400);
+      assert.ok(String(refused.body.message).startsWith(field), String(refused.body.message));
+    }
+  });
+});

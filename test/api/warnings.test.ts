@@ -71,7 +71,7 @@ describe("a part of a request without effect", () => {
 
   const keys: readonly [sent: object, told: string][] = [
     [{ nope: 1 }, '"nope is unknown and ignored"'],
-    [{ config: { client: {} } }, '"config.client is unknown and ignored"'],
+    [{ config: { gows: {} } }, '"config.gows is unknown and ignored"'],
     [{ config: { webhooks: [{ url: "u", x: 1 }] } }, '"config.webhooks.0.x is unknown and ignored"'],
     [{ 'a"b\\c': 1 }, '"a\\"b\\\\c is unknown and ignored"'],
     [{ "Ž\r\nSet-Cookie: a=b": 1 }, '"???Set-Cookie: a=b is unknown and ignored"'],

@@ -9,13 +9,13 @@ it("parts of requests without effect are reported in each answer and logged once
     WHATSAPP_HOOK_EVENTS: "message,label.upsert",
   });
   const rest = new RestClient(() => server.baseUrl);
-  const config = { client: { deviceName: "x" }, webhooks: [{ url: "http://127.0.0.1:1/", events: ["group.join"] }] };
+  const config = { gows: { storage: {} }, webhooks: [{ url: "http://127.0.0.1:1/", events: ["group.join"] }] };
   for (const name of ["a", "b", "c"]) {
     const { status, headers } = await rest.post("/api/sessions", { name, start: false, config });
     assert.equal(status, 201);
     assert.equal(
       headers.get("sessiond-warning"),
-      '"config.client is unknown and ignored", "config.webhooks.0.events.0: group.join never fires here"',
+      '"config.gows is unknown and ignored", "config.webhooks.0.events.0: group.join never fires here"',
     );
     assert.match(headers.get("access-control-expose-headers") ?? "", /Sessiond-Warning/);
   }
@@ -27,7 +27,7 @@ it("parts of requests without effect are reported in each answer and logged once
   const told = server.log.flatMap((line) => /"part":"([^"]+)"/.exec(line)?.[1] ?? []);
   assert.deepEqual(told, [
     "event label.upsert of WHATSAPP_HOOK_EVENTS never fires here",
-    "config.client is unknown and ignored",
+    "config.gows is unknown and ignored",
     "event group.join never fires here",
     "force is unknown and ignored",
   ]);

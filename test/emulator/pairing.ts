@@ -17,6 +17,8 @@ export interface Candidate {
   readonly keys: DeviceKeys;
   /** QR refs of the client and the end of each one's validity, Unix ms. */
   readonly refs: ReadonlyMap<string, number>;
+  /** What the phone's list of devices shows. */
+  readonly shown: { readonly device: string; readonly browser: string };
   /** True if a phone has begun to link it. */
   taken: boolean;
 }
@@ -42,7 +44,9 @@ export function offerPairing(whatsapp: WhatsApp, connection: Connection, client:
   for (let index = 0; index < refCount; index += 1) {
     refs.set(`2@${randomBytes(96).toString("base64")}`, Date.now() + firstMs + index * nextMs);
   }
-  const candidate = { connection, noiseKey: client.clientStatic, keys, refs, taken: false };
+  const { os, platformType } = proto.DeviceProps.decode(data.deviceProps ?? new Uint8Array());
+  const shown = { device: os ?? "", browser: proto.DeviceProps.PlatformType[platformType ?? 0] ?? "" };
+  const candidate = { connection, noiseKey: client.clientStatic, keys, refs, shown, taken: false };
   const content = [...refs.keys()].map((ref) => stanza("ref", {}, Buffer.from(ref)));
   // Baileys only acknowledges this. If it hangs up instead, no client is left to pair.
   connection.request({ type: "set", xmlns: "md" }, [stanza("pair-device", {}, content)]).catch(() => {});

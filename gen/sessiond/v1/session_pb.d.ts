@@ -878,6 +878,20 @@ export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
    * @generated from field: sessiond.v1.NowebConfig noweb = 5;
    */
   noweb?: NowebConfig | undefined;
+
+  /**
+   * Names under which the phone lists the session's device. They take effect at the next pairing.
+   *
+   * @generated from field: sessiond.v1.ClientConfig client = 6;
+   */
+  client?: ClientConfig | undefined;
+
+  /**
+   * Chats of which nothing is reported. Unset: those that the server's configuration names.
+   *
+   * @generated from field: sessiond.v1.IgnoreConfig ignore = 7;
+   */
+  ignore?: IgnoreConfig | undefined;
 };
 
 /**
@@ -885,6 +899,74 @@ export declare type SessionConfig = Message<"sessiond.v1.SessionConfig"> & {
  * Use `create(SessionConfigSchema)` to create a new message.
  */
 export declare const SessionConfigSchema: GenMessage<SessionConfig>;
+
+/**
+ * Names under which the phone lists a linked device.
+ *
+ * @generated from message sessiond.v1.ClientConfig
+ */
+export declare type ClientConfig = Message<"sessiond.v1.ClientConfig"> & {
+  /**
+   * Name of the device, at most 64 characters. Unset or empty: WAHA_CLIENT_DEVICE_NAME, else the engine's default.
+   *
+   * @generated from field: optional string device_name = 1;
+   */
+  deviceName?: string | undefined;
+
+  /**
+   * Name of the browser, at most 64 characters. Unset or empty: WAHA_CLIENT_BROWSER_NAME, else the engine's default.
+   *
+   * @generated from field: optional string browser_name = 2;
+   */
+  browserName?: string | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.ClientConfig.
+ * Use `create(ClientConfigSchema)` to create a new message.
+ */
+export declare const ClientConfigSchema: GenMessage<ClientConfig>;
+
+/**
+ * Kinds of chats of which nothing is reported: no message, no change of one, and no acknowledgement.
+ *
+ * @generated from message sessiond.v1.IgnoreConfig
+ */
+export declare type IgnoreConfig = Message<"sessiond.v1.IgnoreConfig"> & {
+  /**
+   * True for status updates. Default false.
+   *
+   * @generated from field: optional bool status = 1;
+   */
+  status?: boolean | undefined;
+
+  /**
+   * True for groups. Default false.
+   *
+   * @generated from field: optional bool groups = 2;
+   */
+  groups?: boolean | undefined;
+
+  /**
+   * True for channels. Default false.
+   *
+   * @generated from field: optional bool channels = 3;
+   */
+  channels?: boolean | undefined;
+
+  /**
+   * True for broadcast lists. Default false.
+   *
+   * @generated from field: optional bool broadcast = 4;
+   */
+  broadcast?: boolean | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.IgnoreConfig.
+ * Use `create(IgnoreConfigSchema)` to create a new message.
+ */
+export declare const IgnoreConfigSchema: GenMessage<IgnoreConfig>;
 
 /**
  * HTTP or SOCKS proxy.

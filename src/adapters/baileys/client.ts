@@ -54,7 +54,9 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
   const { config, route, findMessage } = parts;
   const { proxy } = route;
   const { noweb } = config;
-  const { waWebSocketUrl, deviceName, browserName, qrTimeoutMs } = settings;
+  const { waWebSocketUrl, qrTimeoutMs } = settings;
+  const deviceName = config.client?.deviceName || settings.deviceName;
+  const browserName = config.client?.browserName || settings.browserName;
   const socketConfig: UserFacingSocketConfig = {
     auth: parts.auth.state,
     version: versionParts(parts.version),

@@ -126,7 +126,9 @@ export class WwebjsEngine implements Engine {
     await watchBrowser(this.#chrome, (closed) => void this.#life.end(closed));
     if (signal.aborted) return;
     this.#setPageDeadline();
-    const { deviceName, browserName } = this.#settings;
+    const { client } = this.#options.config;
+    const deviceName = client?.deviceName || this.#settings.deviceName;
+    const browserName = client?.browserName || this.#settings.browserName;
     // The messages of a page that was just linked are its account's history.
     const reportedUntilMs = this.#profile.login.state === "paired" ? this.#options.reportedUntilMs : undefined;
     this.#undecrypted = await Undecrypted.open(credentials);

@@ -9,6 +9,7 @@ import type { NewEvent } from "../../ports/outbox.ts";
 import type { AckReport, Sending } from "../../ports/sending.ts";
 import type { Lease } from "../../ports/sessions.ts";
 import type { Logger } from "../../ports/system.ts";
+import { isIgnoredChat } from "../ignored-reports.ts";
 import type { RunnerDeps } from "../runner-deps.ts";
 import { awaitWithin } from "../time-box.ts";
 import { OutgoingBook } from "./outgoing-book.ts";
@@ -132,6 +133,7 @@ export class SessionSends {
   /** Returns the events that announce a change: that the message left, and each step of its acknowledgement. */
   #events(before: OutgoingMessage, after: OutgoingMessage): NewEvent[] {
     const record = this.#session.record();
+    if (isIgnoredChat(after.chatId, record, this.#deps)) return [];
     const { me } = record;
     const context = this.#context();
     const hasLeft = before.jid === "" && after.jid !== "";

@@ -14,7 +14,7 @@ import {
   SetReactionRequestSchema,
 } from "../../gen/sessiond/v1/message_service_pb.js";
 import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb.js";
-import { type MessageSender, refusalOf, type SendRequest, type Sent } from "../app/sending/message-sender.ts";
+import type { MessageSender, SendRequest, Sent } from "../app/sending/message-sender.ts";
 import { isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
 import { invalidArgument } from "../domain/errors.ts";
 import { answerOf, payloadOf } from "../domain/outgoing-payload.ts";
@@ -68,7 +68,7 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
   const acting = async <T>(session: string, { signal }: HandlerContext, act: (sending: Sending) => Promise<T>) => {
     const sending = await sender.sending(session, signal);
     return act(sending).catch((error: unknown) => {
-      throw refusalOf(error, session);
+      throw sender.refusalOf(error, session);
     });
   };
   return {

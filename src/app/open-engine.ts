@@ -32,7 +32,7 @@ export function openEngine(
       archive: backend.profiles?.archive(lease),
       sentMessage: async (id) => {
         const sent = await backend.outgoing.get(name, id);
-        return sent && sent.encoded.length > 0 ? { jid: sent.jid, encoded: sent.encoded } : undefined;
+        return sent && sent.jid !== "" ? { jid: sent.jid, encoded: sent.encoded } : undefined;
       },
       isOutgoing: async (id) => (await backend.outgoing.get(name, id)) !== undefined,
     });

@@ -340,6 +340,7 @@ export class SessionRunner {
       await this.sends.acknowledge(event.report);
       return;
     }
+    if (event.type === "message_change") await this.sends.takeChange(event.change);
     // The engine acknowledges it all the same; WhatsApp would repeat it for ever.
     if (isIgnoredReport(event, this.record, this.#deps)) return;
     if (event.type !== "qr") {

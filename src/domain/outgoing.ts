@@ -3,6 +3,7 @@ import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import { MessagePayload_Ack as Ack } from "../../gen/sessiond/v1/event_pb.js";
 import { Outgoing_State as State } from "../../gen/sessiond/v1/outgoing_pb.js";
 import { isGroupId } from "./chat-address.ts";
+import type { MessageChange } from "./session-input.ts";
 
 /** Report of WhatsApp on a message, as engines bring it. */
 export interface Acknowledgement {
@@ -83,6 +84,18 @@ export function acknowledged(
   const participants = isNewForParticipant ? { ...message.participants, [participant]: state } : message.participants;
   if (!isFurther(message.state, state)) return isNewForParticipant ? { ...message, participants } : undefined;
   return { ...inState(message, state, wallMs), participants };
+}
+
+/**
+ * Returns a message without its copy for recipients that ask again, if the account has edited or deleted it since, or a group's admin
+ * has deleted it. Undefined if the change leaves the copy as it is.
+ */
+export function voided(message: OutgoingMessage, change: MessageChange): OutgoingMessage | undefined {
+  if (change.case === "messageReaction" || message.encoded.length === 0 || isUnsent(message.state)) return undefined;
+  const by = change.case === "messageRevoked" ? change.value.after : change.value.message;
+  if (!by) return undefined;
+  const isByAdmin = change.case === "messageRevoked" && isGroupId(message.chatId) && by.from === message.chatId;
+  return by.fromMe || isByAdmin ? { ...message, encoded: new Uint8Array() } : undefined;
 }
 
 /** Returns true if WhatsApp has brought a message further than it was known to be. */

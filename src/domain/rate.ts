@@ -24,4 +24,11 @@ export class TokenBucket {
     this.#tokens = Math.min(burst, this.#tokens + (elapsedMs / 1_000) * perSecond) - 1;
     return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens / perSecond) * 1_000);
   }
+
+  /** As `take`, but takes nothing if the action has to wait. */
+  takeNow(nowMs: number): number {
+    const waitMs = this.take(nowMs);
+    if (waitMs > 0) this.#tokens += 1;
+    return waitMs;
+  }
 }

@@ -111,6 +111,7 @@ const messagePayload = (message: MessagePayload) => ({
   from: message.from,
   ...(message.fromLid && { fromLid: message.fromLid }),
   fromMe: message.fromMe,
+  source: message.source || "app",
   to: message.to,
   ...(message.toLid && { toLid: message.toLid }),
   // WAHA names an author only in groups, and sends null elsewhere.

@@ -115,7 +115,10 @@ export interface EngineOptions {
   readonly standing?: Standing | undefined;
   /** The archive in which another node may have left the session's files; undefined where no node does. */
   readonly archive?: FileArchive | undefined;
-  /** Returns a message that the session has sent, by WhatsApp's id, for a recipient that asks again; left out: none is known. */
+  /**
+   * Returns a message that the session has sent, by WhatsApp's id, for a recipient that asks again; left out: none is known. Its content
+   * is empty if it was edited or deleted since.
+   */
   readonly sentMessage?: ((id: string) => Promise<SentMessage | undefined>) | undefined;
   /** Returns whether the session sends the message with this id of WhatsApp's, or has sent it. Engines do not report it as a message. */
   readonly isOutgoing?: ((id: string) => Promise<boolean>) | undefined;

@@ -35,6 +35,8 @@ export interface AckReport {
   /** WhatsApp's id of the message. */
   readonly id: string;
   readonly ack: MessagePayload_Ack;
+  /** Chat id of the chat, where the report tells it: the message may come from another device of the account. */
+  readonly chatId?: string;
   /** Chat id of the participant that it is about, in a group. */
   readonly participant?: string;
   /** With ACK_ERROR: a word as in SendRefused. */
@@ -79,6 +81,8 @@ export interface Sending {
    * Safe to repeat with the same id. Engines without `upload` get the file. Rejects with SendRefused or ConnectionLost.
    */
   send(message: OutgoingMessage, file?: OpenFile): Promise<SentMessage>;
+  /** Returns the chat id by which events show a chat: a person's number instead of the LID, if it is known. Left out: each has one. */
+  chatIdOf?(chatId: string): Promise<string>;
   /** Returns the key of a message that another one can reply or react to; undefined if the engine does not know the message. */
   findMessage(name: NamedMessage): Promise<MessagePayload_Key | undefined>;
   /** Marks messages of a chat as read: WhatsApp's ids, or all that are unread if empty. */

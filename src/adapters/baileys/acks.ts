@@ -24,7 +24,9 @@ export function receiptsIn(receipt: BinaryNode, me: Person): AckReport[] {
     if (person === me.id || person === me.lid) continue;
     const ids = member.messageId === undefined ? [id, ...listedIn(receipt)] : [member.messageId];
     const isPart = member.jid !== undefined || participant !== undefined;
-    for (const one of ids) if (one) reports.push({ id: one, ack, ...(isPart && { participant: person }) });
+    for (const one of ids) {
+      if (one) reports.push({ id: one, ack, chatId: chatId(from), ...(isPart && { participant: person }) });
+    }
   }
   return reports;
 }
@@ -42,11 +44,15 @@ function membersIn(receipt: BinaryNode): { jid?: string | undefined; messageId?:
   );
 }
 
-/** Returns a report with the participant's number, if that is known. */
+/** Returns a report with people's numbers, if they are known. */
 export async function withNumber(report: AckReport, people: People): Promise<AckReport> {
-  const { participant } = report;
-  if (participant === undefined || !isLid(participant)) return report;
-  return { ...report, participant: (await people.otherOf(participant)) ?? participant };
+  const shown = async (id: string) => (isLid(id) ? ((await people.otherOf(id)) ?? id) : id);
+  const { chatId, participant } = report;
+  return {
+    ...report,
+    ...(chatId !== undefined && { chatId: await shown(chatId) }),
+    ...(participant !== undefined && { participant: await shown(participant) }),
+  };
 }
 
 /**

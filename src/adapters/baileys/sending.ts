@@ -148,6 +148,11 @@ export class BaileysSending implements Sending {
     });
   }
 
+  async chatIdOf(chatId: string): Promise<string> {
+    if (!isLid(chatId)) return chatId;
+    return (await this.#parts.connection()?.people.otherOf(chatId)) ?? chatId;
+  }
+
   markSeen(chatId: string, ids: readonly string[], participant?: string): Promise<void> {
     const { recent } = this.#parts;
     return this.#connected(async (connection) => {
@@ -175,7 +180,7 @@ export class BaileysSending implements Sending {
 
   findAccount(phoneNumber: string): Promise<{ chatId: string; lid?: string } | undefined> {
     return this.#connected(async ({ socket, people }) => {
-      const jid = await this.#accounts.find(phoneNumber, socket);
+      const jid = await this.#accounts.check(phoneNumber, socket);
       if (jid === undefined) return undefined;
       const chatId = chatIdOf(jid);
       const lid = await people.otherOf(chatId);

@@ -1,5 +1,6 @@
 import { proto, type WAMessageKey } from "@whiskeysockets/baileys";
 import type { EngineOptions } from "../../ports/engine.ts";
+import type { SentMessage } from "../../ports/sending.ts";
 import { chatId, isPerson } from "../engine/chat-id.ts";
 import type { People } from "../engine/people.ts";
 import type { ChatRecorder } from "./chat-store.ts";
@@ -23,13 +24,13 @@ export class SentMessages {
     if (!sent) return this.chats?.message(key);
     const [asked, target] = [chatId(key.remoteJid ?? ""), chatId(sent.jid)];
     if (asked !== target && !(isPerson(asked) && (await people.otherOf(asked)) === target)) return undefined;
-    return proto.Message.decode(sent.encoded);
+    return contentIn(sent);
   }
 
   /** Returns the content of a message that the account sent through this server. */
   async contentOf(id: string): Promise<proto.IMessage | undefined> {
     const sent = await this.#read?.(id);
-    return sent && proto.Message.decode(sent.encoded);
+    return sent && contentIn(sent);
   }
 
   /** Returns the key of a message in one of these chats. */
@@ -39,3 +40,6 @@ export class SentMessages {
     return chats.includes(chatId(sent.jid)) ? { remoteJid: sent.jid, fromMe: true, id } : undefined;
   }
 }
+
+const contentIn = ({ encoded }: SentMessage): proto.IMessage | undefined =>
+  encoded.length > 0 ? proto.Message.decode(encoded) : undefined;

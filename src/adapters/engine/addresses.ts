@@ -21,6 +21,8 @@ export function addressesOf({ fromMe, key, chat, author, me }: Route): MessageIn
     from: from.id,
     ...(from.lid && { fromLid: from.lid }),
     fromMe,
+    // Engines report the account's own messages if another device has sent them.
+    ...(fromMe && { source: "app" }),
     to: to.id,
     ...(to.lid && { toLid: to.lid }),
     ...(author && { participant: author.id }),

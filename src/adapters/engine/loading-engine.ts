@@ -24,6 +24,7 @@ export class LoadingEngine implements Engine {
       return sending.upload(...parts);
     },
     send: async (...parts) => this.#sending().send(...parts),
+    chatIdOf: async (chatId) => (await this.#engine?.sending?.chatIdOf?.(chatId)) ?? chatId,
     findMessage: async (name) => this.#sending().findMessage(name),
     markSeen: async (...parts) => this.#sending().markSeen(...parts),
     setTyping: async (...parts) => this.#sending().setTyping(...parts),

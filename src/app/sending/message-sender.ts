@@ -102,6 +102,11 @@ export class MessageSender {
     });
   }
 
+  /** Returns the error for a call, if WhatsApp or the engine refused it; else the error itself. */
+  refusalOf(error: unknown, session: string): unknown {
+    return error instanceof SendRefused ? refusedCall(error, session, this.#options.clock.wallMs()) : error;
+  }
+
   /** Returns a new message id. */
   newId(): string {
     return `3EB0${this.#options.random.hex(9).toUpperCase()}`;
@@ -140,7 +145,9 @@ export class MessageSender {
     signal: AbortSignal,
   ): Promise<OutgoingMessage> {
     const { digest, clock, outgoing } = this.#options;
-    const { session, id, idempotencyKey, chatId, replyTo, expiresAtMs, force } = request;
+    const { session, id, idempotencyKey, replyTo, expiresAtMs, force } = request;
+    // One person has one queue, whichever of two ids a caller uses.
+    const chatId = (await sends.sending?.chatIdOf?.(request.chatId)) ?? request.chatId;
     const requestHash = digest(request.fingerprint);
     const keyHash = idempotencyKey === undefined ? new Uint8Array() : digest(Buffer.from(idempotencyKey));
     const knownById = id === undefined ? undefined : await outgoing.get(session, id);
@@ -262,10 +269,12 @@ async function withReply(
 const isRefused = ({ state }: OutgoingMessage): boolean =>
   state === State.FAILED || state === State.EXPIRED || state === State.CANCELLED;
 
-/** Returns the error for a message that WhatsApp or the engine refused. */
-export function refusalOf(error: unknown, session: string): unknown {
-  if (!(error instanceof SendRefused)) return error;
+function refusedCall(error: SendRefused, session: string, nowMs: number): SessionError {
   const { reason, message, untilMs } = error;
+  if (reason === "TOO_MANY_CHECKS") {
+    const retryAfterSeconds = String(Math.max(1, Math.ceil(((untilMs ?? nowMs) - nowMs) / 1_000)));
+    return new SessionError("TOO_MANY_MESSAGES", message, { session, refusal: reason, retryAfterSeconds });
+  }
   return new SessionError("MESSAGE_REFUSED", message, {
     session,
     refusal: reason,

@@ -1,10 +1,16 @@
-import type { OutgoingMessage, SessionRecord } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { create } from "@bufbuild/protobuf";
+import {
+  type OutgoingMessage,
+  OutgoingMessageSchema,
+  type SessionRecord,
+} from "../../../gen/sessiond/store/v1/store_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { lockEndMs } from "../../domain/account.ts";
 import { endpointIdsFor, endpointsOf } from "../../domain/delivery.ts";
 import { messageAckEvent, messageEvents } from "../../domain/event.ts";
-import { isUnsent } from "../../domain/outgoing.ts";
+import { acknowledged, isUnsent, voided } from "../../domain/outgoing.ts";
 import { ackPayloadOf, payloadOf } from "../../domain/outgoing-payload.ts";
+import type { MessageChange } from "../../domain/session.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { AckReport, Sending } from "../../ports/sending.ts";
 import type { Lease } from "../../ports/sessions.ts";
@@ -108,9 +114,22 @@ export class SessionSends {
     return this.#queue.cancelAll("LOGGED_OUT");
   }
 
-  /** Applies WhatsApp's report on a message. Resolves when it is written. */
-  acknowledge({ id, ...report }: AckReport): Promise<void> {
-    return this.#queue.acknowledge(id, report);
+  /** Forgets the copy of a message that was edited or deleted, so that no recipient gets it again. Resolves when that is written. */
+  async takeChange(change: MessageChange): Promise<void> {
+    const id = changedIdOf(change);
+    if (id !== undefined) await this.#book.change(id, (message) => voided(message, change));
+  }
+
+  /** Applies WhatsApp's report on a message, or announces it for a message from another device. Resolves when it is written. */
+  async acknowledge({ id, chatId, ...report }: AckReport): Promise<void> {
+    if (chatId === undefined || (await this.#book.get(id))) return this.#queue.acknowledge(id, report);
+    const before = create(OutgoingMessageSchema, { id, chatId, jid: chatId, state: State.SENDING });
+    const after = acknowledged(before, report, this.#deps.clock.wallMs());
+    if (!after) return;
+    // A group's members are announced one by one; how far the message is as a whole is not known.
+    const from = report.participant === undefined ? before : { ...before, state: after.state };
+    const events = this.#events(from, after);
+    if (events.length > 0) await this.#deps.backend.outgoing.write(this.#session.lease, { messages: [], events });
   }
 
   /** The session's status or its engine may be another. */
@@ -154,4 +173,10 @@ export class SessionSends {
     const nowMs = this.#deps.clock.wallMs();
     return { nowMs, ulid: () => this.#deps.random.ulid(nowMs) };
   }
+}
+
+/** Returns WhatsApp's id of the message that was edited or deleted. */
+function changedIdOf(change: MessageChange): string | undefined {
+  if (change.case === "messageEdited") return change.value.editedMessageId;
+  return change.case === "messageRevoked" ? change.value.revokedMessageId : undefined;
 }

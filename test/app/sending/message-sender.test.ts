@@ -3,7 +3,13 @@ import { createHash } from "node:crypto";
 import { describe, it, type TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { OutgoingContentSchema, type OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
-import { MessagePayload_Ack as Ack, type MessagePayload_Key } from "../../../gen/sessiond/v1/event_pb.js";
+import {
+  MessagePayload_Ack as Ack,
+  MessageEditedPayloadSchema,
+  type MessagePayload_Key,
+  MessagePayloadSchema,
+  MessageRevokedPayloadSchema,
+} from "../../../gen/sessiond/v1/event_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { MessageCappingSchema, ReachoutTimelockSchema } from "../../../gen/sessiond/v1/session_pb.js";
 import { systemRandom } from "../../../src/adapters/node/system.ts";
@@ -40,6 +46,7 @@ class ScriptedSending implements Sending {
   markSeen = async () => {};
   setTyping = async () => {};
   findAccount = async () => undefined;
+  chatIdOf = async (chatId: string) => chatId;
   limits = {
     timelock: async () => create(ReachoutTimelockSchema),
     capping: async () => create(MessageCappingSchema),
@@ -307,5 +314,76 @@ describe("a message on its way when the connection or the process ends", () => {
     engine().report({ type: "opened", me });
     await settle();
     assert.deepEqual([await states(), sending().left.length], [["one SENT"], 1]);
+  });
+});
+
+describe("what WhatsApp reports on messages of the account", () => {
+  const ackOf = (id: string, more = {}) => ({ type: "ack", report: { id, ack: Ack.DEVICE, ...more } }) as const;
+  const person = "11111111111@c.us";
+  const group = "120363000000000001@g.us";
+
+  it("is announced for those from another device too, if their chat is known", async (t) => {
+    const { engine, events } = await openSender(t);
+    const { length } = await events("alice");
+    engine().report(ackOf("APP1", { chatId: person }), ackOf("APP2"));
+    engine().report(ackOf("APP3", { chatId: group, participant: person }));
+    await settle();
+    assert.deepEqual(
+      (await events("alice"))
+        .slice(length)
+        .map(({ name, payload }) =>
+          payload.case === "messageAck" ? [name, payload.value.id, payload.value.to, payload.value.ack] : [name],
+        ),
+      [
+        ["message.ack", `true_${person}_APP1`, person, Ack.DEVICE],
+        ["message.ack.group", `true_${group}_APP3_${me.id}`, group, Ack.DEVICE],
+      ],
+    );
+  });
+
+  it("is counted and not announced in an ignored chat", async (t) => {
+    const { send, engine, names, states } = await openSender(t, { ignore: { groups: true } });
+    const before = await names();
+    await send(textRequest("hello", { chatId: group, id: "AAAA" }));
+    engine().report(ackOf("AAAA", { chatId: group, participant: person }), ackOf("APP1", { chatId: group }));
+    await settle();
+    assert.deepEqual(await states(), ["hello DELIVERED"]);
+    assert.deepEqual(await names(), before);
+  });
+
+  it("voids the copy of a message that the account edits or deletes, not one that others claim to", async (t) => {
+    const { send, engine, backend } = await openSender(t);
+    const copies = async () =>
+      (await backend.outgoing.list("alice", { limit: 10 })).reverse().map(({ encoded }) => encoded.length > 0);
+    const edited = (id: string, fromMe: boolean) => {
+      const message = create(MessagePayloadSchema, { id: `${fromMe}_E_${id}`, fromMe, from: fromMe ? me.id : person });
+      const value = create(MessageEditedPayloadSchema, { editedMessageId: id, message });
+      return { type: "message_change", change: { case: "messageEdited", value } } as const;
+    };
+    const revoked = (id: string, from: string, fromMe = false) => {
+      const after = create(MessagePayloadSchema, { id: `${fromMe}_R_${id}`, fromMe, from });
+      const value = create(MessageRevokedPayloadSchema, { revokedMessageId: id, after });
+      return { type: "message_change", change: { case: "messageRevoked", value } } as const;
+    };
+    for (const id of ["AAAA", "BBBB", "CCCC"]) await send(textRequest(id, { id }));
+    await send(textRequest("DDDD", { id: "DDDD", chatId: group }));
+    engine().report(edited("AAAA", false), revoked("BBBB", person), revoked("CCCC", group));
+    await settle();
+    assert.deepEqual(await copies(), [true, true, true, true]);
+    engine().report(edited("AAAA", true), revoked("BBBB", me.id, true), revoked("DDDD", group));
+    await settle();
+    assert.deepEqual(await copies(), [false, false, true, false]);
+  });
+});
+
+describe("messages to one person by two ids", () => {
+  it("leave in the order of acceptance, to the number", async (t) => {
+    const { send, sending } = await openSender(t);
+    sending().chatIdOf = async (chatId) => (chatId === "123@lid" ? "11111111111@c.us" : chatId);
+    sending().acknowledges = false;
+    await send(textRequest("one", { chatId: "123@lid", isAsync: true }));
+    await send(textRequest("two", { isAsync: true }));
+    await settle();
+    assert.deepEqual(sending().left, ["11111111111@c.us one"]);
   });
 });

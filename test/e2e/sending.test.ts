@@ -68,7 +68,7 @@ describe("a message sent over REST on NOWEB", () => {
 for (const [name, openStore] of Object.entries(testStores)) {
   const kills = killsOf[name] ?? 1;
   it(`${kills} kills during sends lose no message, repeat none and keep each chat's order (${name})`, {
-    timeout: 60_000 + 10_000 * kills,
+    timeout: 120_000 + 10_000 * kills,
   }, async () => {
     await using store = await openStore();
     const env = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_SENDS_PER_SECOND: "0", ...store.env };

@@ -21,6 +21,8 @@ export class OutgoingBook {
   readonly #options: BookOptions;
   /** Messages that are not finished, as they are in the store. */
   readonly #open = new Map<string, OutgoingMessage>();
+  /** Changes that the next write of their message includes. */
+  readonly #noted = new Map<string, Change>();
   /** The last change of each message that is under way. */
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -66,17 +68,26 @@ export class OutgoingBook {
     return changed;
   }
 
+  /** Has the next call of `change` for a message include a change that is worth no write of its own. A crash before loses it. */
+  note(id: string, change: Change): void {
+    this.#noted.set(id, change);
+  }
+
   /** Forgets a message that nobody is going to change soon. */
   forget(id: string): void {
     this.#open.delete(id);
+    this.#noted.delete(id);
   }
 
   async #change(id: string, change: Change): Promise<OutgoingMessage | undefined> {
     const { store, lease, events, changed } = this.#options;
     const before = await this.get(id);
-    const after = before && change(before);
+    const noted = before && this.#noted.get(id)?.(before);
+    const present = noted ?? before;
+    const after = (present && change(present)) ?? noted;
     if (!before || !after) return before;
     await store.write(lease, { messages: [after], events: events(before, after) });
+    if (noted) this.#noted.delete(id);
     if (this.#open.has(id)) this.#open.set(id, after);
     changed(after);
     return after;

@@ -13,6 +13,8 @@ import type { OutgoingFiles } from "./outgoing-files.ts";
 
 /** Time that a message may be without an acknowledgement before the next one of its chat leaves. It is UNCERTAIN then. */
 const ackPatienceMs = 60_000;
+/** Time in which the acknowledgement mostly comes: that a message has left is written together with it. */
+const ackSoonMs = 500;
 
 const reachoutLocked = "REACHOUT_LOCKED";
 
@@ -41,6 +43,10 @@ export class SendQueue {
   /** Ids of the messages still to be sent, by chat. */
   readonly #chats = new Map<string, string[]>();
   readonly #running = new Set<string>();
+  /** Chats whose next message is being stored as one that leaves at once. */
+  readonly #begun = new Set<string>();
+  /** Messages that were stored so, and have not left. */
+  readonly #fresh = new Set<string>();
   /** Called at a message's acknowledgement, and at the end of the connection. */
   readonly #acknowledgements = new Map<string, () => void>();
   /** Times at which waiting messages expire (monotonic), by id. */
@@ -71,9 +77,26 @@ export class SendQueue {
     return this.#loaded;
   }
 
+  /**
+   * Returns true if a message of a chat that is accepted now leaves at once, so that it can be stored as SENDING: one write instead of
+   * two. The caller calls `end` once it is stored and added.
+   */
+  begin(chatId: string): boolean {
+    const isFree = this.#options.rate.perSecond <= 0 && !this.#chats.has(chatId) && !this.#begun.has(chatId);
+    if (!isFree || !this.#sending) return false;
+    this.#begun.add(chatId);
+    return true;
+  }
+
+  /** Ends what `begin` has begun. */
+  end(chatId: string): void {
+    this.#begun.delete(chatId);
+  }
+
   /** Adds a message that was accepted. */
   add(message: OutgoingMessage): void {
     this.#enqueue(message);
+    if (message.state === State.SENDING && this.#sending) this.#fresh.add(message.id);
     this.#scheduleExpiry();
     void this.#run(message.chatId);
   }
@@ -86,6 +109,7 @@ export class SendQueue {
     this.#connection.abort();
     this.#connection = new AbortController();
     for (const end of this.#acknowledgements.values()) end();
+    this.#fresh.clear();
     if (!sending) return;
     this.load().then(
       () => this.#runAll(),
@@ -212,19 +236,25 @@ export class SendQueue {
     if (!sending || signal.aborted) return false;
     await this.#pause(this.#bucket.take(clock.nowMs()), signal);
     if (signal.aborted) return false;
-    const message = await book.change(id, (one) =>
-      isUnsent(one.state) ? { ...inState(one, State.SENDING, clock.wallMs()), attempts: one.attempts + 1 } : undefined,
-    );
+    const message = this.#fresh.delete(id) ? await book.get(id) : await this.#start(id);
     if (message?.state !== State.SENDING) return true;
     const acknowledgement = this.#acknowledgementOf(id);
     try {
       const sent = await this.#hand(message, sending, signal);
       if (!sent) return (await book.get(id))?.state !== State.SENDING;
-      await book.change(id, (one) => ({ ...one, encoded: sent.encoded, jid: sent.jid }));
+      book.note(id, (one) => ({ ...one, encoded: sent.encoded, jid: sent.jid }));
       return await this.#awaitAcknowledgement(id, acknowledgement, signal);
     } finally {
       this.#acknowledgements.delete(id);
     }
+  }
+
+  /** Writes that a message may leave from now on. */
+  #start(id: string): Promise<OutgoingMessage | undefined> {
+    const { book, clock } = this.#options;
+    return book.change(id, (one) =>
+      isUnsent(one.state) ? { ...inState(one, State.SENDING, clock.wallMs()), attempts: one.attempts + 1 } : undefined,
+    );
   }
 
   /** Hands a message to the engine. Returns undefined if the engine has gone, or has refused it. */
@@ -264,7 +294,10 @@ export class SendQueue {
   /** Waits until a message is acknowledged; returns false if the connection ends first, after which it is sent again. */
   async #awaitAcknowledgement(id: string, acknowledgement: Promise<void>, signal: AbortSignal): Promise<boolean> {
     const { book, clock } = this.#options;
-    if (!signal.aborted) await awaitWithin(clock, ackPatienceMs, acknowledgement);
+    const endMs = clock.nowMs() + ackPatienceMs;
+    if (!signal.aborted) await awaitWithin(clock, ackSoonMs, acknowledgement);
+    await book.change(id, () => undefined);
+    if (!signal.aborted) await awaitWithin(clock, Math.max(0, endMs - clock.nowMs()), acknowledgement);
     const after = await book.change(id, (one) =>
       isUnsent(one.state) && !signal.aborted
         ? inState(one, State.UNCERTAIN, clock.wallMs(), "NOT_ACKNOWLEDGED")

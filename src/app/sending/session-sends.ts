@@ -83,9 +83,16 @@ export class SessionSends {
   /** Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. */
   async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
     await this.#queue.load();
-    const accepted = await this.#book.accept(message);
-    if (accepted.isNew) this.#queue.add(accepted.message);
-    return accepted;
+    const leavesAtOnce = this.#queue.begin(message.chatId);
+    try {
+      const accepted = await this.#book.accept(
+        leavesAtOnce ? { ...message, state: State.SENDING, attempts: 1 } : message,
+      );
+      if (accepted.isNew) this.#queue.add(accepted.message);
+      return accepted;
+    } finally {
+      if (leavesAtOnce) this.#queue.end(message.chatId);
+    }
   }
 
   /** Returns a message once WhatsApp has answered, or as it is after `limitMs`. */
@@ -161,7 +168,8 @@ export class SessionSends {
       ([member, state]) => before.participants[member] !== state,
     );
     const events = [
-      ...(hasLeft ? messageEvents(record, payloadOf(after, me), context) : []),
+      // Its acknowledgement may be in the same write.
+      ...(hasLeft ? messageEvents(record, payloadOf({ ...after, state: State.SENDING }, me), context) : []),
       ...(isStep ? [messageAckEvent(record, ackPayloadOf(after, me, after.state), context)] : []),
       ...members.map(([member, state]) => messageAckEvent(record, ackPayloadOf(after, me, state, member), context)),
     ];

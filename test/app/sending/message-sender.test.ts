@@ -135,6 +135,50 @@ describe("a message that is sent", () => {
     assert.deepEqual(await states(), ["hello DELIVERED"]);
   });
 
+  it("costs two writes until WhatsApp's server has it, the second with both of its events", async (t) => {
+    const { send, sending, engine, backend, names, states } = await openSender(t);
+    // The memory backend accepts by a write too.
+    const writes = t.mock.method(backend.outgoing, "write");
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true, id: "AAAA" }));
+    await settle();
+    assert.deepEqual([await states(), writes.mock.callCount(), sending().left.length], [["one SENDING"], 1, 1]);
+    engine().report({ type: "ack", report: { id: "AAAA", ack: Ack.SERVER } });
+    await settle();
+    assert.deepEqual([await states(), writes.mock.callCount()], [["one SENT"], 2]);
+    assert.deepEqual((await names()).slice(-2), ["message.any", "message.ack"]);
+    const stored = await backend.outgoing.get("alice", "AAAA");
+    assert.deepEqual(
+      [stored?.jid, Buffer.from(stored?.encoded ?? []).toString(), stored?.attempts],
+      ["11111111111@c.us", "AAAA", 1],
+    );
+  });
+
+  it("is announced within a second if its acknowledgement is late", async (t) => {
+    const { send, sending, clock, names } = await openSender(t);
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true }));
+    await settle();
+    await pass(clock, 1_000);
+    assert.deepEqual((await names()).slice(-1), ["message.any"]);
+  });
+
+  it("is stored as SENDING before it leaves, and another one of its chat as QUEUED", async (t) => {
+    const { send, sending, backend } = await openSender(t);
+    const stored: string[] = [];
+    sending().before = async ({ id }) => {
+      const all = await backend.outgoing.list("alice", { limit: 10 });
+      stored.push(...all.map((one) => `${id} leaves: ${one.id} ${State[one.state]}`));
+    };
+    sending().acknowledges = false;
+    await Promise.all(["A", "B"].map((id) => send(textRequest(id, { isAsync: true, id }))));
+    await settle();
+    assert.deepEqual(
+      stored.filter((one) => !one.endsWith("B QUEUED")),
+      ["A leaves: A SENDING"],
+    );
+  });
+
   it("is UNCERTAIN after a minute without an acknowledgement, and the next one of its chat leaves", async (t) => {
     const { send, sending, clock, states } = await openSender(t);
     sending().acknowledges = false;

@@ -1,6 +1,7 @@
+import type { OutgoingMessage } from "../../gen/sessiond/store/v1/store_pb.js";
 import { SessionError } from "../domain/errors.ts";
 import type { SessionInput, StoredSession, UnlinkOutcome } from "../domain/session.ts";
-import type { Engine, EngineEvent } from "../ports/engine.ts";
+import type { Engine, EngineEvent, EngineFactory } from "../ports/engine.ts";
 import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Turn } from "./connect-gate.ts";
@@ -25,6 +26,8 @@ export interface EngineOwner {
   record(event: EngineEvent): Promise<void>;
   /** Resolves when a command waits for the current step. */
   commandWaits(): Promise<void>;
+  /** Returns a message that the session has sent or is to send. */
+  findOutgoing(id: string): Promise<OutgoingMessage | undefined>;
 }
 
 /** Opens, reads, unlinks and closes the engines of one session, at most one at a time. */
@@ -64,6 +67,11 @@ export class EngineHost {
     return this.#isAdmitted ? undefined : this.#enterGate(this.#slot);
   }
 
+  #openWith(factory: EngineFactory, session: StoredSession): Engine {
+    const findOutgoing = (id: string) => this.#owner.findOutgoing(id);
+    return openEngine(factory, this.#deps, { lease: this.#lease, session, logger: this.#logger, findOutgoing });
+  }
+
   /** Opens an engine. If none can be opened now, returns the input that gives the reason. */
   open(session: StoredSession): SessionInput | undefined {
     const factory = this.#deps.engines.get(session.record.engine);
@@ -72,7 +80,7 @@ export class EngineHost {
     if (untilMs !== undefined) return { type: "postponed", untilMs };
     this.#isAdmitted = false;
     try {
-      this.#engine = openEngine(factory, this.#deps, this.#lease, session, this.#logger);
+      this.#engine = this.#openWith(factory, session);
     } catch (error) {
       this.#logger.error({ err: error }, "engine could not be opened");
       return closedBy("engine_crashed", "The engine could not be opened");
@@ -154,7 +162,7 @@ export class EngineHost {
       const login = await loginIn(factory, backend.engineData.credentials(this.#lease));
       if (login !== "some") return login === "none" ? "not_linked" : "unknown";
     }
-    const open = connects ? () => openEngine(factory, this.#deps, this.#lease, session, this.#logger) : undefined;
+    const open = connects ? () => this.#openWith(factory, session) : undefined;
     const result = await unlinkDevice({ engine, open, gate, clock, retries: true, signal });
     return result === "unlinked" || result === "not_linked" ? result : "pending";
   }

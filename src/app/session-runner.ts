@@ -56,6 +56,7 @@ export class SessionRunner {
       enqueue: (step) => this.#enqueue(step),
       record: (event) => this.#recordEvent(event),
       commandWaits: () => this.#commandWaits.promise,
+      findOutgoing: (id) => this.sends.find(id),
     });
     this.sends = new SessionSends(deps, {
       lease,

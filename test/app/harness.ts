@@ -34,6 +34,7 @@ export class FakeEngine implements Engine {
   readonly session: string;
   readonly reportedUntilMs: number | undefined;
   readonly archive: FileArchive | undefined;
+  readonly sentMessage: EngineOptions["sentMessage"];
   lastInboundAtMs = 1_000;
   /** Promises that `logout` and `close` wait for. */
   unlinks: Promise<UnlinkResult> = Promise.resolve("unlinked");
@@ -50,8 +51,9 @@ export class FakeEngine implements Engine {
   #wake = () => {};
   readonly events = this.#read();
 
-  constructor({ session, credentials, reportedUntilMs, archive }: EngineOptions) {
+  constructor({ session, credentials, reportedUntilMs, archive, sentMessage }: EngineOptions) {
     this.archive = archive;
+    this.sentMessage = sentMessage;
     this.session = session;
     this.#credentials = credentials;
     this.reportedUntilMs = reportedUntilMs;

@@ -57,6 +57,12 @@ export class OutgoingBook {
     return this.#open.get(id) ?? store.get(lease.session, id);
   }
 
+  /** Returns a message with the change that its next write includes. */
+  async present(id: string): Promise<OutgoingMessage | undefined> {
+    const stored = await this.get(id);
+    return (stored && this.#noted.get(id)?.(stored)) ?? stored;
+  }
+
   /** Changes a message and logs the events of the change in one write. Returns it as it is afterwards; undefined if it is unknown. */
   change(id: string, change: Change): Promise<OutgoingMessage | undefined> {
     const changed = (this.#tails.get(id) ?? Promise.resolve()).then(() => this.#change(id, change));

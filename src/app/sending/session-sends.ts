@@ -95,6 +95,11 @@ export class SessionSends {
     }
   }
 
+  /** Returns a message; undefined if the session has none with this id. */
+  find(id: string): Promise<OutgoingMessage | undefined> {
+    return this.#book.present(id);
+  }
+
   /** Returns a message once WhatsApp has answered, or as it is after `limitMs`. */
   async answered(id: string, limitMs: number): Promise<OutgoingMessage | undefined> {
     const answer = Promise.withResolvers<void>();

@@ -154,6 +154,15 @@ describe("a message that is sent", () => {
     );
   });
 
+  it("can be sent again to a recipient that asks before its acknowledgement", async (t) => {
+    const { send, sending, engine } = await openSender(t);
+    sending().acknowledges = false;
+    await send(textRequest("one", { isAsync: true, id: "AAAA" }));
+    await settle();
+    const sent = await engine().sentMessage?.("AAAA");
+    assert.equal(Buffer.from(sent?.encoded ?? []).toString(), "AAAA");
+  });
+
   it("is announced within a second if its acknowledgement is late", async (t) => {
     const { send, sending, clock, names } = await openSender(t);
     sending().acknowledges = false;

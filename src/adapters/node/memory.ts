@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 
 /** Growth of the heap over what was in use after the last collection, at which V8 collects again. */
@@ -13,7 +14,11 @@ export interface Heap {
   limitGrowth(): void;
   /** Calls back once after `delayMs`, unless the process ends before. */
   schedule(delayMs: number, callback: () => void): void;
+  /** Returns the share of the time since the last call in which the event loop did not wait. */
+  utilization(): number;
 }
+
+let lastUtilization = performance.eventLoopUtilization();
 
 /** The heap of this process. */
 export const processHeap: Heap = {
@@ -42,6 +47,13 @@ export const processHeap: Heap = {
 
   schedule(delayMs, callback) {
     setTimeout(callback, delayMs).unref();
+  },
+
+  utilization() {
+    const present = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(present, lastUtilization);
+    lastUtilization = present;
+    return utilization;
   },
 };
 
@@ -81,8 +93,10 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 const minConnections = 10;
 /** Time without a new connection after which a burst counts as over. */
 const burstEndMs = 1_000;
-/** Connections within that time that make it a mass start. The connect gate's default admits fewer. */
+/** Connections of a burst that make it a mass start. The connect gate's default admits fewer in its first second. */
 const massStart = 50;
+/** Utilization of the event loop from which on handshakes are still under way. */
+const busyShare = 0.5;
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
@@ -93,34 +107,36 @@ const massStart = 50;
 export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isLimited = false;
   let connections = 0;
-  let recent = 0;
+  let isRecent = false;
   let isScheduled = false;
   const relieve = () => {
-    const limitsNow = !isLimited && recent < massStart;
-    const isOver = recent === 0 && connections >= minConnections;
+    const isBusy = heap.utilization() >= busyShare;
+    const limitsNow = !isLimited && !(isBusy && connections >= massStart);
+    const isOver = !isRecent && !isBusy;
+    const isWorthwhile = isOver && connections >= minConnections;
     if (limitsNow) {
       isLimited = true;
       heap.limitGrowth();
     }
     // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
-    if (limitsNow || isOver) heap.release();
-    if (recent > 0) {
+    if (limitsNow || isWorthwhile) heap.release();
+    if (!isOver) {
       wait();
       return;
     }
     isScheduled = false;
-    if (!isOver) return;
+    if (!isWorthwhile) return;
     connections = 0;
     // Live objects lie on fewer pages after the second collection.
     heap.schedule(burstEndMs, heap.release);
   };
   const wait = () => {
-    recent = 0;
+    isRecent = false;
     heap.schedule(burstEndMs, relieve);
   };
   return () => {
     connections += 1;
-    recent += 1;
+    isRecent = true;
     if (isScheduled) return;
     isScheduled = true;
     wait();

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Client } from "pg";
 import { Session_DesiredState as Desired } from "../../../gen/sessiond/v1/session_pb.js";
 import type { PostgresStore } from "../../../src/adapters/postgres/postgres-store.ts";
+import { Connection } from "../../../src/adapters/postgres/store/connection.ts";
 import type { GivenSession } from "../../../src/ports/cluster.ts";
 import { type Lease, LeaseLost } from "../../../src/ports/sessions.ts";
 import { endpointOf, newEvent, Reader, recordOf } from "../../contract/backend-fixtures.ts";
@@ -109,6 +111,23 @@ describe("leases of sessions in PostgreSQL", () => {
     const arrived = [await atB.next(), await atB.next()];
     assert.deepEqual(arrived.sort(), ["alice", "bob"]);
     assert.deepEqual(atC, []);
+  });
+
+  it("sessions that are acquired while others are taken share round trips", async (t) => {
+    const [a] = (await openNodes(t, "a")) as [TestNode];
+    const query = t.mock.method(Connection.prototype, "query");
+    const names = Array.from({ length: 40 }, (_, i) => `session-${i}`);
+    const acquired: Promise<Lease>[] = [];
+    for (const name of names) {
+      acquired.push(a.backend.sessions.acquire(name));
+      await nextTurn();
+    }
+    assert.deepEqual(
+      (await Promise.all(acquired)).map(({ session }) => session),
+      names,
+    );
+    const asked = query.mock.calls.filter(({ arguments: [text] }) => text.includes("acquire_v1")).length;
+    assert.ok(asked <= 20, `asked ${asked} times`);
   });
 
   it("a node that drains does not take what it is told of", async (t) => {

@@ -58,6 +58,8 @@ export class Leases {
   readonly #moving = new Map<string, Promise<void>>();
   #wanted = new Set<string>();
   #acquiring: Promise<ReadonlyMap<string, OwnedElsewhere>> | undefined;
+  /** Resolves when the sessions that are being asked for are taken or refused. */
+  #taking: Promise<void> | undefined;
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -92,6 +94,8 @@ export class Leases {
     while (!this.#owned.has(session)) {
       const moving = this.#moving.get(session);
       if (moving) await moving;
+      // All that wait for it are then asked for together: when many come at once, they share the round trips.
+      else if (this.#taking) await this.#taking;
       else await this.#acquire(session);
     }
   }
@@ -165,6 +169,10 @@ export class Leases {
       this.#wanted = new Set();
       this.#acquiring = undefined;
       const taking = this.#take(sessions);
+      const end = () => {
+        this.#taking = undefined;
+      };
+      this.#taking = taking.then(end, end);
       void this.#move(sessions, () => taking.then(() => {})).catch(() => {});
       return taking;
     });

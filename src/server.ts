@@ -10,7 +10,7 @@ import { createApi } from "./server/api.ts";
 import { openApiKey } from "./server/api-key.ts";
 import { createDashboardLogins } from "./server/dashboard-logins.ts";
 import { createEngines } from "./server/engines.ts";
-import { createListener, nodeAddressOf } from "./server/listener.ts";
+import { baseUrlOf, createListener, nodeAddressOf } from "./server/listener.ts";
 import { createMedia } from "./server/media.ts";
 import { openMetrics } from "./server/metrics.ts";
 import { createAccess, createNodes } from "./server/nodes.ts";
@@ -64,7 +64,8 @@ export async function createServer(
 
   const engines = await createEngines(directory, config, tools, overrides, watchdog);
   stack.defer(() => engines.close());
-  const media = createMedia(directory, config, rules, tools);
+  let baseUrl = baseUrlOf(config, secrets);
+  const media = createMedia(directory, config, () => baseUrl, engines, rules, tools);
   stack.defer(() => media.close());
   await media.clean(backend);
   const sessions = createSessions(backend, engines, media, config, secrets, tools);
@@ -89,6 +90,7 @@ export async function createServer(
   await manager.boot();
   stack.defer(() => listener.close(stopGraceMs));
   const { url, address, port } = await listener.listen();
+  baseUrl = url;
   stack.defer(access.followNews());
   const facts = { url, address, port, store: store.place, engine: config.defaultEngine, version: packageJson.version };
   await backend.cluster?.announce(nodeAddressOf(config, secrets, port));

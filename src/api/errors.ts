@@ -41,6 +41,10 @@ const codes = {
   MESSAGE_NOT_FOUND: Code.NotFound,
   MESSAGE_HAS_LEFT: Code.FailedPrecondition,
   TOO_MANY_MESSAGES: Code.ResourceExhausted,
+  FILE_NOT_FOUND: Code.NotFound,
+  FILE_GONE: Code.NotFound,
+  FILE_TOO_LARGE: Code.ResourceExhausted,
+  FILE_UNAVAILABLE: Code.Unavailable,
 } as const satisfies Record<ErrorReason, Code>;
 
 /** Domain of the reasons, in google.rpc.ErrorInfo. */

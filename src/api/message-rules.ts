@@ -1,7 +1,7 @@
 import * as messages from "../../gen/sessiond/v1/message_service_pb.js";
 import { Outgoing_State as State } from "../../gen/sessiond/v1/outgoing_pb.js";
 import type { Violation } from "../domain/errors.ts";
-import { enumListViolations, named, pageSizeViolations, type Rule, rule } from "./rule.ts";
+import { enumListViolations, named, optionalName, pageSizeViolations, type Rule, rule } from "./rule.ts";
 
 /** Characters of a text, of a caption and of a reaction, at most. */
 const maxText = 65_536;
@@ -86,6 +86,8 @@ export const messageRules: readonly Rule[] = [
   rule(messages.SendFileRequestSchema, fileRule),
   rule(messages.SendVoiceRequestSchema, recordingRule),
   rule(messages.SendVideoRequestSchema, recordingRule),
+  rule(messages.DownloadMediaRequestSchema, (request) => [...named(request), ...requiredViolations(request.id, "id")]),
+  rule(messages.UploadMediaRequestSchema, ({ session }) => optionalName(session, "session")),
   rule(messages.SetReactionRequestSchema, (request) => [
     ...named(request),
     ...requiredViolations(request.messageId, "messageId"),

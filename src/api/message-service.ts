@@ -1,8 +1,9 @@
 import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { OutgoingContent } from "../../gen/sessiond/store/v1/store_pb.js";
 import { OutgoingContent_File_Kind as FileKind, OutgoingContentSchema } from "../../gen/sessiond/store/v1/store_pb.js";
+import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import {
   type MessageService,
   SendFileRequestSchema,
@@ -14,6 +15,9 @@ import {
   SetReactionRequestSchema,
 } from "../../gen/sessiond/v1/message_service_pb.js";
 import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb.js";
+import type { FileDownloads } from "../app/sending/file-downloads.ts";
+import type { FileLinks } from "../app/sending/file-links.ts";
+import type { FileUploads } from "../app/sending/file-uploads.ts";
 import type { MessageSender, SendRequest, Sent } from "../app/sending/message-sender.ts";
 import { isMessageId, type MessageName, messageNameOf } from "../domain/chat-address.ts";
 import { invalidArgument } from "../domain/errors.ts";
@@ -22,12 +26,15 @@ import { pageTokenOf, placeOfToken } from "../domain/page-token.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sending } from "../ports/sending.ts";
 import { chatOf, mentionsOf } from "./message-names.ts";
-import { type FileFields, fileOf } from "./outgoing-file.ts";
+import { type FileFields, fileOf, splitUpload } from "./outgoing-file.ts";
 import { idempotencyKeyOf } from "./preconditions.ts";
 
 /** Dependencies of MessageService. */
 export interface MessageServiceOptions {
   readonly sender: MessageSender;
+  readonly fileLinks: Pick<FileLinks, "link">;
+  readonly downloads: FileDownloads;
+  readonly uploads: FileUploads;
 }
 
 const defaultPageSize = 50;
@@ -43,9 +50,12 @@ interface SendFields {
 }
 
 /** Creates MessageService on top of a sender. */
-export function createMessageService({ sender }: MessageServiceOptions): ServiceImpl<typeof MessageService> {
+export function createMessageService(options: MessageServiceOptions): ServiceImpl<typeof MessageService> {
+  const { sender, fileLinks, downloads, uploads } = options;
+  const shown = ({ message, record }: Sent) => fileLinks.link(record, payloadOf(message, record.me));
+  const view = (sent: Sent) => outgoingView(sent, shown(sent));
   const send = async (request: SendRequest, { signal }: HandlerContext) => ({
-    message: answer(await sender.send(request, signal)),
+    message: await sender.send(request, signal).then((sent) => answerOf(sent.message, shown(sent))),
   });
   const sendText = (request: SendTextRequest, context: HandlerContext) => {
     const { text, linkPreview = true, linkPreviewHighQuality: highQuality, mentions } = request;
@@ -80,6 +90,17 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
       sendFile(SendVoiceRequestSchema, FileKind.VOICE, { ...request, mentions: [], caption: "" }, context),
     sendVideo: (request, context) =>
       sendFile(SendVideoRequestSchema, request.asNote ? FileKind.VIDEO_NOTE : FileKind.VIDEO, request, context),
+    async uploadMedia(requests) {
+      const { session, content } = await splitUpload(requests);
+      const { id, url, size, expiresAtMs } = await uploads.store(session, content);
+      return { id, url, size: BigInt(size), expiresAt: timestampFromMs(expiresAtMs) };
+    },
+    async *downloadMedia({ session, id }, { signal }) {
+      const { mimetype, filename, size, open } = await downloads.find(session, id, signal);
+      const content = await open(0, signal);
+      yield { mimetype, filename, size: BigInt(size) };
+      for await (const part of content) yield { content: part };
+    },
     setReaction(request, context) {
       const { session, messageId, reaction: text } = request;
       const target = nameOf(messageId, "messageId");
@@ -137,29 +158,27 @@ export function createMessageService({ sender }: MessageServiceOptions): Service
       const page = messages.slice(0, limit);
       const last = messages.length > limit ? page.at(-1) : undefined;
       return {
-        messages: page.map((message) => outgoingView({ message, record })),
+        messages: page.map((message) => view({ message, record })),
         nextPageToken: last ? pageTokenOf(String(last.place), filter) : "",
       };
     },
     getOutgoing: async ({ session, id }) => ({
-      outgoing: outgoingView(await sender.get(session, nameOf(id, "id").id)),
+      outgoing: view(await sender.get(session, nameOf(id, "id").id)),
     }),
     cancelOutgoing: async ({ session, id }) => ({
-      outgoing: outgoingView(await sender.cancel(session, nameOf(id, "id").id)),
+      outgoing: view(await sender.cancel(session, nameOf(id, "id").id)),
     }),
   };
 }
 
-const answer = ({ message, record }: Sent) => answerOf(message, record.me);
-
-function outgoingView(sent: Sent): Outgoing {
+function outgoingView(sent: Sent, payload: MessagePayload): Outgoing {
   const { id, chatId, state, reason, acceptedAt, changedAt, attempts } = sent.message;
   return create(OutgoingSchema, {
     id,
     chatId,
     state,
     reason,
-    message: payloadOf(sent.message, sent.record.me),
+    message: payload,
     ...(acceptedAt && { acceptedAt }),
     ...(changedAt && { changedAt }),
     attempts,

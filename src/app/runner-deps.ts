@@ -9,6 +9,7 @@ import type { EngineFactory } from "../ports/engine.ts";
 import type { Lease } from "../ports/sessions.ts";
 import type { Clock, Logger, Random, SessionScope } from "../ports/system.ts";
 import type { ConnectGate } from "./connect-gate.ts";
+import type { FileLinks } from "./sending/file-links.ts";
 import type { OutgoingFiles } from "./sending/outgoing-files.ts";
 
 /** Dependencies of runners, the same for all of them. */
@@ -31,6 +32,8 @@ export interface RunnerDeps {
   readonly files?: OutgoingFiles | undefined;
   /** The chats that sessions without a choice of their own ignore; left out: none. */
   readonly ignore?: IgnoredChats | undefined;
+  /** Gives messages the URLs of their files; left out: they have none. */
+  readonly fileLinks?: FileLinks | undefined;
   /** The scope in which engines are opened. */
   readonly scope?: SessionScope | undefined;
   /** Called after each write of a session's record. */

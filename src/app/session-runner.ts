@@ -22,7 +22,7 @@ import { type Lease, LeaseLost, type Pairing } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import { createdWith } from "./creations.ts";
 import { EngineHost } from "./engine-host.ts";
-import { isIgnoredReport } from "./ignored-reports.ts";
+import { takeMessageReport } from "./message-reports.ts";
 import { canPack, discardOutside, packFiles, type RunnerDeps } from "./runner-deps.ts";
 import { SessionSends } from "./sending/session-sends.ts";
 import { closedBy, formerLoginsOf, type SessionCommand } from "./session-commands.ts";
@@ -63,6 +63,7 @@ export class SessionRunner {
       logger: this.#logger,
       record: () => this.record,
       sending: () => (statusOf(this.record) === Status.WORKING ? this.#host.engine?.sending : undefined),
+      messageFiles: () => (statusOf(this.record) === Status.WORKING ? this.#host.engine?.messageFiles : undefined),
     });
     lease.lost.addEventListener("abort", () => void this.#lose(), { once: true });
     if (lease.lost.aborted) void this.#lose();
@@ -337,18 +338,13 @@ export class SessionRunner {
   }
 
   async #recordEvent(event: EngineEvent): Promise<void> {
-    if (event.type === "ack") {
-      await this.sends.acknowledge(event.report);
+    const report = await takeMessageReport(event, this.record, this.sends, this.#deps);
+    if (!report) return;
+    if (report.type !== "qr") {
+      await this.#apply(report);
       return;
     }
-    if (event.type === "message_change") await this.sends.takeChange(event.change);
-    // The engine acknowledges it all the same; WhatsApp would repeat it for ever.
-    if (isIgnoredReport(event, this.record, this.#deps)) return;
-    if (event.type !== "qr") {
-      await this.#apply(event);
-      return;
-    }
-    const { type, ...pairing } = event;
+    const { type, ...pairing } = report;
     await this.#apply({ type }, pairing);
   }
 

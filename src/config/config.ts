@@ -107,6 +107,12 @@ export interface MediaSettings {
   readonly maxBytes: number;
   /** Time in which a file has to arrive from a URL. */
   readonly fetchLimitMs: number;
+  /** True if messages show their files. */
+  readonly isShown: boolean;
+  /** Media types of files that are shown, or their beginnings; empty for all. */
+  readonly mimetypes: readonly string[];
+  /** Time for which a file can be fetched; 0 for no limit. */
+  readonly lifetimeMs: number;
 }
 
 export type EngineName = "NOWEB" | "WEBJS";
@@ -210,6 +216,9 @@ function enginesOf(read: Reader) {
 const mediaOf = (read: Reader): MediaSettings => ({
   maxBytes: read.get("SESSIOND_MAX_FILE_BYTES"),
   fetchLimitMs: read.get("SESSIOND_FILE_FETCH_SECONDS"),
+  isShown: read.get("WHATSAPP_DOWNLOAD_MEDIA"),
+  mimetypes: read.get("WHATSAPP_FILES_MIMETYPES"),
+  lifetimeMs: read.get("WHATSAPP_FILES_LIFETIME"),
 });
 
 function limitsOf(read: Reader) {

@@ -36,7 +36,11 @@ export type ErrorReason =
   | "MESSAGE_REFUSED"
   | "MESSAGE_NOT_FOUND"
   | "MESSAGE_HAS_LEFT"
-  | "TOO_MANY_MESSAGES";
+  | "TOO_MANY_MESSAGES"
+  | "FILE_NOT_FOUND"
+  | "FILE_GONE"
+  | "FILE_TOO_LARGE"
+  | "FILE_UNAVAILABLE";
 
 /**
  * One broken rule: `field` is a dotted path ("config.webhooks.0.url"), `description` continues it ("must be a URL

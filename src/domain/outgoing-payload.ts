@@ -33,15 +33,17 @@ export function payloadOf(message: OutgoingMessage, me: Me | undefined): Message
     ...(isGroupId(chatId) && me && { participant: me.id }),
     body: bodyOf(content),
     hasMedia: content?.kind.case === "file",
+    ...(content?.kind.case === "file" && {
+      media: { mimetype: content.kind.value.mimetype, filename: content.kind.value.filename },
+    }),
     ack: ackOf(state),
     source,
     ...(replyTo && { replyTo: { id: replyTo.id, participant: replyTo.participant ?? replyTo.remoteJid } }),
   });
 }
 
-/** Returns a message as the call that sent it is answered. */
-export function answerOf(message: OutgoingMessage, me: Me | undefined): SentMessage {
-  const { participant, ...payload } = payloadOf(message, me);
+/** Returns a message as the call that sent it is answered. `payload`: as events show it. */
+export function answerOf(message: OutgoingMessage, { participant, ...payload }: MessagePayload): SentMessage {
   return create(SentMessageSchema, {
     id: payload.id,
     timestamp: payload.timestamp,
@@ -52,6 +54,7 @@ export function answerOf(message: OutgoingMessage, me: Me | undefined): SentMess
     ...(participant !== undefined && { participant }),
     body: payload.body,
     hasMedia: payload.hasMedia,
+    ...(payload.media && { media: payload.media }),
     ack: payload.ack,
     ackName: Ack[payload.ack],
     ...(payload.replyTo && { replyTo: payload.replyTo }),

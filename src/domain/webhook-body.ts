@@ -5,6 +5,7 @@ import {
   type MessageAckPayload,
   type MessageEditedPayload,
   type MessagePayload,
+  type MessagePayload_Media,
   type MessagePayload_ReplyTo,
   type MessageReactionPayload,
   type MessageRevokedPayload,
@@ -119,11 +120,19 @@ const messagePayload = (message: MessagePayload) => ({
   ...(message.participantLid && { participantLid: message.participantLid }),
   body: message.body,
   hasMedia: message.hasMedia,
+  media: message.media ? media(message.media) : null,
   ack: message.ack,
   ackName: Ack[message.ack],
   vCards: message.vCards,
   replyTo: message.replyTo ? replyTo(message.replyTo) : null,
   _data: message.data ?? {},
+});
+
+const media = ({ url, mimetype, filename, error }: MessagePayload_Media) => ({
+  url: url || null,
+  mimetype,
+  filename: filename || null,
+  ...(error && { error }),
 });
 
 const replyTo = ({ id, participant, participantLid, body }: MessagePayload_ReplyTo) => ({

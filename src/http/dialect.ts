@@ -35,6 +35,8 @@ export const errorReasons: Readonly<
   Record<string, { status: number; body?: Readonly<Record<string, ErrorBodySource>> }>
 > = {
   REVISION_CONFLICT: { status: 412 },
+  FILE_GONE: { status: 410 },
+  FILE_TOO_LARGE: { status: 413 },
   SESSION_STATUS_UNEXPECTED: {
     status: 422,
     body: {

@@ -3,6 +3,7 @@ import type { Engine_Kind, Me, SessionConfig } from "../../gen/sessiond/v1/sessi
 import type { CloseCause, MessageChange } from "../domain/session.ts";
 import type { ClientVersions } from "./client-versions.ts";
 import type { Standing } from "./cluster.ts";
+import type { MessageFiles } from "./media.ts";
 import type { FileArchive } from "./profiles.ts";
 import type { AckReport, Sending, SentMessage } from "./sending.ts";
 import type { Logger } from "./system.ts";
@@ -77,6 +78,7 @@ export interface EngineAbilities {
   readonly pairingCodes?: PairingCodes;
   readonly screenshots?: Screenshots;
   readonly sending?: Sending;
+  readonly messageFiles?: MessageFiles;
 }
 
 /** The name of an ability. */

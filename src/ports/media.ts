@@ -1,6 +1,13 @@
+import type { NamedMessage } from "./sending.ts";
+
 /** A file cannot be had. The message is a phrase about it, such as "is empty" or "answered 404", without secrets. */
 export class FileUnavailable extends Error {
   override readonly name = "FileUnavailable";
+}
+
+/** The file is no longer at WhatsApp, and the account's phone does not upload it again. The message is a phrase as in FileUnavailable. */
+export class FileGone extends Error {
+  override readonly name = "FileGone";
 }
 
 /** Fetches files from URLs that callers name. */
@@ -35,4 +42,26 @@ export interface Spool {
   retain(session: string, ids: readonly string[]): Promise<void>;
   /** Removes the files of sessions that are not among these. */
   retainSessions(sessions: readonly string[]): Promise<void>;
+}
+
+/** A file of a message at WhatsApp. */
+export interface MessageFile {
+  readonly mimetype: string;
+  /** Name that its sender has given it; "" for none. */
+  readonly filename: string;
+  /** Size that its sender has stated, bytes. */
+  readonly size: number;
+  /** Unix time (ms) at which the message was sent. */
+  readonly sentAtMs: number;
+  /**
+   * Asks WhatsApp for the content from byte `start` on, and resolves when it begins to arrive. A whole file that is not what its sender has
+   * encrypted ends with an error. Rejects with FileUnavailable.
+   */
+  open(start: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Engines that fetch the files of messages. */
+export interface MessageFiles {
+  /** Returns the file of a message; undefined if the engine knows no file of it. Rejects with ConnectionLost. */
+  find(name: NamedMessage): Promise<MessageFile | undefined>;
 }

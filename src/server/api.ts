@@ -21,6 +21,8 @@ import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
 import { Warnings } from "../api/warnings.ts";
 import { AllWebhooks } from "../app/all-webhooks.ts";
 import { currentOverview } from "../app/overview.ts";
+import { FileDownloads } from "../app/sending/file-downloads.ts";
+import { FileUploads } from "../app/sending/file-uploads.ts";
 import { MessageSender } from "../app/sending/message-sender.ts";
 import { WebhookLog } from "../app/webhook-log.ts";
 import type { Config, Secrets } from "../config/config.ts";
@@ -51,7 +53,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly engines: Engines;
   readonly sessions: RunningSessions;
-  readonly media: Pick<Media, "files">;
+  readonly media: Pick<Media, "files" | "links" | "baseUrl">;
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
   readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
@@ -66,6 +68,9 @@ export interface Api {
   /** The services for other nodes; undefined if there can be none. */
   readonly peerRoutes: ((router: ConnectRouter) => void) | undefined;
   readonly authentication: Authentication;
+  /** For the routes that carry files as they are. */
+  readonly downloads: FileDownloads;
+  readonly uploads: FileUploads;
   readonly logins: Logins;
   readonly serving: ServingState;
 }
@@ -90,17 +95,24 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   warnOfDeadEvents(secrets, warnings);
   const streams = countStreams();
   const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
+  const { files, links: fileLinks, baseUrl } = parts.media;
+  const sender = new MessageSender({
+    manager,
+    sessions: backend.sessions,
+    outgoing: backend.outgoing,
+    clock,
+    random,
+    digest: sha256,
+    files,
+  });
+  const downloads = new FileDownloads({ sender, clock, ...config.media });
+  const uploads = new FileUploads({ sender, files, baseUrl });
   const options: RoutesOptions = {
     manager,
-    sender: new MessageSender({
-      manager,
-      sessions: backend.sessions,
-      outgoing: backend.outgoing,
-      clock,
-      random,
-      digest: sha256,
-      files: parts.media.files,
-    }),
+    sender,
+    uploads,
+    fileLinks,
+    downloads,
     sessions: backend.sessions,
     log: backend.log,
     webhookLog: new WebhookLog({ backend, clock, random }),
@@ -145,7 +157,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   };
   const peerOptions = { ...options, logger: logger.child({ forwarded: true }) };
   const peerRoutes = nodes && news && createPeerRoutes(peerOptions, nodes.cluster.placement, news);
-  return { routes: createRoutes(options), peerRoutes, authentication, logins, serving };
+  return { routes: createRoutes(options), peerRoutes, authentication, downloads, uploads, logins, serving };
 }
 
 /** Counts open streams, and releases memory after many have ended. */

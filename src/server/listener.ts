@@ -4,14 +4,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { Health } from "../../gen/health/v1/health_pb.js";
+import { MessageService } from "../../gen/sessiond/v1/message_service_pb.js";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { connectErrorOf } from "../api/errors.ts";
 import { violationsOf } from "../api/validation.ts";
 import { urlOf } from "../config/address.ts";
 import type { Config, Secrets } from "../config/config.ts";
-import { shuttingDown } from "../domain/errors.ts";
+import { SessionError, shuttingDown } from "../domain/errors.ts";
+import { messageIdOf } from "../domain/file-url.ts";
 import { createLoginRoutes, type DashboardLogins } from "../http/dashboard-login/routes.ts";
 import type { RequestListener } from "../http/exchange.ts";
+import { createFileRoute } from "../http/file-route.ts";
 import { createMetricsRoute } from "../http/metrics-route.ts";
 import { withPeerEntry } from "../http/peers/entry.ts";
 import { createRest, type PlainRoute } from "../http/rest/transcoder.ts";
@@ -21,6 +24,7 @@ import { createServer as createHttpServer } from "../http/server/server.ts";
 import { createDashboardRoutes } from "../http/static-files/dashboard.ts";
 import { createDocsRoutes } from "../http/static-files/docs.ts";
 import { collectUnaryRpcs } from "../http/unary-calls.ts";
+import { createUploadRoute } from "../http/upload-route.ts";
 import type { NodeAddress } from "../ports/cluster.ts";
 import type { Logger } from "../ports/system.ts";
 import type { AccessRules } from "./access-rules.ts";
@@ -111,6 +115,10 @@ export function createListener(
   };
 }
 
+/** Returns the base URL that clients use, as far as the configuration tells it. */
+export const baseUrlOf = ({ publicHost, host, port }: Config, { tls }: Secrets): string =>
+  urlOf(tls ? "https" : "http", publicHost ?? host, port);
+
 /** Returns where other nodes reach this one. */
 export const nodeAddressOf = ({ nodeUrl: url }: Config, { tls }: Secrets, port: number): NodeAddress =>
   url === undefined ? { scheme: tls ? "https" : "http", port } : { url };
@@ -122,19 +130,42 @@ const loadDocument = async (): Promise<JsonObject> => JSON.parse(await readFile(
 function pagesOf(
   config: Config,
   { docsLogin: login }: Secrets,
-  { authentication }: Api,
+  { authentication, downloads, uploads }: Api,
   { render }: Metrics,
   logins: DashboardLogins | undefined,
 ): PlainRoute[] {
   const isAdmitted = (header: Headers) => authentication.refusal(undefined, header) === undefined;
   const services = [...restServices, Health];
   const docs = { document: loadDocument, services, assetDirectory, login, isAtRoot: logins === undefined };
+  const { downloadMedia, uploadMedia } = MessageService.method;
+  const { maxBytes } = config.media;
   return [
+    createFileRoute({
+      admit: (header) => authentication.admission(downloadMedia, header),
+      find: async (session, file, signal) => {
+        const found = await asConnectError(downloads.find(session, messageIdOf(file), signal));
+        return { ...found, open: (start, ending) => asConnectError(found.open(start, ending)) };
+      },
+    }),
+    createUploadRoute({
+      maxBytes,
+      admit: (header) => authentication.admission(uploadMedia, header),
+      store: async (session, content) => {
+        const { expiresAtMs, ...upload } = await asConnectError(uploads.store(session, content));
+        return { ...upload, expiresAt: new Date(expiresAtMs).toISOString() };
+      },
+    }),
     ...(logins ? [...createDashboardRoutes({ directory: dashboardDirectory }), ...createLoginRoutes(logins)] : []),
     ...(config.docs ? createDocsRoutes(docs) : []),
     ...(config.metrics ? [createMetricsRoute(render, isAdmitted)] : []),
   ];
 }
+
+/** Turns the failures of a call into the errors that REST answers. */
+const asConnectError = <T>(call: Promise<T>): Promise<T> =>
+  call.catch((error: unknown) => {
+    throw error instanceof SessionError ? connectErrorOf(error) : error;
+  });
 
 const limitsOf = ({ keepAlive, maxStreamsPerConnection }: Config) => ({
   maxConcurrentStreams: maxStreamsPerConnection,

@@ -1,15 +1,20 @@
 import packageJson from "../../package.json" with { type: "json" };
 import { createSpool } from "../adapters/spool/spool.ts";
 import { createLazyFetcher } from "../adapters/undici/lazy-fetcher.ts";
+import { FileLinks } from "../app/sending/file-links.ts";
 import { OutgoingFiles } from "../app/sending/outgoing-files.ts";
 import type { Config } from "../config/config.ts";
 import type { Backend } from "../ports/backend.ts";
 import type { AccessRules } from "./access-rules.ts";
+import type { Engines } from "./engines.ts";
 import type { Tools } from "./overrides.ts";
 
 /** The files of messages. */
 export interface Media {
   readonly files: OutgoingFiles;
+  readonly links: FileLinks;
+  /** Returns the server's URL, as clients see it. */
+  readonly baseUrl: () => string;
   /** Removes the files of sessions that do not exist any more. Never rejects. */
   clean(backend: Pick<Backend, "sessions">): Promise<void>;
   close(): Promise<void>;
@@ -18,10 +23,13 @@ export interface Media {
 /** Creates the spool in the data directory, and the fetcher that fills it through the guard and the proxies of webhooks. */
 export function createMedia(
   directory: string,
-  { media }: Config,
+  config: Config,
+  baseUrl: () => string,
+  { factories: engines }: Engines,
   { webhookAllowList: allow, webhookProxies: proxies }: AccessRules,
   { clock, logger }: Tools,
 ): Media {
+  const { media } = config;
   const spool = createSpool(`${directory}/files`);
   const fetcher = createLazyFetcher({
     clock,
@@ -30,8 +38,11 @@ export function createMedia(
     userAgent: `sessiond/${packageJson.version}`,
     limitMs: media.fetchLimitMs,
   });
+  const files = new OutgoingFiles({ fetcher, spool, clock, maxBytes: media.maxBytes });
   return {
-    files: new OutgoingFiles({ fetcher, spool, maxBytes: media.maxBytes }),
+    files,
+    baseUrl,
+    links: new FileLinks({ baseUrl, engines, isEnabled: media.isShown, mimetypes: media.mimetypes }),
     async clean({ sessions }) {
       try {
         const { records } = await sessions.list();
@@ -40,6 +51,8 @@ export function createMedia(
         logger.warn({ err: error }, "files of removed sessions could not be removed");
       }
     },
-    close: () => fetcher.close(),
+    async close() {
+      await Promise.all([files.close(), fetcher.close()]);
+    },
   };
 }

@@ -28,7 +28,7 @@ export interface RunningSessions {
 export function createSessions(
   backend: Backend,
   engines: Engines,
-  { files }: Pick<Media, "files">,
+  { files, links: fileLinks }: Pick<Media, "files" | "links">,
   config: Config,
   { proxies, globalWebhook }: Secrets,
   { clock, random, logger }: Tools,
@@ -59,6 +59,7 @@ export function createSessions(
     sendRate: config.sendRate,
     files,
     ignore: config.ignore,
+    fileLinks,
     scope: sessionScope,
     onChange(record) {
       reconnects.note(record);

@@ -12,6 +12,7 @@ const loopback = { SESSIOND_HOST: "127.0.0.1", WAHA_API_KEY: key };
 const reading = [
   "CheckHealth",
   "CreateStreamTicket",
+  "DownloadMedia",
   "GetDelivery",
   "GetMe",
   "GetOutgoing",
@@ -74,6 +75,7 @@ const changing = [
   "StopSessionDeprecated",
   "StopTyping",
   "UpdateSession",
+  "UploadMedia",
 ];
 
 const denied: ReadonlySet<string> = new Set(["PermissionDenied", "403"]);

@@ -49,6 +49,10 @@ const codes = {
   MESSAGE_NOT_FOUND: "NotFound",
   MESSAGE_HAS_LEFT: "FailedPrecondition",
   TOO_MANY_MESSAGES: "ResourceExhausted",
+  FILE_NOT_FOUND: "NotFound",
+  FILE_GONE: "NotFound",
+  FILE_TOO_LARGE: "ResourceExhausted",
+  FILE_UNAVAILABLE: "Unavailable",
 } as const satisfies Record<ErrorReason, keyof typeof Code>;
 
 const isReason = (name: string): name is ErrorReason => Object.hasOwn(codes, name);

@@ -16,6 +16,7 @@ import { SessionService } from "../../gen/sessiond/v1/session_service_pb.js";
 import { openMemoryBackend } from "../../src/adapters/memory/backend.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import type { Ability, Engine, EngineEvent, EngineFactory } from "../../src/ports/engine.ts";
+import type { MessageFile, MessageFiles } from "../../src/ports/media.ts";
 import { type Sending, SendRefused } from "../../src/ports/sending.ts";
 import { collect } from "../support/async-items.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -45,6 +46,9 @@ export class ScriptedEngine implements Engine {
   readonly files: Buffer[] = [];
   /** What callers have asked for beside messages. */
   readonly acts: string[] = [];
+  /** Files of messages, by WhatsApp's id. */
+  readonly known = new Map<string, MessageFile>();
+  readonly messageFiles: MessageFiles = { find: async ({ id }) => this.known.get(id) };
   readonly sending: Sending = {
     limits: {
       timelock: async () => create(ReachoutTimelockSchema, { isActive: true, enforcementType: "DEFAULT" }),
@@ -105,7 +109,7 @@ export async function openHarness(t: TestContext, more: Readonly<Record<string, 
     hasLogin: async () => true,
   });
   const engines = [
-    factory(Engine_Kind.NOWEB, ["pairingCodes"]),
+    factory(Engine_Kind.NOWEB, ["pairingCodes", "messageFiles"]),
     factory(Engine_Kind.WEBJS, ["pairingCodes", "screenshots"]),
   ];
   const drawQr = async (value: string) => new TextEncoder().encode(`drawn ${value}`);

@@ -65,7 +65,10 @@ describe("PostgreSQL is away from three nodes", { timeout: 120_000 }, () => {
   };
 
   /** Takes PostgreSQL away while a message comes for each session, and waits until everything goes on. */
-  async function outlast(lengthMs: number, whileAway: () => Promise<void>): Promise<{ logins: number; conflicts: number }> {
+  async function outlast(
+    lengthMs: number,
+    whileAway: () => Promise<void>,
+  ): Promise<{ logins: number; conflicts: number }> {
     const { logins, conflicts } = whatsapp.counters;
     const bob = whatsapp.phone();
     await postgres.kill();

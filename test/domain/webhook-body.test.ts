@@ -127,7 +127,7 @@ describe("the body of a webhook", () => {
     assert.equal(
       JSON.stringify(payloadOf({ name: "message", payload })),
       '{"id":"false_12036@g.us_3EB0","timestamp":1767225600,"from":"12036@g.us","fromMe":false,"source":"app","to":"22222222222@c.us",' +
-        '"participant":"11111111111@c.us","body":"hello","hasMedia":true,"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],' +
+        '"participant":"11111111111@c.us","body":"hello","hasMedia":true,"media":null,"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],' +
         '"replyTo":{"id":"3EAF","participant":"22222222222@c.us","body":"hi"},"_data":{"key":{"id":"3EB0"}}}',
     );
   });

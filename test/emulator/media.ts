@@ -4,8 +4,9 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { proto } from "@whiskeysockets/baileys";
+import { proto } from "@whiskeysockets/baileys";
 import { cert, key } from "../support/localhost-certificate.ts";
+import { type BinaryNode, stanza } from "./stanza.ts";
 
 export const mediaAuth = "emulator";
 const macBytes = 10;
@@ -21,7 +22,13 @@ const infos: Readonly<Record<string, readonly [info: string, path: string]>> = {
 };
 
 /** Kinds of messages with a file. */
-export type MediaKind = "imageMessage" | "videoMessage" | "ptvMessage" | "audioMessage" | "documentMessage";
+export type MediaKind =
+  | "imageMessage"
+  | "videoMessage"
+  | "ptvMessage"
+  | "audioMessage"
+  | "documentMessage"
+  | "stickerMessage";
 
 /** The fields that every message with a file has. */
 type Media = Pick<
@@ -162,6 +169,27 @@ export function mediaIn(content: proto.IMessage): [MediaKind, Media] {
     if (media) return [kind as MediaKind, media as Media];
   }
   throw new Error("the message has no file");
+}
+
+/** A phone's answer to a device that asks for a file which is no longer at its place: the new place, or undefined for none. */
+export interface Reupload {
+  readonly mediaKey: Uint8Array;
+  readonly directPath: string | undefined;
+}
+
+/** Returns the notification that brings a phone's answer (whatsmeow, mediaretry.go). */
+export function reuploadNotification(from: string, id: string, rmr: BinaryNode, reupload: Reupload): BinaryNode {
+  const { mediaKey, directPath } = reupload;
+  const attributes = { type: "mediaretry", id, from };
+  if (directPath === undefined) return stanza("notification", attributes, [stanza("error", { code: 2 }), rmr]);
+  const { SUCCESS } = proto.MediaRetryNotification.ResultType;
+  const plain = proto.MediaRetryNotification.encode({ stanzaId: id, directPath, result: SUCCESS }).finish();
+  const retryKey = Buffer.from(hkdfSync("sha256", mediaKey, Buffer.alloc(32), "WhatsApp Media Retry Notification", 32));
+  const iv = randomBytes(12);
+  const cipher = createCipheriv("aes-256-gcm", retryKey, iv).setAAD(Buffer.from(id));
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const encrypted = stanza("encrypt", {}, [stanza("enc_p", {}, sealed), stanza("enc_iv", {}, iv)]);
+  return stanza("notification", attributes, [rmr, encrypted]);
 }
 
 function keysOf(kind: string, mediaKey: Uint8Array) {

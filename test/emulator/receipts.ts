@@ -1,5 +1,6 @@
 /** Receipts and acks: from devices for messages they got, and from phones for messages that devices sent. */
 import type { LinkedDevice } from "./device.ts";
+import { reuploadNotification } from "./media.ts";
 import { type BinaryNode, child, children, stanza, unixTime } from "./stanza.ts";
 import type { WhatsApp } from "./whatsapp.ts";
 
@@ -36,6 +37,12 @@ const keyOf = (id: string, type: string | undefined, person: string | undefined)
 export function takeReceipt(whatsapp: WhatsApp, device: LinkedDevice, node: BinaryNode): void {
   const { id = "", to, type, participant } = node.attrs;
   device.connection?.send(stanza("ack", { class: "receipt", id, from: to, type, participant }));
+  const rmr = type === "server-error" ? child(node, "rmr") : undefined;
+  if (rmr) {
+    const answer = whatsapp.reuploads.get(id);
+    if (answer) device.connection?.send(reuploadNotification(device.phone.jid, id, rmr, answer));
+    return;
+  }
   const ids = [id, ...children(child(node, "list"), "item").map((item) => item.attrs.id ?? "")];
   for (const messageId of ids) {
     device.ledger.addReceipt(messageId, type ?? "delivery");

@@ -10,7 +10,7 @@ import type { LinkedDevice } from "./device.ts";
 import { Groups } from "./groups.ts";
 import { sendHistory } from "./history.ts";
 import { type LinkCodeRequest, takeLinkCode } from "./link-code.ts";
-import { type MediaHost, startMediaHost } from "./media.ts";
+import { type MediaHost, type Reupload, startMediaHost } from "./media.ts";
 import { routeMessage } from "./messages.ts";
 import { createServerIdentity, type HandshakeResult } from "./noise-server.ts";
 import { type Candidate, offerPairing } from "./pairing.ts";
@@ -83,6 +83,8 @@ export class WhatsApp extends EventEmitter<WhatsAppEvents> {
   /** Numbers that were asked for, with the number of their account if it has other digits; null: there is no account. */
   readonly numbering = new Map<string, string | null>();
   readonly groups = new Groups();
+  /** Answers of phones that are asked to upload a file again, by the id of its message. */
+  readonly reuploads = new Map<string, Reupload>();
   /** Errors inside the emulator, such as invalid frames and messages it could not decrypt. Empty in a good test. */
   readonly faults: unknown[] = [];
   /**

@@ -680,6 +680,142 @@ export declare type SendVideoResponse = Message<"sessiond.v1.SendVideoResponse">
 export declare const SendVideoResponseSchema: GenMessage<SendVideoResponse>;
 
 /**
+ * Part of a file to upload.
+ *
+ * @generated from message sessiond.v1.UploadMediaRequest
+ */
+export declare type UploadMediaRequest = Message<"sessiond.v1.UploadMediaRequest"> & {
+  /**
+   * Name of the session that sends the file. In the first message.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Next bytes of the file.
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message sessiond.v1.UploadMediaRequest.
+ * Use `create(UploadMediaRequestSchema)` to create a new message.
+ */
+export declare const UploadMediaRequestSchema: GenMessage<UploadMediaRequest>;
+
+/**
+ * Uploaded file.
+ *
+ * @generated from message sessiond.v1.UploadMediaResponse
+ */
+export declare type UploadMediaResponse = Message<"sessiond.v1.UploadMediaResponse"> & {
+  /**
+   * Id for `file.mediaId`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * URL for `file.url`. Nothing can be fetched from it.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Size of the file, bytes.
+   *
+   * @generated from field: uint64 size = 3;
+   */
+  size: bigint;
+
+  /**
+   * Time until which it can be sent.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message sessiond.v1.UploadMediaResponse.
+ * Use `create(UploadMediaResponseSchema)` to create a new message.
+ */
+export declare const UploadMediaResponseSchema: GenMessage<UploadMediaResponse>;
+
+/**
+ * Message whose file is wanted.
+ *
+ * @generated from message sessiond.v1.DownloadMediaRequest
+ */
+export declare type DownloadMediaRequest = Message<"sessiond.v1.DownloadMediaRequest"> & {
+  /**
+   * Name of the session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Id of the message, as events show it.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sessiond.v1.DownloadMediaRequest.
+ * Use `create(DownloadMediaRequestSchema)` to create a new message.
+ */
+export declare const DownloadMediaRequestSchema: GenMessage<DownloadMediaRequest>;
+
+/**
+ * Part of a file.
+ *
+ * @generated from message sessiond.v1.DownloadMediaResponse
+ */
+export declare type DownloadMediaResponse = Message<"sessiond.v1.DownloadMediaResponse"> & {
+  /**
+   * Media type of the file. In the first message.
+   *
+   * @generated from field: string mimetype = 1;
+   */
+  mimetype: string;
+
+  /**
+   * Name of the file, if it has one. In the first message.
+   *
+   * @generated from field: string filename = 2;
+   */
+  filename: string;
+
+  /**
+   * Size of the file, bytes. In the first message.
+   *
+   * @generated from field: uint64 size = 3;
+   */
+  size: bigint;
+
+  /**
+   * Next bytes of the file.
+   *
+   * @generated from field: bytes content = 4;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message sessiond.v1.DownloadMediaResponse.
+ * Use `create(DownloadMediaResponseSchema)` to create a new message.
+ */
+export declare const DownloadMediaResponseSchema: GenMessage<DownloadMediaResponse>;
+
+/**
  * Reaction to set.
  *
  * @generated from message sessiond.v1.SetReactionRequest
@@ -1316,6 +1452,28 @@ export declare const MessageService: GenService<{
     methodKind: "unary";
     input: typeof SendVideoRequestSchema;
     output: typeof SendVideoResponseSchema;
+  },
+  /**
+   * Uploads a file to send later: the first message names the session, all bring content. REST has `POST /api/{session}/media` with the
+   * file as its body. The file can be sent for an hour, any number of times, until the server restarts.
+   *
+   * @generated from rpc sessiond.v1.MessageService.UploadMedia
+   */
+  uploadMedia: {
+    methodKind: "client_streaming";
+    input: typeof UploadMediaRequestSchema;
+    output: typeof UploadMediaResponseSchema;
+  },
+  /**
+   * Fetches the file of a message from WhatsApp. REST serves it under the message's `media.url`. The first message tells about the file, all
+   * bring content.
+   *
+   * @generated from rpc sessiond.v1.MessageService.DownloadMedia
+   */
+  downloadMedia: {
+    methodKind: "server_streaming";
+    input: typeof DownloadMediaRequestSchema;
+    output: typeof DownloadMediaResponseSchema;
   },
   /**
    * Sets or removes the account's reaction to a message.

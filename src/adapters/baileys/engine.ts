@@ -21,9 +21,11 @@ import { Heartbeat } from "./heartbeat.ts";
 import { Inbox, type StoredMessage } from "./inbox.ts";
 import type { MediaRoute } from "./media-host.ts";
 import { accountOf } from "./message.ts";
+import { BaileysMessageFiles } from "./message-files.ts";
 import { followNames, peopleOf } from "./names.ts";
 import { honourShownSecret, pairingCodesOf } from "./pairing.ts";
 import { uploadFirstPreKeys } from "./pre-keys.ts";
+import { ReceivedFiles } from "./received-files.ts";
 import { RecentMessages } from "./recent-messages.ts";
 import { Route } from "./route.ts";
 import { BaileysSending } from "./sending.ts";
@@ -42,6 +44,7 @@ const graceMs = 1_000;
 export class BaileysEngine implements Engine {
   readonly pairingCodes: PairingCodes;
   readonly sending: BaileysSending;
+  readonly messageFiles: BaileysMessageFiles;
   readonly #settings: Settings;
   readonly #options: EngineOptions;
   readonly #version: string;
@@ -63,6 +66,7 @@ export class BaileysEngine implements Engine {
   #heartbeat: Heartbeat | undefined;
   #chats: ChatRecorder | undefined;
   #people: People | undefined;
+  #received: ReceivedFiles | undefined;
 
   constructor(settings: Settings, options: EngineOptions) {
     this.#settings = settings;
@@ -83,14 +87,18 @@ export class BaileysEngine implements Engine {
     this.#acks = new AckReports(this.#life);
     this.#recent = new RecentMessages(clock);
     this.#sent = new SentMessages(options.sentMessage);
-    this.sending = new BaileysSending({
+    const parts = {
       clock,
-      logger: options.logger,
-      recent: this.#recent,
       sent: this.#sent,
       mediaRoute: () => this.#mediaRoute(),
       limitsChanged: () => this.#reportMe(),
       connection: () => this.#connection(),
+    };
+    this.sending = new BaileysSending({ ...parts, logger: options.logger, recent: this.#recent });
+    this.messageFiles = new BaileysMessageFiles({
+      ...parts,
+      received: () => this.#received,
+      remember: (message) => this.#auth?.defer(this.#received?.moved(message) ?? new Map(), true),
     });
     this.#life.start();
   }
@@ -122,6 +130,7 @@ export class BaileysEngine implements Engine {
     this.#auth = await AuthStore.open(credentials, this.#settings.clock, (error) => this.#life.fail(error));
     const { inbox, left } = await Inbox.open(credentials);
     this.#inbox = inbox;
+    this.#received = await ReceivedFiles.open(credentials);
     if (this.#isUnlinking) inbox.giveUp();
     const people = peopleOf(this.#auth);
     this.#people = people;
@@ -293,7 +302,12 @@ export class BaileysEngine implements Engine {
   #takeMessages(messages: readonly WAMessage[], auth: AuthStore, people: People): void {
     this.#recent.add(messages);
     const { stored, changes } = this.#inbox.add(reportsIn(messages, auth.state.creds));
-    const written = auth.releaseRatchets(stored.length > 0 ? changes : undefined);
+    const files = this.#received?.add(messages) ?? [];
+    const written = auth.releaseRatchets(stored.length > 0 ? new Map([...changes, ...files]) : undefined);
+    void this.#received?.trim().then(
+      (forgotten) => auth.defer(forgotten),
+      () => {},
+    );
     const named = written.then(() => people.complete(stored));
     // A failed write ends the engine; WhatsApp then sends the messages again.
     named.catch(() => {});

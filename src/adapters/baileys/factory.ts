@@ -22,7 +22,7 @@ export function createBaileysFactory(options: BaileysOptions): EngineFactory {
   });
   return {
     kind: Engine_Kind.NOWEB,
-    abilities: ["pairingCodes", "sending"],
+    abilities: ["pairingCodes", "sending", "messageFiles"],
     clientVersions: settings.versions,
     formerLogins: { restore: async (credentials) => (await library.load()).restoreFormerLogin(credentials) },
     preload: () => library.load(),

@@ -9,7 +9,7 @@ export interface MediaKeys {
 }
 
 export const macBytes = 10;
-const blockBytes = 16;
+export const blockBytes = 16;
 
 /** Returns the keys for a file of a kind (whatsmeow, getMediaKeys). */
 export async function keysOf(mediaKey: Uint8Array, type: MediaType): Promise<MediaKeys> {

@@ -3,12 +3,15 @@ import { normalizeMessageContent, type proto, toNumber, type WAMessage } from "@
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload,
+  type MessagePayload_Media,
+  MessagePayload_MediaSchema,
   type MessagePayload_ReplyTo,
   MessagePayload_ReplyToSchema,
   MessagePayloadSchema,
 } from "../../../gen/sessiond/v1/event_pb.js";
 import { addressesOf } from "../engine/addresses.ts";
 import { chatId, isPerson, type Person, personOf } from "../engine/chat-id.ts";
+import { fileIn, mimetypeOf } from "./media-content.ts";
 
 type Content = proto.IMessage;
 
@@ -67,15 +70,6 @@ const texts = {
 type Kind = keyof typeof texts;
 
 const kinds = Object.keys(texts).filter((key): key is Kind => key in texts);
-const mediaKinds = new Set<Kind>([
-  "imageMessage",
-  "videoMessage",
-  "ptvMessage",
-  "audioMessage",
-  "documentMessage",
-  "stickerMessage",
-]);
-
 /** Returns the message as events show it; undefined if no user wrote it. */
 export function messagePayload(message: WAMessage, me: Account): MessagePayload | undefined {
   const content = normalizeMessageContent(message.message);
@@ -97,12 +91,20 @@ export function payloadOf(message: WAMessage, content: Content, me: Account): Me
     ...addressesOf({ fromMe, key: key.id, chat, author, me: account }),
     timestamp: toNumber(message.messageTimestamp ?? 0),
     body: (kind && texts[kind](content)) ?? "",
-    hasMedia: kind !== undefined && mediaKinds.has(kind),
+    ...mediaOf(content),
     ack: ackOf(message.status),
     vCards: vCardsOf(content),
     ...(kind && replyTo(content, kind, account)),
     data: jsonObject(message),
   });
+}
+
+/** Returns what is known of a message's file. Its URL is added by the server. */
+function mediaOf(content: Content): { hasMedia: boolean; media?: MessagePayload_Media } {
+  const fields = fileIn(content)?.fields;
+  if (!fields) return { hasMedia: false };
+  const media = { mimetype: mimetypeOf(fields), filename: fields.fileName ?? "" };
+  return { hasMedia: true, media: create(MessagePayload_MediaSchema, media) };
 }
 
 const kindOf = (content: Content) => kinds.find((kind) => content[kind] !== null && content[kind] !== undefined);

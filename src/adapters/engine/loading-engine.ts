@@ -1,5 +1,6 @@
 import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
 import { PairingCodeRefused } from "../../ports/engine.ts";
+import type { MessageFiles } from "../../ports/media.ts";
 import { type AccountLimits, ConnectionLost, type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Logger } from "../../ports/system.ts";
 import { type Closed, closedOnRequest } from "./close-cause.ts";
@@ -29,6 +30,13 @@ export class LoadingEngine implements Engine {
     markSeen: async (...parts) => this.#sending().markSeen(...parts),
     setTyping: async (...parts) => this.#sending().setTyping(...parts),
     findAccount: async (number) => this.#sending().findAccount(number),
+  };
+  readonly messageFiles: MessageFiles = {
+    find: async (name) => {
+      const files = this.#engine?.messageFiles;
+      if (!files) throw new ConnectionLost("the engine is not logged in");
+      return files.find(name);
+    },
   };
   /** Undefined if the engine was closed first or could not be opened. */
   readonly #opened: Promise<Engine | undefined>;

@@ -12,6 +12,7 @@ import { lockEndMs } from "../../domain/account.ts";
 import type { MessageName } from "../../domain/chat-address.ts";
 import { invalidArgument, SessionError, sessionNotFound, shuttingDown } from "../../domain/errors.ts";
 import { statusOf } from "../../domain/session.ts";
+import type { MessageFiles } from "../../ports/media.ts";
 import type { OutgoingQuery, OutgoingStore } from "../../ports/outgoing.ts";
 import { type AccountLimits, type Sending, SendRefused } from "../../ports/sending.ts";
 import type { Sessions } from "../../ports/sessions.ts";
@@ -105,6 +106,15 @@ export class MessageSender {
   /** Returns the error for a call, if WhatsApp or the engine refused it; else the error itself. */
   refusalOf(error: unknown, session: string): unknown {
     return error instanceof SendRefused ? refusedCall(error, session, this.#options.clock.wallMs()) : error;
+  }
+
+  /** Returns what fetches the files of a WORKING session's messages. */
+  async messageFiles(session: string, signal: AbortSignal): Promise<MessageFiles> {
+    const record = await this.#working(session, signal);
+    const { messageFiles, sending } = await this.#options.manager.sends(session);
+    if (messageFiles) return messageFiles;
+    if (!sending) throw statusUnexpected(record);
+    throw new SessionError("METHOD_NOT_SUPPORTED", "The engine of this session does not fetch files", { session });
   }
 
   /** Returns a new message id. */

@@ -5,17 +5,28 @@ import { contradictedType, headBytes } from "../../domain/file-content.ts";
 import { isUnsent } from "../../domain/outgoing.ts";
 import { type FileFetcher, FileUnavailable, type Spool, type SpooledFile } from "../../ports/media.ts";
 import { SendRefused } from "../../ports/sending.ts";
+import type { Clock } from "../../ports/system.ts";
 import { Slots } from "./slots.ts";
 
 /** Place that a caller's file comes from. */
 export type FileSource =
   | { readonly field: "file.url"; readonly url: string }
-  | { readonly field: "file.data"; readonly base64: string };
+  | { readonly field: "file.data"; readonly base64: string }
+  | { readonly field: "file.mediaId"; readonly mediaId: string };
+
+/** A file that was uploaded to be sent later. */
+export interface Upload {
+  readonly id: string;
+  readonly size: number;
+  /** Unix time (ms). */
+  readonly expiresAtMs: number;
+}
 
 /** Dependencies of the files. */
 export interface OutgoingFilesOptions {
   readonly fetcher: Pick<FileFetcher, "fetch">;
   readonly spool: Spool;
+  readonly clock: Clock;
   /** Size of a file, at most. */
   readonly maxBytes: number;
 }
@@ -23,12 +34,19 @@ export interface OutgoingFilesOptions {
 /** Files that arrive from URLs at the same time, at most, and files that are on their way to WhatsApp. */
 const maxArriving = 16;
 const maxLeaving = 4;
+/** Time for which an uploaded file can be sent, and number of such files, at most. */
+const uploadMs = 3_600_000;
+const maxUploads = 1_000;
+/** Form of the URL of an uploaded file. Its id cannot be guessed. */
+const uploadUrl = /\/api\/[^/]+\/media\/([0-9a-f]{32})$/;
 
 /** The files of messages that are to be sent: they go to the spool before the message is accepted, and leave it with the message. */
 export class OutgoingFiles {
   readonly #options: OutgoingFilesOptions;
   readonly #arriving = new Slots(maxArriving);
   readonly #leaving = new Slots(maxLeaving);
+  /** Uploaded files by their id, the oldest first. */
+  readonly #uploads = new Map<string, { readonly session: string; readonly file: SpooledFile; cancel(): void }>();
 
   constructor(options: OutgoingFilesOptions) {
     this.#options = options;
@@ -37,7 +55,7 @@ export class OutgoingFiles {
   /** Puts a caller's file into the spool. Rejects with INVALID_ARGUMENT, which names the field, if it cannot be had or sent. */
   async take(session: string, source: FileSource, file: File, signal: AbortSignal): Promise<File> {
     const { spool } = this.#options;
-    const add = () => spool.add(session, checked(this.#open(source, signal), file.mimetype));
+    const add = async () => spool.add(session, checked(this.#open(session, source, signal), file.mimetype));
     try {
       const spooled = await ("url" in source ? this.#arriving.run(add) : add());
       if (spooled.size > 0) return { ...file, spoolId: spooled.id, spoolKey: spooled.key, size: BigInt(spooled.size) };
@@ -47,6 +65,29 @@ export class OutgoingFiles {
       if (!(error instanceof FileUnavailable)) throw error;
       throw invalidArgument([{ field: source.field, description: error.message }]);
     }
+  }
+
+  /** Puts a file into the spool that a caller may send later. Rejects with INVALID_ARGUMENT if it is empty or too large. */
+  async upload(session: string, content: AsyncIterable<Uint8Array>): Promise<Upload> {
+    const { spool, clock, maxBytes } = this.#options;
+    try {
+      const file = await spool.add(session, limited(content, maxBytes));
+      const cancel = clock.schedule(uploadMs, () => void this.#forget(file.id));
+      this.#uploads.set(file.id, { session, file, cancel });
+      for (const oldest of this.#uploads.keys()) {
+        if (this.#uploads.size <= maxUploads) break;
+        await this.#forget(oldest);
+      }
+      return { id: file.id, size: file.size, expiresAtMs: clock.wallMs() + uploadMs };
+    } catch (error) {
+      if (!(error instanceof FileUnavailable)) throw error;
+      throw invalidArgument([{ field: "content", description: error.message }]);
+    }
+  }
+
+  /** Forgets all uploaded files. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#uploads.keys()].map((id) => this.#forget(id)));
   }
 
   /** Yields the content of a message's file. Throws SendRefused if this machine no longer has it. */
@@ -81,13 +122,36 @@ export class OutgoingFiles {
     await this.#options.spool.retain(session, ids).catch(() => {});
   }
 
-  #open(source: FileSource, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { fetcher, maxBytes } = this.#options;
-    return "url" in source ? fetcher.fetch(source.url, maxBytes, signal) : decode(source.base64, maxBytes);
+  #open(session: string, source: FileSource, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const { fetcher, spool, maxBytes } = this.#options;
+    if ("base64" in source) return decode(source.base64, maxBytes);
+    const uploadId = "url" in source ? uploadUrl.exec(source.url)?.[1] : source.mediaId;
+    const upload = this.#uploads.get(uploadId ?? "");
+    if (upload?.session === session) return spool.read(session, upload.file);
+    if ("url" in source) return fetcher.fetch(source.url, maxBytes, signal);
+    throw new FileUnavailable("names no uploaded file of this session: an upload can be sent for an hour");
+  }
+
+  async #forget(id: string): Promise<void> {
+    const upload = this.#uploads.get(id);
+    this.#uploads.delete(id);
+    upload?.cancel();
+    if (upload) await this.#options.spool.remove(upload.session, id).catch(() => {});
   }
 }
 
 const spooledFile = ({ spoolId: id, spoolKey: key, size }: File): SpooledFile => ({ id, key, size: Number(size) });
+
+/** Yields a file as it is. Throws FileUnavailable if it is empty or too large. */
+async function* limited(content: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const bytes of content) {
+    size += bytes.length;
+    if (size > maxBytes) throw new FileUnavailable(`must not be larger than ${maxBytes} bytes`);
+    yield bytes;
+  }
+  if (size === 0) throw new FileUnavailable("is empty");
+}
 
 /** Yields the bytes of base64. Throws FileUnavailable if it is not base64, or has too many. */
 async function* decode(text: string, maxBytes: number): AsyncGenerator<Uint8Array> {

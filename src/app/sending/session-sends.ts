@@ -4,6 +4,7 @@ import {
   OutgoingMessageSchema,
   type SessionRecord,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
+import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { lockEndMs } from "../../domain/account.ts";
 import { endpointIdsFor, endpointsOf } from "../../domain/delivery.ts";
@@ -11,6 +12,7 @@ import { messageAckEvent, messageEvents } from "../../domain/event.ts";
 import { acknowledged, isUnsent, voided } from "../../domain/outgoing.ts";
 import { ackPayloadOf, payloadOf } from "../../domain/outgoing-payload.ts";
 import type { MessageChange } from "../../domain/session.ts";
+import type { MessageFiles } from "../../ports/media.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { AckReport, Sending } from "../../ports/sending.ts";
 import type { Lease } from "../../ports/sessions.ts";
@@ -29,6 +31,8 @@ export interface SendingSession {
   record(): SessionRecord;
   /** Returns what sends the session's messages now; undefined unless the session is WORKING. */
   sending(): Sending | undefined;
+  /** Returns what fetches the files of its messages now; undefined unless the session is WORKING. */
+  messageFiles(): MessageFiles | undefined;
 }
 
 /** The messages that one session sends: stores them, sends them in order, and announces how far they have come. */
@@ -78,6 +82,11 @@ export class SessionSends {
     const endMs = lockEndMs(this.#session.record().me?.reachoutTimelock, this.#deps.clock.wallMs());
     if (force || endMs === undefined) return undefined;
     return (await this.sending?.limits?.isNewChat(chatId)) ? endMs : undefined;
+  }
+
+  /** Fetches the files of the session's messages; undefined unless the session is WORKING. */
+  get messageFiles(): MessageFiles | undefined {
+    return this.#session.messageFiles();
   }
 
   /** Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. */
@@ -174,12 +183,18 @@ export class SessionSends {
     );
     const events = [
       // Its acknowledgement may be in the same write.
-      ...(hasLeft ? messageEvents(record, payloadOf({ ...after, state: State.SENDING }, me), context) : []),
+      ...(hasLeft ? messageEvents(record, this.#payloadOf({ ...after, state: State.SENDING }), context) : []),
       ...(isStep ? [messageAckEvent(record, ackPayloadOf(after, me, after.state), context)] : []),
       ...members.map(([member, state]) => messageAckEvent(record, ackPayloadOf(after, me, state, member), context)),
     ];
     const endpoints = endpointsOf(record.config?.webhooks ?? [], this.#deps.globalWebhook);
     return events.map((event) => ({ event, endpointIds: endpointIdsFor(event.name, endpoints) }));
+  }
+
+  #payloadOf(message: OutgoingMessage): MessagePayload {
+    const record = this.#session.record();
+    const payload = payloadOf(message, record.me);
+    return this.#deps.fileLinks?.link(record, payload) ?? payload;
   }
 
   #context() {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -11,9 +13,11 @@ import {
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
-import { type Sending, SendRefused } from "../../../src/ports/sending.ts";
+import { FileGone, FileUnavailable } from "../../../src/ports/media.ts";
+import { type Sending, SendRefused, type SentMessage } from "../../../src/ports/sending.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
-import { mediaIn } from "../../emulator/media.ts";
+import { type MediaKind, mediaIn } from "../../emulator/media.ts";
+import { sendContent } from "../../emulator/messages.ts";
 import type { Phone } from "../../emulator/phone.ts";
 import { startWhatsApp, type WhatsApp } from "../../emulator/whatsapp.ts";
 
@@ -38,12 +42,13 @@ async function* inPieces(content: Uint8Array, size = 1_000): AsyncGenerator<Uint
   for (let at = 0; at < content.length; at += size) yield content.subarray(at, at + size);
 }
 
-describe("a NOWEB engine that sends files", () => {
+describe("a NOWEB engine that sends and fetches files", () => {
   let whatsapp: WhatsApp;
   let phone: Phone;
   let bob: Phone;
   let session: EngineSession;
   let engine: OpenEngine;
+  const sent = new Map<string, SentMessage>();
 
   const sending = (): Sending => engine.engine.sending ?? assert.fail("the engine cannot send");
   /** Uploads and sends a file; returns the content that the phone shows. */
@@ -60,6 +65,7 @@ describe("a NOWEB engine that sends files", () => {
     phone = whatsapp.phone();
     bob = whatsapp.phone();
     session = new EngineSession(createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url }));
+    session.sentMessage = async (id) => sent.get(id);
     engine = await session.openLoggedIn(({ seen }) => {
       const qr = seen.findLast((event) => event.type === "qr");
       return phone.scan(qr?.value ?? "");
@@ -164,4 +170,126 @@ describe("a NOWEB engine that sends files", () => {
       assert.ok(!phone.devices[0]?.ledger.sent.includes(message.id));
     });
   }
+
+  /** Sends the session a message with a file; returns the id that events show. */
+  const receive = async (
+    kind: MediaKind,
+    content: Uint8Array,
+    mimetype: string,
+    more: object = {},
+  ): Promise<string> => {
+    const fields = { ...whatsapp.media.store(kind, content, mimetype), ...more };
+    const id = await sendContent(whatsapp, bob, phone, { [kind]: fields });
+    const shown = () => engine.seen.flatMap((event) => (event.type === "message" ? event.message : []));
+    await whatsapp.until(() => shown().some((message) => message.id.includes(id)), "a message in the session");
+    const message = shown().find((one) => one.id.includes(id)) ?? assert.fail();
+    assert.deepEqual([message.hasMedia, message.media?.mimetype, message.media?.url], [true, mimetype, ""]);
+    return id;
+  };
+  const find = async (id: string) => {
+    const file = await engine.engine.messageFiles?.find({ id, chatId: `${bob.number}@c.us`, fromMe: false });
+    return file ?? assert.fail("the file is not known");
+  };
+  const read = async (id: string, start = 0): Promise<Buffer> => {
+    const parts = [];
+    for await (const part of await (await find(id)).open(start, new AbortController().signal)) parts.push(part);
+    return Buffer.concat(parts);
+  };
+
+  for (const [kind, mimetype] of [
+    ["imageMessage", "image/jpeg"],
+    ["videoMessage", "video/mp4"],
+    ["ptvMessage", "video/mp4"],
+    ["audioMessage", "audio/ogg; codecs=opus"],
+    ["documentMessage", "application/pdf"],
+    ["stickerMessage", "image/webp"],
+  ] as const) {
+    it(`fetches the file of a received ${kind}, from any byte on`, async () => {
+      for (const size of [1, 16, 100_001]) {
+        const content = randomBytes(size);
+        const id = await receive(kind, content, mimetype, kind === "documentMessage" ? { fileName: "plan.pdf" } : {});
+        const { filename, size: stated } = await find(id);
+        assert.deepEqual([filename, stated], [kind === "documentMessage" ? "plan.pdf" : "", size]);
+        assert.deepEqual(await read(id), content);
+        for (const start of [1, 15, 16, 17, 31, 33, 50_000].filter((one) => one < size)) {
+          assert.deepEqual(await read(id, start), content.subarray(start), `from ${start} of ${size}`);
+        }
+      }
+    });
+  }
+
+  it("fetches the file of a message that it has sent itself", async () => {
+    const content = randomBytes(1_000);
+    const message = outgoing(bob, content, { kind: Kind.IMAGE, mimetype: "image/png" });
+    const encoded = (await sending().upload?.(message, () => inPieces(content))) ?? assert.fail();
+    sent.set(message.id, { jid: bob.jid, encoded });
+    const file = await engine.engine.messageFiles?.find({ id: message.id, chatId: message.chatId, fromMe: true });
+    assert.deepEqual([file?.mimetype, file?.size], ["image/png", 1_000]);
+  });
+
+  it("knows no file of another chat's message, and of no message", async () => {
+    const id = await receive("imageMessage", randomBytes(10), "image/png");
+    const files = engine.engine.messageFiles ?? assert.fail();
+    assert.equal(await files.find({ id, chatId: "15550009999@c.us" }), undefined);
+    assert.equal(await files.find({ id: "3EB0", chatId: `${bob.number}@c.us` }), undefined);
+  });
+
+  for (const [name, damage] of [
+    ["changed", (file: Buffer) => file.map((byte, i) => (i === 20 ? byte ^ 1 : byte))],
+    ["cut", (file: Buffer) => file.subarray(0, -16)],
+    ["made longer", (file: Buffer) => Buffer.concat([file, Buffer.alloc(16)])],
+    ["replaced by nothing", () => Buffer.alloc(0)],
+  ] as const) {
+    it(`refuses a file that was ${name} at WhatsApp`, async () => {
+      const id = await receive("imageMessage", randomBytes(1_000), "image/png");
+      const [path = "", file = Buffer.alloc(0)] = [...whatsapp.media.files].at(-1) ?? [];
+      whatsapp.media.files.set(path, Buffer.from(damage(file)));
+      await assert.rejects(read(id), FileUnavailable);
+    });
+  }
+
+  it("asks no host that only a message names", async () => {
+    const content = randomBytes(1_000);
+    const trap = createServer(() => assert.fail("the host was asked")).listen(0, "127.0.0.1");
+    await once(trap, "listening");
+    const { port } = trap.address() as AddressInfo;
+    for (const host of [`127.0.0.1:${port}`, `user@127.0.0.1:${port}`, `whatsapp.net.test:${port}`, "[::1]:1"]) {
+      const id = await receive("imageMessage", content, "image/png", { url: `https://${host}/file.enc` });
+      assert.deepEqual(await read(id), content);
+    }
+    trap.close();
+  });
+
+  it("asks the phone for a file that WhatsApp has removed, and remembers its new place", async () => {
+    const content = randomBytes(1_000);
+    const id = await receive("imageMessage", content, "image/png");
+    const [path = "", file = Buffer.alloc(0)] = [...whatsapp.media.files].at(-1) ?? [];
+    const event = engine.seen.findLast(({ type }) => type === "message");
+    const raw = (event?.type === "message" ? event.message.data : undefined) as
+      | { message?: { imageMessage?: { mediaKey?: string } } }
+      | undefined;
+    const mediaKey = Buffer.from(raw?.message?.imageMessage?.mediaKey ?? "", "base64");
+    whatsapp.media.files.delete(path);
+    whatsapp.reuploads.set(id, { mediaKey, directPath: whatsapp.media.put(file) });
+    assert.deepEqual(await read(id), content);
+    whatsapp.reuploads.delete(id);
+    assert.deepEqual(await read(id), content);
+  });
+
+  it("reports a file as gone if the phone no longer has it", async () => {
+    const id = await receive("imageMessage", randomBytes(1_000), "image/png");
+    whatsapp.media.files.clear();
+    whatsapp.reuploads.set(id, { mediaKey: Buffer.alloc(32), directPath: undefined });
+    await assert.rejects(read(id), FileGone);
+  });
+
+  it("fetches a file after a restart", async () => {
+    const content = randomBytes(1_000);
+    const id = await receive("imageMessage", content, "image/png");
+    await engine.engine.close();
+    engine = session.open();
+    await engine.until("opened");
+    void engine.rest();
+    assert.deepEqual(await read(id), content);
+  });
 });

@@ -24,6 +24,11 @@ const optionFiles = /\b(file_google_api_annotations|file_sessiond_api_v1_annotat
 /** The call in generated code that reads a descriptor: its base64, and the files that it imports. */
 const descriptorCall = /fileDesc\("([\w+/]+)"(?:, \[([^\]]*)\])?\)/;
 
+/** Services that the dashboard calls few methods of, by file: the names of those, with which their messages begin. The others are left out. */
+const needed: Readonly<Record<string, RegExp>> = {
+  "sessiond/v1/message_service.proto": /^(ListOutbox|CancelOutgoing)/,
+};
+
 /** Leaves out routes, documentation and other options, which are half of the descriptors. */
 export const slimDescriptors: Plugin = {
   name: "slim-descriptors",
@@ -43,10 +48,16 @@ export const slimDescriptors: Plugin = {
 function withoutOptions(base64: string): string {
   const file = fromBinary(FileDescriptorProtoSchema, base64Decode(base64));
   clearField(file, FileDescriptorProtoSchema.field.options);
-  for (const message of file.messageType) stripMessage(message);
+  const isNeeded = ({ name }: { readonly name: string }) => needed[file.name]?.test(name) ?? true;
+  for (const message of file.messageType) {
+    // Messages are found by their place, so that they stay in it.
+    if (!isNeeded(message)) clearField(message, DescriptorProtoSchema.field.field);
+    stripMessage(message);
+  }
   for (const enumeration of file.enumType) stripEnum(enumeration);
   for (const service of file.service) {
     clearField(service, ServiceDescriptorProtoSchema.field.options);
+    service.method = service.method.filter(isNeeded);
     for (const method of service.method) clearField(method, MethodDescriptorProtoSchema.field.options);
   }
   return base64Encode(toBinary(FileDescriptorProtoSchema, file), "std_raw");

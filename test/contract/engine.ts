@@ -201,7 +201,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
       assert.equal(await engine.engine.logout(), "unlinked");
       assert.equal(phone.devices.length, 0);
       assert.deepEqual(
-        (await engine.rest()).map((event) => event.type === "closed" && event.cause),
+        (await engine.rest()).flatMap((event) => (event.type === "closed" ? event.cause : [])),
         ["logged_out"],
       );
     });

@@ -39,6 +39,8 @@ import { catchListenerErrors } from "./web-socket.ts";
 const inboxWriteInterval = 20;
 /** The errors of Baileys' and `ws`'s own timeouts tell more, so the engine's deadline comes this much later. */
 const graceMs = 1_000;
+/** Time from the login to the question for limits that were known before. */
+const limitsDelayMs = 30_000;
 
 /** A NOWEB engine: one socket of Baileys. */
 export class BaileysEngine implements Engine {
@@ -261,11 +263,22 @@ export class BaileysEngine implements Engine {
     });
   }
 
+  /** Asks for WhatsApp's limits: at once for a new login, of which none are known; for others, once many of them may have started. */
+  #askForLimits(): void {
+    const { limits } = this.sending;
+    if (this.#options.reportedUntilMs === undefined) {
+      void limits.refresh();
+      return;
+    }
+    const cancel = this.#settings.clock.schedule(limitsDelayMs, () => void limits.refresh());
+    this.#life.signal.addEventListener("abort", cancel, { once: true });
+  }
+
   #reportOpened(creds: AuthenticationCreds): void {
     this.#stage = "open";
     this.#life.clearDeadline();
     this.#me = meOf(creds);
-    void this.sending.limits.refresh();
+    this.#askForLimits();
     // WhatsApp has accepted this login, so it can serve as the former one later.
     this.#auth?.rememberLogin();
     if (this.#me) this.#life.enqueueReport({ type: "opened", me: this.#me });

@@ -54,10 +54,15 @@ export class BaileysLimits implements AccountLimits {
     return this.#parts.connected(async ({ socket }) => this.heardCapping(await socket.fetchNewChatMessageCap()));
   }
 
-  /** Asks for all limits, as far as WhatsApp answers. Never rejects. */
+  /** Asks for all limits, as far as WhatsApp answers, and reports them together. Never rejects. */
   async refresh(): Promise<void> {
-    await this.timelock().catch(() => {});
-    await this.capping().catch(() => {});
+    const asked = this.#parts.connected(({ socket }) =>
+      Promise.allSettled([socket.fetchAccountReachoutTimelock(), socket.fetchNewChatMessageCap()]),
+    );
+    const [lock, cap] = await asked.catch(() => []);
+    if (lock?.status === "fulfilled") this.#takeTimelock(lock.value);
+    if (cap?.status === "fulfilled") this.#takeCapping(cap.value);
+    this.#parts.changed();
   }
 
   /** WhatsApp has refused a message, because it would start a chat. */
@@ -67,8 +72,21 @@ export class BaileysLimits implements AccountLimits {
     void this.timelock().catch(() => {});
   }
 
-  /** Takes what WhatsApp tells of the lock. */
-  heardTimelock({ isActive, timeEnforcementEnds, enforcementType }: ReachoutTimelockState): ReachoutTimelock {
+  /** Takes and reports what WhatsApp tells of the lock. */
+  heardTimelock(state: ReachoutTimelockState): ReachoutTimelock {
+    const timelock = this.#takeTimelock(state);
+    this.#parts.changed();
+    return timelock;
+  }
+
+  /** Takes and reports what WhatsApp tells of the quota. */
+  heardCapping(info: NewChatMessageCapInfo): MessageCapping {
+    const capping = this.#takeCapping(info);
+    this.#parts.changed();
+    return capping;
+  }
+
+  #takeTimelock({ isActive, timeEnforcementEnds, enforcementType }: ReachoutTimelockState): ReachoutTimelock {
     const endMs = timeEnforcementEnds?.getTime();
     this.#timelock = create(ReachoutTimelockSchema, {
       isActive: isActive === true,
@@ -76,12 +94,10 @@ export class BaileysLimits implements AccountLimits {
       enforcementType: enforcementType ?? "",
     });
     if (!this.#timelock.isActive) this.#refused.clear();
-    this.#parts.changed();
     return this.#timelock;
   }
 
-  /** Takes what WhatsApp tells of the quota. */
-  heardCapping(info: NewChatMessageCapInfo): MessageCapping {
+  #takeCapping(info: NewChatMessageCapInfo): MessageCapping {
     this.#capping = create(MessageCappingSchema, {
       cappingStatus: info.capping_status ?? "",
       totalQuota: wholeNumber(info.total_quota),
@@ -91,7 +107,6 @@ export class BaileysLimits implements AccountLimits {
       mvStatus: info.mv_status ?? "",
       oteStatus: info.ote_status ?? "",
     });
-    this.#parts.changed();
     return this.#capping;
   }
 

@@ -107,7 +107,7 @@ export function engineContract(name: string, harness: EngineHarness): void {
     it("has exactly the abilities that its factory names", async () => {
       const factory = fixture.factory();
       const { engine } = newSession(factory).open();
-      const abilities = (["pairingCodes", "screenshots", "sending"] as const).filter(
+      const abilities = (["messageFiles", "pairingCodes", "screenshots", "sending"] as const).filter(
         (ability) => engine[ability] !== undefined,
       );
       assert.deepEqual(abilities, [...factory.abilities].sort());

@@ -77,6 +77,7 @@ async function runOnOneCluster(seeds: readonly number[]): Promise<readonly numbe
   const child = fork(worker, [JSON.stringify(options), JSON.stringify(seeds)], {
     // A group of its own, so that its nodes end with it.
     detached: true,
+    serialization: "advanced",
     execArgv: ["--report-on-signal", `--report-directory=${directory}`],
   });
   workers.add(child);

@@ -93,8 +93,8 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 const minConnections = 10;
 /** Time without a new connection after which a burst counts as over. */
 const burstEndMs = 1_000;
-/** Connections of a burst that make it a mass start. The connect gate's default admits fewer in its first second. */
-const massStart = 50;
+/** Connections of a burst that make it a mass start: as many as the connect gate lets connect at once. */
+const massStart = 64;
 /** Utilization of the event loop from which on handshakes are still under way. */
 const busyShare = 0.5;
 

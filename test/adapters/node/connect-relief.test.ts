@@ -90,7 +90,7 @@ describe("memory after connections", () => {
 
   it("is neither limited nor collected while a mass start goes on, and both once it is over", () => {
     const { clock, connect, use, limits, releases } = openRelief();
-    connect(60);
+    connect(64);
     use(0.9);
     clock.advance(5_000);
     assert.deepEqual([limits(), releases()], [0, 0]);
@@ -101,9 +101,9 @@ describe("memory after connections", () => {
     assert.deepEqual([limits(), releases()], [1, 2]);
   });
 
-  it("grows less soon after a few sessions, however busy they are", () => {
+  it("grows less soon after fewer sessions, however busy they are", () => {
     const { clock, connect, use, limits } = openRelief();
-    connect(20);
+    connect(60);
     use(0.9);
     clock.advance(1_000);
     assert.equal(limits(), 1);

@@ -1,7 +1,8 @@
 /**
- * Runs the nemesis with many seeds: `npm run test:nemesis -- --runs=1000 --jobs=4`. Each run prints its seed, faults and judgement; `--seed`
- * repeats one. Runs share a cluster, `--reuse` at most, which ends after a broken promise; the others go on. `--scale=1` uses the real times
- * of the cluster. Ends with code 1 if a promise was broken, and lists the seeds; the nodes' logs are then in a temporary directory.
+ * Runs the nemesis with many seeds: `npm run test:nemesis -- --runs=1000 --jobs=4 --scale=1`. Each run prints its seed, faults and
+ * judgement; `--seed` repeats one. At most `--reuse` runs share a cluster, which ends after a broken promise; the others go on.
+ * `--scale=1` means the real times. Ends with code 1 if a promise was broken, and lists the seeds; the nodes' logs are then in a
+ * temporary directory.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -153,11 +154,15 @@ function summarize(): void {
   const gapsMs = reports.flatMap(({ killGapsMs }) => killGapsMs);
   const [p50, p99] = [0.5, 0.99].map((share) => Math.round(percentile(gapsMs, share)));
   const sum = (count: (report: RunReport) => number) => reports.reduce((total, report) => total + count(report), 0);
-  console.log(
-    `${reports.length} runs in ${Math.round((performance.now() - startedMs) / 1_000)} s: ${sum(({ faults }) => faults.length)} faults, ` +
-      `${sum(({ messages }) => messages)} messages, ${sum(({ repeats }) => repeats)} repeats, ${sum(({ conflicts }) => conflicts)} conflicts, ` +
-      `${sum(({ read }) => read)} events read over ${sum(({ moves }) => moves)} moves`,
-  );
+  const counts = [
+    `${sum(({ faults }) => faults.length)} faults`,
+    `${sum(({ messages }) => messages)} messages`,
+    `${sum(({ repeats }) => repeats)} repeats`,
+    `${sum(({ conflicts }) => conflicts)} conflicts`,
+    `${sum(({ read }) => read)} events read over ${sum(({ moves }) => moves)} moves`,
+  ];
+  const seconds = Math.round((performance.now() - startedMs) / 1_000);
+  console.log(`${reports.length} runs in ${seconds} s: ${counts.join(", ")}`);
   console.log(`kill -9 to login at scale ${options.timeScale}: p50 ${p50} ms, p99 ${p99} ms of ${gapsMs.length}`);
   console.log(
     failed.length === 0

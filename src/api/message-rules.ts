@@ -105,6 +105,8 @@ export const messageRules: readonly Rule[] = [
     ...named(request),
     ...requiredViolations(request.phone, "phone"),
   ]),
+  rule(messages.GetTimelockRequestSchema, named),
+  rule(messages.GetCappingRequestSchema, named),
   rule(messages.NewMessageIdRequestSchema, named),
   rule(messages.ListOutboxRequestSchema, (request) => [
     ...named(request),

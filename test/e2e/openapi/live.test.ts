@@ -269,7 +269,9 @@ describe("every documented call is answered as documented", () => {
     const chatId = `${friend.number}@c.us`;
     await client.call("createSession", 201, { body: { name: path.session } });
     for (const id of messageCalls) await client.call(id, 422, messageFrom(path.session, id));
+    for (const id of ["getTimelock", "getCapping"]) await client.call(id, 422, { path });
     await pair(whatsapp.phone(), path.session);
+    for (const id of ["getTimelock", "getCapping"]) await client.call(id, 200, { path });
     const { body: sent } = await client.call("sendText", 201, messageFrom(path.session, "sendText", { chatId }));
     await client.call("sendText2", 200, { query: { session: path.session, chatId, text: "hello" } });
     for (const id of ["replyDeprecated", "sendImage", "sendFile", "sendVoice", "sendVideo"])

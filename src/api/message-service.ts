@@ -15,7 +15,6 @@ import {
   SetReactionRequestSchema,
 } from "../../gen/sessiond/v1/message_service_pb.js";
 import { type Outgoing, OutgoingSchema } from "../../gen/sessiond/v1/outgoing_pb.js";
-import type { FileDownloads } from "../app/sending/file-downloads.ts";
 import type { FileLinks } from "../app/sending/file-links.ts";
 import type { FileUploads } from "../app/sending/file-uploads.ts";
 import type { MessageSender, SendRequest, Sent } from "../app/sending/message-sender.ts";
@@ -26,6 +25,7 @@ import { pageTokenOf, placeOfToken } from "../domain/page-token.ts";
 import { phoneNumber } from "../domain/phone-number.ts";
 import type { Sending } from "../ports/sending.ts";
 import { chatOf, mentionsOf } from "./message-names.ts";
+import type { FileFinder } from "./nodes/node-files.ts";
 import { type FileFields, fileOf, splitUpload } from "./outgoing-file.ts";
 import { idempotencyKeyOf } from "./preconditions.ts";
 
@@ -33,7 +33,7 @@ import { idempotencyKeyOf } from "./preconditions.ts";
 export interface MessageServiceOptions {
   readonly sender: MessageSender;
   readonly fileLinks: Pick<FileLinks, "link">;
-  readonly downloads: FileDownloads;
+  readonly downloads: FileFinder;
   readonly uploads: FileUploads;
 }
 
@@ -95,9 +95,10 @@ export function createMessageService(options: MessageServiceOptions): ServiceImp
       const { id, url, size, expiresAtMs } = await uploads.store(session, content);
       return { id, url, size: BigInt(size), expiresAt: timestampFromMs(expiresAtMs) };
     },
-    async *downloadMedia({ session, id }, { signal }) {
-      const { mimetype, filename, size, open } = await downloads.find(session, id, signal);
-      const content = await open(0, signal);
+    async *downloadMedia({ session, id, start, isHead }, { signal, requestHeader }) {
+      const { mimetype, filename, size, open } = await downloads.find(session, id, signal, requestHeader);
+      if (start > size) throw invalidArgument([{ field: "start", description: `must be at most ${size}` }]);
+      const content = isHead ? [] : await open(Number(start), signal);
       yield { mimetype, filename, size: BigInt(size) };
       for await (const part of content) yield { content: part };
     },

@@ -19,7 +19,7 @@ export interface FileRouteOptions {
   /** Throws or rejects for a caller who may not fetch files. */
   readonly admit: (header: Headers) => void | Promise<void>;
   /** Rejects if there is no such file. */
-  readonly find: (session: string, file: string, signal: AbortSignal) => Promise<ServedFile>;
+  readonly find: (session: string, file: string, signal: AbortSignal, header: Headers) => Promise<ServedFile>;
 }
 
 /** Types that browsers show without running anything. All others are saved. */
@@ -32,10 +32,11 @@ export const createFileRoute = ({ admit, find }: FileRouteOptions): PlainRoute =
   method: "GET",
   path: "/api/files/{session}/{file}",
   async handler({ req, res, variables }: PlainRequest) {
-    await admit(requestHeaders(req));
+    const header = requestHeaders(req);
+    await admit(header);
     const gone = new AbortController();
     res.once("close", () => gone.abort(new Error("the client has gone")));
-    const file = await find(variables.get("session") ?? "", variables.get("file") ?? "", gone.signal);
+    const file = await find(variables.get("session") ?? "", variables.get("file") ?? "", gone.signal, header);
     const part = partOf(req, file.size);
     if (part === "unsatisfiable") {
       res.setHeader("Content-Range", `bytes */${file.size}`);

@@ -15,6 +15,7 @@ import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
 import { sha256 } from "../adapters/node/secret-hash.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { Authentication, type AuthenticationOptions } from "../api/authentication.ts";
+import { type FileFinder, NodeFiles } from "../api/nodes/node-files.ts";
 import { createPeerRoutes, createRoutes, type RoutesOptions } from "../api/routes.ts";
 import { ServingState } from "../api/serving-state.ts";
 import { defaultStreamPolicy } from "../api/streams/live-stream.ts";
@@ -53,7 +54,7 @@ export interface ApiParts {
   readonly store: Store;
   readonly engines: Engines;
   readonly sessions: RunningSessions;
-  readonly media: Pick<Media, "files" | "links" | "baseUrl">;
+  readonly media: Pick<Media, "files" | "links" | "baseUrl" | "passed">;
   readonly metrics: Metrics;
   /** Undefined if no key is needed. */
   readonly verifyKey: ReturnType<typeof createKeyVerifier> | undefined;
@@ -69,7 +70,7 @@ export interface Api {
   readonly peerRoutes: ((router: ConnectRouter) => void) | undefined;
   readonly authentication: Authentication;
   /** For the routes that carry files as they are. */
-  readonly downloads: FileDownloads;
+  readonly downloads: FileFinder;
   readonly uploads: FileUploads;
   readonly logins: Logins;
   readonly serving: ServingState;
@@ -95,7 +96,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
   warnOfDeadEvents(secrets, warnings);
   const streams = countStreams();
   const serving = new ServingState({ clock, logger, checkStore: () => backend.upkeep.check() });
-  const { files, links: fileLinks, baseUrl } = parts.media;
+  const { files, links: fileLinks, baseUrl, passed } = parts.media;
   const sender = new MessageSender({
     manager,
     sessions: backend.sessions,
@@ -105,7 +106,8 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     digest: sha256,
     files,
   });
-  const downloads = new FileDownloads({ sender, clock, ...config.media });
+  const local = new FileDownloads({ sender, clock, ...config.media, passed });
+  const downloads = nodes ? new NodeFiles({ placement: nodes.cluster.placement, peers: nodes.peers, local }) : local;
   const uploads = new FileUploads({ sender, files, baseUrl });
   const options: RoutesOptions = {
     manager,
@@ -155,7 +157,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
       sessionsWithFailures: () => backend.outbox.sessionsWith(DeliveryState.FAILED),
     },
   };
-  const peerOptions = { ...options, logger: logger.child({ forwarded: true }) };
+  const peerOptions = { ...options, downloads: local, logger: logger.child({ forwarded: true }) };
   const peerRoutes = nodes && news && createPeerRoutes(peerOptions, nodes.cluster.placement, news);
   return { routes: createRoutes(options), peerRoutes, authentication, downloads, uploads, logins, serving };
 }

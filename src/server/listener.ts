@@ -142,8 +142,8 @@ function pagesOf(
   return [
     createFileRoute({
       admit: (header) => authentication.admission(downloadMedia, header),
-      find: async (session, file, signal) => {
-        const found = await asConnectError(downloads.find(session, messageIdOf(file), signal));
+      find: async (session, file, signal, header) => {
+        const found = await asConnectError(downloads.find(session, messageIdOf(file), signal, header));
         return { ...found, open: (start, ending) => asConnectError(found.open(start, ending)) };
       },
     }),

@@ -1,4 +1,5 @@
 import packageJson from "../../package.json" with { type: "json" };
+import { createTransferRelief } from "../adapters/node/transfer-relief.ts";
 import { createSpool } from "../adapters/spool/spool.ts";
 import { createLazyFetcher } from "../adapters/undici/lazy-fetcher.ts";
 import { FileLinks } from "../app/sending/file-links.ts";
@@ -15,6 +16,8 @@ export interface Media {
   readonly links: FileLinks;
   /** Returns the server's URL, as clients see it. */
   readonly baseUrl: () => string;
+  /** To be called with the size of each part of a file that passes through the process. */
+  readonly passed: (bytes: number) => void;
   /** Removes the files of sessions that do not exist any more. Never rejects. */
   clean(backend: Pick<Backend, "sessions">): Promise<void>;
   close(): Promise<void>;
@@ -38,9 +41,11 @@ export function createMedia(
     userAgent: `sessiond/${packageJson.version}`,
     limitMs: media.fetchLimitMs,
   });
-  const files = new OutgoingFiles({ fetcher, spool, clock, maxBytes: media.maxBytes });
+  const passed = createTransferRelief();
+  const files = new OutgoingFiles({ fetcher, spool, clock, maxBytes: media.maxBytes, passed });
   return {
     files,
+    passed,
     baseUrl,
     links: new FileLinks({ baseUrl, engines, isEnabled: media.isShown, mimetypes: media.mimetypes }),
     async clean({ sessions }) {

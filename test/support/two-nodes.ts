@@ -54,7 +54,8 @@ export async function startTwoNodes(
     const engines = [Engine_Kind.NOWEB, Engine_Kind.WEBJS].map(
       (kind): EngineFactory => ({
         kind,
-        abilities: kind === Engine_Kind.WEBJS ? ["pairingCodes", "screenshots"] : ["pairingCodes"],
+        abilities:
+          kind === Engine_Kind.WEBJS ? ["pairingCodes", "screenshots"] : ["pairingCodes", "sending", "messageFiles"],
         open() {
           const engine = new ScriptedEngine();
           opened.push(engine);

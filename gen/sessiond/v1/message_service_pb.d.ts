@@ -766,6 +766,20 @@ export declare type DownloadMediaRequest = Message<"sessiond.v1.DownloadMediaReq
    * @generated from field: string id = 2;
    */
   id: string;
+
+  /**
+   * First byte of the content that is wanted.
+   *
+   * @generated from field: uint64 start = 3;
+   */
+  start: bigint;
+
+  /**
+   * True to be told about the file, without content.
+   *
+   * @generated from field: bool is_head = 4;
+   */
+  isHead: boolean;
 };
 
 /**

@@ -4,6 +4,7 @@ import { FileGone, FileUnavailable, type MessageFile } from "../../ports/media.t
 import { ConnectionLost } from "../../ports/sending.ts";
 import type { Clock } from "../../ports/system.ts";
 import type { MessageSender } from "./message-sender.ts";
+import { withPassed } from "./passed-parts.ts";
 
 /** Dependencies and limits of downloads. */
 export interface FileDownloadsOptions {
@@ -13,6 +14,8 @@ export interface FileDownloadsOptions {
   readonly maxBytes: number;
   /** Time for which a message's file can be fetched after it was sent; 0 for no limit. */
   readonly lifetimeMs: number;
+  /** Called with the size of each part of a file that passes through this process. */
+  passed?(bytes: number): void;
 }
 
 /** The files of messages, for callers. Nothing of a file is stored here: it comes from WhatsApp when it is asked for. */
@@ -25,7 +28,7 @@ export class FileDownloads {
 
   /** Returns the file of a message by the id that events show. Rejects with a SessionError if it cannot be fetched. */
   async find(session: string, messageId: string, signal: AbortSignal): Promise<MessageFile> {
-    const { sender, clock, maxBytes, lifetimeMs } = this.#options;
+    const { sender, clock, maxBytes, lifetimeMs, passed } = this.#options;
     const name = messageNameOf(messageId, "id");
     if ("field" in name) throw invalidArgument([name]);
     const { chatId } = name;
@@ -41,7 +44,8 @@ export class FileDownloads {
     if (file.size > maxBytes) {
       throw new SessionError("FILE_TOO_LARGE", `The file is larger than ${maxBytes} bytes`, { session, id: messageId });
     }
-    return { ...file, open: (start, ending) => known(session, () => file.open(start, ending)) };
+    const open = (start: number, ending: AbortSignal) => known(session, () => file.open(start, ending));
+    return { ...file, open: async (start, ending) => withPassed(await open(start, ending), passed) };
   }
 }
 

@@ -6,6 +6,7 @@ import { isUnsent } from "../../domain/outgoing.ts";
 import { type FileFetcher, FileUnavailable, type Spool, type SpooledFile } from "../../ports/media.ts";
 import { SendRefused } from "../../ports/sending.ts";
 import type { Clock } from "../../ports/system.ts";
+import { withPassed } from "./passed-parts.ts";
 import { Slots } from "./slots.ts";
 
 /** Place that a caller's file comes from. */
@@ -29,6 +30,8 @@ export interface OutgoingFilesOptions {
   readonly clock: Clock;
   /** Size of a file, at most. */
   readonly maxBytes: number;
+  /** Called with the size of each part of a file that passes through this process. */
+  passed?(bytes: number): void;
 }
 
 /** Files that arrive from URLs at the same time, at most, and files that are on their way to WhatsApp. */
@@ -54,8 +57,9 @@ export class OutgoingFiles {
 
   /** Puts a caller's file into the spool. Rejects with INVALID_ARGUMENT, which names the field, if it cannot be had or sent. */
   async take(session: string, source: FileSource, file: File, signal: AbortSignal): Promise<File> {
-    const { spool } = this.#options;
-    const add = async () => spool.add(session, checked(this.#open(session, source, signal), file.mimetype));
+    const { spool, passed } = this.#options;
+    const open = () => withPassed(this.#open(session, source, signal), passed);
+    const add = async () => spool.add(session, checked(open(), file.mimetype));
     try {
       const spooled = await ("url" in source ? this.#arriving.run(add) : add());
       if (spooled.size > 0) return { ...file, spoolId: spooled.id, spoolKey: spooled.key, size: BigInt(spooled.size) };
@@ -69,9 +73,9 @@ export class OutgoingFiles {
 
   /** Puts a file into the spool that a caller may send later. Rejects with INVALID_ARGUMENT if it is empty or too large. */
   async upload(session: string, content: AsyncIterable<Uint8Array>): Promise<Upload> {
-    const { spool, clock, maxBytes } = this.#options;
+    const { spool, clock, maxBytes, passed } = this.#options;
     try {
-      const file = await spool.add(session, limited(content, maxBytes));
+      const file = await spool.add(session, limited(withPassed(content, passed), maxBytes));
       const cancel = clock.schedule(uploadMs, () => void this.#forget(file.id));
       this.#uploads.set(file.id, { session, file, cancel });
       for (const oldest of this.#uploads.keys()) {
@@ -93,7 +97,7 @@ export class OutgoingFiles {
   /** Yields the content of a message's file. Throws SendRefused if this machine no longer has it. */
   async *read(session: string, file: File): AsyncGenerator<Uint8Array> {
     try {
-      yield* this.#options.spool.read(session, spooledFile(file));
+      yield* withPassed(this.#options.spool.read(session, spooledFile(file)), this.#options.passed);
     } catch (error) {
       if (!(error instanceof FileUnavailable)) throw error;
       throw new SendRefused("FILE_LOST", "the file of the message is no longer on this machine");

@@ -94,7 +94,10 @@ describe("a stream of codes at a node that does not own the session", () => {
     await stopped;
     await sessionsOf(a).startSession({ session: "alice" });
     a.engine().offer("code of a");
-    assert.equal(await next(), "code of a");
+    let code = await next();
+    // The one store of both nodes shows the former code until the session starts again. A real node does not know it.
+    while (code === "code 1") code = await next();
+    assert.equal(code, "code of a");
   });
 
   it("goes on at another node when the session leaves this one", async (t) => {

@@ -54,7 +54,7 @@ const limits: Limits = {
   logoutTimeoutMs: 4_000,
   sendTimeoutMs: 15_000,
   resendPatienceMs: 3_000,
-  scanGraceMs: 300,
+  scanGraceMs: 1_000,
 };
 
 /** A starting browser keeps a processor busy, so too many at once would all start too late. */

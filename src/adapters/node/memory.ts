@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 
 /** Growth of the heap over what was in use after the last collection, at which V8 collects again. */
@@ -14,11 +13,7 @@ export interface Heap {
   limitGrowth(): void;
   /** Calls back once after `delayMs`, unless the process ends before. */
   schedule(delayMs: number, callback: () => void): void;
-  /** Returns the share of the time since the last call in which the event loop did not wait. */
-  utilization(): number;
 }
-
-let lastUtilization = performance.eventLoopUtilization();
 
 /** The heap of this process. */
 export const processHeap: Heap = {
@@ -47,13 +42,6 @@ export const processHeap: Heap = {
 
   schedule(delayMs, callback) {
     setTimeout(callback, delayMs).unref();
-  },
-
-  utilization() {
-    const present = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(present, lastUtilization);
-    lastUtilization = present;
-    return utilization;
   },
 };
 
@@ -93,16 +81,11 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 const minConnections = 10;
 /** Time without a new connection after which a burst counts as over. */
 const burstEndMs = 1_000;
-/** Connections of a burst that make it a mass start: as many as the connect gate lets connect at once. */
-const massStart = 64;
-/** Utilization of the event loop from which on handshakes are still under way. */
-const busyShare = 0.5;
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
  * keep until the heap grows again. So memory is released after each burst. Growth is limited soon after the first engine, with a
- * collection: earlier, the flag would keep Node from using the cached code of Baileys. A mass start comes first, since most of what it
- * allocates stays, and each collection would mark it again.
+ * collection: earlier, the flag would keep Node from using the cached code of Baileys.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isLimited = false;
@@ -110,23 +93,20 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
   let isRecent = false;
   let isScheduled = false;
   const relieve = () => {
-    const isBusy = heap.utilization() >= busyShare;
-    const limitsNow = !isLimited && !(isBusy && connections >= massStart);
-    const isOver = !isRecent && !isBusy;
-    const isWorthwhile = isOver && connections >= minConnections;
-    if (limitsNow) {
+    if (!isLimited) {
       isLimited = true;
       heap.limitGrowth();
+      // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
+      heap.release();
     }
-    // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
-    if (limitsNow || isWorthwhile) heap.release();
-    if (!isOver) {
+    if (isRecent) {
       wait();
       return;
     }
     isScheduled = false;
-    if (!isWorthwhile) return;
+    if (connections < minConnections) return;
     connections = 0;
+    heap.release();
     // Live objects lie on fewer pages after the second collection.
     heap.schedule(burstEndMs, heap.release);
   };

@@ -7,7 +7,6 @@ function openRelief() {
   const clock = new FakeClock();
   let releases = 0;
   let limits = 0;
-  let utilization = 0;
   const note = createConnectRelief({
     release: () => {
       releases += 1;
@@ -16,24 +15,20 @@ function openRelief() {
       limits += 1;
     },
     schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
-    utilization: () => utilization,
   });
   const connect = (count: number) => {
     for (let n = 0; n < count; n += 1) note();
   };
-  const use = (share: number) => {
-    utilization = share;
-  };
-  return { clock, connect, use, releases: () => releases, limits: () => limits };
+  return { clock, connect, releases: () => releases, limits: () => limits };
 }
 
 /** Returns a relief after a first session, which limits the growth of the heap. */
 function openLimited() {
-  const { clock, connect, use, releases } = openRelief();
+  const { clock, connect, releases } = openRelief();
   connect(1);
   clock.advance(60_000);
   const before = releases();
-  return { clock, connect, use, releases: () => releases() - before };
+  return { clock, connect, releases: () => releases() - before };
 }
 
 describe("memory after connections", () => {
@@ -86,37 +81,5 @@ describe("memory after connections", () => {
     connect(20);
     clock.advance(60_000);
     assert.equal(limits(), 1);
-  });
-
-  it("is neither limited nor collected while a mass start goes on, and both once it is over", () => {
-    const { clock, connect, use, limits, releases } = openRelief();
-    connect(64);
-    use(0.9);
-    clock.advance(5_000);
-    assert.deepEqual([limits(), releases()], [0, 0]);
-    use(0.1);
-    clock.advance(1_000);
-    assert.deepEqual([limits(), releases()], [1, 1]);
-    clock.advance(60_000);
-    assert.deepEqual([limits(), releases()], [1, 2]);
-  });
-
-  it("grows less soon after fewer sessions, however busy they are", () => {
-    const { clock, connect, use, limits } = openRelief();
-    connect(60);
-    use(0.9);
-    clock.advance(1_000);
-    assert.equal(limits(), 1);
-  });
-
-  it("is not released before the last handshakes are over", () => {
-    const { clock, connect, use, releases } = openLimited();
-    connect(20);
-    use(0.9);
-    clock.advance(10_000);
-    assert.equal(releases(), 0);
-    use(0.1);
-    clock.advance(10_000);
-    assert.equal(releases(), 2);
   });
 });

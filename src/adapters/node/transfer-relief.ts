@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** Bytes of files between two collections. */
-const intervalBytes = 2 * 1_048_576;
+const intervalBytes = 1_048_576;
 
 /**
  * Returns a function to call for each part of a file that passes through the process. V8 counts the buffers that parts leave behind only

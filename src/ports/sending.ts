@@ -55,7 +55,7 @@ export interface NamedMessage {
 
 /** Opens the content of a file message, in clear, from its start. May be called again. Throws SendRefused if it is lost. */
 export type OpenFile = () => AsyncIterable<Uint8Array>;
-/** What an engine knows of WhatsApp's limits on an account. */
+/** WhatsApp's limits on an account, as an engine knows them. */
 export interface AccountLimits {
   /** Asks WhatsApp for its lock on new chats. A change is reported as `me_changed` too. */
   timelock(): Promise<ReachoutTimelock>;

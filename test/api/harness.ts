@@ -44,7 +44,7 @@ export class ScriptedEngine implements Engine {
   readonly sent: OutgoingMessage[] = [];
   /** Contents of the files that were sent, in order. */
   readonly files: Buffer[] = [];
-  /** What callers have asked for beside messages. */
+  /** Requests of callers beside messages. */
   readonly acts: string[] = [];
   /** Files of messages, by WhatsApp's id. */
   readonly known = new Map<string, MessageFile>();

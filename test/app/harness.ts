@@ -44,7 +44,7 @@ export class FakeEngine implements Engine {
   closed = false;
   /** True if it was told to close. */
   closing = false;
-  /** What sends messages; none unless a test sets it. */
+  /** Sends messages; undefined unless a test sets it. */
   sending?: Sending;
   readonly #credentials: Credentials;
   readonly #queue: EngineEvent[] = [];

@@ -35,7 +35,7 @@ export interface Target {
   readonly isOwn: boolean;
 }
 
-/** How WhatsApp's server answers messages. */
+/** Answers of WhatsApp's server to messages. */
 export type Answer = { readonly delayMs?: number; readonly error?: number } | "none";
 
 /** An emulated WhatsApp and a session that is logged in there. The parts of `Phone` that differ between the emulators are functions. */

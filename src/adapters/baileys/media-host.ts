@@ -33,7 +33,7 @@ export async function requestMedia(request: MediaRequest, route: MediaRoute): Pr
   try {
     return await exchange(request, route, standsIn ? { rejectUnauthorized: false } : {});
   } catch (error) {
-    // Whoever stands in for WhatsApp on this machine may do so without TLS, as its WebSocket does.
+    // An emulated WhatsApp on this machine may do without TLS, as its WebSocket does.
     if (standsIn && isTlsFailure(error)) return exchange(request, route, "plain");
     throw error;
   }

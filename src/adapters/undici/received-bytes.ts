@@ -8,7 +8,7 @@ const isInterim = (head: Buffer): boolean => /^HTTP\/\d\.\d 1\d\d/.test(head.toS
 export class ReceivedBytes {
   /** Bytes after the head of the response. */
   ofBody = 0;
-  /** What has arrived of the head; undefined once it is complete. */
+  /** The part of the head that has arrived; undefined once it is complete. */
   #head: Buffer | undefined = Buffer.alloc(0);
 
   /** Returns a connector whose connection is counted. For one connection. */

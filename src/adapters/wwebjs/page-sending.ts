@@ -111,7 +111,7 @@ export interface PageAck {
   readonly participant?: string | undefined;
 }
 
-/** How far a message has come. `isKnown`: the page had it already. `isFailed`: the page has given up, without an answer. */
+/** State of a message in the page. `isKnown`: the page had it already. `isFailed`: the page has given up, without an answer. */
 export interface PageOutcome {
   readonly ack: number;
   readonly isKnown: boolean;

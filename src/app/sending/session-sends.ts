@@ -69,7 +69,7 @@ export class SessionSends {
     return this.#queue.size;
   }
 
-  /** What sends the session's messages now; undefined unless the session is WORKING. */
+  /** Sender of the session's messages; undefined unless the session is WORKING. */
   get sending(): Sending | undefined {
     return this.#session.sending();
   }

@@ -12,7 +12,7 @@ import type { SessionManagerOptions } from "../../../src/app/session-manager.ts"
 import type { Sending } from "../../../src/ports/sending.ts";
 import { type FakeEngine, me, openHarness, settle } from "../harness.ts";
 
-/** What an engine sends, as a test lets it: by default WhatsApp acknowledges each message at once. */
+/** An engine's sends, which a test controls: by default WhatsApp acknowledges each message at once. */
 export class ScriptedSending implements Sending {
   /** Ids and texts that left, in order. */
   readonly left: string[] = [];

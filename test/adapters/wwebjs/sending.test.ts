@@ -165,6 +165,8 @@ describe("a WEBJS engine that sends", () => {
     const bob = newPhone();
     await sending().setTyping(bob.jid, true);
     await sending().setTyping(bob.jid, false);
+    // The page does not wait for WhatsApp's server.
+    await fixture.whatsapp.until(() => session.phone.typing.length === 2);
     assert.deepEqual(session.phone.typing, [
       { chat: bob.jid, isTyping: true },
       { chat: bob.jid, isTyping: false },

@@ -75,10 +75,10 @@ export interface Engine extends EngineAbilities {
 
 /** The abilities that only some engines have. An engine has exactly those that its factory names. */
 export interface EngineAbilities {
-  readonly pairingCodes?: PairingCodes;
-  readonly screenshots?: Screenshots;
-  readonly sending?: Sending;
-  readonly messageFiles?: MessageFiles;
+  readonly pairingCodes?: PairingCodes | undefined;
+  readonly screenshots?: Screenshots | undefined;
+  readonly sending?: Sending | undefined;
+  readonly messageFiles?: MessageFiles | undefined;
 }
 
 /** The name of an ability. */

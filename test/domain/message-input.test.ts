@@ -3,9 +3,14 @@ import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { MessageLogSchema, SessionRecord_Phase as Phase } from "../../gen/sessiond/store/v1/store_pb.js";
-import { MessagePayloadSchema } from "../../gen/sessiond/v1/event_pb.js";
+import {
+  MessageEditedPayloadSchema,
+  MessagePayloadSchema,
+  MessageReactionPayloadSchema,
+  MessageRevokedPayloadSchema,
+} from "../../gen/sessiond/v1/event_pb.js";
 import { carriedOver, noMessages } from "../../src/domain/message-log.ts";
-import { type SessionInput, type StoredSession, transition } from "../../src/domain/session.ts";
+import { type MessageChange, type SessionInput, type StoredSession, transition } from "../../src/domain/session.ts";
 import { inPhase, me, nowMs, policy, stopped } from "./session-states.ts";
 
 const moment = { nowMs, wallMs: nowMs + 5 };
@@ -32,6 +37,19 @@ describe("a message that a session receives", () => {
     const once = apply(working, messageOf("a", 7));
     const again = transition(once, messageOf("a", 7), moment, policy);
     assert.deepEqual([again.state, again.events, again.messages], [once.record, [], undefined]);
+  });
+
+  it("has each of its changes announced once", () => {
+    const changes: MessageChange[] = [
+      { case: "messageReaction", value: create(MessageReactionPayloadSchema, { id: "r" }) },
+      { case: "messageEdited", value: create(MessageEditedPayloadSchema, { editedMessageId: "a" }) },
+      { case: "messageRevoked", value: create(MessageRevokedPayloadSchema, { revokedMessageId: "a" }) },
+    ];
+    for (const change of changes) {
+      const input: SessionInput = { type: "message_change", change };
+      assert.deepEqual(transition(working, input, moment, policy).events, ["message_change"]);
+      assert.deepEqual(transition(apply(working, input), input, moment, policy).events, []);
+    }
   });
 
   it("is remembered for the next hundred messages", () => {

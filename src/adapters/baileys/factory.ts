@@ -1,7 +1,7 @@
 import { Engine_Kind } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineFactory } from "../../ports/engine.ts";
 import { LazyLibrary } from "../engine/lazy-library.ts";
-import { LoadingEngine } from "../engine/loading-engine.ts";
+import { openWhenLoaded } from "../engine/loading-engine.ts";
 import { allowSlowAddresses } from "./address-attempts.ts";
 import { silenceConsole } from "./console-silence.ts";
 import type { Baileys } from "./library.ts";
@@ -20,17 +20,14 @@ export function createBaileysFactory(options: BaileysOptions): EngineFactory {
     const { prepareBaileys } = await import("./library.ts");
     return prepareBaileys(settings, fastCurve);
   });
+  const abilities = ["pairingCodes", "sending", "messageFiles"] as const;
   return {
     kind: Engine_Kind.NOWEB,
-    abilities: ["pairingCodes", "sending", "messageFiles"],
+    abilities,
     clientVersions: settings.versions,
     formerLogins: { restore: async (credentials) => (await library.load()).restoreFormerLogin(credentials) },
     preload: () => library.load(),
-    open(engineOptions) {
-      if (library.loaded) return library.loaded.open(engineOptions);
-      const opening = library.load().then((baileys) => () => baileys.open(engineOptions));
-      return new LoadingEngine(opening, engineOptions.logger);
-    },
+    open: (engineOptions) => openWhenLoaded(library, abilities, engineOptions),
     hasLogin: async (credentials) => (await library.load()).hasLogin(credentials),
   };
 }

@@ -1,43 +1,29 @@
-import type { Engine, EngineEvent, UnlinkResult } from "../../ports/engine.ts";
+import type { Ability, Engine, EngineAbilities, EngineEvent, EngineOptions, UnlinkResult } from "../../ports/engine.ts";
 import { PairingCodeRefused } from "../../ports/engine.ts";
-import type { MessageFiles } from "../../ports/media.ts";
-import { type AccountLimits, ConnectionLost, type Sending, SendRefused } from "../../ports/sending.ts";
+import { ConnectionLost, type Sending } from "../../ports/sending.ts";
 import type { Logger } from "../../ports/system.ts";
 import { type Closed, closedOnRequest } from "./close-cause.ts";
 import { errorFields } from "./error-fields.ts";
+import type { LazyLibrary } from "./lazy-library.ts";
+
+/** Opens an engine of a library: at once if the library is loaded, else one that waits for it. */
+export function openWhenLoaded(
+  library: LazyLibrary<{ open(options: EngineOptions): Engine }>,
+  abilities: readonly Ability[],
+  options: EngineOptions,
+): Engine {
+  if (library.loaded) return library.loaded.open(options);
+  const opening = library.load().then((loaded) => () => loaded.open(options));
+  return new LoadingEngine(opening, abilities, options.logger);
+}
 
 const notLoaded: Closed = { cause: "engine_crashed", message: "The engine's library could not be loaded" };
 
-/** An engine that can request pairing codes and send, opened while its library is still being loaded. Ends with `closed` if that fails. */
+/** An engine that is opened while its library is still being loaded. Ends with `closed` if that fails. */
 export class LoadingEngine implements Engine {
   readonly events: AsyncIterable<EngineEvent>;
-  readonly pairingCodes = { request: (phoneNumber: string) => this.#requestCode(phoneNumber) };
-  readonly sending: Sending = {
-    limits: {
-      timelock: async () => this.#limits().timelock(),
-      capping: async () => this.#limits().capping(),
-      isNewChat: async (chatId) => this.#limits().isNewChat(chatId),
-    },
-    newId: () => this.#sending().newId(),
-    upload: async (...parts) => {
-      const sending = this.#sending();
-      if (!sending.upload) throw new SendRefused("NOT_SUPPORTED", "the engine cannot send files");
-      return sending.upload(...parts);
-    },
-    send: async (...parts) => this.#sending().send(...parts),
-    chatIdOf: async (chatId) => (await this.#engine?.sending?.chatIdOf?.(chatId)) ?? chatId,
-    findMessage: async (name) => this.#sending().findMessage(name),
-    markSeen: async (...parts) => this.#sending().markSeen(...parts),
-    setTyping: async (...parts) => this.#sending().setTyping(...parts),
-    findAccount: async (number) => this.#sending().findAccount(number),
-  };
-  readonly messageFiles: MessageFiles = {
-    find: async (name) => {
-      const files = this.#engine?.messageFiles;
-      if (!files) throw new ConnectionLost("the engine is not logged in");
-      return files.find(name);
-    },
-  };
+  /** Stand in for the engine's own abilities until it is open. */
+  readonly #waiting: EngineAbilities;
   /** Undefined if the engine was closed first or could not be opened. */
   readonly #opened: Promise<Engine | undefined>;
   readonly #closing = Promise.withResolvers<undefined>();
@@ -45,7 +31,7 @@ export class LoadingEngine implements Engine {
   #closed: Closed | undefined;
 
   /** `opening` resolves with the function that opens the engine once its library is loaded. It is not called after `close`. */
-  constructor(opening: Promise<() => Engine>, logger: Logger) {
+  constructor(opening: Promise<() => Engine>, abilities: readonly Ability[], logger: Logger) {
     const opened = opening
       .then((open) => {
         if (!this.#closed) this.#engine = open();
@@ -58,6 +44,23 @@ export class LoadingEngine implements Engine {
       });
     this.#opened = Promise.race([opened, this.#closing.promise]);
     this.events = this.#events();
+    this.#waiting = this.#standIns(abilities);
+  }
+
+  get pairingCodes() {
+    return (this.#engine ?? this.#waiting).pairingCodes;
+  }
+
+  get screenshots() {
+    return (this.#engine ?? this.#waiting).screenshots;
+  }
+
+  get sending() {
+    return (this.#engine ?? this.#waiting).sending;
+  }
+
+  get messageFiles() {
+    return (this.#engine ?? this.#waiting).messageFiles;
   }
 
   get lastInboundAtMs(): number | undefined {
@@ -81,22 +84,47 @@ export class LoadingEngine implements Engine {
     else yield { type: "closed", ...(this.#closed ?? closedOnRequest) };
   }
 
-  /** Throws ConnectionLost before the engine is open: nothing is sent before it is logged in. */
-  #sending(): Sending {
-    const sending = this.#engine?.sending;
-    if (!sending) throw new ConnectionLost("the engine is not logged in");
-    return sending;
-  }
-
-  #limits(): AccountLimits {
-    const { limits } = this.#sending();
-    if (!limits) throw new ConnectionLost("the engine does not know the limits");
-    return limits;
-  }
-
-  async #requestCode(phoneNumber: string): Promise<string> {
-    const codes = (await this.#opened)?.pairingCodes;
-    if (!codes) throw new PairingCodeRefused(this.#closed?.message ?? closedOnRequest.message);
-    return codes.request(phoneNumber);
+  /** Returns abilities that wait for the engine where that makes sense: for codes and pictures. Others need a login first. */
+  #standIns(abilities: readonly Ability[]): EngineAbilities {
+    const has = (ability: Ability) => abilities.includes(ability);
+    const opened = this.#opened;
+    const ended = () => this.#closed?.message ?? closedOnRequest.message;
+    return {
+      ...(has("pairingCodes") && {
+        pairingCodes: {
+          async request(phoneNumber) {
+            const codes = (await opened)?.pairingCodes;
+            if (!codes) throw new PairingCodeRefused(ended());
+            return codes.request(phoneNumber);
+          },
+        },
+      }),
+      ...(has("screenshots") && {
+        screenshots: {
+          async take() {
+            const screenshots = (await opened)?.screenshots;
+            if (!screenshots) throw new Error(ended());
+            return screenshots.take();
+          },
+        },
+      }),
+      ...(has("sending") && { sending: sendingBeforeLogin }),
+      ...(has("messageFiles") && { messageFiles: { find: refuse } }),
+    };
   }
 }
+
+const refuse = async (): Promise<never> => {
+  throw new ConnectionLost("the engine is not logged in");
+};
+
+const sendingBeforeLogin: Sending = {
+  newId() {
+    throw new ConnectionLost("the engine is not logged in");
+  },
+  send: refuse,
+  findMessage: refuse,
+  markSeen: refuse,
+  setTyping: refuse,
+  findAccount: refuse,
+};

@@ -79,6 +79,8 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
 
 /** Fewer connections leave too little behind for a collection. */
 const minConnections = 10;
+/** Time from a collection to a second one, after which live objects lie on fewer pages. */
+const againMs = 1_000;
 /** Time without a new connection after which a burst counts as over. */
 const burstEndMs = 1_000;
 
@@ -107,8 +109,7 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     if (connections < minConnections) return;
     connections = 0;
     heap.release();
-    // Live objects lie on fewer pages after the second collection.
-    heap.schedule(burstEndMs, heap.release);
+    heap.schedule(againMs, heap.release);
   };
   const wait = () => {
     isRecent = false;
@@ -165,6 +166,7 @@ export function startRestRelief(
     if (bytes - restingBytes < Math.max(worthwhileGrowth.bytes, restingBytes * worthwhileGrowth.share)) return;
     restingBytes = undefined;
     heap.release();
+    heap.schedule(againMs, heap.release);
   };
   const look = () => {
     if (isStopped) return;

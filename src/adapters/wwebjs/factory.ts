@@ -1,9 +1,9 @@
 import { Engine_Kind } from "../../../gen/sessiond/v1/session_pb.js";
 import type { EngineFactory } from "../../ports/engine.ts";
+import { LazyLibrary } from "../engine/lazy-library.ts";
+import { openWhenLoaded } from "../engine/loading-engine.ts";
 import { chromeMissing, findChrome } from "./chrome.ts";
-import { WwebjsEngine } from "./engine.ts";
-import { hasLogin } from "./login.ts";
-import { archiveProfile, moveProfile, removeProfiles } from "./profile.ts";
+import type { Wwebjs } from "./library.ts";
 import { settingsOf, type WwebjsOptions } from "./settings.ts";
 
 /** A factory that also tells which browser its engines run. */
@@ -12,40 +12,22 @@ export interface WwebjsFactory extends EngineFactory {
   browser(): Promise<string | undefined>;
 }
 
-/** Makes WEBJS engines: WhatsApp Web in one browser per session. Loads the libraries when the first engine opens. */
+/** Makes WEBJS engines: WhatsApp Web in one browser per session. Their code and libraries are loaded for the first of them. */
 export function createWwebjsFactory(options: WwebjsOptions): WwebjsFactory {
   const settings = settingsOf(options);
-  /** Resolve when a session's last engine is gone: two browsers in one profile would damage it. */
-  const present = new Map<string, Promise<void>>();
+  const library = new LazyLibrary<Wwebjs>(async () => (await import("./library.ts")).prepareWwebjs(settings));
+  const abilities = ["pairingCodes", "screenshots", "sending"] as const;
   return {
     kind: Engine_Kind.WEBJS,
-    abilities: ["pairingCodes", "screenshots", "sending"],
+    abilities,
     browser: async () => (await findChrome(settings))?.path,
     obstacle: async () => ((await findChrome(settings)) ? undefined : chromeMissing(settings)),
-    open(engineOptions) {
-      const { session } = engineOptions;
-      const engine = new WwebjsEngine(settings, engineOptions, present.get(session) ?? Promise.resolve());
-      const { gone } = engine;
-      present.set(session, gone);
-      void gone.then(() => {
-        if (present.get(session) === gone) present.delete(session);
-      });
-      return engine;
-    },
-    hasLogin,
+    open: (engineOptions) => openWhenLoaded(library, abilities, engineOptions),
+    hasLogin: async (credentials) => (await library.load()).hasLogin(credentials),
     files: {
-      async setAside(session, id, credentials) {
-        await present.get(session);
-        await moveProfile(settings.profilesDirectory, [session, id], credentials);
-      },
-      async pack(session, credentials, archive) {
-        await present.get(session);
-        await archiveProfile(settings.profilesDirectory, session, credentials, archive);
-      },
-      async discard(session) {
-        await present.get(session);
-        await removeProfiles(settings.profilesDirectory, session);
-      },
+      setAside: async (...parts) => (await library.load()).files.setAside(...parts),
+      pack: async (...parts) => (await library.load()).files.pack(...parts),
+      discard: async (session) => (await library.load()).files.discard(session),
     },
   };
 }

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { LazyLibrary } from "../../../src/adapters/engine/lazy-library.ts";
 import { LoadingEngine } from "../../../src/adapters/engine/loading-engine.ts";
 import { type Engine, type EngineEvent, PairingCodeRefused } from "../../../src/ports/engine.ts";
+import { ConnectionLost } from "../../../src/ports/sending.ts";
 import type { Logger } from "../../../src/ports/system.ts";
 
 /** A loading engine, the library that it waits for, and the engine that is behind it. */
@@ -20,6 +21,7 @@ function openFixture() {
     })(),
     lastInboundAtMs: 7,
     pairingCodes: { request: async (number) => `code for ${number}` },
+    screenshots: { take: async () => Buffer.from("picture") },
     async logout() {
       calls.push("logout");
       return "unlinked";
@@ -34,6 +36,7 @@ function openFixture() {
   };
   const engine = new LoadingEngine(
     loading.promise.then(() => open),
+    ["pairingCodes", "screenshots", "sending"],
     logger,
   );
   return { engine, loading, calls, logged };
@@ -60,14 +63,33 @@ describe("an engine whose library is being loaded", () => {
     assert.equal(engine.lastInboundAtMs, 7);
   });
 
-  it("passes on what it is asked for meanwhile: a code, a logout", async () => {
+  it("passes on what it is asked for meanwhile: a code, a picture, a logout", async () => {
     const { engine, loading, calls } = openFixture();
-    const code = engine.pairingCodes.request("4915112345678");
+    const code = engine.pairingCodes?.request("4915112345678");
+    const picture = engine.screenshots?.take();
     const result = engine.logout();
     loading.resolve();
-    assert.deepEqual([await code, await result], ["code for 4915112345678", "unlinked"]);
+    assert.equal(await code, "code for 4915112345678");
+    assert.equal(String(await picture), "picture");
+    assert.equal(await result, "unlinked");
     await engine.close();
     assert.deepEqual(calls, ["open", "logout", "close"]);
+  });
+
+  it("has the abilities that its factory names, and sends nothing yet", async () => {
+    const { engine } = openFixture();
+    const { sending, messageFiles } = engine;
+    assert.equal(messageFiles, undefined);
+    await assert.rejects(async () => sending?.findAccount("4915112345678"), ConnectionLost);
+    assert.throws(() => sending?.newId(), ConnectionLost);
+  });
+
+  it("has the abilities of the engine behind it from then on", async () => {
+    const { engine, loading } = openFixture();
+    loading.resolve();
+    await engine.events[Symbol.asyncIterator]().next();
+    assert.equal(engine.sending, undefined);
+    assert.equal(await engine.pairingCodes?.request("49"), "code for 49");
   });
 
   it("never opens the engine behind it once it is closed", async () => {
@@ -86,7 +108,7 @@ describe("an engine whose library is being loaded", () => {
 
   it("ends with a reason and a line in the log if the library cannot be loaded", async () => {
     const { engine, loading, logged } = openFixture();
-    const refused = assert.rejects(engine.pairingCodes.request("4915112345678"), PairingCodeRefused);
+    const refused = assert.rejects(async () => engine.pairingCodes?.request("4915112345678"), PairingCodeRefused);
     const result = engine.logout();
     loading.reject(new Error("no such file"));
     assert.deepEqual(await allOf(engine.events), [

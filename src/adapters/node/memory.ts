@@ -1,7 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 
-/** Growth of the heap over what was in use after the last collection, at which V8 collects again. */
-const growthPercent = 25;
+/**
+ * Growth of the heap over what was in use after the last collection, at which V8 collects again, in percent. Most of what a mass start
+ * allocates stays, so that each collection would only mark it again.
+ */
+const growth = { usual: 25, massStart: 100 };
 /** More than the 64 MB of memory outside of the heap at which V8 begins a collection. */
 const pressureBytes = 65 * 1_048_576;
 
@@ -9,8 +12,8 @@ const pressureBytes = 65 * 1_048_576;
 export interface Heap {
   /** Begins to return unused memory to the system. */
   release(): void;
-  /** Collects earlier from now on, so that less garbage lies in memory. */
-  limitGrowth(): void;
+  /** Collects from now on when the heap has grown by this much, so that less garbage lies in memory. */
+  limitGrowth(percent: number): void;
   /** Calls back once after `delayMs`, unless the process ends before. */
   schedule(delayMs: number, callback: () => void): void;
 }
@@ -36,8 +39,8 @@ export const processHeap: Heap = {
   },
 
   /** V8 by default lets a small heap grow to four times of what was in use after the last collection, and the first time even further. */
-  limitGrowth() {
-    setFlagsFromString(`--heap-growing-percent=${growthPercent}`);
+  limitGrowth(percent) {
+    setFlagsFromString(`--heap-growing-percent=${percent}`);
   },
 
   schedule(delayMs, callback) {
@@ -77,12 +80,17 @@ export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = pr
   };
 }
 
+/** Time from a collection to the next one that brings live objects together on fewer pages. */
+const againMs = 1_000;
+
 /** Fewer connections leave too little behind for a collection. */
 const minConnections = 10;
-/** Time from a collection to a second one, after which live objects lie on fewer pages. */
-const againMs = 1_000;
-/** Time without a new connection after which a burst counts as over. */
+/** Connections in one look that make a mass start. The connect gate's default admits fewer. */
+const massStart = 50;
+/** Time without a new connection after which a burst counts as over, and between two looks at it. */
 const burstEndMs = 1_000;
+/** Collections after a burst. */
+const releases = { usual: 2, massStart: 8 };
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would
@@ -90,34 +98,41 @@ const burstEndMs = 1_000;
  * collection: earlier, the flag would keep Node from using the cached code of Baileys.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
-  let isLimited = false;
+  let growthNow: number | undefined;
+  /** Connections of the burst, and those since the last look. */
   let connections = 0;
-  let isRecent = false;
+  let recent = 0;
+  let isMassStart = false;
   let isScheduled = false;
-  const relieve = () => {
-    if (!isLimited) {
-      isLimited = true;
-      heap.limitGrowth();
-      // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
-      heap.release();
-    }
-    if (isRecent) {
-      wait();
-      return;
-    }
+  const limitGrowth = (percent: number) => {
+    if (percent === growthNow) return;
+    heap.limitGrowth(percent);
+    // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
+    if (growthNow === undefined) heap.release();
+    growthNow = percent;
+  };
+  const release = (times: number) => {
+    heap.release();
+    if (times > 1) heap.schedule(againMs, () => release(times - 1));
+  };
+  const look = () => {
+    if (recent >= massStart) isMassStart = true;
+    const isOver = recent === 0;
+    limitGrowth(isMassStart && !isOver ? growth.massStart : growth.usual);
+    if (!isOver) return wait();
     isScheduled = false;
     if (connections < minConnections) return;
+    release(isMassStart ? releases.massStart : releases.usual);
     connections = 0;
-    heap.release();
-    heap.schedule(againMs, heap.release);
+    isMassStart = false;
   };
   const wait = () => {
-    isRecent = false;
-    heap.schedule(burstEndMs, relieve);
+    recent = 0;
+    heap.schedule(burstEndMs, look);
   };
   return () => {
     connections += 1;
-    isRecent = true;
+    recent += 1;
     if (isScheduled) return;
     isScheduled = true;
     wait();

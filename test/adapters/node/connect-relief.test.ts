@@ -6,20 +6,18 @@ import { FakeClock } from "../../support/fake-clock.ts";
 function openRelief() {
   const clock = new FakeClock();
   let releases = 0;
-  let limits = 0;
+  const limits: number[] = [];
   const note = createConnectRelief({
     release: () => {
       releases += 1;
     },
-    limitGrowth: () => {
-      limits += 1;
-    },
+    limitGrowth: (percent) => void limits.push(percent),
     schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
   });
   const connect = (count: number) => {
     for (let n = 0; n < count; n += 1) note();
   };
-  return { clock, connect, releases: () => releases, limits: () => limits };
+  return { clock, connect, releases: () => releases, limits };
 }
 
 /** Returns a relief after a first session, which limits the growth of the heap. */
@@ -34,7 +32,7 @@ function openLimited() {
 describe("memory after connections", () => {
   it("is released in two collections when a burst is over", () => {
     const { clock, connect, releases } = openLimited();
-    connect(200);
+    connect(20);
     clock.advance(2_000);
     assert.equal(releases(), 1);
     clock.advance(60_000);
@@ -75,11 +73,26 @@ describe("memory after connections", () => {
   it("grows less after a collection that follows the first session", () => {
     const { clock, connect, limits, releases } = openRelief();
     connect(1);
-    assert.deepEqual([limits(), releases()], [0, 0]);
+    assert.deepEqual([limits, releases()], [[], 0]);
     clock.advance(1_000);
-    assert.deepEqual([limits(), releases()], [1, 1]);
+    assert.deepEqual([limits, releases()], [[25], 1]);
     connect(20);
     clock.advance(60_000);
-    assert.equal(limits(), 1);
+    assert.deepEqual(limits, [25]);
+  });
+
+  it("grows further during a mass start, and comes together in eight collections afterwards", () => {
+    const { clock, connect, limits, releases } = openRelief();
+    for (let n = 0; n < 3; n += 1) {
+      connect(100);
+      clock.advance(1_000);
+    }
+    assert.deepEqual([limits, releases()], [[100], 1]);
+    clock.advance(60_000);
+    assert.deepEqual([limits, releases()], [[100, 25], 9]);
+    connect(20);
+    clock.advance(60_000);
+    assert.deepEqual([limits, releases()], [[100, 25], 11]);
+    assert.equal(clock.pending, 0);
   });
 });

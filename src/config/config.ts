@@ -104,6 +104,8 @@ export interface WebhookSettings {
 
 /** Settings of the files of messages. */
 export interface MediaSettings {
+  /** True if files are not fetched from private addresses. */
+  readonly guard: boolean;
   readonly maxBytes: number;
   /** Time in which a file has to arrive from a URL. */
   readonly fetchLimitMs: number;
@@ -214,6 +216,8 @@ function enginesOf(read: Reader) {
 }
 
 const mediaOf = (read: Reader): MediaSettings => ({
+  // Unlike the host of a webhook, a file's content is shown: to the person who gets it.
+  guard: read.get("SESSIOND_WEBHOOK_GUARD") ?? true,
   maxBytes: read.get("SESSIOND_MAX_FILE_BYTES"),
   fetchLimitMs: read.get("SESSIOND_FILE_FETCH_SECONDS"),
   isShown: read.get("WHATSAPP_DOWNLOAD_MEDIA"),

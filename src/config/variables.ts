@@ -211,8 +211,8 @@ const proxyOfWebhooks = (urls: string) =>
 
 const delivery = {
   SESSIOND_WEBHOOK_GUARD: variable(flag, {
-    description: "Refuses webhooks to private addresses.",
-    shownDefault: "true beyond loopback",
+    description: "Refuses webhooks to private addresses, and files (`file.url`) from them.",
+    shownDefault: "true; for webhooks, true beyond loopback",
   }),
   SESSIOND_WEBHOOK_ALLOW: variable(list(), {
     description: "CIDR blocks, addresses and host names that the guard allows.",

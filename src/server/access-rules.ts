@@ -11,11 +11,14 @@ export interface AccessRules {
   readonly hostGuard: HostGuard | undefined;
   /** The exceptions of the webhook guard; undefined if webhooks may go anywhere. */
   readonly webhookAllowList: AllowList | undefined;
+  /** The exceptions of the guard for files; undefined if they may come from anywhere. */
+  readonly fileAllowList: AllowList | undefined;
   readonly webhookProxies: ChooseProxy | undefined;
 }
 
 /** Reads the settings whose syntax belongs to an adapter. Throws ConfigError, before anything has been opened or written. */
-export function accessRulesOf({ corsOrigins, allowedHosts, access, webhooks }: Config, secrets: Secrets): AccessRules {
+export function accessRulesOf(config: Config, secrets: Secrets): AccessRules {
+  const { corsOrigins, allowedHosts, access, webhooks, media } = config;
   const cors = namingVariable("SESSIOND_CORS_ORIGIN", () => corsFor(corsOrigins));
   const origins = cors.origins === "*" ? [] : cors.origins;
   const hostGuard = namingVariable("SESSIOND_ALLOWED_HOSTS", () => createHostGuard({ hosts: allowedHosts, origins }));
@@ -24,6 +27,7 @@ export function accessRulesOf({ corsOrigins, allowedHosts, access, webhooks }: C
     cors,
     hostGuard: access === "this_machine" ? hostGuard : undefined,
     webhookAllowList: webhooks.guard ? allowList : undefined,
+    fileAllowList: media.guard ? allowList : undefined,
     // The message names the variable already.
     webhookProxies: asConfigError(() => parseProxyRules(secrets.webhookProxies)),
   };

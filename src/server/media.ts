@@ -29,7 +29,7 @@ export function createMedia(
   config: Config,
   baseUrl: () => string,
   { factories: engines }: Engines,
-  { webhookAllowList: allow, webhookProxies: proxies }: AccessRules,
+  { fileAllowList: allow, webhookProxies: proxies }: AccessRules,
   { clock, logger }: Tools,
 ): Media {
   const { media } = config;

@@ -11,6 +11,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { OutgoingContent_File_Kind as Kind } from "../../gen/sessiond/store/v1/store_pb.js";
 import { MeSchema, Session_Status as Status } from "../../gen/sessiond/v1/session_pb.js";
+import { literals } from "../support/private-destinations.ts";
 import { openHarness } from "./harness.ts";
 
 const me = create(MeSchema, { id: "79111111@c.us", pushName: "WAHA" });
@@ -21,6 +22,8 @@ let directory: string;
 let files: Server;
 let origin: string;
 const asked: string[] = [];
+/** Where /away leads to. */
+let target = "";
 
 const answers: Readonly<Record<string, RequestListener>> = {
   "/my%20picture.png": (_, response) => response.end(png),
@@ -30,6 +33,7 @@ const answers: Readonly<Record<string, RequestListener>> = {
   "/missing": (_, response) => response.writeHead(404).end(),
   "/inside": (_, response) => response.writeHead(302, { location: "http://127.0.0.2:1/" }).end(),
   "/metadata": (_, response) => response.writeHead(307, { location: "http://169.254.169.254/latest/meta-data" }).end(),
+  "/away": (_, response) => response.writeHead(301, { location: target }).end(),
   "/short": (_, response) => {
     response.writeHead(200, { "content-length": 1_000 }).write("x");
     setImmediate(() => response.destroy());
@@ -53,12 +57,11 @@ after(async () => {
 });
 
 /** Opens a server with the WORKING session "default", which fetches from 127.0.0.1 and no other private address. */
-async function openWorking(t: TestContext) {
+async function openWorking(t: TestContext, env: Record<string, string> = { SESSIOND_WEBHOOK_ALLOW: "127.0.0.1" }) {
   const harness = await openHarness(t, {
     WAHA_LOCAL_STORE_BASE_DIR: directory,
-    SESSIOND_WEBHOOK_GUARD: "true",
-    SESSIOND_WEBHOOK_ALLOW: "127.0.0.1",
     SESSIOND_MAX_FILE_BYTES: String(maxBytes),
+    ...env,
   });
   await harness.sessions.createSession({ name: "default", start: true });
   harness.engine().report({ type: "paired", me });
@@ -234,4 +237,38 @@ describe("sending a file over REST", () => {
       assert.deepEqual([engine().sent, await spooled()], [[], []]);
     });
   }
+
+  it("fetches from no private address by default, however the URL writes it", async (t) => {
+    const { post, engine } = await openWorking(t, {});
+    const { port } = new URL(origin);
+    const first = asked.length;
+    for (const host of [...literals, "localhost", "LOCALHOST", "user:pass@127.0.0.1", "8.8.8.8@127.0.0.1"]) {
+      const url = `http://${host}:${port}/my%20picture.png`;
+      const { status, body } = await post("/api/sendImage", { file: { mimetype: "image/png", url } });
+      assert.equal(status, 400, url);
+      assert.match(
+        [body.message].flat().join("; "),
+        /^file\.url .*(not allowed .*SESSIOND_WEBHOOK_ALLOW|must be an)/,
+        url,
+      );
+    }
+    assert.deepEqual([asked.length - first, engine().sent, await spooled()], [0, [], []]);
+  });
+
+  it("follows no redirect of an allowed address to another one", async (t) => {
+    const { post, engine } = await openWorking(t);
+    for (const host of literals.filter((one) => new URL(`http://${one}/`).hostname !== "127.0.0.1")) {
+      target = `http://${host}:1/`;
+      const { status, body } = await post("/api/sendImage", { file: { mimetype: "image/png", url: `${origin}/away` } });
+      assert.equal(status, 400, target);
+      assert.match([body.message].flat().join("; "), /^file\.url .*not allowed/, target);
+    }
+    assert.deepEqual([engine().sent, await spooled()], [[], []]);
+  });
+
+  it("fetches from private addresses once the guard is off", async (t) => {
+    const { post } = await openWorking(t, { SESSIOND_WEBHOOK_GUARD: "false" });
+    const file = { mimetype: "image/png", url: `${origin}/my%20picture.png` };
+    assert.equal((await post("/api/sendImage", { file })).status, 201);
+  });
 });

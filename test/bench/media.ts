@@ -21,7 +21,11 @@ const goalMb = 8;
 const sampleMs = 20;
 const mebibyte = 1024 * 1024;
 
-await using harness = await openHarness({ ...settings.tuned, SESSIOND_CONNECTS_PER_SECOND: "200" });
+await using harness = await openHarness({
+  ...settings.tuned,
+  SESSIOND_CONNECTS_PER_SECOND: "200",
+  SESSIOND_WEBHOOK_ALLOW: "127.0.0.1",
+});
 const { whatsapp, rest, server, hook, config } = harness;
 await rest.post("/api/sessions", { name: "alice", config });
 const phone = whatsapp.phone();

@@ -63,6 +63,12 @@ describe("the settings of webhooks", () => {
     await assert.rejects(configOf({ SESSIOND_EVENT_LOG_MAX: "-1" }), ConfigError);
   });
 
+  it("keep files out of the network inside wherever the server listens, unless the guard is off", async () => {
+    for (const [env] of cases) {
+      assert.equal((await configOf(env)).media.guard, env.SESSIOND_WEBHOOK_GUARD !== "false", JSON.stringify(env));
+    }
+  });
+
   it("list where webhooks may go all the same", async () => {
     const { webhooks } = await configOf({ SESSIOND_WEBHOOK_ALLOW: "10.0.0.0/8, n8n" });
     assert.deepEqual(webhooks.allow, ["10.0.0.0/8", "n8n"]);

@@ -55,7 +55,14 @@ if (store !== undefined)
 // The emulator forgets its devices when it ends, so their logins are useless afterwards.
 const directory = await mkdtemp(join(tmpdir(), "sessiond-sandbox-"));
 const server = spawn(process.execPath, [main], {
-  env: { ...process.env, WAHA_LOCAL_STORE_BASE_DIR: directory, ...serverEnv, ...(store && { SESSIOND_STORE: store }) },
+  env: {
+    // Files and receivers of a try-out are on this machine.
+    SESSIOND_WEBHOOK_ALLOW: "127.0.0.0/8,::1",
+    ...process.env,
+    WAHA_LOCAL_STORE_BASE_DIR: directory,
+    ...serverEnv,
+    ...(store && { SESSIOND_STORE: store }),
+  },
   stdio: "inherit",
 });
 // The terminal sends Ctrl-C to the server too; this process only has to outlive it.

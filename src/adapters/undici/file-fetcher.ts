@@ -3,6 +3,7 @@ import { type FileFetcher, FileUnavailable } from "../../ports/media.ts";
 import { type ExitOptions, type Exits, openExits } from "./exits.ts";
 import { describeFailure } from "./failure.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
+import { DestinationNotAllowed } from "./ssrf-guard.ts";
 import { basicAuthorization } from "./url-login.ts";
 
 /** Options for a fetcher. */
@@ -158,7 +159,11 @@ function isIdentity({ headers }: Response): boolean {
 function refusalOf(error: unknown): FileUnavailable {
   if (error instanceof FileUnavailable) return error;
   if (error instanceof errors.SocketError || error instanceof errors.ResponseContentLengthMismatchError) return cut();
-  return new FileUnavailable(`could not be fetched: ${describeFailure(error)}`, { cause: error });
+  const advice =
+    error instanceof DestinationNotAllowed
+      ? " (SESSIOND_WEBHOOK_ALLOW lists private addresses that may be reached)"
+      : "";
+  return new FileUnavailable(`could not be fetched: ${describeFailure(error)}${advice}`, { cause: error });
 }
 
 const cut = () => new FileUnavailable("could not be fetched: the connection ended before the whole file arrived");

@@ -85,6 +85,8 @@ export interface Sending {
   chatIdOf?(chatId: string): Promise<string>;
   /** Returns the key of a message that another one can reply or react to; undefined if the engine does not know the message. */
   findMessage(name: NamedMessage): Promise<MessagePayload_Key | undefined>;
+  /** Returns those of these persons (chat ids, and "all") who are not in a chat. Left out by engines that cannot tell. */
+  strangers?(chatId: string, mentions: readonly string[]): Promise<string[]>;
   /** Marks messages of a chat as read: WhatsApp's ids, or all that are unread if empty. */
   markSeen(chatId: string, ids: readonly string[], participant?: string): Promise<void>;
   /** Shows or hides that the account is typing. */

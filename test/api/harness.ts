@@ -66,6 +66,8 @@ export class ScriptedEngine implements Engine {
     },
     findMessage: async ({ id, chatId }) =>
       id === "UNKNOWN" ? undefined : create(MessagePayload_KeySchema, { id, remoteJid: chatId, fromMe: false }),
+    // Members have numbers that begin with 2, and no chat has others.
+    strangers: async (_, mentions) => mentions.filter((one) => one !== "all" && !one.startsWith("2")),
     markSeen: async (chatId, ids) => void this.acts.push(`seen ${chatId} ${ids.join()}`),
     setTyping: async (chatId, isTyping) => void this.acts.push(`${isTyping ? "typing" : "stopped"} ${chatId}`),
     findAccount: async (phone) => (phone.startsWith("55") ? { chatId: `${phone}@c.us` } : undefined),

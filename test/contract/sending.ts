@@ -320,10 +320,30 @@ export function sendingContract<Phone extends SendingPhone>(
     });
 
     it("mentions people", async () => {
-      const message = outgoing(chat(), { ...text("hi @1"), mentions: ["15559999999@c.us"] });
+      const message = outgoing(chat(), { ...text("hi @1"), mentions: [chat()] });
       await send(message);
       await shownBy(bob, message.id);
-      assert.deepEqual(fixture.mentionedBy(bob, message.id), ["15559999999"]);
+      assert.deepEqual(fixture.mentionedBy(bob, message.id), [bob.number]);
+    });
+
+    it("tells strangers from the persons in a chat, and mentions none of them", async () => {
+      const ana = `${fixture.newPhone().number}@c.us`;
+      fixture.setNumber("49123456789", null);
+      for (const [mentions, strangers] of [
+        [[chat(), bob.lid, me(), "all"], []],
+        [[ana], [ana]],
+        [
+          [me(), "99999999999999@lid", ana],
+          ["99999999999999@lid", ana],
+        ],
+        [["49123456789@c.us"], ["49123456789@c.us"]],
+      ] as const) {
+        assert.deepEqual(await sending().strangers?.(chat(), mentions), strangers);
+        const message = outgoing(chat(), { ...text("hi"), mentions: [...mentions] });
+        if (strangers.length === 0) continue;
+        await assert.rejects(send(message), { reason: "STRANGER_MENTIONED", message: /^mentions names/ });
+        assert.equal(fixture.sentIds().includes(message.id), false);
+      }
     });
 
     it("marks the unread messages of a chat as read", async () => {

@@ -10,13 +10,13 @@ export type AddressingMode = "pn" | "lid";
 export class Group {
   readonly id: string;
   readonly subject: string;
-  readonly members: readonly Phone[];
+  readonly members: Phone[];
   readonly addressing: AddressingMode;
 
   constructor(id: string, subject: string, members: readonly Phone[], addressing: AddressingMode) {
     this.id = id;
     this.subject = subject;
-    this.members = members;
+    this.members = [...members];
     this.addressing = addressing;
   }
 

@@ -62,7 +62,7 @@ export declare type SendTextRequest = Message<"sessiond.v1.SendTextRequest"> & {
   force: boolean;
 
   /**
-   * Chat ids of the persons whose mentions in the text notify them; "all" for everyone in a group.
+   * Chat ids of persons in the chat, whose mentions in the text notify them; "all" for everyone in a group.
    *
    * @generated from field: repeated string mentions = 7;
    */
@@ -165,7 +165,7 @@ export declare type ReplyDeprecatedRequest = Message<"sessiond.v1.ReplyDeprecate
   force: boolean;
 
   /**
-   * Chat ids of the persons whose mentions in the text notify them; "all" for everyone in a group.
+   * Chat ids of persons in the chat, whose mentions in the text notify them; "all" for everyone in a group.
    *
    * @generated from field: repeated string mentions = 7;
    */
@@ -316,7 +316,7 @@ export declare type SendImageRequest = Message<"sessiond.v1.SendImageRequest"> &
   force: boolean;
 
   /**
-   * Chat ids of the persons whose mentions in the text notify them; "all" for everyone in a group.
+   * Chat ids of persons in the chat, whose mentions in the text notify them; "all" for everyone in a group.
    *
    * @generated from field: repeated string mentions = 7;
    */
@@ -412,7 +412,7 @@ export declare type SendFileRequest = Message<"sessiond.v1.SendFileRequest"> & {
   force: boolean;
 
   /**
-   * Chat ids of the persons whose mentions in the text notify them; "all" for everyone in a group.
+   * Chat ids of persons in the chat, whose mentions in the text notify them; "all" for everyone in a group.
    *
    * @generated from field: repeated string mentions = 7;
    */
@@ -611,7 +611,7 @@ export declare type SendVideoRequest = Message<"sessiond.v1.SendVideoRequest"> &
   force: boolean;
 
   /**
-   * Chat ids of the persons whose mentions in the text notify them; "all" for everyone in a group.
+   * Chat ids of persons in the chat, whose mentions in the text notify them; "all" for everyone in a group.
    *
    * @generated from field: repeated string mentions = 7;
    */

@@ -35,6 +35,7 @@ import { fileMessage, mediaTypeOf } from "./file-message.ts";
 import { BaileysLimits } from "./limits.ts";
 import type { MediaRoute } from "./media-host.ts";
 import { upload } from "./media-upload.ts";
+import { Mentions } from "./mentions.ts";
 import { jidOf } from "./name-sources.ts";
 import type { RecentMessages } from "./recent-messages.ts";
 import { refusalIn } from "./send-errors.ts";
@@ -75,12 +76,14 @@ export class BaileysSending implements Sending {
   readonly #parts: SendingParts;
   readonly limits: BaileysLimits;
   readonly #accounts: Accounts;
+  readonly #mentions: Mentions;
   /** By message id, the oldest first. */
   readonly #awaited = new Map<string, Awaited>();
 
   constructor(parts: SendingParts) {
     this.#parts = parts;
     this.#accounts = new Accounts(parts.clock);
+    this.#mentions = new Mentions(parts.clock, this.#accounts);
     const { recent, limitsChanged } = parts;
     this.limits = new BaileysLimits({ recent, changed: limitsChanged, connected: (work) => this.#connected(work) });
   }
@@ -98,8 +101,9 @@ export class BaileysSending implements Sending {
       const { socket, me } = connection;
       const jid = await this.#addressee(chatId, connection);
       const options = { clock: this.#parts.clock, socket, route: this.#parts.mediaRoute() };
+      const mentioned = await this.#mentions.jidsOf({ chatId }, content, connection);
       const uploaded = await upload(file, Number(value.size), mediaTypeOf(value), options);
-      const shown = fileMessage(value, uploaded, await mentionedIn(content, jid, connection));
+      const shown = fileMessage(value, uploaded, mentioned);
       const quoted = await this.#quoted(content);
       const whole = generateWAMessageFromContent(jid, shown, {
         userJid: jidOf(me.id),
@@ -125,7 +129,7 @@ export class BaileysSending implements Sending {
         return { jid, encoded };
       }
       const quoted = await this.#quoted(content);
-      const sent = await socket.sendMessage(jid, await this.#contentOf(content, jid, connection), {
+      const sent = await socket.sendMessage(jid, await this.#contentOf(content, chatId, connection), {
         messageId: id,
         ...(quoted && { quoted }),
       });
@@ -151,6 +155,10 @@ export class BaileysSending implements Sending {
   async chatIdOf(chatId: string): Promise<string> {
     if (!isLid(chatId)) return chatId;
     return (await this.#parts.connection()?.people.otherOf(chatId)) ?? chatId;
+  }
+
+  strangers(chatId: string, mentions: readonly string[]): Promise<string[]> {
+    return this.#connected((connection) => this.#mentions.strangers(chatId, mentions, connection));
   }
 
   markSeen(chatId: string, ids: readonly string[], participant?: string): Promise<void> {
@@ -237,7 +245,7 @@ export class BaileysSending implements Sending {
     throw new SendRefused("NO_ACCOUNT", "chatId names a number that has no account at WhatsApp");
   }
 
-  async #contentOf(content: OutgoingContent, jid: string, connection: Connection): Promise<AnyMessageContent> {
+  async #contentOf(content: OutgoingContent, chatId: string, connection: Connection): Promise<AnyMessageContent> {
     const { kind } = content;
     if (kind.case === "reaction") {
       const { key, text } = kind.value;
@@ -245,7 +253,7 @@ export class BaileysSending implements Sending {
       return { react: { text, key: rawKey(key) } };
     }
     const text = kind.case === "text" ? kind.value.text : "";
-    const people = await mentionedIn(content, jid, connection);
+    const people = await this.#mentions.jidsOf({ chatId }, content, connection);
     // `null` keeps Baileys from fetching what the text links to.
     return { text, linkPreview: null, ...(people.length > 0 && { mentions: people }) };
   }
@@ -278,13 +286,6 @@ export class BaileysSending implements Sending {
       throw refusalIn(error);
     }
   }
-}
-
-/** Returns the JIDs of the persons whom a message mentions. */
-async function mentionedIn({ mentions }: OutgoingContent, jid: string, { socket }: Connection): Promise<string[]> {
-  const everyone = mentions.includes("all") && isJidGroup(jid) ? (await socket.groupMetadata(jid)).participants : [];
-  const people = [...mentions.filter((one) => one !== "all").map(jidOf), ...everyone.map(({ id }) => id)];
-  return [...new Set(people)];
 }
 
 const rawKey = ({ remoteJid, fromMe, id, participant }: MessagePayload_Key): WAMessageKey => ({

@@ -165,6 +165,11 @@ export class WebClient extends wwebjs.Client {
     return this.#page.evaluate(sending.chatIdIn, id);
   }
 
+  /** Returns the ids of the persons in a chat; undefined if the page does not know them. */
+  membersOf(id: string): Promise<string[] | undefined> {
+    return this.#page.evaluate(sending.membersOf, id);
+  }
+
   /** Shows or hides that the account is typing. */
   setTyping(chatId: string, isTyping: boolean): Promise<void> {
     return this.#page.evaluate(sending.setTyping, { chatId, isTyping });

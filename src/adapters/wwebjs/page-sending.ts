@@ -281,6 +281,18 @@ export async function chatIdIn(id: string): Promise<string | undefined> {
   return chat?.id._serialized;
 }
 
+/** Returns the ids of the persons in a chat, the account's own included; undefined if the page does not know them. */
+export async function membersOf(id: string): Promise<string[] | undefined> {
+  if (!window.WWebJS) throw new Error("the page is not ready");
+  const chat = await window.WWebJS.getChat(id, { getAsModel: false });
+  if (!chat) throw new Error("the page has no such chat");
+  const prefs = window.require("WAWebUserPrefsMeUser");
+  const me = [prefs.getMaybeMePnUser(), prefs.getMaybeMeLidUser()].flatMap((wid) => wid?._serialized ?? []);
+  if (chat.id.isGroup?.() !== true) return [chat.id._serialized, ...me];
+  const members = chat.groupMetadata?.participants?.getModelsArray() ?? [];
+  return members.length === 0 ? undefined : [...members.map((one) => one.id._serialized), ...me];
+}
+
 /** Shows or hides in a chat that the account is typing. */
 export async function setTyping(request: { chatId: string; isTyping: boolean }): Promise<void> {
   await window.WWebJS?.sendChatstate(request.isTyping ? "typing" : "stop", request.chatId);

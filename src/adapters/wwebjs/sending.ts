@@ -17,10 +17,10 @@ import {
   SendRefused,
   type SentMessage,
 } from "../../ports/sending.ts";
-import { chatId as chatIdOf, isLid, isNumber } from "../engine/chat-id.ts";
+import { chatId as chatIdOf, isLid, isNumber, isPerson } from "../engine/chat-id.ts";
 import type { EngineLife } from "../engine/engine-life.ts";
 import { newMessageId } from "../engine/message-id.ts";
-import { refusalReason } from "../engine/refusal-reason.ts";
+import { refusalReason, strangerMentioned } from "../engine/refusal-reason.ts";
 import { Accounts } from "./accounts.ts";
 import type { WebClient } from "./client.ts";
 import { chunksOf, fileOf } from "./outgoing-file.ts";
@@ -97,6 +97,19 @@ export class WebSending implements Sending {
     });
   }
 
+  async strangers(chatId: string, mentions: readonly string[]): Promise<string[]> {
+    const persons = mentions.filter((one) => one !== "all");
+    if (persons.length === 0 || !(isPerson(chatId) || chatId.endsWith("@g.us"))) return [];
+    const chat = await this.#addressee(chatId);
+    const ids = await this.#ask((page) => page.membersOf(chat));
+    if (!ids) return [];
+    const others = await this.#ask((page) => page.otherIds(ids));
+    const members = new Set([...ids, ...others].flatMap((id) => (id === null ? [] : chatIdOf(id))));
+    const strangers = [];
+    for (const person of persons) if (!(await this.#isAmong(members, person))) strangers.push(person);
+    return strangers;
+  }
+
   /** Marks the whole chat as read: the page knows no other way. */
   async markSeen(chatId: string): Promise<void> {
     const chat = await this.#addressee(chatId);
@@ -168,6 +181,8 @@ export class WebSending implements Sending {
   ): Promise<SentMessage> {
     const { settings } = this.#parts;
     const chat = await this.#addressee(jid === "" ? chatId : chatIdOf(jid));
+    const [stranger] = await this.strangers(chatId, mentions);
+    if (stranger !== undefined) throw strangerMentioned(stranger);
     const quoted = replyTo && (await this.#find({ ...replyTo, chatId: chatIdOf(replyTo.remoteJid) }));
     if (replyTo && !quoted) {
       throw new SendRefused("QUOTE_UNKNOWN", "replyTo names a message that the page does not have");
@@ -253,6 +268,16 @@ export class WebSending implements Sending {
     const id = await this.#lookUp(chatId.slice(0, chatId.indexOf("@")));
     if (id !== null) return id;
     throw new SendRefused("NO_ACCOUNT", "chatId names a number that has no account at WhatsApp; a LID ends with @lid");
+  }
+
+  async #isAmong(members: ReadonlySet<string>, person: string): Promise<boolean> {
+    const isMember = async (id: string) => (await this.#pairOf(id)).some((name) => members.has(name));
+    if (await isMember(person)) return true;
+    // The page may have only one of two ids so far.
+    await this.#ask((page) => page.getContactLidAndPhone([person]));
+    if (await isMember(person)) return true;
+    const id = isNumber(person) ? await this.#lookUp(person.slice(0, person.indexOf("@"))) : null;
+    return id !== null && isMember(id);
   }
 
   /** Returns a person's ids as far as the page knows them. */

@@ -18,6 +18,7 @@ import { type AccountLimits, type Sending, SendRefused } from "../../ports/sendi
 import type { Sessions } from "../../ports/sessions.ts";
 import type { Clock, Random } from "../../ports/system.ts";
 import type { SessionManager } from "../session-manager.ts";
+import { refuseStrangers } from "./mentions.ts";
 import type { FileSource, OutgoingFiles } from "./outgoing-files.ts";
 import type { SessionSends } from "./session-sends.ts";
 
@@ -164,6 +165,7 @@ export class MessageSender {
     const known = knownById ?? (keyHash.length > 0 ? await outgoing.getByKey(session, keyHash) : undefined);
     if (!known && sends.size >= maxWaiting) throw tooMany(session);
     if (!known) await this.#refuseLocked(sends, request);
+    if (!known) await this.#refuseStrangers(sends, chatId, request);
     const replying = known ? request.content : await withReply(sends, chatId, request.content, replyTo);
     const content = known ? replying : await this.#withFile(session, replying, request.source, signal);
     const wallMs = clock.wallMs();
@@ -214,6 +216,12 @@ export class MessageSender {
   async #refuseLocked(sends: SessionSends, request: SendRequest): Promise<void> {
     const endMs = await sends.lockEndMs(request);
     if (endMs !== undefined) throw lockedError(request.session, endMs, this.#options.clock.wallMs());
+  }
+
+  async #refuseStrangers({ sending }: SessionSends, chatId: string, { session, content }: SendRequest): Promise<void> {
+    await refuseStrangers(sending, chatId, content.mentions).catch((error: unknown) => {
+      throw this.refusalOf(error, session);
+    });
   }
 
   /** Returns the error for a message that was not sent. */
@@ -324,6 +332,7 @@ const refusalTexts: Readonly<Record<string, string>> = {
   SEND_FAILED: "The engine could not send the message",
   MEDIA_REFUSED: "WhatsApp did not take the file",
   FILE_LOST: "The file of the message is no longer on this machine; send it again",
+  STRANGER_MENTIONED: "mentions names a person who is not in the chat",
   EXPIRED: "The message was not sent before expiresAt",
 };
 

@@ -28,6 +28,7 @@ const reasonSentences: Readonly<Record<string, string>> = {
   NOT_A_MEMBER: "The account is not a member of the group.",
   NOT_SUPPORTED: "The engine cannot send this kind of message.",
   REACHOUT_LOCKED: "WhatsApp has locked new chats of this account. Replies still pass.",
+  STRANGER_MENTIONED: "It mentions a person who is not in the chat.",
   STALE_DEVICES: "The recipient's devices have changed. Send it again.",
   MEDIA_REFUSED: "WhatsApp refused the file.",
   SEND_FAILED: "The engine could not send it. The server's log says why.",

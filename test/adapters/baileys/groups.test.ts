@@ -67,6 +67,23 @@ describe("a NOWEB engine that sends to a group of three", () => {
     assert.deepEqual(await mentioned(chatOf(eve)), [eve.jid]);
   });
 
+  for (const addressing of ["pn", "lid"] as const) {
+    it(`mentions members by any of their ids, also those who joined a moment ago, and nobody else (${addressing})`, async () => {
+      const group = groupBy(addressing);
+      const [me, bob, eve] = members();
+      const ana = whatsapp.phone();
+      void alice.engine.rest();
+      const strangers = (...mentions: string[]) => alice.sending.strangers?.(group.id, mentions);
+      const all = [me, bob, eve].flatMap((one) => [chatOf(one), one.lid]);
+      assert.deepEqual(await strangers(...all, "all"), []);
+      assert.deepEqual(await strangers(chatOf(ana), chatOf(bob), ana.lid), [chatOf(ana), ana.lid]);
+      const refused = outgoing(group.id, { ...text("look"), mentions: [chatOf(bob), chatOf(ana)] });
+      await assert.rejects(alice.send(refused), { name: "SendRefused", reason: "STRANGER_MENTIONED" });
+      group.members.push(ana);
+      assert.deepEqual(await strangers(chatOf(ana), ana.lid), []);
+    });
+  }
+
   for (const laterMs of [0, hourMs]) {
     it(`answers a member that asks again by its LID${laterMs ? ", an hour and a restart later" : ""}`, async () => {
       const group = groupBy("pn");

@@ -100,6 +100,15 @@ describe("a WEBJS engine that sends", () => {
     assert.deepEqual((await reports.acks(message.id, 5)).at(-1), ["READ", ana.jid]);
   });
 
+  it("tells a group's members from strangers", async () => {
+    const [bob, ana] = [newPhone(), newPhone()];
+    const group = fixture.whatsapp.group([session.phone, bob]);
+    assert.deepEqual(await sending().strangers?.(group, [bob.jid, bob.lid, session.phone.jid, ana.jid]), [ana.jid]);
+    const message = outgoing(group, { ...text("look"), mentions: [bob.jid, ana.jid] });
+    await assert.rejects(send(message), { reason: "STRANGER_MENTIONED" });
+    assert.equal(timesSent(message.id), 0);
+  });
+
   it("refuses a group that the account is not in", async () => {
     const group = fixture.whatsapp.group([newPhone()]);
     await assert.rejects(send(outgoing(group, text("hello"))), { reason: "NOT_A_MEMBER", message: /chatId/ });

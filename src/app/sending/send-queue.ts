@@ -47,6 +47,8 @@ export class SendQueue {
   readonly #begun = new Set<string>();
   /** Messages that were stored so, and have not left. */
   readonly #fresh = new Set<string>();
+  /** Messages that were handed to an engine, or may have been by an earlier process. WhatsApp may have them. */
+  readonly #handed = new Set<string>();
   /** Called at a message's acknowledgement, and at the end of the connection. */
   readonly #acknowledgements = new Map<string, () => void>();
   /** Times at which waiting messages expire (monotonic), by id. */
@@ -140,6 +142,7 @@ export class SendQueue {
     await this.load();
     const ids = [...this.#chats.values()].flat();
     this.#chats.clear();
+    this.#handed.clear();
     await Promise.all(
       ids.map((id) =>
         book.change(id, (message) => {
@@ -161,7 +164,10 @@ export class SendQueue {
   async #load(): Promise<void> {
     const { book, files } = this.#options;
     const unsent = await book.load();
-    for (const message of unsent) this.#enqueue(message);
+    for (const message of unsent) {
+      this.#enqueue(message);
+      if (message.state === State.SENDING) this.#handed.add(message.id);
+    }
     await files?.retain(book.session, unsent);
     this.#scheduleExpiry();
   }
@@ -222,6 +228,7 @@ export class SendQueue {
       if (isDone) {
         ids.shift();
         this.#expiries.delete(id);
+        this.#handed.delete(id);
         this.#options.book.forget(id);
       } else if (!signal.aborted || !this.#sending) return;
     }
@@ -262,9 +269,11 @@ export class SendQueue {
     const { book, clock, logger } = this.#options;
     const { id } = message;
     try {
-      // A message that has left before is not new to WhatsApp.
-      const lockEndMs = message.attempts > 1 ? undefined : await this.#options.lockEndMs?.(message);
+      // The phone may show a message that may have left, so it cannot be called refused.
+      const mayHaveLeft = this.#handed.has(id) && !isBeforeUpload(message, sending);
+      const lockEndMs = mayHaveLeft ? undefined : await this.#options.lockEndMs?.(message);
       if (lockEndMs !== undefined) throw new SendRefused(reachoutLocked, "new chats are locked", lockEndMs);
+      this.#handed.add(id);
       return await this.#handWithFile(message, sending);
     } catch (error) {
       if (error instanceof ConnectionLost) await awaitWithin(clock, ackPatienceMs, aborted(signal));
@@ -342,6 +351,10 @@ export class SendQueue {
     this.#options.clock.schedule(storeRetryMs, again);
   }
 }
+
+/** Returns true for a message that cannot have left, as its file is still to be uploaded. */
+const isBeforeUpload = ({ content, encoded }: OutgoingMessage, sending: Sending): boolean =>
+  content?.kind.case === "file" && encoded.length === 0 && sending.upload !== undefined;
 
 /** Resolves once the signal is aborted. */
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { OutgoingContentSchema } from "../../../gen/sessiond/store/v1/store_pb.js";
 import {
   MessagePayload_Ack as Ack,
   MessageEditedPayloadSchema,
@@ -276,6 +277,33 @@ describe("a message on its way when the connection or the process ends", () => {
     await settle();
     assert.deepEqual([await states(), sending().left.length], [["one SENT"], 1]);
   });
+
+  for (const [name, { isFile, uploads }, expected] of [
+    ["goes out again, as the phone may show it", { isFile: false, uploads: false }, "SENT"],
+    ["goes out again with its file, as the phone may show it", { isFile: true, uploads: false }, "SENT"],
+    ["fails if its file was still to be uploaded", { isFile: true, uploads: true }, "FAILED"],
+  ] as const) {
+    it(`${name}, though new chats are locked by now`, async (t) => {
+      const { send, sending, engine, manager, reopen, states } = await openSender(t);
+      sending().acknowledges = false;
+      const kind = isFile
+        ? ({ case: "file", value: { mimetype: "image/png" } } as const)
+        : ({ case: "text", value: { text: "one" } } as const);
+      const content = create(OutgoingContentSchema, { kind });
+      // Nothing is written of the message's way after it was accepted.
+      sending().before = () => new Promise(() => {});
+      await send(textRequest("one", { isAsync: true, chatId: "22222222222@c.us", content }));
+      await settle();
+      await manager.close();
+      await reopen().boot();
+      if (uploads) Object.assign(sending(), { upload: async () => new Uint8Array() });
+      const reachoutTimelock = create(ReachoutTimelockSchema, { isActive: true });
+      engine().report({ type: "opened", me: { ...me, reachoutTimelock } });
+      await settle();
+      assert.deepEqual(await states(), [`${isFile ? "" : "one"} ${expected}`]);
+      assert.equal(sending().left.length, expected === "SENT" ? 1 : 0);
+    });
+  }
 });
 
 describe("what WhatsApp reports on messages of the account", () => {

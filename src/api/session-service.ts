@@ -6,7 +6,7 @@ import type { SessionManager } from "../app/session-manager.ts";
 import { findSessions } from "../app/session-search.ts";
 import { type HistorySource, statusHistory } from "../app/status-history.ts";
 import type { WebhookLog } from "../app/webhook-log.ts";
-import { meOf, statusOf } from "../domain/session.ts";
+import { statusOf } from "../domain/session.ts";
 import type { Placement } from "../ports/cluster.ts";
 import type { Sessions } from "../ports/sessions.ts";
 import { type DrawQr, pngBody } from "./picture.ts";
@@ -100,7 +100,7 @@ export function createSessionService(options: SessionServiceOptions): ServiceImp
     },
     restoreCredentials: async ({ session }) => shown(await manager.restoreCredentials(session)),
     async getMe({ session }) {
-      const me = meOf(await manager.get(session));
+      const { me } = await view(await manager.get(session));
       return me ? { me } : {};
     },
     async listStatusHistory({ session, pageSize, pageToken }) {

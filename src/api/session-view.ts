@@ -15,6 +15,7 @@ import {
 } from "../../gen/sessiond/v1/session_service_pb.js";
 import { WebhookEndpoint_State as EndpointState } from "../../gen/sessiond/v1/webhook_pb.js";
 import type { Clock } from "../app/shown-time.ts";
+import { withCurrentLock } from "../domain/account.ts";
 import { maskSecrets, toShownConfig } from "../domain/config.ts";
 import { endpointStateOf } from "../domain/endpoint-health.ts";
 import { type RemedyContext, remedyOf } from "../domain/remedy.ts";
@@ -49,7 +50,7 @@ export function sessionView(record: SessionRecord, options: ViewOptions, failing
     name: record.name,
     status: statusOf(record),
     config: configView(record, options),
-    ...(me && { me }),
+    ...(me && { me: withCurrentLock(me, options.clock.wallMs()) }),
     engine: { engine: record.engine },
     statusReason: record.reason,
     statusMessage: record.reasonMessage,

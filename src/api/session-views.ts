@@ -44,8 +44,9 @@ export class SessionViews {
       const view = show(record, this.#options, failing);
       return owner === "" ? view : { ...view, assignedWorker: owner };
     };
-    // Endpoints change apart from the record, and the clock moves the shown time of an attempt.
-    if (failing.length > 0 || nextAttemptAtMs(record) !== undefined) return make();
+    // Endpoints change apart from the record, and the clock moves the shown time of an attempt and ends a lock.
+    const isLocked = record.me?.reachoutTimelock?.isActive === true;
+    if (failing.length > 0 || isLocked || nextAttemptAtMs(record) !== undefined) return make();
     const known = remembered.get(record);
     if (known?.assignedWorker === owner) return known;
     const view = deepFreeze(make());

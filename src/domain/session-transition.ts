@@ -2,8 +2,11 @@ import type { MessageLog } from "../../gen/sessiond/store/v1/store_pb.js";
 import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import {
   type Session_DesiredState as Desired,
+  type Me,
   Session_StatusReason as Reason,
+  Session_Status as Status,
 } from "../../gen/sessiond/v1/session_pb.js";
+import { hasOtherLimits } from "./account.ts";
 import type { ChangedPart } from "./session-changes.ts";
 import type { MessageChange } from "./session-input.ts";
 import { type SessionState, statusOf } from "./session-state.ts";
@@ -55,6 +58,12 @@ export const to = (state: SessionState, more: Partial<Omit<Transition, "state">>
 /** Returns a transition that announces the status, whether or not it has changed. */
 export const announce = (state: SessionState, ...actions: SessionAction[]): Transition =>
   to(state, { events: ["session.status"], actions });
+
+/** Returns a transition to a changed account. As in WAHA, WORKING is announced again with other limits of WhatsApp's on the account. */
+export function accountChanged(state: SessionState, me: Me): Transition {
+  const next = { ...state, me };
+  return statusOf(state) === Status.WORKING && hasOtherLimits(state.me, me) ? announce(next) : to(next);
+}
 
 /** Returns a transition to a new state, announced only if users see another status. */
 export function reach(from: SessionState, change: Partial<SessionState>, ...actions: SessionAction[]): Transition {

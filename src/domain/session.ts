@@ -41,6 +41,7 @@ import type { CloseCause, SessionInput } from "./session-input.ts";
 import { isBanned, logout, remove, stepLeaving } from "./session-leaving.ts";
 import { canUseVersion, isLeaving, isRunning, type SessionState, statusOf, wakeAtMs } from "./session-state.ts";
 import {
+  accountChanged,
   announce,
   reach,
   type SessionAction,
@@ -229,7 +230,7 @@ function step(state: SessionState, input: SessionInput, nowMs: number, policy: S
     case "opened":
       return isRunning(state) ? opened(state, withKnownLimits(input.me, state.me), nowMs) : to(state);
     case "me_changed":
-      return isRunning(state) ? to({ ...state, me: withKnownLimits(input.me, state.me) }) : to(state);
+      return isRunning(state) ? accountChanged(state, withKnownLimits(input.me, state.me)) : to(state);
     case "health":
       return health(state, input.healthy);
     case "closed":

@@ -86,6 +86,18 @@ describe("an account whose new chats WhatsApp has locked", () => {
     assert.deepEqual([reachoutTimelock.isActive, Date.parse(reachoutTimelock.timeEnforcementEnds)], [true, endsAtMs]);
   });
 
+  it("is shown without its lock once that has ended", async (t) => {
+    const { call, endsAtMs, clock } = await openLocked(t);
+    const locks = async () => {
+      const { body: me } = await call("GET", "/api/sessions/default/me");
+      const { body: session } = await call("GET", "/api/sessions/default");
+      return [me.reachoutTimelock.isActive, session.me.reachoutTimelock.isActive];
+    };
+    assert.deepEqual(await locks(), [true, true]);
+    clock.advance(endsAtMs - clock.wallMs() + 1);
+    assert.deepEqual(await locks(), [false, false]);
+  });
+
   it("answers what WhatsApp says now about the lock and the quota", async (t) => {
     const { call } = await openLocked(t);
     const { body: lock } = await call("GET", "/api/sessions/default/timelock");

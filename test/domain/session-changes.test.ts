@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { SessionRecord_Phase as Phase, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
 import {
   Session_Health as Health,
   MeSchema,
+  type MessageCappingSchema,
+  type ReachoutTimelockSchema,
   Session_StatusReason as Reason,
   Session_Remedy as Remedy,
   SessionConfigSchema,
@@ -20,9 +22,40 @@ const config = create(SessionConfigSchema, { metadata: { tier: "gold" } });
 const other = create(MeSchema, { id: "1202@c.us", pushName: "Other" });
 const named = create(MeSchema, { ...me, pushName: "New name" });
 
+/** An account with limits. */
+const limited = (
+  reachoutTimelock?: MessageInitShape<typeof ReachoutTimelockSchema>,
+  messageCapping?: MessageInitShape<typeof MessageCappingSchema>,
+) =>
+  create(MeSchema, {
+    id: me.id,
+    ...(reachoutTimelock && { reachoutTimelock }),
+    ...(messageCapping && { messageCapping }),
+  });
+const lockUntil = (seconds: number) => ({ isActive: true, timeEnforcementEnds: { seconds: BigInt(seconds) } });
+
 /** Applies inputs in turn. */
 const after = (state: SessionRecord, ...inputs: SessionInput[]): SessionRecord =>
   inputs.reduce((before, input) => transit(before, input).state, state);
+
+describe("WhatsApp's limits on an account", () => {
+  for (const [name, before, after, isAnnounced] of [
+    ["a lock begins", limited(), limited(lockUntil(9)), true],
+    ["a lock of unknown end begins", limited({ isActive: false }), limited({ isActive: true }), true],
+    ["a lock ends", limited(lockUntil(9)), limited({ isActive: false }), true],
+    ["a lock gets another end", limited(lockUntil(9)), limited(lockUntil(99)), true],
+    ["the quota is used up", limited({}, { cappingStatus: "NONE" }), limited({}, { cappingStatus: "CAPPED" }), true],
+    ["there is no lock", limited(), limited({ isActive: false }, { cappingStatus: "NONE" }), false],
+    ["the lock is told again", limited(lockUntil(9)), limited(lockUntil(9)), false],
+    ["more of the quota is used", limited({}, { usedQuota: 1 }), limited({}, { usedQuota: 2 }), false],
+  ] as const) {
+    it(`${isAnnounced ? "announce" : "do not announce"} WORKING again when ${name}`, () => {
+      const { events, state } = transit(inPhase(Phase.WORKING, { me: before }), { type: "me_changed", me: after });
+      assert.equal(events.includes("session.status"), isAnnounced);
+      assert.deepEqual([state.me, state.phase], [after, Phase.WORKING]);
+    });
+  }
+});
 
 describe("a change without a new status", () => {
   const backingOff = after(inPhase(Phase.CONNECTING), closed("unreachable"));

@@ -91,6 +91,7 @@ export class BaileysEngine implements Engine {
     this.#sent = new SentMessages(options.sentMessage);
     const parts = {
       clock,
+      signal: this.#life.signal,
       sent: this.#sent,
       mediaRoute: () => this.#mediaRoute(),
       limitsChanged: () => this.#reportMe(),

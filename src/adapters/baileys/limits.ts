@@ -8,7 +8,9 @@ import {
   type ReachoutTimelock,
   ReachoutTimelockSchema,
 } from "../../../gen/sessiond/v1/session_pb.js";
+import { lockEndMs } from "../../domain/account.ts";
 import type { AccountLimits } from "../../ports/sending.ts";
+import type { Clock } from "../../ports/system.ts";
 import { isLid, isPerson } from "../engine/chat-id.ts";
 import type { Connection } from "./connection.ts";
 import { jidOf } from "./name-sources.ts";
@@ -16,6 +18,9 @@ import type { RecentMessages } from "./recent-messages.ts";
 
 /** The parts of an engine that its limits need. */
 export interface LimitsParts {
+  readonly clock: Clock;
+  /** Aborted when the engine ends. */
+  readonly signal: AbortSignal;
   readonly recent: Pick<RecentMessages, "hasFrom">;
   /** Runs work on the logged-in connection. Rejects with ConnectionLost if there is none, or if it ends meanwhile. */
   connected<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
@@ -30,9 +35,11 @@ export class BaileysLimits implements AccountLimits {
   readonly #refused = new Set<string>();
   #timelock: ReachoutTimelock | undefined;
   #capping: MessageCapping | undefined;
+  #cancelEnd = () => {};
 
   constructor(parts: LimitsParts) {
     this.#parts = parts;
+    parts.signal.addEventListener("abort", () => this.#cancelEnd(), { once: true });
   }
 
   /** Returns the account with all that this engine has heard of its limits. */
@@ -88,13 +95,26 @@ export class BaileysLimits implements AccountLimits {
 
   #takeTimelock({ isActive, timeEnforcementEnds, enforcementType }: ReachoutTimelockState): ReachoutTimelock {
     const endMs = timeEnforcementEnds?.getTime();
+    const hasEnd = endMs !== undefined && Number.isFinite(endMs) && endMs > 0;
     this.#timelock = create(ReachoutTimelockSchema, {
-      isActive: isActive === true,
-      ...(endMs !== undefined && Number.isFinite(endMs) && { timeEnforcementEnds: timestampFromMs(endMs) }),
+      isActive: isActive === true && !(hasEnd && endMs <= this.#parts.clock.wallMs()),
+      ...(hasEnd && { timeEnforcementEnds: timestampFromMs(endMs) }),
       enforcementType: enforcementType ?? "",
     });
     if (!this.#timelock.isActive) this.#refused.clear();
+    this.#awaitEnd(this.#timelock);
     return this.#timelock;
+  }
+
+  /** Asks WhatsApp again once a lock has run out, of which it does not always tell. */
+  #awaitEnd(lock: ReachoutTimelock): void {
+    const { clock, signal } = this.#parts;
+    this.#cancelEnd();
+    const endMs = lockEndMs(lock, clock.wallMs());
+    if (endMs === undefined || !Number.isFinite(endMs) || signal.aborted) return;
+    this.#cancelEnd = clock.schedule(endMs - clock.wallMs() + 1, () => {
+      this.timelock().catch(() => this.heardTimelock({ isActive: false }));
+    });
   }
 
   #takeCapping(info: NewChatMessageCapInfo): MessageCapping {

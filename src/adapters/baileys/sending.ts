@@ -55,6 +55,8 @@ export interface SendingParts {
   readonly logger: Logger;
   readonly recent: RecentMessages;
   readonly sent: SentMessages;
+  /** Aborted when the engine ends. */
+  readonly signal: AbortSignal;
   /** Returns the way to the hosts for media. */
   mediaRoute(): MediaRoute;
   /** Called after WhatsApp has told something new of its limits. */
@@ -84,8 +86,8 @@ export class BaileysSending implements Sending {
     this.#parts = parts;
     this.#accounts = new Accounts(parts.clock);
     this.#mentions = new Mentions(parts.clock, this.#accounts);
-    const { recent, limitsChanged } = parts;
-    this.limits = new BaileysLimits({ recent, changed: limitsChanged, connected: (work) => this.#connected(work) });
+    const { clock, signal, recent, limitsChanged: changed } = parts;
+    this.limits = new BaileysLimits({ clock, signal, recent, changed, connected: (work) => this.#connected(work) });
   }
 
   newId(): string {

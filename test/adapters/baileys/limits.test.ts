@@ -73,6 +73,17 @@ describe("a NOWEB engine on an account with limits", () => {
     await reported(false);
   });
 
+  it("asks again once a lock has run out", async () => {
+    await reported(false);
+    alice.phone.limits.lock(alice.phone, { endsAt: Math.floor(Date.now() / 1_000) + 2, type: "DEFAULT" });
+    await reported(true);
+    alice.phone.limits.timelock = undefined;
+    assert.deepEqual(
+      [(await reported(false)).enforcementType, (await limits().timelock()).isActive],
+      ["DEFAULT", false],
+    );
+  });
+
   it("asks for the lock once WhatsApp refuses a message with 463, and does not send it again", async () => {
     await reported(false);
     whatsapp.answerTo = () => ({ error: 463 });

@@ -108,6 +108,15 @@ describe("an account whose new chats WhatsApp has locked", () => {
   });
 });
 
+it("a session whose engine does not know WhatsApp's limits is refused the question for them", async (t) => {
+  const { call, engine } = await openLocked(t);
+  Object.assign(engine().sending, { limits: undefined });
+  for (const limit of ["timelock", "capping"]) {
+    const { status, body } = await call("GET", `/api/sessions/default/${limit}`);
+    assert.deepEqual([status, body.message], [422, "The session's engine cannot ask for WhatsApp's limits"]);
+  }
+});
+
 describe("a session's configuration of its client and ignored chats", () => {
   it("is answered as it was sent, and refused with its field's name", async (t) => {
     const { call } = await openLocked(t);

@@ -6,7 +6,7 @@ import {
   type OutgoingMessage,
   OutgoingMessageSchema,
 } from "../../gen/sessiond/store/v1/store_pb.js";
-import { MessagePayload_Ack as Ack } from "../../gen/sessiond/v1/event_pb.js";
+import { MessagePayload_Ack as Ack, type MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
 import type { MessageChange } from "../../src/domain/session.ts";
 import type { EngineEvent } from "../../src/ports/engine.ts";
 import type { AckReport, Sending, SentMessage } from "../../src/ports/sending.ts";
@@ -104,9 +104,12 @@ export class Reports {
     return this.#events.flatMap((event) => (event.type === "message_change" ? [event.change] : []));
   }
 
-  /** Resolves once a message with this id of WhatsApp's is reported. */
-  async message(id: string): Promise<void> {
-    await this.#until(() => this.messageIds().some((one) => one.includes(id)));
+  /** Returns the message with this id of WhatsApp's once it is reported. */
+  async message(id: string): Promise<MessagePayload> {
+    const find = () =>
+      this.#events.flatMap((event) => (event.type === "message" && event.message.id.includes(id) ? event.message : []));
+    await this.#until(() => find().length > 0);
+    return find()[0] ?? assert.fail();
   }
 
   messageIds(): string[] {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { it } from "node:test";
 import { assertSendsSurviveKills } from "./kill-sends.ts";
 import { openWebjsHarness } from "./webjs-harness.ts";
@@ -6,7 +7,7 @@ import { openWebjsHarness } from "./webjs-harness.ts";
 /** Set SESSIOND_TEST_WEBJS_KILLS=20 for the long run. */
 const kills = Number(process.env.SESSIOND_TEST_WEBJS_KILLS ?? 1);
 
-it(`sends over REST on WEBJS: webhooks come in order, and ${kills} kills lose and repeat nothing`, {
+it(`sends over REST on WEBJS: webhooks come in order, files are fetched, and ${kills} kills lose and repeat nothing`, {
   timeout: 90_000 + 20_000 * kills,
 }, async (t) => {
   await using harness = await openWebjsHarness({ SESSIOND_SENDS_PER_SECOND: "0" });
@@ -33,6 +34,18 @@ it(`sends over REST on WEBJS: webhooks come in order, and ${kills} kills lose an
       ["message.ack", "READ"],
     ],
   );
+
+  const content = randomBytes(1_000_000);
+  const came = await bob.sendFileTo(phone, content, { type: "image", mimetype: "image/png" }, "look");
+  const received = () => hook.taken.find((one) => String(one.body.payload.id).includes(came))?.body.payload;
+  await hook.until(() => received() !== undefined);
+  const media: { readonly url?: unknown; readonly mimetype?: unknown } = Object(received()?.media);
+  const response = await fetch(server.baseUrl + new URL(String(media.url)).pathname);
+  assert.deepEqual(
+    [response.status, response.headers.get("content-type"), media.mimetype],
+    [200, "image/png", "image/png"],
+  );
+  assert.ok(Buffer.from(await response.arrayBuffer()).equals(content));
 
   const phones = [whatsapp.phone(), whatsapp.phone()];
   // A receipt tells the next process that a message has arrived. Without one, it is sent again.

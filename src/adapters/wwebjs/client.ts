@@ -5,6 +5,7 @@ import { closedByStatus } from "./close-cause.ts";
 import { isUndecrypted, pageIdOf } from "./message.ts";
 import type { ChangeKind } from "./message-change.ts";
 import { holdEarlyChanges, takeEarlyChanges } from "./page-changes.ts";
+import * as files from "./page-files.ts";
 import {
   catchUpWithSync,
   holdEarlyMessages,
@@ -168,6 +169,27 @@ export class WebClient extends wwebjs.Client {
   /** Returns the ids of the persons in a chat; undefined if the page does not know them. */
   membersOf(id: string): Promise<string[] | undefined> {
     return this.#page.evaluate(sending.membersOf, id);
+  }
+
+  /** Returns the file of a message; undefined if it has none. */
+  describeFile(key: string): Promise<files.PageFileInfo | undefined> {
+    return this.#page.evaluate(files.describeFile, key);
+  }
+
+  /** Has the page fetch a message's file for the reader `id`. See page-files.ts. */
+  openFile(key: string, id: string): ReturnType<typeof files.openFile> {
+    return this.#page.evaluate(files.openFile, { key, id });
+  }
+
+  /** Returns bytes of a file that a reader has opened; undefined if the page has it no more. */
+  async readFile(id: string, at: number, length: number): Promise<Uint8Array | undefined> {
+    const base64 = await this.#page.evaluate(files.readFile, { id, at, length });
+    return base64 === undefined ? undefined : Buffer.from(base64, "base64");
+  }
+
+  /** Forgets a file that a reader has opened. */
+  closeFile(id: string): Promise<void> {
+    return this.#page.evaluate(files.closeFile, id);
   }
 
   /** Shows or hides that the account is typing. */

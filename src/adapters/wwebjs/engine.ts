@@ -11,6 +11,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { graceMs, launchChrome, watchBrowser } from "./launch.ts";
 import { keyIdOf, pageIdOf } from "./message.ts";
 import type { ChangeKind } from "./message-change.ts";
+import { WebMessageFiles } from "./message-files.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PageStatus } from "./page-script.ts";
 import { pairingCodesOf } from "./pairing.ts";
@@ -28,6 +29,7 @@ export class WwebjsEngine implements Engine {
   readonly pairingCodes: PairingCodes;
   readonly screenshots: Screenshots;
   readonly sending: WebSending;
+  readonly messageFiles: WebMessageFiles;
   readonly #settings: Settings;
   readonly #options: EngineOptions;
   readonly #life: EngineLife;
@@ -77,6 +79,10 @@ export class WwebjsEngine implements Engine {
       page: () => (this.#stage === "open" && !this.#life.closed ? this.#client : undefined),
       online: () => this.#online.promise,
       namesOf: (chatId) => this.#reader.namesOf(chatId),
+    });
+    this.messageFiles = new WebMessageFiles({
+      find: (name) => this.sending.findInPage(name),
+      ask: (question, limitMs) => this.sending.ask(question, limitMs),
     });
     this.#life.start();
   }

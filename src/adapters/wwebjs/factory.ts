@@ -16,7 +16,7 @@ export interface WwebjsFactory extends EngineFactory {
 export function createWwebjsFactory(options: WwebjsOptions): WwebjsFactory {
   const settings = settingsOf(options);
   const library = new LazyLibrary<Wwebjs>(async () => (await import("./library.ts")).prepareWwebjs(settings));
-  const abilities = ["pairingCodes", "screenshots", "sending"] as const;
+  const abilities = ["pairingCodes", "screenshots", "sending", "messageFiles"] as const;
   return {
     kind: Engine_Kind.WEBJS,
     abilities,

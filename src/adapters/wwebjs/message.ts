@@ -2,6 +2,7 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload,
+  MessagePayload_MediaSchema,
   MessagePayload_ReplyToSchema,
   MessagePayloadSchema,
 } from "../../../gen/sessiond/v1/event_pb.js";
@@ -70,6 +71,7 @@ export function payloadOf(raw: JsonObject, me: Person): MessagePayload | undefin
     // The body of a contact is a whole vCard.
     body: type.endsWith("vcard") ? textOf(raw.vcardFormattedName) : textOf(text),
     hasMedia,
+    ...(hasMedia && { media: mediaOf(raw) }),
     ack: typeof raw.ack === "number" ? Math.min(Math.max(raw.ack, Ack.ERROR), Ack.PLAYED) : Ack.DEVICE,
     vCards: vCardsOf(raw, type),
     ...replyTo(raw, me),
@@ -111,6 +113,12 @@ function authorOf(raw: JsonObject, me: Person): Person | undefined {
   const [author, participant] = [idOf(raw.author), idOf(objectOf(raw.id).participant)];
   return author || participant ? personOf(author || participant, participant, me) : undefined;
 }
+
+const mediaOf = ({ mimetype, filename }: JsonObject) =>
+  create(MessagePayload_MediaSchema, {
+    mimetype: textOf(mimetype) || "application/octet-stream",
+    filename: textOf(filename),
+  });
 
 function vCardsOf(raw: JsonObject, type: string): string[] {
   if (type === "vcard") return [textOf(raw.body)];

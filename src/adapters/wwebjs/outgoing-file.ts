@@ -4,8 +4,8 @@ import {
 } from "../../../gen/sessiond/store/v1/store_pb.js";
 import type { PageFile } from "./page-sending.ts";
 
-/** Size of the parts in which files go into the page: 1 MB as base64. */
-const chunkBytes = 768 * 1_024;
+/** Size of the parts in which files go into the page and leave it: 1 MB as base64. */
+export const chunkBytes = 768 * 1_024;
 const unnamed = "file";
 
 /** Options of whatsapp-web.js by the kind of a file. It has none for video notes. */

@@ -87,7 +87,7 @@ export class WebSending implements Sending {
   }
 
   async findMessage({ id, chatId, fromMe, participant }: NamedMessage): Promise<MessagePayload_Key | undefined> {
-    const found = await this.#find({ id, chatId, fromMe, participant });
+    const found = await this.findInPage({ id, chatId, fromMe, participant });
     if (!found) return undefined;
     return create(MessagePayload_KeySchema, {
       remoteJid: jidOf(found.chat),
@@ -101,9 +101,9 @@ export class WebSending implements Sending {
     const persons = mentions.filter((one) => one !== "all");
     if (persons.length === 0 || !(isPerson(chatId) || chatId.endsWith("@g.us"))) return [];
     const chat = await this.#addressee(chatId);
-    const ids = await this.#ask((page) => page.membersOf(chat));
+    const ids = await this.ask((page) => page.membersOf(chat));
     if (!ids) return [];
-    const others = await this.#ask((page) => page.otherIds(ids));
+    const others = await this.ask((page) => page.otherIds(ids));
     const members = new Set([...ids, ...others].flatMap((id) => (id === null ? [] : chatIdOf(id))));
     const strangers = [];
     for (const person of persons) if (!(await this.#isAmong(members, person))) strangers.push(person);
@@ -113,12 +113,12 @@ export class WebSending implements Sending {
   /** Marks the whole chat as read: the page knows no other way. */
   async markSeen(chatId: string): Promise<void> {
     const chat = await this.#addressee(chatId);
-    await this.#ask((page) => page.sendSeen(chat));
+    await this.ask((page) => page.sendSeen(chat));
   }
 
   async setTyping(chatId: string, isTyping: boolean): Promise<void> {
     const chat = await this.#addressee(chatId);
-    await this.#ask((page) => page.setTyping(chat, isTyping));
+    await this.ask((page) => page.setTyping(chat, isTyping));
   }
 
   async findAccount(phoneNumber: string): Promise<{ chatId: string; lid?: string } | undefined> {
@@ -183,7 +183,7 @@ export class WebSending implements Sending {
     const chat = await this.#addressee(jid === "" ? chatId : chatIdOf(jid));
     const [stranger] = await this.strangers(chatId, mentions);
     if (stranger !== undefined) throw strangerMentioned(stranger);
-    const quoted = replyTo && (await this.#find({ ...replyTo, chatId: chatIdOf(replyTo.remoteJid) }));
+    const quoted = replyTo && (await this.findInPage({ ...replyTo, chatId: chatIdOf(replyTo.remoteJid) }));
     if (replyTo && !quoted) {
       throw new SendRefused("QUOTE_UNKNOWN", "replyTo names a message that the page does not have");
     }
@@ -195,7 +195,7 @@ export class WebSending implements Sending {
     };
     const sent = { jid: jidOf(chat), encoded: noBytes };
     for (let tries = 1; tries <= maxTries; tries++) {
-      const isThere = file && (await this.#find({ id, chatId, fromMe: true }));
+      const isThere = file && (await this.findInPage({ id, chatId, fromMe: true }));
       const outcome = await this.#retried(async (page) => {
         if (open && !isThere) await this.#bring(page, id, open());
         return this.#handed(page, request);
@@ -238,7 +238,7 @@ export class WebSending implements Sending {
     { id, jid, chatId }: OutgoingMessage,
     { key, text }: { key?: MessagePayload_Key | undefined; text: string },
   ): Promise<SentMessage> {
-    const target = key && (await this.#find({ ...key, chatId: chatIdOf(key.remoteJid) }));
+    const target = key && (await this.findInPage({ ...key, chatId: chatIdOf(key.remoteJid) }));
     if (!target) throw new SendRefused("NOT_SUPPORTED", "messageId names a message that the page does not have");
     try {
       await this.#retried((page) => this.#answered(page.react({ id, messageId: target.key, text })));
@@ -256,8 +256,8 @@ export class WebSending implements Sending {
   async #addressee(chatId: string): Promise<string> {
     const id = isNumber(chatId) ? await this.#accountOf(chatId) : chatId;
     // Without a person's other id, the page fails with "No LID for user".
-    if (isLid(id) || isNumber(id)) await this.#ask((page) => page.getContactLidAndPhone([id]));
-    const chat = await this.#ask((page) => page.chatIdOf(id));
+    if (isLid(id) || isNumber(id)) await this.ask((page) => page.getContactLidAndPhone([id]));
+    const chat = await this.ask((page) => page.chatIdOf(id));
     if (chat !== undefined) return chat;
     if (isLid(id) || isNumber(id)) throw new SendRefused("NO_ACCOUNT", "chatId names nobody whom WhatsApp knows");
     throw new SendRefused("NOT_A_MEMBER", "chatId names no chat of the account");
@@ -274,7 +274,7 @@ export class WebSending implements Sending {
     const isMember = async (id: string) => (await this.#pairOf(id)).some((name) => members.has(name));
     if (await isMember(person)) return true;
     // The page may have only one of two ids so far.
-    await this.#ask((page) => page.getContactLidAndPhone([person]));
+    await this.ask((page) => page.getContactLidAndPhone([person]));
     if (await isMember(person)) return true;
     const id = isNumber(person) ? await this.#lookUp(person.slice(0, person.indexOf("@"))) : null;
     return id !== null && isMember(id);
@@ -282,32 +282,33 @@ export class WebSending implements Sending {
 
   /** Returns a person's ids as far as the page knows them. */
   async #pairOf(id: string): Promise<string[]> {
-    const [other] = await this.#ask((page) => page.otherIds([id]));
+    const [other] = await this.ask((page) => page.otherIds([id]));
     return other ? [id, chatIdOf(other)] : [id];
   }
 
   async #lookUp(number: string): Promise<string | null> {
     const id = await this.#accounts.find(number, (asked) =>
-      this.#ask(async (page) => (await page.getNumberId(asked))?._serialized ?? null),
+      this.ask(async (page) => (await page.getNumberId(asked))?._serialized ?? null),
     );
     return id === null ? null : chatIdOf(id);
   }
 
-  async #find({ id, chatId, fromMe, participant }: NamedMessage) {
+  /** Returns a message in the page; undefined if the page does not have it. */
+  async findInPage({ id, chatId, fromMe, participant }: NamedMessage) {
     const { namesOf } = this.#parts;
     const [chats, participants] = [await namesOf(chatId), participant ? await namesOf(chatIdOf(participant)) : []];
-    return this.#ask((page) => page.findMessage({ id, chats, fromMe, participants }));
+    return this.ask((page) => page.findMessage({ id, chats, fromMe, participants }));
   }
 
-  /** Asks the page. Rejects with ConnectionLost if it does not answer. */
-  async #ask<T>(question: (page: WebClient) => Promise<T>): Promise<T> {
-    return this.#retried((page) => this.#answered(question(page)));
+  /** Asks the page. Rejects with ConnectionLost if it does not answer in time. */
+  async ask<T>(question: (page: WebClient) => Promise<T>, limitMs?: number): Promise<T> {
+    return this.#retried((page) => this.#answered(question(page), limitMs));
   }
 
-  async #answered<T>(answer: Promise<T>): Promise<T> {
-    const { life, settings } = this.#parts;
+  async #answered<T>(answer: Promise<T>, limitMs = this.#parts.settings.answerTimeoutMs): Promise<T> {
+    const { life } = this.#parts;
     const answered = await life.within(
-      settings.answerTimeoutMs,
+      limitMs,
       answer.then((value) => ({ value })),
     );
     if (!answered) throw new ConnectionLost("the page does not answer");

@@ -27,7 +27,7 @@ describe("the WEBJS factory", () => {
   it("names the kind and the abilities of its engines", () => {
     const { factory } = fixture.session();
     assert.equal(factory.kind, Engine_Kind.WEBJS);
-    assert.deepEqual(factory.abilities, ["pairingCodes", "screenshots", "sending"]);
+    assert.deepEqual(factory.abilities, ["pairingCodes", "screenshots", "sending", "messageFiles"]);
   });
 
   it("loads neither library before an engine is opened, nor does the server", async () => {

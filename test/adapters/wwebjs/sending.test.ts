@@ -13,6 +13,7 @@ import type { OpenEngine } from "../../contract/engine-session.ts";
 import { isOutgoing, outgoing, Reports, sendingContract, text } from "../../contract/sending.ts";
 import type { ServerAnswer } from "../../emulator/wwebjs/sent-messages.ts";
 import type { WebChange, WebPhone } from "../../emulator/wwebjs/web-phone.ts";
+import { collect } from "../../support/async-items.ts";
 import { WebjsFixture, type WebjsSession } from "./webjs-fixture.ts";
 
 sendingContract<WebPhone>("WEBJS", async () => {
@@ -170,6 +171,37 @@ describe("a WEBJS engine that sends", () => {
     assert.deepEqual(bob.shown, []);
   });
 
+  it("fetches the file of a message that came, whole or from a byte on, until WhatsApp has it no more", async () => {
+    const bob = newPhone();
+    const { messageFiles = assert.fail("the engine fetches no files") } = engine.engine;
+    const content = randomBytes(2_000_000);
+    const shown = { mimetype: "application/pdf", filename: "plan.pdf" };
+    const id = await bob.sendFileTo(session.phone, content, { type: "document", ...shown }, "look");
+    const message = await reports.message(id);
+    assert.partialDeepStrictEqual(message, { hasMedia: true, body: "look", media: shown });
+    const found = (await messageFiles.find({ id, chatId: bob.jid, fromMe: false })) ?? assert.fail("no file");
+    assert.partialDeepStrictEqual(found, { ...shown, size: content.length, sentAtMs: message.timestamp * 1_000 });
+    for (const start of [0, 1_999_990, content.length]) {
+      const parts = await collect(await found.open(start, new AbortController().signal));
+      assert.ok(parts.every((part) => part.length < 1_000_000));
+      assert.ok(Buffer.concat(parts).equals(content.subarray(start)));
+    }
+    // Readers that give up leave room for others.
+    for (let left = 0; left < 5; left += 1) {
+      const leaving = new AbortController();
+      for await (const _ of await found.open(0, leaving.signal)) break;
+      await found.open(0, leaving.signal);
+      leaving.abort();
+    }
+    fixture.whatsapp.uploads.clear();
+    await assert.rejects(found.open(0, new AbortController().signal), { name: "FileGone" });
+    const text = await bob.sendTextTo(session.phone, "no file");
+    await reports.message(text);
+    for (const other of [text, "UNKNOWN"]) {
+      assert.equal(await messageFiles.find({ id: other, chatId: bob.jid }), undefined);
+    }
+  });
+
   it("shows and hides that the account is typing", async () => {
     const bob = newPhone();
     await sending().setTyping(bob.jid, true);
@@ -238,7 +270,10 @@ describe("a WEBJS engine that sends", () => {
       [2, 2, 1],
     );
     assert.deepEqual((await reports.acks(acknowledged.id, 1))[0], ["READ"]);
-    assert.deepEqual(reports.messageIds(), []);
+    assert.deepEqual(
+      reports.messageIds().filter((one) => one.startsWith("true_")),
+      [],
+    );
   });
 
   it("reports what people did to messages while no engine was open", async () => {

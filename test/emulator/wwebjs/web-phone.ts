@@ -18,8 +18,19 @@ export interface WebMessage {
   readonly pair?: readonly [lid: string, number: string] | undefined;
   /** True if the page cannot decrypt it. It is confirmed all the same, and sent again later. */
   readonly isUndecrypted?: boolean;
+  /** Its file, with the text as its caption. */
+  readonly file?: WebFile;
   /** What it does to another message, if it is not a text. */
   readonly change?: WebChange;
+}
+
+/** A file of a message, which is under its path among the uploads. */
+export interface WebFile {
+  readonly type: "image" | "video" | "audio" | "ptt" | "document" | "sticker";
+  readonly mimetype: string;
+  readonly filename?: string;
+  readonly directPath: string;
+  readonly size: number;
 }
 
 /** A reaction to a message, its new text, or its deletion. */
@@ -42,6 +53,7 @@ export interface WebAddressing {
   readonly t?: number;
   /** True if the recipient cannot decrypt the text until `sendAgain`. */
   readonly isUndecrypted?: boolean;
+  readonly file?: WebFile;
 }
 
 /** A browser linked to an account. */
@@ -140,7 +152,7 @@ export class WebPhone {
   /** Sends a text and returns its message id. Offline devices get it at their next login. */
   async sendTextTo(to: WebPhone | string, text: string, addressing: WebAddressing = {}): Promise<string> {
     const recipient = typeof to === "string" ? this.#whatsapp.phone(to) : to;
-    const { by = "number", tellsPair, group, t = Math.floor(Date.now() / 1_000), isUndecrypted } = addressing;
+    const { by = "number", tellsPair, group, t = Math.floor(Date.now() / 1_000), isUndecrypted, file } = addressing;
     const sender = by === "lid" ? this.lid : this.jid;
     const common = {
       id: `3EB0${randomBytes(9).toString("hex").toUpperCase()}`,
@@ -148,6 +160,7 @@ export class WebPhone {
       to: recipient.jid,
       body: text,
       t,
+      ...(file && { file }),
     };
     const chat = by === "lid" ? recipient.lid : recipient.jid;
     const pairOf = (one: WebPhone) => (tellsPair ? ([one.lid, one.jid] as const) : undefined);
@@ -158,6 +171,12 @@ export class WebPhone {
     if (isUndecrypted) this.#undecrypted.set(common.id, () => recipient.#deliver(received));
     if (recipient !== this) recipient.#deliver(isUndecrypted ? { ...received, body: "", isUndecrypted } : received);
     return common.id;
+  }
+
+  /** Sends a file and returns its message id. */
+  sendFileTo(to: WebPhone, content: Buffer, file: Omit<WebFile, "directPath" | "size">, caption = ""): Promise<string> {
+    const directPath = this.#whatsapp.addUpload(content);
+    return this.sendTextTo(to, caption, { file: { ...file, directPath, size: content.length } });
   }
 
   /** Sends a text again that the recipient could not decrypt. */

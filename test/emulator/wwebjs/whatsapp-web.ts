@@ -93,6 +93,7 @@ export class WhatsAppWeb {
   readonly #webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   readonly #phones = new Map<string, WebPhone>();
   readonly #pages = new Set<PageLink>();
+  #nextUpload = 0;
   #nextNumber = 15550000001;
 
   /** For `startWhatsAppWeb` only. */
@@ -189,9 +190,14 @@ export class WhatsAppWeb {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
     if (this.uploadStatus !== undefined) return void response.writeHead(this.uploadStatus).end();
-    const path = `/mms/${this.uploads.size}`;
-    this.uploads.set(path, Buffer.concat(parts));
-    response.end(path);
+    response.end(this.addUpload(Buffer.concat(parts)));
+  }
+
+  /** Stores a file and returns its path. */
+  addUpload(content: Buffer): string {
+    const path = `/mms/${this.#nextUpload++}`;
+    this.uploads.set(path, content);
+    return path;
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -201,6 +207,8 @@ export class WhatsAppWeb {
     this.changed();
     const { pageAnswer } = this;
     if (path === "/mms" && method === "POST") void this.#takeUpload(request, response).catch(() => response.destroy());
+    else if (path.startsWith("/mms/"))
+      response.writeHead(this.uploads.has(path) ? 200 : 404).end(this.uploads.get(path));
     else if (path === "/code.png") void toFileStream(response, searchParams.get("text") ?? "");
     else if (path === "/early") response.end(this.earlySync ? "yes" : "no");
     else if (path === "/wrong" || (path === "/" && pageAnswer === "wrong page"))

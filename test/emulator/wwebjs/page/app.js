@@ -1,7 +1,7 @@
 /** WhatsApp Web as far as whatsapp-web.js uses it: the emulator's https://web.whatsapp.com/. */
 import { openLink } from "./link.js";
 import { forgetLogin, loadLogin, loadMessages, saveLogin, saveMessage } from "./login.js";
-import { mediaModules, uploadFile } from "./media.js";
+import { mediaModules, receivedFile, uploadFile } from "./media.js";
 import { Collection, Emitter, Model, MsgKey, Wid } from "./models.js";
 import { Chats, People } from "./people.js";
 import { Message, Sender } from "./sending.js";
@@ -115,7 +115,7 @@ function addMessage(data, isNewMsg) {
   const author = data.author && new Wid(data.author);
   const participant = data.participant ? new Wid(data.participant) : author;
   const id = new MsgKey({ fromMe: data.fromMe, remote: new Wid(data.chat), id: data.id, participant });
-  const { body, t, isUndecrypted } = data;
+  const { body, t, isUndecrypted, file } = data;
   const known = Msg.get(id);
   if (known) {
     if (isUndecrypted || known.type !== "ciphertext") return;
@@ -125,7 +125,8 @@ function addMessage(data, isNewMsg) {
   const [from, to] = [data.from, data.to].map((text) => new Wid(text));
   const type = isUndecrypted ? "ciphertext" : "chat";
   const { ack = 1 } = data;
-  Msg.add(new Message({ id, body, type, t, from, to, author, self: "in", ack, ...(isNewMsg && { isNewMsg }) }));
+  const content = file ? receivedFile(file, body) : { body, type };
+  Msg.add(new Message({ id, ...content, t, from, to, author, self: "in", ack, ...(isNewMsg && { isNewMsg }) }));
 }
 
 /** Shows a reaction to a message, its new text, or its deletion. */

@@ -43,6 +43,16 @@ const typeOf = (mimetype, { isPtt, asDocument }) => {
   return kind === "audio" && isPtt ? "ptt" : kind;
 };
 
+/** Returns the attributes of a received message with a file, which the page resolves before it is fetched. */
+export function receivedFile({ directPath, size, ...file }, caption) {
+  const mediaData = { mediaStage: "INIT" };
+  const downloadMedia = async () => {
+    const { ok } = await fetch(directPath, { method: "HEAD" });
+    mediaData.mediaStage = ok ? "RESOLVED" : "ERROR_MISSING";
+  };
+  return { ...file, caption, body: "", directPath, size, mediaKey: "key", mediaData, downloadMedia };
+}
+
 /** Returns the modules; `upload` stores a file at the server and returns its path. */
 export function mediaModules(upload) {
   const objects = new Map();
@@ -58,6 +68,15 @@ export function mediaModules(upload) {
           return new MediaData({ type: typeOf(mimetype, options), mimetype, filename, size, filehash, mediaBlob });
         },
       }),
+    },
+    WAWebDownloadManager: {
+      downloadManager: {
+        async downloadAndMaybeDecrypt({ directPath }) {
+          const response = await fetch(directPath);
+          if (!response.ok) throw Object.assign(new Error("download failed"), { status: response.status });
+          return response.arrayBuffer();
+        },
+      },
     },
     WAWebMediaStorage: { getOrCreateMediaObject: (filehash) => objects.get(filehash) },
     WAWebMmsMediaTypes: { msgToMediaType: ({ type }) => type, castToV4: (type) => type },

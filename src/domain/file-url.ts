@@ -1,4 +1,5 @@
-import type { MessagePayload_Media as Media } from "../../gen/sessiond/v1/event_pb.js";
+import type { MessagePayload_Media as Media, MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
+import { isPersonId } from "./chat-address.ts";
 import { essenceOf } from "./file-content.ts";
 
 /** Extensions of media types that have another subtype. */
@@ -35,3 +36,11 @@ export const filePath = (session: string, id: string, media: Pick<Media, "mimety
 
 /** Returns the id of the message whose file has this name: the name without its extension. */
 export const messageIdOf = (file: string): string => file.replace(/\.[A-Za-z0-9]{1,10}$/, "");
+
+/** Returns the id by which events show the message that another one replies to; undefined if it replies to none. */
+export function quotedIdOf({ fromMe, from, to, replyTo }: MessagePayload): string | undefined {
+  if (!replyTo) return undefined;
+  const [chat, me] = fromMe ? [to, from] : [from, to];
+  const author = isPersonId(chat) ? [] : [replyTo.participant];
+  return [replyTo.participant === me, chat, replyTo.id, ...author].join("_");
+}

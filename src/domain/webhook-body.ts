@@ -135,11 +135,13 @@ const media = ({ url, mimetype, filename, error }: MessagePayload_Media) => ({
   ...(error && { error }),
 });
 
-const replyTo = ({ id, participant, participantLid, body }: MessagePayload_ReplyTo) => ({
+const replyTo = ({ id, participant, participantLid, body, hasMedia, media: file }: MessagePayload_ReplyTo) => ({
   id,
   participant,
   ...(participantLid && { participantLid }),
   body,
+  hasMedia,
+  media: file ? media(file) : null,
 });
 
 const ackPayload = (ack: MessageAckPayload) => ({

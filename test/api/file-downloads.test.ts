@@ -190,6 +190,7 @@ describe("the file of a message", () => {
       to: me.id,
       hasMedia: true,
       media: { mimetype: "image/jpeg", filename: "" },
+      replyTo: { id: "BBBB", participant: chat, hasMedia: true, media: { mimetype: "video/mp4" } },
     });
     const ending = new AbortController();
     const events = createClient(EventService, transport).streamEvents(
@@ -208,6 +209,7 @@ describe("the file of a message", () => {
   it("is shown with a URL of this server", async (t) => {
     const { url, payload } = await shown(t, {});
     assert.equal(payload.media?.url, `${url}${path}`);
+    assert.equal(payload.replyTo?.media?.url, `${url}/api/files/default/false_${chat}_BBBB.mp4`);
   });
 
   it("is shown under the host name for URLs", async (t) => {
@@ -223,6 +225,8 @@ describe("the file of a message", () => {
     it(`is ${isShown ? "shown" : "not shown"} if ${name}`, async (t) => {
       const { payload } = await shown(t, env);
       assert.deepEqual([payload.hasMedia, payload.media !== undefined], [true, isShown]);
+      const isVideoShown = env.WHATSAPP_FILES_MIMETYPES?.includes("video/") ?? false;
+      assert.deepEqual([payload.replyTo?.hasMedia, payload.replyTo?.media !== undefined], [true, isVideoShown]);
     });
   }
 

@@ -128,7 +128,7 @@ describe("the body of a webhook", () => {
       JSON.stringify(payloadOf({ name: "message", payload })),
       '{"id":"false_12036@g.us_3EB0","timestamp":1767225600,"from":"12036@g.us","fromMe":false,"source":"app","to":"22222222222@c.us",' +
         '"participant":"11111111111@c.us","body":"hello","hasMedia":true,"media":null,"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],' +
-        '"replyTo":{"id":"3EAF","participant":"22222222222@c.us","body":"hi"},"_data":{"key":{"id":"3EB0"}}}',
+        '"replyTo":{"id":"3EAF","participant":"22222222222@c.us","body":"hi","hasMedia":false,"media":null},"_data":{"key":{"id":"3EB0"}}}',
     );
   });
 
@@ -140,7 +140,10 @@ describe("the body of a webhook", () => {
       toLid: "2@lid",
       participant: "33333333333@c.us",
       participantLid: "3@lid",
-      replyTo: { id: "3EAF", participant: "44444444444@c.us", participantLid: "4@lid", body: "hi" },
+      replyTo: {
+        ...{ id: "3EAF", participant: "44444444444@c.us", participantLid: "4@lid", body: "hi", hasMedia: true },
+        media: { url: "http://localhost/x", mimetype: "image/png", filename: "x.png" },
+      },
     };
     const { from, fromLid, to, toLid, participant, participantLid, replyTo } = payloadOf({
       payload: { case: "message", value },

@@ -532,6 +532,13 @@ export declare type MessagePayload_ReplyTo = Message<"sessiond.v1.MessagePayload
    * @generated from field: bool has_media = 5;
    */
   hasMedia: boolean;
+
+  /**
+   * File of that message.
+   *
+   * @generated from field: sessiond.v1.MessagePayload.Media media = 6;
+   */
+  media?: MessagePayload_Media | undefined;
 };
 
 /**

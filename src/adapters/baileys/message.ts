@@ -137,6 +137,7 @@ function replyTo(content: Content, kind: Kind, me: Person): { replyTo?: MessageP
       participant: author.id,
       ...(author.lid && { participantLid: author.lid }),
       body: (quoted && quotedKind && texts[quotedKind](quoted)) ?? "",
+      ...(quoted && mediaOf(quoted)),
     }),
   };
 }

@@ -130,9 +130,11 @@ function replyTo(raw: JsonObject, me: Person) {
   if (!id) return {};
   const quoted = objectOf(raw.quotedMsg);
   const author = personOf(idOf(raw.quotedParticipant), undefined, me);
-  const body = textOf(quoted.caption) || (mediaTypes.has(textOf(quoted.type)) ? "" : textOf(quoted.body));
+  const hasMedia = mediaTypes.has(textOf(quoted.type));
+  const body = textOf(quoted.caption) || (hasMedia ? "" : textOf(quoted.body));
   const names = { participant: author.id, ...(author.lid && { participantLid: author.lid }) };
-  return { replyTo: create(MessagePayload_ReplyToSchema, { id, ...names, body }) };
+  const media = hasMedia && { hasMedia, media: mediaOf(quoted) };
+  return { replyTo: create(MessagePayload_ReplyToSchema, { id, ...names, body, ...media }) };
 }
 
 /** Copies a message, which came as JSON through the DevTools protocol, without the fields left out of events. */

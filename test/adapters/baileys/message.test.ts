@@ -117,6 +117,14 @@ describe("a WhatsApp message as an event", () => {
     const contextInfo = { stanzaId: "ABC", participant: bob, quotedMessage: { conversation: "how are you?" } };
     const { replyTo } = payload({ extendedTextMessage: { text: "fine", contextInfo } });
     assert.deepEqual([replyTo?.id, replyTo?.participant, replyTo?.body], ["ABC", "15551112222@c.us", "how are you?"]);
+    assert.deepEqual([replyTo?.hasMedia, replyTo?.media], [false, undefined]);
+    const quotedMessage = { documentMessage: { mimetype: "application/pdf", fileName: "plan.pdf", caption: "look" } };
+    const answer = payload({ extendedTextMessage: { text: "fine", contextInfo: { ...contextInfo, quotedMessage } } });
+    assert.partialDeepStrictEqual(answer.replyTo, {
+      body: "look",
+      hasMedia: true,
+      media: { mimetype: "application/pdf", filename: "plan.pdf" },
+    });
     assert.equal(payload(hello).replyTo, undefined);
 
     const contacts = [{ vcard: "BEGIN:1" }, { vcard: "BEGIN:2" }];

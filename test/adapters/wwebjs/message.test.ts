@@ -82,6 +82,9 @@ describe("a WEBJS message", () => {
     const fields = { quotedStanzaID: "3EB0BB", quotedParticipant: bob, quotedMsg: { type: "chat", body: "before" } };
     const { replyTo } = messagePayload(message(fields), account) ?? {};
     assert.deepEqual([replyTo?.id, replyTo?.participant, replyTo?.body], ["3EB0BB", "15557654321@c.us", "before"]);
+    const quotedMsg = { type: "image", mimetype: "image/png", caption: "look", body: "/9j/4AAQ" };
+    const answer = messagePayload(message({ ...fields, quotedMsg }), account)?.replyTo;
+    assert.partialDeepStrictEqual(answer, { body: "look", hasMedia: true, media: { mimetype: "image/png" } });
   });
 
   it("contains no decryption keys", () => {

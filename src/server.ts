@@ -62,7 +62,7 @@ export async function createServer(
   stack.defer(() => backend.upkeep.close());
   const accessKey = await openApiKey(directory, config, secrets, logger, backend.cluster);
 
-  const engines = await createEngines(directory, config, tools, overrides, watchdog);
+  const engines = await createEngines(directory, config, tools, overrides, watchdog, rules);
   stack.defer(() => engines.close());
   let baseUrl = baseUrlOf(config, secrets);
   const media = createMedia(directory, config, () => baseUrl, engines, rules, tools);

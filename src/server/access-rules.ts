@@ -1,8 +1,11 @@
+import packageJson from "../../package.json" with { type: "json" };
 import { type AllowList, parseAllowList } from "../adapters/undici/address.ts";
+import type { FileFetcherOptions } from "../adapters/undici/file-fetcher.ts";
 import { type ChooseProxy, parseProxyRules } from "../adapters/undici/proxy-rules.ts";
 import { type Config, ConfigError, type Secrets } from "../config/config.ts";
 import { type CorsOptions, corsFor } from "../http/server/cors.ts";
 import { createHostGuard, type HostGuard } from "../http/server/host-guard.ts";
+import type { Tools } from "./overrides.ts";
 
 /** Rules for callers of the server and for the destinations of its webhooks. */
 export interface AccessRules {
@@ -32,6 +35,17 @@ export function accessRulesOf(config: Config, secrets: Secrets): AccessRules {
     webhookProxies: asConfigError(() => parseProxyRules(secrets.webhookProxies)),
   };
 }
+
+/** Returns the options with which files and pages that callers name are fetched: through the guard and the proxies of webhooks. */
+export const fetcherOptionsOf = (
+  { fileAllowList: allow, webhookProxies: proxies }: AccessRules,
+  { clock }: Pick<Tools, "clock">,
+): Omit<FileFetcherOptions, "limitMs"> => ({
+  clock,
+  proxies,
+  ...(allow && { guard: { allow } }),
+  userAgent: `sessiond/${packageJson.version}`,
+});
 
 const namingVariable = <T>(name: string, read: () => T): T => asConfigError(read, `${name}: `);
 

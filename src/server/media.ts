@@ -1,4 +1,3 @@
-import packageJson from "../../package.json" with { type: "json" };
 import { createTransferRelief } from "../adapters/node/transfer-relief.ts";
 import { createSpool } from "../adapters/spool/spool.ts";
 import { createLazyFetcher } from "../adapters/undici/lazy-fetcher.ts";
@@ -6,7 +5,7 @@ import { FileLinks } from "../app/sending/file-links.ts";
 import { OutgoingFiles } from "../app/sending/outgoing-files.ts";
 import type { Config } from "../config/config.ts";
 import type { Backend } from "../ports/backend.ts";
-import type { AccessRules } from "./access-rules.ts";
+import { type AccessRules, fetcherOptionsOf } from "./access-rules.ts";
 import type { Engines } from "./engines.ts";
 import type { Tools } from "./overrides.ts";
 
@@ -29,18 +28,12 @@ export function createMedia(
   config: Config,
   baseUrl: () => string,
   { factories: engines }: Engines,
-  { fileAllowList: allow, webhookProxies: proxies }: AccessRules,
+  rules: AccessRules,
   { clock, logger }: Tools,
 ): Media {
   const { media } = config;
   const spool = createSpool(`${directory}/files`);
-  const fetcher = createLazyFetcher({
-    clock,
-    proxies,
-    ...(allow && { guard: { allow } }),
-    userAgent: `sessiond/${packageJson.version}`,
-    limitMs: media.fetchLimitMs,
-  });
+  const fetcher = createLazyFetcher({ ...fetcherOptionsOf(rules, { clock }), limitMs: media.fetchLimitMs });
   const passed = createTransferRelief();
   const files = new OutgoingFiles({ fetcher, spool, clock, maxBytes: media.maxBytes, passed });
   return {

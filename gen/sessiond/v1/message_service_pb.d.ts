@@ -83,7 +83,7 @@ export declare type SendTextRequest = Message<"sessiond.v1.SendTextRequest"> & {
   linkPreview?: boolean | undefined;
 
   /**
-   * True to show the preview with a large picture.
+   * Taken as in WAHA, without effect: previews are shown without a large picture.
    *
    * @generated from field: bool link_preview_high_quality = 10;
    */
@@ -186,7 +186,7 @@ export declare type ReplyDeprecatedRequest = Message<"sessiond.v1.ReplyDeprecate
   linkPreview?: boolean | undefined;
 
   /**
-   * True to show the preview with a large picture.
+   * Taken as in WAHA, without effect: previews are shown without a large picture.
    *
    * @generated from field: bool link_preview_high_quality = 10;
    */

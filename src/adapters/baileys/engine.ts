@@ -97,7 +97,8 @@ export class BaileysEngine implements Engine {
       limitsChanged: () => this.#reportMe(),
       connection: () => this.#connection(),
     };
-    this.sending = new BaileysSending({ ...parts, logger: options.logger, recent: this.#recent });
+    const { previews } = settings;
+    this.sending = new BaileysSending({ ...parts, previews, logger: options.logger, recent: this.#recent });
     this.messageFiles = new BaileysMessageFiles({
       ...parts,
       received: () => this.#received,

@@ -8,6 +8,7 @@ import {
   proto,
   type WAMessage,
   type WAMessageKey,
+  type WAUrlInfo,
 } from "@whiskeysockets/baileys";
 import type { OutgoingContent, OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
 import {
@@ -15,6 +16,8 @@ import {
   type MessagePayload_Key,
   MessagePayload_KeySchema,
 } from "../../../gen/sessiond/v1/event_pb.js";
+import type { LinkPreview } from "../../domain/link-preview.ts";
+import type { LinkPreviews } from "../../ports/link-previews.ts";
 import {
   type AckReport,
   ConnectionLost,
@@ -55,6 +58,7 @@ export interface SendingParts {
   readonly logger: Logger;
   readonly recent: RecentMessages;
   readonly sent: SentMessages;
+  readonly previews: LinkPreviews | undefined;
   /** Aborted when the engine ends. */
   readonly signal: AbortSignal;
   /** Returns the way to the hosts for media. */
@@ -254,10 +258,11 @@ export class BaileysSending implements Sending {
       if (!key) throw new SendRefused("NOT_SUPPORTED", "the reaction names no message");
       return { react: { text, key: rawKey(key) } };
     }
-    const text = kind.case === "text" ? kind.value.text : "";
+    const { text, linkPreview: isPreviewed } = kind.case === "text" ? kind.value : { text: "", linkPreview: false };
+    const preview = isPreviewed ? await this.#parts.previews?.of(text) : undefined;
     const people = await this.#mentions.jidsOf({ chatId }, content, connection);
     // `null` keeps Baileys from fetching what the text links to.
-    return { text, linkPreview: null, ...(people.length > 0 && { mentions: people }) };
+    return { text, linkPreview: preview ? urlInfoOf(preview) : null, ...(people.length > 0 && { mentions: people }) };
   }
 
   /** Returns the message that another one replies to. Without its content, phones that have it show it by its id. */
@@ -289,6 +294,14 @@ export class BaileysSending implements Sending {
     }
   }
 }
+
+/** Returns a preview in Baileys' form. It names its fields with hyphens. */
+const urlInfoOf = ({ url, title, description }: LinkPreview): WAUrlInfo => ({
+  "canonical-url": url,
+  "matched-text": url,
+  title,
+  ...(description !== "" && { description }),
+});
 
 const rawKey = ({ remoteJid, fromMe, id, participant }: MessagePayload_Key): WAMessageKey => ({
   remoteJid,

@@ -1,3 +1,4 @@
+import type { LinkPreviews } from "../../ports/link-previews.ts";
 import type { Clock } from "../../ports/system.ts";
 import type { SocketSettings } from "./client.ts";
 import type { HeartbeatSettings } from "./heartbeat.ts";
@@ -8,6 +9,8 @@ export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & 
   readonly clock: Clock;
   /** The client version to log in with; Baileys' default if left out. */
   readonly versions?: NowebVersion;
+  /** Finds the previews of links; left out: links have none. */
+  readonly previews?: LinkPreviews;
   /** True if libsignal signs and verifies in WebAssembly. Default: true. */
   readonly fastCurve?: boolean;
 }
@@ -24,7 +27,11 @@ export interface Limits {
 }
 
 /** Options with all defaults filled in. */
-export type Settings = SocketSettings & HeartbeatSettings & Limits & Required<Pick<BaileysOptions, "versions">>;
+export type Settings = SocketSettings &
+  HeartbeatSettings &
+  Limits &
+  Required<Pick<BaileysOptions, "versions">> &
+  Pick<BaileysOptions, "previews">;
 
 const defaults = {
   connectTimeoutMs: 20_000,

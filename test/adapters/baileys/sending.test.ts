@@ -4,6 +4,8 @@ import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js
 import { MessagePayload_Ack as Ack } from "../../../gen/sessiond/v1/event_pb.js";
 import { createBaileysFactory } from "../../../src/adapters/baileys/factory.ts";
 import { systemClock } from "../../../src/adapters/node/system.ts";
+import { linkIn } from "../../../src/domain/link-preview.ts";
+import type { LinkPreviews } from "../../../src/ports/link-previews.ts";
 import type { Sending, SentMessage } from "../../../src/ports/sending.ts";
 import { EngineSession, type OpenEngine } from "../../contract/engine-session.ts";
 import { outgoing, sendingContract, text } from "../../contract/sending.ts";
@@ -39,7 +41,13 @@ describe("a NOWEB engine that sends", () => {
   };
   const sending = (): Sending => engine.engine.sending ?? assert.fail("the engine cannot send");
   const open = async () => {
-    session = new EngineSession(createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url }));
+    const previews: LinkPreviews = {
+      of: async (value) => {
+        const url = linkIn(value);
+        return url?.includes("example.com") ? { url, title: "Example", description: "About it" } : undefined;
+      },
+    };
+    session = new EngineSession(createBaileysFactory({ clock: systemClock, waWebSocketUrl: whatsapp.url, previews }));
     session.sentMessage = async (id) => sent.get(id);
     engine = await session.openLoggedIn(({ seen }) => {
       const qr = seen.findLast((event) => event.type === "qr");
@@ -71,6 +79,28 @@ describe("a NOWEB engine that sends", () => {
     await send(message);
     assert.deepEqual((await acks(engine, 1))[0], [message.id, "SERVER"]);
     assert.equal((await bob.nextMessage()).text, "hello");
+  });
+
+  it("shows the preview of a link if it is wanted and there is one", async () => {
+    const shown = async (value: string, linkPreview: boolean) => {
+      await send(outgoing(chatOf(bob), { kind: { case: "text", value: { text: value, linkPreview } } }));
+      const { content, text } = await bob.nextMessage();
+      const { title, description, matchedText } = content.extendedTextMessage ?? {};
+      return [text, title, description, matchedText];
+    };
+    void engine.rest();
+    const url = "https://example.com/";
+    assert.deepEqual(await shown(`look: ${url}!`, true), [`look: ${url}!`, "Example", "About it", url]);
+    const none = [undefined, undefined, undefined].map((one) => one ?? "");
+    for (const [value, isWanted] of [
+      [`look: ${url}!`, false],
+      ["look: https://other.example/", true],
+    ] as const) {
+      assert.deepEqual(
+        (await shown(value, isWanted)).map((one) => one ?? ""),
+        [value, ...none],
+      );
+    }
   });
 
   it("reports STALE_DEVICES if the second try is refused too", async () => {

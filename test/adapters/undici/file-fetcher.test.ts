@@ -8,8 +8,10 @@ import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../../src/adapters/node/system.ts";
 import { parseAllowList } from "../../../src/adapters/undici/address.ts";
 import { createFileFetcher, type FileFetcherOptions } from "../../../src/adapters/undici/file-fetcher.ts";
+import { createLinkPreviews, previewLimitMs } from "../../../src/adapters/undici/link-previews.ts";
 import type { Resolve } from "../../../src/adapters/undici/ssrf-guard.ts";
 import { FileUnavailable } from "../../../src/ports/media.ts";
+import type { Clock } from "../../../src/ports/system.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { cert, key } from "../../support/localhost-certificate.ts";
 import { literals, names, v4 } from "../../support/private-destinations.ts";
@@ -51,6 +53,13 @@ const answers: Readonly<Record<string, (socket: Socket) => void>> = {
   "/loop": (socket) => redirect(socket, "/loop"),
   "/to-a-file": (socket) => redirect(socket, "file:///etc/passwd"),
   "/to-data": (socket) => redirect(socket, "data:text/plain,hello"),
+  "/page": (socket) => socket.end(`HTTP/1.1 200 OK\r\n\r\n<meta charset="utf-8"><title>Grüße</title>`),
+  "/latin": (socket) =>
+    socket.end(Buffer.from(`HTTP/1.1 200 OK\r\n\r\n<meta charset=iso-8859-1><title>Grüße</title>`, "latin1")),
+  "/long-page": (socket) => {
+    // Its end never comes.
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n<title>Long</title></head>`);
+  },
   "/silent": () => {},
   "/dripping": (socket) => {
     socket.write("HTTP/1.1 200 OK\r\n\r\n");
@@ -246,5 +255,52 @@ describe("a guarded fetcher of files", () => {
     ] as const) {
       assert.equal((await fetchWith(guardOf([allow], known), url)).toString(), "hello");
     }
+  });
+});
+
+describe("the preview of a link", () => {
+  /** Returns previews through a fetcher, which may reach these private addresses, and the titles that it finds. */
+  const titlesWith = (allow: readonly string[], clock: Clock = systemClock) => {
+    const guard = { allow: parseAllowList(allow) };
+    const fetcher = createFileFetcher({ clock, userAgent: "test", limitMs: previewLimitMs, guard });
+    const previews = createLinkPreviews({ clock, fetcher });
+    return { fetcher, titleOf: async (text: string) => (await previews.of(text))?.title };
+  };
+
+  for (const [path, title] of [
+    ["/page", "Grüße"],
+    ["/latin", "Grüße"],
+    ["/long-page", "Long"],
+    ["/file", undefined],
+    ["/missing", undefined],
+    ["/endless", undefined],
+    ["/loop", undefined],
+    ["/closed", undefined],
+  ] as const) {
+    it(`of ${path} ${title === undefined ? "is none" : `has the title ${title}`}`, async () => {
+      const { fetcher, titleOf } = titlesWith(["127.0.0.1"]);
+      assert.equal(await titleOf(`look: ${origin}${path}.`), title);
+      await fetcher.close();
+    });
+  }
+
+  it("is none after 3 s, and the page is not asked again soon", async () => {
+    const clock = new FakeClock();
+    const { fetcher, titleOf } = titlesWith(["127.0.0.1"], clock);
+    const before = seen.paths.length;
+    const found = titleOf(`${origin}/silent`);
+    while (seen.paths.length === before) await new Promise(setImmediate);
+    clock.advance(previewLimitMs);
+    assert.deepEqual([await found, await titleOf(`${origin}/silent`)], [undefined, undefined]);
+    assert.equal(seen.paths.length - before, 1);
+    await fetcher.close();
+  });
+
+  it("is none of a private address, which gets no connection", async () => {
+    const { fetcher, titleOf } = titlesWith([]);
+    const before = seen.connections;
+    for (const host of literals) assert.equal(await titleOf(`http://${host}:${port}/page`), undefined, host);
+    assert.equal(seen.connections, before);
+    await fetcher.close();
   });
 });

@@ -46,6 +46,8 @@ export interface Config {
   readonly strictMode: boolean;
   readonly showSecrets: boolean;
   readonly maxBodyBytes: number;
+  /** Limit for the bodies of calls that send a file. */
+  readonly maxFileBodyBytes: number;
   readonly streams: { readonly heartbeatMs: number; readonly maxAgeMs: number };
   /** Limit of open streams. */
   readonly maxStreams: number;
@@ -225,11 +227,15 @@ const mediaOf = (read: Reader): MediaSettings => ({
   lifetimeMs: read.get("WHATSAPP_FILES_LIFETIME"),
 });
 
+const mebibyte = 1024 * 1024;
+
 function limitsOf(read: Reader) {
   return {
     strictMode: read.get("WAHA_HTTP_STRICT_MODE"),
     showSecrets: read.get("SESSIOND_SHOW_SECRETS"),
-    maxBodyBytes: read.get("SESSIOND_MAX_BODY_BYTES"),
+    maxBodyBytes: read.get("SESSIOND_MAX_BODY_BYTES") ?? 10 * mebibyte,
+    // As WAHA takes them.
+    maxFileBodyBytes: read.get("SESSIOND_MAX_BODY_BYTES") ?? 50 * mebibyte,
     streams: {
       heartbeatMs: read.get("SESSIOND_STREAM_HEARTBEAT_SECONDS"),
       maxAgeMs: read.get("SESSIOND_STREAM_MAX_AGE_SECONDS"),

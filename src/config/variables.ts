@@ -284,7 +284,7 @@ const limits = {
   }),
   SESSIOND_MAX_BODY_BYTES: variable(wholeNumber(1, 2 ** 31), {
     description: "Size of a REST request's body, at most.",
-    default: 10 * 1024 * 1024,
+    shownDefault: "`10485760`; `52428800` for calls that send a file",
   }),
   WAHA_HTTP_STRICT_MODE: variable(flag, { description: "Refuses unknown fields in REST requests.", default: false }),
   SESSIOND_SHOW_SECRETS: variable(flag, { description: "Answers with secrets in clear, not `***`.", default: false }),

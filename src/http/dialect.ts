@@ -79,6 +79,7 @@ export interface DialectNames {
   readonly resumeFields: readonly string[];
   readonly formRequests: readonly string[];
   readonly looseRequests: readonly string[];
+  readonly fileRequests: readonly string[];
   readonly defaultSessions: readonly string[];
   readonly phoneFields: readonly string[];
 }
@@ -212,6 +213,13 @@ export const dialectNames: DialectNames = {
     "sessiond.v1.SendSeenRequest",
     "sessiond.v1.StartTypingRequest",
     "sessiond.v1.StopTypingRequest",
+  ],
+  // Requests that contain a file, for which bodies may be larger.
+  fileRequests: [
+    "sessiond.v1.SendImageRequest",
+    "sessiond.v1.SendFileRequest",
+    "sessiond.v1.SendVoiceRequest",
+    "sessiond.v1.SendVideoRequest",
   ],
   // Fields that name the default session if a request leaves them out.
   defaultSessions: [

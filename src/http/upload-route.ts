@@ -19,7 +19,7 @@ export const createUploadRoute = ({ maxBytes, admit, store }: UploadRouteOptions
   path: "/api/{session}/media",
   async handler({ req, res, variables }) {
     await admit(requestHeaders(req));
-    refuseLargeBody(req, maxBytes);
+    refuseLargeBody(req, { maxBytes, advice: ", the limit that SESSIOND_MAX_FILE_BYTES sets" });
     send(req, res, jsonAnswer(201, await store(variables.get("session") ?? "", req)));
   },
 });

@@ -73,6 +73,7 @@ export function createListener(
     validate: violationsOf,
     strict: config.strictMode,
     maxBodyBytes: config.maxBodyBytes,
+    maxFileBodyBytes: config.maxFileBodyBytes,
     heartbeatMs: config.streams.heartbeatMs,
     extra: pagesOf(config, secrets, api, metrics, logins),
     onError: (error) => logger.error({ err: error }, "request failed"),

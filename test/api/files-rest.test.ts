@@ -238,6 +238,23 @@ describe("sending a file over REST", () => {
     });
   }
 
+  it("takes bodies with a file of up to 50 MiB, and refuses larger ones with 413 and what to do", async (t) => {
+    const { post, url } = await openWorking(t, { SESSIOND_MAX_FILE_BYTES: "12000000" });
+    const data = randomBytes(11_000_000).toString("base64");
+    const sent = await post("/api/sendFile", { file: { mimetype: "application/octet-stream", data } });
+    assert.equal(sent.status, 201, JSON.stringify(sent.body));
+    for (const [path, size, limit, advice] of [
+      ["/api/sendFile", 51 * 1_048_576, 52_428_800, /file\.url in place of file\.data, or upload it .*file\.mediaId$/],
+      ["/api/sendText", 11 * 1_048_576, 10_485_760, /SESSIOND_MAX_BODY_BYTES sets$/],
+    ] as const) {
+      const response = await fetch(url + path, { method: "POST", body: new Uint8Array(size) });
+      const { statusCode, message } = await response.json();
+      assert.deepEqual([response.status, statusCode], [413, 413]);
+      assert.match(message, new RegExp(`^Body is larger than ${limit} bytes, the limit that SESSIOND_MAX_BODY_BYTES`));
+      assert.match(message, advice);
+    }
+  });
+
   it("fetches from no private address by default, however the URL writes it", async (t) => {
     const { post, engine } = await openWorking(t, {});
     const { port } = new URL(origin);

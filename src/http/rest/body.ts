@@ -20,9 +20,15 @@ const inflateByEncoding: ReadonlyMap<string, Inflate | undefined> = new Map([
 /** Body of a request: JSON, or the text of a urlencoded form. */
 export type Body = { json: JsonValue } | { form: string };
 
-/** Options for reading a body. */
-export interface BodyOptions {
+/** Limit for a body. */
+export interface BodyLimit {
   readonly maxBytes: number;
+  /** Continuation of the sentence that refuses a larger body, such as where the limit is set. */
+  readonly advice?: string | undefined;
+}
+
+/** Options for reading a body. */
+export interface BodyOptions extends BodyLimit {
   /** True if urlencoded forms are accepted besides JSON. */
   readonly acceptsForms: boolean;
 }
@@ -31,29 +37,30 @@ export interface BodyOptions {
  * Reads a request's body; undefined if it is empty. Throws an HttpProblem if the body is too large (unread, if Content-Length is),
  * of another type, compressed by an unknown coding, or not JSON in UTF-8.
  */
-export async function readBody(req: HttpRequest, { maxBytes, acceptsForms }: BodyOptions): Promise<Body | undefined> {
-  refuseLargeBody(req, maxBytes);
+export async function readBody(req: HttpRequest, options: BodyOptions): Promise<Body | undefined> {
+  const { acceptsForms } = options;
+  refuseLargeBody(req, options);
   const type = bodyType(req.headers["content-type"], acceptsForms);
   const typeProblem = type instanceof HttpProblem ? type : undefined;
   const encoding = (req.headers["content-encoding"] ?? "").trim().toLowerCase();
   const hasLength = Number(req.headers["content-length"] ?? 0) > 0;
   if (hasLength && typeProblem !== undefined) throw typeProblem;
   if (hasLength && !inflateByEncoding.has(encoding)) throw unknownEncoding();
-  const bytes = await collect(req, maxBytes);
+  const bytes = await collect(req, options);
   if (bytes.byteLength === 0) return undefined;
   if (typeProblem !== undefined) throw typeProblem;
-  const text = decodeUtf8(await decompress(bytes, encoding, maxBytes));
+  const text = decodeUtf8(await decompress(bytes, encoding, options));
   if (text.trim() === "") return undefined;
   return type === "form" ? { form: text } : { json: parseJson(text) };
 }
 
 /** Throws an HttpProblem (413) if a request's Content-Length exceeds the limit. */
-export function refuseLargeBody(req: HttpRequest, maxBytes: number): void {
-  if (Number(req.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+export function refuseLargeBody(req: HttpRequest, limit: BodyLimit): void {
+  if (Number(req.headers["content-length"] ?? 0) > limit.maxBytes) throw tooLarge(limit);
 }
 
-function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem(413, `Body is larger than ${maxBytes} bytes`, { closes: true });
+function tooLarge({ maxBytes, advice = "" }: BodyLimit): HttpProblem {
+  return new HttpProblem(413, `Body is larger than ${maxBytes} bytes${advice}`, { closes: true });
 }
 
 function unknownEncoding(): HttpProblem {
@@ -79,17 +86,17 @@ function bodyType(header: string | undefined, acceptsForms: boolean): "json" | "
   }
 }
 
-function collect(req: HttpRequest, maxBytes: number): Promise<Uint8Array> {
+function collect(req: HttpRequest, limit: BodyLimit): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let size = 0;
     const onData = (chunk: Uint8Array) => {
       size += chunk.byteLength;
       chunks.push(chunk);
-      if (size <= maxBytes) return;
+      if (size <= limit.maxBytes) return;
       stop();
       req.pause();
-      reject(tooLarge(maxBytes));
+      reject(tooLarge(limit));
     };
     const onEnd = () => {
       stop();
@@ -106,14 +113,14 @@ function collect(req: HttpRequest, maxBytes: number): Promise<Uint8Array> {
   });
 }
 
-async function decompress(bytes: Uint8Array, encoding: string, maxBytes: number): Promise<Uint8Array> {
+async function decompress(bytes: Uint8Array, encoding: string, limit: BodyLimit): Promise<Uint8Array> {
   if (!inflateByEncoding.has(encoding)) throw unknownEncoding();
   const inflate = inflateByEncoding.get(encoding);
   if (inflate === undefined) return bytes;
   try {
-    return await inflate(bytes, { maxOutputLength: maxBytes });
+    return await inflate(bytes, { maxOutputLength: limit.maxBytes });
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge(maxBytes);
+    if (error instanceof RangeError) throw tooLarge(limit);
     throw new HttpProblem(400, `Body is not valid ${encoding}`);
   }
 }

@@ -20,6 +20,8 @@ export interface RequestOptions {
   /** True if unknown properties are violations instead of being ignored. */
   readonly strict: boolean;
   readonly maxBodyBytes: number;
+  /** Limit for requests that contain a file. */
+  readonly maxFileBodyBytes: number;
   readonly registry: Registry;
   readonly dialect: Dialect;
   /** Validates a message beyond its types. Called if types are wrong, so that one response reports all violations. */
@@ -36,14 +38,21 @@ export type ReadRequest = (
   target: Pick<RequestTarget<unknown>, "query" | "message">,
 ) => Message | Promise<Message>;
 
+const limitAdvice = ", the limit that SESSIOND_MAX_BODY_BYTES sets";
+const fileAdvice =
+  "Name a large file by file.url in place of file.data, or upload it with POST /api/{session}/media and name it by file.mediaId";
+
 /**
  * Creates the reader for the requests of a route. It returns at once unless the route takes a body. The message of a call that is unary
  * and has no body is frozen, and left in the target for the next request.
  */
 export function createRequestReader(binding: HttpBinding, options: RequestOptions): ReadRequest {
   const { rpc, body, variables } = binding;
-  const { maxBodyBytes, strict, registry } = options;
-  const { formRequests, looseRequests, defaultSessions, phoneFields } = options.dialect;
+  const { strict, registry } = options;
+  const { formRequests, looseRequests, fileRequests, defaultSessions, phoneFields } = options.dialect;
+  const limit = fileRequests.has(rpc.input)
+    ? { maxBytes: options.maxFileBodyBytes, advice: `${limitAdvice}. ${fileAdvice}` }
+    : { maxBytes: options.maxBodyBytes, advice: limitAdvice };
   const acceptsForms = formRequests.has(rpc.input);
   const loose = looseRequests.has(rpc.input);
   const defaults = rpc.input.fields.filter((field) => defaultSessions.has(field));
@@ -84,7 +93,7 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
   if (body === undefined) {
     return (req, path, target) => {
       const parameters = target.message === undefined ? readParameters(target.query) : [];
-      refuseLargeBody(req, maxBodyBytes);
+      refuseLargeBody(req, limit);
       if (target.message !== undefined) return target.message;
       const message = fill(req, path, parameters, undefined);
       if (rpc.methodKind === "unary" && req.headers[ignoredNames.header] === undefined) {
@@ -95,7 +104,7 @@ export function createRequestReader(binding: HttpBinding, options: RequestOption
   }
   return async (req, path, { query }) => {
     const parameters = readParameters(query);
-    return fill(req, path, parameters, await readBody(req, { maxBytes: maxBodyBytes, acceptsForms }));
+    return fill(req, path, parameters, await readBody(req, { ...limit, acceptsForms }));
   };
 }
 

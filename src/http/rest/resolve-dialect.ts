@@ -16,6 +16,7 @@ export interface Dialect {
   readonly formRequests: ReadonlySet<DescMessage>;
   /** Request messages whose JSON may have values of another type. */
   readonly looseRequests: ReadonlySet<DescMessage>;
+  readonly fileRequests: ReadonlySet<DescMessage>;
   /** Fields of requests that name the default session if they are left out. */
   readonly defaultSessions: ReadonlySet<DescField>;
   /** Fields of requests that the query parameter `phone` fills. */
@@ -56,6 +57,7 @@ export function resolveDialect(services: readonly DescService[], names: DialectN
     resumeFields: new Set(findFields("resumeFields", isUint64)),
     formRequests: new Set(findMessages("formRequests")),
     looseRequests: new Set(findMessages("looseRequests")),
+    fileRequests: new Set(findMessages("fileRequests")),
     defaultSessions: new Set(findFields("defaultSessions")),
     phoneFields: new Set(findFields("phoneFields")),
   };

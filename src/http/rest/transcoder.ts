@@ -75,6 +75,8 @@ export interface RestOptions {
   readonly strict?: boolean | undefined;
   /** Maximum size of a body. Default 10 MiB. */
   readonly maxBodyBytes?: number | undefined;
+  /** Maximum size of a body with a file. Default 50 MiB. */
+  readonly maxFileBodyBytes?: number | undefined;
   /** Routes without an RPC. */
   readonly extra?: readonly PlainRoute[] | undefined;
   /** Time between two comments on a quiet event stream. Default 15 s. */
@@ -146,6 +148,7 @@ function createRoutes(options: RestOptions & { readonly admit: Admit; readonly o
     dialect,
     strict: options.strict ?? false,
     maxBodyBytes: options.maxBodyBytes ?? 10 * 1024 * 1024,
+    maxFileBodyBytes: options.maxFileBodyBytes ?? 50 * 1024 * 1024,
     registry,
     validate: options.validate ?? (() => []),
   };

@@ -259,7 +259,11 @@ it("compressed bodies and other JSON types are accepted", async (t) => {
 it("a body over the limit is refused with 413 by length, chunked and inflated", async (t) => {
   const { sessions, created, port } = await startRecorder(t, { maxBodyBytes: 1000 });
   const large = JSON.stringify({ name: "x".repeat(1000) });
-  const expected = { statusCode: 413, message: "Body is larger than 1000 bytes", error: "Payload Too Large" };
+  const expected = {
+    statusCode: 413,
+    message: "Body is larger than 1000 bytes, the limit that SESSIOND_MAX_BODY_BYTES sets",
+    error: "Payload Too Large",
+  };
   assert.deepEqual((await post(sessions, { body: large })).json, expected);
   assert.deepEqual((await post(sessions, { body: new Uint8Array(20_000_000) })).json, expected);
   const inflated = await post(sessions, {

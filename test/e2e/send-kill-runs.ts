@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openHarness } from "./harness.ts";
-import { SendKills } from "./send-kills.ts";
+import { startNowebSends } from "./sends-under-kills.ts";
 import { testStores } from "./stores.ts";
 
 const { values } = parseArgs({
@@ -24,7 +24,7 @@ while (done < kills) {
   await using store = await openStore();
   const env = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_SENDS_PER_SECOND: "0", ...store.env };
   await using harness = await openHarness(env);
-  const sends = await SendKills.open(harness);
+  const sends = await startNowebSends(harness);
   const end = Math.min(kills, done + killsEach);
   while (done < end && sends.broken().length === 0) {
     await sends.kill();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Phone } from "../emulator/phone.ts";
 import { openHarness } from "./harness.ts";
-import { SendKills } from "./send-kills.ts";
+import { startNowebSends } from "./sends-under-kills.ts";
 import { testStores } from "./stores.ts";
 
 /** `npm run test:sends -- --kills=1000` is the long run. */
@@ -73,7 +73,7 @@ for (const [name, openStore] of Object.entries(testStores)) {
     await using store = await openStore();
     const env = { SESSIOND_CONNECTS_PER_SECOND: "200", SESSIOND_SENDS_PER_SECOND: "0", ...store.env };
     await using harness = await openHarness(env);
-    const sends = await SendKills.open(harness);
+    const sends = await startNowebSends(harness);
     for (let killed = 0; killed < kills; killed += 1) await sends.kill();
     assert.deepEqual(await sends.finish(), []);
   });

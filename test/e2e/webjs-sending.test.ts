@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { it } from "node:test";
-import { assertSendsSurviveKills } from "./kill-sends.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { SendsUnderKills } from "./sends-under-kills.ts";
 import { openWebjsHarness } from "./webjs-harness.ts";
 
 /** Set SESSIOND_TEST_WEBJS_KILLS=20 for the long run. */
@@ -47,15 +48,14 @@ it(`sends over REST on WEBJS: webhooks come in order, files are fetched, and ${k
   );
   assert.ok(Buffer.from(await response.arrayBuffer()).equals(content));
 
-  const phones = [whatsapp.phone(), whatsapp.phone()];
-  // A receipt tells the next process that a message has arrived. Without one, it is sent again.
-  for (const one of phones.slice(1)) one.confirmsDelivery = false;
-  await assertSendsSurviveKills({
-    ...{ rest, server, phones, kills },
-    // Most lives are long enough to log in and send.
-    lifeMs: () => (Math.random() < 0.3 ? Math.random() * 2_000 : 3_000 + Math.random() * 4_000),
+  const sends = new SendsUnderKills({
+    ...{ rest, server, sessions: ["alice"] },
+    newPhone: () => whatsapp.phone(),
     until: (condition) => whatsapp.until(condition),
+    // Most lives are long enough to log in and send.
+    nextMoment: () => delay(Math.random() < 0.3 ? Math.random() * 2_000 : 3_000 + Math.random() * 4_000),
   });
-  t.diagnostic(`${phones.flatMap(({ shown }) => shown).length} messages`);
-  t.diagnostic(`${phones.flatMap(({ repeats }) => repeats).length} repeats that phones dropped`);
+  for (let killed = 0; killed < kills; killed += 1) await sends.kill();
+  assert.deepEqual(await sends.finish(), []);
+  t.diagnostic(`${sends.counts.accepted} messages, ${sends.counts.repeats} repeats that phones dropped`);
 });

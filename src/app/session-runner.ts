@@ -62,6 +62,7 @@ export class SessionRunner {
       lease,
       logger: this.#logger,
       record: () => this.record,
+      messages: () => this.#session.stored.messages,
       sending: () => (statusOf(this.record) === Status.WORKING ? this.#host.engine?.sending : undefined),
       messageFiles: () => (statusOf(this.record) === Status.WORKING ? this.#host.engine?.messageFiles : undefined),
     });

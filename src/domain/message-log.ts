@@ -1,7 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type MessageLog, MessageLogSchema, type SessionRecord } from "../../gen/sessiond/store/v1/store_pb.js";
-import type { MessagePayload } from "../../gen/sessiond/v1/event_pb.js";
+import {
+  type MessagePayload,
+  type MessagePayload_Key,
+  MessagePayload_KeySchema,
+} from "../../gen/sessiond/v1/event_pb.js";
+import { type MessageName, messageNameOf } from "./chat-address.ts";
 import type { MessageChange } from "./session-input.ts";
 
 /** Ids of reported messages that are stored per session, at most. */
@@ -13,6 +18,28 @@ export const noMessages: MessageLog = create(MessageLogSchema);
 /** Returns true if a message was reported before. WhatsApp repeats a message until its receipt is confirmed. */
 export const isReported = (log: MessageLog, message: MessagePayload): boolean =>
   idsOf(message).some((id) => log.reported.includes(id));
+
+/** Returns the key of a reported message of a chat that a caller names; undefined if it is not among the last ones. */
+export function reportedKey(
+  { reported }: MessageLog,
+  { id, chatId, fromMe }: { readonly id: string; readonly chatId: string; readonly fromMe?: boolean | undefined },
+): MessagePayload_Key | undefined {
+  const names = reported.filter((one) => one.includes(id)).map((one) => messageNameOf(one, "id"));
+  const found = names.find(
+    (one): one is MessageName =>
+      !("field" in one) && one.id === id && one.chatId === chatId && (fromMe ?? one.fromMe) === one.fromMe,
+  );
+  if (!found) return undefined;
+  const { participant } = found;
+  return create(MessagePayload_KeySchema, {
+    remoteJid: jidOf(chatId),
+    fromMe: found.fromMe === true,
+    id,
+    ...(participant !== undefined && { participant: jidOf(participant) }),
+  });
+}
+
+const jidOf = (chatId: string): string => chatId.replace(/@c\.us$/, "@s.whatsapp.net");
 
 /** Returns the log after a message is reported. */
 export function withReported(log: MessageLog, { id, timestamp }: MessagePayload): MessageLog {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import type { Phone } from "../emulator/phone.ts";
 import { openHarness } from "./harness.ts";
@@ -47,6 +50,36 @@ describe("a message sent over REST on NOWEB", () => {
         ["message.ack", "READ"],
       ],
     );
+  });
+
+  it("can reply to a message from before a kill, mentions no stranger, and previews links of allowed addresses only", async () => {
+    await using harness = await openPaired({ SESSIOND_WEBHOOK_ALLOW: "127.0.0.1" });
+    const { whatsapp, rest, server, hook, phone } = harness;
+    const bob = whatsapp.phone();
+    const asked = await bob.sendTextTo(phone, "how are you?");
+    await hook.until(() => hook.taken.some(({ body }) => String(body.payload.id).includes(asked)));
+    await server.kill("SIGKILL");
+    await server.restart();
+    await rest.untilStatus("alice", "WORKING");
+    const pages = createServer((_, response) => response.end("<title>A page</title>")).listen(0, "127.0.0.1");
+    await once(pages, "listening");
+    const { port } = pages.address() as AddressInfo;
+    const send = async (text: string, more: object = {}) =>
+      (await rest.post("/api/sendText", { session: "alice", chatId: chatOf(bob), text, ...more })).status;
+    const shown = async () => (await bob.nextMessage()).content.extendedTextMessage;
+    assert.equal(await send("fine", { reply_to: `false_${chatOf(bob)}_${asked}` }), 201);
+    assert.equal((await shown())?.contextInfo?.stanzaId, asked);
+    assert.equal(await send("hi @1", { mentions: [chatOf(whatsapp.phone())] }), 400);
+    assert.equal(await send("hi", { reply_to: `false_${chatOf(bob)}_3EB0UNKNOWN` }), 400);
+    for (const [host, title] of [
+      ["127.0.0.1", "A page"],
+      ["127.0.0.2", ""],
+      ["[::ffff:127.0.0.1]", ""],
+    ] as const) {
+      assert.equal(await send(`look: http://${host}:${port}/`), 201);
+      assert.equal((await shown())?.title ?? "", title);
+    }
+    pages.close();
   });
 
   it("is refused with its field named if the number has no account", async () => {

@@ -275,7 +275,7 @@ async function withReply(
   replyTo: MessageName | undefined,
 ): Promise<OutgoingContent> {
   if (!replyTo) return content;
-  const key = await sends.sending?.findMessage({ chatId, ...replyTo });
+  const key = await sends.findKey({ chatId, ...replyTo });
   if (!key) {
     const field = content.kind.case === "reaction" ? "messageId" : "replyTo";
     throw invalidArgument([{ field, description: "names a message that this session does not know" }]);

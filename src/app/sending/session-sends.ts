@@ -1,20 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  type MessageLog,
   type OutgoingMessage,
   OutgoingMessageSchema,
   type SessionRecord,
 } from "../../../gen/sessiond/store/v1/store_pb.js";
-import type { MessagePayload } from "../../../gen/sessiond/v1/event_pb.js";
+import type { MessagePayload, MessagePayload_Key } from "../../../gen/sessiond/v1/event_pb.js";
 import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
 import { lockEndMs } from "../../domain/account.ts";
 import { endpointIdsFor, endpointsOf } from "../../domain/delivery.ts";
 import { messageAckEvent, messageEvents } from "../../domain/event.ts";
+import { reportedKey } from "../../domain/message-log.ts";
 import { acknowledged, isUnsent, voided } from "../../domain/outgoing.ts";
 import { ackPayloadOf, payloadOf } from "../../domain/outgoing-payload.ts";
 import type { MessageChange } from "../../domain/session.ts";
 import type { MessageFiles } from "../../ports/media.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
-import type { AckReport, Sending } from "../../ports/sending.ts";
+import type { AckReport, NamedMessage, Sending } from "../../ports/sending.ts";
 import type { Lease } from "../../ports/sessions.ts";
 import type { Logger } from "../../ports/system.ts";
 import { isIgnoredChat } from "../ignored-reports.ts";
@@ -29,6 +31,8 @@ export interface SendingSession {
   readonly logger: Logger;
   /** Returns the record as it is now. */
   record(): SessionRecord;
+  /** Returns the log of the messages that it has reported. */
+  messages(): MessageLog;
   /** Returns what sends the session's messages now; undefined unless the session is WORKING. */
   sending(): Sending | undefined;
   /** Returns what fetches the files of its messages now; undefined unless the session is WORKING. */
@@ -123,6 +127,12 @@ export class SessionSends {
       waiting.delete(answer.resolve);
       if (waiting.size === 0) this.#waiting.delete(id);
     }
+  }
+
+  /** Returns the key of a message that another one can reply or react to; undefined if neither the engine nor the log knows it. */
+  async findKey(name: NamedMessage): Promise<MessagePayload_Key | undefined> {
+    // An engine has forgotten what came before its start, unless it stores chats.
+    return (await this.sending?.findMessage(name)) ?? reportedKey(this.#session.messages(), name);
   }
 
   /** Cancels a message that has not left; returns it as it is now. */

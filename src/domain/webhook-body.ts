@@ -5,6 +5,7 @@ import {
   type MessageAckPayload,
   type MessageEditedPayload,
   type MessagePayload,
+  type MessagePayload_Location,
   type MessagePayload_Media,
   type MessagePayload_ReplyTo,
   type MessageReactionPayload,
@@ -117,13 +118,17 @@ const messagePayload = (message: MessagePayload) => ({
   ...(message.toLid && { toLid: message.toLid }),
   // WAHA names an author only in groups, and sends null elsewhere.
   participant: message.participant ?? null,
+  ...(message.participant !== undefined && { author: message.author ?? message.participant }),
   ...(message.participantLid && { participantLid: message.participantLid }),
   body: message.body,
   hasMedia: message.hasMedia,
   media: message.media ? media(message.media) : null,
+  // WAHA's older name for the URL.
+  mediaUrl: message.media?.url || null,
   ack: message.ack,
   ackName: Ack[message.ack],
   vCards: message.vCards,
+  location: message.location ? location(message.location) : null,
   replyTo: message.replyTo ? replyTo(message.replyTo) : null,
   _data: message.data ?? {},
 });
@@ -133,6 +138,12 @@ const media = ({ url, mimetype, filename, error }: MessagePayload_Media) => ({
   mimetype,
   filename: filename || null,
   ...(error && { error }),
+});
+
+const location = ({ latitude, longitude, description }: MessagePayload_Location) => ({
+  description: description || null,
+  latitude,
+  longitude,
 });
 
 const replyTo = ({ id, participant, participantLid, body, hasMedia, media: file }: MessagePayload_ReplyTo) => ({

@@ -127,7 +127,8 @@ describe("the body of a webhook", () => {
     assert.equal(
       JSON.stringify(payloadOf({ name: "message", payload })),
       '{"id":"false_12036@g.us_3EB0","timestamp":1767225600,"from":"12036@g.us","fromMe":false,"source":"app","to":"22222222222@c.us",' +
-        '"participant":"11111111111@c.us","body":"hello","hasMedia":true,"media":null,"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],' +
+        '"participant":"11111111111@c.us","author":"11111111111@c.us","body":"hello","hasMedia":true,"media":null,"mediaUrl":null,' +
+        '"ack":2,"ackName":"DEVICE","vCards":["BEGIN:VCARD"],"location":null,' +
         '"replyTo":{"id":"3EAF","participant":"22222222222@c.us","body":"hi","hasMedia":false,"media":null},"_data":{"key":{"id":"3EB0"}}}',
     );
   });
@@ -149,6 +150,15 @@ describe("the body of a webhook", () => {
       payload: { case: "message", value },
     });
     assert.deepEqual({ from, fromLid, to, toLid, participant, participantLid, replyTo }, value);
+  });
+
+  it("has the URL of its file under both of WAHA's names, and the place it shows", () => {
+    const location = { latitude: 52.5, longitude: -13.4, description: "Cafe\nMain Street 1" };
+    const media = { url: "http://localhost/x", mimetype: "image/png", filename: null };
+    const value = { id: "false_1@c.us_3EB0", location, media: { url: media.url, mimetype: media.mimetype } };
+    const payload = payloadOf({ payload: { case: "message", value } });
+    assert.deepEqual([payload.media, payload.mediaUrl, payload.location], [media, media.url, location]);
+    assert.equal("author" in payload, false);
   });
 
   it("has null for a missing author and a missing answered message", () => {

@@ -3,6 +3,8 @@ import { normalizeMessageContent, type proto, toNumber, type WAMessage } from "@
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload,
+  type MessagePayload_Location,
+  MessagePayload_LocationSchema,
   type MessagePayload_Media,
   MessagePayload_MediaSchema,
   type MessagePayload_ReplyTo,
@@ -94,6 +96,7 @@ export function payloadOf(message: WAMessage, content: Content, me: Account): Me
     ...mediaOf(content),
     ack: ackOf(message.status),
     vCards: vCardsOf(content),
+    ...locationOf(content),
     ...(kind && replyTo(content, kind, account)),
     data: jsonObject(message),
   });
@@ -105,6 +108,15 @@ function mediaOf(content: Content): { hasMedia: boolean; media?: MessagePayload_
   if (!fields) return { hasMedia: false };
   const media = { mimetype: mimetypeOf(fields), filename: fields.fileName ?? "" };
   return { hasMedia: true, media: create(MessagePayload_MediaSchema, media) };
+}
+
+/** Returns the place that a message shows, with its name and its address in a line each. */
+function locationOf({ locationMessage, liveLocationMessage }: Content): { location?: MessagePayload_Location } {
+  const { degreesLatitude: latitude, degreesLongitude: longitude } = locationMessage ?? liveLocationMessage ?? {};
+  if (typeof latitude !== "number" || typeof longitude !== "number") return {};
+  const { name, address } = locationMessage ?? {};
+  const description = [name, address].filter((line) => line).join("\n");
+  return { location: create(MessagePayload_LocationSchema, { latitude, longitude, description }) };
 }
 
 const kindOf = (content: Content) => kinds.find((kind) => content[kind] !== null && content[kind] !== undefined);

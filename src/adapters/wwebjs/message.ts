@@ -2,6 +2,7 @@ import { create, type JsonObject } from "@bufbuild/protobuf";
 import {
   MessagePayload_Ack as Ack,
   type MessagePayload,
+  MessagePayload_LocationSchema,
   MessagePayload_MediaSchema,
   MessagePayload_ReplyToSchema,
   MessagePayloadSchema,
@@ -64,7 +65,9 @@ export function payloadOf(raw: JsonObject, me: Person): MessagePayload | undefin
   const chat = personOf(remote, idOf(fromMe ? raw.to : raw.from), me);
   const author = isPerson(chat.id) ? undefined : authorOf(raw, me);
   const hasMedia = mediaTypes.has(type);
-  const text = hasMedia ? raw.caption : raw.body || raw.pollName || raw.eventName || raw.caption;
+  // The body of a place is a picture of its map.
+  const text =
+    type === "location" ? raw.loc : hasMedia ? raw.caption : raw.body || raw.pollName || raw.eventName || raw.caption;
   return create(MessagePayloadSchema, {
     ...addressesOf({ fromMe, key: key.id, chat, author, me }),
     timestamp: typeof raw.t === "number" ? Math.max(0, Math.floor(raw.t)) : 0,
@@ -74,6 +77,7 @@ export function payloadOf(raw: JsonObject, me: Person): MessagePayload | undefin
     ...(hasMedia && { media: mediaOf(raw) }),
     ack: typeof raw.ack === "number" ? Math.min(Math.max(raw.ack, Ack.ERROR), Ack.PLAYED) : Ack.DEVICE,
     vCards: vCardsOf(raw, type),
+    ...(type === "location" && locationOf(raw)),
     ...replyTo(raw, me),
     data: raw,
   });
@@ -119,6 +123,11 @@ const mediaOf = ({ mimetype, filename }: JsonObject) =>
     mimetype: textOf(mimetype) || "application/octet-stream",
     filename: textOf(filename),
   });
+
+const locationOf = ({ lat, lng, loc }: JsonObject) =>
+  typeof lat === "number" && typeof lng === "number"
+    ? { location: create(MessagePayload_LocationSchema, { latitude: lat, longitude: lng, description: textOf(loc) }) }
+    : {};
 
 function vCardsOf(raw: JsonObject, type: string): string[] {
   if (type === "vcard") return [textOf(raw.body)];

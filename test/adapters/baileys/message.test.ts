@@ -113,6 +113,20 @@ describe("a WhatsApp message as an event", () => {
     assert.equal(payload(hello).ack, Ack.DEVICE);
   });
 
+  it("holds the place it shows", () => {
+    const place = { degreesLatitude: 52.5, degreesLongitude: -13.4 };
+    const shown = { latitude: 52.5, longitude: -13.4 };
+    const named = { ...place, name: "Cafe", address: "Main Street 1" };
+    for (const [content, location] of [
+      [{ locationMessage: named }, { ...shown, description: "Cafe\nMain Street 1" }],
+      [{ locationMessage: place }, { ...shown, description: "" }],
+      [{ liveLocationMessage: place }, { ...shown, description: "" }],
+    ] as const) {
+      assert.partialDeepStrictEqual(payload(content).location, location);
+    }
+    assert.deepEqual([payload({ locationMessage: {} }).location, payload(hello).location], [undefined, undefined]);
+  });
+
   it("holds the message it answers and the contact cards it brings", () => {
     const contextInfo = { stanzaId: "ABC", participant: bob, quotedMessage: { conversation: "how are you?" } };
     const { replyTo } = payload({ extendedTextMessage: { text: "fine", contextInfo } });

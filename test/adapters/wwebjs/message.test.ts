@@ -78,6 +78,13 @@ describe("a WEBJS message", () => {
     assert.deepEqual(messagePayload(several, account)?.vCards, ["A", "B"]);
   });
 
+  it("carries a place, without the picture of its map", () => {
+    const place = message({ type: "location", body: "/9j/4AAQ", lat: 52.5, lng: -13.4, loc: "Cafe\nMain Street 1" });
+    const { location, body } = messagePayload(place, account) ?? {};
+    assert.partialDeepStrictEqual(location, { latitude: 52.5, longitude: -13.4, description: "Cafe\nMain Street 1" });
+    assert.equal(body, "Cafe\nMain Street 1");
+  });
+
   it("names the message it replies to", () => {
     const fields = { quotedStanzaID: "3EB0BB", quotedParticipant: bob, quotedMsg: { type: "chat", body: "before" } };
     const { replyTo } = messagePayload(message(fields), account) ?? {};

@@ -13,8 +13,10 @@ import { readCredentials } from "../engine/credentials.ts";
 import { credsKey, decodeCreds, decodeSignalKey, encode, formerCredsKey, signalKey } from "./login.ts";
 
 /** Types of keys that a message advances. Such a change must not be on disk without the content of the message. */
-const ratchets = ["session", "sender-key"] as const;
-const isRatchet = (type: string): boolean => ratchets.some((one) => one === type);
+const ratchets = ["session", "sender-key"];
+const isRatchet = (type: string): boolean => ratchets.includes(type);
+/** Types whose changes count at once, though Baileys makes them in a transaction. */
+const immediate = [...ratchets, "tctoken"];
 /** If Baileys has not reported a decrypted message by then, it has failed to. */
 const messageLimitMs = 5_000;
 
@@ -113,15 +115,16 @@ export class AuthStore {
   /**
    * Takes ratchets and new one-time keys out of Baileys' transactions, so that each change counts at once. Baileys sends messages and
    * receipts before it commits their keys (its relayMessage and sendRetryRequest), and a transaction for one address overwrites
-   * the changes of another. After a crash or a race, a counter would be used twice.
+   * the changes of another. After a crash or a race, a counter would be used twice. Privacy tokens are taken out too: Baileys notes
+   * that it has issued one after the end of the transaction that it writes to, so the note would be lost, and each message would issue one.
    */
   takeRatchets(keys: SignalKeyStore): void {
     const { get, set } = keys;
-    keys.get = async (type, ids) => (isRatchet(type) ? this.#get(type, ids) : get(type, ids));
+    keys.get = async (type, ids) => (immediate.includes(type) ? this.#get(type, ids) : get(type, ids));
     keys.set = async (data) => {
-      const { session = {}, "sender-key": senderKey = {}, "device-list": devices, ...rest } = data;
+      const { session = {}, "sender-key": senderKey = {}, tctoken = {}, "device-list": devices, ...rest } = data;
       const preKeys = Object.entries(rest["pre-key"] ?? {}).filter(([, key]) => key !== null);
-      this.#set({ session, "sender-key": senderKey, "pre-key": Object.fromEntries(preKeys) });
+      this.#set({ session, "sender-key": senderKey, tctoken, "pre-key": Object.fromEntries(preKeys) });
       const changed = devices && changesIn(devices, await get("device-list", Object.keys(devices)));
       const others = changed ? { ...rest, "device-list": changed } : rest;
       if (Object.keys(others).length > 0) await set(others);

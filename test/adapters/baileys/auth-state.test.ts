@@ -172,6 +172,30 @@ describe("the login of a NOWEB engine", () => {
     assert.deepEqual([...(data.writes.at(-1)?.keys() ?? [])], ["lid-mapping:a", "pre-key:7"]);
   });
 
+  it("writes a privacy token at once, also after the end of the transaction that has issued it", async () => {
+    const { data, store } = await opened();
+    const keys = addTransactionCapability(store.state.keys, pino({ level: "silent" }), {
+      maxCommitRetries: 1,
+      delayBetweenTriesMs: 0,
+    });
+    store.takeRatchets(keys);
+    const answer = Promise.withResolvers<void>();
+    const issued: Promise<void>[] = [];
+    const token = { token: Buffer.alloc(0), senderTimestamp: 7 };
+    await keys.transaction(async () => {
+      assert.deepEqual(await keys.get("tctoken", ["5@lid"]), {});
+      issued.push(answer.promise.then(() => keys.set({ tctoken: { "5@lid": token } })));
+    }, "me");
+    answer.resolve();
+    await Promise.all(issued);
+    await store.flush();
+    assert.deepEqual(
+      data.writes.map((write) => [...write.keys()]),
+      [["tctoken:5@lid"]],
+    );
+    assert.deepEqual(await keys.get("tctoken", ["5@lid"]), { "5@lid": token });
+  });
+
   it("gives up a ratchet whose message never came, and all since then", async () => {
     const { data, store, keys, clock } = await opened();
     await keys.set({ "lid-mapping": { a: "1" } });

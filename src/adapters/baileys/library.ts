@@ -1,6 +1,7 @@
 import type { Engine, EngineOptions, FormerLogins } from "../../ports/engine.ts";
 import { installFastCurve } from "./curve.ts";
 import { BaileysEngine } from "./engine.ts";
+import { installKeyObjects } from "./key-objects.ts";
 import { hasLogin, restoreFormerLogin } from "./login.ts";
 import { RecentKeys } from "./recent-keys.ts";
 import type { Settings } from "./settings.ts";
@@ -20,12 +21,13 @@ export interface Baileys {
 const bufferSlabBytes = 1_024;
 
 /**
- * Prepares Baileys for the engines. Changes libsignal and Node's buffer pool for the whole process. An import of this file loads the
+ * Prepares Baileys for the engines. Changes libsignal, Node's buffer pool and its keys for the whole process. An import of this file loads the
  * library.
  */
 export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys {
   Buffer.poolSize = bufferSlabBytes;
   installSignalJobs();
+  installKeyObjects();
   if (fastCurve) installFastCurve();
   const recentKeys = new RecentKeys();
   const open = (options: EngineOptions) =>

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { Curve } from "@whiskeysockets/baileys";
 import * as libsignal from "libsignal/src/curve.js";
 import { installFastCurve } from "../../../src/adapters/baileys/curve.ts";
+import { installKeyObjects } from "../../../src/adapters/baileys/key-objects.ts";
 
 const pairs = Array.from({ length: 12 }, () => Curve.generateKeyPair());
 const messages = [0, 1, 31, 32, 64, 300].map((length) => Buffer.concat([Buffer.from([1]), randomBytes(length)]));
@@ -68,5 +69,45 @@ describe("the fast curve", () => {
     const slowMs = work(10);
     uninstall = installFastCurve();
     assert.ok(fastMs < slowMs, `${fastMs} ms against ${slowMs} ms`);
+  });
+});
+
+describe("keys as KeyObjects", () => {
+  const [key, iv] = [randomBytes(32), randomBytes(16)];
+  const encrypted = (bytes: Buffer) => {
+    const cipher = createCipheriv("aes-256-cbc", key, iv);
+    return Buffer.concat([cipher.update(bytes), cipher.final()]);
+  };
+  const signatures = () =>
+    [key, Buffer.alloc(0), "a text", createSecretKey(key), new Uint8Array(key).buffer].map((one) =>
+      createHmac("sha256", one as Buffer)
+        .update("message")
+        .digest("hex"),
+    );
+
+  it("give the same ciphertexts and signatures, whatever a key is", () => {
+    const before = { signatures: signatures(), encrypted: encrypted(key) };
+    const uninstall = installKeyObjects();
+    assert.deepEqual({ signatures: signatures(), encrypted: encrypted(key) }, before);
+    const decipher = createDecipheriv("aes-256-cbc", key, iv);
+    assert.deepEqual(Buffer.concat([decipher.update(before.encrypted), decipher.final()]), key);
+    assert.throws(() => createCipheriv("aes-256-cbc", key.subarray(1), iv), { code: "ERR_CRYPTO_INVALID_KEYLEN" });
+    assert.throws(() => createHmac("sha256", undefined as unknown as Buffer), { code: "ERR_INVALID_ARG_TYPE" });
+    uninstall();
+  });
+
+  it("cost less than keys of bytes", () => {
+    const work = () => {
+      const startedAt = performance.now();
+      for (let i = 0; i < 2_000; i++) signatures();
+      return performance.now() - startedAt;
+    };
+    work();
+    const bytesMs = work();
+    const uninstall = installKeyObjects();
+    work();
+    const objectsMs = work();
+    uninstall();
+    assert.ok(objectsMs < bytesMs, `${objectsMs} ms against ${bytesMs} ms`);
   });
 });

@@ -28,9 +28,14 @@ export interface OutgoingQuery {
 export interface OutgoingStore {
   /**
    * Writes a new message in the next place, unless its id, or its key, is stored already. Returns the stored message, and whether this
-   * call has added it. On disk when it resolves. Rejects with LeaseLost.
+   * call has added it. `isNewId`: the id was made for this message, so it is not looked up. On disk when it resolves. Rejects with
+   * LeaseLost.
    */
-  accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }>;
+  accept(
+    lease: Lease,
+    message: OutgoingMessage,
+    options?: { readonly isNewId?: boolean },
+  ): Promise<{ message: OutgoingMessage; isNew: boolean }>;
   /** Writes messages and logs events; returns the events with their `seq`. On disk when it resolves. Rejects with LeaseLost. */
   write(lease: Lease, change: OutgoingChange): Promise<Event[]>;
   /** Returns one message; undefined if it is unknown. */

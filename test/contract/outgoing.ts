@@ -62,7 +62,7 @@ export function outgoingContract(open: OpenBackend): void {
     const { lease } = await createSession(backend, "alice");
     const keyHash = Buffer.from("key");
     await backend.outgoing.accept(lease, messageOf("A", { keyHash }));
-    const again = await backend.outgoing.accept(lease, messageOf("B", { keyHash }));
+    const again = await backend.outgoing.accept(lease, messageOf("B", { keyHash }), { isNewId: true });
     const other = await backend.outgoing.accept(lease, messageOf("C", { keyHash: Buffer.from("other") }));
     assert.equal((await backend.outgoing.getByKey(lease.session, keyHash))?.id, "A");
     assert.equal(await backend.outgoing.getByKey(lease.session, Buffer.from("unknown")), undefined);

@@ -29,13 +29,13 @@ export class OutgoingPlaces {
   /** See OutgoingStore.accept. `write` writes the message with its place. */
   accept(
     lease: Lease,
-    message: OutgoingMessage,
+    { message, isNewId }: { readonly message: OutgoingMessage; readonly isNewId: boolean },
     write: (message: OutgoingMessage) => Promise<unknown>,
   ): Promise<{ message: OutgoingMessage; isNew: boolean }> {
     const places: Places = this.#byLease.get(lease) ?? { tail: Promise.resolve(), last: undefined };
     this.#byLease.set(lease, places);
     const accepted = places.tail.then(async () => {
-      const known = await this.#known(lease.session, message);
+      const known = await this.#known(lease.session, message, isNewId);
       if (known) return { message: known, isNew: false };
       const last = places.last ?? (await this.#reads.lastPlace(lease.session));
       const placed = { ...message, place: last + 1n };
@@ -47,8 +47,12 @@ export class OutgoingPlaces {
     return accepted;
   }
 
-  async #known(session: string, { id, keyHash }: OutgoingMessage): Promise<OutgoingMessage | undefined> {
+  async #known(
+    session: string,
+    { id, keyHash }: OutgoingMessage,
+    isNewId: boolean,
+  ): Promise<OutgoingMessage | undefined> {
     const byKey = keyHash.length > 0 ? await this.#reads.byKey(session, keyHash) : undefined;
-    return byKey ?? this.#reads.byId(session, id);
+    return byKey ?? (isNewId ? undefined : this.#reads.byId(session, id));
   }
 }

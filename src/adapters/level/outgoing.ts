@@ -38,8 +38,12 @@ export class LevelOutgoing implements OutgoingStore {
     return this.#store.database;
   }
 
-  accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
-    return this.#places.accept(lease, message, async (placed) => {
+  accept(
+    lease: Lease,
+    message: OutgoingMessage,
+    { isNewId = false } = {},
+  ): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+    return this.#places.accept(lease, { message, isNewId }, async (placed) => {
       await this.#write(lease, outgoingAdditions(lease.session, placed), []);
       this.#journal.retention.added("outgoing", lease.session, 1);
     });

@@ -24,8 +24,12 @@ export class MemoryOutgoing implements OutgoingStore {
     });
   }
 
-  accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
-    return this.#places.accept(lease, message, (placed) => this.write(lease, { messages: [placed] }));
+  accept(
+    lease: Lease,
+    message: OutgoingMessage,
+    { isNewId = false } = {},
+  ): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+    return this.#places.accept(lease, { message, isNewId }, (placed) => this.write(lease, { messages: [placed] }));
   }
 
   async write(lease: Lease, { messages, events = [] }: OutgoingChange): Promise<Event[]> {

@@ -44,8 +44,12 @@ export class PostgresOutgoing implements OutgoingStore {
     });
   }
 
-  accept(lease: Lease, message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
-    return this.#places.accept(lease, message, async (placed) => {
+  accept(
+    lease: Lease,
+    message: OutgoingMessage,
+    { isNewId = false } = {},
+  ): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+    return this.#places.accept(lease, { message, isNewId }, async (placed) => {
       await this.#write(lease, [placed], []);
       this.#journal.retention.added("sent", lease.session, 1);
     });

@@ -183,7 +183,7 @@ export class MessageSender {
       }),
       force,
     });
-    const { message, isNew } = await sends.accept(wanted).catch(async (error: unknown) => {
+    const { message, isNew } = await sends.accept(wanted, id === undefined).catch(async (error: unknown) => {
       await this.#dropFile(session, content);
       throw error;
     });

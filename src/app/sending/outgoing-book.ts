@@ -36,9 +36,9 @@ export class OutgoingBook {
   }
 
   /** See OutgoingStore.accept. */
-  async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+  async accept(message: OutgoingMessage, isNewId: boolean): Promise<{ message: OutgoingMessage; isNew: boolean }> {
     const { store, lease } = this.#options;
-    const accepted = await store.accept(lease, message);
+    const accepted = await store.accept(lease, message, { isNewId });
     if (accepted.isNew) this.#open.set(accepted.message.id, accepted.message);
     return accepted;
   }

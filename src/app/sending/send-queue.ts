@@ -119,11 +119,12 @@ export class SendQueue {
     );
   }
 
-  /** Applies WhatsApp's report on a message. Resolves when it is written. */
-  async acknowledge(id: string, report: Acknowledgement): Promise<void> {
+  /** Applies WhatsApp's report on a message. Resolves when it is written, with the message as it is then; undefined if it is unknown. */
+  async acknowledge(id: string, report: Acknowledgement): Promise<OutgoingMessage | undefined> {
     const { book, clock } = this.#options;
     const after = await book.change(id, (message) => acknowledged(message, report, clock.wallMs()));
     if (after && !isUnsent(after.state)) this.#acknowledgements.get(id)?.();
+    return after;
   }
 
   /** Cancels a message that has not left; returns it as it is now. */

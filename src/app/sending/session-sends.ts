@@ -93,13 +93,17 @@ export class SessionSends {
     return this.#session.messageFiles();
   }
 
-  /** Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. */
-  async accept(message: OutgoingMessage): Promise<{ message: OutgoingMessage; isNew: boolean }> {
+  /**
+   * Stores a message and has it sent. Returns the stored one, which an earlier call with the same id or key may have brought. `isNewId`:
+   * the id was made for this message.
+   */
+  async accept(message: OutgoingMessage, isNewId = false): Promise<{ message: OutgoingMessage; isNew: boolean }> {
     await this.#queue.load();
     const leavesAtOnce = this.#queue.begin(message.chatId);
     try {
       const accepted = await this.#book.accept(
         leavesAtOnce ? { ...message, state: State.SENDING, attempts: 1 } : message,
+        isNewId,
       );
       if (accepted.isNew) this.#queue.add(accepted.message);
       return accepted;
@@ -153,7 +157,8 @@ export class SessionSends {
 
   /** Applies WhatsApp's report on a message, or announces it for a message from another device. Resolves when it is written. */
   async acknowledge({ id, chatId, ...report }: AckReport): Promise<void> {
-    if (chatId === undefined || (await this.#book.get(id))) return this.#queue.acknowledge(id, report);
+    const known = await this.#queue.acknowledge(id, report);
+    if (known || chatId === undefined) return;
     const before = create(OutgoingMessageSchema, { id, chatId, jid: chatId, state: State.SENDING });
     const after = acknowledged(before, report, this.#deps.clock.wallMs());
     if (!after) return;

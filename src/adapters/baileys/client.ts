@@ -26,7 +26,6 @@ export interface SocketSettings {
   /** Name under which the phone lists the device; Baileys' default if left out. */
   readonly deviceName?: string | undefined;
   readonly browserName?: string | undefined;
-  readonly connectTimeoutMs: number;
   readonly queryTimeoutMs: number;
   /** Lifetime of each QR code; WhatsApp's rhythm of 60 s and then 20 s each if left out. */
   readonly qrTimeoutMs?: number | undefined;
@@ -62,7 +61,9 @@ export function openSocket(settings: SocketSettings, parts: SocketParts): WASock
     version: versionParts(parts.version),
     logger: baileysLogger(parts.logger, config.debug),
     browser: [deviceName ?? "Mac OS", browserName ?? "Chrome", osVersion],
-    connectTimeoutMs: settings.connectTimeoutMs,
+    // The engine has deadlines of its own. With one of Baileys, each frame that is sent costs a timer and two stack traces (its
+    // sendRawMessage).
+    connectTimeoutMs: 0,
     // Heartbeat sends the pings.
     keepAliveIntervalMs: maxTimerMs,
     defaultQueryTimeoutMs: settings.queryTimeoutMs,

@@ -22,6 +22,7 @@ const statuses = new Map<number, Closed>([
 /** Reasons for which the engine ends a connection itself. */
 export const ends = {
   deaf: { cause: "unreachable", message: "WhatsApp did not answer on the open connection any more" },
+  noHandshake: { cause: "unreachable", message: "WhatsApp did not answer on the new connection in time" },
   noLogin: { cause: "unreachable", message: "WhatsApp did not answer the login in time" },
   noRestart: { cause: "restart_required", message: "WhatsApp did not end the connection after pairing" },
 } as const satisfies Record<string, Closed>;

@@ -37,8 +37,6 @@ import { catchListenerErrors } from "./web-socket.ts";
 
 /** Number of committed messages after which the inbox is written, even if it is not empty. Less than a session remembers of its messages. */
 const inboxWriteInterval = 20;
-/** The errors of Baileys' and `ws`'s own timeouts tell more, so the engine's deadline comes this much later. */
-const graceMs = 1_000;
 /** Time from the login to the question for limits that were known before. */
 const limitsDelayMs = 30_000;
 
@@ -152,7 +150,7 @@ export class BaileysEngine implements Engine {
       findMessage: (key) => this.#sent.forRecipient(key, people),
     });
     this.#listen(this.#socket, this.#auth, people);
-    this.#life.setDeadline(this.#settings.connectTimeoutMs + graceMs, () => ({
+    this.#life.setDeadline(this.#settings.connectTimeoutMs, () => ({
       cause: "unreachable",
       message: this.#route.timeout(),
     }));
@@ -174,10 +172,11 @@ export class BaileysEngine implements Engine {
     onMessages(socket, (messages) => this.#takeMessages(messages, auth, people));
     followNames(socket, auth, people, this.#settings.clock);
     ws.on("open", () => {
-      this.#life.setDeadline(this.#settings.loginTimeoutMs, () => ends.noLogin);
+      this.#life.setDeadline(this.#settings.connectTimeoutMs, () => ends.noHandshake);
       this.#heartbeat = this.#startHeartbeat(socket, gate);
     });
     ws.on("frame", () => this.#heartbeat?.heard());
+    ws.once("frame", () => this.#life.setDeadline(this.#settings.loginTimeoutMs, () => ends.noLogin));
     // Baileys listens too, but only passes the event on; because it listens, `ws` does not close the connection itself.
     ws.on("unexpected-response", (_request: unknown, response: IncomingMessage) => {
       void this.#life.end(upgradeRefusedBy(response.statusCode ?? 0));

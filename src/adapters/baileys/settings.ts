@@ -17,7 +17,9 @@ export interface BaileysOptions extends Partial<Omit<SocketSettings, "clock"> & 
 
 /** Timeouts. */
 export interface Limits {
-  /** From an open WebSocket to the first code or the login; after pairing, to WhatsApp's request to restart. */
+  /** For the WebSocket to open, and then for WhatsApp to answer the handshake. */
+  readonly connectTimeoutMs: number;
+  /** From the handshake to the first code or the login; after pairing, to WhatsApp's request to restart. */
   readonly loginTimeoutMs: number;
   readonly pairingCodeTimeoutMs: number;
   /** For WhatsApp to confirm that it has removed the device. */

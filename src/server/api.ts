@@ -11,7 +11,7 @@ import { WebhookDelivery_State as DeliveryState } from "../../gen/sessiond/v1/we
 import { WebhookService } from "../../gen/sessiond/v1/webhook_service_pb.js";
 import packageJson from "../../package.json" with { type: "json" };
 import type { createKeyVerifier } from "../adapters/node/api-key.ts";
-import { createStreamRelief, processMemory } from "../adapters/node/memory.ts";
+import { createSendRelief, createStreamRelief, processMemory } from "../adapters/node/memory.ts";
 import { sha256 } from "../adapters/node/secret-hash.ts";
 import type { Metrics } from "../adapters/prometheus/metrics.ts";
 import { Authentication, type AuthenticationOptions } from "../api/authentication.ts";
@@ -101,6 +101,7 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     manager,
     sessions: backend.sessions,
     outgoing: backend.outgoing,
+    noteSend: createSendRelief(),
     clock,
     random,
     digest: sha256,

@@ -1,52 +1,4 @@
-import { setFlagsFromString } from "node:v8";
-
-/**
- * Growth of the heap over what was in use after the last collection, at which V8 collects again, in percent. Most of what a mass start
- * allocates stays, so that each collection would only mark it again.
- */
-const growth = { usual: 25, massStart: 100 };
-/** More than the 64 MB of memory outside of the heap at which V8 begins a collection. */
-const pressureBytes = 65 * 1_048_576;
-
-/** The heap of a process, and a timer. */
-export interface Heap {
-  /** Begins to return unused memory to the system. */
-  release(): void;
-  /** Collects from now on when the heap has grown by this much, so that less garbage lies in memory. */
-  limitGrowth(percent: number): void;
-  /** Calls back once after `delayMs`, unless the process ends before. */
-  schedule(delayMs: number, callback: () => void): void;
-}
-
-/** The heap of this process. */
-export const processHeap: Heap = {
-  /**
-   * V8 does not collect while the process is quiet, and keeps the pages of collected objects. It begins a collection when memory outside
-   * of the heap passes its limit, and returns pages while it optimizes for size. It marks beside the program and in short steps, whereas
-   * its `gc()` would block for seconds with a thousand sessions.
-   */
-  release() {
-    setFlagsFromString("--optimize-for-size");
-    try {
-      // Nothing touches it, so it takes no memory. The collection that it causes removes it.
-      new ArrayBuffer(pressureBytes);
-    } catch (error) {
-      // The system has no room for it. V8 collects for itself then.
-      if (!(error instanceof RangeError)) throw error;
-    } finally {
-      setFlagsFromString("--no-optimize-for-size");
-    }
-  },
-
-  /** V8 by default lets a small heap grow to four times of what was in use after the last collection, and the first time even further. */
-  limitGrowth(percent) {
-    setFlagsFromString(`--heap-growing-percent=${percent}`);
-  },
-
-  schedule(delayMs, callback) {
-    setTimeout(callback, delayMs).unref();
-  },
-};
+import { type Heap, processHeap } from "./heap.ts";
 
 /** Returns the memory of this process. */
 export function processMemory(): { rssBytes: number; heapUsedBytes: number } {
@@ -98,33 +50,36 @@ const releases = { usual: 2, massStart: 8 };
  * collection: earlier, the flag would keep Node from using the cached code of Baileys.
  */
 export function createConnectRelief(heap: Heap = processHeap): () => void {
-  let growthNow: number | undefined;
+  let isLimited = false;
   /** Connections of the burst, and those since the last look. */
   let connections = 0;
   let recent = 0;
-  let isMassStart = false;
+  /** Set during a mass start. */
+  let endGrowth: (() => void) | undefined;
   let isScheduled = false;
-  const limitGrowth = (percent: number) => {
-    if (percent === growthNow) return;
-    heap.limitGrowth(percent);
-    // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
-    if (growthNow === undefined) heap.release();
-    growthNow = percent;
-  };
   const release = (times: number) => {
     heap.release();
     if (times > 1) heap.schedule(againMs, () => release(times - 1));
   };
-  const look = () => {
-    if (recent >= massStart) isMassStart = true;
-    const isOver = recent === 0;
-    limitGrowth(isMassStart && !isOver ? growth.massStart : growth.usual);
-    if (!isOver) return wait();
+  const endBurst = () => {
     isScheduled = false;
+    const times = endGrowth ? releases.massStart : releases.usual;
+    endGrowth?.();
+    endGrowth = undefined;
     if (connections < minConnections) return;
-    release(isMassStart ? releases.massStart : releases.usual);
     connections = 0;
-    isMassStart = false;
+    release(times);
+  };
+  const look = () => {
+    if (recent >= massStart) endGrowth ??= heap.allowGrowth();
+    if (!isLimited) {
+      isLimited = true;
+      heap.limitGrowth();
+      // V8 computes the limit at the end of a collection. Without one now, the heap would first grow to twice of what it needs.
+      heap.release();
+    }
+    if (recent > 0) wait();
+    else endBurst();
   };
   const wait = () => {
     recent = 0;
@@ -136,6 +91,37 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     if (isScheduled) return;
     isScheduled = true;
     wait();
+  };
+}
+
+/** Messages in a second from which on collections are worth saving. */
+const manySends = 50;
+const sendsLookMs = 1_000;
+
+/** Returns a function to call for each message that is sent. While there are many, the heap may grow. Memory is released afterwards. */
+export function createSendRelief(heap: Heap = processHeap): () => void {
+  let sends = 0;
+  /** Set while many messages are sent. */
+  let endGrowth: (() => void) | undefined;
+  let isScheduled = false;
+  const look = () => {
+    const areMany = sends >= manySends;
+    sends = 0;
+    isScheduled = areMany;
+    if (areMany) {
+      endGrowth ??= heap.allowGrowth();
+      heap.schedule(sendsLookMs, look);
+    } else if (endGrowth) {
+      endGrowth();
+      endGrowth = undefined;
+      heap.release();
+    }
+  };
+  return () => {
+    sends += 1;
+    if (isScheduled) return;
+    isScheduled = true;
+    heap.schedule(sendsLookMs, look);
   };
 }
 

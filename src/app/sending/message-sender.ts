@@ -39,6 +39,8 @@ export interface MessageSenderOptions {
   readonly files: Pick<OutgoingFiles, "take" | "drop">;
   /** Returns the SHA-256 of some bytes. */
   digest(bytes: Uint8Array): Uint8Array;
+  /** Called for each message that is to be sent. */
+  noteSend?(): void;
 }
 
 /** A message to be sent. */
@@ -80,6 +82,7 @@ export class MessageSender {
     const mayWait = request.isAsync || request.expiresAtMs !== undefined;
     const record = mayWait ? await this.#paired(request.session) : await this.#working(request.session, signal);
     const sends = await this.#options.manager.sends(request.session);
+    this.#options.noteSend?.();
     const message = await this.#accept(sends, record, request, signal);
     if (request.isAsync) return { message, record };
     const answered = (await sends.answered(message.id, answerLimitMs)) ?? message;

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createConnectRelief } from "../../../src/adapters/node/memory.ts";
+import { createConnectRelief, createSendRelief } from "../../../src/adapters/node/memory.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 function openRelief() {
   const clock = new FakeClock();
   let releases = 0;
-  const limits: number[] = [];
+  const limits: string[] = [];
   const note = createConnectRelief({
     release: () => {
       releases += 1;
     },
-    limitGrowth: (percent) => void limits.push(percent),
+    limitGrowth: () => void limits.push("little"),
+    allowGrowth() {
+      limits.push("much");
+      return () => void limits.push("little again");
+    },
     schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
   });
   const connect = (count: number) => {
@@ -75,10 +79,10 @@ describe("memory after connections", () => {
     connect(1);
     assert.deepEqual([limits, releases()], [[], 0]);
     clock.advance(1_000);
-    assert.deepEqual([limits, releases()], [[25], 1]);
+    assert.deepEqual([limits, releases()], [["little"], 1]);
     connect(20);
     clock.advance(60_000);
-    assert.deepEqual(limits, [25]);
+    assert.deepEqual(limits, ["little"]);
   });
 
   it("grows further during a mass start, and comes together in eight collections afterwards", () => {
@@ -87,12 +91,45 @@ describe("memory after connections", () => {
       connect(100);
       clock.advance(1_000);
     }
-    assert.deepEqual([limits, releases()], [[100], 1]);
+    assert.deepEqual([limits, releases()], [["much", "little"], 1]);
     clock.advance(60_000);
-    assert.deepEqual([limits, releases()], [[100, 25], 9]);
+    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 9]);
     connect(20);
     clock.advance(60_000);
-    assert.deepEqual([limits, releases()], [[100, 25], 11]);
+    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 11]);
+    assert.equal(clock.pending, 0);
+  });
+});
+
+describe("memory while messages are sent", () => {
+  it("may grow more while there are many, and is released afterwards", () => {
+    const clock = new FakeClock();
+    const calls: string[] = [];
+    const note = createSendRelief({
+      release: () => void calls.push("release"),
+      limitGrowth: () => {},
+      allowGrowth() {
+        calls.push("grow much");
+        return () => void calls.push("grow little");
+      },
+      schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
+    });
+    const send = (perSecond: number, seconds: number) => {
+      for (let second = 0; second < seconds; second += 1) {
+        for (let n = 0; n < perSecond; n += 1) note();
+        clock.advance(1_000);
+      }
+    };
+    send(10, 5);
+    assert.deepEqual(calls, []);
+    send(200, 5);
+    assert.deepEqual(calls, ["grow much"]);
+    send(10, 5);
+    assert.deepEqual(calls, ["grow much", "grow little", "release"]);
+    send(200, 1);
+    assert.equal(calls.at(-1), "grow much");
+    clock.advance(60_000);
+    assert.equal(calls.at(-1), "release");
     assert.equal(clock.pending, 0);
   });
 });

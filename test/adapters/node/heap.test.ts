@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { processHeap } from "../../../src/adapters/node/memory.ts";
+import { processHeap } from "../../../src/adapters/node/heap.ts";
 
 it("memory that is not used any more goes back to the system", async () => {
   // Objects, since the bytes of buffers lie outside of what is collected.

@@ -1,16 +1,20 @@
 /**
- * Baseline for `sessions.ts`: sessions on bare Baileys as in its documentation, with keys in SQLite. Asks for a scan
- * with a line "qr <name> <text>", prints "open <count>" once all are open, and waits to be killed.
+ * Baseline for `sessions.ts` and `sends.ts`: sessions on bare Baileys as in its documentation, with keys in SQLite. Asks for a scan
+ * with a line "qr <name> <text>", prints "open <count>" once all are open, and waits to be killed. With the option "sends", it sends the
+ * texts that its parent asks for, and tells it when WhatsApp's server has them.
  */
 import { DatabaseSync } from "node:sqlite";
 import {
   type AuthenticationCreds,
   BufferJSON,
+  generateMessageIDV2,
   initAuthCreds,
   makeWASocket,
   type SignalDataTypeMap,
+  type WASocket,
 } from "@whiskeysockets/baileys";
 import { pino } from "pino";
+import type { BareSends } from "./bare-sessions.ts";
 
 const [, , url = "", file = "", count = "1", ...options] = process.argv;
 // As sessiond signs. Also for pairing, which is not measured.
@@ -40,6 +44,7 @@ const write = (key: string, value: unknown) => {
   else insert.run(key, JSON.stringify(value, BufferJSON.replacer));
 };
 
+const sockets = new Map<string, WASocket>();
 let open = 0;
 const logger = pino({ level: "silent" });
 
@@ -78,6 +83,7 @@ function connect(name: string): Promise<void> {
         if (qr) console.log(`qr ${name} ${qr}`);
         if (connection === "close") start();
         if (connection !== "open") return;
+        sockets.set(name, socket);
         open += 1;
         if (open === Number(count)) console.log(`open ${open}`);
         resolve();
@@ -86,6 +92,31 @@ function connect(name: string): Promise<void> {
     start();
   });
 }
+
+/** Sends a text; resolves when WhatsApp's server has it. */
+async function send(session: string, jid: string): Promise<void> {
+  const socket = sockets.get(session);
+  if (!socket) throw new Error(`${session} is not open`);
+  const messageId = generateMessageIDV2();
+  const acknowledged = new Promise((resolve) => socket.ws.once(`CB:ack,id:${messageId}`, resolve));
+  await socket.sendMessage(
+    jid,
+    { text: `text ${messageId} of a message that is sent`, linkPreview: null },
+    { messageId },
+  );
+  await acknowledged;
+}
+
+async function sendMany({ chats, count }: BareSends): Promise<void> {
+  let left = count;
+  const sendAll = async ({ session, jid }: BareSends["chats"][number]) => {
+    while (left-- > 0) await send(session, jid);
+  };
+  await Promise.all(chats.map(sendAll));
+  process.send?.("sent");
+}
+
+if (options.includes("sends")) process.on("message", (sends) => void sendMany(sends as BareSends));
 
 // Stock Baileys loses handshakes when more sessions start at once.
 const names = Array.from({ length: Number(count) }, (_, i) => `s${i}`).values();

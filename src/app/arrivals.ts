@@ -12,7 +12,7 @@ export interface ArrivalsOptions {
   readonly placement: Pick<Placement, "arrivals">;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Acquires a session and runs it. Repeated until it succeeds or rejects with SessionError or OwnedElsewhere. */
+  /** Acquires a session and runs it. Repeated until it succeeds, or tells that the session is deleted, another node's, or that this one stops. */
   readonly take: (session: string) => Promise<void>;
 }
 
@@ -73,9 +73,7 @@ export class Arrivals {
       try {
         return await take(session);
       } catch (error) {
-        // Another node has it, or it is deleted.
-        if (error instanceof SessionError || error instanceof OwnedElsewhere) return;
-        if (signal.aborted) return;
+        if (signal.aborted || isFinal(error)) return;
         logger.error({ err: error, session }, "a session given to this node could not be taken on; trying again");
         await this.#pause();
       }
@@ -94,3 +92,7 @@ export class Arrivals {
     });
   }
 }
+
+/** Returns true if a session is not for this node. One that moves may come back here: it was lost while it was being taken on. */
+const isFinal = (error: unknown): boolean =>
+  error instanceof OwnedElsewhere || (error instanceof SessionError && error.reason !== "SESSION_MOVING");

@@ -18,6 +18,8 @@ const announceLimitMs = 5_000;
 
 /** The sessions of this node, as far as the cluster is concerned with them. */
 export interface MemberSessions {
+  /** Returns true if a session runs here, or is about to. */
+  has(session: string): boolean;
   /** Acquires a session and brings it to its desired state. */
   resume(session: string): Promise<unknown>;
   /** Schedules a pending unlink; false if there is none with this id. */
@@ -191,7 +193,10 @@ export class ClusterMember {
       await this.#own.resume(session);
       const { record: resumed } = await sessions.get(session);
       if (resumed) this.note(resumed);
-    } else if (!(await this.#own.takeUnlink(session))) await sessions.acquire(session);
+    } else if (!(await this.#own.takeUnlink(session))) {
+      // A session of the same name that is being created has acquired it.
+      if (!this.#own.has(session)) await sessions.acquire(session);
+    }
   }
 
   #expect({ name, attempt, desiredState }: SessionRecord): void {

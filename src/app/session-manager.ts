@@ -277,6 +277,7 @@ export class SessionManager {
     return new ClusterMember(
       { ...this.#options, sessions, cluster },
       {
+        has: (session) => this.#runners.has(session),
         resume: (session) => this.#runner(session),
         takeUnlink: (id) => this.#unlinker.arrive(id),
         start: (session) => this.start(session),

@@ -5,7 +5,7 @@ import type { SessionManager } from "../../src/app/session-manager.ts";
 import { statusOf } from "../../src/domain/session.ts";
 import { LeaseLost } from "../../src/ports/sessions.ts";
 import { openCluster } from "./cluster-harness.ts";
-import { me, messageOf, settle } from "./harness.ts";
+import { me, messageOf, pass, settle } from "./harness.ts";
 
 /** Node "a" runs the session "alice", which works; node "b" is up. */
 async function working(t: TestContext) {
@@ -150,6 +150,23 @@ describe("a session that is taken from its node", () => {
     await cluster.take("alice", "b");
     await settle();
     assert.equal(b.engines.length, 0);
+  });
+
+  it("runs if it is lost while it is loaded, and comes back before that is over", async (t) => {
+    const { b, cluster, clock } = await working(t);
+    const { messages } = b.backend.sessions;
+    b.backend.sessions.messages = async (session) => {
+      b.backend.sessions.messages = messages;
+      await cluster.take("alice", "c");
+      await cluster.take("alice", "b");
+      await settle();
+      return messages(session);
+    };
+    await cluster.take("alice", "b");
+    await settle();
+    assert.equal(b.engines.length, 0);
+    await pass(clock, 2_000);
+    assert.equal(b.engines.length, 1);
   });
 
   it("is not kept in memory if it is taken while it is loaded, though it has nothing to write", async (t) => {

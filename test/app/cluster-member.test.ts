@@ -124,6 +124,20 @@ describe("a node that starts", () => {
     );
   });
 
+  it("leaves a session to its creation that has the name of a removed one with deliveries", async (t) => {
+    const { boot, cluster } = openCluster(t);
+    const a = await boot("a");
+    const { messages } = a.backend.sessions;
+    a.backend.sessions.messages = async (session) => {
+      cluster.give(session, "a");
+      await settle();
+      return messages(session);
+    };
+    await a.create();
+    await settle();
+    assert.equal(a.engines.length, 1);
+  });
+
   it("acquires a removed session that still has deliveries", async (t) => {
     const { boot, cluster } = openCluster(t);
     await boot("b");

@@ -19,6 +19,8 @@ export interface TcpLink {
   cut(): void;
   /** Resets a connection after `bytes` more bytes in one direction, over all connections; the rest of that chunk is lost. Once. */
   cutAfter(bytes: number, direction: Direction): void;
+  /** True from `cutAfter` until that has cut a connection. */
+  readonly willCut: boolean;
   close(): Promise<void>;
 }
 
@@ -94,6 +96,9 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
     },
     get accepted() {
       return accepted;
+    },
+    get willCut() {
+      return limit !== undefined;
     },
     hold(direction) {
       for (const one of direction ? [direction] : (["forth", "back"] as const)) gates[one].shut();

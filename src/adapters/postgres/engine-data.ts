@@ -24,12 +24,15 @@ export interface DataContext {
  * engine drop its login. Credentials are answered from memory once they were read or written.
  */
 export function postgresData(context: DataContext, session: string, kind: DataKind): DataStore {
-  const { writers } = context;
+  const { writers, store } = context;
   const cached = kind === "credentials" ? context.cache.open() : undefined;
   return {
     async read(keys) {
       await writers.wiped();
-      return writers.data.retryUntilAvailable(() => readThrough(context, session, kind, keys, cached));
+      return writers.data.retryUntilAvailable(async () => {
+        await store.reads.answering();
+        return readThrough(context, session, kind, keys, cached);
+      });
     },
     async write(changes, guard) {
       for (const [key] of changes) toStoredText(key);

@@ -257,6 +257,29 @@ describe("leases of sessions in PostgreSQL", () => {
     }
   });
 
+  for (const [name, isLost] of [
+    ["a session that has to run arrives at the node that takes it for a write", false],
+    ["a session that has to run arrives at its node though the answer to a write is lost", true],
+  ] as const) {
+    it(name, async (t) => {
+      const database = await emptyDatabase(t);
+      const a = await openNode(t, database, "a");
+      const client = await connect(t, database);
+      await createRunning(await database.open(new FakeClock(), { node: { name: "b" }, timings }), "alice");
+      const { query } = Connection.prototype;
+      t.mock.method(Connection.prototype, "query", async function (this: Connection, text: string, ...rest: unknown[]) {
+        if (text.includes("claim_v1")) return [];
+        const rows = await Reflect.apply(query, this, [text, ...rest]);
+        if (isLost && text.includes("acquire_v1")) throw Object.assign(new Error("no answer"), { code: "XX000" });
+        return rows;
+      });
+      await client.query("UPDATE sessiond.lease SET node = NULL");
+      const appended = a.backend.outbox.append("alice", [newEvent("alice")]);
+      await (isLost ? assert.rejects(appended, /no answer/) : appended);
+      assert.equal(await new Reader(a.cluster.placement.arrivals(t.signal)).next(), "alice");
+    });
+  }
+
   it("a pending unlink moves with its id", async (t) => {
     const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
     await a.backend.sessions.acquire("ulk_1");

@@ -30,8 +30,6 @@ export class Claims {
   #working: Promise<void> | undefined;
   /** Number of reads in a row that have shown sessions without an owner. */
   #rounds = 0;
-  /** True if the database may have given this node sessions that it has not been told of. */
-  #isInDoubt = false;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -39,7 +37,7 @@ export class Claims {
 
   /** Takes in the sessions that the database has for this node, then its share of those without an owner. */
   async begin(): Promise<void> {
-    await this.resume();
+    await this.recall();
     await this.#claim(await this.#options.membership.read(), unlimited).catch((error: unknown) => {
       // The next read of the nodes shows what is left to be done.
       if (!isTransient(error)) throw error;
@@ -47,21 +45,31 @@ export class Claims {
     await this.#options.connection.rest();
   }
 
-  /** Takes in the sessions that the database has for this node and that it does not use yet. */
-  async resume(): Promise<void> {
-    const { membership, upkeep } = this.#options;
+  /** Takes in the sessions that the database has for this node and that nothing here knows of. After a failure the next look tries again. */
+  async recall(): Promise<void> {
+    const { membership, leases, upkeep } = this.#options;
     const { life } = membership;
-    const rows = await upkeep.query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.lease WHERE node = $1`, [
-      life.node,
-    ]);
-    await this.#adopt(rows, life);
+    // Those that are in use now may be given away before the answer comes.
+    const known = leases.inUse();
+    leases.isInDoubt = false;
+    try {
+      const rows = await upkeep.query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.lease WHERE node = $1`, [
+        life.node,
+      ]);
+      await this.#adopt(
+        rows.filter(({ session }) => !known.has(fromStoredText(session))),
+        life,
+      );
+    } catch (error) {
+      leases.isInDoubt = true;
+      throw error;
+    }
   }
 
   /** Called after each read of the nodes. Does what it shows to be done, unless it is being done. */
   observed(silent: readonly NodeRow[], hasOpen: boolean): void {
     this.#rounds = hasOpen ? this.#rounds + 1 : 0;
-    const isInDoubt = this.#isInDoubt || this.#options.leases.hasUnread;
-    if (this.#working || (silent.length === 0 && !hasOpen && !isInDoubt)) return;
+    if (this.#working || (silent.length === 0 && !hasOpen && !this.#options.leases.isInDoubt)) return;
     this.#working = this.#work(silent)
       .catch((error: unknown) => {
         this.#options.logger?.error({ err: error }, "sessions could not be taken from a node; trying again");
@@ -86,7 +94,7 @@ export class Claims {
       ]);
       if (row?.fenced) logger?.warn({ node: fromStoredText(name) }, "a node is silent; its sessions go to other nodes");
     }
-    if (this.#isInDoubt || this.#options.leases.hasUnread) await this.#recall();
+    if (this.#options.leases.isInDoubt) await this.recall();
     const gone = new Set(silent.map(({ id }) => id));
     await this.#claim(
       membership.rows.filter(({ id }) => !gone.has(id)),
@@ -97,7 +105,7 @@ export class Claims {
 
   /** Claims this node's share of the sessions without an owner. */
   async #claim(nodes: readonly NodeRow[], rounds: number): Promise<void> {
-    const { membership, connection } = this.#options;
+    const { membership, leases, connection } = this.#options;
     const { life, standing, isDraining } = membership;
     if (standing.isFrozen || isDraining) return;
     const takers = nodes.filter(({ id, fenced, draining }) => id === life.node || (!fenced && !draining));
@@ -108,29 +116,12 @@ export class Claims {
     const rows = await connection
       .query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.claim_v1($1, $2, $3, $4)`, values)
       .catch((error: unknown) => {
-        this.#isInDoubt = true;
+        leases.isInDoubt = true;
         if (sqlStateOf(error) !== takenOver) throw error;
         membership.lose(life);
         return [];
       });
     await this.#adopt(rows, life);
-  }
-
-  /** Takes in the sessions that the database has for this node and that nothing here knows of. */
-  async #recall(): Promise<void> {
-    const { membership, leases, upkeep } = this.#options;
-    const { life } = membership;
-    // Those that are in use now may be given away before the answer comes.
-    const known = leases.inUse();
-    const rows = await upkeep.query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.lease WHERE node = $1`, [
-      life.node,
-    ]);
-    this.#isInDoubt = false;
-    leases.hasUnread = false;
-    await this.#adopt(
-      rows.filter(({ session }) => !known.has(fromStoredText(session))),
-      life,
-    );
   }
 
   async #room(takers: readonly NodeRow[], life: NodeLife, rounds: number): Promise<number> {

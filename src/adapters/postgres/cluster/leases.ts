@@ -50,8 +50,10 @@ const acquireStatement = "SELECT session, epoch, owner, home, needs_owner, weigh
 
 /** The sessions that this node owns. Their state in memory is the present one, as no other node writes it. */
 export class Leases {
-  /** True if sessions that the database has given to this node could not be read. */
-  hasUnread = false;
+  /** True if the database may have given this node sessions that it has not been told of, or could not read. */
+  isInDoubt = false;
+  /** Called with sessions that this node has taken, for whatever reason, and that have to run. */
+  onNeedy = (_sessions: readonly string[]) => {};
   readonly #options: LeasesOptions;
   readonly #owned = new Map<string, OwnedLease>();
   /** Sessions that are being taken or given away. */
@@ -68,6 +70,11 @@ export class Leases {
   /** Returns true if this node owns a session. */
   has(session: string): boolean {
     return this.#owned.has(session);
+  }
+
+  /** Returns true if this node owns a session that has to run. */
+  isNeedy(session: string): boolean {
+    return this.#owned.get(session)?.need.needsOwner ?? false;
   }
 
   /** Returns the sessions that this node owns, takes or gives away. */
@@ -187,7 +194,10 @@ export class Leases {
     if (standing.isFrozen) throw new StoreUnavailable(new Error("this node has not reached PostgreSQL for too long"));
     const rows = await this.#ask(sessions, life);
     const isOwn = ({ owner }: AcquiredRow) => owner === life.node;
-    await this.#load(rows.filter(isOwn), life);
+    const own = rows.filter(isOwn);
+    const taken = own.map(({ session }) => fromStoredText(session));
+    await this.#load(own, life);
+    this.onNeedy(taken.filter((session) => this.isNeedy(session)));
     const refusals = new Map<string, OwnedElsewhere>();
     for (const row of rows) {
       if (isOwn(row)) continue;
@@ -203,6 +213,7 @@ export class Leases {
     try {
       return await reads.query<AcquiredRow>(acquireStatement, [life.node, life.epoch, sessions.map(toStoredText)]);
     } catch (error) {
+      this.isInDoubt = true;
       if (sqlStateOf(error) !== takenOver) throw error;
       membership.lose(life);
       throw new StoreUnavailable(error);
@@ -219,7 +230,7 @@ export class Leases {
       if (!this.#options.membership.isCurrent(life))
         throw new StoreUnavailable(new Error("this node was out of reach"));
     } catch (error) {
-      this.hasUnread = true;
+      this.isInDoubt = true;
       // A delivery that is taken from memory without a lease would never be settled, and hold up all later ones.
       for (const session of sessions) if (!this.#owned.has(session)) this.#options.forget(session);
       throw error;

@@ -239,10 +239,11 @@ export class Membership {
     const life = this.#life;
     const sentMs = performance.now();
     const beats = sentMs - this.#beatMs >= timings.beatMs - timings.readMs / 2;
-    if (beats) this.#beatMs = sentMs;
     const load = this.#handlers?.load() ?? 0;
     const rows = await connection.query<ObservedRow>(beatStatement, [life.node, life.epoch, load, beats]);
     const answeredMs = performance.now();
+    // Not earlier: a beat that has failed is sent again at the next read.
+    if (beats) this.#beatMs = sentMs;
     // Lost meanwhile by a write that was refused.
     if (!this.isCurrent(life)) return;
     this.#rows = rows;

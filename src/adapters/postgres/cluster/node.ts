@@ -31,6 +31,7 @@ export class PostgresNode implements Cluster {
     this.#logger = logger;
     this.#claims = new Claims({ membership, leases, arrivals, connection: connections.upkeep, upkeep, logger });
     const claims = this.#claims;
+    leases.onNeedy = (sessions) => arrivals.add(sessions);
     const onGiven = (given: GivenSession) => {
       for (const callback of this.#onGiven) callback(given);
     };
@@ -59,7 +60,7 @@ export class PostgresNode implements Cluster {
         this.#journal.loseAll();
       },
       resumed: () => {
-        this.#claims.resume().catch((error: unknown) => {
+        this.#claims.recall().catch((error: unknown) => {
           this.#logger?.error({ err: error }, "the sessions of this node could not be read");
         });
       },
@@ -94,7 +95,10 @@ export class PostgresNode implements Cluster {
     const { name, isDraining, standing } = this.#membership;
     const { leases } = this.#journal;
     if (node !== name || isDraining || standing.isFrozen || leases.has(session)) return;
-    const taken = leases.ensure(session).then(() => this.#arrivals.add([session]));
+    const taken = leases.ensure(session).then(() => {
+      // One that has to run has arrived by now.
+      if (!leases.isNeedy(session)) this.#arrivals.add([session]);
+    });
     // It went elsewhere, or the next look finds it.
     taken.catch(() => {});
   }

@@ -101,7 +101,7 @@ export class PostgresPlacement implements Placement {
       if (to !== undefined) this.#options.onGiven({ session, node: to });
     } catch (error) {
       // It may still be this node's.
-      claims.resume().catch(() => {});
+      claims.recall().catch(() => {});
       throw error;
     }
   }

@@ -9,6 +9,8 @@ export class Reads {
   readonly #connection: Connection;
   readonly #outage: Outage;
   #probing: Promise<void> | undefined;
+  /** Reason why the last statement was given up. */
+  #failure: unknown;
 
   constructor(connection: Connection, outage: Outage) {
     this.#connection = connection;
@@ -18,6 +20,8 @@ export class Reads {
   /** Runs a statement and returns its rows. Waits for PostgreSQL for a while, then rejects with StoreUnavailable. */
   async query<Row extends QueryResultRow>(text: string, values: readonly Parameter[] = []): Promise<Row[]> {
     for (let failures = 0; ; failures += 1) {
+      // It would wait for the probe, and those before it.
+      if (this.#probing && this.#outage.isLong) throw new StoreUnavailable(this.#failure);
       try {
         const rows = await this.#connection.query<Row>(text, values);
         this.#outage.ended();
@@ -26,12 +30,18 @@ export class Reads {
         if (!isTransient(error)) throw error;
         await this.#outage.pause(failures, error);
         if (!this.#outage.isLong) continue;
+        this.#failure = error;
         this.#probing ??= this.#probe(error).finally(() => {
           this.#probing = undefined;
         });
         throw new StoreUnavailable(error);
       }
     }
+  }
+
+  /** Resolves when statements are not refused at once. */
+  async answering(): Promise<void> {
+    await this.#probing;
   }
 
   /** Finds out when PostgreSQL answers again, though nobody may ask meanwhile. Never rejects. */

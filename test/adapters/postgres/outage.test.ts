@@ -13,12 +13,12 @@ const step = Number(process.env.SESSIOND_TEST_CUTS ?? 7);
 const clock = new FakeClock();
 const patienceMs = 400;
 
-/** Opens a store behind a link. */
-async function openLinked(t: TestContext, options: Partial<PostgresOptions> = {}) {
+/** Opens a store behind a link. `login`: the URL of a database, with a login that is not the owner's. */
+async function openLinked(t: TestContext, options: Partial<PostgresOptions> = {}, login?: string) {
   const link = await openLink((await postgresServer()).port);
   t.after(() => link.close());
   const database = await storeDatabase(t);
-  const url = Object.assign(new URL(database.url), { port: String(link.port) }).href;
+  const url = Object.assign(new URL(login ?? database.url), { port: String(link.port) }).href;
   const backend = await database.open(clock, { url, patienceMs, ...options });
   return { link, backend, database };
 }
@@ -143,6 +143,28 @@ describe("reads while PostgreSQL takes all and answers nothing", () => {
     link.pass();
     while ((await backend.sessions.get("alice").catch(() => undefined)) === undefined) await delay(20);
     assert.deepEqual(await credentials, [undefined], "engine data waits");
+  });
+});
+
+describe("PostgreSQL that refuses the login for a while", () => {
+  it("counts as away: a write waits, and everything goes on by itself", async (t) => {
+    const server = await postgresServer();
+    const { url } = await storeDatabase(t);
+    const [database, user] = [new URL(url).pathname.slice(1), "someone"];
+    await server.execute(database, `CREATE USER ${user} PASSWORD 'a word'`);
+    await server.execute(database, `GRANT CREATE ON DATABASE ${database} TO ${user}`);
+    const login = Object.assign(new URL(url), { username: user, password: "a word" }).href;
+    const { link, backend } = await openLinked(t, { patienceMs: 5_000 }, login);
+    const { lease } = await createSession(backend, "alice");
+    await server.execute(database, `ALTER USER ${user} NOLOGIN`);
+    link.cut();
+    link.pass();
+    const written = commit(backend, lease, 7);
+    const read = backend.engineData.credentials(lease).read(["creds"]);
+    await delay(300);
+    await server.execute(database, `ALTER USER ${user} LOGIN`);
+    await Promise.all([written, read, backend.upkeep.check()]);
+    assert.equal((await backend.sessions.get("alice")).record?.revision, 7);
   });
 });
 

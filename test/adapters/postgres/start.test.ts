@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it, type TestContext } from "node:test";
+import { PG_MIGRATE_LOCK_ID } from "node-pg-migrate";
+import { Client } from "pg";
 import { openPostgresBackend } from "../../../src/adapters/postgres/backend.ts";
 import type { PostgresOptions } from "../../../src/adapters/postgres/postgres-store.ts";
+import { Connection } from "../../../src/adapters/postgres/store/connection.ts";
+import { migrate } from "../../../src/adapters/postgres/store/migrations.ts";
+import { reasonOf } from "../../../src/adapters/postgres/store/start-errors.ts";
 import { createSealer } from "../../../src/adapters/seal/aes-gcm.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { postgresServer, storeDatabase } from "./databases.ts";
@@ -210,6 +215,19 @@ describe("the start on PostgreSQL", () => {
       });
     });
   }
+
+  it("waits for another node's migration, then says who holds the lock", async (t) => {
+    const { url } = await storeDatabase(t);
+    const [holder, connection] = [new Client(url), new Connection({ target: { url }, timeoutMs: 5_000 })];
+    t.after(() => Promise.all([holder.end(), connection.close()]));
+    await holder.connect();
+    await holder.query(`SELECT pg_advisory_lock(${PG_MIGRATE_LOCK_ID})`);
+    const refusal = await migrate({ url }, connection, undefined, 200).catch(reasonOf);
+    assert.match(String(refusal), /another process has locked it .*brings its schema up to date: wait for that one/);
+    const migrated = migrate({ url }, connection, undefined);
+    await holder.query(`SELECT pg_advisory_unlock(${PG_MIGRATE_LOCK_ID})`);
+    await migrated;
+  });
 
   it("needs no more than CREATE on the database", async (t) => {
     const { url } = await storeDatabase(t);

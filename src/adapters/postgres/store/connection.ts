@@ -1,5 +1,5 @@
 import { Client, type ClientConfig, type QueryResultRow } from "pg";
-import { endsConnection } from "./failures.ts";
+import { endsConnection, NotConnected } from "./failures.ts";
 import { parserOf } from "./parsers.ts";
 
 /** A value that a statement can take. */
@@ -25,7 +25,7 @@ const connectTimeoutMs = 2_500;
 /** Time that an orderly end may take, ms. */
 const endTimeoutMs = 1_000;
 /** The server notices within 25 s that a machine is gone, and frees its locks. */
-const serverOptions = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+export const serverOptions = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 
 /** One connection, made when it is needed and again after a failure. Statements run one after another. */
 export class Connection {
@@ -124,7 +124,7 @@ export class Connection {
       () => client,
       (error: unknown) => {
         destroy(client);
-        throw error;
+        throw new NotConnected(error);
       },
     );
     return connecting;

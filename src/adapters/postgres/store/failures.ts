@@ -1,6 +1,15 @@
 /** PostgreSQL refused a write because the life of this node in which it was sent is over. */
 export const takenOver = "SD001";
 
+/** No connection could be made, whatever the server said: its login or its database can be back in a moment. */
+export class NotConnected extends Error {
+  override readonly name = "NotConnected";
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
 /** Returns the SQLSTATE of an error that PostgreSQL has sent. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);

@@ -2,20 +2,32 @@ import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import type { Logger } from "../../../ports/system.ts";
-import type { Connection, Target } from "./connection.ts";
+import { type Connection, serverOptions, type Target } from "./connection.ts";
 import { sqlStateOf } from "./failures.ts";
 
 const directory = fileURLToPath(new URL("../migrations", import.meta.url));
 const schema = "sessiond";
 const table = "migration";
+/** Time for another node to bring the schema up to date, ms. */
+const defaultLockLimitMs = 60_000;
 
-/** Brings the schema up to date, under a lock. Rejects if it was left half done, or by a newer program. */
-export async function migrate(target: Target, connection: Connection, logger: Logger | undefined): Promise<void> {
+/** Brings the schema up to date, under a lock. Rejects if it was left half done, or by a newer program, or if the lock is not free in time. */
+export async function migrate(
+  target: Target,
+  connection: Connection,
+  logger: Logger | undefined,
+  lockLimitMs = defaultLockLimitMs,
+): Promise<void> {
   const known = await namesOfMigrations();
   const done = await migrationsIn(connection);
   if (isComplete(known, done)) return;
   const { runner } = await import("node-pg-migrate");
-  const dbClient = new Client({ connectionString: target.url, application_name: "sessiond migration" });
+  const dbClient = new Client({
+    connectionString: target.url,
+    application_name: "sessiond migration",
+    // The lock of a machine that is gone is freed within half a minute.
+    options: `${serverOptions} -c lock_timeout=${lockLimitMs}`,
+  });
   await dbClient.connect();
   try {
     const run = await runner({

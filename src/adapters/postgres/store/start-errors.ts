@@ -1,4 +1,4 @@
-import { codeOf, sqlStateOf } from "./failures.ts";
+import { codeOf, NotConnected, sqlStateOf } from "./failures.ts";
 
 /** Returns where a URL leads, without its login: "host:port/database". */
 export function placeOf(url: string): string {
@@ -8,8 +8,10 @@ export function placeOf(url: string): string {
 }
 
 /** Returns the reason why PostgreSQL cannot be used, and what to do if that is known, as the rest of a sentence. Never names the login. */
-export const reasonOf = (error: unknown): string =>
-  refusalOf(error) ?? (error instanceof Error ? error.message : String(error));
+export function reasonOf(error: unknown): string {
+  const cause = error instanceof NotConnected ? error.cause : error;
+  return refusalOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
+}
 
 function refusalOf(error: unknown): string | undefined {
   const message = error instanceof Error ? error.message : "";
@@ -30,6 +32,11 @@ function refusalOf(error: unknown): string | undefined {
       return "it has no connection left: raise max_connections, as sessiond needs four";
     case "57P03":
       return "it is starting or stopping: start sessiond again when it is ready";
+    case "55P03":
+      return (
+        "another process has locked it for long, such as a sessiond that brings its schema up to date: wait for that one, or end the " +
+        "process that pg_locks shows"
+      );
     case "42P01":
     case "42703":
     case "42883":

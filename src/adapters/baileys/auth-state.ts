@@ -45,6 +45,7 @@ export class AuthStore {
   #expectsMessage = false;
   /** Set while a ratchet is held until its message is reported. */
   #ratchet: { released: PromiseWithResolvers<void>; cancel: () => void } | undefined;
+  #isOver = () => false;
   /** Changes of the next write. */
   #released: Changes = new Map();
   #writing: ReadonlyMap<string, Uint8Array | null> = new Map();
@@ -109,7 +110,7 @@ export class AuthStore {
   /** Called when the message could not be decrypted. */
   expectNoMessage(): void {
     this.#expectsMessage = false;
-    if (this.#ratchet) this.#releaseQuietly();
+    if (this.#ratchet) this.#releaseUnreported();
   }
 
   /**
@@ -117,8 +118,12 @@ export class AuthStore {
    * receipts before it commits their keys (its relayMessage and sendRetryRequest), and a transaction for one address overwrites
    * the changes of another. After a crash or a race, a counter would be used twice. Privacy tokens are taken out too: Baileys notes
    * that it has issued one after the end of the transaction that it writes to, so the note would be lost, and each message would issue one.
+   *
+   * Once `isOver`, a message that is decrypted and not reported never will be, and comes again on the next connection: its ratchet is not
+   * written.
    */
-  takeRatchets(keys: SignalKeyStore): void {
+  takeRatchets(keys: SignalKeyStore, isOver: () => boolean): void {
+    this.#isOver = isOver;
     const { get, set } = keys;
     keys.get = async (type, ids) => (immediate.includes(type) ? this.#get(type, ids) : get(type, ids));
     keys.set = async (data) => {
@@ -216,7 +221,7 @@ export class AuthStore {
   #holdRatchet(): void {
     this.#ratchet ??= {
       released: Promise.withResolvers(),
-      cancel: this.#clock.schedule(messageLimitMs, () => this.#releaseQuietly()),
+      cancel: this.#clock.schedule(messageLimitMs, () => this.#releaseUnreported()),
     };
   }
 
@@ -225,6 +230,11 @@ export class AuthStore {
     this.#ratchet = undefined;
     this.#held = new Map();
     this.#credsChanged = false;
+  }
+
+  /** Writes a ratchet without its message. */
+  #releaseUnreported(): void {
+    if (!this.#isOver()) this.#releaseQuietly();
   }
 
   /** Like `#release`; a failure goes to `onFailure` only. */

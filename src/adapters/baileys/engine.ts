@@ -159,7 +159,7 @@ export class BaileysEngine implements Engine {
   #listen(socket: WASocket, auth: AuthStore, people: People): void {
     const { ws, ev } = socket;
     const warn = (error: unknown) => this.#options.logger.warn(errorFields(error), "a stanza could not be handled");
-    auth.takeRatchets(socket.authState.keys);
+    auth.takeRatchets(socket.authState.keys, () => this.#life.closed !== undefined || !ws.isOpen);
     honourShownSecret(socket);
     uploadFirstPreKeys(socket, warn);
     ws.prependListener("CB:iq,type:set,pair-device", (stanza: BinaryNode) => this.#round.expect(refsIn(stanza)));

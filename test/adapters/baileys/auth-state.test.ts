@@ -56,7 +56,7 @@ describe("the login of a NOWEB engine", () => {
   it("writes nothing for a list of devices that is stored already", async () => {
     const { data, store } = await opened();
     const { keys } = store.state;
-    store.takeRatchets(keys);
+    store.takeRatchets(keys, () => false);
     const write = async (devices: string[]) => {
       await keys.set({ "device-list": { "4915": devices } });
       await store.flush();
@@ -149,7 +149,7 @@ describe("the login of a NOWEB engine", () => {
       maxCommitRetries: 1,
       delayBetweenTriesMs: 0,
     });
-    store.takeRatchets(keys);
+    store.takeRatchets(keys, () => false);
     await keys.transaction(async () => {
       await keys.set({
         session: { "5.0": Buffer.from("sent") },
@@ -178,7 +178,7 @@ describe("the login of a NOWEB engine", () => {
       maxCommitRetries: 1,
       delayBetweenTriesMs: 0,
     });
-    store.takeRatchets(keys);
+    store.takeRatchets(keys, () => false);
     const answer = Promise.withResolvers<void>();
     const issued: Promise<void>[] = [];
     const token = { token: Buffer.alloc(0), senderTimestamp: 7 };
@@ -210,6 +210,22 @@ describe("the login of a NOWEB engine", () => {
       [["lid-mapping:a"], ["inbox:0"]],
     );
     assert.equal(clock.pending, 0);
+  });
+
+  it("gives up a ratchet whose message was not reported when the connection ended, whatever comes after it", async () => {
+    const { data, store, keys, clock } = await opened();
+    let isOver = false;
+    store.takeRatchets(keys, () => isOver);
+    store.expectMessage();
+    await keys.set({ session: { "5.0": Buffer.from("turned") } });
+    isOver = true;
+    // Baileys goes on with the messages that it has read, such as one that was decrypted before.
+    store.expectMessage();
+    store.expectNoMessage();
+    clock.advance(10_000);
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    await store.close();
+    assert.deepEqual(data.writes, []);
   });
 
   it("writes deferred changes with the next change, at the latest at the close", async () => {

@@ -6,6 +6,7 @@ import { type Lease, LeaseLost } from "../ports/sessions.ts";
 import type { Logger } from "../ports/system.ts";
 import type { Turn } from "./connect-gate.ts";
 import { loginIn, unlinkDevice } from "./device-unlinking.ts";
+import { isThawed } from "./frozen.ts";
 import { openEngine } from "./open-engine.ts";
 import type { RunnerDeps } from "./runner-deps.ts";
 import { closedBy } from "./session-commands.ts";
@@ -17,6 +18,8 @@ const unlinkLimitMs = 4_000;
 const hurriedUnlinkLimitMs = 1_000;
 const closeLimitMs = 3_000;
 const hurriedCloseLimitMs = 500;
+/** Delay before the first new attempt to record a report that the store refused. It doubles up to that of other attempts. */
+const firstRetryMs = 50;
 
 /** The session that an engine host works for. */
 export interface EngineOwner {
@@ -198,7 +201,7 @@ export class EngineHost {
 
   /** Records one event, and retries while the store fails. */
   async #take(engine: Engine, event: EngineEvent): Promise<void> {
-    while (engine === this.#engine) {
+    for (let delayMs = firstRetryMs; engine === this.#engine; delayMs = Math.min(2 * delayMs, storeRetryMs)) {
       try {
         return await this.#owner.enqueue(() => this.#record(engine, event));
       } catch (error) {
@@ -208,7 +211,9 @@ export class EngineHost {
           { err: error, event: event.type },
           "could not record what the engine reported; trying again",
         );
-        await new Promise<void>((resolve) => this.#deps.clock.schedule(storeRetryMs, resolve));
+        const { clock, backend } = this.#deps;
+        await isThawed(backend.cluster?.standing, this.#lease.lost);
+        await new Promise<void>((resolve) => clock.schedule(delayMs, resolve));
       }
     }
   }

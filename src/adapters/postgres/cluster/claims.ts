@@ -53,6 +53,8 @@ export class Claims {
     const known = leases.inUse();
     leases.isInDoubt = false;
     try {
+      // A claim whose answer was lost may still be at work. It holds the node until it is done.
+      await upkeep.query("SELECT sessiond.hold_node_v1($1, $2)", [life.node, life.epoch]);
       const rows = await upkeep.query<LeaseRow>(`SELECT ${leaseColumns} FROM sessiond.lease WHERE node = $1`, [
         life.node,
       ]);
@@ -62,7 +64,8 @@ export class Claims {
       );
     } catch (error) {
       leases.isInDoubt = true;
-      throw error;
+      if (sqlStateOf(error) !== takenOver) throw error;
+      membership.lose(life);
     }
   }
 

@@ -38,6 +38,8 @@ export interface MemberHandlers {
   lost(): void;
   /** A new life has begun, and all nodes know of it. The node goes on with the sessions that it still owns. */
   resumed(): void;
+  /** The node is no longer frozen, in the same life. */
+  thawed(): void;
   /** The nodes were read, and the log's end. `hasOthers`: true if another node may write. */
   met(hasOthers: boolean, headSeq: bigint): void;
   /** The nodes were read. `silent`: those whose sessions are to be taken. `hasOpen`: true if sessions wait for an owner. */
@@ -63,6 +65,8 @@ const beatStatement = `
   FROM sessiond.node ORDER BY name`;
 /** Number of reads in an interval while a new life waits for the other nodes. */
 const joiningReads = 10;
+/** Number of reads in an interval while they fail, so that a freeze does not outlast the outage. */
+const failingReads = 4;
 
 /** This node's place among the nodes: it beats, watches the others, and begins a new life when its sessions were taken from it. */
 export class Membership {
@@ -86,6 +90,8 @@ export class Membership {
   #returns = false;
   #beatMs = Number.NEGATIVE_INFINITY;
   #rows: readonly NodeRow[] = [];
+  /** True if the last read has failed. */
+  #isFailing = false;
   #woken = Promise.withResolvers<void>();
   #running: Promise<void> = Promise.resolve();
 
@@ -221,17 +227,23 @@ export class Membership {
       try {
         if (this.#state === "lost") await this.#rejoin();
         else await this.#read();
+        this.#isFailing = false;
       } catch (error) {
+        this.#isFailing = true;
         if (!signal.aborted && !isTransient(error))
           this.#options.logger?.error({ err: error }, "the nodes could not be read");
       }
       const waiting = new AbortController();
-      const intervalMs = this.#isAdmitted ? readMs : readMs / joiningReads;
-      const restMs = Math.max(0, startedMs + intervalMs - performance.now());
+      const restMs = Math.max(0, startedMs + readMs / this.#readsPerInterval() - performance.now());
       await Promise.race([this.#woken.promise, pause(restMs, undefined, { signal: waiting.signal }).catch(() => {})]);
       waiting.abort();
       this.#woken = Promise.withResolvers();
     }
+  }
+
+  #readsPerInterval(): number {
+    if (!this.#isAdmitted) return joiningReads;
+    return this.#isFailing ? failingReads : 1;
   }
 
   async #read(): Promise<void> {
@@ -257,9 +269,15 @@ export class Membership {
     if (beats) this.#acknowledgedMs = sentMs;
     this.#handlers?.met(peers.length > 0, own.head);
     if (!this.#isAdmitted) this.#admit(peers, this.#joinWatch.observe(peers, sentMs, answeredMs));
-    else if (beats) this.standing.acknowledge(sentMs);
+    else if (beats) this.#acknowledgeBeat(sentMs);
     await this.#acknowledge(own.generation, life);
     if (!this.standing.isFrozen) this.#handlers?.observed(silent, own.has_open);
+  }
+
+  #acknowledgeBeat(sentMs: number): void {
+    const wasFrozen = this.standing.isFrozen;
+    this.standing.acknowledge(sentMs);
+    if (wasFrozen && !this.standing.isFrozen) this.#handlers?.thawed();
   }
 
   /** Ends the wait of a new life, if all other nodes know of it or are frozen. */

@@ -18,6 +18,7 @@ export class PostgresNode implements Cluster {
   readonly #onGiven = new Set<(given: GivenSession) => void>();
   readonly #claims: Claims;
   readonly #journal: SessionJournal;
+  readonly #outage: OpenStore["outage"];
   readonly #logger: Logger | undefined;
 
   constructor(store: OpenStore, journal: SessionJournal, logger: Logger | undefined) {
@@ -28,6 +29,7 @@ export class PostgresNode implements Cluster {
     this.values = new PostgresSharedValues(reads, store.values);
     this.#membership = membership;
     this.#journal = journal;
+    this.#outage = store.outage;
     this.#logger = logger;
     this.#claims = new Claims({ membership, leases, arrivals, connection: connections.upkeep, upkeep, logger });
     const claims = this.#claims;
@@ -64,6 +66,7 @@ export class PostgresNode implements Cluster {
           this.#logger?.error({ err: error }, "the sessions of this node could not be read");
         });
       },
+      thawed: () => this.#outage.wake(),
       met: (hasOthers, headSeq) => {
         this.#journal.solitude.observe(hasOthers);
         this.#journal.tail.announced(headSeq);

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "../../../ports/system.ts";
 import { reasonOf } from "./start-errors.ts";
 
@@ -13,12 +12,14 @@ const graceMs = 500;
 export class Outage {
   readonly patienceMs: number;
   readonly #logger: Logger | undefined;
-  readonly #closed = new AbortController();
+  /** Functions that end the pauses between tries. */
+  readonly #pauses = new Set<() => void>();
   readonly #callbacks = new Set<() => void>();
   /** Statements that have gone unanswered for longer than the patience. */
   readonly #stalled = new Set<object>();
   #sinceMs: number | undefined;
   #isReported = false;
+  #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(logger: Logger | undefined, patienceMs = defaultPatienceMs) {
@@ -40,11 +41,17 @@ export class Outage {
     clearTimeout(this.#timer);
     if (this.#isReported) this.#logger?.info({ forMs }, "PostgreSQL answers again");
     this.#isReported = false;
+    this.wake();
+  }
+
+  /** Ends the pauses between tries, as PostgreSQL may answer again. */
+  wake(): void {
+    for (const end of this.#pauses) end();
   }
 
   /** Waits before the next try: not at all after the first failure, then longer each time. Rejects with the cause once the store is closed. */
   async pause(failures: number, cause: unknown): Promise<void> {
-    if (this.#closed.signal.aborted) throw cause;
+    if (this.#isClosed) throw cause;
     if (this.#sinceMs === undefined) {
       this.#sinceMs = performance.now();
       this.#timer = setTimeout(() => this.#tell(), this.patienceMs + 1);
@@ -55,9 +62,13 @@ export class Outage {
       this.#logger?.error({ reason: reasonOf(cause) }, "PostgreSQL does not answer; trying until it does");
     this.#isReported = true;
     const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs);
-    await pause(pauseMs, undefined, { signal: this.#closed.signal }).catch(() => {
-      throw cause;
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, pauseMs);
+    this.#pauses.add(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#pauses.delete(resolve);
+    if (this.#isClosed) throw cause;
   }
 
   /**
@@ -90,7 +101,8 @@ export class Outage {
   /** Ends all waits. Idempotent. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#closed.abort();
+    this.#isClosed = true;
+    this.wake();
   }
 
   #tell(): void {

@@ -11,6 +11,8 @@ export interface Evidence {
   readonly crowd: Crowd;
   readonly witness: Witness;
   readonly followers: readonly Follower[];
+  /** Position in the log that they have waited for. */
+  readonly endSeq: bigint;
   readonly faults: readonly PastFault[];
 }
 
@@ -174,13 +176,13 @@ function judgeRepeats({ rig, crowd, faults }: Evidence): string[] {
 }
 
 /** A client that resumes its stream at another node gets each event once, in the log's order. Events of deleted sessions may be missing. */
-function judgeFollowers({ crowd, followers }: Evidence, logged: readonly LoggedEvent[]): string[] {
+function judgeFollowers({ crowd, followers, endSeq }: Evidence, logged: readonly LoggedEvent[]): string[] {
   return followers.flatMap(({ startSeq, cursor, events, complaints, path }, i) => {
     const who = `the client of streams ${i}, after ${path.length} nodes,`;
     const seen = new Set(events.map(({ id }) => id));
     const logs = new Map(logged.map((event) => [event.id, event]));
     const missing = logged.filter(
-      ({ seq, session, id }) => seq > startSeq && crowd.phones.has(session) && !seen.has(id),
+      ({ seq, session, id }) => seq > startSeq && seq <= endSeq && crowd.phones.has(session) && !seen.has(id),
     );
     const strange = events.filter(({ id, session, seq }) => crowd.phones.has(session) && logs.get(id)?.seq !== seq);
     const at = events.findIndex(({ seq }, n) => n > 0 && seq <= (events[n - 1]?.seq ?? 0n));

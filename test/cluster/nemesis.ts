@@ -102,7 +102,7 @@ export class Nemesis implements AsyncDisposable {
       await this.#waitFor(() => followers.every(({ cursor }) => cursor >= endSeq));
       leaving.abort();
       await following;
-      broken.push(...(await judge({ rig, crowd, witness, followers, faults })));
+      broken.push(...(await judge({ rig, crowd, witness, followers, endSeq, faults })));
     } catch (error) {
       broken.push(`${error instanceof Error ? error.message : error}; ${describe(faults)}`);
     } finally {

@@ -11,7 +11,10 @@ export interface TcpLink {
   readonly open: number;
   /** Number of connections accepted so far. */
   readonly accepted: number;
-  /** Keeps the bytes of one direction, or of both, until `pass`. Connections stay open, and new ones are accepted. */
+  /**
+   * Keeps the bytes of one direction, or of both, until `pass`. Connections stay open, and new ones are accepted; those whose client has
+   * given up by then lead nowhere.
+   */
   hold(direction?: Direction): void;
   /** Lets bytes through again, those that were held first. */
   pass(): void;
@@ -63,15 +66,16 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
       to.resetAndDestroy();
     }
   };
-  const server = createServer({ allowHalfOpen: true }, (client) => {
+  const server = createServer({ allowHalfOpen: true }, async (client) => {
     if (isCut) return client.resetAndDestroy();
     accepted += 1;
+    add(client);
+    if (!(await isWanted(client, gates))) return client.destroy();
     const upstream = connect({
       port: typeof target === "number" ? target : target(),
       host: "127.0.0.1",
       allowHalfOpen: true,
     });
-    add(client);
     add(upstream);
     upstream.on("connect", () => {
       // If nothing listens there, the system may have given the socket that very port, so that it talks to itself.
@@ -124,10 +128,30 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
   };
 }
 
+/** Resolves once both gates are open, with false if the client has given up until then. What it has sent can be read. */
+async function isWanted(client: Socket, gates: Record<Direction, Gate>): Promise<boolean> {
+  if (!gates.forth.isShut && !gates.back.isShut) return true;
+  const sent: Buffer[] = [];
+  const take = (chunk: Buffer) => sent.push(chunk);
+  let isWanted = true;
+  const giveUp = () => {
+    isWanted = false;
+  };
+  client.on("data", take).once("end", giveUp).once("close", giveUp);
+  await Promise.all([gates.forth.passed(), gates.back.passed()]);
+  client.pause().off("data", take).off("end", giveUp).off("close", giveUp);
+  if (isWanted && sent.length > 0) client.unshift(Buffer.concat(sent));
+  return isWanted;
+}
+
 /** Stops those that pass while it is shut. */
 class Gate {
   #opened = Promise.resolve();
   #open: (() => void) | undefined;
+
+  get isShut(): boolean {
+    return this.#open !== undefined;
+  }
 
   shut(): void {
     if (this.#open) return;

@@ -65,7 +65,9 @@ export async function createServer(
   const engines = await createEngines(directory, config, tools, overrides, watchdog, rules);
   stack.defer(() => engines.close());
   let baseUrl = baseUrlOf(config, secrets);
-  const media = createMedia(directory, config, () => baseUrl, engines, rules, tools);
+  const nodes = createNodes(backend, secrets);
+  stack.defer(() => nodes?.peers.close());
+  const media = createMedia(directory, config, () => baseUrl, engines, rules, nodes, tools);
   stack.defer(() => media.close());
   await media.clean(backend);
   const sessions = createSessions(backend, engines, media, config, secrets, tools);
@@ -76,8 +78,6 @@ export async function createServer(
   const webhooks = await createWebhooks(store, rules, engines, metrics, tools);
   stack.defer(() => webhooks.stop(stopGraceMs));
 
-  const nodes = createNodes(backend, secrets);
-  stack.defer(() => nodes?.peers.close());
   const access = createAccess(nodes, accessKey?.setting, secrets, tools);
   const verifyKey = accessKey?.verify;
   const own = createApi(config, secrets, { store, engines, sessions, media, metrics, verifyKey, nodes, access }, tools);

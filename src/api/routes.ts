@@ -30,6 +30,7 @@ import { markAnswers, ownedHere } from "./nodes/arrival.ts";
 import { Forwarding, type ForwardingOptions } from "./nodes/forwarding.ts";
 import type { News } from "./nodes/news.ts";
 import type { FileFinder } from "./nodes/node-files.ts";
+import { createPeerService, type UploadReader } from "./nodes/peer-service.ts";
 import { outageLimit } from "./outage-limit.ts";
 import { pairingScope } from "./pairing-scope.ts";
 import type { DrawQr } from "./picture.ts";
@@ -126,6 +127,7 @@ export function createPeerRoutes(
   options: RoutesOptions,
   placement: ForwardingOptions["placement"],
   news: News,
+  readUpload: UploadReader,
 ): (router: ConnectRouter) => void {
   const { clock, authentication, streamPolicy: policy, webhookLog, allWebhooks } = options;
   const interceptors = [
@@ -141,7 +143,7 @@ export function createPeerRoutes(
       .service(AuthService, createAuthService({ ...options, streams }), { interceptors })
       .service(MessageService, createMessageService(options), { interceptors })
       .service(WebhookService, createWebhookService(webhookLog, allWebhooks, clock), { interceptors })
-      .service(PeerService, { follow: (_request, { signal }) => news.follow(signal) }, { interceptors });
+      .service(PeerService, createPeerService(news, readUpload), { interceptors });
   };
 }
 

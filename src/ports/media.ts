@@ -44,6 +44,17 @@ export interface Spool {
   retainSessions(sessions: readonly string[]): Promise<void>;
 }
 
+/** Uploaded files that lie at other nodes of a cluster. */
+export interface UploadsElsewhere {
+  /** Name of this node. */
+  readonly self: string;
+  /**
+   * Yields the content of an upload of a session at a node. Throws FileUnavailable if that node has none of this id, and SessionError with
+   * NODE_UNREACHABLE if it does not answer.
+   */
+  read(node: string, session: string, id: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
 /** A file of a message at WhatsApp. */
 export interface MessageFile {
   readonly mimetype: string;

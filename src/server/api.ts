@@ -159,7 +159,8 @@ export function createApi(config: Config, secrets: Secrets, parts: ApiParts, too
     },
   };
   const peerOptions = { ...options, downloads: local, logger: logger.child({ forwarded: true }) };
-  const peerRoutes = nodes && news && createPeerRoutes(peerOptions, nodes.cluster.placement, news);
+  const readUpload = (session: string, id: string) => files.readUpload(session, id);
+  const peerRoutes = nodes && news && createPeerRoutes(peerOptions, nodes.cluster.placement, news, readUpload);
   return { routes: createRoutes(options), peerRoutes, authentication, downloads, uploads, logins, serving };
 }
 

@@ -1,12 +1,14 @@
 import { createTransferRelief } from "../adapters/node/transfer-relief.ts";
 import { createSpool } from "../adapters/spool/spool.ts";
 import { createLazyFetcher } from "../adapters/undici/lazy-fetcher.ts";
+import { NodeUploads } from "../api/nodes/node-uploads.ts";
 import { FileLinks } from "../app/sending/file-links.ts";
 import { OutgoingFiles } from "../app/sending/outgoing-files.ts";
 import type { Config } from "../config/config.ts";
 import type { Backend } from "../ports/backend.ts";
 import { type AccessRules, fetcherOptionsOf } from "./access-rules.ts";
 import type { Engines } from "./engines.ts";
+import type { Nodes } from "./nodes.ts";
 import type { Tools } from "./overrides.ts";
 
 /** The files of messages. */
@@ -29,13 +31,15 @@ export function createMedia(
   baseUrl: () => string,
   { factories: engines }: Engines,
   rules: AccessRules,
+  nodes: Nodes | undefined,
   { clock, logger }: Tools,
 ): Media {
   const { media } = config;
   const spool = createSpool(`${directory}/files`);
   const fetcher = createLazyFetcher({ ...fetcherOptionsOf(rules, { clock }), limitMs: media.fetchLimitMs });
   const passed = createTransferRelief();
-  const files = new OutgoingFiles({ fetcher, spool, clock, maxBytes: media.maxBytes, passed });
+  const elsewhere = nodes && new NodeUploads({ placement: nodes.cluster.placement, peers: nodes.peers });
+  const files = new OutgoingFiles({ fetcher, spool, clock, elsewhere, maxBytes: media.maxBytes, passed });
   return {
     files,
     passed,

@@ -1,13 +1,20 @@
 import type { OutgoingContent_File as File, OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
 import { base64Step, plainBase64 } from "../../domain/base64.ts";
-import { invalidArgument } from "../../domain/errors.ts";
+import { invalidArgument, SessionError } from "../../domain/errors.ts";
 import { contradictedType, headBytes } from "../../domain/file-content.ts";
 import { isUnsent } from "../../domain/outgoing.ts";
-import { type FileFetcher, FileUnavailable, type Spool, type SpooledFile } from "../../ports/media.ts";
+import {
+  type FileFetcher,
+  FileUnavailable,
+  type Spool,
+  type SpooledFile,
+  type UploadsElsewhere,
+} from "../../ports/media.ts";
 import { SendRefused } from "../../ports/sending.ts";
 import type { Clock } from "../../ports/system.ts";
 import { withPassed } from "./passed-parts.ts";
 import { Slots } from "./slots.ts";
+import { nodeOfUpload, uploadIdAt, uploadIn } from "./upload-id.ts";
 
 /** Place that a caller's file comes from. */
 export type FileSource =
@@ -28,6 +35,8 @@ export interface OutgoingFilesOptions {
   readonly fetcher: Pick<FileFetcher, "fetch">;
   readonly spool: Spool;
   readonly clock: Clock;
+  /** Left out where there are no other nodes. */
+  readonly elsewhere?: UploadsElsewhere | undefined;
   /** Size of a file, at most. */
   readonly maxBytes: number;
   /** Called with the size of each part of a file that passes through this process. */
@@ -40,8 +49,6 @@ const maxLeaving = 4;
 /** Time for which an uploaded file can be sent, and number of such files, at most. */
 const uploadMs = 3_600_000;
 const maxUploads = 1_000;
-/** Form of the URL of an uploaded file. Its id cannot be guessed. */
-const uploadUrl = /\/api\/[^/]+\/media\/([0-9a-f]{32})$/;
 
 /** The files of messages that are to be sent: they go to the spool before the message is accepted, and leave it with the message. */
 export class OutgoingFiles {
@@ -73,20 +80,28 @@ export class OutgoingFiles {
 
   /** Puts a file into the spool that a caller may send later. Rejects with INVALID_ARGUMENT if it is empty or too large. */
   async upload(session: string, content: AsyncIterable<Uint8Array>): Promise<Upload> {
-    const { spool, clock, maxBytes, passed } = this.#options;
+    const { spool, clock, elsewhere, maxBytes, passed } = this.#options;
     try {
       const file = await spool.add(session, limited(withPassed(content, passed), maxBytes));
-      const cancel = clock.schedule(uploadMs, () => void this.#forget(file.id));
-      this.#uploads.set(file.id, { session, file, cancel });
+      const id = uploadIdAt(elsewhere?.self, file.id);
+      const cancel = clock.schedule(uploadMs, () => void this.#forget(id));
+      this.#uploads.set(id, { session, file, cancel });
       for (const oldest of this.#uploads.keys()) {
         if (this.#uploads.size <= maxUploads) break;
         await this.#forget(oldest);
       }
-      return { id: file.id, size: file.size, expiresAtMs: clock.wallMs() + uploadMs };
+      return { id, size: file.size, expiresAtMs: clock.wallMs() + uploadMs };
     } catch (error) {
       if (!(error instanceof FileUnavailable)) throw error;
       throw invalidArgument([{ field: "content", description: error.message }]);
     }
+  }
+
+  /** Yields an uploaded file of a session for another node. Throws FILE_NOT_FOUND if this node has none of this id. */
+  async *readUpload(session: string, id: string): AsyncGenerator<Uint8Array> {
+    const upload = this.#uploads.get(id);
+    if (upload?.session !== session) throw new SessionError("FILE_NOT_FOUND", noUpload);
+    yield* this.#options.spool.read(session, upload.file);
   }
 
   /** Forgets all uploaded files. */
@@ -127,22 +142,29 @@ export class OutgoingFiles {
   }
 
   #open(session: string, source: FileSource, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const { fetcher, spool, maxBytes } = this.#options;
+    const { fetcher, spool, elsewhere, maxBytes } = this.#options;
     if ("base64" in source) return decode(source.base64, maxBytes);
-    const uploadId = "url" in source ? uploadUrl.exec(source.url)?.[1] : source.mediaId;
-    const upload = this.#uploads.get(uploadId ?? "");
+    const uploadId = ("url" in source ? uploadIn(source.url) : source.mediaId) ?? "";
+    const upload = this.#uploads.get(uploadId);
     if (upload?.session === session) return spool.read(session, upload.file);
+    const node = nodeOfUpload(uploadId);
+    if (elsewhere && node !== undefined && node !== elsewhere.self) {
+      return limited(elsewhere.read(node, session, uploadId, signal), maxBytes);
+    }
     if ("url" in source) return fetcher.fetch(source.url, maxBytes, signal);
-    throw new FileUnavailable("names no uploaded file of this session: an upload can be sent for an hour");
+    throw new FileUnavailable(noUpload);
   }
 
   async #forget(id: string): Promise<void> {
     const upload = this.#uploads.get(id);
     this.#uploads.delete(id);
     upload?.cancel();
-    if (upload) await this.#options.spool.remove(upload.session, id).catch(() => {});
+    if (upload) await this.#options.spool.remove(upload.session, upload.file.id).catch(() => {});
   }
 }
+
+const noUpload =
+  "names no uploaded file of this session: an upload can be sent for an hour, while the node that took it runs";
 
 const spooledFile = ({ spoolId: id, spoolKey: key, size }: File): SpooledFile => ({ id, key, size: Number(size) });
 

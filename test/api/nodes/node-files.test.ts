@@ -68,3 +68,73 @@ describe("a file of a session that another node owns", () => {
     );
   });
 });
+
+describe("a file that was uploaded at a node that does not own its session", () => {
+  /** Starts three nodes. Node "b" owns the session "alice"; the file is uploaded at "c". */
+  async function startWithUpload(t: TestContext) {
+    const nodes = await startTwoNodes(t);
+    const c = await nodes.join("c");
+    await createClient(SessionService, createGrpcTransport({ baseUrl: nodes.b.url })).createSession({ name: "alice" });
+    nodes.b.engine().report({ type: "paired", me });
+    nodes.b.engine().report({ type: "opened", me });
+    await nodes.b.until("alice", Status.WORKING);
+    const answer = await fetch(`${c.url}/api/alice/media`, { method: "POST", body: content });
+    assert.equal(answer.status, 201);
+    const upload: { id: string; url: string } = await answer.json();
+    return { ...nodes, c, upload };
+  }
+
+  async function send(url: string, file: object, more: object = {}) {
+    const response = await fetch(`${url}/api/sendFile`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ session: "alice", chatId: "11111111111@c.us", ...more, file }),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  const mimetype = "application/octet-stream";
+
+  for (const name of ["mediaId", "url"] as const) {
+    it(`is sent by a call to any node, by its ${name}, as often as it is asked for`, async (t) => {
+      const { a, b, c, upload } = await startWithUpload(t);
+      const file = { mimetype, [name]: name === "url" ? upload.url : upload.id };
+      for (const { url } of [a, b, c]) assert.equal((await send(url, file)).status, 201);
+      assert.deepEqual(b.engine().files, [content, content, content]);
+      // A repeated call is answered as the first one was.
+      for (const { url } of [a, c]) assert.equal((await send(url, file, { id: "3EB0CAFE" })).status, 201);
+      assert.equal(b.engine().files.length, 4);
+    });
+  }
+
+  it("can be uploaded and sent over gRPC", async (t) => {
+    const { a, b, c } = await startWithUpload(t);
+    const [atA, atC] = [a, c].map(({ url }) => createClient(MessageService, createGrpcTransport({ baseUrl: url })));
+    async function* requests() {
+      for await (const part of parts(content)) yield { session: "alice", content: part };
+    }
+    const { id = "" } = (await atC?.uploadMedia(requests())) ?? {};
+    await atA?.sendFile({ session: "alice", chatId: "11111111111@c.us", file: { mimetype, mediaId: id } });
+    assert.deepEqual(b.engine().files, [content]);
+  });
+
+  it("is for its session only, and no other id is taken for it", async (t) => {
+    const { a, upload } = await startWithUpload(t);
+    for (const mediaId of [upload.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")), upload.id.split(".")[0]]) {
+      const { status, body } = await send(a.url, { mimetype, mediaId });
+      assert.equal(status, 400);
+      assert.match(JSON.stringify(body), /file\.mediaId names no uploaded file of this session/);
+    }
+  });
+
+  it("has to be uploaded again once its node is gone, which the error says", async (t) => {
+    const { a, c, table, upload } = await startWithUpload(t);
+    table.enter("c", c.url, { isAlive: false });
+    const { status, body } = await send(a.url, { mimetype, mediaId: upload.id });
+    assert.equal(status, 503);
+    assert.match(
+      JSON.stringify(body),
+      /Node \\"c\\", which has the uploaded file, cannot be reached: upload the file again/,
+    );
+  });
+});

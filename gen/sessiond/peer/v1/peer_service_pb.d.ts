@@ -125,7 +125,54 @@ export declare type FollowResponse_GivenSession = Message<"sessiond.peer.v1.Foll
 export declare const FollowResponse_GivenSessionSchema: GenMessage<FollowResponse_GivenSession>;
 
 /**
- * News of one node for the others.
+ * Uploaded file.
+ *
+ * @generated from message sessiond.peer.v1.ReadUploadRequest
+ */
+export declare type ReadUploadRequest = Message<"sessiond.peer.v1.ReadUploadRequest"> & {
+  /**
+   * Name of the session that it was uploaded for.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * `id` of the upload.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sessiond.peer.v1.ReadUploadRequest.
+ * Use `create(ReadUploadRequestSchema)` to create a new message.
+ */
+export declare const ReadUploadRequestSchema: GenMessage<ReadUploadRequest>;
+
+/**
+ * Part of the file, in the order of the parts.
+ *
+ * @generated from message sessiond.peer.v1.ReadUploadResponse
+ */
+export declare type ReadUploadResponse = Message<"sessiond.peer.v1.ReadUploadResponse"> & {
+  /**
+   * The part.
+   *
+   * @generated from field: bytes content = 1;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message sessiond.peer.v1.ReadUploadResponse.
+ * Use `create(ReadUploadResponseSchema)` to create a new message.
+ */
+export declare const ReadUploadResponseSchema: GenMessage<ReadUploadResponse>;
+
+/**
+ * News of one node for the others, and the files that only this node has.
  *
  * @generated from service sessiond.peer.v1.PeerService
  */
@@ -139,6 +186,16 @@ export declare const PeerService: GenService<{
     methodKind: "server_streaming";
     input: typeof FollowRequestSchema;
     output: typeof FollowResponseSchema;
+  },
+  /**
+   * Reads a file that a client has uploaded to this node.
+   *
+   * @generated from rpc sessiond.peer.v1.PeerService.ReadUpload
+   */
+  readUpload: {
+    methodKind: "server_streaming";
+    input: typeof ReadUploadRequestSchema;
+    output: typeof ReadUploadResponseSchema;
   },
 }>;
 

@@ -20,6 +20,7 @@ export class Outage {
   #sinceMs: number | undefined;
   #isReported = false;
   #isClosed = false;
+  #wokenMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(logger: Logger | undefined, patienceMs = defaultPatienceMs) {
@@ -46,6 +47,7 @@ export class Outage {
 
   /** Ends the pauses between tries, as PostgreSQL may answer again. */
   wake(): void {
+    this.#wokenMs = performance.now();
     for (const end of this.#pauses) end();
   }
 
@@ -61,7 +63,9 @@ export class Outage {
     if (!this.#isReported)
       this.#logger?.error({ reason: reasonOf(cause) }, "PostgreSQL does not answer; trying until it does");
     this.#isReported = true;
-    const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs);
+    // A connection may take more than one try to be made again.
+    const isEnding = performance.now() - this.#wokenMs < maxPauseMs;
+    const pauseMs = isEnding ? firstPauseMs : Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, pauseMs);
     this.#pauses.add(resolve);

@@ -40,9 +40,9 @@ export interface Placement {
   readonly self: string;
   /**
    * Returns the owner of a session. What is known of other nodes may be some seconds old: the node that is named refuses a call for a
-   * session that it does not own.
+   * session that it does not own. `mayBeOld`: an owner that was found up to a second ago will do, so that the store need not be asked.
    */
-  ownerOf(session: string): Promise<Owner>;
+  ownerOf(session: string, mayBeOld?: boolean): Promise<Owner>;
   /**
    * Returns the names of the nodes that own sessions, by session; sessions without an owner are left out. Asks the store at most once,
    * however many sessions there are.

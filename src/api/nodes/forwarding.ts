@@ -88,7 +88,7 @@ export class Forwarding {
 
   async #send(call: Call): Promise<Answer> {
     const { placement } = this.#options;
-    const owner = await placement.ownerOf(call.session);
+    const owner = await placement.ownerOf(call.session, true);
     if (owner.kind !== "node") return this.#runHere(call);
     const outcome = await this.#sendTo(owner, call);
     if (outcome.kind === "answer") return outcome.answer;

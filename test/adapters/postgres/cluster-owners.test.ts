@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Session_DesiredState as Desired } from "../../../gen/sessiond/v1/session_pb.js";
+import { Connection } from "../../../src/adapters/postgres/store/connection.ts";
 import { recordOf } from "../../contract/backend-fixtures.ts";
 import { openNodes, type TestNode, until } from "./cluster-nodes.ts";
 
@@ -35,6 +36,24 @@ describe("owners of sessions in PostgreSQL", () => {
     assert.equal((await a.cluster.placement.nodes()).length, 1);
     a.link.cut();
     assert.deepEqual([...(await a.cluster.placement.ownersOf(["ann", "nobody"]))], [["ann", "a"]]);
+  });
+
+  it("are asked for once for calls that follow each other, and anew where that matters", async (t) => {
+    const [a, b] = (await openNodes(t, "a", "b")) as [TestNode, TestNode];
+    const lease = await b.backend.sessions.acquire("ann");
+    await b.backend.sessions.commit(lease, { record: runningRecord("ann"), events: [] });
+    const { placement } = a.cluster;
+    const query = t.mock.method(Connection.prototype, "query");
+    const ownerAt = async (mayBeOld: boolean) => {
+      const owner = await placement.ownerOf("ann", mayBeOld);
+      return owner.kind === "node" ? owner.node.name : owner.kind;
+    };
+    const seen = [await ownerAt(true), await ownerAt(true), await ownerAt(true)];
+    const asked = query.mock.calls.filter(({ arguments: [text] }) => text.includes("coalesce(node, home) AS owner"));
+    assert.deepEqual([seen, asked.length], [["b", "b", "b"], 1]);
+    await b.cluster.placement.handOver(lease, "a");
+    assert.notEqual(await ownerAt(false), "b");
+    assert.notEqual(await ownerAt(true), "b", "what was found anew counts");
   });
 
   it("say which sessions no other node can run, also while that node is down", async (t) => {

@@ -9,6 +9,7 @@ import type { Claims } from "./claims.ts";
 import type { Leases } from "./leases.ts";
 import type { Membership } from "./membership.ts";
 import { type NodeRow, nodeColumns, nodeOf } from "./node-row.ts";
+import { RecentOwners } from "./recent-owners.ts";
 
 interface OwnerRow extends NodeRow, Record<string, unknown> {
   readonly is_bound: boolean;
@@ -30,6 +31,7 @@ export interface PlacementOptions {
 /** The leases in the database as the nodes' agreement on who runs which session. */
 export class PostgresPlacement implements Placement {
   readonly #options: PlacementOptions;
+  readonly #recent = new RecentOwners();
 
   constructor(options: PlacementOptions) {
     this.#options = options;
@@ -39,18 +41,28 @@ export class PostgresPlacement implements Placement {
     return this.#options.membership.name;
   }
 
-  async ownerOf(session: string): Promise<Owner> {
+  async ownerOf(session: string, mayBeOld = false): Promise<Owner> {
     const { leases, membership, reads } = this.#options;
     if (leases.has(session)) return { kind: "here" };
+    const recent = mayBeOld ? this.#recentOwnerOf(session) : undefined;
+    if (recent) return recent;
     const [row] = await reads.query<OwnerRow>(
       `SELECT ${nodeColumns}, is_bound FROM sessiond.node JOIN (
         SELECT coalesce(node, home) AS owner, home IS NOT NULL AS is_bound FROM sessiond.lease WHERE session = $1
       ) AS lease ON id = owner`,
       [toStoredText(session)],
     );
+    const isOther = row !== undefined && row.id !== membership.life.node;
+    this.#recent.set(session, isOther ? { nodeId: row.id, isBound: row.is_bound } : undefined);
     if (!row) return { kind: "none" };
-    if (row.id === membership.life.node) return { kind: "here" };
+    if (!isOther) return { kind: "here" };
     return { kind: "node", node: nodeOf(row), isBound: row.is_bound };
+  }
+
+  #recentOwnerOf(session: string): Owner | undefined {
+    const found = this.#recent.get(session);
+    const row = found && this.#options.membership.rows.find(({ id, fenced }) => id === found.nodeId && !fenced);
+    return row && { kind: "node", node: nodeOf(row), isBound: found.isBound };
   }
 
   async ownersOf(sessions: readonly string[]): Promise<ReadonlyMap<string, string>> {

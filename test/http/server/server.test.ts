@@ -128,7 +128,7 @@ it("TLS offers HTTP/2 and HTTP/1.1 by ALPN", async (t) => {
 });
 
 it("over TLS, silence and plain text end only the connection", async (t) => {
-  const { port, url } = await startServer(t, echo, { isTls: true, limits: { firstByteTimeoutMs: 60 } });
+  const { port, url } = await startServer(t, echo, { isTls: true, limits: { firstByteTimeoutMs: 400 } });
   const silent = await openSocket(t, port);
   await silent.closed;
   const plain = await openSocket(t, port);

@@ -14,9 +14,17 @@ export const settings: Readonly<Record<string, Record<string, string>>> = {
   },
 };
 
-/** Prints a figure beside its goal. A missed goal lets the process exit with 1. */
+/** Prints a figure beside its goal, the largest that it may be. A missed goal lets the process exit with 1. */
 export function print(what: string, value: number, goal: number): void {
-  const isMet = value <= goal;
+  tell(what, value, `at most ${goal}`, value <= goal);
+}
+
+/** Prints a figure beside its goal, the smallest that it may be. A missed goal lets the process exit with 1. */
+export function printAtLeast(what: string, value: number, goal: number): void {
+  tell(what, value, `at least ${goal}`, value >= goal);
+}
+
+function tell(what: string, value: number, goal: string, isMet: boolean): void {
   if (!isMet) process.exitCode = 1;
-  console.log(`${what}: ${value.toPrecision(3)} (goal: at most ${goal}; ${isMet ? "met" : "missed"})`);
+  console.log(`${what}: ${value.toPrecision(3)} (goal: ${goal}; ${isMet ? "met" : "missed"})`);
 }

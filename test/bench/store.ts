@@ -8,12 +8,15 @@ import type { Backend } from "../../src/ports/backend.ts";
 import type { Lease } from "../../src/ports/sessions.ts";
 import { createSession, newEvent, recordOf } from "../contract/backend-fixtures.ts";
 import { startPostgres } from "../support/postgres-server.ts";
+import { printAtLeast } from "./session-goals.ts";
 
 // Events and ordered deliveries per second on LevelDB and on PostgreSQL, alternated in one run. Each event is one commit with a record
-// and a delivery; both stores sync. usage: npm run bench:store [seconds] [sessions]
+// and a delivery; both stores sync. Deliveries are claimed in the order of their endpoint and settled. usage: npm run bench:store [seconds] [sessions]
 const seconds = Number(process.argv[2] ?? 3);
 const sessions = Number(process.argv[3] ?? 256);
 const rounds = 3;
+/** PostgreSQL's events beside those of LevelDB, and its deliveries a second. */
+const [ratioGoal, deliveriesGoal] = [0.5, 3_000];
 
 interface Figures {
   readonly events: number;
@@ -93,9 +96,12 @@ try {
 }
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const medianOf = (name: keyof typeof stores, kind: keyof Figures) => median(measured[name].map((each) => each[kind]));
+const ratios = { events: 0, deliveries: 0 };
 for (const kind of ["events", "deliveries"] as const) {
-  const [level, pg] = [measured.level, measured.postgres].map((figures) => median(figures.map((each) => each[kind])));
-  console.log(
-    `${kind}/s: PostgreSQL ${pg?.toFixed(0)}, LevelDB ${level?.toFixed(0)}, ratio ${((pg ?? 0) / (level ?? 1)).toFixed(2)}`,
-  );
+  const [level, pg] = [medianOf("level", kind), medianOf("postgres", kind)];
+  ratios[kind] = pg / level;
+  console.log(`${kind}/s: PostgreSQL ${pg.toFixed(0)}, LevelDB ${level.toFixed(0)}, ratio ${ratios[kind].toFixed(2)}`);
 }
+printAtLeast("events/s on PostgreSQL beside LevelDB", ratios.events, ratioGoal);
+printAtLeast("deliveries/s on PostgreSQL", medianOf("postgres", "deliveries"), deliveriesGoal);

@@ -58,7 +58,8 @@ async function tell(kind: OutageKind, awayMs: number, report: OutageReport): Pro
     `${report.messages} messages, ${report.repeats} repeats, ${report.logins} logins`,
     `answers ${[...answers].map(([status, count]) => `${count} × ${status}`).join(", ")}, slowest ${report.slowestAnswerMs} ms`,
     ...(closedAfterMs === undefined ? [] : [`closed after ${closedAfterMs} ms`]),
-    `calls after ${report.callsAfterMs} ms, reports after ${report.reportsAfterMs} ms, all online after ${report.onlineAfterMs} ms`,
+    `calls after ${report.callsAfterMs} ms, reports after ${report.firstReportsAfterMs} ms, all of them after ${report.reportsAfterMs} ms`,
+    `all online after ${report.onlineAfterMs} ms`,
   ];
   console.log(
     `seed ${seed}: ${kind} for ${awayMs} ms: ${report.broken.length ? "BROKEN" : "kept"}: ${counts.join("; ")}`,

@@ -83,15 +83,20 @@ async function runOnOneCluster(seeds: readonly number[]): Promise<readonly numbe
   });
   workers.add(child);
   const judged: RunReport[] = [];
-  const timer = setTimeout(() => void giveUp(child), runLimitMs);
-  child.on("message", (report: RunReport) => {
+  let stage = "starting";
+  const timer = setTimeout(() => void giveUp(child, stage), runLimitMs);
+  child.on("message", (message: RunReport | string) => {
+    if (typeof message === "string") {
+      stage = message;
+      return;
+    }
     timer.refresh();
-    judged.push(report);
-    void tell(report);
+    judged.push(message);
+    void tell(message);
   });
   let ending: NodeJS.Timeout | undefined;
   child.once("disconnect", () => {
-    ending = setTimeout(() => void giveUp(child), endLimitMs);
+    ending = setTimeout(() => void giveUp(child, stage), endLimitMs);
   });
   await once(child, "exit");
   clearTimeout(timer);
@@ -103,14 +108,14 @@ async function runOnOneCluster(seeds: readonly number[]): Promise<readonly numbe
   const [open] = left;
   if (open === undefined || judged.at(-1)?.broken.length) return left;
   failed.push(open);
-  console.log(`seed ${open}: BROKEN: came to no judgement: ${child.exitCode ?? child.signalCode}`);
+  console.log(`seed ${open}: BROKEN: came to no judgement: ${child.exitCode ?? child.signalCode}, at "${stage}"`);
   return left.slice(1);
 }
 
-/** Ends a process that does not end by itself, and lets it tell first where it is. */
-async function giveUp(child: ChildProcess): Promise<void> {
+/** Ends a process that does not end by itself, and lets it tell first where it is. One that spins tells nothing but its last stage. */
+async function giveUp(child: ChildProcess, stage: string): Promise<void> {
   stuck += 1;
-  console.log(`process ${child.pid} does not come to an end; its stack and its handles are in ${directory}`);
+  console.log(`process ${child.pid} stands at "${stage}"; its stack and its handles are in ${directory}`);
   child.kill("SIGUSR2");
   await delay(reportLimitMs);
   end(child);

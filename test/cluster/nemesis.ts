@@ -54,22 +54,29 @@ export class Nemesis implements AsyncDisposable {
   readonly #rig: Rig;
   readonly #witness: Witness;
   readonly #crowd: Crowd;
+  readonly #tell: (stage: string) => void;
 
-  private constructor(options: NemesisOptions, rig: Rig, witness: Witness, crowd: Crowd) {
+  private constructor(
+    options: NemesisOptions,
+    { rig, witness, crowd }: { readonly rig: Rig; readonly witness: Witness; readonly crowd: Crowd },
+    tell: (stage: string) => void,
+  ) {
     this.#options = options;
+    this.#tell = tell;
     this.#rig = rig;
     this.#witness = witness;
     this.#crowd = crowd;
   }
 
-  static async open(options: NemesisOptions): Promise<Nemesis> {
+  /** `tell` is called with what the nemesis is about to do. */
+  static async open(options: NemesisOptions, tell: (stage: string) => void = () => {}): Promise<Nemesis> {
     await using stack = new AsyncDisposableStack();
     const env = { SESSIOND_STREAM_HEARTBEAT_SECONDS: String(heartbeatMs / 1_000) };
     const rig = stack.use(await Rig.open({ ...options, env }));
     const witness = new Witness(rig.whatsapp);
     const crowd = await Crowd.open(rig, options.sessions, options.anyNode);
     stack.move();
-    return new Nemesis(options, rig, witness, crowd);
+    return new Nemesis(options, { rig, witness, crowd }, tell);
   }
 
   /** Lets the faults of a seed happen, and judges the cluster. After a broken promise it cannot be used for another run. */
@@ -90,18 +97,25 @@ export class Nemesis implements AsyncDisposable {
     const faults: PastFault[] = [];
     const broken: string[] = [];
     let restMs: number | undefined;
+    const tell = (what: string) => this.#tell(`seed ${seed}: ${what}`);
     try {
+      tell("carrying out the faults");
       await carryOut(rig, plan, faults);
       ending.abort();
+      tell("waiting for the last commands");
       await stirring;
+      tell("coming to rest");
       const startMs = performance.now();
       await crowd.comeToRest(restLimitMs);
       restMs = performance.now() - startMs;
+      tell("waiting for webhooks");
       await this.#waitFor(() => missingMessages({ rig, crowd }).length === 0);
       const endSeq = (await rig.audit.events()).at(-1)?.seq ?? 0n;
+      tell("waiting for clients of streams");
       await this.#waitFor(() => followers.every(({ cursor }) => cursor >= endSeq));
       leaving.abort();
       await following;
+      tell("judging");
       broken.push(...(await judge({ rig, crowd, witness, followers, endSeq, faults })));
     } catch (error) {
       broken.push(`${error instanceof Error ? error.message : error}; ${describe(faults)}`);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { SendRefused } from "../../src/ports/sending.ts";
 import { openWorking } from "./working-session.ts";
 
 const hello = { session: "default", chatId: "11111111111@c.us", text: "Hi there!" };
@@ -91,6 +92,24 @@ describe("sending over REST", () => {
     assert.equal(status, 422);
     assert.match(body.message, /names no account/);
   });
+
+  for (const [reason, message] of [
+    ["NOT_A_MEMBER", /^chatId names a chat that the account is not in$/],
+    ["NOT_SUPPORTED", /cannot send this kind of message to chatId$/],
+    ["QUOTE_UNKNOWN", /^replyTo names a message/],
+    ["STRANGER_MENTIONED", /^mentions names a person/],
+    ["MEDIA_UNAVAILABLE", /did not take the file/],
+    ["BLOCKED", /has blocked chatId/],
+    ["WHATSAPP_500", /^The message is FAILED: WHATSAPP_500$/],
+  ] as const) {
+    it(`answers 422 with a sentence for ${reason}`, async (t) => {
+      const { call, engine } = await openWorking(t);
+      Object.assign(engine().sending, { send: () => Promise.reject(new SendRefused(reason, "refused")) });
+      const { status, body } = await call("POST", "/api/sendText", hello);
+      assert.equal(status, 422);
+      assert.match(body.message, message);
+    });
+  }
 
   it("with Prefer: respond-async stores the message, lists it, and cancels it", async (t) => {
     const { call } = await openWorking(t);

@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from "node:module";
 /**
  * Node 24.21 finds out that the key of a cipher or an HMAC is bytes by catching two exceptions, one for KeyObject and one for CryptoKey
  * (its lib/internal/crypto/keys.js, prepareSecretKey). Their stack traces take three times as long as the work itself, and Baileys and
- * libsignal do such work about thirty times for each message. A KeyObject is recognized at once.
+ * libsignal do such work about twenty times for each message. A KeyObject is recognized at once.
  */
 type KeyedFunction = "createHmac" | "createCipheriv" | "createDecipheriv";
 

@@ -42,7 +42,7 @@ const massStart = 50;
 /** Time without a new connection after which a burst counts as over, and between two looks at it. */
 const burstEndMs = 1_000;
 /** Collections after a burst. */
-const releases = { usual: 2, massStart: 8 };
+const releases = { usual: 2, massStart: 4 };
 
 /**
  * Returns a function to call for each engine that is opened. Handshakes and logins leave tens of megabytes of garbage, which V8 would

@@ -85,7 +85,7 @@ describe("memory after connections", () => {
     assert.deepEqual(limits, ["little"]);
   });
 
-  it("grows further during a mass start, and comes together in eight collections afterwards", () => {
+  it("grows further during a mass start, and comes together in four collections afterwards", () => {
     const { clock, connect, limits, releases } = openRelief();
     for (let n = 0; n < 3; n += 1) {
       connect(100);
@@ -93,10 +93,10 @@ describe("memory after connections", () => {
     }
     assert.deepEqual([limits, releases()], [["much", "little"], 1]);
     clock.advance(60_000);
-    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 9]);
+    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 5]);
     connect(20);
     clock.advance(60_000);
-    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 11]);
+    assert.deepEqual([limits, releases()], [["much", "little", "little again"], 7]);
     assert.equal(clock.pending, 0);
   });
 });

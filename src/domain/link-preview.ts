@@ -1,4 +1,4 @@
-/** What phones show below a text with a link. */
+/** Preview of a link, as phones show it below a text. */
 export interface LinkPreview {
   /** The link as it stands in the text. */
   readonly url: string;

@@ -69,7 +69,7 @@ export class LongOutage {
   readonly #rig: Rig;
   readonly #crowd: Crowd;
   readonly #witness: Witness;
-  /** What the last call that was not carried out was told. */
+  /** Answer to the last call that was not carried out. */
   #refusal: string | undefined;
 
   constructor(rig: Rig, crowd: Crowd, witness: Witness) {
@@ -150,12 +150,9 @@ export class LongOutage {
   }
 
   async #begin(seed: number): Promise<void> {
-    const { audit, hook, nodes } = this.#rig;
     this.#crowd.begin(seed);
     this.#witness.clear();
-    hook.taken.length = 0;
-    for (const { process } of nodes) process.log.length = 0;
-    await audit.clear();
+    await this.#rig.forget();
   }
 
   /** Takes PostgreSQL away, and returns the function that brings it back. */

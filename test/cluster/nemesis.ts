@@ -153,13 +153,10 @@ export class Nemesis implements AsyncDisposable {
 
   /** Forgets earlier runs, and returns the log's end. */
   async #begin(seed: number): Promise<bigint> {
-    const { audit, hook, nodes } = this.#rig;
     this.#crowd.begin(seed);
     this.#witness.clear();
-    hook.taken.length = 0;
-    for (const { process } of nodes) process.log.length = 0;
-    await audit.clear();
-    return (await audit.events()).at(-1)?.seq ?? 0n;
+    await this.#rig.forget();
+    return (await this.#rig.audit.events()).at(-1)?.seq ?? 0n;
   }
 
   async #waitFor(condition: () => boolean): Promise<void> {

@@ -82,6 +82,13 @@ export class Rig implements AsyncDisposable {
     node.isUp = true;
   }
 
+  /** Forgets the deliveries, the nodes' logs and the violations of earlier runs. */
+  async forget(): Promise<void> {
+    this.hook.taken.length = 0;
+    for (const { process } of this.nodes) process.log.length = 0;
+    await this.audit.clear();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }

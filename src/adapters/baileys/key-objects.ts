@@ -1,18 +1,19 @@
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 
-/**
- * Node 24.21 finds out that the key of a cipher or an HMAC is bytes by catching two exceptions, one for KeyObject and one for CryptoKey
- * (its lib/internal/crypto/keys.js, prepareSecretKey). Their stack traces take three times as long as the work itself, and Baileys and
- * libsignal do such work about twenty times for each message. A KeyObject is recognized at once.
- */
 type KeyedFunction = "createHmac" | "createCipheriv" | "createDecipheriv";
 
 const keyedFunctions: readonly KeyedFunction[] = ["createHmac", "createCipheriv", "createDecipheriv"];
 
 let restore: (() => void) | undefined;
 
-/** Gives keys of bytes to Node's ciphers and HMACs as KeyObjects in the whole process. Idempotent; the function returned undoes it. */
+/**
+ * Gives keys of bytes to Node's ciphers and HMACs as KeyObjects in the whole process. Idempotent; the function returned undoes it.
+ *
+ * Node 24.21 finds out that a key is bytes by catching two exceptions, one for KeyObject and one for CryptoKey (its
+ * lib/internal/crypto/keys.js, prepareSecretKey). Their stack traces take three times as long as the work itself, and Baileys and libsignal
+ * do such work about twenty times for each message. A KeyObject is recognized at once.
+ */
 export function installKeyObjects(): () => void {
   restore ??= install();
   return () => {

@@ -21,8 +21,8 @@ export interface Baileys {
 const bufferSlabBytes = 1_024;
 
 /**
- * Prepares Baileys for the engines. Changes libsignal, Node's buffer pool and its keys for the whole process. An import of this file loads the
- * library.
+ * Prepares Baileys for the engines. Changes libsignal, Node's buffer pool and Node's ciphers for the whole process. An import of this
+ * file loads the library.
  */
 export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys {
   Buffer.poolSize = bufferSlabBytes;

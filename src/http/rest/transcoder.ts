@@ -7,6 +7,7 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
+import { CallSignals } from "../call-signals.ts";
 import { notFoundMessage } from "../dialect.ts";
 import {
   type HttpRequest,
@@ -184,16 +185,16 @@ function rpcAccess(
 ): (binding: HttpBinding) => { admit: Route["admit"]; call: CallRpc } {
   const { routes, interceptors = [], shutdownSignal } = options;
   const unaryRpcs = options.unaryRpcs ?? collectUnaryRpcs(routes, interceptors);
-  const router = { interceptors, ...(shutdownSignal && { shutdownSignal }) };
   let transport: Transport | undefined;
   const streamOptions: StreamOptions = {
     dialect,
     writers,
     // A server that never streams over REST does not need it.
     get transport() {
-      transport ??= createRouterTransport(routes, { router });
+      transport ??= createRouterTransport(routes, { router: { interceptors } });
       return transport;
     },
+    signals: new CallSignals(shutdownSignal),
     heartbeatMs: options.heartbeatMs ?? 15_000,
     openStreamAfterMs: options.openStreamAfterMs ?? 250,
     onError: options.onError,

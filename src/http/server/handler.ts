@@ -6,6 +6,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { CallSignals } from "../call-signals.ts";
 import { moveLoginCookie } from "../dashboard-login/cookie.ts";
 import { errorBody, ignoredNames, loginSecret, streamTicket } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
@@ -77,17 +78,15 @@ const acceptCompression = [compressionGzip, compressionBrotli];
 /** An RPC with the ways to answer it. */
 interface Rpc {
   readonly handler: UniversalHandler;
+  readonly signals: CallSignals;
   /** Answers plain unary calls; undefined for streams. */
   readonly direct: DirectUnary | undefined;
 }
 
 function rpcsByPath(options: HandlerOptions): ReadonlyMap<string, Rpc> {
   const { routes, readMaxBytes = 4 * 1024 * 1024, shutdownSignal, interceptors = [] } = options;
-  const router = createConnectRouter({
-    acceptCompression,
-    readMaxBytes,
-    ...(shutdownSignal && { shutdownSignal }),
-  });
+  const signals = new CallSignals(shutdownSignal);
+  const router = createConnectRouter({ acceptCompression, readMaxBytes });
   const outer: ConnectRouter = {
     ...router,
     service(service, implementation, rules) {
@@ -109,17 +108,17 @@ function rpcsByPath(options: HandlerOptions): ReadonlyMap<string, Rpc> {
   return new Map(
     router.handlers.map((handler) => {
       const unary = unaryRpcs.get(handler.method);
-      return [handler.requestPath, { handler, direct: unary && createDirectUnary(unary, directOptions) }];
+      return [handler.requestPath, { handler, signals, direct: unary && createDirectUnary(unary, directOptions) }];
     }),
   );
 }
 
-function answer({ handler, direct }: Rpc, req: HttpRequest, res: HttpResponse): void {
-  const isAnswered = direct?.(req, res, (body) => callConnect(handler, req, res, body)) ?? false;
-  if (!isAnswered) callConnect(handler, req, res);
+function answer(rpc: Rpc, req: HttpRequest, res: HttpResponse): void {
+  const isAnswered = rpc.direct?.(req, res, (body) => callConnect(rpc, req, res, body)) ?? false;
+  if (!isAnswered) callConnect(rpc, req, res);
 }
 
-function callConnect(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse, begun?: OtherBody): void {
+function callConnect({ handler, signals }: Rpc, req: HttpRequest, res: HttpResponse, begun?: OtherBody): void {
   const direct = new DirectCall();
   let request: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
@@ -129,7 +128,8 @@ function callConnect(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse,
     send(req, res, jsonAnswer(400, errorBody(400, "Host is missing or malformed")));
     return;
   }
-  rpc(begun === undefined ? request : { ...request, body: wholeBody(begun, req) })
+  const body = begun === undefined ? request.body : wholeBody(begun, req);
+  handler({ ...request, body, signal: signals.following(request.signal) })
     .then(async (answer): Promise<Encoding | undefined> => {
       if (direct.stream) return sendFirst(answer, res, acceptCompression);
       await universalResponseToNodeResponse(answer, res);

@@ -12,6 +12,8 @@ const pressureBytes = 65 * 1_048_576;
 export interface Heap {
   /** Begins to return unused memory to the system. */
   release(): void;
+  /** Number of releases so far. */
+  readonly releases: number;
   /** Collects after little growth from now on, except where growth is allowed. */
   limitGrowth(): void;
   /** Lets the heap double between two collections until the returned function is called. */
@@ -20,6 +22,7 @@ export interface Heap {
   schedule(delayMs: number, callback: () => void): void;
 }
 
+let releases = 0;
 let isLimited = false;
 const allowances = new Set<object>();
 
@@ -37,6 +40,7 @@ export const processHeap: Heap = {
    * its `gc()` would block for seconds with a thousand sessions.
    */
   release() {
+    releases += 1;
     setFlagsFromString("--optimize-for-size");
     try {
       // Nothing touches it, so it takes no memory. The collection that it causes removes it.
@@ -47,6 +51,10 @@ export const processHeap: Heap = {
     } finally {
       setFlagsFromString("--no-optimize-for-size");
     }
+  },
+
+  get releases() {
+    return releases;
   },
 
   limitGrowth() {

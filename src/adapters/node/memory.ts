@@ -6,37 +6,89 @@ export function processMemory(): { rssBytes: number; heapUsedBytes: number } {
   return { rssBytes, heapUsedBytes };
 }
 
-/** A peak of fewer streams is not worth a collection. */
-const minPeak = 1_000;
-/** Clients that were cut off have come back by then. */
-const reliefDelayMs = 5_000;
+/** Readings of a process. */
+export interface Usage {
+  /** Returns the CPU time that the process has used, ms. */
+  cpuMs(): number;
+  /** Returns its resident memory, bytes. */
+  rssBytes(): number;
+}
 
-/** Returns an observer of the number of open streams. It releases memory once after most of many streams have ended. */
-export function createStreamRelief(heap: Pick<Heap, "release" | "schedule"> = processHeap): (open: number) => void {
-  let openNow = 0;
-  let peak = 0;
-  let isScheduled = false;
-  const haveMostEnded = () => openNow <= peak / 2;
-  const relieve = () => {
-    isScheduled = false;
-    if (!haveMostEnded()) return;
-    peak = openNow;
-    heap.release();
-  };
-  return (open) => {
-    openNow = open;
-    peak = Math.max(peak, open);
-    if (isScheduled || peak < minPeak || !haveMostEnded()) return;
-    isScheduled = true;
-    heap.schedule(reliefDelayMs, relieve);
-  };
+const processUsage: Usage = {
+  cpuMs() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
+  rssBytes: () => process.memoryUsage.rss(),
+};
+
+/** Memory that is worth a collection, whose time grows with all that lives. Less comes from timers alone. */
+const worthwhile = { bytes: 3_145_728, share: 0.1 };
+
+function isWorthwhile(bytes: number, ofBytes: number): boolean {
+  return bytes >= Math.max(worthwhile.bytes, ofBytes * worthwhile.share);
 }
 
 /** Time from a collection to the next one that brings live objects together on fewer pages. */
 const againMs = 1_000;
 
+/** Fewer streams are not worth a collection, and do not make one long. */
+const minStreams = 1_000;
+/** Clients that were cut off have come back by then. */
+const reliefDelayMs = 5_000;
+/** Time between two looks at a number of streams that still changes by more than this share. */
+const settling = { lookMs: 1_000, share: 0.05 };
+
+/**
+ * Returns an observer of the number of open streams. It releases memory once many have been opened, or most of many have ended. While there
+ * are many, the heap may grow: a collection that marks all that they hold delays what they send.
+ */
+export function createStreamRelief(
+  heap: Pick<Heap, "release" | "allowGrowth" | "schedule"> = processHeap,
+): (open: number) => void {
+  let openNow = 0;
+  /** Number at the last release, and the largest one since. */
+  let released = 0;
+  let peak = 0;
+  /** Set while many streams are open. */
+  let endGrowth: (() => void) | undefined;
+  let isScheduled = false;
+  const isDue = () => {
+    const haveManyBegun = openNow >= released + minStreams && openNow >= released * 1.5;
+    const haveMostEnded = peak >= minStreams && openNow <= peak / 2;
+    return haveManyBegun || haveMostEnded;
+  };
+  const limitGrowth = () => {
+    if (openNow >= minStreams) {
+      endGrowth ??= heap.allowGrowth();
+    } else if (openNow <= minStreams / 2) {
+      endGrowth?.();
+      endGrowth = undefined;
+    }
+  };
+  const relieveAfter = (delayMs: number, seen: number) => {
+    isScheduled = true;
+    heap.schedule(delayMs, () => {
+      isScheduled = false;
+      if (!isDue()) return;
+      if (Math.abs(openNow - seen) > openNow * settling.share) return relieveAfter(settling.lookMs, openNow);
+      released = peak = openNow;
+      heap.release();
+      if (openNow < minStreams) heap.schedule(againMs, heap.release);
+    });
+  };
+  return (open) => {
+    openNow = open;
+    peak = Math.max(peak, open);
+    limitGrowth();
+    if (!isScheduled && isDue()) relieveAfter(reliefDelayMs, open);
+  };
+}
+
 /** Fewer connections leave too little behind for a collection. */
 const minConnections = 10;
+/** Garbage that a handshake and a login leave behind, roughly. */
+const connectionBytes = 400_000;
 /** Connections in one look that make a mass start. The connect gate's default admits fewer. */
 const massStart = 50;
 /** Time without a new connection after which a burst counts as over, and between two looks at it. */
@@ -49,7 +101,10 @@ const releases = { usual: 2, massStart: 4 };
  * keep until the heap grows again. So memory is released after each burst. Growth is limited soon after the first engine, with a
  * collection: earlier, the flag would keep Node from using the cached code of Baileys.
  */
-export function createConnectRelief(heap: Heap = processHeap): () => void {
+export function createConnectRelief(
+  heap: Omit<Heap, "releases"> = processHeap,
+  usage: Pick<Usage, "rssBytes"> = processUsage,
+): () => void {
   let isLimited = false;
   /** Connections of the burst, and those since the last look. */
   let connections = 0;
@@ -66,7 +121,7 @@ export function createConnectRelief(heap: Heap = processHeap): () => void {
     const times = endGrowth ? releases.massStart : releases.usual;
     endGrowth?.();
     endGrowth = undefined;
-    if (connections < minConnections) return;
+    if (connections < minConnections || !isWorthwhile(connections * connectionBytes, usage.rssBytes())) return;
     connections = 0;
     release(times);
   };
@@ -99,7 +154,7 @@ const manySends = 50;
 const sendsLookMs = 1_000;
 
 /** Returns a function to call for each message that is sent. While there are many, the heap may grow. Memory is released afterwards. */
-export function createSendRelief(heap: Heap = processHeap): () => void {
+export function createSendRelief(heap: Omit<Heap, "releases"> = processHeap): () => void {
   let sends = 0;
   /** Set while many messages are sent. */
   let endGrowth: (() => void) | undefined;
@@ -125,47 +180,32 @@ export function createSendRelief(heap: Heap = processHeap): () => void {
   };
 }
 
-/** Readings of a process. */
-export interface Usage {
-  /** Returns the CPU time that the process has used, ms. */
-  cpuMs(): number;
-  /** Returns its resident memory, bytes. */
-  rssBytes(): number;
-}
-
-const processUsage: Usage = {
-  cpuMs() {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1_000;
-  },
-  rssBytes: () => process.memoryUsage.rss(),
-};
-
 /** Time from the start to the first look at whether the process rests. */
 const firstLookMs = 1_000;
 const lookIntervalMs = 3_000;
 /** CPU time between two looks up to which a process rests. */
 const restingCpuMs = 60;
-/** Growth since the last rest that is worth a collection: less comes from timers alone. */
-const worthwhileGrowth = { bytes: 3_145_728, share: 0.05 };
 
 /**
  * Releases memory each time the process comes to rest and has grown: what it loaded and compiled to start, or to answer some calls, leaves
  * garbage that V8 keeps until the heap has grown much further. Returns the function that ends it.
  */
 export function startRestRelief(
-  heap: Pick<Heap, "release" | "schedule"> = processHeap,
+  heap: Pick<Heap, "release" | "releases" | "schedule"> = processHeap,
   usage = processUsage,
 ): () => void {
   let isStopped = false;
   let cpuMs = usage.cpuMs();
-  /** Memory after the last release; undefined until it can be read. */
+  /** Memory at the first rest after the last release. The first rest is always worth one. */
   let restingBytes: number | undefined = 0;
+  let releases: number | undefined;
   const releaseIfWorthwhile = () => {
     const bytes = usage.rssBytes();
+    // Others have released memory meanwhile.
+    if (releases !== undefined && heap.releases !== releases) restingBytes = undefined;
     restingBytes ??= bytes;
-    if (bytes - restingBytes < Math.max(worthwhileGrowth.bytes, restingBytes * worthwhileGrowth.share)) return;
-    restingBytes = undefined;
+    releases = heap.releases;
+    if (!isWorthwhile(bytes - restingBytes, restingBytes)) return;
     heap.release();
     heap.schedule(againMs, heap.release);
   };

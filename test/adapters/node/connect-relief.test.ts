@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import { createConnectRelief, createSendRelief } from "../../../src/adapters/node/memory.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-function openRelief() {
+function openRelief(rssBytes = 60e6) {
   const clock = new FakeClock();
   let releases = 0;
   const limits: string[] = [];
-  const note = createConnectRelief({
+  const heap = {
     release: () => {
       releases += 1;
     },
@@ -16,8 +16,9 @@ function openRelief() {
       limits.push("much");
       return () => void limits.push("little again");
     },
-    schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
-  });
+    schedule: (delayMs: number, callback: () => void) => void clock.schedule(delayMs, callback),
+  };
+  const note = createConnectRelief(heap, { rssBytes: () => rssBytes });
   const connect = (count: number) => {
     for (let n = 0; n < count; n += 1) note();
   };
@@ -25,8 +26,8 @@ function openRelief() {
 }
 
 /** Returns a relief after a first session, which limits the growth of the heap. */
-function openLimited() {
-  const { clock, connect, releases } = openRelief();
+function openLimited(rssBytes?: number) {
+  const { clock, connect, releases } = openRelief(rssBytes);
   connect(1);
   clock.advance(60_000);
   const before = releases();
@@ -56,10 +57,20 @@ describe("memory after connections", () => {
 
   it("is not released after a few connections, until they have become many", () => {
     const { clock, connect, releases } = openLimited();
-    connect(3);
+    connect(12);
     clock.advance(60_000);
     assert.equal(releases(), 0);
-    connect(6);
+    connect(12);
+    clock.advance(60_000);
+    assert.equal(releases(), 2);
+  });
+
+  it("is released later the more memory the process has, as a collection then takes longer", () => {
+    const { clock, connect, releases } = openLimited(300e6);
+    connect(40);
+    clock.advance(60_000);
+    assert.equal(releases(), 0);
+    connect(40);
     clock.advance(60_000);
     assert.equal(releases(), 2);
   });

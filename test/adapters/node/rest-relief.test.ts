@@ -10,17 +10,21 @@ function openProcess() {
   const clock = new FakeClock();
   const usage = { cpu: 400, rss: 100 * megabyte };
   let releases = 0;
+  const release = () => {
+    releases += 1;
+    usage.rss = 80 * megabyte;
+  };
   const stop = startRestRelief(
     {
-      release: () => {
-        releases += 1;
-        usage.rss = 80 * megabyte;
+      release,
+      get releases() {
+        return releases;
       },
       schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
     },
     { cpuMs: () => usage.cpu, rssBytes: () => usage.rss },
   );
-  return { clock, usage, stop, releases: () => releases };
+  return { clock, usage, stop, release, releases: () => releases };
 }
 
 describe("memory at rest", () => {
@@ -35,9 +39,21 @@ describe("memory at rest", () => {
   it("is released again after it has grown", () => {
     const { clock, usage, releases } = openProcess();
     clock.advance(10_000);
-    usage.rss += 6 * megabyte;
+    usage.rss += 9 * megabyte;
     clock.advance(10_000);
     assert.equal(releases(), 4);
+  });
+
+  it("is not released again after others have released it, until it has grown since", () => {
+    const { clock, usage, release, releases } = openProcess();
+    clock.advance(10_000);
+    release();
+    usage.rss = 200 * megabyte;
+    clock.advance(60_000);
+    assert.equal(releases(), 3);
+    usage.rss = 221 * megabyte;
+    clock.advance(60_000);
+    assert.equal(releases(), 5);
   });
 
   it("is not released for a small growth", () => {

@@ -5,10 +5,16 @@ import { FakeClock } from "../../support/fake-clock.ts";
 
 function fixture() {
   const clock = new FakeClock();
-  let releases = 0;
+  const seen = { releases: 0, mayGrow: false };
   const observe = createStreamRelief({
     release: () => {
-      releases += 1;
+      seen.releases += 1;
+    },
+    allowGrowth() {
+      seen.mayGrow = true;
+      return () => {
+        seen.mayGrow = false;
+      };
     },
     schedule: (delayMs, callback) => void clock.schedule(delayMs, callback),
   });
@@ -20,22 +26,49 @@ function fixture() {
       observe(current);
     }
   };
-  return { clock, moveTo, releases: () => releases };
+  return { clock, moveTo, seen };
 }
 
 describe("the relief of memory after many streams", () => {
-  it("releases once, when most of at least a thousand streams have ended", () => {
-    const { clock, moveTo, releases } = fixture();
+  it("releases in two collections when most of at least a thousand streams have ended", () => {
+    const { clock, moveTo, seen } = fixture();
     moveTo(1_200);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 1);
     moveTo(601);
     assert.equal(clock.pending, 0);
     moveTo(0);
-    assert.equal(clock.pending, 1);
-    clock.advance(5_000);
-    assert.equal(releases(), 1);
+    clock.advance(4_999);
+    assert.equal(seen.releases, 1);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 3);
     moveTo(1);
     moveTo(0);
     assert.equal(clock.pending, 0);
+  });
+
+  it("releases once when many have been opened, and no more are", () => {
+    const { clock, moveTo, seen } = fixture();
+    for (let open = 1_000; open <= 10_000; open += 1_000) {
+      moveTo(open);
+      clock.advance(1_000);
+    }
+    assert.equal(seen.releases, 0);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 1);
+    moveTo(14_900);
+    assert.equal(clock.pending, 0);
+    moveTo(15_000);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 2);
+  });
+
+  it("releases in the same way if they have ended soon", () => {
+    const { clock, moveTo, seen } = fixture();
+    moveTo(1_200);
+    moveTo(0);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 2);
   });
 
   it("does not release after few streams", () => {
@@ -46,11 +79,29 @@ describe("the relief of memory after many streams", () => {
   });
 
   it("does not release if the streams have come back meanwhile", () => {
-    const { clock, moveTo, releases } = fixture();
+    const { clock, moveTo, seen } = fixture();
     moveTo(1_200);
+    clock.advance(60_000);
     moveTo(0);
-    moveTo(1_000);
-    clock.advance(5_000);
-    assert.equal(releases(), 0);
+    moveTo(1_100);
+    clock.advance(60_000);
+    assert.equal(seen.releases, 1);
+  });
+});
+
+describe("the heap while many streams are open", () => {
+  it("may grow further until few are left", () => {
+    const { moveTo, seen } = fixture();
+    for (const [open, mayGrow] of [
+      [999, false],
+      [1_000, true],
+      [600, true],
+      [500, false],
+      [999, false],
+      [2_000, true],
+    ] as const) {
+      moveTo(open);
+      assert.equal(seen.mayGrow, mayGrow, `with ${open} open`);
+    }
   });
 });

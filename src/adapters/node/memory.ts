@@ -90,7 +90,7 @@ const minConnections = 10;
 /** Garbage that a handshake and a login leave behind, roughly. */
 const connectionBytes = 400_000;
 /** Connections in one look that make a mass start. The connect gate's default admits fewer. */
-const massStart = 50;
+const massStart = 75;
 /** Time without a new connection after which a burst counts as over, and between two looks at it. */
 const burstEndMs = 1_000;
 /** Collections after a burst. */

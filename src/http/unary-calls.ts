@@ -221,10 +221,14 @@ const unimplemented = (method: DescMethod): Implementation => {
 /** An error that no interceptor has worded for callers. */
 const hiddenError = (cause: unknown) => new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
 
+const abortedError = () => new ConnectError("This operation was aborted", Code.Canceled);
+/** Reason for the signals of answered calls. Each call that reads its signal ends with one, and an error of its own takes longest. */
+const answered = abortedError();
+
 /** Returns a signal that aborts once the client has left or has its answer, or once `shutdown` aborts. */
 export function signalOf(res: HttpResponse, shutdown: AbortSignal | undefined): AbortSignal {
   const controller = new AbortController();
-  const left = () => abort(new ConnectError("This operation was aborted", Code.Canceled));
+  const left = () => abort(("stream" in res ? res.stream : res).writableFinished ? answered : abortedError());
   const shutDown = () => abort(shutdown?.reason);
   const abort = (reason: unknown) => {
     res.off("close", left);

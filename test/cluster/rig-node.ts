@@ -11,6 +11,8 @@ export interface RigNodeOptions {
   readonly whatsappUrl: string;
   /** Factor of the cluster's times. */
   readonly timeScale: number;
+  /** False if nothing goes through its links. */
+  readonly hasLinks: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +39,7 @@ export class RigNode {
   }
 
   static async start(options: RigNodeOptions): Promise<RigNode> {
-    const { name, storeUrl, whatsappUrl, timeScale, env } = options;
+    const { name, storeUrl, whatsappUrl, timeScale, hasLinks, env } = options;
     await using stack = new AsyncDisposableStack();
     const url = new URL(storeUrl);
     const store = await openLink(Number(url.port));
@@ -48,9 +50,9 @@ export class RigNode {
     stack.defer(() => peers.close());
     server = await ServerProcess.start(
       {
-        SESSIOND_STORE: url.href,
+        SESSIOND_STORE: hasLinks ? url.href : storeUrl,
         SESSIOND_NODE: name,
-        SESSIOND_NODE_URL: `http://127.0.0.1:${peers.port}`,
+        ...(hasLinks && { SESSIOND_NODE_URL: `http://127.0.0.1:${peers.port}` }),
         SESSIOND_NOWEB_URL: `${whatsappUrl}?node=${name}`,
         SESSIOND_CONNECTS_PER_SECOND: "200",
         SESSIOND_TEST_TIME_SCALE: String(timeScale),

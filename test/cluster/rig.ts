@@ -9,6 +9,8 @@ export interface RigOptions {
   readonly nodes: number;
   /** Factor of the cluster's times; 1 for the real ones. */
   readonly timeScale: number;
+  /** False to do without the proxies whose traffic tests hold or cut, where times are measured. Default true. */
+  readonly hasLinks?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -39,7 +41,7 @@ export class Rig implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open({ nodes: count, timeScale, env = {} }: RigOptions): Promise<Rig> {
+  static async open({ nodes: count, timeScale, hasLinks = true, env = {} }: RigOptions): Promise<Rig> {
     await using stack = new AsyncDisposableStack();
     const postgres = await startPostgres();
     stack.defer(() => postgres.close());
@@ -50,7 +52,7 @@ export class Rig implements AsyncDisposable {
     const nodes: RigNode[] = [];
     stack.defer(async () => void (await Promise.all(nodes.map((node) => node.close()))));
     const start = async (n: number) => {
-      nodes.push(await RigNode.start({ name: `n${n}`, storeUrl, whatsappUrl: whatsapp.url, timeScale, env }));
+      nodes.push(await RigNode.start({ name: `n${n}`, storeUrl, whatsappUrl: whatsapp.url, timeScale, hasLinks, env }));
     };
     // The first one makes the schema.
     await start(0);

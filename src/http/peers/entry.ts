@@ -2,7 +2,13 @@ import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { errorBody } from "../dialect.ts";
-import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
+import { type HttpRequest, type HttpResponse, isGone, jsonAnswer, type RequestListener, refuse } from "../exchange.ts";
+import { RequestHeaders } from "../request-headers.ts";
+import { createUnaryRun, HttpCaller, sendAnswer, type UnaryRun } from "../server/direct-unary.ts";
+import { createAnswerWriter } from "../server/unary-answer.ts";
+import { readMessage } from "../server/unary-body.ts";
+import { plainFormatOf } from "../server/unary-format.ts";
+import { collectUnaryRpcs } from "../unary-calls.ts";
 import type { PeerClock } from "./peer-clock.ts";
 import { callHeader, digestOf, Judge, proofHeader, timeHeader } from "./proof.ts";
 
@@ -29,28 +35,28 @@ export interface PeerEntryOptions {
  * that nobody else can see that the entry exists.
  */
 export function withPeerEntry(listener: RequestListener, options: PeerEntryOptions): RequestListener {
-  const { maxBytes = 5 * 1024 * 1024 } = options;
+  const { maxBytes = 5 * 1024 * 1024, shutdownSignal } = options;
   const judge = new Judge(options.self, options.key, options.clock);
-  const router = createConnectRouter({ shutdownSignal: options.shutdownSignal, acceptCompression: [] });
-  options.routes(router);
-  const rpcs = new Map(router.handlers.map((handler) => [`${peerPrefix}${handler.requestPath}`, handler]));
+  const rpcs = rpcsOf(options, maxBytes);
 
-  async function serve(rpc: UniversalHandler, req: HttpRequest, res: HttpResponse, call: ReturnType<Judge["judge"]>) {
+  async function serve(rpc: Rpc, req: HttpRequest, res: HttpResponse, call: ReturnType<Judge["judge"]>) {
     if (call.kind !== "proven") {
       const headers = call.kind === "untimely" ? { [timeHeader]: call.time } : {};
       refuse(req, res, jsonAnswer(401, errorBody(401, ""), headers));
       return;
     }
     const { digest, headers } = call.call;
-    const body = await readBody(req, maxBytes);
-    if (body === undefined || digestOf(body) !== digest) {
-      send(req, res, jsonAnswer(401, errorBody(401, "")));
+    const body = await readMessage(req, { isEnveloped: false, maxBytes });
+    if (!(body instanceof Uint8Array) || digestOf(body) !== digest) {
+      refuse(req, res, jsonAnswer(401, errorBody(401, "")));
       return;
     }
-    const request = universalRequestFromNodeRequest(req, res, undefined, undefined);
-    const header = new Headers([...request.header].filter(([name]) => isProtocolHeader(name)));
-    for (const [name, value] of headers) header.set(name, value);
-    await universalResponseToNodeResponse(await rpc({ ...request, header, body: one(body) }), res);
+    const format = rpc.run && plainFormatOf(req);
+    if (!rpc.run || !format) return callConnect(rpc.handler, req, res, headers, body);
+    const header = new RequestHeaders(Object.fromEntries(headers));
+    const caller = new HttpCaller(req, res, { ...format, header, shutdownSignal });
+    const outcome = await rpc.run(caller, format, async () => body);
+    if (!isGone(res) && "result" in outcome) sendAnswer(res, await writeAnswer(outcome, format, undefined));
   }
 
   return (req, res) => {
@@ -58,7 +64,7 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
     const text = req.headers[callHeader];
     const proof = req.headers[proofHeader];
     if (rpc === undefined || typeof text !== "string" || typeof proof !== "string") return listener(req, res);
-    const call = judge.judge(text, proof, rpc.requestPath);
+    const call = judge.judge(text, proof, rpc.handler.requestPath);
     if (call.kind === "unproven") return listener(req, res);
     req.on("error", ignore);
     res.on("error", ignore);
@@ -67,20 +73,43 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
   };
 }
 
+/** An RPC that other nodes may call. */
+interface Rpc {
+  readonly handler: UniversalHandler;
+  /** Runs plain unary calls; undefined for streams. */
+  readonly run: UnaryRun | undefined;
+}
+
+const writeAnswer = createAnswerWriter([]);
+
+function rpcsOf({ routes, shutdownSignal }: PeerEntryOptions, maxBytes: number): ReadonlyMap<string, Rpc> {
+  const router = createConnectRouter({ shutdownSignal, acceptCompression: [] });
+  routes(router);
+  const unaryRpcs = collectUnaryRpcs(routes);
+  return new Map(
+    router.handlers.map((handler) => {
+      const unary = unaryRpcs.get(handler.method);
+      return [`${peerPrefix}${handler.requestPath}`, { handler, run: unary && createUnaryRun(unary, maxBytes) }];
+    }),
+  );
+}
+
+/** Answers streams, and calls with a deadline. */
+async function callConnect(
+  handler: UniversalHandler,
+  req: HttpRequest,
+  res: HttpResponse,
+  headers: readonly (readonly [name: string, value: string])[],
+  body: Uint8Array,
+): Promise<void> {
+  const request = universalRequestFromNodeRequest(req, res, undefined, undefined);
+  const header = new Headers([...request.header].filter(([name]) => isProtocolHeader(name)));
+  for (const [name, value] of headers) header.set(name, value);
+  await universalResponseToNodeResponse(await handler({ ...request, header, body: one(body) }), res);
+}
+
 /** Returns true for a header of the RPC protocol, which describes the bytes that were sent. */
 export const isProtocolHeader = (name: string): boolean => /^(content-|connect-|accept-encoding$)/.test(name);
-
-/** Returns the whole body; undefined if it is too large. */
-async function readBody(req: HttpRequest, maxBytes: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of req) {
-    size += chunk.byteLength;
-    if (size > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
 
 async function* one<T>(value: T): AsyncGenerator<T> {
   yield value;

@@ -8,6 +8,7 @@ import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-n
 import { isProtocolHeader, peerPrefix } from "./entry.ts";
 import type { PeerClock } from "./peer-clock.ts";
 import { callHeader, digestOf, Prover, proofHeader, timeHeader } from "./proof.ts";
+import { createUnaryClient, type Ends } from "./unary-client.ts";
 
 /** Options for calls to other nodes. */
 export interface PeersOptions {
@@ -90,12 +91,6 @@ export class Peers {
   }
 }
 
-interface Ends {
-  readonly name: string;
-  readonly url: string;
-  readonly self: string;
-}
-
 class OpenPeer implements Peer {
   readonly url: string;
   readonly transport: Transport;
@@ -109,7 +104,7 @@ class OpenPeer implements Peer {
     const pings = { pingIntervalMs, pingTimeoutMs, idleConnectionTimeoutMs: idleTimeoutMs };
     this.#manager = new Http2SessionManager(ends.url, pings, tls);
     const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => this.#manager });
-    this.transport = createTransport({
+    const connect = createTransport({
       httpClient: proving(send, prover, ends),
       baseUrl: `${new URL(ends.url).origin}${peerPrefix}`,
       useBinaryFormat: true,
@@ -120,6 +115,14 @@ class OpenPeer implements Peer {
       readMaxBytes: 0xffffffff,
       writeMaxBytes: 0xffffffff,
     });
+    const unary = createUnaryClient(this.#manager, prover, ends);
+    this.transport = {
+      stream: connect.stream,
+      unary: (method, signal, timeoutMs, header, message) =>
+        timeoutMs === undefined
+          ? unary(method, signal, header, message)
+          : connect.unary(method, signal, timeoutMs, header, message),
+    };
   }
 
   async connect(): Promise<void> {

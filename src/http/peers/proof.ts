@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, randomUUID, timingSafeEqual } from "node:crypto";
 import type { PeerClock, ProcessMoment } from "./peer-clock.ts";
 
 // Nodes prove themselves to each other with a key that only the cluster has. A proof is good for one call of one process, and only for
@@ -35,22 +35,21 @@ export const deriveProofKey = (secret: Uint8Array): Uint8Array =>
   new Uint8Array(hkdfSync("sha256", secret, "", "sessiond peers 1", 32));
 
 /** Returns the digest of a body for a call's description. */
-export const digestOf = (body: Uint8Array): string => createHash("sha256").update(body).digest("base64url");
+export const digestOf = (body: Uint8Array): string => hash("sha256", body, "base64url");
 
 /** Proves calls to other nodes. */
 export class Prover {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #clock: PeerClock;
 
   constructor(key: Uint8Array, clock: PeerClock) {
-    this.#key = key;
+    this.#key = createSecretKey(key);
     this.#clock = clock;
   }
 
   /** Returns the headers that prove a call. */
   prove(call: ProvenCall): { readonly call: string; readonly proof: string } {
-    const nonce = randomBytes(12).toString("base64url");
-    const envelope: Envelope = { ...call, ...this.#clock.momentAt(call.to), nonce };
+    const envelope: Envelope = { ...call, ...this.#clock.momentAt(call.to), nonce: randomUUID() };
     const text = Buffer.from(JSON.stringify(envelope)).toString("base64url");
     return { call: text, proof: mac(this.#key, "call", text) };
   }
@@ -74,14 +73,14 @@ export type Judgement =
 /** Judges the proofs of calls that come in. */
 export class Judge {
   readonly #self: string;
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #clock: PeerClock;
   /** The nonces of calls that would still be timely, by the order in which they came, with the time until which they are. */
   readonly #nonces = new Map<string, number>();
 
   constructor(self: string, key: Uint8Array, clock: PeerClock) {
     this.#self = self;
-    this.#key = key;
+    this.#key = createSecretKey(key);
     this.#clock = clock;
   }
 
@@ -114,7 +113,7 @@ export class Judge {
   }
 }
 
-const mac = (key: Uint8Array, use: string, text: string): string =>
+const mac = (key: KeyObject, use: string, text: string): string =>
   createHmac("sha256", key).update(`${use}\n${text}`).digest("base64url");
 
 /** Compares in constant time. */

@@ -23,21 +23,47 @@ export interface DirectUnaryOptions {
 /** Answers a plain call and returns true. Returns false, or calls `onOther` with the bytes read so far, if Connect must answer it. */
 export type DirectUnary = (req: HttpRequest, res: HttpResponse, onOther: (body: OtherBody) => void) => boolean;
 
+/** Creates the function that answers the plain calls of an RPC. */
+export function createDirectUnary(rpc: UnaryRpc, options: DirectUnaryOptions): DirectUnary {
+  const { readMaxBytes: maxBytes, writeAnswer, shutdownSignal } = options;
+  const run = createUnaryRun(rpc, maxBytes);
+  return (req, res, onOther) => {
+    const format = plainFormatOf(req);
+    if (format === undefined) return false;
+    const { isEnveloped } = format;
+    const caller = new HttpCaller(req, res, { ...format, header: new RequestHeaders(req.headers), shutdownSignal });
+    run(caller, format, () => readMessage(req, { isEnveloped, maxBytes }))
+      .then(async (outcome) => {
+        if (isGone(res)) return;
+        if ("isComplete" in outcome) onOther(outcome);
+        else sendAnswer(res, await writeAnswer(outcome, format, acceptedBy(req, format)));
+      })
+      // The client has left.
+      .catch(() => res.destroy());
+    return true;
+  };
+}
+
 // The library's own limit.
 const writeMaxBytes = 0xffffffff;
 
-/** Creates the function that answers the plain calls of an RPC. */
-export function createDirectUnary(rpc: UnaryRpc, options: DirectUnaryOptions): DirectUnary {
-  const { readMaxBytes, writeAnswer, shutdownSignal } = options;
+/** Lets a call in, reads its message by `read` and runs it. Resolves to the body if that is not one plain message. */
+export type UnaryRun = (
+  caller: Caller,
+  format: Pick<UnaryFormat, "isBinary">,
+  read: () => Promise<Uint8Array | OtherBody>,
+) => Promise<UnaryOutcome | OtherBody>;
+
+/** Creates the function that runs the plain calls of an RPC. */
+export function createUnaryRun(rpc: UnaryRpc, readMaxBytes: number): UnaryRun {
   const { method } = rpc;
   const serialization = createMethodSerializationLookup(method, undefined, undefined, { readMaxBytes, writeMaxBytes });
-
-  async function outcomeOf(caller: RpcCaller, { isBinary, isEnveloped }: UnaryFormat) {
+  return async (caller, { isBinary }, read) => {
     let call: UnaryCall | undefined;
     let result: UnaryOutcome["result"];
     try {
       await rpc.gate({ method, requestHeader: caller.header });
-      const body = await readMessage(caller.req, { isEnveloped, maxBytes: readMaxBytes });
+      const body = await read();
       if (!(body instanceof Uint8Array)) return body;
       call = new UnaryCall(method, serialization.getI(isBinary).parse(body), caller);
       result = serialization.getO(isBinary).serialize(await rpc.run(call));
@@ -45,21 +71,6 @@ export function createDirectUnary(rpc: UnaryRpc, options: DirectUnaryOptions): D
       result = error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal);
     }
     return { result, header: call?.presentHeader, trailer: call?.presentTrailer };
-  }
-
-  return (req, res, onOther) => {
-    const format = plainFormatOf(req);
-    if (format === undefined) return false;
-    const caller = new RpcCaller(req, res, format, shutdownSignal);
-    outcomeOf(caller, format)
-      .then(async (outcome) => {
-        if (isGone(res)) return;
-        if ("isComplete" in outcome) onOther(outcome);
-        else send(res, await writeAnswer(outcome, format, acceptedBy(req, format)));
-      })
-      // The client has left.
-      .catch(() => res.destroy());
-    return true;
   };
 }
 
@@ -68,24 +79,32 @@ function acceptedBy({ headers }: HttpRequest, { acceptHeader }: UnaryFormat): st
   return typeof accepted === "string" ? accepted : accepted?.join(", ");
 }
 
-/** The caller of an RPC over HTTP. */
-class RpcCaller implements Caller {
+/** Parts of a caller that its request does not have. */
+export interface HttpCallerOptions {
+  /** Headers for the RPC. */
   readonly header: Headers;
-  readonly req: HttpRequest;
   readonly protocolName: string;
+  readonly shutdownSignal: AbortSignal | undefined;
+}
+
+/** The caller of an RPC over HTTP. */
+export class HttpCaller implements Caller {
+  readonly header: Headers;
+  readonly protocolName: string;
+  readonly #req: HttpRequest;
   readonly #res: HttpResponse;
   readonly #shutdownSignal: AbortSignal | undefined;
 
-  constructor(req: HttpRequest, res: HttpResponse, { protocolName }: UnaryFormat, shutdownSignal?: AbortSignal) {
-    this.header = new RequestHeaders(req.headers);
-    this.req = req;
+  constructor(req: HttpRequest, res: HttpResponse, { header, protocolName, shutdownSignal }: HttpCallerOptions) {
+    this.header = header;
     this.protocolName = protocolName;
+    this.#req = req;
     this.#res = res;
     this.#shutdownSignal = shutdownSignal;
   }
 
   get url(): string {
-    const { socket, url, headers } = this.req;
+    const { socket, url, headers } = this.#req;
     const scheme = "encrypted" in socket && socket.encrypted ? "https" : "http";
     return new URL(url ?? "", `${scheme}://${headers[":authority"] ?? headers.host}`).toString();
   }
@@ -98,7 +117,8 @@ class RpcCaller implements Caller {
 /** Node.js sends a text in one piece with its headers, and bytes in a piece of their own. Copying large bodies costs more than that. */
 const maxTextBytes = 16 * 1024;
 
-function send(res: HttpResponse, { status, header, body, trailer }: UnaryAnswer): void {
+/** Sends the complete answer of an RPC. */
+export function sendAnswer(res: HttpResponse, { status, header, body, trailer }: UnaryAnswer): void {
   if (trailer !== undefined) res.addTrailers(trailer);
   if ("stream" in res) {
     // The compatibility API would send trailers with every answer.

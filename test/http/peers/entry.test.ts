@@ -3,7 +3,10 @@ import { readFile } from "node:fs/promises";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { SessionService, StopSessionRequestSchema } from "../../../gen/sessiond/v1/session_service_pb.js";
+import { withPeerEntry } from "../../../src/http/peers/entry.ts";
 import { PeerClock } from "../../../src/http/peers/peer-clock.ts";
 import { Peers } from "../../../src/http/peers/peers.ts";
 import {
@@ -14,6 +17,7 @@ import {
   proofHeader,
   timeHeader,
 } from "../../../src/http/peers/proof.ts";
+import { createServer } from "../../../src/http/server/server.ts";
 import { startTwoNodes } from "../../support/two-nodes.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
@@ -37,6 +41,29 @@ async function openNode(t: TestContext) {
   });
   return { url: b.url, post, prover, headersOf };
 }
+
+/** Starts an entry with one RPC, and returns the node that it belongs to, as a caller sees it. */
+async function openEntry(t: TestContext, stopSession: NonNullable<Implementation["stopSession"]>) {
+  const key = deriveProofKey(new Uint8Array(32).fill(1));
+  const listener = withPeerEntry(() => assert.fail("the call is proven"), {
+    self: "b",
+    key,
+    clock: new PeerClock(),
+    routes: (router) => router.service(SessionService, { stopSession }),
+    shutdownSignal: new AbortController().signal,
+  });
+  const server = createServer({ host: "127.0.0.1", port: 0, handler: listener });
+  const { port } = await server.listen();
+  const peers = new Peers({ self: "a", key, clock: new PeerClock() });
+  t.after(async () => {
+    peers.close();
+    await server.close(0);
+  });
+  return peers.to({ name: "b", url: `http://127.0.0.1:${port}` }).transport;
+}
+
+type Implementation = Partial<ServiceImpl<typeof SessionService>>;
+const { stopSession } = SessionService.method;
 
 const call = { from: "a", to: "b", path, digest: digestOf(body), headers: [] };
 
@@ -101,4 +128,54 @@ describe("the entry for other nodes", () => {
     t.after(() => strangers.close());
     await assert.rejects(strangers.to({ name: "b", url }).connect());
   });
+
+  for (const [what, timeoutMs] of [
+    ["without a deadline", undefined],
+    ["with a deadline", 60_000],
+  ] as const) {
+    it(`takes the headers of a call ${what}, and gives its response, headers and trailers back`, async (t) => {
+      const transport = await openEntry(t, ({ session }, { requestHeader, responseHeader, responseTrailer }) => {
+        responseHeader.set("etag", requestHeader.get("if-match") ?? "");
+        responseTrailer.set("x-trailer", "end");
+        return { session: { name: session } };
+      });
+      const headers = { "if-match": '"7"' };
+      for (const session of ["alice", "bob".repeat(100_000)]) {
+        const answer = await transport.unary(stopSession, undefined, timeoutMs, headers, { session });
+        assert.equal(answer.message.session?.name, session);
+        assert.deepEqual([answer.header.get("etag"), answer.trailer.get("x-trailer")], ['"7"', "end"]);
+      }
+    });
+
+    it(`gives the error of a call ${what} with its code, details and metadata`, async (t) => {
+      const transport = await openEntry(t, ({ session }) => {
+        const details = [{ desc: ErrorInfoSchema, value: { reason: "GONE" } }];
+        throw new ConnectError(`no ${session}`, Code.NotFound, { "x-node": "b" }, details);
+      });
+      const error = await transport.unary(stopSession, undefined, timeoutMs, undefined, { session: "é" }).then(
+        () => assert.fail("it is answered"),
+        (reason) => ConnectError.from(reason),
+      );
+      const [info] = error.findDetails(ErrorInfoSchema);
+      assert.deepEqual(
+        [error.rawMessage, error.code, error.metadata.get("x-node"), info?.reason],
+        ["no é", Code.NotFound, "b", "GONE"],
+      );
+    });
+
+    it(`aborts a call ${what} that its caller leaves`, async (t) => {
+      const [begun, aborted] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
+      const transport = await openEntry(t, async (_request, { signal }) => {
+        signal.addEventListener("abort", () => aborted.resolve(signal.reason));
+        begun.resolve();
+        throw await aborted.promise;
+      });
+      const leaving = new AbortController();
+      const answer = transport.unary(stopSession, leaving.signal, timeoutMs, undefined, { session: "alice" });
+      const rejected = assert.rejects(answer);
+      await begun.promise;
+      leaving.abort();
+      await Promise.all([rejected, aborted.promise]);
+    });
+  }
 });

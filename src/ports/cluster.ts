@@ -94,6 +94,23 @@ export interface GivenSession {
   readonly node: string;
 }
 
+/** An event in the form in which the store has it. */
+export interface StoredEvent {
+  readonly session: string;
+  readonly id: string;
+  readonly value: Uint8Array;
+}
+
+/** Events that a node has added to the log by one write. */
+export interface LoggedEvents {
+  /** The log's end before them. */
+  readonly afterSeq: bigint;
+  /** `seq` of the last one. */
+  readonly seq: bigint;
+  /** All of them in their order, or none: then they are to be read from the store. */
+  readonly events: readonly StoredEvent[];
+}
+
 /** The part of a backend that several nodes share. */
 export interface Cluster {
   readonly placement: Placement;
@@ -103,16 +120,13 @@ export interface Cluster {
   /** Lets the other nodes know where this one listens. */
   announce(address: NodeAddress): Promise<void>;
   readonly values: SharedValues;
+  /** Calls `callback` after each write of this node that has added to the log. Returns the function that cancels it. */
+  onCommit(callback: (logged: LoggedEvents) => void): () => void;
   /**
-   * Calls `callback` after each write of this node that has added to the log, with the `seq` of its last event. Returns the function
-   * that cancels it.
+   * Says what another node has logged: the backend goes on to there at once instead of at its next poll. A call may come twice, late or
+   * never.
    */
-  onCommit(callback: (seq: bigint) => void): () => void;
-  /**
-   * Says that another node has logged up to `seq`: the backend reads on at once instead of at its next poll. A call may come twice, late
-   * or never.
-   */
-  announced(seq: bigint): void;
+  announced(logged: LoggedEvents): void;
   /** Calls `callback` after each hand-over of this node to a certain one. Returns the function that cancels it. */
   onGiven(callback: (given: GivenSession) => void): () => void;
   /**

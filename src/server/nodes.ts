@@ -86,7 +86,7 @@ export function createAccess(
     placement,
     peers,
     clock,
-    onHead: (seq) => cluster.announced(seq),
+    onLogged: (logged) => cluster.announced(logged),
     onEndedLogin: (login) => logins.endElsewhere(login),
     onGiven: (given) => cluster.offered(given),
   });
@@ -95,7 +95,7 @@ export function createAccess(
     logins,
     news,
     followNews() {
-      const cancels = [cluster.onCommit((seq) => news.logged(seq)), cluster.onGiven((given) => news.gave(given))];
+      const cancels = [cluster.onCommit((logged) => news.logged(logged)), cluster.onGiven((given) => news.gave(given))];
       reader.start();
       return () => {
         for (const cancel of cancels) cancel();

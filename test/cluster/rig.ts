@@ -11,6 +11,8 @@ export interface RigOptions {
   readonly timeScale: number;
   /** False to do without the proxies whose traffic tests hold or cut, where times are measured. Default true. */
   readonly hasLinks?: boolean;
+  /** Settings of PostgreSQL beside those of tests. */
+  readonly postgres?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -41,9 +43,15 @@ export class Rig implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open({ nodes: count, timeScale, hasLinks = true, env = {} }: RigOptions): Promise<Rig> {
+  static async open({
+    nodes: count,
+    timeScale,
+    hasLinks = true,
+    postgres: settings,
+    env = {},
+  }: RigOptions): Promise<Rig> {
     await using stack = new AsyncDisposableStack();
-    const postgres = await startPostgres();
+    const postgres = await startPostgres(settings);
     stack.defer(() => postgres.close());
     const storeUrl = await postgres.createDatabase();
     const whatsapp = await startWhatsApp();

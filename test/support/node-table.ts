@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Event } from "../../gen/sessiond/v1/event_pb.js";
 import type { Backend } from "../../src/ports/backend.ts";
-import type { Cluster, ClusterNode, GivenSession, Owner, SharedValues } from "../../src/ports/cluster.ts";
+import type { Cluster, ClusterNode, GivenSession, LoggedEvents, Owner, SharedValues } from "../../src/ports/cluster.ts";
 import { OwnedElsewhere, type Sessions, type Snapshot } from "../../src/ports/sessions.ts";
 
 /** A cluster whose nodes are in one process and share one backend. Tests write the table of owners. */
@@ -10,7 +10,7 @@ export class NodeTable {
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #owners = new Map<string, string>();
   readonly #bound = new Set<string>();
-  readonly #onCommit = new Map<string, Set<(seq: bigint) => void>>();
+  readonly #onCommit = new Map<string, Set<(logged: LoggedEvents) => void>>();
   readonly #onGiven = new EventEmitter();
   readonly #stored = new Map<string, Uint8Array>();
   readonly #values: SharedValues = {
@@ -99,11 +99,13 @@ export class NodeTable {
   #tell(self: string, events: Event[]): Event[] {
     const last = events.at(-1);
     if (last) this.onCommitted(last.seq);
-    if (last) for (const callback of this.#callbacksOf(self)) callback(last.seq);
+    if (last)
+      for (const callback of this.#callbacksOf(self))
+        callback({ afterSeq: last.seq - BigInt(events.length), seq: last.seq, events: [] });
     return events;
   }
 
-  #callbacksOf(self: string): Set<(seq: bigint) => void> {
+  #callbacksOf(self: string): Set<(logged: LoggedEvents) => void> {
     const callbacks = this.#onCommit.get(self) ?? new Set();
     this.#onCommit.set(self, callbacks);
     return callbacks;
@@ -138,7 +140,7 @@ export class NodeTable {
         const callbacks = this.#callbacksOf(self).add(callback);
         return () => void callbacks.delete(callback);
       },
-      announced: (seq) => this.onAnnounced(self, seq),
+      announced: ({ seq }) => this.onAnnounced(self, seq),
       onGiven: (callback) => {
         this.#onGiven.on(self, callback);
         return () => void this.#onGiven.off(self, callback);

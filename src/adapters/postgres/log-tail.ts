@@ -1,4 +1,5 @@
 import { StoreUnavailable } from "../../domain/errors.ts";
+import type { LoggedEvents } from "../../ports/cluster.ts";
 import type { Logger } from "../../ports/system.ts";
 import type { Readers } from "../embedded/readers.ts";
 import type { StoredEvents, TailPage } from "./stored-events.ts";
@@ -22,8 +23,10 @@ export interface LogTailOptions {
  */
 export class LogTail {
   readonly #options: LogTailOptions;
-  readonly #listeners = new Set<(seq: bigint) => void>();
+  readonly #listeners = new Set<(logged: LoggedEvents) => void>();
   #lastSeq: bigint;
+  /** The end of the log that was read last: removals up to there are known. What is told or written here does not tell of removals. */
+  #readSeq: bigint;
   #reading: Promise<void> | undefined;
   /** The read that begins when the present one is done. */
   #next: Promise<void> | undefined;
@@ -31,6 +34,7 @@ export class LogTail {
   constructor(options: LogTailOptions) {
     this.#options = options;
     this.#lastSeq = options.lastSeq;
+    this.#readSeq = options.lastSeq;
   }
 
   /** The end of the log that readers see. */
@@ -38,9 +42,9 @@ export class LogTail {
     return this.#lastSeq;
   }
 
-  /** Calls `listener` after each group of this node that has added events, with the last one's `seq`. Returns the function that cancels it. */
-  onLogged(listener: (seq: bigint) => void): () => void {
-    const own = (seq: bigint) => listener(seq);
+  /** Calls `listener` after each group of this node that has added events. Returns the function that cancels it. */
+  onLogged(listener: (logged: LoggedEvents) => void): () => void {
+    const own = (logged: LoggedEvents) => listener(logged);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
   }
@@ -50,7 +54,7 @@ export class LogTail {
     const { events, pause } = this.#options;
     for (let failures = 0; this.#lastSeq < seq; ) {
       try {
-        this.#take(await events.tail(this.#lastSeq, seq));
+        this.#takeRead(await events.tail(this.#lastSeq, this.#readSeq, seq));
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         // The group is written: nothing is left but to try again.
@@ -61,10 +65,17 @@ export class LogTail {
   }
 
   /** A group of this node is written and about to be published. */
-  logged(lastSeq: bigint): void {
-    if (lastSeq <= this.#lastSeq) return;
-    this.#lastSeq = lastSeq;
-    for (const listener of this.#listeners) listener(lastSeq);
+  logged(logged: LoggedEvents): void {
+    if (logged.seq <= this.#lastSeq) return;
+    this.#lastSeq = logged.seq;
+    for (const listener of this.#listeners) listener(logged);
+  }
+
+  /** Another node has logged events. They need not be read if they come right after the end of the log here. */
+  told(logged: LoggedEvents): void {
+    if (logged.events.length > 0 && logged.afterSeq === this.#lastSeq)
+      this.#take(this.#options.events.toldPage(logged));
+    else this.announced(logged.seq);
   }
 
   /** Another node may have logged up to `seq`. */
@@ -103,12 +114,17 @@ export class LogTail {
 
   async #readPages(): Promise<void> {
     for (;;) {
-      const page = await this.#options.events.tail(this.#lastSeq);
+      const page = await this.#options.events.tail(this.#lastSeq, this.#readSeq);
       // Events of this node may be among them. They are published with the records that they belong to, and then left out here.
       await this.#options.flushed();
-      this.#take(page);
+      this.#takeRead(page);
       if (page.drained) return;
     }
+  }
+
+  #takeRead(page: TailPage): void {
+    this.#take(page);
+    if (page.throughSeq > this.#readSeq) this.#readSeq = page.throughSeq;
   }
 
   /** Publishes what is new of a stretch of the log that began no later than the present end. */

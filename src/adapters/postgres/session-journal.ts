@@ -75,9 +75,7 @@ export class SessionJournal {
       store,
       clock,
       placed: (afterSeq) => this.tail.fillThrough(afterSeq),
-      logged: (lastSeq) => {
-        if (lastSeq !== undefined) this.tail.logged(lastSeq);
-      },
+      logged: (events) => this.tail.logged(events),
       restored: () => this.#restored(),
       lost: (sessions) => this.#lose(sessions),
       refused: (sessions) => this.#owned.reload(sessions),

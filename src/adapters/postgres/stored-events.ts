@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../../gen/sessiond/v1/event_pb.js";
+import type { LoggedEvents } from "../../ports/cluster.ts";
 import { EventWindow } from "../embedded/event-window.ts";
 import { type LogPage, pageSize } from "../embedded/followers.ts";
 import type { Trimmed } from "../embedded/trimmed.ts";
@@ -13,16 +14,20 @@ export interface EventRow {
   readonly seq: bigint;
   readonly session: string;
   readonly id: string;
-  readonly value: Buffer;
+  readonly value: Uint8Array;
 }
 
-/** A row of a page with a fact from the same moment, which comes also without events. */
-interface PageRow extends Record<string, unknown> {
-  readonly fact: bigint | null;
+/** A row of a page, without an event if its seq is null. */
+interface LoggedRow {
   readonly seq: bigint | null;
   readonly session: string;
   readonly id: string;
-  readonly value: Buffer;
+  readonly value: Uint8Array;
+}
+
+/** A row of a page with a fact from the same moment, which comes also without events. */
+interface PageRow extends LoggedRow, Record<string, unknown> {
+  readonly fact: bigint | null;
 }
 
 /** An event whose stored bytes are no event. */
@@ -100,31 +105,42 @@ export class StoredEvents {
     return pageOf(this.#eventsOf(rows), throughSeq, pageSize);
   }
 
-  /** What is new in the whole log after `afterSeq`, up to `throughSeq` or the log's end, or the first part of it. */
-  async tail(afterSeq: bigint, throughSeq: bigint = endless): Promise<TailPage> {
+  /**
+   * What is new in the whole log after `afterSeq`, up to `throughSeq` or the log's end, or the first part of it; with the sessions that
+   * were removed when the log ended at `removedSince` or later.
+   */
+  async tail(afterSeq: bigint, removedSince: bigint, throughSeq: bigint = endless): Promise<TailPage> {
     const rows = await this.#reads.query<PageRow & { removed: string }>(
       `SELECT ${headOfLog} AS fact, (
         SELECT coalesce(json_agg(json_build_array(session, removed_seq::text)), '[]')::text
-        FROM sessiond.lease WHERE removed_seq >= $1
+        FROM sessiond.lease WHERE removed_seq >= $4
       ) AS removed, e.*
       FROM (VALUES (1)) AS one LEFT JOIN (
         SELECT seq, session, id, value FROM sessiond.event WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3
       ) AS e ON true ORDER BY e.seq`,
-      [afterSeq, throughSeq, tailSize],
+      [afterSeq, throughSeq, tailSize, removedSince],
     );
     const [first] = rows;
     const headSeq = first?.fact ?? afterSeq;
     const removed: [string, string][] = JSON.parse(first?.removed ?? "[]");
-    const broken: BrokenEvent[] = [];
-    const events = this.#eventsOf(rows, (seq, error) => broken.push({ seq, error }));
     const isDrained = rows.length < tailSize;
     return {
-      events,
+      ...this.#readableOf(rows),
       throughSeq: isDrained ? (throughSeq < headSeq ? throughSeq : headSeq) : (rows.at(-1)?.seq ?? headSeq),
       drained: isDrained,
-      broken,
       removed: removed.map(([session, seq]) => ({ session: fromStoredText(session), throughSeq: BigInt(seq) })),
     };
+  }
+
+  /** The page of events that another node has told. */
+  toldPage({ afterSeq, seq: throughSeq, events }: LoggedEvents): TailPage {
+    const rows = events.map(({ session, id, value }, index) => ({
+      seq: afterSeq + BigInt(index + 1),
+      session: toStoredText(session),
+      id: toStoredText(id),
+      value,
+    }));
+    return { ...this.#readableOf(rows), throughSeq, drained: true, removed: [] };
   }
 
   /** Returns the `seq` from which on the log of a session, or of all, is complete, as stored. */
@@ -151,8 +167,15 @@ export class StoredEvents {
     return event;
   }
 
+  /** Returns the events of rows, and those that cannot be read. */
+  #readableOf(rows: readonly LoggedRow[]): Pick<TailPage, "events" | "broken"> {
+    const broken: BrokenEvent[] = [];
+    const events = this.#eventsOf(rows, (seq, error) => broken.push({ seq, error }));
+    return { events, broken };
+  }
+
   /** Returns the events of rows. `broken` takes those that cannot be read; left out: it throws. */
-  #eventsOf(rows: readonly PageRow[], broken?: (seq: bigint, error: unknown) => void): Event[] {
+  #eventsOf(rows: readonly LoggedRow[], broken?: (seq: bigint, error: unknown) => void): Event[] {
     return rows.flatMap(({ seq, session, id, value }) => {
       if (seq === null) return [];
       try {

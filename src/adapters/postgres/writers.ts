@@ -1,4 +1,5 @@
 import { StoreUnavailable } from "../../domain/errors.ts";
+import type { LoggedEvents, StoredEvent } from "../../ports/cluster.ts";
 import { CreationKeyTaken, LeaseLost } from "../../ports/sessions.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
 import { GroupWriter, WritesRefused } from "../embedded/group-writer.ts";
@@ -15,8 +16,8 @@ export interface WritersOptions {
   readonly clock: MonotonicClock;
   /** Called once a group with events is in the log after `afterSeq`, before it is published. */
   placed(afterSeq: bigint): Promise<void>;
-  /** Called once a group of the log is written, with the log's end, before `written` of its writes. */
-  logged(lastSeq: bigint | undefined): void;
+  /** Called once a group with events is written, before `written` of its writes. */
+  logged(events: LoggedEvents): void;
   /** Reloads the state in memory after a group of the log that was not written. */
   restored(): Promise<void>;
   /** Called when writes of sessions are refused, as this node does not own them. Their owners stop before this returns. */
@@ -34,7 +35,8 @@ export class Writers {
   readonly data: GroupWriter<Operation>;
   readonly #options: WritersOptions;
   #wipe: Promise<void> | undefined;
-  #lastSeq: bigint | undefined;
+  /** Events of the group of the log that was written last. */
+  #logged: LoggedEvents | undefined;
 
   constructor(options: WritersOptions) {
     this.#options = options;
@@ -54,14 +56,15 @@ export class Writers {
     this.log = new GroupWriter({
       batch: (operations, { sync }) =>
         this.#apartFromData(operations, async () => {
+          this.#logged = undefined;
           const afterSeq = await this.#commit(logLane, operations, sync);
           if (afterSeq === null) return;
           await options.placed(afterSeq);
-          this.#number(operations, afterSeq);
+          this.#logged = loggedBy(operations, afterSeq);
         }),
       complete: () => {},
       isFull: (operations) => logSize.isFull(operations),
-      written: () => options.logged(this.#lastSeq),
+      written: () => this.#logged && options.logged(this.#logged),
       recover: (_, cause) => this.#recover(cause, () => options.restored()),
     });
     this.data = new GroupWriter({
@@ -117,15 +120,6 @@ export class Writers {
     }
   }
 
-  #number(operations: readonly Operation[], afterSeq: bigint): void {
-    this.#lastSeq = afterSeq;
-    for (const operation of operations) {
-      if (operation.type !== "event") continue;
-      this.#lastSeq += 1n;
-      operation.seq = this.#lastSeq;
-    }
-  }
-
   async #recover(cause: unknown, restore: () => Promise<void>): Promise<void> {
     const { outage } = this.#options.store;
     for (let failures = 0; ; failures += 1) {
@@ -137,6 +131,28 @@ export class Writers {
       }
     }
   }
+}
+
+/** Bytes of events that other nodes are told with an announcement, at most. They read larger groups from the database. */
+const maxToldBytes = 65_536;
+
+/** Numbers the events of a group that was written after `afterSeq`, and returns them for other nodes. */
+function loggedBy(operations: readonly Operation[], afterSeq: bigint): LoggedEvents {
+  let seq = afterSeq;
+  let bytes = 0;
+  let isTold = true;
+  const events: StoredEvent[] = [];
+  for (const operation of operations) {
+    // Other nodes read of removals in the database.
+    if (operation.type === "remove") isTold = false;
+    if (operation.type !== "event") continue;
+    seq += 1n;
+    operation.seq = seq;
+    const { session, id, stored: value = new Uint8Array() } = operation;
+    bytes += value.byteLength;
+    events.push({ session, id, value });
+  }
+  return { afterSeq, seq, events: isTold && bytes <= maxToldBytes ? events : [] };
 }
 
 const leaseLost = (session: string) => new LeaseLost(`another node has session "${session}"`);

@@ -4,7 +4,7 @@ import {
   type FollowResponse,
   PeerService,
 } from "../../../gen/sessiond/peer/v1/peer_service_pb.js";
-import type { ClusterNode, GivenSession, Placement } from "../../ports/cluster.ts";
+import type { ClusterNode, GivenSession, LoggedEvents, Placement } from "../../ports/cluster.ts";
 import type { MonotonicClock } from "../../ports/system.ts";
 import type { EndedLogin } from "./news.ts";
 import type { Peers } from "./peers.ts";
@@ -14,8 +14,8 @@ export interface NewsReaderOptions {
   readonly placement: Pick<Placement, "self" | "nodes">;
   readonly peers: Peers;
   readonly clock: MonotonicClock;
-  /** Another node has logged events up to `seq`. */
-  onHead(seq: bigint): void;
+  /** Another node has logged events. */
+  onLogged(logged: LoggedEvents): void;
   /** Somebody has logged out at another node. */
   onEndedLogin(login: EndedLogin): void;
   /** Another node has given a session away. */
@@ -92,8 +92,8 @@ export class NewsReader {
     }
   }
 
-  #take({ news }: FollowResponse): void {
-    if (news.case === "head") this.#options.onHead(news.value);
+  #take({ news, afterSeq, events }: FollowResponse): void {
+    if (news.case === "head") this.#options.onLogged({ seq: news.value, afterSeq, events });
     else if (news.case === "given") this.#options.onGiven(news.value);
     else if (news.case === "endedLogin") this.#options.onEndedLogin(news.value);
   }

@@ -6,7 +6,7 @@ import {
   FollowResponse_GivenSessionSchema,
   FollowResponseSchema,
 } from "../../../gen/sessiond/peer/v1/peer_service_pb.js";
-import type { GivenSession } from "../../ports/cluster.ts";
+import type { GivenSession, LoggedEvents } from "../../ports/cluster.ts";
 import { endOf } from "../errors.ts";
 
 /** A login that was ended before it expired. */
@@ -14,14 +14,20 @@ export type EndedLogin = Pick<FollowResponse_EndedLogin, "id" | "expiresAtMs">;
 
 /** One node that follows the news. */
 interface Follower {
-  headSeq: bigint;
+  /** What it has to be told of the log, in order. */
+  logged: LoggedEvents[];
   readonly logins: EndedLogin[];
   readonly given: GivenSession[];
   wake(): void;
 }
 
+/** Number of writes that wait for a slow follower, at most. Then it is told where the log ends, and reads on. */
+const maxLogged = 16;
 /** Number of given sessions that wait for a slow follower, at most. The node that they are for finds the others by itself. */
 const maxGiven = 1_000;
+
+/** The end of the log, of which nothing else is told. */
+const endAt = (seq: bigint): LoggedEvents => ({ afterSeq: seq, seq, events: [] });
 
 /** News of this node for the others. */
 export class News {
@@ -34,11 +40,15 @@ export class News {
     this.#endedLogins = endedLogins;
   }
 
-  /** This node has logged events up to `seq`. */
-  logged(seq: bigint): void {
-    if (seq <= this.#headSeq) return;
-    this.#headSeq = seq;
-    for (const follower of this.#followers) follower.wake();
+  /** This node has logged events. */
+  logged(logged: LoggedEvents): void {
+    if (logged.seq <= this.#headSeq) return;
+    this.#headSeq = logged.seq;
+    for (const follower of this.#followers) {
+      if (follower.logged.length < maxLogged) follower.logged.push(logged);
+      else follower.logged = [endAt(logged.seq)];
+      follower.wake();
+    }
   }
 
   /** Somebody has logged out here. */
@@ -60,7 +70,8 @@ export class News {
 
   /** Yields the news from now on. Only the latest position in the log is told to a slow follower. Ends by `signal`. */
   async *follow(signal: AbortSignal): AsyncGenerator<FollowResponse, void, void> {
-    const follower: Follower = { headSeq: 0n, logins: [...this.#endedLogins()], given: [], wake: () => {} };
+    const logged = this.#headSeq > 0n ? [endAt(this.#headSeq)] : [];
+    const follower: Follower = { logged, logins: [...this.#endedLogins()], given: [], wake: () => {} };
     const end = () => follower.wake();
     this.#followers.add(follower);
     signal.addEventListener("abort", end, { once: true });
@@ -76,9 +87,9 @@ export class News {
           const value = create(FollowResponse_GivenSessionSchema, given);
           yield create(FollowResponseSchema, { news: { case: "given", value } });
         }
-        if (this.#headSeq > follower.headSeq) {
-          follower.headSeq = this.#headSeq;
-          yield create(FollowResponseSchema, { news: { case: "head", value: this.#headSeq } });
+        for (let next = follower.logged.shift(); next; next = follower.logged.shift()) {
+          const { seq: value, afterSeq, events } = next;
+          yield create(FollowResponseSchema, { news: { case: "head", value }, afterSeq, events: [...events] });
         }
         await promise;
       }

@@ -34,7 +34,7 @@ describe("news of commits", () => {
     const [a] = (await openNodes(t, "a")) as [TestNode];
     const { sessions, log } = a.backend;
     const seqs: bigint[] = [];
-    const cancel = a.cluster.onCommit((seq) => seqs.push(seq));
+    const cancel = a.cluster.onCommit(({ seq }) => seqs.push(seq));
     const lease = await sessions.acquire("alice");
     await sessions.commit(lease, { record: recordOf("alice"), events: [newEvent("alice"), newEvent("alice")] });
     await sessions.commit(lease, { record: recordOf("alice", 2), events: [] });

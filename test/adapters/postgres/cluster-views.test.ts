@@ -147,6 +147,16 @@ describe("two nodes on one PostgreSQL store", () => {
       const nodes = await openPair(t);
       const random = randomBy(seed);
       const names = nodes.map(({ name }) => [`${name}-1`, `${name}-2`]);
+      // What a node is told comes at once, late, twice, in another order, or never.
+      for (const [index, { cluster }] of nodes.entries()) {
+        cluster.onCommit((logged) => {
+          const tell = () => nodes[1 - index]?.cluster.announced(logged);
+          for (let times = random(3); times > 0; times -= 1) {
+            if (random(2) === 0) tell();
+            else setTimeout(tell, random(10));
+          }
+        });
+      }
       const live = nodes.map(() => [] as Event[]);
       const controller = new AbortController();
       const reading = nodes.map(async ({ backend }, index) => {
@@ -167,7 +177,6 @@ describe("two nodes on one PostgreSQL store", () => {
               const logged = await backend.sessions.commit(lease, { record: recordOf(name, revision), events });
               const last = logged.at(-1);
               const other = nodes[1 - index];
-              if (last && random(2) === 0) other?.cluster.announced(last.seq);
               if (last && random(4) === 0) {
                 assert.ok(other && (await other.backend.log.lastSeq()) >= last.seq);
                 assert.equal((await other.backend.sessions.get(name)).record?.revision, revision);
@@ -196,6 +205,33 @@ describe("two nodes on one PostgreSQL store", () => {
     const reader = new Reader(b.backend.log.events("alice", 0n, t.signal));
     const [seq] = await createOn(a, "alice");
     assert.equal((await reader.next()).seq, seq);
+  });
+
+  it("events that the other node is told of are seen there without the database", async (t) => {
+    const [a, b] = await openPair(t);
+    await createOn(a, "alice");
+    await b.backend.log.lastSeq();
+    const cancel = a.cluster.onCommit((logged) => b.cluster.announced(logged));
+    const reader = new Reader(b.backend.log.events("alice", 1n, t.signal));
+    b.link.hold();
+    const lease = await a.backend.sessions.acquire("alice");
+    for (const seq of [2n, 3n]) {
+      const events = [newEvent("alice")];
+      const [event] = await a.backend.sessions.commit(lease, { record: recordOf("alice", Number(seq)), events });
+      assert.deepEqual([event?.seq, await reader.next()], [seq, event]);
+    }
+    cancel();
+    b.link.pass();
+  });
+
+  it("events of a removed session go at a node that is told of later ones", async (t) => {
+    const [a, b] = await openPair(t);
+    a.cluster.onCommit((logged) => b.cluster.announced(logged));
+    await createOn(a, "alice", 2);
+    assert.deepEqual(seqsOf(await readLog(b)), [1n, 2n]);
+    await a.backend.sessions.remove(await a.backend.sessions.acquire("alice"), []);
+    await createOn(a, "bob");
+    assert.deepEqual(seqsOf(await readLog(b)), [3n]);
   });
 
   it("an event that cannot be read stops neither the readers nor the writers of the other node", async (t) => {

@@ -62,6 +62,20 @@ export declare type FollowResponse = Message<"sessiond.peer.v1.FollowResponse"> 
     value: FollowResponse_GivenSession;
     case: "given";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * With `head`: the end of the log before the node's events.
+   *
+   * @generated from field: uint64 after_seq = 4;
+   */
+  afterSeq: bigint;
+
+  /**
+   * With `head`: all events after `after_seq`, or none, in which case they are to be read from the store.
+   *
+   * @generated from field: repeated sessiond.peer.v1.LoggedEvent events = 5;
+   */
+  events: LoggedEvent[];
 };
 
 /**
@@ -123,6 +137,40 @@ export declare type FollowResponse_GivenSession = Message<"sessiond.peer.v1.Foll
  * Use `create(FollowResponse_GivenSessionSchema)` to create a new message.
  */
 export declare const FollowResponse_GivenSessionSchema: GenMessage<FollowResponse_GivenSession>;
+
+/**
+ * Event in the form in which the store has it.
+ *
+ * @generated from message sessiond.peer.v1.LoggedEvent
+ */
+export declare type LoggedEvent = Message<"sessiond.peer.v1.LoggedEvent"> & {
+  /**
+   * Name of its session.
+   *
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * Id of the event.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * The event, sealed if the store is.
+   *
+   * @generated from field: bytes value = 3;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message sessiond.peer.v1.LoggedEvent.
+ * Use `create(LoggedEventSchema)` to create a new message.
+ */
+export declare const LoggedEventSchema: GenMessage<LoggedEvent>;
 
 /**
  * Uploaded file.

@@ -10,7 +10,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file sessiond/peer/v1/peer_service.proto.
  */
 export const file_sessiond_peer_v1_peer_service = /*@__PURE__*/
-  fileDesc("CiNzZXNzaW9uZC9wZWVyL3YxL3BlZXJfc2VydmljZS5wcm90bxIQc2Vzc2lvbmQucGVlci52MSIPCg1Gb2xsb3dSZXF1ZXN0IowCCg5Gb2xsb3dSZXNwb25zZRIOCgRoZWFkGAEgASgESAASQgoLZW5kZWRfbG9naW4YAiABKAsyKy5zZXNzaW9uZC5wZWVyLnYxLkZvbGxvd1Jlc3BvbnNlLkVuZGVkTG9naW5IABI+CgVnaXZlbhgDIAEoCzItLnNlc3Npb25kLnBlZXIudjEuRm9sbG93UmVzcG9uc2UuR2l2ZW5TZXNzaW9uSAAaLwoKRW5kZWRMb2dpbhIKCgJpZBgBIAEoCRIVCg1leHBpcmVzX2F0X21zGAIgASgBGi0KDEdpdmVuU2Vzc2lvbhIPCgdzZXNzaW9uGAEgASgJEgwKBG5vZGUYAiABKAlCBgoEbmV3cyIwChFSZWFkVXBsb2FkUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJEgoKAmlkGAIgASgJIiUKElJlYWRVcGxvYWRSZXNwb25zZRIPCgdjb250ZW50GAEgASgMMrcBCgtQZWVyU2VydmljZRJNCgZGb2xsb3cSHy5zZXNzaW9uZC5wZWVyLnYxLkZvbGxvd1JlcXVlc3QaIC5zZXNzaW9uZC5wZWVyLnYxLkZvbGxvd1Jlc3BvbnNlMAESWQoKUmVhZFVwbG9hZBIjLnNlc3Npb25kLnBlZXIudjEuUmVhZFVwbG9hZFJlcXVlc3QaJC5zZXNzaW9uZC5wZWVyLnYxLlJlYWRVcGxvYWRSZXNwb25zZTABYgZwcm90bzM");
+  fileDesc("CiNzZXNzaW9uZC9wZWVyL3YxL3BlZXJfc2VydmljZS5wcm90bxIQc2Vzc2lvbmQucGVlci52MSIPCg1Gb2xsb3dSZXF1ZXN0Is4CCg5Gb2xsb3dSZXNwb25zZRIOCgRoZWFkGAEgASgESAASQgoLZW5kZWRfbG9naW4YAiABKAsyKy5zZXNzaW9uZC5wZWVyLnYxLkZvbGxvd1Jlc3BvbnNlLkVuZGVkTG9naW5IABI+CgVnaXZlbhgDIAEoCzItLnNlc3Npb25kLnBlZXIudjEuRm9sbG93UmVzcG9uc2UuR2l2ZW5TZXNzaW9uSAASEQoJYWZ0ZXJfc2VxGAQgASgEEi0KBmV2ZW50cxgFIAMoCzIdLnNlc3Npb25kLnBlZXIudjEuTG9nZ2VkRXZlbnQaLwoKRW5kZWRMb2dpbhIKCgJpZBgBIAEoCRIVCg1leHBpcmVzX2F0X21zGAIgASgBGi0KDEdpdmVuU2Vzc2lvbhIPCgdzZXNzaW9uGAEgASgJEgwKBG5vZGUYAiABKAlCBgoEbmV3cyI5CgtMb2dnZWRFdmVudBIPCgdzZXNzaW9uGAEgASgJEgoKAmlkGAIgASgJEg0KBXZhbHVlGAMgASgMIjAKEVJlYWRVcGxvYWRSZXF1ZXN0Eg8KB3Nlc3Npb24YASABKAkSCgoCaWQYAiABKAkiJQoSUmVhZFVwbG9hZFJlc3BvbnNlEg8KB2NvbnRlbnQYASABKAwytwEKC1BlZXJTZXJ2aWNlEk0KBkZvbGxvdxIfLnNlc3Npb25kLnBlZXIudjEuRm9sbG93UmVxdWVzdBogLnNlc3Npb25kLnBlZXIudjEuRm9sbG93UmVzcG9uc2UwARJZCgpSZWFkVXBsb2FkEiMuc2Vzc2lvbmQucGVlci52MS5SZWFkVXBsb2FkUmVxdWVzdBokLnNlc3Npb25kLnBlZXIudjEuUmVhZFVwbG9hZFJlc3BvbnNlMAFiBnByb3RvMw");
 
 /**
  * Describes the message sessiond.peer.v1.FollowRequest.
@@ -41,18 +41,25 @@ export const FollowResponse_GivenSessionSchema = /*@__PURE__*/
   messageDesc(file_sessiond_peer_v1_peer_service, 1, 1);
 
 /**
+ * Describes the message sessiond.peer.v1.LoggedEvent.
+ * Use `create(LoggedEventSchema)` to create a new message.
+ */
+export const LoggedEventSchema = /*@__PURE__*/
+  messageDesc(file_sessiond_peer_v1_peer_service, 2);
+
+/**
  * Describes the message sessiond.peer.v1.ReadUploadRequest.
  * Use `create(ReadUploadRequestSchema)` to create a new message.
  */
 export const ReadUploadRequestSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_peer_v1_peer_service, 2);
+  messageDesc(file_sessiond_peer_v1_peer_service, 3);
 
 /**
  * Describes the message sessiond.peer.v1.ReadUploadResponse.
  * Use `create(ReadUploadResponseSchema)` to create a new message.
  */
 export const ReadUploadResponseSchema = /*@__PURE__*/
-  messageDesc(file_sessiond_peer_v1_peer_service, 3);
+  messageDesc(file_sessiond_peer_v1_peer_service, 4);
 
 /**
  * News of one node for the others, and the files that only this node has.

@@ -1,4 +1,4 @@
-import type { Cluster, GivenSession, NodeAddress } from "../../../ports/cluster.ts";
+import type { Cluster, GivenSession, LoggedEvents, NodeAddress } from "../../../ports/cluster.ts";
 import type { Logger } from "../../../ports/system.ts";
 import type { SessionJournal } from "../session-journal.ts";
 import type { OpenStore } from "../store/opening.ts";
@@ -81,12 +81,12 @@ export class PostgresNode implements Cluster {
     await this.#membership.announce(address);
   }
 
-  onCommit(callback: (seq: bigint) => void): () => void {
+  onCommit(callback: (logged: LoggedEvents) => void): () => void {
     return this.#journal.tail.onLogged(callback);
   }
 
-  announced(seq: bigint): void {
-    this.#journal.tail.announced(seq);
+  announced(logged: LoggedEvents): void {
+    this.#journal.tail.told(logged);
   }
 
   onGiven(callback: (given: GivenSession) => void): () => void {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Operation } from "./operation.ts";
+import type { EventOperation, Operation } from "./operation.ts";
 import { toStoredText } from "./text.ts";
 import type { Values } from "./values.ts";
 
@@ -104,10 +104,12 @@ class Encoder {
     return { changes: JSON.stringify(changes), bytes: Buffer.concat(this.#bytes) };
   }
 
-  #addEvent({ session, id, wallMs, value, endpoints }: Operation & { type: "event" }): void {
+  #addEvent(operation: EventOperation): void {
+    const { session, id, wallMs, value, endpoints } = operation;
     this.#events += 1;
     const n = this.#events;
-    const part = this.#part(this.#values.seal(value, "event", session, id));
+    operation.stored = this.#values.seal(value, "event", session, id);
+    const part = this.#part(operation.stored);
     this.#append("events", { n, session: toStoredText(session), id: toStoredText(id), time: wallMs, ...part });
     for (const endpoint of endpoints) this.#append("deliveries", { n, endpoint: toStoredText(endpoint) });
   }

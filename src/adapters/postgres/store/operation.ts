@@ -8,6 +8,8 @@ export interface EventOperation {
   /** Ids of the endpoints that it goes to. */
   readonly endpoints: readonly string[];
   seq?: bigint;
+  /** Its value as it is stored, once its group is encoded. */
+  stored?: Uint8Array;
 }
 
 /** A delivery's place. */

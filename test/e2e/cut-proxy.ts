@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
+import { resetSocket } from "../support/reset-socket.ts";
 
 /** Opens a TCP proxy that can cut its connections. It forwards to the server's current address. */
 export async function openCutProxy(target: () => string) {
@@ -24,7 +25,7 @@ export async function openCutProxy(target: () => string) {
   const { port } = server.address() as AddressInfo;
   /** Resets all connections in mid-traffic. */
   const cut = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) resetSocket(socket);
   };
   return {
     url: `http://127.0.0.1:${port}`,

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { decodeBinaryNode, encodeBinaryNode, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
 import type { WebSocket } from "ws";
+import { resetSocket } from "../support/reset-socket.ts";
 import type { LinkedDevice } from "./device.ts";
 import {
   FrameReader,
@@ -37,7 +38,7 @@ export class Connection {
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>;
   readonly #webSocket: WebSocket;
-  readonly #tcp: Duplex & { resetAndDestroy?: () => void };
+  readonly #tcp: Duplex;
   readonly #listener: ConnectionListener;
   readonly #frames = new FrameReader();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -113,8 +114,7 @@ export class Connection {
   /** Resets the TCP connection. */
   drop(): void {
     this.#state = "ending";
-    if (this.#tcp.resetAndDestroy) this.#tcp.resetAndDestroy();
-    else this.#tcp.destroy();
+    resetSocket(this.#tcp);
   }
 
   /** Closes the WebSocket cleanly, without a stanza. */

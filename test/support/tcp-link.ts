@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { resetSocket } from "./reset-socket.ts";
 
 /** One way through a link: to the server, or back to the client. */
 export type Direction = "forth" | "back";
@@ -51,8 +52,8 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
             bytes = bytes.subarray(0, bytes.length + limit.left);
             limit = undefined;
             to.write(bytes, () => {
-              from.resetAndDestroy();
-              to.resetAndDestroy();
+              resetSocket(from);
+              resetSocket(to);
             });
             return;
           }
@@ -63,11 +64,11 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
       await gates[direction].passed();
       to.end();
     } catch {
-      to.resetAndDestroy();
+      resetSocket(to);
     }
   };
   const server = createServer({ allowHalfOpen: true }, async (client) => {
-    if (isCut) return client.resetAndDestroy();
+    if (isCut) return resetSocket(client);
     accepted += 1;
     add(client);
     if (!(await isWanted(client, gates))) return client.destroy();
@@ -91,7 +92,7 @@ export async function openLink(target: number | (() => number)): Promise<TcpLink
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const reset = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) resetSocket(socket);
   };
   return {
     port,

@@ -1,6 +1,7 @@
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { CallSignals } from "../call-signals.ts";
 import { errorBody } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, isGone, jsonAnswer, type RequestListener, refuse } from "../exchange.ts";
 import { RequestHeaders } from "../request-headers.ts";
@@ -38,6 +39,7 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
   const { maxBytes = 5 * 1024 * 1024, shutdownSignal } = options;
   const judge = new Judge(options.self, options.key, options.clock);
   const rpcs = rpcsOf(options, maxBytes);
+  const signals = new CallSignals(shutdownSignal);
 
   async function serve(rpc: Rpc, req: HttpRequest, res: HttpResponse, call: ReturnType<Judge["judge"]>) {
     if (call.kind !== "proven") {
@@ -52,7 +54,7 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
       return;
     }
     const format = rpc.run && plainFormatOf(req);
-    if (!rpc.run || !format) return callConnect(rpc.handler, req, res, headers, body);
+    if (!rpc.run || !format) return callConnect(rpc.handler, req, res, { headers, body, signals });
     const header = new RequestHeaders(Object.fromEntries(headers));
     const caller = new HttpCaller(req, res, { ...format, header, shutdownSignal });
     const outcome = await rpc.run(caller, format, async () => body);
@@ -82,8 +84,8 @@ interface Rpc {
 
 const writeAnswer = createAnswerWriter([]);
 
-function rpcsOf({ routes, shutdownSignal }: PeerEntryOptions, maxBytes: number): ReadonlyMap<string, Rpc> {
-  const router = createConnectRouter({ shutdownSignal, acceptCompression: [] });
+function rpcsOf({ routes }: PeerEntryOptions, maxBytes: number): ReadonlyMap<string, Rpc> {
+  const router = createConnectRouter({ acceptCompression: [] });
   routes(router);
   const unaryRpcs = collectUnaryRpcs(routes);
   return new Map(
@@ -94,18 +96,25 @@ function rpcsOf({ routes, shutdownSignal }: PeerEntryOptions, maxBytes: number):
   );
 }
 
+/** A call that has been proven. */
+interface ProvenRequest {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: Uint8Array;
+  readonly signals: CallSignals;
+}
+
 /** Answers streams, and calls with a deadline. */
 async function callConnect(
   handler: UniversalHandler,
   req: HttpRequest,
   res: HttpResponse,
-  headers: readonly (readonly [name: string, value: string])[],
-  body: Uint8Array,
+  { headers, body, signals }: ProvenRequest,
 ): Promise<void> {
   const request = universalRequestFromNodeRequest(req, res, undefined, undefined);
   const header = new Headers([...request.header].filter(([name]) => isProtocolHeader(name)));
   for (const [name, value] of headers) header.set(name, value);
-  await universalResponseToNodeResponse(await handler({ ...request, header, body: one(body) }), res);
+  const signal = signals.following(request.signal);
+  await universalResponseToNodeResponse(await handler({ ...request, header, body: one(body), signal }), res);
 }
 
 /** Returns true for a header of the RPC protocol, which describes the bytes that were sent. */

@@ -1,7 +1,12 @@
 import type { OutgoingMessage } from "../../../gen/sessiond/store/v1/store_pb.js";
+import { Outgoing_State as State } from "../../../gen/sessiond/v1/outgoing_pb.js";
+import { isUnsent } from "../../domain/outgoing.ts";
 import type { NewEvent } from "../../ports/outbox.ts";
 import type { OutgoingStore } from "../../ports/outgoing.ts";
 import type { Lease } from "../../ports/sessions.ts";
+
+/** Messages of a session that are remembered after their acknowledgement: the receipt of a phone mostly follows soon. */
+const maxSent = 8;
 
 /** Returns a message after a change; undefined to leave it as it is. */
 export type Change = (message: OutgoingMessage) => OutgoingMessage | undefined;
@@ -21,6 +26,8 @@ export class OutgoingBook {
   readonly #options: BookOptions;
   /** Messages that are not finished, as they are in the store. */
   readonly #open = new Map<string, OutgoingMessage>();
+  /** Messages that WhatsApp has acknowledged last and no phone has confirmed, as they are in the store, the oldest first. */
+  readonly #sent = new Map<string, OutgoingMessage>();
   /** Changes that the next write of their message includes. */
   readonly #noted = new Map<string, Change>();
   /** The last change of each message that is under way. */
@@ -54,7 +61,7 @@ export class OutgoingBook {
   /** Returns a message; undefined if the session has none with this id. */
   async get(id: string): Promise<OutgoingMessage | undefined> {
     const { store, lease } = this.#options;
-    return this.#open.get(id) ?? store.get(lease.session, id);
+    return this.#open.get(id) ?? this.#sent.get(id) ?? store.get(lease.session, id);
   }
 
   /** Returns a message with the change that its next write includes. */
@@ -79,10 +86,23 @@ export class OutgoingBook {
     this.#noted.set(id, change);
   }
 
-  /** Forgets a message that nobody is going to change soon. */
+  /** Returns true if a message has left or ended, and no change of it is noted. */
+  async isAnswered(id: string): Promise<boolean> {
+    const message = await this.get(id);
+    return message !== undefined && !isUnsent(message.state) && !this.#noted.has(id);
+  }
+
+  /** Ends the work on a message: only its receipts are still to come. */
   forget(id: string): void {
+    const message = this.#open.get(id);
     this.#open.delete(id);
     this.#noted.delete(id);
+    if (message?.state !== State.SENT) return;
+    this.#sent.set(id, message);
+    for (const oldest of this.#sent.keys()) {
+      if (this.#sent.size <= maxSent) return;
+      this.#sent.delete(oldest);
+    }
   }
 
   async #change(id: string, change: Change): Promise<OutgoingMessage | undefined> {
@@ -95,6 +115,8 @@ export class OutgoingBook {
     await store.write(lease, { messages: [after], events: events(before, after) });
     if (noted) this.#noted.delete(id);
     if (this.#open.has(id)) this.#open.set(id, after);
+    // Later receipts are rare.
+    this.#sent.delete(id);
     changed(after);
     return after;
   }

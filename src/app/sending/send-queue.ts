@@ -306,6 +306,7 @@ export class SendQueue {
     const { book, clock } = this.#options;
     const endMs = clock.nowMs() + ackPatienceMs;
     if (!signal.aborted) await awaitWithin(clock, ackSoonMs, acknowledgement);
+    if (await book.isAnswered(id)) return true;
     await book.change(id, () => undefined);
     if (!signal.aborted) await awaitWithin(clock, Math.max(0, endMs - clock.nowMs()), acknowledgement);
     const after = await book.change(id, (one) =>
@@ -328,9 +329,13 @@ export class SendQueue {
     const { book, clock } = this.#options;
     const nowMs = clock.nowMs();
     const isLate = ({ expiresAt }: OutgoingMessage) => expiresAt !== undefined && timestampMs(expiresAt) <= nowMs;
-    const message = await book.change(id, (one) =>
-      isCancellable(one.state) && isLate(one) ? inState(one, State.EXPIRED, clock.wallMs(), "EXPIRED") : undefined,
-    );
+    const present = await book.get(id);
+    const isInTime = present && !isLate(present);
+    const message = isInTime
+      ? present
+      : await book.change(id, (one) =>
+          isCancellable(one.state) && isLate(one) ? inState(one, State.EXPIRED, clock.wallMs(), "EXPIRED") : undefined,
+        );
     return message && isUnsent(message.state) ? "send" : "skip";
   }
 

@@ -44,6 +44,23 @@ describe("a message that is sent", () => {
     assert.deepEqual(await states(), ["hello DELIVERED"]);
   });
 
+  it("is not read again for the receipt that follows, and read for a late one", async (t) => {
+    const { send, engine, backend, states } = await openSender(t);
+    const reads = t.mock.method(backend.outgoing, "get");
+    const deliver = async (id: string) => {
+      const before = reads.mock.callCount();
+      engine().report({ type: "ack", report: { id, ack: Ack.DEVICE } });
+      await settle();
+      return reads.mock.callCount() - before;
+    };
+    for (let i = 0; i < 10; i += 1) await send(textRequest(`${i}`, { id: `A${i}` }));
+    assert.deepEqual([await deliver("A9"), await deliver("A0"), await deliver("A9")], [0, 1, 1]);
+    assert.deepEqual(
+      (await states()).map((state, i) => (state.endsWith("DELIVERED") ? i : -1)).filter((i) => i >= 0),
+      [0, 9],
+    );
+  });
+
   it("costs two writes until WhatsApp's server has it, the second with both of its events", async (t) => {
     const { send, sending, engine, backend, names, states } = await openSender(t);
     // The memory backend accepts by a write too.

@@ -1,6 +1,7 @@
 import type { Engine, EngineOptions, FormerLogins } from "../../ports/engine.ts";
 import { installFastCurve } from "./curve.ts";
 import { BaileysEngine } from "./engine.ts";
+import { installKeyDerivation } from "./key-derivation.ts";
 import { installKeyObjects } from "./key-objects.ts";
 import { hasLogin, restoreFormerLogin } from "./login.ts";
 import { RecentKeys } from "./recent-keys.ts";
@@ -28,7 +29,10 @@ export function prepareBaileys(settings: Settings, fastCurve: boolean): Baileys 
   Buffer.poolSize = bufferSlabBytes;
   installSignalJobs();
   installKeyObjects();
-  if (fastCurve) installFastCurve();
+  if (fastCurve) {
+    installFastCurve();
+    installKeyDerivation();
+  }
   const recentKeys = new RecentKeys();
   const open = (options: EngineOptions) =>
     new BaileysEngine(settings, { ...options, credentials: recentKeys.of(options.credentials) });

@@ -4,7 +4,9 @@ import { after, before, describe, it } from "node:test";
 import { Curve } from "@whiskeysockets/baileys";
 import * as libsignal from "libsignal/src/curve.js";
 import { installFastCurve } from "../../../src/adapters/baileys/curve.ts";
+import { installKeyDerivation } from "../../../src/adapters/baileys/key-derivation.ts";
 import { installKeyObjects } from "../../../src/adapters/baileys/key-objects.ts";
+import { libsignalPart } from "../../../src/adapters/baileys/libsignal.ts";
 
 const pairs = Array.from({ length: 12 }, () => Curve.generateKeyPair());
 const messages = [0, 1, 31, 32, 64, 300].map((length) => Buffer.concat([Buffer.from([1]), randomBytes(length)]));
@@ -69,6 +71,47 @@ describe("the fast curve", () => {
     const slowMs = work(10);
     uninstall = installFastCurve();
     assert.ok(fastMs < slowMs, `${fastMs} ms against ${slowMs} ms`);
+  });
+});
+
+describe("the derivation of keys", () => {
+  const libsignalCrypto = libsignalPart("libsignal/src/crypto.js") as {
+    deriveSecrets(input: Buffer, salt: Buffer, info: Buffer, chunks?: number): Buffer[];
+  };
+  const inputs = [0, 1, 32, 33, 96, 200].map((bytes) => randomBytes(bytes));
+  const infos = ["", "WhisperText", "WhisperRatchet", "WhisperMessageKeys"].map((text) => Buffer.from(text));
+  const salts = [Buffer.alloc(32), randomBytes(32)];
+
+  const derived = () =>
+    salts.flatMap((salt) =>
+      inputs.flatMap((input) =>
+        infos.flatMap((info) =>
+          [undefined, 1, 2, 3].map((chunks) =>
+            libsignalCrypto.deriveSecrets(input, salt, info, chunks).map((key) => key.toString("hex")),
+          ),
+        ),
+      ),
+    );
+  it("gives libsignal's own keys", () => {
+    const own = derived();
+    const uninstall = installKeyDerivation();
+    assert.deepEqual(derived(), own);
+    uninstall();
+  });
+
+  it("costs less than libsignal's own", () => {
+    const work = () => {
+      const startedAt = performance.now();
+      for (let i = 0; i < 20; i++) derived();
+      return performance.now() - startedAt;
+    };
+    work();
+    const ownMs = work();
+    const uninstall = installKeyDerivation();
+    work();
+    const fastMs = work();
+    uninstall();
+    assert.ok(fastMs < ownMs, `${fastMs} ms against ${ownMs} ms`);
   });
 });
 

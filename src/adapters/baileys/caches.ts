@@ -29,5 +29,19 @@ export function boundPairCache({ signalRepository }: WASocket, clock: Clock): vo
   const { lidMapping } = signalRepository;
   const replaced: unknown = Reflect.get(lidMapping, "mappingCache");
   if (typeof replaced !== "object" || replaced === null) throw new Error("Baileys' LID mapping has no cache");
-  Reflect.set(lidMapping, "mappingCache", new SmallCache(clock, limits.pairs));
+  const pairs = new SmallCache(clock, limits.pairs);
+  Reflect.set(lidMapping, "mappingCache", pairs);
+  const lookUp = lidMapping.getLIDForPN.bind(lidMapping);
+  lidMapping.getLIDForPN = async (pn) => lidIn(pairs, pn) ?? (await lookUp(pn));
+}
+
+/**
+ * Returns the LID of a number's device, in Baileys' form, if its pair is in the cache. Each message asks six times, and Baileys' own way to
+ * its cache, for many numbers at once, costs ten times as much.
+ */
+function lidIn(pairs: SmallCache, pn: string): string | undefined {
+  const [, user, device = "0"] = /^(\d+)(?::(\d+))?@s\.whatsapp\.net$/.exec(pn) ?? [];
+  const lid = user && pairs.get<unknown>(`pn:${user}`);
+  if (typeof lid !== "string" || lid === "") return undefined;
+  return `${lid}${device === "0" ? "" : `:${device}`}@lid`;
 }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { WASocket } from "@whiskeysockets/baileys";
+import { LIDMappingStore } from "@whiskeysockets/baileys/lib/Signal/lid-mapping.js";
+import { boundPairCache } from "../../../src/adapters/baileys/caches.ts";
 import { SmallCache } from "../../../src/adapters/baileys/small-cache.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -63,5 +66,39 @@ describe("a small cache", () => {
     const { clock, cache } = openCache();
     cache.set("a", 1);
     assert.equal(clock.pending, 0);
+  });
+});
+
+describe("the pairs of numbers and LIDs", () => {
+  const logger = { trace() {}, debug() {}, warn() {} };
+  function openPairs() {
+    const reads: string[] = [];
+    const keys = {
+      get: async (_type: string, ids: string[]) => {
+        reads.push(...ids);
+        return Object.fromEntries(ids.flatMap((id) => (id.startsWith("1") ? [[id, `9${id}`]] : [])));
+      },
+      set: async () => {},
+      transaction: async (work: () => unknown) => work(),
+    };
+    const lidMapping = Reflect.construct(LIDMappingStore, [keys, logger, async () => null]) as InstanceType<
+      typeof LIDMappingStore
+    >;
+    return { reads, lidMapping };
+  }
+  const numbers = ["111", "111:0", "111:5", "112:99", "113", "222", "222:3", "abc", ""].flatMap((user) => [
+    `${user}@s.whatsapp.net`,
+    `${user}@lid`,
+    `${user}@hosted`,
+    `${user}@g.us`,
+  ]);
+
+  it("are found as Baileys finds them, for the first time and again", async () => {
+    const [own, bound] = [openPairs(), openPairs()];
+    boundPairCache({ signalRepository: bound } as unknown as WASocket, new FakeClock());
+    for (const number of [...numbers, ...numbers]) {
+      assert.equal(await bound.lidMapping.getLIDForPN(number), await own.lidMapping.getLIDForPN(number), number);
+    }
+    assert.deepEqual(bound.reads, own.reads);
   });
 });

@@ -55,6 +55,7 @@ let pool = Buffer.alloc(0);
 
 /** Draws random bytes from a pool, each used once. Filling the pool costs little more than drawing a few bytes. */
 function drawBytes(bytes: number): Buffer {
+  if (bytes > poolBytes) return randomBytes(bytes);
   if (pool.length < bytes) pool = randomBytes(poolBytes);
   const part = pool.subarray(0, bytes);
   pool = pool.subarray(bytes);
@@ -64,7 +65,7 @@ function drawBytes(bytes: number): Buffer {
 /** The operating system's randomness. ULIDs increase from call to call, also within 1 ms and when the clock is set back. */
 export const systemRandom: Random = {
   ulid: createUlidSource(),
-  hex: (bytes) => randomBytes(bytes).toString("hex"),
+  hex: (bytes) => drawBytes(bytes).toString("hex"),
   // 48 bits fit a double, so that the result is never rounded to 1.
   unit: () => drawBytes(6).readUIntBE(0, 6) / 2 ** 48,
 };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
@@ -7,7 +8,7 @@ import {
   type GetSessionResponse,
   SessionService,
 } from "../../gen/sessiond/v1/session_service_pb.js";
-import { collectUnaryRpcs, UnaryCall } from "../../src/http/unary-calls.ts";
+import { collectUnaryRpcs, signalOf, UnaryCall } from "../../src/http/unary-calls.ts";
 
 const { getSession } = SessionService.method;
 
@@ -112,5 +113,37 @@ describe("a unary RPC called in process", () => {
     };
     const context = { method: getSession, requestHeader: new Headers() };
     assert.throws(() => rpcOf({ requestGate }).gate(context), { code: Code.Unauthenticated });
+  });
+});
+
+describe("the signal of a call", () => {
+  /** A response that is still to be written. */
+  const responseOf = () =>
+    Object.assign(new EventEmitter(), { writableFinished: false, closed: false, destroyed: false });
+  const signalFor = (res: ReturnType<typeof responseOf>, shutdown?: AbortSignal) =>
+    signalOf(res as unknown as Parameters<typeof signalOf>[0], shutdown);
+  const isCanceled = ({ reason }: AbortSignal) => ConnectError.from(reason).code === Code.Canceled;
+
+  it("aborts when the client leaves, and once it has its answer", () => {
+    for (const writableFinished of [false, true]) {
+      const res = responseOf();
+      const signal = signalFor(res);
+      assert.equal(signal.aborted, false);
+      Object.assign(res, { writableFinished });
+      res.emit("close");
+      assert.deepEqual([signal.aborted, isCanceled(signal)], [true, true]);
+    }
+  });
+
+  it("aborts with those of all other open calls when the server shuts down", () => {
+    const shutdown = new AbortController();
+    const responses = Array.from({ length: 30 }, responseOf);
+    const signals = responses.map((res) => signalFor(res, shutdown.signal));
+    responses[0]?.emit("close");
+    const reason = new Error("the server is shutting down");
+    shutdown.abort(reason);
+    assert.ok(signals.slice(1).every((signal) => signal.reason === reason));
+    assert.ok(isCanceled(signals[0] ?? assert.fail()));
+    assert.equal(signalFor(responseOf(), shutdown.signal).reason, reason);
   });
 });

@@ -22,6 +22,16 @@ const withSignature = ({ message, pair }: { message: Buffer; pair: ReturnType<ty
   signature: Buffer.from(Curve.sign(pair.private, message)),
 });
 
+/** Returns the shortest time of many runs: those that the machine interrupts take longer. */
+function shortestMs(work: () => void): number {
+  const times = Array.from({ length: 40 }, () => {
+    const startedAt = performance.now();
+    work();
+    return performance.now() - startedAt;
+  });
+  return Math.min(...times);
+}
+
 describe("the fast curve", () => {
   let slow: ReturnType<typeof signed>;
   let uninstall = () => {};
@@ -100,16 +110,9 @@ describe("the derivation of keys", () => {
   });
 
   it("costs less than libsignal's own", () => {
-    const work = () => {
-      const startedAt = performance.now();
-      for (let i = 0; i < 20; i++) derived();
-      return performance.now() - startedAt;
-    };
-    work();
-    const ownMs = work();
+    const ownMs = shortestMs(derived);
     const uninstall = installKeyDerivation();
-    work();
-    const fastMs = work();
+    const fastMs = shortestMs(derived);
     uninstall();
     assert.ok(fastMs < ownMs, `${fastMs} ms against ${ownMs} ms`);
   });
@@ -141,15 +144,11 @@ describe("keys as KeyObjects", () => {
 
   it("cost less than keys of bytes", () => {
     const work = () => {
-      const startedAt = performance.now();
-      for (let i = 0; i < 2_000; i++) signatures();
-      return performance.now() - startedAt;
+      for (let i = 0; i < 100; i++) signatures();
     };
-    work();
-    const bytesMs = work();
+    const bytesMs = shortestMs(work);
     const uninstall = installKeyObjects();
-    work();
-    const objectsMs = work();
+    const objectsMs = shortestMs(work);
     uninstall();
     assert.ok(objectsMs < bytesMs, `${objectsMs} ms against ${bytesMs} ms`);
   });

@@ -1,30 +1,33 @@
+const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
+
 /**
- * Signals that abort with a call or when the server stops. An AbortSignal compares a new listener with all that it has: ten thousand
- * streams that listened to the same one would take seconds to open.
+ * Calls back once `signal` aborts, unless the returned function is called before. An AbortSignal compares a new listener with all that it
+ * has, so that ten thousand calls that listened to the same one would take seconds to begin.
  */
-export class CallSignals {
-  readonly #shutdown: AbortSignal | undefined;
-  readonly #open = new Set<AbortController>();
-
-  constructor(shutdown: AbortSignal | undefined) {
-    this.#shutdown = shutdown;
-    shutdown?.addEventListener("abort", () => {
-      for (const controller of this.#open) controller.abort(shutdown.reason);
-      this.#open.clear();
-    });
-  }
-
-  /** Returns a signal that aborts once `call` aborts, as it must at the end of the call, or once the server stops. */
-  following(call: AbortSignal): AbortSignal {
-    const ended = [call, this.#shutdown].find((signal) => signal?.aborted);
-    if (ended !== undefined) return AbortSignal.abort(ended.reason);
-    const controller = new AbortController();
-    this.#open.add(controller);
-    const end = () => {
-      this.#open.delete(controller);
-      controller.abort(call.reason);
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const callbacks = callbacksOf.get(signal) ?? new Set();
+  if (!callbacksOf.has(signal)) {
+    callbacksOf.set(signal, callbacks);
+    const callAll = () => {
+      for (const one of callbacks) one();
     };
-    call.addEventListener("abort", end, { once: true });
-    return controller.signal;
+    signal.addEventListener("abort", callAll, { once: true });
   }
+  callbacks.add(callback);
+  return () => void callbacks.delete(callback);
+}
+
+/** Returns a signal that aborts once `call` aborts, as it must at the end of the call, or once the server stops. */
+export function callSignal(call: AbortSignal, shutdown: AbortSignal | undefined): AbortSignal {
+  if (shutdown === undefined) return call;
+  const ended = [call, shutdown].find(({ aborted }) => aborted);
+  if (ended !== undefined) return AbortSignal.abort(ended.reason);
+  const controller = new AbortController();
+  const forget = onAbort(shutdown, () => controller.abort(shutdown.reason));
+  const end = () => {
+    forget();
+    controller.abort(call.reason);
+  };
+  call.addEventListener("abort", end, { once: true });
+  return controller.signal;
 }

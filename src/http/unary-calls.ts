@@ -11,6 +11,7 @@ import {
   type UnaryRequest,
 } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { onAbort } from "./call-signals.ts";
 import { type HttpResponse, isGone } from "./exchange.ts";
 import { ResponseHeaders } from "./response-headers.ts";
 
@@ -230,32 +231,17 @@ export function signalOf(res: HttpResponse, shutdown: AbortSignal | undefined): 
   const controller = new AbortController();
   const left = () => abort(("stream" in res ? res.stream : res).writableFinished ? answered : abortedError());
   const shutDown = () => abort(shutdown?.reason);
-  const calls = shutdown && callsUntil(shutdown);
+  let forget = () => {};
   const abort = (reason: unknown) => {
     res.off("close", left);
-    calls?.delete(shutDown);
+    forget();
     controller.abort(reason);
   };
   if (isGone(res)) left();
   else if (shutdown?.aborted) shutDown();
   else {
     res.once("close", left);
-    calls?.add(shutDown);
+    if (shutdown) forget = onAbort(shutdown, shutDown);
   }
   return controller.signal;
-}
-
-const callsBySignal = new WeakMap<AbortSignal, Set<() => void>>();
-
-/** Returns the functions that are called when a signal aborts. The signal itself would search all its listeners for each that is added. */
-function callsUntil(signal: AbortSignal): Set<() => void> {
-  const known = callsBySignal.get(signal);
-  if (known) return known;
-  const calls = new Set<() => void>();
-  callsBySignal.set(signal, calls);
-  const callAll = () => {
-    for (const call of calls) call();
-  };
-  signal.addEventListener("abort", callAll, { once: true });
-  return calls;
 }

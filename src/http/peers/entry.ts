@@ -1,7 +1,7 @@
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { CallSignals } from "../call-signals.ts";
+import { callSignal } from "../call-signals.ts";
 import { errorBody } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, isGone, jsonAnswer, type RequestListener, refuse } from "../exchange.ts";
 import { RequestHeaders } from "../request-headers.ts";
@@ -39,7 +39,6 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
   const { maxBytes = 5 * 1024 * 1024, shutdownSignal } = options;
   const judge = new Judge(options.self, options.key, options.clock);
   const rpcs = rpcsOf(options, maxBytes);
-  const signals = new CallSignals(shutdownSignal);
 
   async function serve(rpc: Rpc, req: HttpRequest, res: HttpResponse, call: ReturnType<Judge["judge"]>) {
     if (call.kind !== "proven") {
@@ -54,7 +53,7 @@ export function withPeerEntry(listener: RequestListener, options: PeerEntryOptio
       return;
     }
     const format = rpc.run && plainFormatOf(req);
-    if (!rpc.run || !format) return callConnect(rpc.handler, req, res, { headers, body, signals });
+    if (!rpc.run || !format) return callConnect(rpc.handler, req, res, { headers, body, shutdownSignal });
     const header = new RequestHeaders(Object.fromEntries(headers));
     const caller = new HttpCaller(req, res, { ...format, header, shutdownSignal });
     const outcome = await rpc.run(caller, format, async () => body);
@@ -100,7 +99,7 @@ function rpcsOf({ routes }: PeerEntryOptions, maxBytes: number): ReadonlyMap<str
 interface ProvenRequest {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array;
-  readonly signals: CallSignals;
+  readonly shutdownSignal: AbortSignal;
 }
 
 /** Answers streams, and calls with a deadline. */
@@ -108,12 +107,12 @@ async function callConnect(
   handler: UniversalHandler,
   req: HttpRequest,
   res: HttpResponse,
-  { headers, body, signals }: ProvenRequest,
+  { headers, body, shutdownSignal }: ProvenRequest,
 ): Promise<void> {
   const request = universalRequestFromNodeRequest(req, res, undefined, undefined);
   const header = new Headers([...request.header].filter(([name]) => isProtocolHeader(name)));
   for (const [name, value] of headers) header.set(name, value);
-  const signal = signals.following(request.signal);
+  const signal = callSignal(request.signal, shutdownSignal);
   await universalResponseToNodeResponse(await handler({ ...request, header, body: one(body), signal }), res);
 }
 

@@ -2,7 +2,7 @@ import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbu
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Transport } from "@connectrpc/connect";
 import { type HttpBody, HttpBodySchema } from "../../../gen/google/api/httpbody_pb.js";
-import type { CallSignals } from "../call-signals.ts";
+import { callSignal } from "../call-signals.ts";
 import { picture, successStatus } from "../dialect.ts";
 import {
   type Answer,
@@ -101,7 +101,8 @@ function httpBodyAnswer(status: number, { contentType, data }: HttpBody, req: Ht
 export interface StreamOptions {
   /** In-process transport to the services. */
   readonly transport: Transport;
-  readonly signals: CallSignals;
+  /** Aborts the signals of all calls. */
+  readonly shutdownSignal: AbortSignal | undefined;
   readonly writers: JsonWriters;
   readonly dialect: Dialect;
   /** Time between two comments on a quiet event stream. */
@@ -147,7 +148,7 @@ async function callStream(
   }
 
   try {
-    const signal = options.signals.following(controller.signal);
+    const signal = callSignal(controller.signal, options.shutdownSignal);
     const response = await options.transport.stream(rpc, signal, undefined, header, one(message));
     if (!res.headersSent) copyResponseHeaders(res, response.header);
     for await (const item of response.message) {

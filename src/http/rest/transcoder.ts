@@ -7,7 +7,6 @@ import {
   type Interceptor,
   type Transport,
 } from "@connectrpc/connect";
-import { CallSignals } from "../call-signals.ts";
 import { notFoundMessage } from "../dialect.ts";
 import {
   type HttpRequest,
@@ -194,7 +193,7 @@ function rpcAccess(
       transport ??= createRouterTransport(routes, { router: { interceptors } });
       return transport;
     },
-    signals: new CallSignals(shutdownSignal),
+    shutdownSignal,
     heartbeatMs: options.heartbeatMs ?? 15_000,
     openStreamAfterMs: options.openStreamAfterMs ?? 250,
     onError: options.onError,

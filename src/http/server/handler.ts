@@ -6,7 +6,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import { CallSignals } from "../call-signals.ts";
+import { callSignal } from "../call-signals.ts";
 import { moveLoginCookie } from "../dashboard-login/cookie.ts";
 import { errorBody, ignoredNames, loginSecret, streamTicket } from "../dialect.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, type RequestListener, refuse, send } from "../exchange.ts";
@@ -78,14 +78,13 @@ const acceptCompression = [compressionGzip, compressionBrotli];
 /** An RPC with the ways to answer it. */
 interface Rpc {
   readonly handler: UniversalHandler;
-  readonly signals: CallSignals;
+  readonly shutdownSignal: AbortSignal | undefined;
   /** Answers plain unary calls; undefined for streams. */
   readonly direct: DirectUnary | undefined;
 }
 
 function rpcsByPath(options: HandlerOptions): ReadonlyMap<string, Rpc> {
   const { routes, readMaxBytes = 4 * 1024 * 1024, shutdownSignal, interceptors = [] } = options;
-  const signals = new CallSignals(shutdownSignal);
   const router = createConnectRouter({ acceptCompression, readMaxBytes });
   const outer: ConnectRouter = {
     ...router,
@@ -108,7 +107,10 @@ function rpcsByPath(options: HandlerOptions): ReadonlyMap<string, Rpc> {
   return new Map(
     router.handlers.map((handler) => {
       const unary = unaryRpcs.get(handler.method);
-      return [handler.requestPath, { handler, signals, direct: unary && createDirectUnary(unary, directOptions) }];
+      return [
+        handler.requestPath,
+        { handler, shutdownSignal, direct: unary && createDirectUnary(unary, directOptions) },
+      ];
     }),
   );
 }
@@ -118,7 +120,7 @@ function answer(rpc: Rpc, req: HttpRequest, res: HttpResponse): void {
   if (!isAnswered) callConnect(rpc, req, res);
 }
 
-function callConnect({ handler, signals }: Rpc, req: HttpRequest, res: HttpResponse, begun?: OtherBody): void {
+function callConnect({ handler, shutdownSignal }: Rpc, req: HttpRequest, res: HttpResponse, begun?: OtherBody): void {
   const direct = new DirectCall();
   let request: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
@@ -129,7 +131,7 @@ function callConnect({ handler, signals }: Rpc, req: HttpRequest, res: HttpRespo
     return;
   }
   const body = begun === undefined ? request.body : wholeBody(begun, req);
-  handler({ ...request, body, signal: signals.following(request.signal) })
+  handler({ ...request, body, signal: callSignal(request.signal, shutdownSignal) })
     .then(async (answer): Promise<Encoding | undefined> => {
       if (direct.stream) return sendFirst(answer, res, acceptCompression);
       await universalResponseToNodeResponse(answer, res);

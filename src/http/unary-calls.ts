@@ -223,13 +223,14 @@ const unimplemented = (method: DescMethod): Implementation => {
 const hiddenError = (cause: unknown) => new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
 
 const abortedError = () => new ConnectError("This operation was aborted", Code.Canceled);
-/** Reason for the signals of answered calls. Each call that reads its signal ends with one, and an error of its own takes longest. */
-const answered = abortedError();
+let answered: ConnectError | undefined;
+/** Returns the reason for the signals of answered calls. Each call that reads its signal ends with one, and a new error takes longest. */
+const answeredError = () => (answered ??= abortedError());
 
 /** Returns a signal that aborts once the client has left or has its answer, or once `shutdown` aborts. */
 export function signalOf(res: HttpResponse, shutdown: AbortSignal | undefined): AbortSignal {
   const controller = new AbortController();
-  const left = () => abort(("stream" in res ? res.stream : res).writableFinished ? answered : abortedError());
+  const left = () => abort(("stream" in res ? res.stream : res).writableFinished ? answeredError() : abortedError());
   const shutDown = () => abort(shutdown?.reason);
   let forget = () => {};
   const abort = (reason: unknown) => {

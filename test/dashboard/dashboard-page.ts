@@ -58,19 +58,27 @@ export class DashboardPage {
 
   /** Waits until an element's text matches. */
   async waitForText(selector: string, pattern: RegExp): Promise<string> {
-    const handle = await this.page.waitForFunction(
-      (wanted: string, source: string, flags: string) => {
-        const found = [...document.querySelectorAll(wanted)].find(({ textContent }) =>
-          new RegExp(source, flags).test(textContent ?? ""),
-        );
-        return found?.textContent;
-      },
-      {},
-      selector,
-      pattern.source,
-      pattern.flags,
-    );
-    return String(await handle.jsonValue());
+    try {
+      const handle = await this.page.waitForFunction(
+        (wanted: string, source: string, flags: string) => {
+          const found = [...document.querySelectorAll(wanted)].find(({ textContent }) =>
+            new RegExp(source, flags).test(textContent ?? ""),
+          );
+          return found?.textContent;
+        },
+        {},
+        selector,
+        pattern.source,
+        pattern.flags,
+      );
+      return String(await handle.jsonValue());
+    } catch (cause) {
+      const shown = await this.page.evaluate(() => `${document.visibilityState}: ${document.body.innerText}`);
+      const last = this.requests.slice(-8).join(" ");
+      throw new Error(`${selector} does not come to match ${pattern}; ${shown.slice(0, 500)}; requests: ${last}`, {
+        cause,
+      });
+    }
   }
 
   /** Waits until no element matches the selector. */
